@@ -1,0 +1,41 @@
+import { join } from 'node:path';
+import type { Attempt, JobRef } from '../../src/contract/provider.ts';
+import { defineProvider } from '../../src/contract/provider.ts';
+import type { ControlFile } from '../../src/trainer/files.ts';
+import { observe, words } from './observe.ts';
+import { predict } from './predict.ts';
+import { writeJsonFile } from './run-folder.ts';
+import { bind, create, fence, find, prepare } from './submit.ts';
+import { translate, type LocalRequest } from './translate.ts';
+
+/** Trains on this machine, in a process of its own that outlives the command which started it. */
+export const local = defineProvider({
+  id: 'local',
+  words,
+  settleMs: 2000,
+  translate,
+  prepare,
+  bind,
+  create,
+  find,
+  fence,
+  observe,
+  predict,
+  async cancel(_job: JobRef, c: Attempt) {
+    await writeJsonFile(join(c.workDir, 'control.json'), { command: 'cancel' } satisfies ControlFile);
+  },
+  quote() {
+    return { currency: 'USD', low: 0, high: 0, source: 'this machine', asOf: null } as const;
+  },
+  baseModel({ model, training }: LocalRequest) {
+    const { folder: path, revision, labels, maxLength } = model;
+    return {
+      kind: 'folder',
+      identity: `${revision} with a new head of seed ${training.seed}`,
+      path,
+      labels,
+      seed: training.seed,
+      maxLength,
+    } as const;
+  },
+});

@@ -1,0 +1,49 @@
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { Failure, failureKinds, type FailureData } from '../../src/failure.ts';
+import type { Context, ModelRef, Prediction, PredictionRow } from '../../src/contract/provider.ts';
+import { spawnPrediction } from '../../src/spawn.ts';
+import type { PredictAnswer, PredictFile } from '../../src/trainer/files.ts';
+
+/** Answers rows with a model folder: a process of its own reads them as JSON lines and answers in JSON lines. */
+export async function predict(model: ModelRef, rows: readonly PredictionRow[], c: Context): Promise<Prediction[]> {
+  if (rows.length === 0) return [];
+  const child = spawnPrediction(c.signal);
+  const { stdin, stdout, stderr } = child as Required<typeof child> & typeof child;
+  const ended = once(child, 'close') as Promise<[number | null]>;
+  const said = text(stderr!);
+  const { path: folder, labels, seed, maxLength } = model;
+  const file: PredictFile = { version: 1, backend: 'wasm', model: { folder, labels, seed, maxLength } };
+  // A process that dies early closes the pipe; its exit says why.
+  stdin!.on('error', () => {});
+  stdin!.end([file, ...rows].map((line) => `${JSON.stringify(line)}\n`).join(''));
+  const predictions: Prediction[] = [];
+  for await (const line of createInterface({ input: stdout! })) predictions.push(toPrediction(JSON.parse(line) as PredictAnswer, labels));
+  const [status] = await ended;
+  if (status !== 0 || predictions.length !== rows.length) throw toPredictFailure(await said, status);
+  return predictions;
+}
+
+function toPrediction(answer: PredictAnswer, labels: readonly string[]): Prediction {
+  const best = answer.probabilities.indexOf(Math.max(...answer.probabilities));
+  return {
+    id: answer.id,
+    answer: labels[best] ?? null,
+    probabilities: Object.fromEntries(labels.map((label, i) => [label, answer.probabilities[i]!])),
+    truncated: answer.truncated,
+  };
+}
+
+/** The process ends with its failure as one JSON line; anything else that it said is shown as it is. */
+function toPredictFailure(said: string, status: number | null): Failure {
+  const last = said.trim().split('\n').at(-1) ?? '';
+  try {
+    const { failure } = JSON.parse(last) as { failure: FailureData };
+    if (failure.code in failureKinds)
+      return new Failure(failure.code, failure.message, failure.hint === null ? {} : { hint: failure.hint });
+  } catch {
+    // no failure of ours
+  }
+  return new Failure('trainer-died', `the predicting process ended with status ${status ?? 'none'}: ${last}`);
+}

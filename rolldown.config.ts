@@ -1,0 +1,87 @@
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { defineConfig, type Plugin } from 'rolldown';
+
+/*
+ * Makes `dist/`, what the published package runs: three entries and the chunks they share or load late, flat in one folder, with
+ * everything but Node's own modules inside. So the package needs no other at run time, and starts without resolving hundreds of files.
+ */
+export default defineConfig({
+  input: { cli: 'src/cli/main.ts', trainer: 'src/trainer/main.ts', index: 'src/index.ts' },
+  platform: 'node',
+  // tfjs names its Node builds, single files that cannot be shaken, in `main`, and its modules in `module`.
+  resolve: { mainFields: ['module', 'main'] },
+  transform: { define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' } }, // tfjs's WebAssembly loaders ask
+  output: { dir: 'dist', cleanDir: true, format: 'esm', chunkFileNames: '[name]-[hash].js' },
+  plugins: [copyWasm(), collectLicences()],
+  onLog(level, log, defaultHandler) {
+    if (log.code === 'UNRESOLVED_IMPORT') throw new Error(`a package must be bundled, but cannot be found: ${log.message}`);
+    defaultHandler(level, log);
+  },
+});
+
+/** Puts tfjs's WebAssembly files beside the bundle, where the trainer looks for them. */
+function copyWasm(): Plugin {
+  const folder = resolve('node_modules/@tensorflow/tfjs-backend-wasm/dist');
+  return {
+    name: 'copy-wasm',
+    generateBundle() {
+      for (const name of readdirSync(folder).filter((file) => file.endsWith('.wasm'))) {
+        this.emitFile({ type: 'asset', fileName: name, source: readFileSync(join(folder, name)) });
+      }
+    },
+  };
+}
+
+interface Licence {
+  readonly title: string;
+  /** The SPDX name of package.json. */
+  readonly name: string;
+  /** The package's own licence file; null where it ships none. */
+  readonly text: string | null;
+}
+
+/** Gathers the licences of all bundled packages in one file, as most of them ask of whoever passes them on. */
+function collectLicences(): Plugin {
+  return {
+    name: 'collect-licences',
+    generateBundle(_options, bundle) {
+      const modules = Object.values(bundle).flatMap((output) => (output.type === 'chunk' ? output.moduleIds : []));
+      const folders = new Set(modules.filter((id) => id.includes('/node_modules/')).map(toPackageFolder));
+      const licences = [...folders].sort().map(readLicence);
+      this.emitFile({ type: 'asset', fileName: 'THIRD-PARTY-LICENSES.txt', source: toLicenceText(licences) });
+    },
+  };
+}
+
+function toPackageFolder(moduleId: string): string {
+  let folder = dirname(moduleId.replaceAll('\0', ''));
+  // Some packages have further package.json files inside, with a "type" and no name.
+  while (!existsSync(join(folder, 'package.json')) || readPackage(folder).name === undefined) folder = dirname(folder);
+  return folder;
+}
+
+function readPackage(folder: string): { readonly name?: string; readonly version?: string; readonly license?: string } {
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as ReturnType<typeof readPackage>;
+}
+
+function readLicence(folder: string): Licence {
+  const { name = '', version = '', license = 'unknown' } = readPackage(folder);
+  const file = readdirSync(folder).find((entry) => /^licen[cs]e(\.|$)/i.test(entry));
+  return { title: `${name} ${version}`, name: license, text: file === undefined ? null : readFileSync(join(folder, file), 'utf8').trim() };
+}
+
+/** Some packages name a licence and ship no text: they share another package's text of the same name, or the build fails. */
+function toLicenceText(licences: readonly Licence[]): string {
+  const sections = licences.map((licence) => {
+    const text = licence.text ?? toSharedText(licence, licences);
+    return `${licence.title} (${licence.name})\n\n${text}\n`;
+  });
+  return sections.join(`\n${'-'.repeat(80)}\n\n`);
+}
+
+function toSharedText(licence: Licence, licences: readonly Licence[]): string {
+  const other = licences.find(({ name, text }) => name === licence.name && text !== null);
+  if (other === undefined) throw new Error(`${licence.title}: no licence file, and no other package with a text of ${licence.name}`);
+  return `The text of ${licence.name} stands under ${other.title}.`;
+}

@@ -1,0 +1,12 @@
+import type { Cli } from '../cli.ts';
+import { toComparisonText } from '../views/comparison-view.ts';
+
+/** `orchestrate compare JOB`: for each held-out set the scores, the difference and the verdict. */
+export async function compare(cli: Cli, args: readonly string[]): Promise<number> {
+  await using orchestrator = await cli.open();
+  const comparisons = await orchestrator.compare(args[0]!);
+  if (cli.json) for (const comparison of comparisons) cli.terminal.print(JSON.stringify(comparison));
+  else if (comparisons.length === 0) cli.terminal.say('the job has no held-out rows: name them under data.test');
+  else cli.terminal.print(comparisons.map(toComparisonText).join('\n\n'));
+  return 0;
+}

@@ -1,0 +1,103 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import type { Provider } from '../contract/provider.ts';
+import { Failure, failureKinds, isFailure, toFailureData } from '../failure.ts';
+import type { Orchestrator } from '../orchestrator.ts';
+import { escapeText } from './escape.ts';
+import { commands } from './commands.ts';
+import { createTerminal, type Terminal } from './terminal.ts';
+
+interface SharedFlags {
+  readonly dir?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+export interface RunOptions {
+  /** Providers beside those that come with the program. */
+  readonly providers?: readonly Provider[];
+}
+
+/** Runs one command line and resolves with its exit status. Prints every failure; throws none. */
+export async function main(argv: readonly string[], options: RunOptions = {}): Promise<number> {
+  const terminal = createTerminal(process.stdout, process.stderr);
+  const interrupt = new AbortController();
+  const onInterrupt = (): void => {
+    if (interrupt.signal.aborted) process.exit(failureKinds.interrupted.exit);
+    interrupt.abort(new Failure('interrupted', 'interrupted; what was submitted goes on'));
+  };
+  process.on('SIGINT', onInterrupt);
+  try {
+    return await runCommand(argv, { terminal, signal: interrupt.signal, options });
+  } catch (error) {
+    return report(interrupt.signal.aborted ? interrupt.signal.reason : error, terminal, argv.includes('--json'));
+  } finally {
+    process.off('SIGINT', onInterrupt);
+  }
+}
+
+async function runCommand(
+  argv: readonly string[],
+  { terminal, signal, options }: { terminal: Terminal; signal: AbortSignal; options: RunOptions },
+): Promise<number> {
+  let status = 0;
+  const program = createProgram();
+  for (const entry of commands) {
+    const command = program.command(entry.usage).summary(entry.summary).description(entry.summary);
+    for (const [flags, description] of entry.options ?? []) command.option(flags, description);
+    addSharedFlags(command).action(async () => {
+      const { dir, json, quiet, ...flags } = command.opts<SharedFlags & Record<string, unknown>>();
+      const open = async (): Promise<Orchestrator> =>
+        await openOrchestrator({ dir: dir ?? process.env['ORCHESTRATE_DIR'], signal, options });
+      const run = await entry.load();
+      status = await run({ terminal, json: json === true, quiet: quiet === true, signal, open }, command.args, flags);
+    });
+  }
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? 0 : failureKinds.usage.exit;
+  }
+  return status;
+}
+
+async function openOrchestrator(from: { dir: string | undefined; signal: AbortSignal; options: RunOptions }): Promise<Orchestrator> {
+  const { createOrchestrator } = await import('../orchestrator.ts');
+  const { providers } = await import('../../providers/index.ts');
+  return await createOrchestrator({
+    providers: [...providers, ...(from.options.providers ?? [])],
+    signal: from.signal,
+    ...(from.dir === undefined ? {} : { dir: from.dir }),
+  });
+}
+
+function createProgram(): Command {
+  const manifest = JSON.parse(
+    readFileSync(new URL(import.meta.url.endsWith('.ts') ? '../../package.json' : '../package.json', import.meta.url), 'utf8'),
+  ) as {
+    version: string;
+  };
+  return new Command('orchestrate')
+    .description('Fine-tune models from one job file: submitted once, measured alike, compared with a verdict.')
+    .version(manifest.version)
+    .exitOverride()
+    .showHelpAfterError('(--help shows what is possible)')
+    .configureOutput({ writeErr: (text) => process.stderr.write(escapeText(text)) });
+}
+
+function addSharedFlags(command: Command): Command {
+  return command
+    .option('--dir <folder>', 'the state folder (default: the nearest .orchestrate)')
+    .option('--json', 'print JSON')
+    .option('-q, --quiet', 'print only the names of runs');
+}
+
+/** Prints a failure and says what to do. */
+function report(error: unknown, terminal: Terminal, json: boolean): number {
+  const failure = toFailureData(error);
+  if (json) terminal.print(JSON.stringify({ error: failure }));
+  else terminal.say(`orchestrate: ${failure.message}${failure.hint === null ? '' : `\n  ${failure.hint}`}`);
+  if (!isFailure(error) && process.env['ORCHESTRATE_DEBUG'] !== undefined) terminal.say(error instanceof Error ? (error.stack ?? '') : '');
+  return failureKinds[failure.code].exit;
+}

@@ -1,0 +1,48 @@
+import type { ComparedCandidate, Comparison } from '../../evaluate/compare.ts';
+import { escapeLine } from '../escape.ts';
+import { formatCount, formatTable } from './format.ts';
+
+/** A comparison as a table, with a sentence for each candidate that was held against the reference. */
+export function toComparisonText(comparison: Comparison): string {
+  const { job, set, rows, candidates, reference } = comparison;
+  const title = `${escapeLine(job)}: ${formatCount(rows)} held-out rows${set === 'test' ? '' : ` (${escapeLine(set)})`}`;
+  const header = ['model', 'accuracy', 'macro-F1', 'difference', '95 % interval', 'p', 'verdict'];
+  const lines = candidates.map((candidate) => [
+    escapeLine(toName(candidate)) + (candidate.name === reference ? ' *' : ''),
+    candidate.measures.accuracy.toFixed(3),
+    candidate.measures.macro_f1.toFixed(3),
+    candidate.difference === null ? '' : toSigned(candidate.difference),
+    candidate.interval === null ? '' : `${toSigned(candidate.interval[0])} to ${toSigned(candidate.interval[1])}`,
+    candidate.pValue === null ? '' : toPValue(candidate.pValue),
+    candidate.verdict ?? '',
+  ]);
+  const verdicts = candidates.filter(({ verdict }) => verdict !== null).map((candidate) => toSentence(candidate, comparison));
+  return [title, '', formatTable([header, ...lines], [1, 2, 3]), '', '* the reference: the best without training', ...verdicts].join('\n');
+}
+
+function toName({ kind, name }: ComparedCandidate): string {
+  return kind === 'tuned' ? `${name} (tuned)` : name;
+}
+
+function toSigned(value: number): string {
+  return `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(3)}`;
+}
+
+function toPValue(value: number): string {
+  return value < 0.0001 ? '< 0.0001' : value.toFixed(4);
+}
+
+function toSentence({ name, verdict }: ComparedCandidate, { reference, margin }: Comparison): string {
+  const subject = `verdict: ${escapeLine(name)} `;
+  switch (verdict) {
+    case 'better':
+    case 'worse':
+      return `${subject}is ${verdict} than the ${reference}`;
+    case 'not worse':
+      return `${subject}is not worse than the ${reference} by more than ${margin}`;
+    case 'equivalent':
+      return `${subject}and the ${reference} are equivalent within ${margin}`;
+    default:
+      return `${subject}cannot be told from the ${reference} with these rows`;
+  }
+}

@@ -1,0 +1,77 @@
+import { fileURLToPath } from 'node:url';
+import { isDifference, type Note } from '../../contract/note.ts';
+import type { RunView } from '../../run/run-view.ts';
+import { escapeLine, escapeText } from '../escape.ts';
+import { formatAge, formatCount, formatSeconds, formatTable } from './format.ts';
+
+/** One line a run. */
+export function toRunTable(runs: readonly RunView[], now: Date): string {
+  const header = ['RUN', 'STATUS', 'STEP', 'PROVIDER', 'MODEL', 'AGE'];
+  const rows = runs.map((run) => [
+    escapeLine(run.id),
+    run.status.phase,
+    run.progress.step === null ? '' : `${run.progress.step}/${run.progress.steps ?? '?'}`,
+    escapeLine(run.provider),
+    escapeLine(run.model.base.split('/').at(-1)!),
+    formatAge(now.getTime() - Date.parse(run.times.created)),
+  ]);
+  return formatTable([header, ...rows]);
+}
+
+/** All that is worth knowing of a run, and what to type next. */
+export function toRunPage(run: RunView, now: Date): string {
+  const { times, progress, data } = run;
+  const looked = run.observed.at === null ? 'not seen yet' : `seen ${formatAge(now.getTime() - Date.parse(run.observed.at))} ago`;
+  const took =
+    times.started === null || times.finished === null
+      ? null
+      : formatSeconds((Date.parse(times.finished) - Date.parse(times.started)) / 1000);
+  const facts: [string, string | null][] = [
+    ['status', `${run.status.phase} (${looked})`],
+    ['provider', run.provider],
+    ['model', run.model.base],
+    [
+      'data',
+      `${formatCount(data.train.rows)} training, ${formatCount(data.validation?.rows ?? 0)} validation, ${toTestRows(run)} held-out rows`,
+    ],
+    ['progress', progress.step === null ? null : `step ${formatCount(progress.step)} of ${formatCount(progress.steps ?? 0)}`],
+    ['training', took],
+    ['key', run.key],
+    ...run.outputs.map((output): [string, string] => ['output', output.uri.startsWith('file:') ? fileURLToPath(output.uri) : output.uri]),
+  ];
+  const lines = facts.filter(([, value]) => value !== null).map(([name, value]) => `  ${name.padEnd(10)}${escapeLine(value!)}`);
+  const failure =
+    run.failure === null
+      ? []
+      : ['', `  failed: ${escapeText(run.failure.message)}`, ...(run.failure.hint === null ? [] : [`  ${run.failure.hint}`])];
+  const notes = run.notes.filter(isDifference).map((note) => `  note: ${escapeLine(toNoteText(note))}`);
+  return [escapeLine(run.id), ...lines, ...notes, ...failure, '', `  next: ${toNextCommand(run)}`].join('\n');
+}
+
+function toTestRows({ data }: RunView): string {
+  return formatCount(Object.values(data.test).reduce((sum, { rows }) => sum + rows, 0));
+}
+
+/** The command that a person most likely wants after seeing this run. */
+export function toNextCommand(run: RunView): string {
+  if (run.ok) return `orchestrate compare ${run.job}`;
+  if (run.status.phase === 'accepted' || run.status.phase === 'preparing')
+    return `submit the job file again: the submission was not finished`;
+  return run.terminal ? `orchestrate logs ${run.id}` : `orchestrate wait ${run.id}`;
+}
+
+/** A note in one sentence. */
+export function toNoteText(note: Note): string {
+  switch (note.type) {
+    case 'sent':
+      return `${note.field} = ${JSON.stringify(note.value)}`;
+    case 'converted':
+      return `${note.field}: ${JSON.stringify(note.from)} became ${JSON.stringify(note.value)}: ${note.why}`;
+    case 'defaulted':
+      return `${note.field} = ${JSON.stringify(note.value)} (default)`;
+    case 'unsupported':
+      return `${note.field} = ${JSON.stringify(note.value)} is not followed: ${note.why}`;
+    case 'warning':
+      return note.message;
+  }
+}

@@ -1,0 +1,145 @@
+import { Failure } from '../failure.ts';
+import { type BadRows, createBadRows } from './bad-rows.ts';
+import { createFingerprintSet, toFingerprint } from './fingerprint-set.ts';
+import type { ClassificationColumns } from './map-row.ts';
+import { createPartTally, type PartFacts, type PartFiles, type PartTally, readPart, toPartFacts } from './part-tally.ts';
+import { isBelowFraction, toTextHash } from './split.ts';
+import { toShown } from './to-shown.ts';
+
+export interface DatasetSources {
+  /** Absolute paths. */
+  readonly train: readonly string[];
+  /** Paths of its own, or the share of the training rows that validates. */
+  readonly validation: readonly string[] | { readonly fraction: number } | null;
+  /** The held-out sets by name. */
+  readonly test: Readonly<Record<string, readonly string[]>>;
+  readonly columns: ClassificationColumns;
+}
+
+/** What the data is, as plain JSON. */
+export interface DataFacts {
+  readonly columns: ClassificationColumns;
+  /** Without the rows that validate. */
+  readonly train: PartFacts;
+  /** With a fraction its rows stand in the training files: `sources` is empty, and `sha256` is that of the training files. */
+  readonly validation: PartFacts | null;
+  readonly test: Readonly<Record<string, PartFacts>>;
+  /** The training rows' labels, sorted by code unit. */
+  readonly labels: readonly string[];
+  /** The most frequent label of the training rows, of several the first. */
+  readonly majority: string;
+  readonly warnings: readonly DataWarning[];
+}
+
+/** `part` is `train`, `validation` or `test/<name>`. */
+export type DataWarning =
+  /** Rows equal to an earlier row of their part. */
+  | { readonly type: 'duplicate-rows'; readonly part: string; readonly rows: number }
+  /** Rows whose text stands in the training files too: their scores say less than they seem to. */
+  | { readonly type: 'texts-in-training'; readonly part: string; readonly rows: number };
+
+/**
+ * Reads every file once, as a stream, and says what is in it.
+ * @throws Failure as `readRows`; `data-invalid` for rows that cannot be used (up to 20 are listed), a part without rows, a single
+ *   training label, and a label elsewhere that no training row has.
+ */
+export async function inspectDataset({ train: paths, validation: rule, test, columns }: DatasetSources): Promise<DataFacts> {
+  const badRows = createBadRows();
+  const read = { columns, badRows };
+  const trainTexts = createFingerprintSet();
+  const hasHeldOut = Array.isArray(rule) || Object.keys(test).length > 0;
+  const fraction = rule !== null && 'fraction' in rule ? rule.fraction : 0;
+  const train = createPartTally('train');
+  const split = createPartTally('validation');
+  const trainFiles = await readPart(paths, read, (row, rowHash) => {
+    if (hasHeldOut) trainTexts.add(toFingerprint(toTextHash(row)));
+    (isBelowFraction(rowHash, fraction) ? split : train).add(row, rowHash);
+  });
+  const readHeldOut = async (name: string, heldOut: readonly string[]): Promise<ReadPart> => {
+    const tally = createPartTally(name);
+    const files = await readPart(heldOut, read, (row, rowHash) => {
+      if (trainTexts.has(toFingerprint(toTextHash(row)))) tally.knownTexts++;
+      tally.add(row, rowHash);
+    });
+    return { tally, files };
+  };
+  const validation =
+    rule === null
+      ? null
+      : 'fraction' in rule
+        ? { tally: split, files: { ...trainFiles, sources: [] } }
+        : await readHeldOut('validation', rule);
+  const tests: [string, ReadPart][] = [];
+  for (const [name, sources] of Object.entries(test)) tests.push([name, await readHeldOut(`test/${name}`, sources)]);
+  badRows.check();
+
+  const trained = { tally: train, files: trainFiles };
+  const heldOut = [...(validation === null ? [] : [validation]), ...tests.map(([, part]) => part)];
+  if (fraction > 0) checkSplit(trained, split, fraction);
+  for (const part of [trained, ...heldOut]) checkRows(part);
+  checkLabels(train, heldOut, badRows);
+  const labels = [...train.labels.keys()].sort();
+  const toFacts = ({ tally, files }: ReadPart): PartFacts => toPartFacts(tally, files);
+  return {
+    columns,
+    train: toFacts(trained),
+    validation: validation === null ? null : toFacts(validation),
+    test: Object.fromEntries(tests.map(([name, part]) => [name, toFacts(part)])),
+    labels,
+    majority: labels.reduce((best, label) => (train.labels.get(label)!.rows > train.labels.get(best)!.rows ? label : best)),
+    warnings: [trained, ...heldOut].flatMap(({ tally }) => toWarnings(tally)),
+  };
+}
+
+interface ReadPart {
+  readonly tally: PartTally;
+  readonly files: PartFiles;
+}
+
+function checkSplit({ tally: train, files }: ReadPart, validation: PartTally, fraction: number): void {
+  const empty = [train, validation].find(({ rows }) => rows === 0);
+  if (empty === undefined || train.rows === validation.rows) return; // both empty: the file is, and checkRows says so
+  const read = files.sources.map(({ path }) => path).join(', ');
+  throw new Failure(
+    'data-invalid',
+    `expected rows on both sides of the validation fraction ${fraction}, found no ${empty.name} row in ${read}`,
+    {
+      hint: 'Use another fraction or more rows, or give the validation rows a file of their own.',
+    },
+  );
+}
+
+function checkRows({ tally, files }: ReadPart): void {
+  if (tally.rows > 0) return;
+  throw new Failure(
+    'data-invalid',
+    `expected rows in the ${tally.name} data, found none in ${files.sources.map(({ path }) => path).join(', ')}`,
+  );
+}
+
+function checkLabels(train: PartTally, heldOut: readonly ReadPart[], badRows: BadRows): void {
+  if (train.labels.size < 2) {
+    const [label] = train.labels.keys();
+    throw new Failure(
+      'data-invalid',
+      `expected at least two labels in the training rows, found only ${toShown(label)} in ${train.rows} rows`,
+    );
+  }
+  for (const { tally: part } of heldOut) {
+    for (const [label, { rows, source, line }] of part.labels) {
+      if (train.labels.has(label)) continue;
+      const message = `${source}:${line}: label ${toShown(label)} of the ${part.name} data is on no training row (${rows} rows have it)`;
+      badRows.add(
+        new Failure('data-invalid', message, { hint: 'A label must be trained to be predicted: add training rows, or take these out.' }),
+      );
+    }
+  }
+  badRows.check();
+}
+
+function toWarnings({ name, duplicates, knownTexts }: PartTally): DataWarning[] {
+  const warnings: DataWarning[] = [];
+  if (duplicates > 0) warnings.push({ type: 'duplicate-rows', part: name, rows: duplicates });
+  if (knownTexts > 0) warnings.push({ type: 'texts-in-training', part: name, rows: knownTexts });
+  return warnings;
+}

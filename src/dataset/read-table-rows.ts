@@ -1,0 +1,115 @@
+import { isUtf8 } from 'node:buffer';
+import { pipeline, Readable } from 'node:stream';
+import { CsvError, parse } from 'csv-parse';
+import { Failure } from '../failure.ts';
+import { maxLineBytes, readLines } from './read-lines.ts';
+import type { RawRow } from './read-rows.ts';
+import { toShown } from './to-shown.ts';
+
+interface Table {
+  readonly path: string;
+  readonly delimiter: ',' | '\t';
+}
+
+/**
+ * The rows of a table after RFC 4180: the first line names the columns; a field in double quotes may hold delimiters, line ends
+ * and doubled quotes. All values are strings. Empty lines are skipped.
+ * @param refuse is given each row with too few or too many fields; where it returns, reading goes on.
+ * @throws Failure `data-invalid` for a header or quotes that cannot be read.
+ */
+export async function* readTableRows(
+  chunks: AsyncIterable<Buffer>,
+  table: Table,
+  refuse: (failure: Failure) => void,
+): AsyncGenerator<RawRow> {
+  const { path, delimiter } = table;
+  let next = 1; // the line after the last record
+  let emptyLines = 0;
+  const begins: number[] = []; // the lines of the records that the loop below has not met yet
+  const parser = parse({
+    delimiter,
+    record_delimiter: ['\r\n', '\n'],
+    skip_empty_lines: true,
+    relax_column_count: true, // checked below, with a better message
+    max_record_size: maxLineBytes,
+    // Called for each record before anything can go wrong with the next one, so that an error knows its line. The parser's own
+    // count will not do: it takes a quoted \r\n for two lines.
+    on_record: (record: string[], context) => {
+      const line = next + context.empty_lines - emptyLines;
+      emptyLines = context.empty_lines;
+      next = line + 1 + countLineEnds(record);
+      begins.push(line);
+      return record;
+    },
+  });
+  // An error of the source reaches the loop below: the parser is destroyed with it.
+  pipeline(Readable.from(readUtf8(chunks, path)), parser, () => {});
+
+  let header: string[] | null = null;
+  try {
+    for await (const item of parser) {
+      const record = item as string[];
+      const line = begins.shift()!;
+      if (header === null) header = parseHeader(record, `${path}:${line}`);
+      else if (record.length === header.length) yield { line, row: toRow(header, record) };
+      else refuse(toUnevenFailure(header, record, `${path}:${line}`));
+    }
+  } catch (error) {
+    throw error instanceof CsvError ? toTableFailure(error, path, next) : error;
+  }
+}
+
+/** Bytes that are surely UTF-8: the parser would put U+FFFD for the others. */
+async function* readUtf8(chunks: AsyncIterable<Buffer>, path: string): AsyncGenerator<Buffer> {
+  let line = 0;
+  for await (const lines of readLines(chunks, path)) {
+    for (const bytes of lines) {
+      line++;
+      if (isUtf8(bytes)) continue;
+      throw new Failure('data-invalid', `${path}:${line}: expected UTF-8, found other bytes`, { hint: 'Save the file as UTF-8.' });
+    }
+    yield Buffer.concat(lines);
+  }
+}
+
+function parseHeader(names: readonly string[], place: string): string[] {
+  const seen = new Set<string>();
+  for (const [index, name] of names.entries()) {
+    if (name.trim() === '')
+      throw new Failure('data-invalid', `${place}: expected a name for each column, found none for column ${index + 1}`);
+    if (seen.has(name)) throw new Failure('data-invalid', `${place}: expected different column names, found ${toShown(name)} twice`);
+    seen.add(name);
+  }
+  return [...names];
+}
+
+/** Own properties whatever the names are: assigning to `__proto__` would change the prototype. */
+function toRow(header: readonly string[], record: readonly string[]): Record<string, string> {
+  return Object.fromEntries(header.map((name, index) => [name, record[index]!]));
+}
+
+function countLineEnds(record: readonly string[]): number {
+  let count = 0;
+  for (const field of record) for (let at = field.indexOf('\n'); at >= 0; at = field.indexOf('\n', at + 1)) count++;
+  return count;
+}
+
+function toUnevenFailure(header: readonly string[], record: readonly string[], place: string): Failure {
+  return new Failure('data-invalid', `${place}: expected ${header.length} fields (${header.join(', ')}), found ${record.length}`, {
+    hint: 'Put a field that holds the delimiter or a line end in double quotes.',
+  });
+}
+
+/** `line` is where the record begins that could not be read. */
+function toTableFailure(error: CsvError, path: string, line: number): Failure {
+  const found: Record<string, string> = {
+    CSV_QUOTE_NOT_CLOSED: 'a double quote that is never closed',
+    CSV_INVALID_CLOSING_QUOTE: 'text after the closing quote of a field',
+    INVALID_OPENING_QUOTE: 'a double quote inside a field without quotes',
+    CSV_MAX_RECORD_SIZE: `a row of more than ${maxLineBytes} bytes`,
+  };
+  return new Failure('data-invalid', `${path}:${line}: expected a row, found ${found[error.code] ?? error.message}`, {
+    hint: 'Put the whole field in double quotes, and write a double quote inside it twice.',
+    error,
+  });
+}

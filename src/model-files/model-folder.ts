@@ -1,0 +1,153 @@
+/** A model as Hugging Face's libraries save it: a folder with config.json, weights in safetensors, and a tokenizer. */
+import { createHash } from 'node:crypto';
+import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { Failure, toFileFailure } from '../failure.ts';
+import { parseBertConfig, type BertConfig } from './bert-config.ts';
+import { isObject, readJsonObject } from './read-json.ts';
+import { readSafetensorsIndex, type SafetensorsIndex } from './safetensors.ts';
+
+const supportedFamilies = ['bert'];
+const maxConfigBytes = 2 ** 20;
+const maxShards = 1000;
+
+/** Tokenizer files that are copied and counted in the revision, where present. */
+export const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'vocab.txt'] as const;
+
+export interface ModelFolder {
+  readonly folder: string;
+  readonly config: BertConfig;
+  /** Label names in the order of the classes where the folder has a classification head, else null. */
+  readonly labels: readonly string[] | null;
+  /** The longest sequence that the model can read, in tokens. */
+  readonly maxPositions: number;
+  readonly weights: readonly SafetensorsIndex[];
+  /** Names the exact contents: see `toRevision`. */
+  readonly revision: string;
+}
+
+/**
+ * Reads what is in a model folder without its weights.
+ *
+ * @throws Failure `file-missing` when there is no such folder; `model-invalid` when a file is missing, broken or not supported
+ */
+export function readModelFolder(folder: string): ModelFolder {
+  checkFolder(folder);
+  const path = requireFile(folder, 'config.json', 'Give the folder that transformers’ save_pretrained wrote.');
+  const json = readJsonObject(path, 'model configuration', maxConfigBytes);
+  const family = json['model_type'];
+  if (typeof family !== 'string' || !supportedFamilies.includes(family)) {
+    throw new Failure(
+      'model-invalid',
+      `${path}: model_type: expected one of ${supportedFamilies.join(', ')}, found ${String(JSON.stringify(family)).slice(0, 100)}`,
+      {
+        hint: 'Choose a model of a supported family, or another provider for this one.',
+      },
+    );
+  }
+  requireFile(
+    folder,
+    'tokenizer.json',
+    'Write one with transformers: AutoTokenizer.from_pretrained(folder, use_fast=True).save_pretrained(folder)',
+  );
+  const config = parseBertConfig(json, path);
+  const weights = findWeightFiles(folder).map((name) => readSafetensorsIndex(join(folder, name)));
+  return {
+    folder,
+    config,
+    labels: toLabels(json, weights, path),
+    maxPositions: config.maxPositions,
+    weights,
+    revision: readRevision(folder),
+  };
+}
+
+/** The hash of what a model folder means: configuration, weights and tokenizer. Other files (README, images) do not count. */
+export function readRevision(folder: string): string {
+  checkFolder(folder);
+  const names = ['config.json', ...findWeightFiles(folder), ...tokenizerFiles.filter((name) => existsSync(join(folder, name)))];
+  return toRevision(names.map((name) => [name, hashFile(join(folder, name))]));
+}
+
+/** SHA-256 (hex) over the JSON array of [file name, SHA-256 hex] pairs in the order of the names' code units. */
+export function toRevision(files: readonly (readonly [name: string, sha256: string])[]): string {
+  const sorted = files.toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  return createHash('sha256').update(JSON.stringify(sorted)).digest('hex');
+}
+
+function checkFolder(folder: string): void {
+  const found = statSync(folder, { throwIfNoEntry: false });
+  if (!found)
+    throw new Failure('file-missing', `model folder not found: ${folder}`, { hint: 'Check the path of "model" in the job file.' });
+  if (!found.isDirectory())
+    throw new Failure('file-missing', `expected a model folder, found a file: ${folder}`, {
+      hint: 'Give the folder that holds config.json.',
+    });
+}
+
+function requireFile(folder: string, name: string, hint: string): string {
+  const path = join(folder, name);
+  if (!existsSync(path)) throw new Failure('model-invalid', `the model folder has no ${name}: ${folder}`, { hint });
+  return path;
+}
+
+/** model.safetensors, or the parts that model.safetensors.index.json lists. */
+function findWeightFiles(folder: string): string[] {
+  if (existsSync(join(folder, 'model.safetensors'))) return ['model.safetensors'];
+  const indexPath = join(folder, 'model.safetensors.index.json');
+  if (!existsSync(indexPath)) {
+    throw new Failure('model-invalid', `the model folder has no model.safetensors: ${folder}`, {
+      hint: 'Weights in pickle files (.bin) are not read; convert them with save_pretrained(folder, safe_serialization=True).',
+    });
+  }
+  const map = readJsonObject(indexPath, 'weights index', 64 * maxConfigBytes)['weight_map'];
+  const names = isObject(map) ? [...new Set(Object.values(map))] : [];
+  if (names.length === 0 || names.length > maxShards)
+    throw new Failure('model-invalid', `${indexPath}: expected a "weight_map" with 1 to ${maxShards} files, found ${names.length}`);
+  return names.map((name) => {
+    if (typeof name !== 'string' || name !== basename(name) || !name.endsWith('.safetensors')) {
+      throw new Failure(
+        'model-invalid',
+        `${indexPath}: expected names of .safetensors files in the same folder, found ${String(JSON.stringify(name)).slice(0, 100)}`,
+      );
+    }
+    return basename(requireFile(folder, name, 'Download the model again: a part is missing.'));
+  });
+}
+
+/** Names from id2label, where the weights have a sequence classification head of that many rows. */
+function toLabels(json: Readonly<Record<string, unknown>>, weights: readonly SafetensorsIndex[], path: string): string[] | null {
+  const head = weights.map((index) => index.entries.get('classifier.weight')).find((entry) => entry !== undefined);
+  const { architectures, id2label } = json;
+  const isClassifier = !Array.isArray(architectures) || architectures.some((name) => String(name).endsWith('ForSequenceClassification'));
+  if (!head || !isClassifier) return null;
+  const count = head.shape[0] ?? 0;
+  const names = isObject(id2label) ? id2label : {};
+  const labels = Array.from({ length: Math.min(count, 100_000) }, (_, i) => names[String(i)]);
+  if (!isLabels(labels) || Object.keys(names).length !== count || new Set(labels).size !== count) {
+    throw new Failure(
+      'model-invalid',
+      `${path}: id2label: expected ${count} different names, "0" to "${count - 1}", one for each row of classifier.weight`,
+    );
+  }
+  return labels;
+}
+
+function isLabels(labels: readonly unknown[]): labels is string[] {
+  return labels.every((label) => typeof label === 'string');
+}
+
+function hashFile(path: string): string {
+  const hash = createHash('sha256');
+  const chunk = Buffer.alloc(2 ** 20);
+  let file: number | undefined;
+  try {
+    file = openSync(path, 'r');
+    for (let count = readSync(file, chunk); count > 0; count = readSync(file, chunk)) hash.update(chunk.subarray(0, count));
+  } catch (error) {
+    throw toFileFailure(error, 'model file', path);
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+  return hash.digest('hex');
+}

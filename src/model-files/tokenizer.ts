@@ -1,0 +1,93 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
+import { Failure } from '../failure.ts';
+import { readJsonObject } from './read-json.ts';
+
+const maxTokenizerBytes = 64 * 2 ** 20;
+
+/** A text, or a pair of texts, as the model reads it. */
+export interface EncodedText {
+  readonly ids: readonly number[];
+  /** 0 for the first text, 1 for the second one; as many as `ids`. */
+  readonly typeIds: readonly number[];
+  /** Whether tokens were left out so that `maxLength` holds. */
+  readonly truncated: boolean;
+}
+
+export interface Tokenizer {
+  /** At most `maxLength` tokens, the special ones included and never cut away. Of a pair the longer text loses its last token first. */
+  encode(text: string, text2: string | undefined, maxLength: number): EncodedText;
+  /** Ids without special tokens. */
+  toIds(text: string): number[];
+  /** The text that ids stand for, special tokens left out. */
+  decode(ids: readonly number[]): string;
+}
+
+/**
+ * The tokenizer of a Hugging Face folder, as its tokenizer.json says.
+ *
+ * @throws Failure `model-invalid` when there is no tokenizer.json or it cannot be used
+ */
+export function readTokenizer(folder: string): Tokenizer {
+  const path = join(folder, 'tokenizer.json');
+  if (!existsSync(path)) {
+    throw new Failure('model-invalid', `the model folder has no tokenizer.json: ${folder}`, {
+      hint: 'Write one with transformers: AutoTokenizer.from_pretrained(folder, use_fast=True).save_pretrained(folder)',
+    });
+  }
+  const configPath = join(folder, 'tokenizer_config.json');
+  const definition = readJsonObject(path, 'tokenizer', maxTokenizerBytes);
+  const config = existsSync(configPath) ? readJsonObject(configPath, 'tokenizer configuration', maxTokenizerBytes) : {};
+  const library = guard(path, () => new HuggingFaceTokenizer(definition, config));
+
+  const toTokens = (text: string): string[] => guard(path, () => library.encode(text, { add_special_tokens: false }).tokens);
+  const toId = (token: string): number => {
+    const id = library.token_to_id(token);
+    if (id === undefined) throw new Failure('model-invalid', `${path}: the token ${JSON.stringify(token)} is not in the vocabulary`);
+    return id;
+  };
+  /** Puts the special tokens of the template around the texts' own ones. */
+  const assemble = (first: string[], second: string[] | null): { tokens: string[]; typeIds: number[] } => {
+    if (!library.post_processor)
+      return { tokens: [...first, ...(second ?? [])], typeIds: [...first.map(() => 0), ...(second ?? []).map(() => 1)] };
+    const { tokens, token_type_ids: typeIds } = library.post_processor.post_process(first, second, true);
+    return { tokens, typeIds: typeIds ?? tokens.map(() => 0) };
+  };
+  const specialCounts = guard(path, () => [assemble([], null).tokens.length, assemble([], []).tokens.length] as const);
+
+  return {
+    encode(text, text2, maxLength) {
+      const room = maxLength - specialCounts[text2 === undefined ? 0 : 1];
+      if (room < 0) throw new Failure('configuration-invalid', `maxLength ${maxLength} leaves no room for the special tokens`);
+      const first = toTokens(text);
+      const second = text2 === undefined ? null : toTokens(text2);
+      const [firstCount, secondCount] = toKeptCounts(first.length, second?.length ?? 0, room);
+      const { tokens, typeIds } = assemble(first.slice(0, firstCount), second && second.slice(0, secondCount));
+      return { ids: tokens.map(toId), typeIds, truncated: firstCount < first.length || secondCount < (second?.length ?? 0) };
+    },
+    toIds: (text) => toTokens(text).map(toId),
+    decode: (ids) =>
+      ids.length === 0
+        ? ''
+        : guard(path, () => library.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false })),
+  };
+}
+
+/** "longest first" as transformers cuts pairs: the longer text shrinks to the shorter one, then both shrink alike, the first one keeping an odd token. */
+function toKeptCounts(first: number, second: number, room: number): readonly [number, number] {
+  if (first + second <= room) return [first, second];
+  const shorter = Math.min(first, second, Math.floor(room / 2));
+  return first > second ? [room - shorter, shorter] : [shorter, room - shorter];
+}
+
+/** The library trusts its files; what it throws at a bad one is not for the reader. */
+function guard<T>(path: string, use: () => T): T {
+  try {
+    return use();
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Failure('model-invalid', `${path}: the tokenizer cannot be used (${reason})`, { error });
+  }
+}

@@ -1,0 +1,23 @@
+import { DatabaseSync } from 'node:sqlite';
+
+/**
+ * A lock that the operating system drops when its holder dies, however it dies: an exclusive SQLite transaction on a file of its
+ * own. Whoever can take it knows that nobody else lives.
+ */
+export interface RunLock {
+  release(): void;
+}
+
+/** Takes the lock, or returns null where another process holds it for longer than `waitMs`. */
+export function takeRunLock(path: string, waitMs: number): RunLock | null {
+  const database = new DatabaseSync(path, { timeout: waitMs });
+  try {
+    database.exec('begin exclusive');
+  } catch (error) {
+    database.close();
+    const busy = ((error as { errcode?: number }).errcode ?? 0) & 0xff;
+    if (busy === 5) return null; // SQLITE_BUSY
+    throw error;
+  }
+  return { release: () => database.close() };
+}

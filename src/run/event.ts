@@ -1,0 +1,41 @@
+import type { Artifact, BaseModel, JobRef, Quote } from '../contract/provider.ts';
+import type { Note } from '../contract/note.ts';
+import type { Status } from '../contract/status.ts';
+import type { DataFacts } from '../dataset/inspect.ts';
+import type { FailureData } from '../failure.ts';
+import type { RunKey } from '../spec/run-key.ts';
+import type { RunSpec } from '../spec/run-spec.ts';
+
+/** What a run is made from; stored whole with its first event, so that it never has to be translated again. */
+export interface RunPlan {
+  readonly key: RunKey;
+  readonly generation: number;
+  readonly spec: RunSpec;
+  readonly facts: DataFacts;
+  readonly model: BaseModel;
+  readonly fingerprint: Readonly<Record<string, unknown>>;
+  readonly request: unknown;
+  readonly notes: readonly Note[];
+  readonly quote: Quote | null;
+}
+
+/** Everything that can happen to a run. */
+export type RunEvent =
+  | { readonly type: 'run-accepted'; readonly plan: RunPlan; readonly number: number }
+  | { readonly type: 'submission-prepared'; readonly attempt: number; readonly prepared: unknown }
+  | { readonly type: 'submission-intended'; readonly attempt: number; readonly wire: unknown; readonly hash: string }
+  | { readonly type: 'submission-unsent'; readonly attempt: number; readonly failure: FailureData }
+  | { readonly type: 'submission-rejected'; readonly attempt: number; readonly failure: FailureData }
+  | { readonly type: 'submission-unanswered'; readonly attempt: number; readonly failure: FailureData }
+  | { readonly type: 'submission-disproved'; readonly attempt: number }
+  | { readonly type: 'attention-needed'; readonly failure: FailureData }
+  | { readonly type: 'job-submitted'; readonly job: JobRef }
+  | { readonly type: 'job-adopted'; readonly job: JobRef }
+  | { readonly type: 'status-changed'; readonly status: Status; readonly startedAt: string | null; readonly finishedAt: string | null }
+  | { readonly type: 'artifact-found'; readonly artifact: Artifact }
+  | { readonly type: 'note-added'; readonly note: Note }
+  | { readonly type: 'job-failed'; readonly failure: FailureData }
+  | { readonly type: 'cancel-requested' }
+  | { readonly type: 'run-withdrawn' };
+
+export type RunEventType = RunEvent['type'];

@@ -1,0 +1,103 @@
+import type { Artifact, JobRef } from '../contract/provider.ts';
+import type { Note } from '../contract/note.ts';
+import type { FailureData } from '../failure.ts';
+import type { RunEvent, RunPlan } from './event.ts';
+import { isEnded, toNextState, type RunState } from './transitions.ts';
+
+/** A run as its events tell it. Plain JSON. */
+export interface RunRecord {
+  readonly plan: RunPlan;
+  readonly number: number;
+  readonly state: RunState;
+  /** The service's own word for the state, once it has a job. */
+  readonly raw: string | null;
+  /** When the state began. */
+  readonly since: string;
+  /** Attempts to submit, the present one included. */
+  readonly attempt: number;
+  /** What each attempt prepared. */
+  readonly prepared: readonly unknown[];
+  readonly wire: unknown;
+  readonly job: JobRef | null;
+  readonly cancelRequested: boolean;
+  readonly artifacts: readonly Artifact[];
+  /** The plan's notes and those that the job added. */
+  readonly notes: readonly Note[];
+  readonly failure: FailureData | null;
+  readonly times: {
+    readonly created: string;
+    readonly submitted: string | null;
+    readonly started: string | null;
+    readonly finished: string | null;
+  };
+}
+
+/** The record after the first event. */
+export function toFirstRecord(event: Extract<RunEvent, { type: 'run-accepted' }>, at: string): RunRecord {
+  return {
+    plan: event.plan,
+    number: event.number,
+    state: 'accepted',
+    raw: null,
+    since: at,
+    attempt: 1,
+    prepared: [],
+    wire: null,
+    job: null,
+    cancelRequested: false,
+    artifacts: [],
+    notes: event.plan.notes,
+    failure: null,
+    times: { created: at, submitted: null, started: null, finished: null },
+  };
+}
+
+/** The record after one more event. Throws where the transitions table forbids the event. */
+export function foldEvent(record: RunRecord, event: RunEvent, at: string): RunRecord {
+  const state = toNextState(record.state, event);
+  const moved: RunRecord = {
+    ...record,
+    state,
+    since: state === record.state ? record.since : at,
+    times: isEnded(state) && record.times.finished === null ? { ...record.times, finished: at } : record.times,
+  };
+  return { ...moved, ...toChange(moved, event, at) };
+}
+
+function toChange(record: RunRecord, event: RunEvent, at: string): Partial<RunRecord> {
+  switch (event.type) {
+    case 'run-accepted':
+      throw new Error('a run is accepted once');
+    case 'submission-prepared':
+      return { prepared: [...record.prepared.slice(0, event.attempt - 1), event.prepared], attempt: event.attempt };
+    case 'submission-intended':
+      return { wire: event.wire };
+    case 'submission-unsent':
+    case 'submission-unanswered':
+      return {};
+    case 'submission-disproved':
+      return { attempt: event.attempt + 1, wire: null };
+    case 'submission-rejected':
+    case 'attention-needed':
+    case 'job-failed':
+      return { failure: event.failure };
+    case 'job-submitted':
+    case 'job-adopted':
+      return { job: event.job, times: { ...record.times, submitted: at } };
+    case 'status-changed': {
+      const { started, finished } = record.times;
+      const times = { started: event.startedAt ?? started, finished: event.finishedAt ?? finished };
+      return { raw: event.status.raw, times: { ...record.times, ...times } };
+    }
+    case 'artifact-found':
+      return { artifacts: [...record.artifacts, event.artifact] };
+    case 'note-added':
+      return { notes: [...record.notes, event.note] };
+    case 'cancel-requested':
+      return { cancelRequested: true };
+    case 'run-withdrawn':
+      return {};
+    default:
+      return event satisfies never;
+  }
+}

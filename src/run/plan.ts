@@ -1,0 +1,68 @@
+import { inspectDataset, type DataFacts, type DataWarning } from '../dataset/inspect.ts';
+import type { ClassificationColumns } from '../dataset/map-row.ts';
+import { Failure } from '../failure.ts';
+import type { Note } from '../contract/note.ts';
+import type { BaseModel, Provider } from '../contract/provider.ts';
+import { readModelFolder } from '../model-files/model-folder.ts';
+import { toFingerprint, toRunKey } from '../spec/run-key.ts';
+import type { RunSpec } from '../spec/run-spec.ts';
+import type { RunPlan } from './event.ts';
+
+/** The measures that a comparison can use so far. */
+const measures = ['accuracy'];
+
+/**
+ * What a target will be asked, and what becomes of each field on the way. Reads the data and the model; changes nothing.
+ * @throws Failure `data-invalid`, `model-invalid`, `file-missing`, and `job-file-invalid` for what the target cannot do
+ */
+export async function planRun(spec: RunSpec, provider: Provider, options: { facts: DataFacts; generation: number }): Promise<RunPlan> {
+  const { facts, generation } = options;
+  const model = readBaseModel(spec);
+  const fingerprint = toFingerprint(spec, {
+    train: facts.train.sha256,
+    validation: facts.validation?.sha256 ?? null,
+    model: model.revision,
+  });
+  const key = toRunKey(spec, generation, fingerprint);
+  const { request, notes } = provider.translate({ spec, facts, model, key });
+  checkRequirements(spec, notes);
+  const quote = provider.quote?.(request) ?? null;
+  return { key, generation, spec, facts, model, fingerprint, request, notes: [...notes, ...facts.warnings.map(toWarningNote)], quote };
+}
+
+/** Reads the data of a job once; its facts serve all targets. */
+export async function inspectJobData(spec: RunSpec): Promise<DataFacts> {
+  if (spec.task !== 'classification') {
+    throw new Failure('job-file-invalid', `task: expected "classification", which this version can train, found "${spec.task}"`);
+  }
+  if (!measures.includes(spec.evaluation.measure)) {
+    throw new Failure('job-file-invalid', `evaluation.measure: expected one of ${measures.join(', ')}, found "${spec.evaluation.measure}"`);
+  }
+  return await inspectDataset({ ...spec.data, columns: spec.data.columns as unknown as ClassificationColumns });
+}
+
+function readBaseModel({ model }: RunSpec): BaseModel {
+  if (model.kind !== 'folder') return { base: model.name, revision: model.kind === 'hub' ? model.revision : null, maxLength: null };
+  const { revision, maxPositions } = readModelFolder(model.path);
+  return { base: model.path, revision, maxLength: maxPositions };
+}
+
+/** A wish that cannot be followed is a note; a requirement that cannot be followed is an error. */
+function checkRequirements(spec: RunSpec, notes: readonly Note[]): void {
+  const required = new Set(spec.requirements.map((field) => `training.${field}`));
+  const broken = notes.filter((note) => note.type === 'unsupported').filter((note) => required.has(note.field));
+  if (broken.length === 0) return;
+  const lines = broken.map(({ field, value, why }) => `target "${spec.target}" cannot follow ${field} = ${JSON.stringify(value)}: ${why}`);
+  throw new Failure('job-file-invalid', lines.join('\n'), {
+    hint: 'take the field out of the target (or "strict" out of the job), so that it becomes a wish',
+  });
+}
+
+function toWarningNote(warning: DataWarning): Note {
+  const { part, rows } = warning;
+  const message =
+    warning.type === 'duplicate-rows'
+      ? `${rows} rows of the ${part} data stand there twice`
+      : `${rows} texts of the ${part} data stand in the training data too: their scores say less than they seem to`;
+  return { type: 'warning', message };
+}

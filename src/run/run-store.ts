@@ -1,0 +1,172 @@
+import type { Observation, Progress } from '../contract/provider.ts';
+import type { Metric } from '../contract/metric.ts';
+import type { FailureData } from '../failure.ts';
+import type { RunKey } from '../spec/run-key.ts';
+import type { Store } from '../store/open-store.ts';
+import type { RunEvent, RunPlan } from './event.ts';
+import { foldEvent, toFirstRecord, type RunRecord } from './fold.ts';
+
+/** What the last look at the provider gave that is not history. */
+export interface LastLook {
+  readonly cursor: unknown;
+  readonly progress: Progress | null;
+  /** ISO 8601, UTC: when the provider was last seen. */
+  readonly at: string | null;
+  /** Why it could not be seen since, or null. */
+  readonly error: FailureData | null;
+  readonly nextAt: string | null;
+}
+
+/** A run as it stands in the store. */
+export interface StoredRun {
+  readonly key: RunKey;
+  readonly version: number;
+  readonly record: RunRecord;
+  readonly look: LastLook | null;
+}
+
+/** Another process wrote to the run in between: read it again and decide anew. */
+export class StaleRun extends Error {
+  constructor(key: RunKey) {
+    super(`run ${key} has changed meanwhile`);
+    this.name = 'StaleRun';
+  }
+}
+
+interface RunRow {
+  readonly key: string;
+  readonly version: number;
+  readonly record: string;
+  readonly observation: string | null;
+}
+
+function toStoredRun(row: RunRow): StoredRun {
+  return {
+    key: row.key,
+    version: row.version,
+    record: JSON.parse(row.record) as RunRecord,
+    look: row.observation === null ? null : (JSON.parse(row.observation) as LastLook),
+  };
+}
+
+export async function findRun(store: Store, key: RunKey): Promise<StoredRun | null> {
+  const row = await store.selectFrom('run').selectAll().where('key', '=', key).executeTakeFirst();
+  return row === undefined ? null : toStoredRun(row);
+}
+
+/** Runs, newest first; of one job, of one target, of one number. */
+export async function listRuns(store: Store, filter: { job?: string; target?: string; number?: number } = {}): Promise<StoredRun[]> {
+  let query = store.selectFrom('run').selectAll().orderBy('created_at', 'desc').orderBy('number', 'desc');
+  if (filter.job !== undefined) query = query.where('job', '=', filter.job);
+  if (filter.target !== undefined) query = query.where('target', '=', filter.target);
+  if (filter.number !== undefined) query = query.where('number', '=', filter.number);
+  return (await query.execute()).map(toStoredRun);
+}
+
+/** Accepts a planned run, unless the key is known already: the same job is one run however often it is submitted. */
+export async function acceptRun(store: Store, plan: RunPlan, at: string): Promise<StoredRun> {
+  return await store.transaction().execute(async (tx) => {
+    const known = await findRun(tx, plan.key);
+    if (known !== null) return known;
+    const { job, target } = plan.spec;
+    const last = await tx
+      .selectFrom('run')
+      .select((eb) => eb.fn.max('number').as('number'))
+      .where('job', '=', job)
+      .where('target', '=', target)
+      .executeTakeFirst();
+    const event = { type: 'run-accepted', plan, number: (last?.number ?? 0) + 1 } as const;
+    const record = toFirstRecord(event, at);
+    await tx
+      .insertInto('run')
+      .values({
+        key: plan.key,
+        job,
+        target,
+        number: record.number,
+        state: record.state,
+        version: 1,
+        record: JSON.stringify(record),
+        observation: null,
+        created_at: at,
+      })
+      .execute();
+    await insertEvents(tx, plan.key, 0, [event], at);
+    return { key: plan.key, version: 1, record, look: null };
+  });
+}
+
+/** What one look at the provider adds beside events. */
+export interface LookChange {
+  readonly look: LastLook;
+  readonly metrics?: readonly Metric[];
+  readonly logs?: Observation<unknown>['logs'];
+}
+
+/**
+ * Appends events to a run and folds them into its row, in one transaction.
+ * @throws StaleRun where the run is no longer the one that the caller saw
+ */
+export async function appendEvents(
+  store: Store,
+  run: StoredRun,
+  change: { events: readonly RunEvent[]; at: string } & Partial<LookChange>,
+): Promise<StoredRun> {
+  const { events, at } = change;
+  const record = events.reduce((folded, event) => foldEvent(folded, event, at), run.record);
+  const next: StoredRun = { key: run.key, version: run.version + events.length, record, look: change.look ?? run.look };
+  await store.transaction().execute(async (tx) => {
+    const result = await tx
+      .updateTable('run')
+      .set({
+        state: record.state,
+        version: next.version,
+        record: JSON.stringify(record),
+        observation: next.look === null ? null : JSON.stringify(next.look),
+      })
+      .where('key', '=', run.key)
+      .where('version', '=', run.version)
+      .executeTakeFirst();
+    if (result.numUpdatedRows !== 1n) throw new StaleRun(run.key);
+    await insertEvents(tx, run.key, run.version, events, at);
+    await insertMetrics(tx, run.key, change.metrics ?? []);
+    for (const log of change.logs ?? []) await tx.insertInto('log').values({ run: run.key, at: log.at, text: log.text }).execute();
+  });
+  return next;
+}
+
+async function insertEvents(store: Store, run: RunKey, version: number, events: readonly RunEvent[], at: string): Promise<void> {
+  for (const [i, { type, ...body }] of events.entries()) {
+    await store
+      .insertInto('event')
+      .values({ run, version: version + i + 1, at, type, body: JSON.stringify(body) })
+      .execute();
+  }
+}
+
+function toPosition(metric: Metric): string {
+  return metric.step !== null ? `step:${metric.step}` : metric.epoch !== null ? `epoch:${metric.epoch}` : 'none';
+}
+
+async function insertMetrics(store: Store, run: RunKey, metrics: readonly Metric[]): Promise<void> {
+  for (const metric of metrics) {
+    const { split, name, coverage, step } = metric;
+    const body = JSON.stringify(metric);
+    await store
+      .insertInto('metric')
+      .values({ run, split, name, coverage, position: toPosition(metric), step, body })
+      .onConflict((conflict) => conflict.columns(['run', 'split', 'name', 'coverage', 'position']).doUpdateSet({ body }))
+      .execute();
+  }
+}
+
+/** All metrics of a run, by step. */
+export async function listMetrics(store: Store, run: RunKey): Promise<Metric[]> {
+  const rows = await store.selectFrom('metric').select('body').where('run', '=', run).orderBy('step').orderBy('name').execute();
+  return rows.map((row) => JSON.parse(row.body) as Metric);
+}
+
+/** The log lines of a run in the order of arrival. */
+export async function listLogs(store: Store, run: RunKey): Promise<{ at: string; text: string }[]> {
+  return await store.selectFrom('log').select(['at', 'text']).where('run', '=', run).orderBy('seq').execute();
+}

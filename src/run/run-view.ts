@@ -1,0 +1,164 @@
+import type { Metric } from '../contract/metric.ts';
+import type { Note } from '../contract/note.ts';
+import type { FailureData } from '../failure.ts';
+import type { StoredRun } from './run-store.ts';
+import { isEnded } from './transitions.ts';
+
+/** A run as `--json` prints it: `orchestrate.run/1`. Fields are only ever added; what is not known is null. */
+export interface RunView {
+  readonly schema: 'orchestrate.run/1';
+  readonly id: string;
+  readonly key: string;
+  readonly job: string;
+  readonly target: string;
+  readonly number: number;
+  readonly provider: string;
+  readonly model: { readonly base: string; readonly revision: string | null };
+  /** Nothing more will happen. */
+  readonly terminal: boolean;
+  /** Ended, and well. */
+  readonly ok: boolean;
+  /** A person has to decide how it goes on. */
+  readonly attention: boolean;
+  readonly status: { readonly phase: string; readonly raw: string | null; readonly since: string };
+  readonly observed: {
+    readonly at: string | null;
+    readonly stale: boolean;
+    readonly error: FailureData | null;
+    readonly nextAt: string | null;
+  };
+  readonly progress: {
+    readonly step: number | null;
+    readonly steps: number | null;
+    readonly epoch: number | null;
+    readonly fraction: number | null;
+    readonly rowsPerSecond: number | null;
+    readonly loss: number | null;
+    readonly etaSeconds: number | null;
+    readonly etaSource: 'trainer' | null;
+  };
+  readonly times: {
+    readonly created: string;
+    readonly submitted: string | null;
+    readonly started: string | null;
+    readonly finished: string | null;
+  };
+  readonly cost: {
+    readonly currency: 'USD';
+    readonly low: number | null;
+    readonly high: number | null;
+    readonly actual: number | null;
+    readonly source: string | null;
+    readonly asOf: string | null;
+  };
+  readonly data: {
+    readonly train: PartView;
+    readonly validation: PartView | null;
+    readonly test: Readonly<Record<string, PartView>>;
+    readonly labels: readonly string[];
+  };
+  readonly metrics: Readonly<Record<string, MetricSummary>>;
+  readonly remote: { readonly id: string; readonly url: string | null } | null;
+  readonly outputs: readonly {
+    readonly kind: string;
+    readonly uri: string;
+    readonly sha256: string | null;
+    readonly callAs: string | null;
+  }[];
+  readonly notes: readonly Note[];
+  readonly failure: FailureData | null;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+interface PartView {
+  readonly sha256: string;
+  readonly rows: number;
+}
+
+interface MetricSummary {
+  readonly last: number;
+  readonly best: number;
+  readonly bestStep: number | null;
+}
+
+/** A look older than this, at a run that has not ended, is stale. */
+const staleMs = 60_000;
+
+export function toRunId({ plan, number }: StoredRun['record']): string {
+  const { job, target } = plan.spec;
+  return number === 1 ? `${job}/${target}` : `${job}/${target}#${number}`;
+}
+
+export function toRunView(run: StoredRun, metrics: readonly Metric[], now: Date): RunView {
+  const { record, look } = run;
+  const { spec, facts, model } = record.plan;
+  const terminal = isEnded(record.state);
+  const progress = look?.progress ?? null;
+  return {
+    schema: 'orchestrate.run/1',
+    id: toRunId(record),
+    key: run.key,
+    job: spec.job,
+    target: spec.target,
+    number: record.number,
+    provider: spec.provider,
+    model: { base: model.base, revision: model.revision },
+    terminal,
+    ok: record.state === 'succeeded',
+    attention: record.state === 'attention',
+    status: { phase: record.state, raw: record.raw, since: record.since },
+    observed: {
+      at: look?.at ?? null,
+      stale: !terminal && (look?.at == null || now.getTime() - Date.parse(look.at) > staleMs),
+      error: look?.error ?? null,
+      nextAt: terminal ? null : (look?.nextAt ?? null),
+    },
+    progress: {
+      step: progress?.step ?? null,
+      steps: progress?.steps ?? null,
+      epoch: progress?.epoch ?? null,
+      fraction: progress?.steps == null ? null : progress.step / progress.steps,
+      rowsPerSecond: progress?.rowsPerSecond ?? null,
+      loss: progress?.loss ?? null,
+      etaSeconds: terminal ? null : (progress?.etaSeconds ?? null),
+      etaSource: terminal || progress?.etaSeconds == null ? null : 'trainer',
+    },
+    times: record.times,
+    cost: toCost(record),
+    data: {
+      train: toPartView(facts.train),
+      validation: facts.validation === null ? null : toPartView(facts.validation),
+      test: Object.fromEntries(Object.entries(facts.test).map(([name, part]) => [name, toPartView(part)])),
+      labels: facts.labels,
+    },
+    metrics: toMetricSummaries(metrics),
+    remote: record.job === null ? null : { id: record.job.id, url: record.job.url },
+    outputs: record.artifacts.map(({ kind, uri, sha256 }) => ({ kind, uri, sha256, callAs: null })),
+    notes: record.notes,
+    failure: record.failure,
+    tags: spec.tags,
+  };
+}
+
+/** The planned price; where nothing can be charged, that is also the actual one. */
+function toCost({ plan: { quote } }: StoredRun['record']): RunView['cost'] {
+  const { low, high, source, asOf } = quote ?? { low: null, high: null, source: null, asOf: null };
+  return { currency: 'USD', low, high, actual: high === 0 ? 0 : null, source, asOf };
+}
+
+function toPartView({ sha256, rows }: { sha256: string; rows: number }): PartView {
+  return { sha256, rows };
+}
+
+/** Of these a smaller value is the better one; of all others a larger one. */
+const smallerIsBetter = new Set(['loss', 'grad_norm', 'learning_rate']);
+
+function toMetricSummaries(metrics: readonly Metric[]): Record<string, MetricSummary> {
+  const summaries: Record<string, MetricSummary> = {};
+  for (const { split, name, value, step } of metrics) {
+    const known = summaries[`${split}/${name}`];
+    const isBetter = known === undefined || (smallerIsBetter.has(name) ? value < known.best : value > known.best);
+    summaries[`${split}/${name}`] = isBetter ? { last: value, best: value, bestStep: step } : { ...known, last: value };
+  }
+  return summaries;
+}

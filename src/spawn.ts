@@ -1,0 +1,30 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, openSync, closeSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** The trainer's main file: the source in a clone, the bundle's second entry in the installed package. */
+function toTrainerEntry(): string {
+  const source = fileURLToPath(new URL('./trainer/main.ts', import.meta.url));
+  return existsSync(source) ? source : fileURLToPath(new URL('./trainer.js', import.meta.url));
+}
+
+/** Starts a training that outlives this process; what it prints goes to `logPath`. */
+export function spawnTraining(folder: string, logPath: string): ChildProcess {
+  const log = openSync(logPath, 'a', 0o600);
+  try {
+    const child = spawn(process.execPath, [toTrainerEntry(), 'train', folder], {
+      detached: true,
+      stdio: ['ignore', log, log],
+      cwd: folder,
+    });
+    child.unref();
+    return child;
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** A process that answers rows: JSON lines in, JSON lines out. It ends with its input, or when the signal aborts. */
+export function spawnPrediction(signal: AbortSignal): ChildProcess {
+  return spawn(process.execPath, [toTrainerEntry(), 'predict'], { stdio: ['pipe', 'pipe', 'pipe'], signal });
+}

@@ -1,0 +1,38 @@
+import type { JobSpec, Training, TrainingField } from './job-spec.ts';
+
+/** A model as a target names it. */
+export type ModelName =
+  | { readonly kind: 'folder'; readonly path: string }
+  | { readonly kind: 'hub'; readonly name: string; readonly revision: string | null }
+  | { readonly kind: 'service'; readonly name: string };
+
+/** The data of a job with every path absolute. */
+export interface DataSpec {
+  readonly train: readonly string[];
+  readonly validation: readonly string[] | { readonly fraction: number } | null;
+  /** Held-out sets by name; a single one is called `test`. */
+  readonly test: Readonly<Record<string, readonly string[]>>;
+  readonly columns: Readonly<Record<string, string>>;
+}
+
+/** One target of a job, complete in itself: what a provider translates. Plain JSON. */
+export interface RunSpec {
+  readonly version: 1;
+  readonly workspace: string | null;
+  readonly job: string;
+  readonly target: string;
+  readonly provider: string;
+  readonly task: JobSpec['task'];
+  readonly model: ModelName;
+  readonly data: DataSpec;
+  readonly prompt: JobSpec['prompt'] | null;
+  /** Wishes and requirements merged; a field that nobody named is absent. */
+  readonly training: Training;
+  /** The fields of `training` that must be followed. */
+  readonly requirements: readonly TrainingField[];
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly native: Readonly<Record<string, unknown>>;
+  readonly evaluation: { readonly measure: string; readonly margin: number };
+  readonly onUncertain: 'ask' | 'retry' | null;
+  readonly tags: Readonly<Record<string, string>>;
+}

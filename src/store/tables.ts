@@ -1,0 +1,76 @@
+import type { Generated } from 'kysely';
+
+/**
+ * The tables of `state.db`. Text and integers only; numbers that are not whole, and structures, are JSON in text. The events are
+ * the truth of a run: `run.record` is their fold, written in the same transaction.
+ */
+export interface Tables {
+  run: RunTable;
+  event: EventTable;
+  metric: MetricTable;
+  log: LogTable;
+  prediction: PredictionTable;
+}
+
+interface RunTable {
+  key: string;
+  job: string;
+  target: string;
+  /** 1 for the first run of a job's target, 2 for the next, … */
+  number: number;
+  state: string;
+  /** How many events the record is the fold of; a writer that saw fewer is refused. */
+  version: number;
+  record: string;
+  /** What the last look at the provider gave that is not history: cursor, progress, time, error. */
+  observation: string | null;
+  created_at: string;
+}
+
+interface EventTable {
+  seq: Generated<number>;
+  run: string;
+  version: number;
+  at: string;
+  type: string;
+  body: string;
+}
+
+interface MetricTable {
+  run: string;
+  split: string;
+  name: string;
+  coverage: string;
+  /** `step:12`, `epoch:1.5` or `none`: what makes a measurement unique beside the columns before it. */
+  position: string;
+  step: number | null;
+  body: string;
+}
+
+interface LogTable {
+  seq: Generated<number>;
+  run: string;
+  at: string;
+  text: string;
+}
+
+interface PredictionTable {
+  /** SHA-256 of the model, the row and the settings. */
+  key: string;
+  body: string;
+}
+
+/** What each version of the schema adds, in order. A released entry never changes. */
+export const migrations: readonly (readonly string[])[] = [
+  [
+    `create table run (key text primary key, job text not null, target text not null, number integer not null, state text not null,
+       version integer not null, record text not null, observation text, created_at text not null, unique (job, target, number)) strict`,
+    `create table event (seq integer primary key, run text not null references run, version integer not null, at text not null,
+       type text not null, body text not null, unique (run, version)) strict`,
+    `create table metric (run text not null references run, split text not null, name text not null, coverage text not null,
+       position text not null, step integer, body text not null, primary key (run, split, name, coverage, position)) strict`,
+    `create table log (seq integer primary key, run text not null references run, at text not null, text text not null) strict`,
+    `create index log_run on log (run, seq)`,
+    `create table prediction (key text primary key, body text not null) strict`,
+  ],
+];

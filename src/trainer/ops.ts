@@ -1,0 +1,173 @@
+/**
+ * The operations that the models are made of, each with its own gradient: `@tensorflow/tfjs-core` registers none in Node, and one
+ * entry of the tape for a whole operation costs less than one for each kernel.
+ *
+ * Letters: B texts, S positions a text (padded), M = B * S rows, H numbers a position, K and N inputs and outputs of a linear map,
+ * V words, C classes. Activations are [M, H]; weights of linear maps are [in, out].
+ *
+ * A gradient may use only what was given to `save`: everything else of the forward pass is freed when it ends.
+ */
+import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
+import { createAttention, type Attention } from './attention.ts';
+import type { TensorFlow } from './backend.ts';
+import type { Batch } from './batch.ts';
+import { toDropoutMask, type Dropout } from './dropout.ts';
+
+export interface Ops {
+  /** `y = x w + b`: x [M, K], w [K, N], b [N] -> [M, N] */
+  linear(x: Tensor2D, w: Tensor2D, b: Tensor1D): Tensor2D;
+  /** Word + position + type vectors of each position: tables [V, H], [P, H], [T, H] -> [M, H] */
+  embed(word: Tensor2D, position: Tensor2D, type: Tensor2D, batch: Batch): Tensor2D;
+  /** `(x + residual - mean) / √(variance + epsilon) * weight + bias` over each row (Ba et al. 2016): [M, H] -> [M, H] */
+  layerNorm(x: Tensor2D, residual: Tensor2D | null, scale: { weight: Tensor1D; bias: Tensor1D; epsilon: number }): Tensor2D;
+  /** [B*Q, H], [B*S, H], [B*S, H] -> [B*Q, H] */
+  attention: Attention;
+  /** `x Φ(x)` with the error function (Hendrycks and Gimpel 2016), element by element */
+  gelu(x: Tensor2D): Tensor2D;
+  /** Element by element. */
+  tanh(x: Tensor2D): Tensor2D;
+  /** Element by element; nothing happens where `dropout` is null. */
+  dropout(x: Tensor2D, dropout: Dropout | null): Tensor2D;
+  /** The first position of each text: [B*S, H] -> [B, H] */
+  firstToken(x: Tensor2D, texts: number): Tensor2D;
+  /** Sum of `-log softmax(logits)[label]` over the rows: [B, C], one-hot [B, C] -> a scalar, and the number of rows */
+  crossEntropy(logits: Tensor2D, labels: Tensor2D): { readonly sum: Tensor; readonly count: number };
+}
+
+type Save = (saved: Tensor[]) => void;
+interface Result<Value extends Tensor> {
+  value: Value;
+  gradFunc: (dy: Tensor, saved: Tensor[]) => Tensor[];
+}
+
+/** The operations from tfjs's own kernels, for any backend. */
+export function createOps(tf: TensorFlow): Ops {
+  /** tfjs types the arguments of such a function as `Tensor | Save`; here they are named once. */
+  const define = <Inputs extends Tensor[], Value extends Tensor>(
+    forward: (save: Save, ...inputs: Inputs) => Result<Value>,
+  ): ((...inputs: Inputs) => Value) =>
+    tf.customGrad<Value>((...args) => forward(args.at(-1) as unknown as Save, ...(args.slice(0, -1) as Inputs)));
+
+  /** Sum over the rows, [M, N] -> [N]. As a product with ones: a sum over the outer axis would transpose first. */
+  const sumRows = (x: Tensor): Tensor => tf.reshape(tf.matMul(tf.ones([1, x.shape[0]!]), x as Tensor2D), [x.shape[1]!]);
+
+  const linear = define((save, x: Tensor2D, w: Tensor2D, b: Tensor1D) => {
+    save([x, w]);
+    return {
+      value: tf.fused.matMul({ a: x, b: w, bias: b }) as Tensor2D,
+      gradFunc: (dy, [x, w]) => [tf.matMul(dy, tf.transpose(w!)), tf.matMul(tf.transpose(x!), dy), sumRows(dy)],
+    };
+  });
+
+  const embed = (word: Tensor2D, position: Tensor2D, type: Tensor2D, { ids, places, sizes: { positions: S } }: Batch): Tensor2D => {
+    const lookup = define((save, word: Tensor2D, position: Tensor2D, type: Tensor2D) => {
+      save([ids, places]);
+      const [H, T] = [word.shape[1], type.shape[0]];
+      const used = Math.min(S, position.shape[0]);
+      const table = tf.concat([tf.slice(position, [0, 0], [used, H]), type], 0); // [S + T, H]
+      return {
+        value: tf.add<Tensor2D>(tf.gather(word, ids), tf.matMul(places, table)),
+        gradFunc: (dy, [ids, places]) => {
+          const dTable = tf.matMul(tf.transpose(places!), dy); // [S + T, H]
+          return [
+            tf.scatterND(tf.reshape(ids!, [-1, 1]), dy, word.shape),
+            tf.pad(tf.slice(dTable, [0, 0], [used, H]), [
+              [0, position.shape[0] - used],
+              [0, 0],
+            ]),
+            tf.slice(dTable, [used, 0], [T, H]),
+          ];
+        },
+      };
+    });
+    return lookup(word, position, type);
+  };
+
+  const normalize = (x: Tensor, weight: Tensor, bias: Tensor, { epsilon, save }: { epsilon: number; save: Save }): Tensor2D => {
+    const centred = tf.sub(x, tf.mean(x, -1, true));
+    const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(centred), -1, true), epsilon)); // [M, 1]
+    const normal = tf.mul(centred, inverse);
+    save([normal, inverse, weight]);
+    return tf.add(tf.mul(normal, weight), bias);
+  };
+  const normalizeGradient = (dy: Tensor, [normal, inverse, weight]: Tensor[]): [Tensor, Tensor, Tensor] => {
+    const dNormal = tf.mul(dy, weight!);
+    const along = tf.mul(normal!, tf.mean(tf.mul(dNormal, normal!), -1, true));
+    const dx = tf.mul(inverse!, tf.sub(tf.sub(dNormal, tf.mean(dNormal, -1, true)), along));
+    return [dx, sumRows(tf.mul(dy, normal!)), sumRows(dy)];
+  };
+  const layerNorm: Ops['layerNorm'] = (x, residual, { weight, bias, epsilon }) => {
+    const alone = define((save, x: Tensor2D, weight: Tensor1D, bias: Tensor1D) => ({
+      value: normalize(x, weight, bias, { epsilon, save }),
+      gradFunc: normalizeGradient,
+    }));
+    const withResidual = define((save, x: Tensor2D, residual: Tensor2D, weight: Tensor1D, bias: Tensor1D) => ({
+      value: normalize(tf.add(x, residual), weight, bias, { epsilon, save }),
+      gradFunc: (dy, saved) => {
+        const [dx, dWeight, dBias] = normalizeGradient(dy, saved);
+        return [dx, dx.clone(), dWeight, dBias]; // a tensor of its own for each input: the tape frees them one by one
+      },
+    }));
+    return residual ? withResidual(x, residual, weight, bias) : alone(x, weight, bias);
+  };
+
+  const gelu = define((save, x: Tensor2D) => {
+    const below = tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5); // Φ(x)
+    save([x, below]);
+    return {
+      value: tf.mul<Tensor2D>(x, below),
+      gradFunc: (dy, [x, below]) => {
+        const density = tf.mul(tf.exp(tf.mul(tf.square(x!), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+        return [tf.mul(dy, tf.add(below!, tf.mul(x!, density)))];
+      },
+    };
+  });
+
+  const tanh = define((save, x: Tensor2D) => {
+    const y = tf.tanh<Tensor2D>(x);
+    save([y]);
+    return { value: y, gradFunc: (dy, [y]) => [tf.mul(dy, tf.sub(1, tf.square(y!)))] };
+  });
+
+  const dropout: Ops['dropout'] = (x, dropout) => {
+    if (!dropout) return x;
+    const drop = define((save, x: Tensor2D) => {
+      const mask = toDropoutMask(tf, dropout, x.shape);
+      save([mask]);
+      return { value: tf.mul<Tensor2D>(x, mask), gradFunc: (dy, [mask]) => [tf.mul(dy, mask!)] };
+    });
+    return drop(x);
+  };
+
+  const firstToken: Ops['firstToken'] = (x, texts) => {
+    const [M, H] = x.shape;
+    const S = M / texts;
+    const first = define((_save, x: Tensor2D) => ({
+      value: tf.slice(tf.reshape(x, [texts, S * H]), [0, 0], [texts, H]) as Tensor2D,
+      gradFunc: (dy) => [
+        tf.reshape(
+          tf.pad(dy as Tensor2D, [
+            [0, 0],
+            [0, (S - 1) * H],
+          ]),
+          [M, H],
+        ),
+      ],
+    }));
+    return first(x);
+  };
+
+  const crossEntropy: Ops['crossEntropy'] = (logits, labels) => {
+    const sum = define((save, logits: Tensor2D) => {
+      const logProbabilities = tf.logSoftmax(logits);
+      save([logProbabilities, labels]);
+      return {
+        value: tf.neg(tf.sum(tf.mul(labels, logProbabilities))),
+        gradFunc: (dy, [logProbabilities, labels]) => [tf.mul(tf.sub(tf.exp(logProbabilities!), labels!), dy)],
+      };
+    });
+    return { sum: sum(logits), count: logits.shape[0] };
+  };
+
+  return { linear, embed, layerNorm, attention: createAttention(tf), gelu, tanh, dropout, firstToken, crossEntropy };
+}

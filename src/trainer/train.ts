@@ -1,0 +1,138 @@
+/** The training loop: batches, loss, gradients, clipping, AdamW, and a look at the validation rows after each epoch. */
+import { Failure } from '../failure.ts';
+import { adamWDefaults, createAdamW, toClipFactor, toGradientNorm, updateParameters } from './adamw.ts';
+import type { EncodedRow } from './batch.ts';
+import { toEpochBatches, toParts } from './batches.ts';
+import { toGradients, type Classifier, type Gradients } from './classifier.ts';
+import { createDropout } from './dropout.ts';
+import { evaluate } from './evaluate.ts';
+import type { EpochEvaluated, StepFinished, TrainingSettings } from './files.ts';
+import { keepWeights, restoreWeights, type KeptWeights } from './kept-weights.ts';
+import { toLearningRate, toStepCounts, toWarmupSteps, type Schedule } from './schedule.ts';
+
+export interface TrainingData {
+  readonly rows: readonly EncodedRow[];
+  /** Scored after each epoch; empty where there are none. */
+  readonly validation: readonly EncodedRow[];
+}
+
+/** The loop's only ways to the outside. */
+export interface TrainingHooks {
+  tell(event: StepFinished | EpochEvaluated): void;
+  /** Asked before each step. */
+  isCancelled(): boolean;
+  /** Milliseconds on a clock that only goes forward. */
+  now(): number;
+}
+
+export interface TrainingEnd {
+  readonly reason: 'finished' | 'cancelled' | 'diverged';
+  /** Optimizer steps done. */
+  readonly step: number;
+  /** The epoch whose weights were kept, where the best ones were asked for. */
+  readonly best: EpochEvaluated | null;
+}
+
+/**
+ * Trains all parameters of the classifier in place; afterwards it holds the last weights, or the best ones where the settings say so.
+ * After a loss or gradient that is not finite it holds the last finite weights.
+ *
+ * @throws Failure `data-invalid` without rows, `configuration-invalid` when the best weights are asked for without validation rows
+ */
+export function train(
+  classifier: Classifier,
+  { rows, validation }: TrainingData,
+  settings: TrainingSettings,
+  hooks: TrainingHooks,
+): TrainingEnd {
+  if (rows.length === 0) throw new Failure('data-invalid', 'expected at least one training row, found none');
+  if (settings.select === 'best' && validation.length === 0) {
+    throw new Failure('configuration-invalid', '"select": "best" needs validation rows', {
+      hint: 'Set data.validation, or "select": "last".',
+    });
+  }
+  const { batchSize, seed } = settings;
+  const { perEpoch, total } = toStepCounts({ rows: rows.length, ...settings });
+  const schedule: Schedule = {
+    name: settings.schedule,
+    learningRate: settings.learningRate,
+    steps: total,
+    warmupSteps: toWarmupSteps(settings.warmupRatio, total),
+  };
+  const optimizer = createAdamW({ ...adamWDefaults, weightDecay: settings.weightDecay });
+  const lengths = rows.map((row) => row.ids.length);
+  let kept: { readonly weights: KeptWeights; readonly epoch: EpochEvaluated } | null = null;
+  let batches: number[][] = [];
+  let [milliseconds, trained] = [0, 0];
+
+  for (let step = 0; step < total; step++) {
+    if (hooks.isCancelled()) return { reason: 'cancelled', step, best: null };
+    const began = hooks.now();
+    if (step % perEpoch === 0) batches = toEpochBatches(lengths, { batchSize, seed, epoch: step / perEpoch });
+    const batch = batches[step % perEpoch]!.map((i) => rows[i]!);
+
+    const { loss, gradients } = accumulateGradients(classifier, batch, { settings, step });
+    const gradNorm = toGradientNorm(gradients);
+    const learningRate = toLearningRate(schedule, step);
+    const factor = settings.maxGradNorm > 0 ? toClipFactor(gradNorm, settings.maxGradNorm) : 1;
+    const isFinite = Number.isFinite(loss) && Number.isFinite(gradNorm);
+    if (!isFinite || !updateParameters(classifier.tf, optimizer, { parameters: classifier.parameters, gradients, learningRate, factor })) {
+      return { reason: 'diverged', step, best: null };
+    }
+
+    milliseconds += hooks.now() - began;
+    trained += batch.length;
+    const done = step + 1;
+    const etaSeconds = ((total - done) * milliseconds) / done / 1000;
+    const epoch = done / perEpoch;
+    hooks.tell({
+      type: 'step-finished',
+      step: done,
+      steps: total,
+      epoch,
+      loss,
+      learningRate,
+      gradNorm,
+      rowsPerSecond: (1000 * trained) / milliseconds,
+      etaSeconds,
+    });
+
+    if (validation.length > 0 && (done % perEpoch === 0 || done === total)) {
+      const evaluated: EpochEvaluated = {
+        type: 'epoch-evaluated',
+        step: done,
+        epoch,
+        rows: validation.length,
+        ...evaluate(classifier, validation),
+      };
+      hooks.tell(evaluated);
+      if (settings.select === 'best' && (kept === null || evaluated.loss < kept.epoch.loss))
+        kept = { weights: keepWeights(classifier), epoch: evaluated };
+    }
+  }
+  if (kept) restoreWeights(classifier, kept.weights);
+  return { reason: 'finished', step: total, best: kept?.epoch ?? null };
+}
+
+/**
+ * Mean loss and gradients of a batch, computed in micro-batches that fit the memory. Sums of losses are divided by the rows of the
+ * whole batch, so that the parts need not be of one size.
+ */
+export function accumulateGradients(
+  classifier: Classifier,
+  batch: readonly EncodedRow[],
+  { settings, step }: { settings: Pick<TrainingSettings, 'microBatchSize' | 'seed'>; step: number },
+): { readonly loss: number; readonly gradients: Gradients['gradients'] } {
+  let lossSum = 0;
+  let total: Gradients['gradients'] | null = null;
+  for (const [microBatch, part] of toParts(batch, settings.microBatchSize).entries()) {
+    const found = toGradients(classifier, part, { rows: batch.length, next: createDropout({ seed: settings.seed, step, microBatch }) });
+    lossSum += found.lossSum;
+    total = total ? addGradients(total, found.gradients) : found.gradients;
+  }
+  return { loss: lossSum / batch.length, gradients: total ?? new Map() };
+}
+
+function addGradients(a: Gradients['gradients'], b: Gradients['gradients']): Gradients['gradients'] {
+  return new Map([...a].map(([name, gradient]) => [name, gradient.map((value, i) => value + b.get(name)![i]!)]));
+}

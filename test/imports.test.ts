@@ -1,0 +1,212 @@
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, test } from 'vitest';
+
+/*
+ * Who may import whom. An area is a folder or a file; a file belongs to the longest area that its path begins with, and may always
+ * import its own area and the leaves. `types:` in front of an area allows `import type` only.
+ */
+const leaves = ['src/failure.ts', 'src/random.ts'];
+
+const model = ['src/contract', 'src/dataset', 'src/spec'];
+const work = ['src/run', 'src/evaluate', 'src/store', ...model];
+
+const areas: Readonly<Record<string, readonly string[]>> = {
+  bin: ['src/cli/main.ts'],
+  'src/cli/main.ts': ['src/cli', 'src/orchestrator.ts', 'providers/index.ts', ...work],
+  'src/cli': ['types:src/cli/main.ts', 'src/orchestrator.ts', 'src/run', 'src/evaluate', ...model],
+  'src/index.ts': ['src/cli/main.ts', 'src/orchestrator.ts', 'src/run', 'src/evaluate', ...model],
+  'src/orchestrator.ts': ['providers/index.ts', 'src/http.ts', ...work],
+  'src/run': ['src/store', 'src/model-files', ...model],
+  'src/evaluate': ['src/store', 'src/model-files', ...model],
+  'src/contract': ['src/dataset', 'src/spec'],
+  'src/store': [],
+  'src/dataset': ['types:src/spec', 'src/model-files'],
+  'src/spec': ['src/model-files'],
+  'src/model-files': [],
+  'src/trainer': ['src/model-files', 'src/run-lock.ts'],
+  'src/http.ts': [],
+  'src/spawn.ts': ['src/run-lock.ts'],
+  'src/run-lock.ts': [],
+  'src/failure.ts': [],
+  'src/random.ts': [],
+  'providers/index.ts': ['src/contract', 'providers/local'],
+  'providers/local': [
+    'src/contract',
+    'src/http.ts',
+    'src/dataset',
+    'types:src/spec',
+    'src/spawn.ts',
+    'src/run-lock.ts',
+    'src/model-files',
+    'types:src/trainer/files.ts',
+  ],
+};
+
+/** Packages and modules of Node that only some areas may import. A package that is not named here may not be imported at all. */
+const owners: Readonly<Record<string, readonly string[]>> = {
+  '@huggingface/tokenizers': ['src/model-files'],
+  '@humanwhocodes/momoa': ['src/spec'],
+  '@tensorflow/tfjs-backend-cpu': ['src/trainer'],
+  '@tensorflow/tfjs-backend-wasm': ['src/trainer'],
+  '@tensorflow/tfjs-core': ['src/trainer'],
+  canonicalize: ['src/spec', 'src/dataset', 'src/run', 'src/evaluate'],
+  'cli-table3': ['src/cli'],
+  commander: ['src/cli'],
+  'csv-parse': ['src/dataset'],
+  kysely: ['src/store', 'src/run', 'src/evaluate'],
+  leven: ['src/spec', 'src/dataset', 'src/cli'],
+  yaml: ['src/spec'],
+  zod: ['src/spec', 'src/dataset', 'src/contract', 'src/run', 'src/evaluate', 'src/model-files', 'src/trainer', 'providers/local'],
+  'node:child_process': ['src/spawn.ts'],
+  'node:http': ['src/http.ts'],
+  'node:https': ['src/http.ts'],
+  'node:net': ['src/http.ts'],
+  'node:sqlite': ['src/store', 'src/trainer', 'src/run-lock.ts'],
+};
+
+/** Text that only some areas may hold. */
+const texts: readonly { readonly pattern: RegExp; readonly only: readonly string[] }[] = [
+  { pattern: /\bprocess\.(stdout|stderr)\b/, only: ['src/cli', 'src/trainer/main.ts'] },
+  { pattern: /\bconsole\./, only: ['bin'] },
+  { pattern: /\bprocess\.exit\(/, only: ['src/cli/main.ts'] }, // cuts off what is being written: for the second Ctrl-C
+  { pattern: /\b(Sqlite|Postgres)(Driver|Adapter|Dialect|QueryCompiler)\b/, only: ['src/store'] },
+  { pattern: /\bfetch\(/, only: ['src/http.ts'] },
+  { pattern: /\bimport\((?!\s*')/, only: ['bin'] }, // what is imported must be readable here
+];
+
+const maxLines = 300;
+
+type Sources = Readonly<Record<string, string>>;
+
+interface Import {
+  readonly name: string;
+  readonly isType: boolean;
+}
+
+/** The import, export-from and `import('…')` clauses of a source, found by their text. */
+function toImports(source: string): Import[] {
+  const clauses = source.matchAll(/^(?:import|export)\s+(type\s)?(?:[^'";]*?\sfrom\s+)?'([^']+)'/gm);
+  const calls = source.matchAll(/\bimport\(\s*'([^']+)'/g);
+  return [
+    ...[...clauses].map(([, type, name]) => ({ name: name!, isType: type !== undefined })),
+    ...[...calls].map(([, name]) => ({ name: name!, isType: false })),
+  ];
+}
+
+function isWithin(path: string, area: string): boolean {
+  return path === area || path.startsWith(`${area}/`);
+}
+
+function toArea(path: string): string | undefined {
+  return Object.keys(areas)
+    .filter((area) => isWithin(path, area))
+    .sort((a, b) => b.length - a.length)[0];
+}
+
+function toPackageName(name: string): string {
+  return name.startsWith('node:') ? name : name.split('/', name.startsWith('@') ? 2 : 1).join('/');
+}
+
+/** Null where the import is allowed; else why it is not. */
+function toRefusal(path: string, area: string, { name, isType }: Import): string | null {
+  if (!name.startsWith('.')) {
+    const allowed = owners[toPackageName(name)];
+    if (allowed === undefined) return name.startsWith('node:') ? null : 'a package without a row in `owners`';
+    return allowed.some((owner) => isWithin(path, owner)) ? null : `only ${allowed.join(', ')} may`;
+  }
+  const target = join(dirname(path), name);
+  if (toArea(target) === area || leaves.includes(target)) return null;
+  const allowed = areas[area]!;
+  const isAllowed = allowed.some((entry) => toEntryMatch(entry, target, isType));
+  return isAllowed ? null : `${area} may import ${['itself', 'leaves', ...allowed].join(', ')}`;
+}
+
+function toEntryMatch(entry: string, target: string, isType: boolean): boolean {
+  if (entry.startsWith('types:')) return isType && isWithin(target, entry.slice('types:'.length));
+  // An area inside another has its own row: naming the outer one does not allow the inner one.
+  return isWithin(target, entry) && isWithin(entry, toArea(target) ?? '');
+}
+
+function findViolations(sources: Sources): string[] {
+  return Object.entries(sources).flatMap(([path, source]) => {
+    const area = toArea(path);
+    if (area === undefined) return [`${path}: no row in \`areas\``];
+    const refusals = toImports(source).map((clause) => ({ name: clause.name, refusal: toRefusal(path, area, clause) }));
+    const code = source.replaceAll(/^\s*\/?\*.*$|(^|\s)\/\/.*$/gm, ''); // comments may speak of anything
+    const found = texts.filter(({ pattern, only }) => pattern.test(code) && !only.some((owner) => isWithin(path, owner)));
+    const lines = source.split('\n').length - 1;
+    return [
+      ...refusals.filter(({ refusal }) => refusal !== null).map(({ name, refusal }) => `${path} imports ${name}: ${refusal}`),
+      ...found.map(({ pattern, only }) => `${path} matches ${pattern.source}: only ${only.join(', ') || 'nobody'} may`),
+      ...(/(ox|es)lint-disable|@ts-(ignore|expect-error|nocheck)/.test(source) ? [`${path} silences the linter or the compiler`] : []),
+      ...(lines > maxLines ? [`${path}: ${lines} lines, more than ${maxLines}`] : []),
+    ];
+  });
+}
+
+function readSources(): Sources {
+  const paths = globSync(['bin/*.js', 'src/**/*.ts', 'providers/**/*.ts']);
+  return Object.fromEntries(paths.map((path) => [path, readFileSync(path, 'utf8')]));
+}
+
+test('imports, text and length of every file keep to the tables', () => {
+  const sources = readSources();
+  expect(Object.keys(sources)).toContain('src/failure.ts');
+  expect(findViolations(sources)).toEqual([]);
+});
+
+test('every package of the tables is installed', () => {
+  const { devDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as { devDependencies: Record<string, string> };
+  const packages = Object.keys(owners).filter((name) => !name.startsWith('node:'));
+  expect(packages.filter((name) => !(name in devDependencies))).toEqual([]);
+});
+
+test.each([
+  ['src/run/submit.ts', "import { openStore } from '../store/open-store.ts';"],
+  ['src/run/submit.ts', "import type { Kysely } from 'kysely';"],
+  ['src/cli/main.ts', "import { providers } from '../../providers/index.ts';"],
+  ['src/orchestrator.ts', "import {\n  providers,\n} from '../providers/index.ts';"],
+  ['src/spawn.ts', "import { spawn } from 'node:child_process';"],
+  ['src/trainer/lock.ts', "import { DatabaseSync } from 'node:sqlite';"],
+  ['src/trainer/main.ts', "const tf = await import('@tensorflow/tfjs-core');\nprocess.stdout.write('');"],
+  [
+    'providers/local/create.ts',
+    "import type { TrainFile } from '../../src/trainer/files.ts';\nimport { Failure } from '../../src/failure.ts';",
+  ],
+  ['src/cli/views.ts', '// console.log is not for us\nprocess.stdout.write(text);'],
+])('allowed: %s with %s', (path, source) => {
+  expect(findViolations({ [path]: source })).toEqual([]);
+});
+
+test.each([
+  ['src/store/open-store.ts', "import { submit } from '../run/submit.ts';", 'imports ../run/submit.ts: src/store may import'],
+  ['src/spec/resolve.ts', "import type { DataFacts } from '../dataset/inspect.ts';", 'imports ../dataset/inspect.ts'],
+  ['src/dataset/open-dataset.ts', "import { resolve } from '../spec/resolve.ts';", 'imports ../spec/resolve.ts'],
+  ['src/model-files/safetensors.ts', "export * from '../trainer/bert.ts';", 'imports ../trainer/bert.ts'],
+  ['src/cli/submit.ts', "import { providers } from '../../providers/index.ts';", 'imports ../../providers/index.ts'],
+  ['src/cli/submit.ts', "import { local } from '../../providers/local/index.ts';", 'imports ../../providers/local/index.ts'],
+  ['src/run/submit.ts', "const { providers } = await import('../../providers/index.ts');", 'imports ../../providers/index.ts'],
+  [
+    'src/run/submit.ts',
+    "import {\n  spawn,\n  type ChildProcess,\n} from 'node:child_process';",
+    'imports node:child_process: only src/spawn.ts may',
+  ],
+  ['src/run/run-store.ts', "import { DatabaseSync } from 'node:sqlite';", 'imports node:sqlite: only src/store'],
+  ['src/run/run-store.ts', "import { SqliteAdapter } from 'kysely';", 'matches'],
+  ['src/evaluate/predict.ts', "import * as tf from '@tensorflow/tfjs-core';", 'imports @tensorflow/tfjs-core: only src/trainer may'],
+  ['src/trainer/loop.ts', "import { readRows } from '../dataset/read-rows.ts';", 'imports ../dataset/read-rows.ts'],
+  ['src/trainer/loop.ts', "process.stderr.write('step');", 'matches'],
+  ['src/run/submit.ts', "console.log('here');", 'matches'],
+  ['src/run/submit.ts', "await fetch('https://example.org');", 'matches'],
+  ['src/cli/submit.ts', 'process.exit(1);', 'matches'],
+  ['src/run/submit.ts', 'await import(name);', 'matches'],
+  ['providers/local/create.ts', "import { train } from '../../src/trainer/loop.ts';", 'imports ../../src/trainer/loop.ts'],
+  ['providers/local/create.ts', "import { fence } from '../openai/fence.ts';", 'imports ../openai/fence.ts'],
+  ['providers/other/index.ts', '', 'no row in `areas`'],
+  ['src/spec/pad.ts', "import pad from 'left-pad/index.js';", 'imports left-pad/index.js: a package without a row'],
+  ['src/run/submit.ts', '// oxlint-disable-next-line no-console', 'silences the linter'],
+  ['src/run/long.ts', '\n'.repeat(301), '301 lines, more than 300'],
+])('refused: %s with %s', (path, source, message) => {
+  expect(findViolations({ [path]: source })).toEqual([expect.stringContaining(message)]);
+});

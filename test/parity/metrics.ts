@@ -1,0 +1,191 @@
+/** Our measures and statistics beside scikit-learn's and SciPy's. */
+import { z } from 'zod';
+import { toClassificationMeasures } from '../../src/evaluate/measures.ts';
+import { toBootstrapInterval, toMcNemar, toResampledInterval, toWilsonInterval } from '../../src/evaluate/statistics.ts';
+import { Failure } from '../../src/failure.ts';
+import { type Check, toCheck, toEqualCheck } from './check.ts';
+
+const index = z.int().min(0);
+const averages = z.looseObject({ f1: z.number().optional() });
+const Case = z
+  .looseObject({
+    name: z.string().optional(),
+    classes: z.int().min(1).max(1000),
+    labels: z.array(index).min(1),
+    predictions: z.array(index),
+    accuracy: z.number().optional(),
+    precision: z.array(z.number()).optional(),
+    recall: z.array(z.number()).optional(),
+    f1: z.array(z.number()).optional(),
+    support: z.array(z.number()).optional(),
+    confusion_rows_true: z.array(z.array(z.number())).optional(),
+    mcc: z.number().optional(),
+    macro: averages.optional(),
+    weighted: averages.optional(),
+    macro_f1_over_seen_labels_only: z.number().optional(),
+    binary_f1_of_class_1: z.number().optional(),
+  })
+  .refine(({ labels, predictions }) => labels.length === predictions.length, 'expected as many predictions as labels')
+  .refine(({ classes, labels, predictions }) => [...labels, ...predictions].every((k) => k < classes), 'expected labels below "classes"');
+type Case = z.infer<typeof Case>;
+
+const right = z.array(z.union([z.literal(0), z.literal(1), z.boolean()]).transform(Boolean)).min(1);
+const interval = z.tuple([z.number(), z.number()]);
+const Comparison = z
+  .looseObject({
+    a_correct: right,
+    b_correct: right,
+    a_only: z.number().optional(),
+    b_only: z.number().optional(),
+    mcnemar_exact_p: z.number().optional(),
+    accuracy_difference: z.number().optional(),
+    bootstrap: z
+      .looseObject({
+        resamples: z.int().min(1).max(1e6),
+        percentiles: interval,
+        interval,
+        tolerance_for_another_generator: z.number().min(0),
+      })
+      .optional(),
+    bootstrap_with_given_indices: z
+      .looseObject({ indices: z.array(z.array(index).min(1)).min(1), interval_linear_interpolation: interval })
+      .optional(),
+  })
+  .refine(({ a_correct: a, b_correct: b }) => a.length === b.length, 'expected as many rows in "b_correct" as in "a_correct"')
+  .refine(
+    ({ a_correct: a, bootstrap_with_given_indices: given }) => given?.indices.flat().every((row) => row < a.length) ?? true,
+    'expected indices of rows',
+  );
+type Comparison = z.infer<typeof Comparison>;
+
+const Proportion = z
+  .looseObject({ k: index, n: index, interval_95: interval.optional() })
+  .refine(({ k, n }) => k <= n, 'expected "k" to be at most "n"');
+
+const MetricsFile = z.looseObject({
+  cases: z.array(Case).default([]),
+  comparisons: z.array(Comparison).default([]),
+  proportions: z.array(Proportion).default([]),
+});
+
+/**
+ * Every figure of a metrics file that we compute too; `skipped` names the others.
+ * @param name stands before each check's name.
+ * @throws Failure `data-invalid` where the file does not have the format, or has nothing to check.
+ */
+export function checkMetrics(file: unknown, name: string): { checks: Check[]; skipped: string[] } {
+  const parsed = MetricsFile.safeParse(file);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new Failure('data-invalid', `${name}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not a metrics file'}`);
+  }
+  const { cases, comparisons, proportions } = parsed.data;
+  const checks = [
+    ...cases.flatMap((item, i) => checkCase(item, `${name}: cases.${i}`)),
+    ...comparisons.flatMap((item, i) => checkComparison(item, `${name}: comparisons.${i}`)),
+    ...proportions.flatMap(({ k, n, interval_95: expected }, i) =>
+      checkInterval(`${name}: proportions.${i}.interval_95`, toWilsonInterval(k, n), expected),
+    ),
+  ];
+  if (checks.length === 0) throw new Failure('data-invalid', `${name}: expected cases, comparisons or proportions, found none`);
+  const skipped = [
+    ...Object.keys(parsed.data).filter((key) => !Object.hasOwn(MetricsFile.shape, key)),
+    ...toSkipped(cases, Case.shape, 'cases.*'),
+    ...toSkipped(
+      cases.flatMap(({ macro }) => (macro === undefined ? [] : [macro])),
+      averages.shape,
+      'cases.*.macro',
+    ),
+    ...toSkipped(
+      cases.flatMap(({ weighted }) => (weighted === undefined ? [] : [weighted])),
+      averages.shape,
+      'cases.*.weighted',
+    ),
+    ...toSkipped(comparisons, Comparison.shape, 'comparisons.*'),
+    ...toSkipped(proportions, Proportion.shape, 'proportions.*'),
+  ];
+  return { checks, skipped: [...new Set(skipped)].map((field) => `${name}: ${field}`) };
+}
+
+function checkCase(item: Case, at: string): Check[] {
+  const { classes, labels: expected, predictions: predicted } = item;
+  const found = toClassificationMeasures({ labels: Array.from({ length: classes }, (_, k) => String(k)), expected, predicted });
+  const seen = [...new Set([...expected, ...predicted])];
+  const ofSeen = toClassificationMeasures({
+    labels: seen.map(String),
+    expected: expected.map((k) => seen.indexOf(k)),
+    predicted: predicted.map((k) => seen.indexOf(k)),
+  });
+  const perClass = (measure: 'precision' | 'recall' | 'f1'): Check[] =>
+    checkList(
+      `${at}.${measure}`,
+      found.perClass.map((one) => one[measure]),
+      item[measure],
+    );
+  const supports = found.perClass.map(({ support }) => support);
+  return [
+    ...checkNumber(`${at}.accuracy`, found.accuracy, item.accuracy),
+    ...perClass('precision'),
+    ...perClass('recall'),
+    ...perClass('f1'),
+    ...(item.support === undefined ? [] : [toEqualCheck(`${at}.support`, supports, item.support)]),
+    ...(item.confusion_rows_true === undefined
+      ? []
+      : [toEqualCheck(`${at}.confusion_rows_true`, found.confusion, item.confusion_rows_true)]),
+    ...checkNumber(`${at}.mcc`, found.mcc, item.mcc),
+    ...checkNumber(`${at}.macro.f1`, found.macroF1, item.macro?.f1),
+    ...checkNumber(`${at}.weighted.f1`, found.weightedF1, item.weighted?.f1),
+    ...checkNumber(`${at}.macro_f1_over_seen_labels_only`, ofSeen.macroF1, item.macro_f1_over_seen_labels_only),
+    ...checkNumber(`${at}.binary_f1_of_class_1`, found.perClass[1]?.f1 ?? NaN, item.binary_f1_of_class_1),
+  ];
+}
+
+function checkComparison(item: Comparison, at: string): Check[] {
+  const { a_correct: a, b_correct: b, bootstrap, bootstrap_with_given_indices: given } = item;
+  const { aOnly, bOnly, pValue } = toMcNemar(a, b);
+  const differences = a.map((right, row) => Number(b[row]) - Number(right));
+  const checks = [
+    ...checkNumber(`${at}.a_only`, aOnly, item.a_only),
+    ...checkNumber(`${at}.b_only`, bOnly, item.b_only),
+    ...checkNumber(`${at}.mcnemar_exact_p`, pValue, item.mcnemar_exact_p),
+    ...checkNumber(`${at}.accuracy_difference`, (bOnly - aOnly) / a.length, item.accuracy_difference),
+  ];
+  if (bootstrap !== undefined) {
+    const { resamples, percentiles, interval: expected, tolerance_for_another_generator: tolerance } = bootstrap;
+    const found = toBootstrapInterval(differences, { resamples, seed: 42, level: (percentiles[1] - percentiles[0]) / 100 });
+    checks.push(
+      toEqualCheck(`${at}.bootstrap.percentiles`, 100 - percentiles[0], percentiles[1]), // our intervals leave out the same share at both ends
+      toCheck(`${at}.bootstrap.interval.0`, found.low, expected[0], tolerance),
+      toCheck(`${at}.bootstrap.interval.1`, found.high, expected[1], tolerance),
+    );
+  }
+  if (given !== undefined) {
+    const found = toResampledInterval(differences, given.indices, 0.95);
+    checks.push(...checkInterval(`${at}.bootstrap_with_given_indices`, found, given.interval_linear_interpolation));
+  }
+  return checks;
+}
+
+function checkInterval(at: string, { low, high }: { low: number; high: number }, expected: readonly number[] | undefined): Check[] {
+  return checkList(at, [low, high], expected);
+}
+
+function checkList(at: string, found: readonly number[], expected: readonly number[] | undefined): Check[] {
+  if (expected === undefined) return [];
+  const length = toEqualCheck(`${at}.length`, found.length, expected.length);
+  return [...(length.passed ? [] : [length]), ...expected.flatMap((value, i) => checkNumber(`${at}.${i}`, found[i] ?? NaN, value))];
+}
+
+/** Within 1e-8 of the figure, or within 1e-8 where the figure itself is smaller. Nothing where the file lacks it. */
+function checkNumber(at: string, found: number, expected: number | undefined): Check[] {
+  if (expected === undefined) return [];
+  return [toCheck(at, found, expected, Math.abs(expected) < 1e-8 ? 1e-8 : 1e-8 * Math.abs(expected))];
+}
+
+/** The fields of the items that the shape does not have. */
+function toSkipped(items: readonly object[], shape: object, section: string): string[] {
+  return items
+    .flatMap(Object.keys)
+    .filter((key) => !Object.hasOwn(shape, key))
+    .map((key) => `${section}.${key}`);
+}

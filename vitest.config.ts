@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/scratch-folder.ts'],
+    pool: 'forks', // tests start processes, and tfjs keeps its backends in the process
+    maxWorkers: 2,
+    testTimeout: 60_000, // a test may train
+    hookTimeout: 60_000,
+  },
+});
