@@ -23,8 +23,10 @@ import { toJsonHash } from './spec/run-key.ts';
 import { openStore } from './store/open-store.ts';
 
 export interface OrchestratorOptions {
-  /** The state folder; absent: ORCHESTRATE_DIR is not read here, the nearest `.orchestrate` above the current folder is taken. */
+  /** The state folder; absent: the nearest `.orchestrate` at or above `from`, or a new one in it. */
   readonly dir?: string;
+  /** The current folder when absent. */
+  readonly from?: string;
   readonly providers?: readonly Provider[];
   /** Ends waiting; trainings go on. */
   readonly signal?: AbortSignal;
@@ -74,7 +76,7 @@ function findStateFolder(from: string): string {
  * @throws Failure of `openStore`
  */
 export async function createOrchestrator(options: OrchestratorOptions = {}): Promise<Orchestrator> {
-  const dir = options.dir === undefined ? findStateFolder(process.cwd()) : resolve(options.dir);
+  const dir = options.dir === undefined ? findStateFolder(resolve(options.from ?? '.')) : resolve(options.dir);
   const store = openStore(dir);
   const signal = options.signal ?? new AbortController().signal;
   const now = options.now ?? (() => new Date());

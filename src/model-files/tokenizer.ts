@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { Failure } from '../failure.ts';
-import { readJsonObject } from './read-json.ts';
+import { isObject, readJsonObject } from './read-json.ts';
 
 const maxTokenizerBytes = 64 * 2 ** 20;
 
@@ -41,7 +41,8 @@ export function readTokenizer(folder: string): Tokenizer {
   const config = existsSync(configPath) ? readJsonObject(configPath, 'tokenizer configuration', maxTokenizerBytes) : {};
   const library = guard(path, () => new HuggingFaceTokenizer(definition, config));
 
-  const toTokens = (text: string): string[] => guard(path, () => library.encode(text, { add_special_tokens: false }).tokens);
+  const prepare = toPreparation(definition['normalizer']);
+  const toTokens = (text: string): string[] => guard(path, () => library.encode(prepare(text), { add_special_tokens: false }).tokens);
   const toId = (token: string): number => {
     const id = library.token_to_id(token);
     if (id === undefined) throw new Failure('model-invalid', `${path}: the token ${JSON.stringify(token)} is not in the vocabulary`);
@@ -79,6 +80,25 @@ function toKeptCounts(first: number, second: number, room: number): readonly [nu
   if (first + second <= room) return [first, second];
   const shorter = Math.min(first, second, Math.floor(room / 2));
   return first > second ? [room - shorter, shorter] : [shorter, room - shorter];
+}
+
+const astralIdeographs = /[\u{20000}-\u{2a6df}\u{2a700}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu;
+
+/**
+ * What the library's BERT normalizer leaves out, where the reference does it: ideographs beyond U+FFFF are words of their own, and
+ * a capital sigma becomes the same small letter everywhere.
+ */
+function toPreparation(normalizer: unknown): (text: string) => string {
+  const parts =
+    isObject(normalizer) && normalizer['type'] === 'Sequence' && Array.isArray(normalizer['normalizers'])
+      ? normalizer['normalizers']
+      : [normalizer];
+  const bert = parts.filter(isObject).find((part) => part['type'] === 'BertNormalizer');
+  if (!bert) return (text) => text;
+  return (text) => {
+    const spaced = bert['handle_chinese_chars'] === true ? text.replace(astralIdeographs, ' $& ') : text;
+    return bert['lowercase'] === true ? spaced.replaceAll('\u03a3', '\u03c3') : spaced;
+  };
 }
 
 /** The library trusts its files; what it throws at a bad one is not for the reader. */

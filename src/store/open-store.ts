@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely } from 'kysely';
-import { Failure, isFailure, toFileFailure } from '../failure.ts';
+import { Failure, isFailure, toFileFailure, toSystemCode } from '../failure.ts';
 import { NodeSqliteDialect } from './node-sqlite-dialect.ts';
 import { migrations, type Tables } from './tables.ts';
 
@@ -62,7 +62,14 @@ function migrate(database: DatabaseSync, path: string): void {
 function toStoreFailure(error: unknown, path: string): unknown {
   if (isFailure(error)) return error;
   const code = (error as { errcode?: number }).errcode;
-  if (code === undefined) return toFileFailure(error, 'state folder', path);
+  if (code === undefined) {
+    const isFile = ['EEXIST', 'ENOTDIR'].includes(toSystemCode(error) ?? '');
+    if (!isFile) return toFileFailure(error, 'state folder', path);
+    return new Failure('configuration-invalid', `expected a folder for the state, found a file: ${dirname(path)}`, {
+      hint: 'name another folder with --dir',
+      error,
+    });
+  }
   switch (code & 0xff) {
     case 5: // SQLITE_BUSY
     case 6: // SQLITE_LOCKED

@@ -1,6 +1,6 @@
 /** The training loop: batches, loss, gradients, clipping, AdamW, and a look at the validation rows after each epoch. */
 import { Failure } from '../failure.ts';
-import { adamWDefaults, createAdamW, toClipFactor, toGradientNorm, updateParameters } from './adamw.ts';
+import { type AdamW, adamWDefaults, createAdamW, toClipFactor, toGradientNorm, updateParameters } from './adamw.ts';
 import type { EncodedRow } from './batch.ts';
 import { toEpochBatches, toParts } from './batches.ts';
 import { toGradients, type Classifier, type Gradients } from './classifier.ts';
@@ -71,14 +71,9 @@ export function train(
     if (step % perEpoch === 0) batches = toEpochBatches(lengths, { batchSize, seed, epoch: step / perEpoch });
     const batch = batches[step % perEpoch]!.map((i) => rows[i]!);
 
-    const { loss, gradients } = accumulateGradients(classifier, batch, { settings, step });
-    const gradNorm = toGradientNorm(gradients);
     const learningRate = toLearningRate(schedule, step);
-    const factor = settings.maxGradNorm > 0 ? toClipFactor(gradNorm, settings.maxGradNorm) : 1;
-    const isFinite = Number.isFinite(loss) && Number.isFinite(gradNorm);
-    if (!isFinite || !updateParameters(classifier.tf, optimizer, { parameters: classifier.parameters, gradients, learningRate, factor })) {
-      return { reason: 'diverged', step, best: null };
-    }
+    const { loss, gradNorm, isFinite } = takeStep(classifier, optimizer, batch, { ...settings, step, learningRate });
+    if (!isFinite) return { reason: 'diverged', step, best: null };
 
     milliseconds += hooks.now() - began;
     trained += batch.length;
@@ -114,6 +109,28 @@ export function train(
   return { reason: 'finished', step: total, best: kept?.epoch ?? null };
 }
 
+/** What one optimizer step needs besides the rows; `step` is counted from 0. */
+export interface StepSettings extends Pick<TrainingSettings, 'microBatchSize' | 'maxGradNorm' | 'seed'> {
+  readonly step: number;
+  readonly learningRate: number;
+}
+
+/** Loss, gradients, clipping, update. The parameters stay as they are where `isFinite` is false. */
+export function takeStep(
+  classifier: Classifier,
+  optimizer: AdamW,
+  batch: readonly EncodedRow[],
+  settings: StepSettings,
+): { readonly loss: number; readonly gradNorm: number; readonly isFinite: boolean } {
+  const { tf, parameters } = classifier;
+  const { learningRate, maxGradNorm } = settings;
+  const { loss, gradients } = accumulateGradients(classifier, batch, settings);
+  const gradNorm = toGradientNorm(gradients);
+  const factor = maxGradNorm > 0 ? toClipFactor(gradNorm, maxGradNorm) : 1; // 0 clips nothing, as in transformers
+  const isFinite = Number.isFinite(loss) && Number.isFinite(gradNorm);
+  return { loss, gradNorm, isFinite: isFinite && updateParameters(tf, optimizer, { parameters, gradients, learningRate, factor }) };
+}
+
 /**
  * Mean loss and gradients of a batch, computed in micro-batches that fit the memory. Sums of losses are divided by the rows of the
  * whole batch, so that the parts need not be of one size.
@@ -121,12 +138,12 @@ export function train(
 export function accumulateGradients(
   classifier: Classifier,
   batch: readonly EncodedRow[],
-  { settings, step }: { settings: Pick<TrainingSettings, 'microBatchSize' | 'seed'>; step: number },
+  { microBatchSize, seed, step }: Pick<StepSettings, 'microBatchSize' | 'seed' | 'step'>,
 ): { readonly loss: number; readonly gradients: Gradients['gradients'] } {
   let lossSum = 0;
   let total: Gradients['gradients'] | null = null;
-  for (const [microBatch, part] of toParts(batch, settings.microBatchSize).entries()) {
-    const found = toGradients(classifier, part, { rows: batch.length, next: createDropout({ seed: settings.seed, step, microBatch }) });
+  for (const [microBatch, part] of toParts(batch, microBatchSize).entries()) {
+    const found = toGradients(classifier, part, { rows: batch.length, next: createDropout({ seed, step, microBatch }) });
     lossSum += found.lossSum;
     total = total ? addGradients(total, found.gradients) : found.gradients;
   }

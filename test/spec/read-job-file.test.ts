@@ -88,8 +88,14 @@ test.each([
 });
 
 test('a missing file and a folder are told apart from a wrong one', async () => {
-  await expect(readJobFile('/nowhere/job.json')).rejects.toMatchObject({ code: 'file-missing', message: 'job file not found: /nowhere/job.json' });
-  await expect(readJobFile('fixtures')).rejects.toMatchObject({ code: 'file-missing', message: 'expected a job file, found a folder: fixtures' });
+  await expect(readJobFile('/nowhere/job.json')).rejects.toMatchObject({
+    code: 'file-missing',
+    message: 'job file not found: /nowhere/job.json',
+  });
+  await expect(readJobFile('fixtures')).rejects.toMatchObject({
+    code: 'file-missing',
+    message: 'expected a job file, found a folder: fixtures',
+  });
 });
 
 test('fields are set from the command line', async () => {

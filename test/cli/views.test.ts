@@ -1,0 +1,111 @@
+import { expect, test } from 'vitest';
+import { toOutcome } from '../../src/cli/outcome.ts';
+import { toComparisonText } from '../../src/cli/views/comparison-view.ts';
+import { formatAge, formatSeconds } from '../../src/cli/views/format.ts';
+import { createProgressLog, toProgressLine } from '../../src/cli/views/progress-view.ts';
+import { toRunPage, toRunTable } from '../../src/cli/views/run-view-text.ts';
+import { toComparison } from '../../src/evaluate/compare.ts';
+import { foldEvent, toFirstRecord } from '../../src/run/fold.ts';
+import type { LastLook } from '../../src/run/run-store.ts';
+import { toRunView, type RunView } from '../../src/run/run-view.ts';
+import { toMemoryPlan } from '../run/memory-provider.ts';
+
+const now = new Date('2026-01-01T00:01:00.000Z');
+
+function toRunning(step: number, change: Partial<RunView> = {}): RunView {
+  const first = toFirstRecord({ type: 'run-accepted', plan: toMemoryPlan(), number: 1 }, '2026-01-01T00:00:00.000Z');
+  const job = { provider: 'memory', id: '1', place: '', attempt: 1, createdAt: '', url: null };
+  const submitted = foldEvent(first, { type: 'job-adopted', job }, '2026-01-01T00:00:01.000Z');
+  const record = foldEvent(
+    submitted,
+    { type: 'status-changed', status: { phase: 'running', raw: 'training' }, startedAt: '2026-01-01T00:00:02.000Z', finishedAt: null },
+    '2026-01-01T00:00:02.000Z',
+  );
+  const progress = { step, steps: 40, epoch: 1, etaSeconds: 75, rowsPerSecond: 1234.5, loss: 0.5 };
+  const look: LastLook = { cursor: null, progress, at: '2026-01-01T00:00:55.000Z', error: null, nextAt: null };
+  return { ...toRunView({ key: 'k'.repeat(32), version: 3, record, look }, [], now), ...change };
+}
+
+test('a training run is a bar with step, loss, rate and time left', () => {
+  expect(toProgressLine(toRunning(10), 200)).toBe('job/a  ██████░░░░░░░░░░░░░░░░░░  step 10/40  loss 0.500  1,235 rows/s  1 min 15 s left');
+});
+
+test('a log gets a line for each tenth and each change, and no more', () => {
+  const lines: string[] = [];
+  const log = createProgressLog((line) => lines.push(line));
+  for (let step = 1; step <= 40; step++) log([toRunning(step)]);
+  expect(lines).toHaveLength(11);
+  log([toRunning(40, { terminal: true, status: { phase: 'succeeded', raw: 'done', since: '' } })]);
+  expect(lines.at(-1)).toBe('job/a  succeeded');
+});
+
+test('the list has one line a run', () => {
+  expect(toRunTable([toRunning(10)], now)).toBe(
+    ['RUN    STATUS   STEP   PROVIDER  MODEL  AGE', 'job/a  running  10/40  memory    model  1m'].join('\n'),
+  );
+});
+
+test('the page ends with what to type next, and foreign text cannot write to the terminal', () => {
+  const failure = { code: 'unexpected', cause: 'program', message: 'bad \u001b[2J news', hint: null, retryable: false } as const;
+  const page = toRunPage(toRunning(10, { failure, notes: [{ type: 'warning', message: '\u202etxt' }] }), now);
+  expect(page).toContain('failed: bad \\x1b[2J news');
+  expect(page).toContain('note: \\u{202e}txt');
+  expect(page.split('\n').at(-1)).toBe('  next: orchestrate wait job/a');
+});
+
+test('a comparison is a table with a verdict in words', () => {
+  const expected = Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? 'yes' : 'no'));
+  const comparison = toComparison({
+    job: 'job',
+    set: 'test',
+    measure: 'accuracy',
+    margin: 0.02,
+    labels: ['no', 'yes'],
+    expected,
+    candidates: [
+      { name: 'most frequent label', kind: 'majority', run: null, answers: expected.map(() => 'no') },
+      { name: 'a', kind: 'tuned', run: 'job/a', answers: expected.map((label, i) => (i < 10 ? null : label)) },
+    ],
+  });
+  const text = toComparisonText(comparison);
+  expect(text).toMatch(/^a \(tuned\) +0\.900 +0\.947 +\+0\.400 +\+0\.\d{3} to \+0\.\d{3} +< 0\.0001 +better$/m);
+  expect(text).toContain('verdict: a is better than the most frequent label');
+  expect(comparison.candidates[1]!.unparseable).toBe(10);
+});
+
+test.each([
+  [[{ ok: true, terminal: true }], 0],
+  [[{ ok: true, terminal: true }, { terminal: false }], 101],
+  [[{ terminal: true, phase: 'cancelled' }, { terminal: false }], 103],
+  [
+    [
+      { terminal: true, phase: 'failed' },
+      { terminal: true, phase: 'cancelled' },
+    ],
+    100,
+  ],
+  [[{ attention: true }, { terminal: true, phase: 'failed' }], 75],
+  [[{ phase: 'preparing' }], 75],
+])('the outcome of %j is %i', (runs, status) => {
+  const views = runs.map((run: { ok?: boolean; terminal?: boolean; attention?: boolean; phase?: string }) =>
+    toRunning(1, {
+      ok: run.ok ?? false,
+      terminal: run.terminal ?? false,
+      attention: run.attention ?? false,
+      status: { phase: run.phase ?? (run.ok === true ? 'succeeded' : 'running'), raw: null, since: '' },
+    }),
+  );
+  expect(toOutcome(views)).toBe(status);
+});
+
+test('times are written as a person reads them', () => {
+  expect([0.04, 9.94, 59.4, 61, 3599, 7500].map(formatSeconds)).toEqual([
+    '0.0 s',
+    '9.9 s',
+    '59 s',
+    '1 min 01 s',
+    '59 min 59 s',
+    '2 h 05 min',
+  ]);
+  expect([500, 61_000, 7_200_000, 200_000_000].map(formatAge)).toEqual(['1s', '1m', '2h', '2d']);
+});

@@ -1,0 +1,50 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { isFailure } from '../src/failure.ts';
+import { createOrchestrator } from '../src/index.ts';
+import { createMemoryService } from './run/memory-provider.ts';
+import { createScratchFolder } from './scratch.ts';
+
+test('the nearest state folder above is taken', async () => {
+  const folder = createScratchFolder();
+  mkdirSync(join(folder, '.orchestrate'));
+  mkdirSync(join(folder, 'a/b'), { recursive: true });
+  await using orchestrator = await createOrchestrator({ from: join(folder, 'a/b') });
+  expect(orchestrator.dir).toBe(join(folder, '.orchestrate'));
+  expect(await orchestrator.list()).toEqual([]);
+});
+
+test('a provider of one’s own takes a run to its end', async () => {
+  const service = createMemoryService();
+  await using orchestrator = await createOrchestrator({ dir: createScratchFolder(), providers: [service.provider] });
+  const job = await orchestrator.load('fixtures/sentiment/job.json', ['targets.laptop.provider=memory', 'targets.laptop.model=anything']);
+  const [submitted] = await orchestrator.submit(job);
+  expect(submitted).toMatchObject({
+    id: 'sentiment/laptop',
+    status: { phase: 'submitted' },
+    remote: { id: 'job-1' },
+    cost: { actual: null },
+  });
+  const phases: string[] = [];
+  const [ended] = await orchestrator.wait(['sentiment'], ([run]) => {
+    phases.push(run!.status.phase);
+    if (phases.length === 2) service.status = { phase: 'succeeded', raw: 'done' };
+  });
+  expect(phases).toEqual(['running', 'running', 'succeeded']);
+  expect(ended).toMatchObject({ ok: true, terminal: true });
+  expect(service.jobs).toHaveLength(1);
+});
+
+test('an address names a job, a target, a number, a key or a job file', async () => {
+  const service = createMemoryService();
+  await using orchestrator = await createOrchestrator({ dir: createScratchFolder(), providers: [service.provider] });
+  const job = await orchestrator.load('fixtures/sentiment/job.json', ['targets.laptop.provider=memory', 'targets.laptop.model=anything']);
+  const [run] = await orchestrator.submit(job);
+  for (const address of ['sentiment', 'sentiment/laptop', 'sentiment/laptop#1', run!.key, 'fixtures/sentiment/job.json']) {
+    expect((await orchestrator.list(address)).map(({ id }) => id)).toEqual(['sentiment/laptop']);
+  }
+  for (const address of ['other', 'sentiment/other', 'sentiment/laptop#2']) {
+    await expect(orchestrator.list(address)).rejects.toSatisfy((error) => isFailure(error, 'run-not-found'));
+  }
+});

@@ -1,0 +1,88 @@
+/** A BERT forward pass: tokens, hidden states of every position, pooled first token, logits, probabilities. */
+import { join } from 'node:path';
+import { z } from 'zod';
+import { readSafetensors } from '../../src/model-files/safetensors.ts';
+import { computeAndFree, type TensorFlow } from '../../src/trainer/backend.ts';
+import { toHiddenStates, toLogits } from '../../src/trainer/bert.ts';
+import { closeClassifier, toModelBatch } from '../../src/trainer/classifier.ts';
+import { toProbabilities } from '../../src/trainer/evaluate.ts';
+import { toCheck, toEqualCheck, type Check } from './check.ts';
+import { BatchShape, openReference, toLargestDifference, toRows } from './reference.ts';
+
+const matrix = z.array(z.array(z.number()));
+export const ForwardFile = BatchShape.extend({
+  model: z.string(),
+  head: z.string(),
+  labels: z.array(z.string()).min(2),
+  texts: z.array(z.string()),
+  max_length: z.int().min(2),
+  first_token: matrix,
+  mean: matrix,
+  pooled: matrix,
+  logits: matrix,
+  probabilities: matrix,
+  hidden_states: z.string(),
+  noise: z.record(z.string(), z.number()).default({}),
+});
+
+const tolerance = 1e-5;
+
+export function checkForward(
+  tf: TensorFlow,
+  file: z.infer<typeof ForwardFile>,
+  { folder, name, model }: { folder: string; name: string; model: string },
+): Check[] {
+  const classifier = openReference(tf, { ...file, model, head: join(folder, file.head) });
+  const rows = toRows({ ...file, labels: null });
+  const encoded = file.texts.map((text) => classifier.tokenizer.encode(text, undefined, file.max_length).ids);
+
+  const found = computeAndFree(tf, () => {
+    const batch = toModelBatch(classifier, rows);
+    const { positions } = batch.sizes;
+    const states = toHiddenStates(classifier, batch).map(
+      (state) => tf.reshape(state, [rows.length, positions, classifier.config.hiddenSize]).arraySync() as number[][][],
+    );
+    const { logits, pooled } = toLogits(classifier, batch, null);
+    return { states, logits: logits.arraySync(), pooled: pooled.arraySync() };
+  });
+  closeClassifier(classifier);
+
+  const last = found.states.at(-1)!;
+  const means = rows.map(({ ids }, i) => last[i]![0]!.map((_, h) => ids.reduce((sum, _id, s) => sum + last[i]![s]![h]!, 0) / ids.length));
+  const toMatrixCheck = (what: keyof typeof file & string, ours: number[][], theirs: number[][]): Check =>
+    toCheck(
+      `${name}: ${what}, largest difference`,
+      toLargestDifference(ours.flat(), theirs.flat()),
+      0,
+      Math.max(tolerance, 20 * (file.noise[what] ?? 0)),
+    );
+
+  const stored = readSafetensors(join(folder, file.hidden_states));
+  const states = [...stored].filter(([key]) => /^hidden_states\.\d+$/.test(key));
+  return [
+    toEqualCheck(
+      `${name}: input_ids`,
+      encoded,
+      rows.map((row) => row.ids),
+    ),
+    toEqualCheck(`${name}: number of hidden states`, found.states.length, states.length),
+    ...states.map(([key, { shape, data }]) => {
+      const state = found.states[Number(key.split('.')[1])] ?? [];
+      const [, S = 0, H = 0] = shape;
+      const real = rows.flatMap(({ ids }, i) =>
+        ids.flatMap((_, s) => [...(data ?? new Float32Array()).subarray((i * S + s) * H, (i * S + s + 1) * H)]),
+      );
+      const ours = rows.flatMap(({ ids }, i) => ids.flatMap((_, s) => state[i]?.[s] ?? []));
+      return toCheck(`${name}: ${key}, largest difference`, toLargestDifference(ours, real), 0, tolerance);
+    }),
+    toMatrixCheck(
+      'first_token',
+      last.map((row) => row[0]!),
+      file.first_token,
+    ),
+    toMatrixCheck('mean', means, file.mean),
+    toMatrixCheck('pooled', found.pooled, file.pooled),
+    toMatrixCheck('logits', found.logits, file.logits),
+    toMatrixCheck('probabilities', found.logits.map(toProbabilities), file.probabilities),
+  ];
+}

@@ -1,0 +1,114 @@
+/** One training step of a BERT classifier: loss, every gradient, every parameter after AdamW. */
+import { z } from 'zod';
+import type { TensorFlow } from '../../src/trainer/backend.ts';
+import { createAdamW, hasDecay, toGradientNorm, updateParameters } from '../../src/trainer/adamw.ts';
+import type { Classifier } from '../../src/trainer/classifier.ts';
+import { toStoredLayout, type ParameterSpec } from '../../src/trainer/parameters.ts';
+import { accumulateGradients } from '../../src/trainer/train.ts';
+import { toCheck, toEqualCheck, toRelativeCheck, type Check } from './check.ts';
+import { BatchShape, toLargestDifference, toNorm, toRows } from './reference.ts';
+
+export const Optimizer = z.object({
+  lr: z.number(),
+  betas: z.tuple([z.number(), z.number()]),
+  eps: z.number(),
+  weight_decay: z.number(),
+  schedule: z.string(),
+  warmup: z.number(),
+  max_grad_norm: z.number(),
+});
+type Optimizer = z.infer<typeof Optimizer>;
+
+const figures = z.object({ norm: z.number(), first4: z.array(z.number()) });
+const Parameter = z.object({
+  shape: z.array(z.int()),
+  decay: z.boolean(),
+  grad: figures,
+  after: figures,
+  top: z.object({ index: z.array(z.int()), grad: z.array(z.number()), before: z.array(z.number()), after: z.array(z.number()) }),
+  noise: z.object({ grad_relative: z.number(), after_max_abs: z.number() }),
+  unstable: z.object({ grad: z.boolean(), after: z.boolean() }),
+});
+export const Step = z.object({
+  batch: BatchShape,
+  loss: z.number(),
+  grad_norm: z.number(),
+  noise: z.object({ loss: z.number(), grad_norm_relative: z.number() }),
+  params: z.record(z.string(), Parameter),
+});
+
+export function toAdamW({ betas, eps, weight_decay }: Optimizer): ReturnType<typeof createAdamW> {
+  return createAdamW({ beta1: betas[0], beta2: betas[1], epsilon: eps, weightDecay: weight_decay });
+}
+
+/** Takes the step on `classifier`, whose parameters change. */
+export function checkStep(
+  tf: TensorFlow,
+  classifier: Classifier,
+  { step, optimizer }: { step: z.infer<typeof Step>; optimizer: Optimizer },
+  name: string,
+): Check[] {
+  const rows = toRows(step.batch);
+  const { parameters } = classifier;
+  const toValues = (): Map<string, Float32Array> =>
+    new Map(classifier.specs.map((spec) => [spec.name, toStoredLayout(tf, parameters.get(spec.name)!, spec.isLinear)]));
+  const before = toValues();
+  const { loss, gradients } = accumulateGradients(classifier, rows, { microBatchSize: rows.length, seed: 0, step: 0 });
+  const gradNorm = toGradientNorm(gradients);
+  const stored = new Map(classifier.specs.map((spec) => [spec.name, toStoredGradient(tf, classifier, spec, gradients.get(spec.name)!)]));
+  updateParameters(tf, toAdamW(optimizer), { parameters, gradients, learningRate: optimizer.lr, factor: 1 }); // the reference does not clip here
+  const after = toValues();
+  return [
+    toCheck(`${name}: step.loss`, loss, step.loss, Math.max(5e-6, 20 * step.noise.loss)),
+    toRelativeCheck(`${name}: step.grad_norm`, gradNorm, step.grad_norm, Math.max(1e-5, 20 * step.noise.grad_norm_relative)),
+    toEqualCheck(`${name}: step.params, names`, [...gradients.keys()].toSorted(), Object.keys(step.params).toSorted()),
+    ...classifier.specs.flatMap((spec) => {
+      const expected = step.params[spec.name];
+      if (!expected) return [];
+      const values = { before: before.get(spec.name)!, gradient: stored.get(spec.name)!, after: after.get(spec.name)! };
+      return checkParameter(spec, values, { expected, learningRate: optimizer.lr, name: `${name}: ${spec.name}` });
+    }),
+  ];
+}
+
+/** The rules for noise: 20 times the reference's own error where that is larger; no gradient, and lr for the value, where the gradient is rounding only. */
+function checkParameter(
+  spec: ParameterSpec,
+  { before, gradient, after }: { before: Float32Array; gradient: Float32Array; after: Float32Array },
+  { expected, learningRate, name }: { expected: z.infer<typeof Parameter>; learningRate: number; name: string },
+): Check[] {
+  const { grad, top, noise, unstable } = expected;
+  const atTop = (values: Float32Array): number[] => top.index.map((i) => values[i] ?? NaN);
+  const toDifference = (what: string, found: Iterable<number>, theirs: Iterable<number>, tolerance: number): Check =>
+    toCheck(`${name}: ${what}, largest difference`, toLargestDifference(found, theirs), 0, tolerance);
+  const relative = Math.max(2e-5, 20 * noise.grad_relative);
+  const firstTolerance = unstable.after ? learningRate : Math.max(0.03 * learningRate, 20 * noise.after_max_abs);
+  const count = grad.first4.length;
+  return [
+    toEqualCheck(`${name}: shape, decay`, [spec.shape, hasDecay(spec.name)], [expected.shape, expected.decay]),
+    toDifference('top.before', atTop(before), top.before.map(Math.fround), 0),
+    ...(unstable.grad
+      ? []
+      : [
+          toRelativeCheck(`${name}: grad.norm`, toNorm(gradient), grad.norm, relative),
+          toDifference('top.grad', atTop(gradient), top.grad, relative * grad.norm),
+          toDifference('grad.first4', gradient.subarray(0, count), grad.first4, relative * grad.norm),
+        ]),
+    toDifference('top.after', atTop(after), top.after, unstable.after ? learningRate : Math.max(3e-7, 20 * noise.after_max_abs)),
+    toDifference('after.first4', after.subarray(0, count), expected.after.first4, firstTolerance),
+    // A norm of n entries that may each be off by lr.
+    toCheck(
+      `${name}: after.norm`,
+      toNorm(after),
+      expected.after.norm,
+      unstable.after ? learningRate * Math.sqrt(after.length) : 1e-5 * expected.after.norm,
+    ),
+  ];
+}
+
+function toStoredGradient(tf: TensorFlow, { parameters }: Classifier, spec: ParameterSpec, gradient: Float32Array): Float32Array {
+  const tensor = tf.tensor(gradient.slice(), parameters.get(spec.name)!.shape);
+  const stored = toStoredLayout(tf, tensor, spec.isLinear);
+  tensor.dispose();
+  return stored;
+}

@@ -1,0 +1,33 @@
+/** `npm run parity -- DIR [--backend wasm|cpu]`: our figures beside the reference's in DIR. Exit status 1 when one differs or none was checked. */
+import { existsSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import type { BackendName } from '../../src/trainer/files.ts';
+import type { Check } from './check.ts';
+import { runParity } from './run-parity.ts';
+
+const { positionals, values } = parseArgs({ allowPositionals: true, options: { backend: { type: 'string', multiple: true } } });
+const backends = (values.backend ?? ['wasm', 'cpu']).filter((name): name is BackendName => name === 'wasm' || name === 'cpu');
+const [folder] = positionals;
+if (folder === undefined || !existsSync(folder) || backends.length === 0) {
+  process.stderr.write(
+    `usage: npm run parity -- DIR [--backend wasm|cpu], with a folder of reference files${folder === undefined ? '' : `; found nothing at ${folder}`}\n`,
+  );
+  process.exitCode = 2;
+} else {
+  const { checks, skipped } = await runParity(folder, { backends });
+  const failed = checks.filter((check) => !check.passed);
+  const lines = [
+    ...checks.map(toLine),
+    ...skipped.map((what) => `skipped ${what}`),
+    ...(checks.length === 0 ? ['nothing was checked'] : []),
+    `${checks.length - failed.length} passed, ${failed.length} failed`,
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+  process.exitCode = failed.length > 0 || checks.length === 0 ? 1 : 0;
+}
+
+function toLine({ name, found, expected, tolerance, passed }: Check): string {
+  const show = (value: number | string): string =>
+    typeof value === 'number' ? value.toPrecision(9) : value.length > 80 && passed ? `${value.slice(0, 77)}...` : value.slice(0, 1000);
+  return `${passed ? 'ok     ' : 'FAILED '} ${name}: ${show(found)}, expected ${show(expected)}${tolerance === 0 ? '' : ` ± ${tolerance.toPrecision(3)}`}`;
+}

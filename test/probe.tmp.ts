@@ -1,0 +1,22 @@
+import { startBackend } from '../src/trainer/backend.ts';
+import { openClassifier } from '../src/trainer/classifier.ts';
+import { readRows } from '../src/trainer/encode-rows.ts';
+import { createAdamW, adamWDefaults } from '../src/trainer/adamw.ts';
+import { takeStep } from '../src/trainer/train.ts';
+import { toEpochBatches } from '../src/trainer/batches.ts';
+const tf = await startBackend('wasm');
+const c = openClassifier(tf, { folder: 'fixtures/models/tiny-bert', labels: ['negative', 'positive'], seed: 1, maxLength: 64 });
+const { rows } = readRows(c, 'fixtures/sentiment/train.jsonl');
+const o = createAdamW({ ...adamWDefaults, weightDecay: 0.01 });
+const b = toEpochBatches(rows.map((r) => r.ids.length), { batchSize: 16, seed: 0, epoch: 0 });
+const go = (i: number) => takeStep(c, o, b[i]!.map((k) => rows[k]!), { step: i, seed: 0, learningRate: 1e-4, microBatchSize: 16, maxGradNorm: 1 });
+for (let i = 0; i < 5; i++) go(i);
+const n = 60; let t = performance.now(); const cpu = process.cpuUsage();
+for (let i = 0; i < n; i++) go(i);
+const u = process.cpuUsage(cpu); console.log('ms/step', (performance.now() - t) / n, 'cpu', (u.user + u.system) / 1000 / n);
+// kernels
+const by = new Map<string, [number, number]>(); const e = tf.engine() as any; const orig = e.runKernelFunc.bind(e);
+e.runKernelFunc = (p: any) => { const s = performance.now(); const r = orig(p); if (p.kernelName) { const sh = p.kernelName + ' ' + Object.values(p.inputs).map((x: any) => x?.shape?.length).join('/'); const v = by.get(sh) ?? [0, 0]; v[0]++; v[1] += performance.now() - s; by.set(sh, v); } return r; };
+for (let i = 0; i < 20; i++) go(i);
+let sum = 0, calls = 0; for (const [k, [m, ms]] of [...by].sort((a, b) => b[1][1] - a[1][1]).slice(0, 34)) console.log(k.padEnd(36), (m / 20).toFixed(1), (ms / 20).toFixed(2));
+for (const [, [m, ms]] of by) { sum += ms / 20; calls += m / 20; } console.log('kernels', sum, calls);

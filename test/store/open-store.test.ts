@@ -1,0 +1,64 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { expect, onTestFinished, test } from 'vitest';
+import { isFailure } from '../../src/failure.ts';
+import { openStore } from '../../src/store/open-store.ts';
+import { createScratchFolder } from '../scratch.ts';
+
+function findFailure(folder: string): string {
+  try {
+    openStore(folder);
+  } catch (error) {
+    if (isFailure(error)) return `${error.code}: ${error.message}`;
+    throw error;
+  }
+  return 'opened';
+}
+
+test('a new store is made with its folder, and opened again', async () => {
+  const folder = join(createScratchFolder(), 'a', 'b');
+  for (let i = 0; i < 2; i++) {
+    const store = openStore(folder);
+    expect(await store.selectFrom('run').selectAll().execute()).toEqual([]);
+    await store.destroy();
+  }
+});
+
+test('what is committed is on the disk when it returns', async () => {
+  const store = openStore(createScratchFolder());
+  onTestFinished(async () => await store.destroy());
+  const { rows } = await import('kysely').then(({ sql }) => sql<{ synchronous: number }>`pragma synchronous`.execute(store));
+  expect(rows[0]?.synchronous).toBe(2);
+});
+
+test('a transaction takes the write lock at its start', async () => {
+  const folder = createScratchFolder();
+  const store = openStore(folder);
+  onTestFinished(async () => await store.destroy());
+  const other = new DatabaseSync(join(folder, 'state.db'), { timeout: 0 });
+  await store.transaction().execute(async (tx) => {
+    await tx.selectFrom('run').selectAll().execute();
+    expect(() => other.exec('begin immediate')).toThrow('locked');
+  });
+  other.exec('begin immediate; rollback');
+  other.close();
+});
+
+test('a store of a newer program, and a file that is none, are left alone', () => {
+  const folder = createScratchFolder();
+  const database = new DatabaseSync(join(folder, 'state.db'));
+  database.exec('pragma user_version=99');
+  database.close();
+  expect(findFailure(folder)).toMatch(/^store-newer: .*schema 99, known up to 1/);
+
+  const other = createScratchFolder();
+  writeFileSync(join(other, 'state.db'), 'this is a text file, and long enough to be read as a header of a database');
+  expect(findFailure(other)).toMatch(/^configuration-invalid: .*state\.db is not a state database/);
+});
+
+test('a file where the folder should be is told', () => {
+  const path = join(createScratchFolder(), 'file');
+  writeFileSync(path, '');
+  expect(findFailure(path)).toBe(`configuration-invalid: expected a folder for the state, found a file: ${path}`);
+});
