@@ -20,7 +20,7 @@ export interface LocalPrepared {
 
 /** Writes the mapped, split rows into the run folder, after a look whether the model is still the one that was planned with. */
 export async function prepare(request: LocalRequest, c: Attempt): Promise<LocalPrepared> {
-  const { revision } = await readModelFolder(request.model.folder);
+  const { revision } = readModelFolder(request.model.folder);
   if (revision !== request.model.revision) {
     throw new Failure('model-invalid', `${request.model.folder} has changed since the run was accepted`, {
       hint: 'submit the job again: the changed model makes a new run',

@@ -6,7 +6,7 @@ import type { Training } from '../../src/spec/job-spec.ts';
 import type { BackendName, TrainingSettings } from '../../src/trainer/files.ts';
 
 /** What a target of this provider may set under `options`. */
-export const LocalOptions = z.strictObject({
+const LocalOptions = z.strictObject({
   /** Where the numbers are computed: WebAssembly with SIMD, or plain JavaScript. */
   backend: z.enum(['wasm', 'cpu']).optional(),
   /** Rows per forward pass; smaller ones need less memory and give the same gradient. */
@@ -102,7 +102,7 @@ function toTaker(training: Training, notes: Note[]): <F extends Plain>(field: F)
     const written = training[field];
     const value = written ?? defaults[field];
     notes.push({ type: written === undefined ? 'defaulted' : 'sent', field: `training.${field}`, value });
-    return value as NonNullable<Training[typeof field]>;
+    return value;
   };
 }
 

@@ -120,5 +120,6 @@ export function toWilsonInterval(right: number, rows: number): Interval {
   const z2 = normal975 ** 2 / rows;
   const centre = (share + z2 / 2) / (1 + z2);
   const half = Math.sqrt(z2 * share * (1 - share) + z2 ** 2 / 4) / (1 + z2);
-  return { low: Math.max(0, centre - half), high: Math.min(1, centre + half) };
+  // Rounding must not take the proportion itself out of its interval, nor the interval out of [0, 1].
+  return { low: Math.max(0, Math.min(share, centre - half)), high: Math.min(1, Math.max(share, centre + half)) };
 }

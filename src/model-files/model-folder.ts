@@ -10,6 +10,7 @@ import { readSafetensorsIndex, type SafetensorsIndex } from './safetensors.ts';
 const supportedFamilies = ['bert'];
 const maxConfigBytes = 2 ** 20;
 const maxShards = 1000;
+const maxLabels = 100_000;
 
 /** Tokenizer files that are copied and counted in the revision, where present. */
 export const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'vocab.txt'] as const;
@@ -122,8 +123,9 @@ function toLabels(json: Readonly<Record<string, unknown>>, weights: readonly Saf
   const isClassifier = !Array.isArray(architectures) || architectures.some((name) => String(name).endsWith('ForSequenceClassification'));
   if (!head || !isClassifier) return null;
   const count = head.shape[0] ?? 0;
+  if (id2label === undefined) return Array.from({ length: Math.min(count, maxLabels) }, (_, i) => `LABEL_${i}`); // transformers' default
   const names = isObject(id2label) ? id2label : {};
-  const labels = Array.from({ length: Math.min(count, 100_000) }, (_, i) => names[String(i)]);
+  const labels = Array.from({ length: Math.min(count, maxLabels) }, (_, i) => names[String(i)]);
   if (!isLabels(labels) || Object.keys(names).length !== count || new Set(labels).size !== count) {
     throw new Failure(
       'model-invalid',

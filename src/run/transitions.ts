@@ -1,4 +1,4 @@
-import { openPhases, terminalPhases, type Phase } from '../contract/status.ts';
+import { isTerminalPhase, openPhases, terminalPhases, type Phase } from '../contract/status.ts';
 import type { RunEvent, RunEventType } from './event.ts';
 
 /** Where a run stands: before its job exists in words of our own, afterwards in the job's phase. */
@@ -58,5 +58,5 @@ export function toNextState(state: RunState, event: RunEvent): RunState {
 
 /** States in which nothing more will happen by itself. */
 export function isEnded(state: RunState): boolean {
-  return state === 'rejected' || (terminalPhases as readonly string[]).includes(state);
+  return state === 'rejected' || isTerminalPhase(state);
 }

@@ -1,13 +1,12 @@
 import { z } from 'zod';
 
 /**
- * The job file, version 1: what a person writes. One definition; its types, its JSON Schema and its error messages come from here.
- * Nothing is filled in: what is absent stays absent, so that a service's own default applies and is recorded.
+ * The job file, version 1: what a person writes. One definition: the types, the JSON Schema, the reference page and the error messages
+ * come from here. Nothing is filled in: what is absent stays absent, so that a service's own default applies and is recorded.
  */
 
 const Name = z.string().regex(/^[a-z0-9-]{1,32}$/, 'expected 1 to 32 characters of a-z, 0-9 and "-"');
 
-/** `./path` beside the job file (or an absolute path), or `hub:owner/name[@revision][#config/split]`. */
 const Source = z
   .string()
   .regex(
@@ -26,37 +25,36 @@ const Adapter = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('head') }),
   z.strictObject({
     type: z.literal('lora'),
-    rank: z.int().positive(),
-    alpha: z.number().positive().optional(),
-    dropout: z.number().min(0).lt(1).optional(),
-    targets: z.array(z.string().min(1)).min(1).optional(),
+    rank: z.int().positive().describe('rank of the added matrices'),
+    alpha: z.number().positive().optional().describe('scale; the update is multiplied with alpha / rank'),
+    dropout: z.number().min(0).lt(1).optional().describe('dropout before the added matrices'),
+    targets: z.array(z.string().min(1)).min(1).optional().describe('names of the linear maps that get an adapter'),
   }),
 ]);
 
 /** How to train: wishes in the job, requirements under a target. */
 const trainingFields = {
-  method: z.enum(['sft', 'dpo']),
-  epochs: z.number().positive(),
-  steps: z.int().positive(),
-  /** Rows per optimizer step. */
-  batchSize: z.int().positive(),
-  /** Absolute, or a multiple of what the service would choose: two quantities that are never converted into each other. */
-  learningRate: LearningRate,
-  /** Each after the warm-up. */
-  schedule: z.enum(['linear', 'cosine', 'constant']),
-  warmupRatio: z.number().min(0).max(1),
-  weightDecay: z.number().min(0),
-  maxGradNorm: z.number().positive(),
-  beta: z.number().positive(),
-  adapter: Adapter,
-  loss: z.enum(['answer', 'all']),
-  select: z.enum(['last', 'best']),
-  /** Tokens per row. */
-  maxLength: z.int().positive(),
+  method: z.enum(['sft', 'dpo']).describe('supervised fine-tuning, or direct preference optimization (task "preference" only)'),
+  epochs: z.number().positive().describe('passes over the training rows, may be fractional; not together with "steps"'),
+  steps: z.int().positive().describe('optimizer steps; not together with "epochs"'),
+  batchSize: z.int().positive().describe('rows per optimizer step'),
+  learningRate: LearningRate.describe(
+    'absolute, or {"multiplier": m} of what the service would choose: two quantities that are never converted into each other',
+  ),
+  schedule: z.enum(['linear', 'cosine', 'constant']).describe('course of the learning rate after the warm-up'),
+  warmupRatio: z.number().min(0).max(1).describe('share of the steps in which the learning rate rises'),
+  weightDecay: z.number().min(0).describe('decoupled weight decay, not on biases and norms'),
+  maxGradNorm: z.number().positive().describe('gradients are scaled down to this Euclidean norm'),
+  beta: z.number().positive().describe('strength of the reference model in "dpo"'),
+  adapter: Adapter.describe('which parameters are trained: all ("full"), the head only, or added low-rank matrices ("lora")'),
+  loss: z.enum(['answer', 'all']).describe('tokens that count: those of the answer, or all'),
+  select: z.enum(['last', 'best']).describe('which weights are kept; "best" goes by the validation rows'),
+  maxLength: z.int().positive().describe('tokens per row; longer rows are cut'),
   seed: z
     .int()
     .min(0)
-    .max(2 ** 31 - 1),
+    .max(2 ** 31 - 1)
+    .describe('of everything random'),
 } as const;
 
 export const Training = z.strictObject(trainingFields).partial();
@@ -73,13 +71,13 @@ const TargetTraining = z
   .partial();
 
 const Target = z.strictObject({
-  /** The provider's id; the target's own name when absent. */
-  provider: z.string().min(1).optional(),
-  /** `./path`, `hub:owner/name`, or the service's own name. */
-  model: z.string().min(1),
-  training: TargetTraining.optional(),
-  options: RawFields.optional(),
-  native: RawFields.optional(),
+  provider: z.string().min(1).optional().describe("the provider's id; the target's own name when absent"),
+  model: z.string().min(1).describe("`./folder`, `hub:owner/name[@revision]`, or the service's own name"),
+  training: TargetTraining.optional().describe(
+    'as the job\'s "training", but required: what the target cannot follow is an error; null takes a wish back',
+  ),
+  options: RawFields.optional().describe('settings of the provider'),
+  native: RawFields.optional().describe('raw fields that go to the service as they are'),
 });
 
 const Reference = z.union([
@@ -91,50 +89,71 @@ const Reference = z.union([
 const Column = z.string().min(1);
 const Columns = z
   .strictObject({
-    text: Column,
-    text2: Column,
-    label: Column,
-    messages: Column,
-    prompt: Column,
-    chosen: Column,
-    rejected: Column,
+    text: Column.describe('classification, text: the text'),
+    text2: Column.describe('classification: the second text of a pair'),
+    label: Column.describe('classification: the label'),
+    messages: Column.describe('chat: the list of messages'),
+    prompt: Column.describe('preference: the prompt'),
+    chosen: Column.describe('preference: the better answer'),
+    rejected: Column.describe('preference: the worse answer'),
   })
   .partial();
 
 const Evaluation = z
   .strictObject({
-    measure: z.string().min(1),
-    /** How much worse still counts as "not worse", in units of the measure. */
-    margin: z.number().min(0),
-    generation: z.strictObject({ temperature: z.number().min(0), maxTokens: z.int().positive(), seed: z.int() }).partial(),
-    concurrency: z.int().positive(),
+    measure: z.string().min(1).describe('what models are compared by; default "accuracy"'),
+    margin: z.number().min(0).describe('how much worse still counts as "not worse", in units of the measure; default 0.02'),
+    generation: z
+      .strictObject({ temperature: z.number().min(0), maxTokens: z.int().positive(), seed: z.int() })
+      .partial()
+      .describe('settings of generated answers'),
+    concurrency: z.int().positive().describe('rows that are answered at once'),
   })
   .partial();
 
 export const JobSpec = z.strictObject({
-  $schema: z.string().optional(),
-  version: z.literal(1),
-  name: Name,
-  workspace: Name.optional(),
-  strict: z.boolean().optional(),
-  onUncertain: z.enum(['ask', 'retry']).optional(),
-  task: z.enum(['classification', 'chat', 'preference', 'text']),
-  data: z.strictObject({
-    train: Sources,
-    validation: z.union([Sources, z.strictObject({ fraction: z.number().gt(0).max(0.5) })]).optional(),
-    test: z.union([Source, z.record(Name, Sources)]).optional(),
-    columns: Columns.optional(),
-  }),
-  prompt: z.strictObject({ system: z.string(), template: z.string() }).partial().optional(),
-  training: Training.optional(),
-  evaluation: Evaluation.optional(),
-  budget: z
-    .strictObject({ usd: z.number().min(0), hours: z.number().positive() })
+  $schema: z.string().optional().describe('path or address of this schema, for editors'),
+  version: z.literal(1).describe('of the job file'),
+  name: Name.describe('of the job; runs are called `name/target`'),
+  workspace: Name.optional().describe('part of the run key: the same job in two workspaces is two runs'),
+  strict: z.boolean().optional().describe('true makes every wish a requirement'),
+  onUncertain: z
+    .enum(['ask', 'retry'])
+    .optional()
+    .describe("what to do when nobody can know whether a submission arrived; the provider's own choice when absent"),
+  task: z.enum(['classification', 'chat', 'preference', 'text']).describe('what is learned'),
+  data: z
+    .strictObject({
+      train: Sources.describe('training rows: a source or a list; a source is `./path` (.jsonl, .csv, .tsv, each also .gz) or `hub:…`'),
+      validation: z
+        .union([Sources, z.strictObject({ fraction: z.number().gt(0).max(0.5) })])
+        .optional()
+        .describe('rows that are watched while training: sources, or a share of the training rows chosen by their hash'),
+      test: z
+        .union([Source, z.record(Name, Sources)])
+        .optional()
+        .describe('held-out rows, never sent for training: a source, or a map of named sets'),
+      columns: Columns.optional().describe('which columns of the data hold what; named as here when absent'),
+    })
+    .describe('the rows'),
+  prompt: z
+    .strictObject({ system: z.string().describe('system message'), template: z.string().describe('user message; {text} is the row') })
     .partial()
-    .optional(),
-  tags: z.record(z.string(), z.string()).optional(),
-  targets: z.record(Name, Target).refine((targets) => Object.keys(targets).length > 0, 'expected at least one target'),
-  references: z.record(Name, Reference).optional(),
+    .optional()
+    .describe('how a row becomes a chat for chat models'),
+  training: Training.optional().describe('wishes: a target that cannot follow one says so in its plan'),
+  evaluation: Evaluation.optional().describe('how models are compared'),
+  budget: z
+    .strictObject({ usd: z.number().min(0).describe('dollars'), hours: z.number().positive().describe('hours') })
+    .partial()
+    .optional()
+    .describe('limits for the whole file'),
+  tags: z.record(z.string(), z.string()).optional().describe('free words that are shown with the runs'),
+  targets: z
+    .record(Name, Target)
+    .refine((targets) => Object.keys(targets).length > 0, 'expected at least one target')
+    .describe('where to train: one entry a target, by a name of your choice'),
+  references: z.record(Name, Reference).optional().describe('models that are only scored'),
 });
 export type JobSpec = z.infer<typeof JobSpec>;
 

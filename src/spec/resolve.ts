@@ -48,7 +48,7 @@ function toTraining(wishes: Training, required: NonNullable<Target['training']>)
   // `epochs` and `steps` answer one question: a target that gives one of them drops the job's other.
   if (required.steps != null && required.epochs === undefined) delete merged.epochs;
   if (required.epochs != null && required.steps === undefined) delete merged.steps;
-  return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== null)) as Training;
+  return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== null));
 }
 
 /**

@@ -9,14 +9,17 @@ import { runPrediction } from './run-prediction.ts';
 import { runTraining } from './run-training.ts';
 
 const [command, folder] = process.argv.slice(2);
+const log = (text: string): void => {
+  process.stderr.write(`${text}\n`);
+};
 try {
-  if (command === 'train' && folder !== undefined) process.exitCode = await runTraining(folder);
+  if (command === 'train' && folder !== undefined) process.exitCode = await runTraining(folder, log);
   else if (command === 'predict') await runPrediction(process.stdin, process.stdout);
   else {
-    process.stderr.write('usage: main.ts train FOLDER | main.ts predict\n');
+    log('usage: main.ts train FOLDER | main.ts predict');
     process.exitCode = failureKinds.usage.exit;
   }
 } catch (error) {
-  process.stderr.write(`${JSON.stringify({ failure: toFailureData(error) })}\n`);
+  log(JSON.stringify({ failure: toFailureData(error) }));
   process.exitCode = 1;
 }

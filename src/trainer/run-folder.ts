@@ -1,27 +1,10 @@
-/** The trainer's side of its run folder: the lock, the fence, the events, the control file (see files.ts). */
+/** The trainer's side of its run folder: the fence, the events, the control file (see files.ts). */
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import type { ControlFile, FenceFile, TrainerEvent } from './files.ts';
 
 type WithoutTime<Event> = Event extends unknown ? Omit<Event, 'at'> : never;
 export type TrainerNews = WithoutTime<TrainerEvent>;
-
-/**
- * Takes the run folder for this process. The lock is the operating system's, held by an open SQLite transaction: it ends with the
- * process, however that ends. Returns null when another process holds it.
- */
-export function takeRunLock(folder: string): DatabaseSync | null {
-  const database = new DatabaseSync(join(folder, 'run.lock.db'), { timeout: 0 });
-  try {
-    database.exec('BEGIN EXCLUSIVE');
-    return database;
-  } catch (error) {
-    database.close();
-    if (error instanceof Error && /locked|busy/i.test(error.message)) return null;
-    throw error;
-  }
-}
 
 /** Whether attempts up to and including this one must not start any more. To be asked while the lock is held. */
 export function isFenced(folder: string, attempt: number): boolean {

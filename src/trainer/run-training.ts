@@ -1,11 +1,12 @@
 import { join, resolve } from 'node:path';
 import { Failure, toFailureData } from '../failure.ts';
+import { takeRunLock } from '../run-lock.ts';
 import { startBackend } from './backend.ts';
-import { openClassifier, type Classifier } from './classifier.ts';
+import { openClassifier } from './classifier.ts';
 import { readRows } from './encode-rows.ts';
 import type { EpochEvaluated, TrainFile } from './files.ts';
 import { toModelCard } from './model-card.ts';
-import { isCancelled, isFenced, openEvents, takeRunLock, type TrainerNews } from './run-folder.ts';
+import { isCancelled, isFenced, openEvents, type TrainerNews } from './run-folder.ts';
 import { saveModel } from './save-model.ts';
 import { toStepCounts } from './schedule.ts';
 import { readTrainFile } from './told-files.ts';
@@ -17,9 +18,10 @@ const notOurs = 75;
 /**
  * Trains what `folder`/train.json says and tells in events.jsonl. Returns the exit status: 0 when the training ended or was
  * cancelled, 1 after a failure (which is the last event), 75 when it is another process's turn.
+ * `log` gets the stack of what nobody expected.
  */
-export async function runTraining(folder: string): Promise<number> {
-  const lock = takeRunLock(folder);
+export async function runTraining(folder: string, log: (text: string) => void): Promise<number> {
+  const lock = takeRunLock(join(folder, 'run.lock.db'), 0);
   if (!lock) return notOurs;
   try {
     const events = openEvents(folder, () => new Date());
@@ -32,13 +34,13 @@ export async function runTraining(folder: string): Promise<number> {
     } catch (error) {
       const { code, message, hint } = toFailureData(error);
       events.tell({ type: 'training-failed', code, message, hint });
-      if (code === 'unexpected') process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+      if (code === 'unexpected') log(error instanceof Error ? (error.stack ?? message) : message);
       return 1;
     } finally {
       events.close();
     }
   } finally {
-    lock.close();
+    lock.release();
   }
 }
 
@@ -71,16 +73,14 @@ async function trainFolder(folder: string, file: TrainFile, tell: (news: Trainer
     case 'cancelled':
       return tell({ type: 'training-cancelled', step: end.step });
     case 'diverged':
-      throw toDivergence(classifier, end.step + 1);
+      throw toDivergence(end.step + 1);
   }
 }
 
-function toDivergence({ labels }: Classifier, step: number): Failure {
+function toDivergence(step: number): Failure {
   return new Failure(
     'training-diverged',
-    `the loss or the gradient of step ${step} is not a finite number; the weights before it are in "unfinished" (${labels.length} classes)`,
-    {
-      hint: 'Lower the learning rate, or raise the warm-up ratio.',
-    },
+    `expected finite numbers, found a loss, a gradient or a weight of step ${step} that is none; the weights before it are in "unfinished"`,
+    { hint: 'Lower the learning rate, or raise the warm-up ratio.' },
   );
 }

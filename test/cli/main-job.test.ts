@@ -1,10 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, expect, test } from 'vitest';
-import { mkdtempSync } from 'node:fs';
-import { inject } from 'vitest';
+import { beforeAll, expect, inject, test } from 'vitest';
 import type { Comparison } from '../../src/evaluate/compare.ts';
 import type { RunView } from '../../src/run/run-view.ts';
 import { runCli } from './run-cli.ts';
@@ -23,8 +21,7 @@ let printed: Printed;
 beforeAll(async () => {
   dir = mkdtempSync(join(inject('scratchFolder'), 'state-'));
   const { status, stdout, stderr } = await runCli('submit', job, ...few, '--wait', '--json', '--dir', dir);
-  expect(stderr).toContain('submitted');
-  expect(status).toBe(0);
+  if (status !== 0) throw new Error(`status ${status}: ${stderr}`);
   printed = JSON.parse(stdout) as Printed;
 });
 
@@ -76,16 +73,11 @@ test('the saved model gives the same scores in another process', async () => {
 });
 
 test('the scores of the comparison are those of the saved model', async () => {
-  const rows = readFileSync('fixtures/sentiment/test.jsonl', 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as { text: string; label: string });
   const database = new DatabaseSync(join(dir, 'state.db'));
   database.exec('delete from prediction');
   database.close();
   const { stdout } = await runCli('compare', 'sentiment-validation', '--json', '--dir', dir);
   expect(JSON.parse(stdout)).toEqual(printed.comparisons[0]);
-  expect(rows).toHaveLength(605);
 });
 
 test('status, metrics and logs tell of it', async () => {

@@ -13,8 +13,8 @@ const minimal = `{
   "targets": { "here": { "provider": "local", "model": "./model" } }
 }`;
 
-async function writeJob(text: string): Promise<string> {
-  const path = join(createScratchFolder(), 'job.json');
+async function writeJob(text: string, name = 'job.json'): Promise<string> {
+  const path = join(createScratchFolder(), name);
   await writeFile(path, text);
   return path;
 }
@@ -77,8 +77,8 @@ test('select best without validation rows is refused', async () => {
 });
 
 test.each([
-  ['', 'expected a job in JSON: the file is empty'],
-  ['{"version": 1', 'expected a job in JSON: Unexpected end of input found.'],
+  ['', 'expected a job, found an empty file'],
+  ['{"version": 1', 'expected JSON: Unexpected end of input found.'],
   ['[]', '(the whole file): expected object, found []'],
   ['null', '(the whole file): expected object, found null'],
 ])('the text %j is refused', async (text, expected) => {
@@ -107,4 +107,51 @@ test('fields are set from the command line', async () => {
   expect((await readFailure(minimal, ['name.first=1'])).code).toBe('usage');
   expect((await readFailure(minimal, ['__proto__.polluted=1'])).code).toBe('usage');
   expect((await readFailure(minimal, ['training.epochs=many'])).lines[0]).toContain('training.epochs: expected number, found "many"');
+});
+
+const yaml = `# a comment
+version: 1
+name: mini
+task: classification
+data:
+  train: ./train.jsonl
+targets:
+  here: &here {provider: local, model: ./model}
+  there: *here
+`;
+
+test('YAML says the same as JSON, with comments and anchors', async () => {
+  const { spec } = await readJobFile(await writeJob(yaml, 'job.yaml'));
+  const target = { provider: 'local', model: './model' };
+  expect(spec).toEqual({ ...(JSON.parse(minimal) as object), targets: { here: target, there: target } });
+});
+
+test.each([
+  [yaml.replace('name: mini', 'name: Mini\nnmae: x'), ['3:1 name: expected 1 to 32', '4:1 nmae: unknown field, did you mean "name"?']],
+  [yaml.replace('./train.jsonl', '[./a.jsonl, b.jsonl]'), ['6:22 data.train.1: expected a path']],
+  [yaml.replace('local,', 'local, provider: other,'), ['8:33 expected YAML: Map keys must be unique']],
+  [yaml.replace('data:', 'data: ['), ['expected YAML: ']],
+  ['- just\n- a list', ['1:1 (the whole file): expected object']],
+])('an error in YAML is told with its place: %j', async (text, expected) => {
+  const path = await writeJob(text, 'job.yml');
+  const failure = await readJobFile(path).catch((error: unknown) => error);
+  expect(isFailure(failure, 'job-file-invalid')).toBe(true);
+  for (const part of expected) expect((failure as Error).message).toContain(part);
+});
+
+test('an explosion of aliases is refused', async () => {
+  const levels = Array.from(
+    { length: 12 },
+    (_, i) => `a${i}: &a${i} [${Array.from({ length: 10 }, () => (i === 0 ? 'x' : `*a${i - 1}`)).join(', ')}]`,
+  );
+  const path = await writeJob(levels.join('\n'), 'job.yaml');
+  await expect(readJobFile(path)).rejects.toMatchObject({ code: 'job-file-invalid' });
+});
+
+test('a huge file is refused before it is read as a job', async () => {
+  const path = await writeJob(' '.repeat(2 ** 20 + 1));
+  await expect(readJobFile(path)).rejects.toMatchObject({
+    code: 'job-file-invalid',
+    message: expect.stringContaining('at most 1 MiB') as string,
+  });
 });

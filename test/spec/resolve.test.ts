@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isFailure } from '../../src/failure.ts';
+import { Failure } from '../../src/failure.ts';
 import { JobSpec } from '../../src/spec/job-spec.ts';
 import { readJobFile } from '../../src/spec/read-job-file.ts';
 import { resolveTarget } from '../../src/spec/resolve.ts';
@@ -50,10 +50,6 @@ test('every target of the full example resolves', async () => {
 });
 
 test('an unknown target is a usage error that names the known ones', () => {
-  try {
-    resolveTarget(job(), 'cloud', '/');
-    expect.unreachable();
-  } catch (error) {
-    expect(isFailure(error, 'usage') && error.message).toBe('job "job" has no target "cloud"; it has: local');
-  }
+  const resolve = (): unknown => resolveTarget(job(), 'cloud', '/');
+  expect(resolve).toThrow(new Failure('usage', 'job "job" has no target "cloud"; it has: local'));
 });

@@ -1,0 +1,153 @@
+import { createHash } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
+import { expect, test } from 'vitest';
+import { type DataFacts, type DatasetSources, inspectDataset } from '../../src/dataset/inspect.ts';
+import { hashSource } from '../../src/dataset/part-tally.ts';
+import { createDataFolder } from './data-folder.ts';
+
+const columns = { text: 'text', label: 'label' };
+const both = 'text,label\ngood,yes\nbad,no\n';
+
+function inspect(sources: Partial<DatasetSources>): Promise<DataFacts> {
+  return inspectDataset({ train: [], validation: null, test: {}, columns, ...sources });
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+test('facts of several files: hashes, counts, labels, duplicates, texts that are in two parts', async () => {
+  const write = createDataFolder();
+  const first = '{"text":"good","label":"yes"}\n{"text":"bad","label":"no"}\n{"text":"good","label":"yes"}\n';
+  const second = 'text,label\nworse,no\ngood,no\n';
+  const train = [write('a.jsonl.gz', gzipSync(first)), write('b.csv', second)];
+  const validation = write('v.csv', 'text,label\nnew,yes\n');
+  const held = write('t.csv', 'text,label\ngood,no\nfine and dandy,yes\nbad,no\n');
+  const facts = await inspect({ train, validation: [validation], test: { main: [held], ['__proto__']: [validation] } });
+  expect(facts).toEqual({
+    columns,
+    train: {
+      sources: [
+        { path: train[0], sha256: sha256(first), bytes: first.length },
+        { path: train[1], sha256: sha256(second), bytes: second.length },
+      ],
+      sha256: sha256(first + second),
+      rows: 5,
+      labels: { yes: 2, no: 3 },
+      longestCharacters: 5,
+      duplicates: 1,
+    },
+    validation: expect.objectContaining({ rows: 1, sha256: await hashSource(validation) }),
+    test: {
+      main: expect.objectContaining({ rows: 3, longestCharacters: 14, duplicates: 0 }),
+      ['__proto__']: expect.objectContaining({ rows: 1 }),
+    },
+    labels: ['no', 'yes'],
+    majority: 'no',
+    warnings: [
+      { type: 'duplicate-rows', part: 'train', rows: 1 },
+      { type: 'texts-in-training', part: 'test/main', rows: 2 },
+    ],
+  });
+  expect(JSON.parse(JSON.stringify(facts))).toEqual(facts);
+});
+
+test('labels sort by code unit, and of the most frequent ones the first is the majority', async () => {
+  const path = createDataFolder()('a.csv', 'text,label\n1,b\n2,10\n3,9\n4,Z\n5,9\n6,10\n7,__proto__\n');
+  const { labels, majority, train } = await inspect({ train: [path] });
+  expect(labels).toEqual(['10', '9', 'Z', '__proto__', 'b']);
+  expect(majority).toBe('10');
+  expect(Object.entries(train.labels)).toContainEqual(['__proto__', 1]);
+});
+
+test('a fraction divides the training rows; more rows move no other row', async () => {
+  const write = createDataFolder();
+  const rows = Array.from({ length: 400 }, (_, i) => `row ${i},${i % 2}`);
+  const path = write('a.csv', `text,label\n${rows.join('\n')}`);
+  const { train, validation } = await inspect({ train: [path], validation: { fraction: 0.25 } });
+  expect(train.rows + validation!.rows).toBe(400);
+  expect(validation!.rows).toBeGreaterThan(70);
+  expect(validation!.rows).toBeLessThan(130);
+  expect(validation).toMatchObject({ sources: [], sha256: train.sha256 });
+  const more = write('b.csv', `text,label\n${rows.map((row) => `more ${row}`).join('\n')}`);
+  const [grown, alone] = await Promise.all(
+    [[more, path], [more]].map((paths) => inspect({ train: paths, validation: { fraction: 0.25 } })),
+  );
+  expect(grown!.validation!.rows).toBe(alone!.validation!.rows + validation!.rows);
+});
+
+test.each([
+  ['no rows', { train: 'text,label\n' }, 'expected rows in the train data, found none in '],
+  ['an empty file', { train: '' }, 'expected rows in the train data, found none in '],
+  ['no held-out rows', { train: both, test: 'text,label\n' }, 'expected rows in the test/main data, found none in '],
+  ['one label', { train: 'text,label\na,yes\nb,yes\n' }, 'expected at least two labels in the training rows, found only "yes" in 2 rows'],
+  [
+    'a label of its own',
+    { train: both, test: 'text,label\nx,yes\ny,maybe\nz,maybe\n' },
+    'test.csv:3: label "maybe" of the test/main data is on no training row (2 rows have it)',
+  ],
+  ['an empty side', { train: both, fraction: 1e-9 }, 'found no validation row in '],
+  ['the other empty side', { train: both, fraction: 1 }, 'found no train row in '],
+  ['nothing to divide', { train: 'text,label\n', fraction: 0.1 }, 'expected rows in the train data, found none in '],
+  [
+    'an absent column',
+    { train: 'txt,label\na,b\nc,d\n' },
+    'train.csv: expected a column "text", found "txt", "label"; did you mean "txt"?',
+  ],
+])('%s is refused', async (_, { train, test: held, fraction }: { train: string; test?: string; fraction?: number }, message) => {
+  const write = createDataFolder();
+  const sources = inspect({
+    train: [write('train.csv', train)],
+    validation: fraction === undefined ? null : { fraction },
+    test: held === undefined ? {} : { main: [write('test.csv', held)] },
+  });
+  await expect(sources).rejects.toMatchObject({ code: 'data-invalid', message: expect.stringContaining(message) });
+});
+
+test('a label that only the validation side of the split has is refused where it stands', async () => {
+  const rows = Array.from({ length: 60 }, (_, i) => `row ${i},${i % 2}`);
+  const write = createDataFolder();
+  const results = await Promise.allSettled(
+    Array.from({ length: 30 }, (_, i) =>
+      inspect({ train: [write(`${i}.csv`, ['text,label', `only ${i},rare`, ...rows].join('\n'))], validation: { fraction: 0.3 } }),
+    ),
+  );
+  const messages = results.flatMap((result) => (result.status === 'rejected' ? [String(result.reason)] : []));
+  expect(messages.length).toBeGreaterThan(2);
+  expect(messages.length).toBeLessThan(20);
+  for (const message of messages) expect(message).toMatch(/\d+\.csv:2: label "rare" of the validation data is on no training row/);
+});
+
+test('all wrong rows of all files are told at once, up to twenty', async () => {
+  const write = createDataFolder();
+  const train = write('a.jsonl', `${both}{"text":1,"label":"x"}\n{"text":"a","label":"x"}\n`);
+  const held = write('b.csv', `text,label\n${'x\n'.repeat(30)}`);
+  const failure = await inspect({ train: [train], test: { main: [held] } }).catch((error: unknown) => error as Error);
+  const lines = (failure as Error).message.split('\n');
+  expect(lines[0]).toBe('34 rows cannot be used:');
+  expect(lines).toHaveLength(22);
+  expect(lines[1]).toContain(`${train}:1: not valid JSON`);
+  expect(lines[4]).toContain(`${train}:4: expected a string in column "text", found 1`);
+  expect(lines[5]).toContain(`${held}:2: expected 2 fields (text, label), found 1`);
+  expect(lines[21]).toBe('  and 14 more');
+});
+
+test('one wrong row is told plainly, a missing file by its name', async () => {
+  const write = createDataFolder();
+  const path = write('a.jsonl', '{"text":"a","label":"x"}\n{"text":"b","label":"y"}\n{}\n');
+  await expect(inspect({ train: [path] })).rejects.toMatchObject({
+    message: expect.stringMatching(/^[^\n]*a\.jsonl:3: expected a column "text"[^\n]*$/),
+  });
+  for (const name of ['none.csv', 'none.jsonl.gz']) {
+    const missing = path.replace('a.jsonl', name);
+    await expect(inspect({ train: [path.replace('a.jsonl', name)] })).rejects.toMatchObject({
+      code: 'file-missing',
+      message: `data file not found: ${missing}`,
+    });
+  }
+});
+
+test('a kept copy without an ending is hashed as the file it was', async () => {
+  const path = createDataFolder()('kept', gzipSync(both));
+  expect(await hashSource(path, 'train.csv.gz')).toBe(sha256(both));
+});

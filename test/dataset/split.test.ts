@@ -1,0 +1,41 @@
+import { createHash } from 'node:crypto';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { readClassificationRows } from '../../src/dataset/rows.ts';
+import { isValidationRow } from '../../src/dataset/split.ts';
+
+// The shares were computed with Python's hashlib over json.dumps(sort_keys=True, ensure_ascii=False, separators=(',', ':')).
+test.each([
+  [{ text: 'Good case, Excellent value.', label: 'positive' }, 0.5086018342990428],
+  [{ text: 'a', text2: 'é\n"😀', label: '1' }, 0.9998081328812987],
+])('the share of %j', (row, share) => {
+  expect(isValidationRow(row, share)).toBe(false); // strictly below
+  expect(isValidationRow(row, share + 2 ** -32)).toBe(true);
+});
+
+test('the order in which the columns were written does not matter, nor what else the row carries', () => {
+  const row = { label: 'x', text: 'b', text2: 'c' };
+  const located = { line: 3, source: 'f', text2: 'c', text: 'b', label: 'x' };
+  const share = createHash('sha256').update('{"label":"x","text":"b","text2":"c"}').digest().readUInt32BE(0) / 2 ** 32;
+  for (const fraction of [share, share + 2 ** -32]) expect(isValidationRow(located, fraction)).toBe(isValidationRow(row, fraction));
+  expect(isValidationRow(located, share + 2 ** -32)).toBe(true);
+});
+
+test('a larger fraction keeps the validation rows of a smaller one', () => {
+  const fraction = fc.double({ min: 0, max: 1, noNaN: true });
+  const string = fc.string({ unit: 'grapheme' });
+  fc.assert(
+    fc.property(string, string, fraction, fraction, (text, label, a, b) => {
+      const inSmaller = isValidationRow({ text, label }, Math.min(a, b));
+      expect(!inSmaller || isValidationRow({ text, label }, Math.max(a, b))).toBe(true);
+    }),
+  );
+});
+
+test('of the sample data a tenth validates: the number that Python counts', async () => {
+  let count = 0;
+  for await (const row of readClassificationRows(['fixtures/sentiment/train.jsonl'], { text: 'text', label: 'label' })) {
+    if (isValidationRow(row, 0.1)) count++;
+  }
+  expect(count).toBe(232);
+});

@@ -1,0 +1,92 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { toBootstrapInterval, toMcNemar, toResampledInterval, toVerdict, toWilsonInterval } from '../../src/evaluate/statistics.ts';
+
+/** Results of two models: so many rows that only one has right, and five that both have. */
+function toResults(aOnly: number, bOnly: number): [boolean[], boolean[]] {
+  const rows = Array.from({ length: aOnly + bOnly + 5 }, (_, i) => i);
+  return [rows.map((i) => i < aOnly || i >= aOnly + bOnly), rows.map((i) => i >= aOnly)];
+}
+
+// The p-values were computed with Python's whole numbers, without rounding before the end.
+test.each([
+  [0, 0, 1],
+  [4, 4, 1],
+  [0, 5, 0.0625],
+  [1, 9, 0.021484375],
+  [17, 3, 0.0025768280029296875],
+  [2400, 2600, 0.004883649737517518],
+  [6000, 6300, 0.0070155184820324245],
+  [100, 1100, 1.6267567006299407e-213],
+])('McNemar, %i against %i rows', (aOnly, bOnly, expected) => {
+  const { pValue, ...counts } = toMcNemar(...toResults(aOnly, bOnly));
+  expect(counts).toEqual({ aOnly, bOnly });
+  expect(Math.abs(pValue - expected)).toBeLessThanOrEqual(1e-11 * expected);
+  expect(toMcNemar(...toResults(bOnly, aOnly)).pValue).toBe(pValue);
+});
+
+test('McNemar is a probability that falls as the split grows uneven', () => {
+  fc.assert(
+    fc.property(fc.nat(300), fc.nat(300), (a, b) => {
+      const [larger, smaller] = [Math.max(a, b), Math.min(a, b)];
+      const p = toMcNemar(...toResults(smaller, larger)).pValue;
+      expect(p).toBeGreaterThan(0);
+      expect(p).toBeLessThanOrEqual(1);
+      if (smaller > 0) expect(toMcNemar(...toResults(smaller - 1, larger + 1)).pValue).toBeLessThan(p);
+    }),
+    { numRuns: 50 },
+  );
+  expect(toMcNemar(...toResults(0, 5000)).pValue).toBe(0); // 2^-4999 is below the smallest number
+});
+
+test('percentiles are interpolated: means 0, 1, 2, 3, 4 at the level 0.9', () => {
+  const { low, high } = toResampledInterval([0, 1, 2, 3, 4], [[4, 4], [0], [2, 2, 2], [1], [3]], 0.9);
+  expect([low, high]).toEqual([expect.closeTo(0.2, 12), expect.closeTo(3.8, 12)]);
+});
+
+test('a bootstrap is a function of its seed, and near the normal interval for many rows', () => {
+  const differences = Array.from({ length: 900 }, (_, i) => [1, 0, 0, -1, 0, 1, 0, 0, 0][i % 9]!);
+  const settings = { resamples: 2000, seed: 7, level: 0.95 };
+  const interval = toBootstrapInterval(differences, settings);
+  expect(toBootstrapInterval(differences, settings)).toEqual(interval);
+  expect(toBootstrapInterval(differences, { ...settings, seed: 8 })).not.toEqual(interval);
+  const deviation = Math.sqrt((3 / 9 - (1 / 9) ** 2) / 900);
+  expect(Math.abs(interval.low - (1 / 9 - 1.96 * deviation))).toBeLessThan(0.004);
+  expect(Math.abs(interval.high - (1 / 9 + 1.96 * deviation))).toBeLessThan(0.004);
+  const narrower = toBootstrapInterval(differences, { ...settings, level: 0.5 });
+  expect(narrower.low).toBeGreaterThan(interval.low);
+  expect(narrower.high).toBeLessThan(interval.high);
+});
+
+test('a bootstrap of one row, and of rows without a difference, is a point', () => {
+  expect(toBootstrapInterval([1], { resamples: 10, seed: 0, level: 0.95 })).toEqual({ low: 1, high: 1 });
+  expect(toBootstrapInterval([0, 0, 0], { resamples: 1, seed: 0, level: 0.95 })).toEqual({ low: 0, high: 0 });
+});
+
+test.each([
+  [0.001, 0.05, 0.02, 'better'],
+  [0.001, 0.01, 0.02, 'better'], // a difference that is sure, if small
+  [-0.05, -0.001, 0.02, 'worse'],
+  [-0.02, 0.02, 0.02, 'equivalent'],
+  [0, 0, 0, 'equivalent'], // the same answers
+  [-0.019, 0.03, 0.02, 'not worse'],
+  [0, 0.03, 0.02, 'not worse'],
+  [-0.02, 0.03, 0.02, 'cannot tell'],
+  [-0.05, 0, 0.02, 'cannot tell'],
+  [-0.05, 0.05, 0.02, 'cannot tell'],
+  [NaN, NaN, 0.02, 'cannot tell'],
+])('the interval [%d, %d] with the margin %d: %s', (low, high, margin, verdict) => {
+  expect(toVerdict({ low, high, margin })).toBe(verdict);
+});
+
+test('Wilson stays within [0, 1] and mirrors', () => {
+  expect(toWilsonInterval(0, 0)).toEqual({ low: 0, high: 1 });
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 10_000 }), fc.double({ min: 0, max: 1, noNaN: true }), (rows, share) => {
+      const right = Math.floor(share * rows);
+      const [{ low, high }, mirrored] = [toWilsonInterval(right, rows), toWilsonInterval(rows - right, rows)];
+      expect(0 <= low && low <= right / rows && right / rows <= high && high <= 1).toBe(true);
+      expect(mirrored.high).toBeCloseTo(1 - low, 12);
+    }),
+  );
+});

@@ -1,0 +1,120 @@
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { local } from '../../../providers/local/index.ts';
+import { SubmitFailure, type Attempt, type Observation } from '../../../src/contract/provider.ts';
+import { isFailure } from '../../../src/failure.ts';
+import { readModelFolder } from '../../../src/model-files/model-folder.ts';
+import { takeRunLock } from '../../../src/run-lock.ts';
+import { toMemoryPlan } from '../../run/memory-provider.ts';
+import { createScratchFolder } from '../../scratch.ts';
+
+const plan = toMemoryPlan('local');
+const rows = Array.from({ length: 8 }, (_, i) => ({ text: `row number ${i}`, label: i % 2 === 0 ? 'no' : 'yes' }));
+
+interface Prepared {
+  readonly c: Attempt;
+  readonly request: unknown;
+  readonly model: string;
+}
+
+function prepareAttempt(attempt = 1, workDir = createScratchFolder()): Prepared {
+  const model = join(createScratchFolder(), 'model');
+  cpSync('fixtures/models/tiny-bert', model, { recursive: true });
+  const { revision, maxPositions } = readModelFolder(model);
+  const c: Attempt = {
+    signal: new AbortController().signal,
+    now: () => new Date(),
+    wait: async (ms) => {
+      await new Promise((resolve) => void setTimeout(resolve, ms));
+    },
+    key: plan.key,
+    attempt,
+    workDir,
+    facts: plan.facts,
+    async *readRows() {
+      yield* await Promise.resolve(rows);
+    },
+  };
+  const { request } = local.translate({
+    spec: { ...plan.spec, model: { kind: 'folder', path: model }, training: { steps: 2, batchSize: 4 } },
+    facts: plan.facts,
+    model: { base: model, revision, maxLength: maxPositions },
+    key: plan.key,
+  });
+  return { c, request, model };
+}
+
+async function observeToEnd(job: Parameters<typeof local.observe>[0], c: Attempt): Promise<Observation<unknown>[]> {
+  const seen: Observation<unknown>[] = [];
+  for (let i = 0; i < 500; i++) {
+    const next = await local.observe(job, seen.at(-1)?.cursor ?? null, c);
+    seen.push(next);
+    if (['succeeded', 'failed', 'cancelled'].includes(next.status.phase)) return seen;
+    await c.wait(20);
+  }
+  throw new Error('the training does not end');
+}
+
+test('rows and settings are written, the trainer is started and found again, and looks bring only what is new', async () => {
+  const { c, request } = prepareAttempt();
+  expect(await local.find(request, [], c)).toEqual([]);
+  const prepared = await local.prepare(request, c);
+  expect(
+    readFileSync(join(c.workDir, 'rows/train.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown),
+  ).toEqual(rows);
+  const job = await local.create(local.bind(request, prepared, plan.key, 1), c);
+  expect(await local.find(request, [prepared], c)).toEqual([job]);
+  const seen = await observeToEnd(job, c);
+  expect(seen.at(-1)!.status).toEqual({ phase: 'succeeded', raw: 'finished' });
+  const losses = seen.flatMap(({ metrics }) => metrics).filter(({ name }) => name === 'loss');
+  expect(losses.map(({ step }) => step)).toEqual([1, 2]);
+  expect(seen.flatMap(({ artifacts }) => artifacts)).toHaveLength(1);
+  const all = await local.observe(job, null, c);
+  expect(all.metrics).toEqual(seen.flatMap(({ metrics }) => metrics));
+});
+
+test('a model that changed after the plan is refused before anything starts', async () => {
+  const { c, request, model } = prepareAttempt();
+  writeFileSync(join(model, 'vocab.txt'), 'changed');
+  await expect(local.prepare(request, c)).rejects.toSatisfy((error) => isFailure(error, 'model-invalid'));
+});
+
+test('after a fence a trainer of that attempt does not start', async () => {
+  const { c, request } = prepareAttempt();
+  const prepared = await local.prepare(request, c);
+  await local.fence!(prepared, c);
+  await expect(local.create(local.bind(request, prepared, plan.key, 1), c)).rejects.toThrow(SubmitFailure);
+  expect(await local.find(request, [prepared], c)).toEqual([]);
+  const next = { ...c, attempt: 2 };
+  const job = await local.create(local.bind(request, prepared, plan.key, 2), next);
+  await observeToEnd(job, next);
+});
+
+test('a fence leaves a living trainer alone', async () => {
+  const { c } = prepareAttempt();
+  const lock = takeRunLock(join(c.workDir, 'run.lock.db'), 0);
+  onTestFinished(() => lock!.release());
+  await local.fence!({ train: '', validation: null }, c);
+  expect(existsSync(join(c.workDir, 'fence.json'))).toBe(false);
+});
+
+test('a trainer that is gone without a word is a failure that quotes what it last printed', async () => {
+  const { c } = prepareAttempt();
+  writeFileSync(
+    join(c.workDir, 'events.jsonl'),
+    '{"type":"trainer-started","at":"2026-01-01T00:00:00.000Z","nonce":"n","attempt":1,"pid":1,"backend":"wasm"}\n{"type":"data-re',
+  );
+  writeFileSync(join(c.workDir, 'trainer.log'), 'out of memory\n');
+  const [job] = await local.find({}, [], c);
+  const lock = takeRunLock(join(c.workDir, 'run.lock.db'), 0)!;
+  const living = await local.observe(job!, null, c);
+  expect(living.status).toEqual({ phase: 'queued', raw: 'starting' });
+  lock.release();
+  const lost = await local.observe(job!, living.cursor, c);
+  expect(lost.status).toEqual({ phase: 'failed', raw: 'lost' });
+  expect(lost.failure?.message).toContain('out of memory');
+});
