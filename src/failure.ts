@@ -11,27 +11,58 @@ interface FailureKind {
   readonly cause: FailureCause;
   /** Whether a read that failed this way may be repeated. A call that may cost money is never repeated. */
   readonly retryable: boolean;
+  readonly meaning: string;
 }
 
 /** Each code with its exit status; statuses 64 to 78 follow BSD's sysexits.h. */
 export const failureKinds = {
-  unexpected: { exit: 1, cause: 'program', retryable: false },
-  usage: { exit: 2, cause: 'user', retryable: false },
-  'data-invalid': { exit: 65, cause: 'data', retryable: false },
-  'model-invalid': { exit: 65, cause: 'data', retryable: false },
-  'file-missing': { exit: 66, cause: 'user', retryable: false },
-  'service-unavailable': { exit: 69, cause: 'provider', retryable: true },
-  'needs-decision': { exit: 75, cause: 'user', retryable: false },
-  'store-locked': { exit: 75, cause: 'timeout', retryable: true },
-  'permission-denied': { exit: 77, cause: 'user', retryable: false },
-  'job-file-invalid': { exit: 78, cause: 'user', retryable: false },
-  'configuration-invalid': { exit: 78, cause: 'user', retryable: false },
-  'store-newer': { exit: 78, cause: 'user', retryable: false },
-  'training-diverged': { exit: 100, cause: 'data', retryable: false },
-  'trainer-died': { exit: 100, cause: 'program', retryable: false },
-  'run-not-found': { exit: 102, cause: 'user', retryable: false },
-  interrupted: { exit: 130, cause: 'user', retryable: false },
+  unexpected: { exit: 1, cause: 'program', retryable: false, meaning: 'a fault of the program' },
+  usage: { exit: 2, cause: 'user', retryable: false, meaning: 'the command line is wrong' },
+  'data-invalid': { exit: 65, cause: 'data', retryable: false, meaning: 'the data cannot be used; the message names file and line' },
+  'model-invalid': {
+    exit: 65,
+    cause: 'data',
+    retryable: false,
+    meaning: 'the model folder cannot be used; the message names file and tensor or field',
+  },
+  'file-missing': { exit: 66, cause: 'user', retryable: false, meaning: 'a file is not there, or a folder is there instead' },
+  'service-unavailable': {
+    exit: 69,
+    cause: 'provider',
+    retryable: true,
+    meaning: 'a service cannot be reached, or something that the program needs does not work',
+  },
+  'needs-decision': {
+    exit: 75,
+    cause: 'user',
+    retryable: false,
+    meaning: 'nobody can know whether a submission arrived; a person decides',
+  },
+  'store-locked': { exit: 75, cause: 'timeout', retryable: true, meaning: 'another process holds the state database' },
+  'permission-denied': { exit: 77, cause: 'user', retryable: false, meaning: 'a file may not be read or written' },
+  'job-file-invalid': {
+    exit: 78,
+    cause: 'user',
+    retryable: false,
+    meaning: 'the job file is wrong, or asks for what its target cannot do',
+  },
+  'configuration-invalid': { exit: 78, cause: 'user', retryable: false, meaning: 'the state folder or a setting is wrong' },
+  'store-newer': { exit: 78, cause: 'user', retryable: false, meaning: 'the state was written by a newer version of the program' },
+  'disk-full': { exit: 75, cause: 'user', retryable: false, meaning: 'there is no space left where the program writes' },
+  'training-diverged': { exit: 100, cause: 'data', retryable: false, meaning: 'the loss or a gradient was no finite number' },
+  'trainer-died': { exit: 100, cause: 'program', retryable: false, meaning: 'the trainer process ended without saying why' },
+  'run-not-found': { exit: 102, cause: 'user', retryable: false, meaning: 'there is no such run, or it has no model yet' },
+  interrupted: { exit: 130, cause: 'user', retryable: false, meaning: 'Ctrl-C; what was submitted goes on' },
 } as const satisfies Record<string, FailureKind>;
+
+/** What commands that follow runs exit with. */
+export const outcomeStatuses = {
+  0: 'all runs succeeded',
+  75: 'a run needs a decision, or its submission was not finished',
+  100: 'a run failed or was rejected',
+  101: 'a run has not ended (`--timeout`, `status --exit-code`)',
+  103: 'a run was cancelled',
+} as const;
 
 export type FailureCode = keyof typeof failureKinds;
 
@@ -90,6 +121,12 @@ export function toFileFailure(error: unknown, what: string, path: string): unkno
       return new Failure('file-missing', `${what} not found: ${path}`, { error });
     case 'EISDIR':
       return new Failure('file-missing', `expected a ${what}, found a folder: ${path}`, { error });
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new Failure('disk-full', `no space left for the ${what}: ${path}`, {
+        hint: 'free some space and run the command again',
+        error,
+      });
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':

@@ -1,5 +1,14 @@
 /** The library: what the command line does, as functions. */
-export { createOrchestrator, type Orchestrator, type OrchestratorOptions, type SubmitOptions } from './orchestrator.ts';
+export {
+  createOrchestrator,
+  type EvaluateOptions,
+  type Orchestrator,
+  type OrchestratorOptions,
+  type RunHandle,
+  type WatchOptions,
+} from './orchestrator.ts';
+export type { SubmitOptions } from './run/plan-job.ts';
+export type { RunPlan } from './run/event.ts';
 export { main as runCli } from './cli/main.ts';
 export { defineProvider, SubmitFailure, type Provider } from './contract/provider.ts';
 export { Failure, isFailure, type FailureCode, type FailureData } from './failure.ts';

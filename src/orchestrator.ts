@@ -1,25 +1,20 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { providers as knownProviders } from '../providers/index.ts';
 import type { Metric } from './contract/metric.ts';
 import type { Attempt, Context, Prediction, Provider } from './contract/provider.ts';
 import type { ClassificationRow } from './dataset/map-row.ts';
 import type { Comparison } from './evaluate/compare.ts';
-import { compareModels, type Contender } from './evaluate/compare-models.ts';
-import { answerRows } from './evaluate/answer-rows.ts';
 import { Failure } from './failure.ts';
-import { advance, type Driver } from './run/advance.ts';
-import { keepData } from './run/data-store.ts';
+import type { Driver } from './run/advance.ts';
+import type { CleanedRun } from './run/clean-runs.ts';
 import type { RunPlan } from './run/event.ts';
-import { inspectJobData, planRun } from './run/plan.ts';
-import { readPart } from './run/read-part.ts';
-import { acceptRun, appendEvents, findRun, listLogs, listMetrics, listRuns, type StoredRun } from './run/run-store.ts';
-import { toRunId, toRunView, type RunView } from './run/run-view.ts';
+import { findNewestRuns, findRuns } from './run/find-runs.ts';
+import type { SubmitOptions } from './run/plan-job.ts';
+import { acceptRun, appendEvents, listLogs, listMetrics, listRuns, type StoredRun } from './run/run-store.ts';
+import { toRunView, type RunView } from './run/run-view.ts';
 import { isEnded } from './run/transitions.ts';
-import { readJobFile, type JobFile } from './spec/read-job-file.ts';
-import { resolveTarget } from './spec/resolve.ts';
-import { toJsonHash } from './spec/run-key.ts';
+import type { JobFile } from './spec/read-job-file.ts';
 import { openStore } from './store/open-store.ts';
 
 export interface OrchestratorOptions {
@@ -27,6 +22,7 @@ export interface OrchestratorOptions {
   readonly dir?: string;
   /** The current folder when absent. */
   readonly from?: string;
+  /** Providers beside those that come with the program; one of the same id takes its place. */
   readonly providers?: readonly Provider[];
   /** Ends waiting; trainings go on. */
   readonly signal?: AbortSignal;
@@ -34,16 +30,39 @@ export interface OrchestratorOptions {
   readonly now?: () => Date;
 }
 
-export interface SubmitOptions {
-  /** The targets to submit; all when absent. */
-  readonly targets?: readonly string[] | undefined;
-  /** A new run although the same job has been run before. */
-  readonly again?: boolean | undefined;
+export interface WatchOptions {
+  /** Stop watching after so many milliseconds; the runs go on. */
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface EvaluateOptions {
+  /** Only the first rows of each held-out set. */
+  readonly limit?: number | undefined;
+}
+
+export interface CleanOptions {
+  /** The runs of this address; all when absent. */
+  readonly address?: string | undefined;
+  /** Only runs that were accepted so long ago. */
+  readonly olderThanMs?: number | undefined;
+  readonly isRehearsal: boolean;
+}
+
+/** One run, or the newest run of each target where the address is a job's. */
+export interface RunHandle {
+  view(): Promise<RunView>;
+  metrics(): Promise<Metric[]>;
+  logs(): Promise<{ at: string; text: string }[]>;
+  /** Asks for a stop; `wait` tells when it has come. */
+  cancel(): Promise<RunView[]>;
+  /** A tuned model's answers, in the order of the rows. */
+  predict(rows: readonly Omit<ClassificationRow, 'label'>[]): Promise<Prediction[]>;
 }
 
 /** What the program does, for its commands and for scripts. */
 export interface Orchestrator extends AsyncDisposable {
   readonly dir: string;
+  /** Reads and checks a job file; `overrides` such as `training.epochs=1` are set in it. */
   load(path: string, overrides?: readonly string[]): Promise<JobFile>;
   /** What each target would be asked; changes nothing. */
   plan(job: JobFile, options?: SubmitOptions): Promise<RunPlan[]>;
@@ -51,16 +70,18 @@ export interface Orchestrator extends AsyncDisposable {
   submit(job: JobFile, options?: SubmitOptions): Promise<RunView[]>;
   /** The runs of an address, newest first; all when absent. */
   list(address?: string): Promise<RunView[]>;
-  /** Follows runs until all have ended or need a person; tells of every change. Creates nothing. */
-  wait(addresses: readonly string[], onChange?: (runs: readonly RunView[]) => void): Promise<RunView[]>;
-  metrics(address: string): Promise<Metric[]>;
-  logs(address: string): Promise<{ at: string; text: string }[]>;
-  /** Asks for a stop; `wait` tells when it has come. */
-  cancel(address: string): Promise<RunView[]>;
-  /** One comparison for each held-out set of the job that the runs belong to. */
+  /** Follows runs until all have ended or need a person: one list a look. Creates nothing. */
+  watch(addresses: readonly string[], options?: WatchOptions): AsyncGenerator<readonly RunView[], void>;
+  /** The last list that `watch` gives. */
+  wait(addresses: readonly string[], options?: WatchOptions): Promise<readonly RunView[]>;
+  /** Has the finished runs of a job answer its held-out rows, and compares the answers: one comparison for each set. */
+  evaluate(address: string, options?: EvaluateOptions): Promise<Comparison[]>;
+  /** The same from answers that cost nothing. */
   compare(address: string): Promise<Comparison[]>;
-  /** A tuned model's answers. */
-  predict(address: string, rows: readonly Omit<ClassificationRow, 'label'>[]): Promise<Prediction[]>;
+  run(address: string): RunHandle;
+  /** Deletes ended runs with their models; a rehearsal only tells which. */
+  clean(options: CleanOptions): Promise<CleanedRun[]>;
+  providers(): Promise<readonly Provider[]>;
 }
 
 /** The nearest state folder at or above `from`, else where a new one would be. */
@@ -72,7 +93,7 @@ function findStateFolder(from: string): string {
 }
 
 /**
- * `await using orchestrator = await createOrchestrator()`.
+ * `await using orchestrator = await createOrchestrator()`. What reads only (list, metrics, logs) loads no provider and no parser.
  * @throws Failure of `openStore`
  */
 export async function createOrchestrator(options: OrchestratorOptions = {}): Promise<Orchestrator> {
@@ -80,182 +101,133 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
   const store = openStore(dir);
   const signal = options.signal ?? new AbortController().signal;
   const now = options.now ?? (() => new Date());
-  const providers = new Map((options.providers ?? knownProviders).map((provider) => [provider.id, provider]));
+  const wait = async (ms: number): Promise<void> => await sleep(ms, undefined, { signal });
+  const context: Context = { signal, now, wait };
 
-  const toProvider = (id: string, target: string): Provider => {
-    const provider = providers.get(id);
-    if (provider !== undefined) return provider;
-    throw new Failure(
-      'job-file-invalid',
-      `targets.${target}: expected a provider that is one of ${[...providers.keys()].join(', ')}, found "${id}"`,
-    );
+  const readProviders = async (): Promise<ReadonlyMap<string, Provider>> => {
+    const { providers } = await import('../providers/index.ts');
+    return new Map([...providers, ...(options.providers ?? [])].map((provider) => [provider.id, provider]));
   };
-  const context: Context = {
-    signal,
-    now,
-    wait: async (ms) => {
-      await sleep(ms, undefined, { signal });
-    },
+  const findProvider = async (): Promise<(id: string, target: string) => Provider> => {
+    const known = await readProviders();
+    return (id, target) => {
+      const provider = known.get(id);
+      if (provider !== undefined) return provider;
+      const ids = [...known.keys()].join(', ');
+      throw new Failure('job-file-invalid', `targets.${target}: expected a provider that is one of ${ids}, found "${id}"`);
+    };
   };
-  const toDriver = (mayCreate: boolean): Driver => ({
-    store,
-    mayCreate,
-    provider: ({ record }) => toProvider(record.plan.spec.provider, record.plan.spec.target),
-    attempt: ({ key, record }): Attempt => {
-      const workDir = join(dir, 'runs', key);
-      mkdirSync(workDir, { recursive: true, mode: 0o700 });
-      const { facts, spec } = record.plan;
-      return { ...context, key, attempt: record.attempt, workDir, facts, readRows: (part) => readPart(dir, { facts, spec }, part) };
-    },
-  });
+  const createDriver = async (mayCreate: boolean): Promise<Driver> => {
+    const provider = await findProvider();
+    const { readPart } = await import('./run/read-part.ts');
+    return {
+      store,
+      mayCreate,
+      provider: ({ record }) => provider(record.plan.spec.provider, record.plan.spec.target),
+      attempt: ({ key, record: { plan, attempt } }): Attempt => {
+        const workDir = join(dir, 'runs', key);
+        mkdirSync(workDir, { recursive: true, mode: 0o700 });
+        return { ...context, key, attempt, workDir, facts: plan.facts, readRows: (part) => readPart(dir, plan, part) };
+      },
+    };
+  };
   const toView = async (run: StoredRun): Promise<RunView> => toRunView(run, await listMetrics(store, run.key), now());
+  const toViews = async (runs: readonly StoredRun[]): Promise<RunView[]> => await Promise.all(runs.map(toView));
 
-  /** `job`, `job/target`, `job/target#2`, a run key, or a job file. */
-  const findRuns = async (address: string): Promise<StoredRun[]> => {
-    const [, job, target, number] = /^([a-z0-9-]{1,32})(?:\/([a-z0-9-]{1,32}))?(?:#(\d+))?$/.exec(address) ?? [];
-    const byKey = await findRun(store, address);
-    if (byKey !== null) return [byKey];
-    if (job === undefined) return await findRunsOfFile(address);
-    const found = await listRuns(store, {
-      job,
-      ...(target === undefined ? {} : { target }),
-      ...(number === undefined ? {} : { number: Number(number) }),
-    });
-    if (found.length > 0) return found;
-    throw new Failure('run-not-found', `no run is called "${address}"`, { hint: '`orchestrate status` lists the runs that there are' });
-  };
-  const findRunsOfFile = async (path: string): Promise<StoredRun[]> => {
-    const job = await readJobFile(path);
-    return await findRuns(job.spec.name);
-  };
-  /** The newest run of each target. */
-  const findNewest = async (address: string): Promise<StoredRun[]> => {
-    const seen = new Set<string>();
-    return (await findRuns(address)).filter(({ record }) => {
-      const { job, target } = record.plan.spec;
-      const isFirst = !seen.has(`${job}/${target}`);
-      seen.add(`${job}/${target}`);
-      return isFirst;
-    });
+  const load: Orchestrator['load'] = async (...args) => await (await import('./spec/read-job-file.ts')).readJobFile(...args);
+
+  const plan: Orchestrator['plan'] = async (job, submitOptions = {}) => {
+    const { planJob } = await import('./run/plan-job.ts');
+    return await planJob({ store, provider: await findProvider() }, job, submitOptions);
   };
 
-  const plan = async (job: JobFile, { targets, again }: SubmitOptions = {}): Promise<RunPlan[]> => {
-    const specs = (targets ?? Object.keys(job.spec.targets)).map((target) => resolveTarget(job.spec, target, job.folder));
-    for (const spec of specs) toProvider(spec.provider, spec.target);
-    const facts = await inspectJobData(specs[0]!);
-    const plans: RunPlan[] = [];
-    for (const spec of specs) {
-      const provider = toProvider(spec.provider, spec.target);
-      const first = await planRun(spec, provider, { facts, generation: 1 });
-      const generation = again === true ? (await findGeneration(first)) + 1 : 1;
-      plans.push(generation === 1 ? first : await planRun(spec, provider, { facts, generation }));
+  const submit: Orchestrator['submit'] = async (job, submitOptions) => {
+    const plans = await plan(job, submitOptions);
+    const { keepData } = await import('./run/data-store.ts');
+    await keepData(dir, plans[0]!.facts);
+    const { driveSubmission } = await import('./run/drive.ts');
+    const driver = await createDriver(true);
+    const runs: StoredRun[] = [];
+    for (const one of plans) runs.push(await driveSubmission(driver, await acceptRun(store, one, now().toISOString())));
+    return await toViews(runs);
+  };
+
+  const watch: Orchestrator['watch'] = async function* (addresses, { timeoutMs } = {}) {
+    const { followRuns } = await import('./run/drive.ts');
+    const runs = (await Promise.all(addresses.map(async (address) => await findNewestRuns(store, address)))).flat();
+    const until = timeoutMs === undefined ? Infinity : performance.now() + timeoutMs;
+    const clock = { now, wait: async (ms: number) => await wait(Math.max(0, Math.min(ms, until - performance.now()))) };
+    for await (const seen of followRuns(await createDriver(false), runs, clock)) {
+      yield await toViews(seen);
+      signal.throwIfAborted();
+      if (performance.now() >= until) return;
     }
-    return plans;
-  };
-  /** How often this very job has been run; 0 for a new one. */
-  const findGeneration = async ({ spec, fingerprint }: RunPlan): Promise<number> => {
-    const runs = await listRuns(store, { job: spec.job, target: spec.target });
-    const same = runs.filter(({ record }) => toJsonHash(record.plan.fingerprint) === toJsonHash(fingerprint));
-    return Math.max(0, ...same.map(({ record }) => record.plan.generation));
   };
 
-  /** Drives an accepted run until its job exists, or nothing more can be done. */
-  const submitRun = async (accepted: StoredRun): Promise<StoredRun> => {
-    const driver = toDriver(true);
-    let run = accepted;
-    while (['accepted', 'preparing', 'submitting', 'uncertain'].includes(run.record.state)) {
-      const next = await advance(driver, run);
-      if (run.record.state === 'submitting' && next.record.state === 'preparing') {
-        throw new Failure('service-unavailable', `${toRunId(run.record)} could not be sent`, { hint: 'submit it again later' });
-      }
-      run = next;
-    }
-    return run;
+  const evaluate: Orchestrator['evaluate'] = async (address, { limit } = {}) => {
+    const { compareRuns } = await import('./evaluate/compare-runs.ts');
+    const { readPart } = await import('./run/read-part.ts');
+    const world = { store, context, provider: await findProvider(), readPart: readPart.bind(null, dir) };
+    return await compareRuns(world, await findNewestRuns(store, address), limit);
   };
 
-  const toContender = ({ record }: StoredRun): Contender => {
-    const { spec, request } = record.plan;
-    const provider = toProvider(spec.provider, spec.target);
-    const untrained = provider.baseModel?.(request) ?? null;
-    return { name: spec.target, run: toRunId(record), provider, untrained, tuned: record.artifacts[0]!.model };
-  };
-  /** Of runs with the newest run's held-out rows. */
-  const compare = async (runs: readonly StoredRun[]): Promise<Comparison[]> => {
-    const finished = runs.filter(({ record }) => record.artifacts.length > 0);
-    const [newest] = finished;
-    if (newest === undefined)
-      throw new Failure('run-not-found', 'no run of these has a tuned model yet', { hint: '`orchestrate wait` waits for it' });
-    const { spec, facts } = newest.record.plan;
-    const comparisons: Comparison[] = [];
-    for (const [set, part] of Object.entries(facts.test)) {
-      const alike = finished.filter(({ record }) => record.plan.facts.test[set]?.sha256 === part.sha256);
-      const rows = await Array.fromAsync(readPart(dir, { facts, spec }, { test: set }));
-      const { labels, majority } = facts;
-      const heldOut = { job: spec.job, set, rows, labels, majority, margin: spec.evaluation.margin };
-      comparisons.push(await compareModels({ store, context }, heldOut, alike.map(toContender)));
+  const cancel = async (address: string): Promise<RunView[]> => {
+    const { advance } = await import('./run/advance.ts');
+    const driver = await createDriver(false);
+    const asked: StoredRun[] = [];
+    for (const run of await findNewestRuns(store, address)) {
+      if (isEnded(run.record.state)) asked.push(run);
+      else if (run.record.cancelRequested) asked.push(await advance(driver, run));
+      else
+        asked.push(
+          await advance(driver, await appendEvents(store, run, { events: [{ type: 'cancel-requested' }], at: now().toISOString() })),
+        );
     }
-    return comparisons;
+    return await toViews(asked);
+  };
+
+  const predict = async (address: string, rows: readonly Omit<ClassificationRow, 'label'>[]): Promise<Prediction[]> => {
+    const run = (await findNewestRuns(store, address)).find(({ record }) => record.artifacts.length > 0);
+    if (run === undefined) {
+      throw new Failure('run-not-found', `"${address}" has no tuned model yet`, { hint: `\`orchestrate wait ${address}\` waits for it` });
+    }
+    const { answerRows } = await import('./evaluate/answer-rows.ts');
+    const { spec } = run.record.plan;
+    const provider = (await findProvider())(spec.provider, spec.target);
+    return await answerRows(store, { provider, model: run.record.artifacts[0]!.model }, { rows, context });
   };
 
   return {
     dir,
-    load: readJobFile,
+    load,
     plan,
-    async submit(job, submitOptions = {}) {
-      const plans = await plan(job, submitOptions);
-      await keepData(dir, plans[0]!.facts);
-      const runs: StoredRun[] = [];
-      for (const one of plans) runs.push(await submitRun(await acceptRun(store, one, now().toISOString())));
-      return await Promise.all(runs.map(toView));
-    },
+    submit,
+    watch,
+    evaluate,
+    compare: evaluate,
     async list(address) {
-      return await Promise.all((address === undefined ? await listRuns(store) : await findRuns(address)).map(toView));
+      return await toViews(address === undefined ? await listRuns(store) : await findRuns(store, address));
     },
-    async wait(addresses, onChange) {
-      const driver = toDriver(false);
-      let runs = (await Promise.all(addresses.map(findNewest))).flat();
-      for (;;) {
-        signal.throwIfAborted();
-        runs = await Promise.all(runs.map(async (run) => (isEnded(run.record.state) ? run : await advance(driver, run))));
-        const views = await Promise.all(runs.map(toView));
-        onChange?.(views);
-        const open = runs.filter(({ record }) => !isEnded(record.state) && !['accepted', 'preparing', 'attention'].includes(record.state));
-        if (open.length === 0) return views;
-        const next = Math.min(...open.map(({ look }) => (look?.nextAt == null ? 0 : Date.parse(look.nextAt))));
-        await context.wait(Math.max(0, next - now().getTime()));
-      }
+    async wait(addresses, watchOptions) {
+      let last: readonly RunView[] = [];
+      for await (const runs of watch(addresses, watchOptions)) last = runs;
+      return last;
     },
-    async metrics(address) {
-      const [run] = await findNewest(address);
-      return await listMetrics(store, run!.key);
+    run: (address) => ({
+      view: async () => await toView((await findNewestRuns(store, address))[0]!),
+      metrics: async () => await listMetrics(store, (await findNewestRuns(store, address))[0]!.key),
+      logs: async () => await listLogs(store, (await findNewestRuns(store, address))[0]!.key),
+      cancel: async () => await cancel(address),
+      predict: async (rows) => await predict(address, rows),
+    }),
+    async clean({ address, olderThanMs = 0, isRehearsal }) {
+      const { cleanRuns } = await import('./run/clean-runs.ts');
+      const until = now().getTime() - olderThanMs;
+      const found = address === undefined ? await listRuns(store) : await findRuns(store, address);
+      const runs = found.filter(({ record }) => Date.parse(record.times.created) <= until);
+      return await cleanRuns(store, dir, { runs, isRehearsal });
     },
-    async logs(address) {
-      const [run] = await findNewest(address);
-      return await listLogs(store, run!.key);
-    },
-    async cancel(address) {
-      const cancelled: StoredRun[] = [];
-      for (const run of await findNewest(address)) {
-        const isOpen = !isEnded(run.record.state) && !run.record.cancelRequested;
-        const asked = isOpen ? await appendEvents(store, run, { events: [{ type: 'cancel-requested' }], at: now().toISOString() }) : run;
-        cancelled.push(isEnded(asked.record.state) ? asked : await advance(toDriver(false), asked));
-      }
-      return await Promise.all(cancelled.map(toView));
-    },
-    async compare(address) {
-      return await compare(await findNewest(address));
-    },
-    async predict(address, rows) {
-      const [run] = (await findNewest(address)).filter(({ record }) => record.artifacts.length > 0);
-      if (run === undefined)
-        throw new Failure('run-not-found', `"${address}" has no tuned model yet`, { hint: `\`orchestrate wait ${address}\` waits for it` });
-      const { spec } = run.record.plan;
-      return await answerRows(
-        store,
-        { provider: toProvider(spec.provider, spec.target), model: run.record.artifacts[0]!.model },
-        { rows, context },
-      );
-    },
+    providers: async () => [...(await readProviders()).values()],
     async [Symbol.asyncDispose]() {
       await store.destroy();
     },

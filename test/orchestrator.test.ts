@@ -27,10 +27,11 @@ test('a provider of one’s own takes a run to its end', async () => {
     cost: { actual: null },
   });
   const phases: string[] = [];
-  const [ended] = await orchestrator.wait(['sentiment'], ([run]) => {
+  for await (const [run] of orchestrator.watch(['sentiment'])) {
     phases.push(run!.status.phase);
     if (phases.length === 2) service.status = { phase: 'succeeded', raw: 'done' };
-  });
+  }
+  const [ended] = await orchestrator.wait(['sentiment']);
   expect(phases).toEqual(['running', 'running', 'succeeded']);
   expect(ended).toMatchObject({ ok: true, terminal: true });
   expect(service.jobs).toHaveLength(1);

@@ -15,6 +15,16 @@ const ofJob = [
   ['--set <path=value...>', 'change a field of the job, for example training.epochs=1'],
 ] as const;
 
+const timeout = ['--timeout <time>', 'stop following after 90s, 15m, 2h; the runs go on'] as const;
+const last = ['--limit <count>', 'only the last'] as const;
+
+/** Options that every command has. */
+export const sharedOptions = [
+  ['--dir <folder>', 'the state folder (default: the nearest .orchestrate)'],
+  ['--json', 'print JSON'],
+  ['-q, --quiet', 'print only the names of runs'],
+] as const;
+
 /** Every command, in the order of `--help`. */
 export const commands: readonly CommandEntry[] = [
   {
@@ -23,6 +33,8 @@ export const commands: readonly CommandEntry[] = [
     options: [
       ...ofJob,
       ['--wait', 'follow the runs to the end, then compare them'],
+      timeout,
+      ['--tag <name=value...>', 'words that are shown with the runs'],
       ['--again', 'make a new run although this job was run before'],
     ],
     load: async () => (await import('./commands/submit.ts')).submit,
@@ -36,25 +48,42 @@ export const commands: readonly CommandEntry[] = [
   {
     usage: 'status [run]',
     summary: 'list the runs, or show one',
-    options: [['--exit-code', 'exit with the outcome']],
+    options: [
+      ['--exit-code', 'exit with the outcome'],
+      ['--tag <name=value...>', 'only runs with these tags'],
+      ['--limit <count>', 'only the newest'],
+    ],
     load: async () => (await import('./commands/status.ts')).status,
   },
   {
     usage: 'wait <runs...>',
     summary: 'wait until runs have ended; exit with their outcome',
+    options: [timeout],
     load: async () => (await import('./commands/wait.ts')).wait,
   },
   {
     usage: 'watch <runs...>',
     summary: 'follow runs and print each change',
+    options: [timeout],
     load: async () => (await import('./commands/watch.ts')).watch,
   },
-  { usage: 'metrics <run>', summary: 'print what was measured', load: async () => (await import('./commands/metrics.ts')).metrics },
-  { usage: 'logs <run>', summary: 'print the log', load: async () => (await import('./commands/logs.ts')).logs },
+  {
+    usage: 'metrics <run>',
+    summary: 'print what was measured',
+    options: [last],
+    load: async () => (await import('./commands/metrics.ts')).metrics,
+  },
+  { usage: 'logs <run>', summary: 'print the log', options: [last], load: async () => (await import('./commands/logs.ts')).logs },
   { usage: 'cancel <run>', summary: 'ask a run to stop', load: async () => (await import('./commands/cancel.ts')).cancel },
   {
+    usage: 'evaluate <job>',
+    summary: 'have the finished runs of a job answer its held-out rows; print the scores',
+    options: [['--limit <count>', 'only the first rows']],
+    load: async () => (await import('./commands/evaluate.ts')).evaluate,
+  },
+  {
     usage: 'compare <job>',
-    summary: 'score the finished runs of a job on its held-out rows',
+    summary: 'hold the finished runs of a job against each other: difference and verdict',
     load: async () => (await import('./commands/compare.ts')).compare,
   },
   {
@@ -62,4 +91,19 @@ export const commands: readonly CommandEntry[] = [
     summary: 'answer texts with a tuned model (given none: the lines of standard input)',
     load: async () => (await import('./commands/predict.ts')).predict,
   },
+  {
+    usage: 'providers',
+    summary: 'list where this program can train',
+    load: async () => (await import('./commands/providers.ts')).providers,
+  },
+  {
+    usage: 'clean [run]',
+    summary: 'list ended runs that could be deleted, with their models; delete them with --yes',
+    options: [
+      ['--older-than <time>', 'only runs accepted so long ago: 7d'],
+      ['--yes', 'delete'],
+    ],
+    load: async () => (await import('./commands/clean.ts')).clean,
+  },
+  { usage: 'schema', summary: 'print the JSON Schema of the job file', load: async () => (await import('./commands/schema.ts')).schema },
 ];

@@ -4,7 +4,7 @@ import type { Provider } from '../contract/provider.ts';
 import { Failure, failureKinds, isFailure, toFailureData } from '../failure.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { escapeText } from './escape.ts';
-import { commands } from './commands.ts';
+import { commands, sharedOptions } from './commands.ts';
 import { createTerminal, type Terminal } from './terminal.ts';
 
 interface SharedFlags {
@@ -44,8 +44,8 @@ async function runCommand(
   const program = createProgram();
   for (const entry of commands) {
     const command = program.command(entry.usage).summary(entry.summary).description(entry.summary);
-    for (const [flags, description] of entry.options ?? []) command.option(flags, description);
-    addSharedFlags(command).action(async () => {
+    for (const [flags, description] of [...(entry.options ?? []), ...sharedOptions]) command.option(flags, description);
+    command.action(async () => {
       const { dir, json, quiet, ...flags } = command.opts<SharedFlags & Record<string, unknown>>();
       const open = async (): Promise<Orchestrator> =>
         await openOrchestrator({ dir: dir ?? process.env['ORCHESTRATE_DIR'], signal, options });
@@ -53,6 +53,10 @@ async function runCommand(
       status = await run({ terminal, json: json === true, quiet: quiet === true, signal, open }, command.args, flags);
     });
   }
+  // Only the completion itself needs to know how to complete.
+  if (argv[0] === 'complete' || argv[0] === 'completion') {
+    (await import('@bomb.sh/tab/commander')).default(program, { completionCommandName: 'completion' });
+  } else program.command('completion <shell>').summary('print the completion script for bash, zsh, fish or powershell');
   try {
     await program.parseAsync([...argv], { from: 'user' });
   } catch (error) {
@@ -64,9 +68,8 @@ async function runCommand(
 
 async function openOrchestrator(from: { dir: string | undefined; signal: AbortSignal; options: RunOptions }): Promise<Orchestrator> {
   const { createOrchestrator } = await import('../orchestrator.ts');
-  const { providers } = await import('../../providers/index.ts');
   return await createOrchestrator({
-    providers: [...providers, ...(from.options.providers ?? [])],
+    ...from.options,
     signal: from.signal,
     ...(from.dir === undefined ? {} : { dir: from.dir }),
   });
@@ -84,13 +87,6 @@ function createProgram(): Command {
     .exitOverride()
     .showHelpAfterError('(--help shows what is possible)')
     .configureOutput({ writeErr: (text) => process.stderr.write(escapeText(text)) });
-}
-
-function addSharedFlags(command: Command): Command {
-  return command
-    .option('--dir <folder>', 'the state folder (default: the nearest .orchestrate)')
-    .option('--json', 'print JSON')
-    .option('-q, --quiet', 'print only the names of runs');
 }
 
 /** Prints a failure and says what to do. */

@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto';
-import canonicalize from 'canonicalize';
 import type { ClassificationRow } from './map-row.ts';
 
 /**
@@ -10,21 +9,20 @@ export function isValidationRow(row: ClassificationRow, fraction: number): boole
   return isBelowFraction(toRowHash(row), fraction);
 }
 
-/** SHA-256 over the RFC 8785 JSON of the mapped columns. */
-export function toRowHash({ text, text2, label }: ClassificationRow): Buffer {
-  return toHash({ text, text2, label });
+/**
+ * SHA-256 over the RFC 8785 JSON of the mapped columns. For well-formed strings under names in order, JSON.stringify writes just
+ * that, many times faster than a walk over every character.
+ */
+export function toRowHash({ label, text, text2 }: ClassificationRow): Buffer {
+  return hash('sha256', JSON.stringify({ label, text, text2 }), 'buffer');
 }
 
 /** The same over what the model reads: the row without its label. */
 export function toTextHash({ text, text2 }: ClassificationRow): Buffer {
-  return toHash({ text, text2 });
+  return hash('sha256', JSON.stringify({ text, text2 }), 'buffer');
 }
 
 /** The first 32 bits, big endian, as a share of 2^32. */
 export function isBelowFraction(rowHash: Buffer, fraction: number): boolean {
   return rowHash.readUInt32BE(0) / 2 ** 32 < fraction;
-}
-
-function toHash(columns: Readonly<Record<string, string | undefined>>): Buffer {
-  return hash('sha256', canonicalize(columns)!, 'buffer');
 }

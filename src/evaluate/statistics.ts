@@ -25,9 +25,8 @@ export function toMcNemar(a: readonly boolean[], b: readonly boolean[]): McNemar
   return { aOnly, bOnly, pValue: toTwoSidedSignP(aOnly, bOnly) };
 }
 
-/** min(1, 2 P(X <= min(a, b))) for X binomial with a + b trials and share 1/2. */
+/** min(1, 2 P(X <= min(a, b))) for X binomial with a + b trials and share 1/2; 1 where there are no trials. */
 function toTwoSidedSignP(a: number, b: number): number {
-  if (a === b) return 1; // also no trials at all
   const trials = a + b;
   const k = Math.min(a, b);
   // The largest term by logarithms, since 2^-trials alone would be 0; the smaller ones as shares of it.

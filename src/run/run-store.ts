@@ -170,3 +170,11 @@ export async function listMetrics(store: Store, run: RunKey): Promise<Metric[]> 
 export async function listLogs(store: Store, run: RunKey): Promise<{ at: string; text: string }[]> {
   return await store.selectFrom('log').select(['at', 'text']).where('run', '=', run).orderBy('seq').execute();
 }
+
+/** Forgets a run and all that was written about it. */
+export async function deleteRun(store: Store, run: RunKey): Promise<void> {
+  await store.transaction().execute(async (tx) => {
+    for (const table of ['event', 'metric', 'log'] as const) await tx.deleteFrom(table).where('run', '=', run).execute();
+    await tx.deleteFrom('run').where('key', '=', run).execute();
+  });
+}

@@ -83,6 +83,8 @@ function toStoreFailure(error: unknown, path: string): unknown {
         hint: 'mend its permissions, or name another folder with --dir',
         error,
       });
+    case 13: // SQLITE_FULL
+      return new Failure('disk-full', `no space left for ${path}`, { hint: 'free some space and run the command again', error });
     case 26: // SQLITE_NOTADB
       return new Failure('configuration-invalid', `${path} is not a state database`, { hint: 'name another folder with --dir', error });
     default:

@@ -29,7 +29,7 @@ export function toModelCard({ train, rows, steps, epochs, unfinished }: CardFact
   ];
   return [
     '---',
-    `base_model: ${JSON.stringify(card.base)}`,
+    `base_model: ${JSON.stringify(card.base.replace(invisible, toCodePoint))}`,
     'pipeline_tag: text-classification',
     'library_name: transformers',
     '---',
@@ -51,6 +51,13 @@ function toEpochRow({ epoch, step, loss, accuracy }: EpochEvaluated): (string | 
 
 function toTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
+}
+
+/** Control and formatting characters, line separators, half characters. */
+const invisible = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+
+function toCodePoint(character: string): string {
+  return `U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`;
 }
 
 /** Foreign text as Markdown shows it: one line, no markup, no invisible characters. */

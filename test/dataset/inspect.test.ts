@@ -52,6 +52,15 @@ test('facts of several files: hashes, counts, labels, duplicates, texts that are
   expect(JSON.parse(JSON.stringify(facts))).toEqual(facts);
 });
 
+test('texts of the training files are found in validation rows without a test set, and the other way round', async () => {
+  const write = createDataFolder();
+  const [train, held] = [write('a.csv', both), write('b.csv', 'text,label\ngood,yes\n')];
+  const validated = await inspect({ train: [train], validation: [held] });
+  expect(validated.warnings).toEqual([{ type: 'texts-in-training', part: 'validation', rows: 1 }]);
+  const tested = await inspect({ train: [train], test: { main: [held] } });
+  expect(tested.warnings).toEqual([{ type: 'texts-in-training', part: 'test/main', rows: 1 }]);
+});
+
 test('labels sort by code unit, and of the most frequent ones the first is the majority', async () => {
   const path = createDataFolder()('a.csv', 'text,label\n1,b\n2,10\n3,9\n4,Z\n5,9\n6,10\n7,__proto__\n');
   const { labels, majority, train } = await inspect({ train: [path] });

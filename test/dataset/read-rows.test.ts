@@ -64,6 +64,7 @@ test('tables: quotes, doubled quotes, line ends inside fields, and the line on w
 test.each([
   ['a.jsonl', '{"a":1}\n{"a":}\n', ":2: not valid JSON: Unexpected token '}'"],
   ['a.jsonl', '{"a":1}\n{"a":1\n', ':2:7: not valid JSON'],
+  ['a.jsonl', '{"a":\n', ':1:6: not valid JSON: Unexpected end'],
   ['a.jsonl', '{"a":1} {"b":2}', ':1:9: not valid JSON'],
   ['a.jsonl', '{"a":NaN}', ':1'],
   ['a.jsonl', '{"a":1}\u00a0', ':1:8'],
@@ -119,6 +120,8 @@ test('onBytes sees the decompressed bytes, byte order mark included', async () =
 test('a reader may stop early', async () => {
   const write = createDataFolder();
   for (const path of [write('a.csv', `a\n${'1\n'.repeat(200_000)}`), write('a.jsonl.gz', gzipSync('{}\n'.repeat(200_000)))]) {
-    for await (const { line } of readRows(path)) if (line > 2) break;
+    const lines: number[] = [];
+    for await (const { line } of readRows(path)) if (lines.push(line) === 2) break;
+    expect(lines).toHaveLength(2);
   }
 });

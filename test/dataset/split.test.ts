@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
+import canonicalize from 'canonicalize';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { readClassificationRows } from '../../src/dataset/rows.ts';
-import { isValidationRow } from '../../src/dataset/split.ts';
+import { isValidationRow, toRowHash } from '../../src/dataset/split.ts';
 
 // The shares were computed with Python's hashlib over json.dumps(sort_keys=True, ensure_ascii=False, separators=(',', ':')).
 test.each([
@@ -38,4 +39,14 @@ test('of the sample data a tenth validates: the number that Python counts', asyn
     if (isValidationRow(row, 0.1)) count++;
   }
   expect(count).toBe(232);
+});
+
+test('the hash is over canonical JSON', () => {
+  const string = fc.string({ unit: 'binary' });
+  fc.assert(
+    fc.property(string, string, fc.option(string, { nil: undefined }), (text, label, text2) => {
+      const row = text2 === undefined ? { text, label } : { text, label, text2 };
+      expect(toRowHash(row)).toEqual(createHash('sha256').update(canonicalize(row)!).digest());
+    }),
+  );
 });

@@ -140,7 +140,7 @@ function findBert({ folder, name, json }: Place): { readonly path: string } | { 
 function findHeadOwner(folder: string, head: string): { readonly model: string; readonly labels: string[] } | null {
   const Owner = z.object({ model: z.string(), head: z.literal(head), labels: z.array(z.string()) });
   for (const name of readdirSync(folder).filter((file) => file.endsWith('.json'))) {
-    const owner = Owner.safeParse(JSON.parse(readFileSync(join(folder, name), 'utf8')));
+    const owner = Owner.safeParse(readJson(join(folder, name)));
     const model = owner.success ? findModel(folder, owner.data.model) : null;
     if (owner.success && model) return { model, labels: owner.data.labels };
   }
@@ -170,7 +170,12 @@ function toNamedFiles(path: string): string[] {
   ) as string[];
 }
 
+/** The fields of a JSON file; none where it is broken, which `checkFile` reports. */
 function readJson(path: string): Record<string, unknown> {
-  const json: unknown = JSON.parse(readFileSync(path, 'utf8'));
-  return isObject(json) ? json : {};
+  try {
+    const json: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    return isObject(json) ? json : {};
+  } catch {
+    return {};
+  }
 }

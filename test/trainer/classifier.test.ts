@@ -6,6 +6,7 @@ import { readSafetensors } from '../../src/model-files/safetensors.ts';
 import { writeSafetensors, type TensorToWrite } from '../../src/model-files/write-safetensors.ts';
 import { startBackend } from '../../src/trainer/backend.ts';
 import { closeClassifier, openClassifier, type Classifier } from '../../src/trainer/classifier.ts';
+import { encodeText } from '../../src/trainer/encode-rows.ts';
 import { evaluate, toAllLogits } from '../../src/trainer/evaluate.ts';
 import { saveModel } from '../../src/trainer/save-model.ts';
 import { createScratchFolder } from '../scratch.ts';
@@ -76,6 +77,7 @@ test('a new head comes from the seed; other labels get a new one', async () => {
   expect(deviation).toBeGreaterThan(0.017);
   expect(deviation).toBeLessThan(0.023);
   const own = createFolder((tensors) => [...tensors, zeros('classifier.weight', 2, 128), zeros('classifier.bias', 2)], {
+    architectures: ['BertForSequenceClassification'],
     id2label: { 0: 'a', 1: 'b' },
   });
   expect(toHead(1, ['b', 'a'], own).every((x) => x === 0)).toBe(true);
@@ -141,4 +143,16 @@ test('fewer than two labels are refused', async () => {
   for (const names of [[], ['one'], ['same', 'same']]) {
     expect(() => openClassifier(tf, { folder: tinyBert, labels: names, seed: 1, maxLength: 16 })).toThrow('at least two different labels');
   }
+});
+
+test('tokens that the model’s tables do not have are refused', async () => {
+  const classifier = await openTinyClassifier();
+  const { config } = classifier;
+  expect(() => encodeText({ ...classifier, config: { ...config, vocabSize: 100 } }, { text: 'hello', text2: undefined })).toThrow(
+    'the model knows 100',
+  );
+  expect(() => encodeText({ ...classifier, config: { ...config, typeVocabSize: 1 } }, { text: 'a', text2: 'b' })).toThrow(
+    'does not read pairs',
+  );
+  closeClassifier(classifier);
 });

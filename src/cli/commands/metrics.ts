@@ -1,10 +1,12 @@
 import type { Cli } from '../cli.ts';
+import { parseCount } from '../parse-flags.ts';
 import { formatTable } from '../views/format.ts';
 
 /** `orchestrate metrics RUN`. */
-export async function metrics(cli: Cli, args: readonly string[]): Promise<number> {
+export async function metrics(cli: Cli, args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
   await using orchestrator = await cli.open();
-  const found = await orchestrator.metrics(args[0]!);
+  const all = await orchestrator.run(args[0]!).metrics();
+  const found = typeof flags['limit'] === 'string' ? all.slice(-parseCount('--limit', flags['limit'])) : all;
   if (cli.json) for (const metric of found) cli.terminal.print(JSON.stringify(metric));
   else if (found.length === 0) cli.terminal.say('nothing has been measured yet');
   else {

@@ -9,10 +9,7 @@ export async function predict(cli: Cli, args: readonly string[]): Promise<number
   const texts = given.length > 0 ? given : (await text(process.stdin)).split('\n').filter((line) => line.trim() !== '');
   if (texts.length === 0) throw new Failure('usage', 'expected texts to answer, as arguments or on standard input, one a line; found none');
   await using orchestrator = await cli.open();
-  const predictions = await orchestrator.predict(
-    address!,
-    texts.map((one) => ({ text: one })),
-  );
+  const predictions = await orchestrator.run(address!).predict(texts.map((one) => ({ text: one })));
   for (const [i, { answer, probabilities, truncated }] of predictions.entries()) {
     if (cli.json) {
       cli.terminal.print(JSON.stringify({ text: texts[i], label: answer, probabilities, truncated }));

@@ -1,12 +1,16 @@
 import type { Cli } from '../cli.ts';
 import { toOutcome } from '../outcome.ts';
+import { parseCount, parseTags } from '../parse-flags.ts';
 import { toRunPage, toRunTable } from '../views/run-view-text.ts';
 
 /** `orchestrate status [RUN]`: reads the store and shows its age. */
-export async function status(cli: Cli, args: readonly string[], flags: Record<string, unknown>): Promise<number> {
+export async function status(cli: Cli, args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
   await using orchestrator = await cli.open();
   const [address] = args;
-  const runs = await orchestrator.list(address);
+  const { tag, limit } = flags as { tag?: string[]; limit?: string };
+  const tags = Object.entries(parseTags(tag ?? []));
+  const tagged = (await orchestrator.list(address)).filter((run) => tags.every(([name, value]) => run.tags[name] === value));
+  const runs = limit === undefined ? tagged : tagged.slice(0, parseCount('--limit', limit));
   const now = new Date();
   if (cli.json) cli.terminal.print(JSON.stringify({ runs }));
   else if (cli.quiet) for (const run of runs) cli.terminal.print(run.id);

@@ -5,17 +5,25 @@ import type { RunView } from '../../run/run-view.ts';
 import { escapeLine } from '../escape.ts';
 import type { Cli } from '../cli.ts';
 import { toOutcome } from '../outcome.ts';
+import { parseTags } from '../parse-flags.ts';
 import { toComparisonText } from '../views/comparison-view.ts';
 import { formatCount, formatSeconds } from '../views/format.ts';
 import { toNextCommand, toRunPage } from '../views/run-view-text.ts';
 import { followRuns } from './wait.ts';
 
 /** `orchestrate submit JOB`: submits; with `--wait` follows the runs, scores them where that is free, and prints the verdict. */
-export async function submit(cli: Cli, args: readonly string[], flags: Record<string, unknown>): Promise<number> {
-  const { target, set, again, wait } = flags as { target?: string[]; set?: string[]; again?: boolean; wait?: boolean };
+export async function submit(cli: Cli, args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
+  const { target, set, tag, again, wait, timeout } = flags as {
+    target?: string[];
+    set?: string[];
+    tag?: string[];
+    again?: boolean;
+    wait?: boolean;
+    timeout?: string;
+  };
   const begun = performance.now();
   await using orchestrator = await cli.open();
-  const job = await orchestrator.load(args[0]!, set);
+  const job = await orchestrator.load(args[0]!, [...(set ?? []), ...toTagOverrides(tag ?? [])]);
   const runs = await orchestrator.submit(job, { targets: target, again });
   if (cli.quiet) for (const run of runs) cli.terminal.print(run.id);
   else for (const run of runs) cli.terminal.say(toSubmittedLine(run));
@@ -24,15 +32,16 @@ export async function submit(cli: Cli, args: readonly string[], flags: Record<st
     else for (const run of runs) cli.terminal.say(`next: ${toNextCommand(run)}`);
     return runs.some((run) => run.attention || run.status.phase === 'rejected') ? toOutcome(runs) : 0;
   }
-  const ended = await followRuns(
-    cli,
-    orchestrator,
-    runs.map((run) => run.id),
-  );
+  const ended = await followRuns(cli, orchestrator, { addresses: runs.map((run) => run.id), timeout });
   const comparisons = ended.some((run) => run.ok) ? await compareEnded(cli, orchestrator, job.spec.name) : [];
   if (cli.json) cli.terminal.print(JSON.stringify({ runs: ended, comparisons }));
   else if (!cli.quiet) printResult(cli, { runs: ended, comparisons, seconds: (performance.now() - begun) / 1000 });
   return toOutcome(ended);
+}
+
+/** Tags of the command line stand beside those of the job file. */
+function toTagOverrides(pairs: readonly string[]): string[] {
+  return Object.entries(parseTags(pairs)).map(([name, value]) => `tags.${name}=${JSON.stringify(value)}`);
 }
 
 function toSubmittedLine(run: RunView): string {

@@ -1,0 +1,109 @@
+/**
+ * Writes the parts of the pages in this folder that come from the code: `npm run docs`. A part stands between
+ * `<!-- made: NAME -->` and `<!-- /made -->`; a test holds that none is stale.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { commands, sharedOptions } from '../src/cli/commands.ts';
+import { failureKinds, outcomeStatuses } from '../src/failure.ts';
+import { toJobSchema } from '../src/spec/job-schema.ts';
+import { reservedFields } from '../src/spec/job-spec.ts';
+
+interface Schema {
+  readonly type?: string;
+  readonly description?: string;
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly pattern?: string;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  readonly additionalProperties?: Schema | boolean;
+  readonly items?: Schema;
+  readonly anyOf?: readonly Schema[];
+  readonly oneOf?: readonly Schema[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly exclusiveMaximum?: number;
+}
+
+function toTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const toLine = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [toLine(header), toLine(header.map(() => '---')), ...rows.map(toLine)].join('\n');
+}
+
+/** What may stand in a field, in a few words. */
+function toKind(schema: Schema): string {
+  const choices = schema.anyOf ?? schema.oneOf;
+  if (choices !== undefined) return [...new Set(choices.filter(({ type }) => type !== 'null').map(toKind))].join(' or ');
+  if (schema.const !== undefined) return `\`${JSON.stringify(schema.const)}\``;
+  if (schema.enum !== undefined) return schema.enum.map((value) => `\`${String(value)}\``).join(' ');
+  if (schema.type === 'array') return `list of ${toKind(schema.items ?? {})}`;
+  if (schema.type === 'object') return schema.properties === undefined ? 'map' : `{${Object.keys(schema.properties).join(', ')}}`;
+  if (schema.type === 'integer' || schema.type === 'number') return toNumberKind(schema);
+  return schema.type ?? 'any JSON';
+}
+
+function toNumberKind({ type, minimum, maximum, exclusiveMinimum, exclusiveMaximum }: Schema): string {
+  const isSafe = (bound: number | undefined): bound is number => bound !== undefined && Math.abs(bound) < Number.MAX_SAFE_INTEGER;
+  const low = isSafe(exclusiveMinimum) ? `> ${exclusiveMinimum}` : isSafe(minimum) ? `>= ${minimum}` : null;
+  const high = isSafe(exclusiveMaximum) ? `< ${exclusiveMaximum}` : isSafe(maximum) ? `<= ${maximum}` : null;
+  return [type === 'integer' ? 'integer' : 'number', ...[low, high].filter((bound) => bound !== null)].join(' ');
+}
+
+/** A row for each field, those of objects inside it after it. */
+function toFieldRows(schema: Schema, path: string): string[][] {
+  return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
+    const here = path === '' ? name : `${path}.${name}`;
+    const isRequired = schema.required?.includes(name) === true;
+    const row = [`\`${here}\`${isRequired ? ' *' : ''}`, toKind(field), field.description ?? ''];
+    // The fields of a target's `training` are the job's own.
+    if (here === 'targets.NAME.training') return [row];
+    const inner = typeof field.additionalProperties === 'object' && field.properties === undefined ? field.additionalProperties : undefined;
+    return [row, ...toFieldRows(field, here), ...(inner?.properties === undefined ? [] : toFieldRows(inner, `${here}.NAME`))];
+  });
+}
+
+function toCommandText({ usage, summary, options = [] }: (typeof commands)[number]): string {
+  const rows = options.map(([flags, description]) => [`\`${flags}\``, description]);
+  return [
+    `### \`orchestrate ${usage}\``,
+    '',
+    `${summary[0]!.toUpperCase()}${summary.slice(1)}.`,
+    ...(rows.length === 0 ? [] : ['', toTable(['option', 'what'], rows)]),
+  ].join('\n');
+}
+
+/** The parts by name. */
+export function makeParts(): Readonly<Record<string, string>> {
+  return {
+    fields: toTable(['field (* required)', 'value', 'what'], toFieldRows(toJobSchema(), '')),
+    reserved: reservedFields.map((field) => `\`${field}\``).join(', '),
+    commands: commands.map(toCommandText).join('\n\n'),
+    'shared options': toTable(
+      ['option', 'what'],
+      sharedOptions.map(([flags, description]) => [`\`${flags}\``, description]),
+    ),
+    outcomes: toTable(['exit status', 'when'], Object.entries(outcomeStatuses)),
+    failures: toTable(
+      ['code', 'exit status', 'cause', 'meaning'],
+      Object.entries(failureKinds).map(([code, { exit, cause, meaning }]) => [`\`${code}\``, String(exit), cause, meaning]),
+    ),
+  };
+}
+
+/** A page with its made parts as they should be. @throws where a part is unknown */
+export function makePage(page: string): string {
+  const parts = makeParts();
+  return page.replaceAll(/(<!-- made: ([^>]+) -->\n)[\s\S]*?(<!-- \/made -->)/g, (_, open: string, name: string, close: string) => {
+    const part = parts[name];
+    if (part === undefined) throw new Error(`no part is called "${name}"`);
+    return `${open}\n${part}\n\n${close}`;
+  });
+}
+
+export const madePages = ['job-file.md', 'commands.md'].map((name) => fileURLToPath(new URL(name, import.meta.url)));
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const page of madePages) writeFileSync(page, makePage(readFileSync(page, 'utf8')));
+}

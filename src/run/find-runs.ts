@@ -1,0 +1,45 @@
+import { Failure } from '../failure.ts';
+import type { Store } from '../store/open-store.ts';
+import { findRun, listRuns, type StoredRun } from './run-store.ts';
+
+const hint = '`orchestrate status` lists the runs that there are';
+
+/**
+ * The runs of an address, newest first: `job`, `job/target`, `job/target#2`, a run key, or the path of a job file.
+ * @throws Failure `run-not-found`, and for a path the failures of reading a job file
+ */
+export async function findRuns(store: Store, address: string): Promise<StoredRun[]> {
+  const byKey = await findRun(store, address);
+  if (byKey !== null) return [byKey];
+  const [, job, target, number] = /^([a-z0-9-]{1,32})(?:\/([a-z0-9-]{1,32}))?(?:#(\d+))?$/.exec(address) ?? [];
+  if (job === undefined) return await findRunsOfFile(store, address);
+  const runs = await listRuns(store, {
+    job,
+    ...(target === undefined ? {} : { target }),
+    ...(number === undefined ? {} : { number: Number(number) }),
+  });
+  if (runs.length === 0) throw new Failure('run-not-found', `no run is called "${address}"`, { hint });
+  return runs;
+}
+
+async function findRunsOfFile(store: Store, path: string): Promise<StoredRun[]> {
+  if (!/\.(jsonc?|ya?ml)$/i.test(path)) {
+    throw new Failure('run-not-found', `expected a run such as "job/target", a run key or a job file, found "${path}"`, { hint });
+  }
+  const { readJobFile } = await import('../spec/read-job-file.ts');
+  const { spec } = await readJobFile(path);
+  const runs = await listRuns(store, { job: spec.name });
+  if (runs.length > 0) return runs;
+  throw new Failure('run-not-found', `the job "${spec.name}" of ${path} has not been submitted from here`, { hint });
+}
+
+/** The newest run of each target. */
+export async function findNewestRuns(store: Store, address: string): Promise<StoredRun[]> {
+  const seen = new Set<string>();
+  return (await findRuns(store, address)).filter(({ record }) => {
+    const name = `${record.plan.spec.job}/${record.plan.spec.target}`;
+    const isFirst = !seen.has(name);
+    seen.add(name);
+    return isFirst;
+  });
+}

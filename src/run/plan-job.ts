@@ -1,0 +1,42 @@
+import type { Provider } from '../contract/provider.ts';
+import type { JobFile } from '../spec/read-job-file.ts';
+import { resolveTarget } from '../spec/resolve.ts';
+import { toJsonHash } from '../spec/run-key.ts';
+import type { Store } from '../store/open-store.ts';
+import type { RunPlan } from './event.ts';
+import { inspectJobData, planRun } from './plan.ts';
+import { listRuns } from './run-store.ts';
+
+export interface SubmitOptions {
+  /** The targets to submit; all when absent. */
+  readonly targets?: readonly string[] | undefined;
+  /** A new run although the same job has been run before. */
+  readonly again?: boolean | undefined;
+}
+
+/** Plans each target of a job; the data is read once. */
+export async function planJob(
+  { store, provider: findProvider }: { store: Store; provider(id: string, target: string): Provider },
+  job: JobFile,
+  { targets, again }: SubmitOptions,
+): Promise<RunPlan[]> {
+  const asked = (targets ?? Object.keys(job.spec.targets)).map((name) => {
+    const spec = resolveTarget(job.spec, name, job.folder);
+    return { spec, provider: findProvider(spec.provider, spec.target) };
+  });
+  const facts = await inspectJobData(asked[0]!.spec);
+  const plans: RunPlan[] = [];
+  for (const { spec, provider } of asked) {
+    const first = await planRun(spec, provider, { facts, generation: 1 });
+    const generation = again === true ? (await findGeneration(store, first)) + 1 : 1;
+    plans.push(generation === 1 ? first : await planRun(spec, provider, { facts, generation }));
+  }
+  return plans;
+}
+
+/** How often this very job has been run; 0 for a new one. */
+async function findGeneration(store: Store, { spec, fingerprint }: RunPlan): Promise<number> {
+  const runs = await listRuns(store, { job: spec.job, target: spec.target });
+  const same = runs.filter(({ record }) => toJsonHash(record.plan.fingerprint) === toJsonHash(fingerprint));
+  return Math.max(0, ...same.map(({ record }) => record.plan.generation));
+}

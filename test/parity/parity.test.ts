@@ -1,0 +1,77 @@
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { createScratchFolder } from '../scratch.ts';
+import { runParity } from './run-parity.ts';
+
+const fixtures = join(import.meta.dirname, '../../fixtures');
+
+test('every figure of the reference is met, on both backends', async () => {
+  const { checks, skipped } = await runParity(join(fixtures, 'parity'), { backends: ['wasm', 'cpu'] });
+  expect(checks.filter((check) => !check.passed)).toEqual([]);
+  const names = checks.map((check) => check.name);
+  for (const backend of ['wasm', 'cpu']) {
+    const count = (pattern: string): number => names.filter((name) => name.includes(`on ${backend}: ${pattern}`)).length;
+    expect(count('hidden_states.')).toBe(3);
+    expect(count('logits')).toBe(1);
+    expect(count('step.')).toBe(3);
+    expect(count('bert.')).toBeGreaterThanOrEqual(39 * 5);
+    expect(count('curve.loss')).toBe(20);
+    expect(count('curve.trainer.grad_norm')).toBe(20);
+    expect(count('curve.final_params')).toBe(41 * 2);
+    expect(count('accumulation.classifier')).toBe(2);
+  }
+  expect(names.filter((name) => name.startsWith('tokenizer-tiny-bert.json: case'))).toHaveLength(87 * 3);
+  expect(names.filter((name) => name.startsWith('schedules.json: schedules'))).toHaveLength(6 * 3);
+  expect(names.some((name) => name.startsWith('metrics.json'))).toBe(true);
+  expect(skipped).toContain('tokenizer-tiny-bert.json: offsets: the tokenizer library has none');
+});
+
+/** A folder with one reference file, changed, under another name. */
+function createFolder(name: string, change: (json: Record<string, unknown>) => unknown): string {
+  const folder = createScratchFolder();
+  const source = join(fixtures, 'parity');
+  writeFileSync(
+    join(folder, `other-${name}`),
+    JSON.stringify(change(JSON.parse(readFileSync(join(source, name), 'utf8')) as Record<string, unknown>)),
+  );
+  for (const tensors of ['bert-head.safetensors', 'bert-forward.safetensors']) cpSync(join(source, tensors), join(folder, tensors));
+  return folder;
+}
+
+test('a wrong figure fails, and only that one', async () => {
+  const folder = createFolder('bert-forward.json', (json) => ({
+    ...json,
+    logits: (json['logits'] as number[][]).map((row) => row.map((x) => x + 2e-5)),
+  }));
+  const { checks } = await runParity(folder, { backends: ['wasm'] });
+  expect(checks.filter((check) => !check.passed).map((check) => check.name)).toEqual([
+    'other-bert-forward.json on wasm: logits, largest difference',
+  ]);
+});
+
+test('a model beside the folder is found before our own one', async () => {
+  const folder = createFolder('bert-forward.json', (json) => ({ ...json, model: 'models/named-otherwise' }));
+  expect((await runParity(folder, { backends: ['wasm'] })).skipped).toContain(
+    'other-bert-forward.json: no model folder models/named-otherwise',
+  );
+  mkdirSync(join(folder, 'models'));
+  cpSync(join(fixtures, 'models/tiny-bert'), join(folder, 'models/named-otherwise'), { recursive: true });
+  const { checks } = await runParity(folder, { backends: ['wasm'] });
+  expect(checks.length).toBeGreaterThan(8);
+  expect(checks.every((check) => check.passed)).toBe(true);
+});
+
+test('a file that is broken is a failure, one that is unknown is skipped by name', async () => {
+  const folder = createFolder('schedules.json', (json) => ({ ...json, schedules: [{ name: 3 }] }));
+  writeFileSync(join(folder, 'half.json'), '{"a":');
+  writeFileSync(join(folder, 'notes.json'), '{"a":1}');
+  const { checks, skipped } = await runParity(folder, { backends: ['wasm'] });
+  expect(checks.map(({ name, passed }) => [name, passed])).toEqual([
+    ['half.json: can be checked', false],
+    ['other-schedules.json: can be checked', false],
+  ]);
+  expect(skipped).toEqual(
+    expect.arrayContaining(['notes.json: not a file that is checked', 'bert-head.safetensors: not a file that is checked']),
+  );
+});
