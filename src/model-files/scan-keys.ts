@@ -12,7 +12,7 @@ export function scanKeys(text: string, limits: { readonly depth: number; readonl
   const open: (Set<string> | null)[] = []; // the keys seen in each open object; null for an array
   let count = 0;
   for (let i = 0; i < text.length; i++) {
-    switch (text[i]) {
+    switch (text.charAt(i)) {
       case '{':
       case '[':
         if (open.length === limits.depth) return { type: 'depth' };

@@ -1,8 +1,23 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
+import * as tokenizers from '@huggingface/tokenizers';
 import { Failure } from '../failure.ts';
 import { isObject, readJsonObject } from './read-json.ts';
+
+/** What we use of the library. Its own declarations name files without endings, which Node's resolution does not find. */
+interface LibraryTokenizer {
+  encode(text: string, options: { add_special_tokens: boolean }): { readonly tokens: string[] };
+  decode(ids: number[], options: { skip_special_tokens: boolean; clean_up_tokenization_spaces: boolean }): string;
+  token_to_id(token: string): number | undefined;
+  readonly post_processor: {
+    post_process(
+      first: string[],
+      second: string[] | null,
+      addSpecialTokens: boolean,
+    ): { readonly tokens: string[]; readonly token_type_ids?: number[] };
+  } | null;
+}
+const library = tokenizers as unknown as { readonly Tokenizer: new (definition: object, config: object) => LibraryTokenizer };
 
 const maxTokenizerBytes = 64 * 2 ** 20;
 
@@ -39,20 +54,20 @@ export function readTokenizer(folder: string): Tokenizer {
   const configPath = join(folder, 'tokenizer_config.json');
   const definition = readJsonObject(path, 'tokenizer', maxTokenizerBytes);
   const config = existsSync(configPath) ? readJsonObject(configPath, 'tokenizer configuration', maxTokenizerBytes) : {};
-  const library = guard(path, () => new HuggingFaceTokenizer(definition, config));
+  const found = guard(path, () => new library.Tokenizer(definition, config));
 
   const prepare = toPreparation(definition['normalizer']);
-  const toTokens = (text: string): string[] => guard(path, () => library.encode(prepare(text), { add_special_tokens: false }).tokens);
+  const toTokens = (text: string): string[] => guard(path, () => found.encode(prepare(text), { add_special_tokens: false }).tokens);
   const toId = (token: string): number => {
-    const id = library.token_to_id(token);
+    const id = found.token_to_id(token);
     if (id === undefined) throw new Failure('model-invalid', `${path}: the token ${JSON.stringify(token)} is not in the vocabulary`);
     return id;
   };
   /** Puts the special tokens of the template around the texts' own ones. */
   const assemble = (first: string[], second: string[] | null): { tokens: string[]; typeIds: number[] } => {
-    if (!library.post_processor)
+    if (!found.post_processor)
       return { tokens: [...first, ...(second ?? [])], typeIds: [...first.map(() => 0), ...(second ?? []).map(() => 1)] };
-    const { tokens, token_type_ids: typeIds } = library.post_processor.post_process(first, second, true);
+    const { tokens, token_type_ids: typeIds } = found.post_processor.post_process(first, second, true);
     return { tokens, typeIds: typeIds ?? tokens.map(() => 0) };
   };
   const specialCounts = guard(path, () => [assemble([], null).tokens.length, assemble([], []).tokens.length] as const);
@@ -69,9 +84,7 @@ export function readTokenizer(folder: string): Tokenizer {
     },
     toIds: (text) => toTokens(text).map(toId),
     decode: (ids) =>
-      ids.length === 0
-        ? ''
-        : guard(path, () => library.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false })),
+      ids.length === 0 ? '' : guard(path, () => found.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false })),
   };
 }
 

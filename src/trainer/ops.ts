@@ -49,7 +49,7 @@ export function createOps(tf: TensorFlow): Ops {
     tf.customGrad<Value>((...args) => forward(args.at(-1) as unknown as Save, ...(args.slice(0, -1) as Inputs)));
 
   /** Sum over the rows, [M, N] -> [N]. As a product with ones: a sum over the outer axis would transpose first. */
-  const sumRows = (x: Tensor): Tensor => tf.reshape(tf.matMul(tf.ones([1, x.shape[0]!]), x as Tensor2D), [x.shape[1]!]);
+  const sumRows = (x: Tensor): Tensor => tf.reshape(tf.matMul(tf.ones([1, x.shape[0]]), x), [x.shape[1]!]);
 
   const linear = define((save, x: Tensor2D, w: Tensor2D, b: Tensor1D) => {
     save([x, w]);

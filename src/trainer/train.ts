@@ -147,7 +147,7 @@ export function accumulateGradients(
     lossSum += found.lossSum;
     total = total ? addGradients(total, found.gradients) : found.gradients;
   }
-  return { loss: lossSum / batch.length, gradients: total ?? new Map() };
+  return { loss: lossSum / batch.length, gradients: total ?? new Map<string, Float32Array>() };
 }
 
 function addGradients(a: Gradients['gradients'], b: Gradients['gradients']): Gradients['gradients'] {

@@ -10,9 +10,18 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Starts the program as a user does, in a process of its own. */
-export function startCli(args: readonly string[]): { child: ChildProcess; ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [entry, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+interface Surroundings {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** Starts a program in a process of its own, with nothing on its standard input. */
+export function startProgram(
+  path: string,
+  args: readonly string[],
+  surroundings: Surroundings = {},
+): { child: ChildProcess; ended: Promise<Ended> } {
+  const child = spawn(process.execPath, [path, ...args], { stdio: ['pipe', 'pipe', 'pipe'], ...surroundings });
   child.stdin.end();
   const closed = new Promise<number | null>((resolve) => void child.on('close', resolve));
   const ended = Promise.all([closed, text(child.stdout), text(child.stderr)]).then(([status, stdout, stderr]) => ({
@@ -21,6 +30,15 @@ export function startCli(args: readonly string[]): { child: ChildProcess; ended:
     stderr,
   }));
   return { child, ended };
+}
+
+export async function runProgram(path: string, args: readonly string[], surroundings: Surroundings = {}): Promise<Ended> {
+  return await startProgram(path, args, surroundings).ended;
+}
+
+/** Starts the program as a user does. */
+export function startCli(args: readonly string[], surroundings: Surroundings = {}): { child: ChildProcess; ended: Promise<Ended> } {
+  return startProgram(entry, args, surroundings);
 }
 
 export async function runCli(...args: readonly string[]): Promise<Ended> {

@@ -92,9 +92,9 @@ test('weights in parts are found by their index, and only inside the folder', ()
   const folder = copyModel();
   const tensors = [...readSafetensors(join(folder, 'model.safetensors'))].map(([name, { shape, data }]) => ({ name, shape, data: data! }));
   rmSync(join(folder, 'model.safetensors'));
-  const [first, second] = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors'];
-  writeSafetensors(join(folder, first!), tensors.slice(0, 5));
-  writeSafetensors(join(folder, second!), tensors.slice(5));
+  const [first, second] = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors'] as const;
+  writeSafetensors(join(folder, first), tensors.slice(0, 5));
+  writeSafetensors(join(folder, second), tensors.slice(5));
   const write = (map: unknown): void => writeFileSync(join(folder, 'model.safetensors.index.json'), JSON.stringify({ weight_map: map }));
   write(Object.fromEntries(tensors.map(({ name }, i) => [name, i < 5 ? first : second])));
   expect(readModelFolder(folder).weights.map(({ entries }) => entries.size)).toEqual([5, tensors.length - 5]);

@@ -49,7 +49,7 @@ export function checkForward(
 
   const last = found.states.at(-1)!;
   const means = rows.map(({ ids }, i) => last[i]![0]!.map((_, h) => ids.reduce((sum, _id, s) => sum + last[i]![s]![h]!, 0) / ids.length));
-  const toMatrixCheck = (what: keyof typeof file & string, ours: number[][], theirs: number[][]): Check =>
+  const toMatrixCheck = (what: string, ours: number[][], theirs: number[][]): Check =>
     toCheck(
       `${name}: ${what}, largest difference`,
       toLargestDifference(ours.flat(), theirs.flat()),

@@ -105,7 +105,7 @@ function toValue(tf: TensorFlow, one: Case, inputs: readonly Float32Array[]): Fl
       .compute(
         createOps(tf),
         tf,
-        inputs.map((values, i) => tf.tensor(values.slice(), one.shapes[i]!)),
+        inputs.map((values, i) => tf.tensor(values.slice(), one.shapes[i])),
       )
       .dataSync<'float32'>()
       .slice(),
@@ -115,7 +115,7 @@ function toValue(tf: TensorFlow, one: Case, inputs: readonly Float32Array[]): Fl
 /** The value, and the gradients of its product with fixed random numbers. */
 function toResults(tf: TensorFlow, one: Case): Results {
   return computeAndFree(tf, () => {
-    const inputs = toInputs(one).map((values, i) => tf.tensor(values, one.shapes[i]!));
+    const inputs = toInputs(one).map((values, i) => tf.tensor(values, one.shapes[i]));
     const shape = one.compute(createOps(tf), tf, inputs).shape;
     const { value, grads } = tf.valueAndGrads(() => one.compute(createOps(tf), tf, inputs))(
       inputs,
