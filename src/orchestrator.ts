@@ -2,7 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Metric } from './contract/metric.ts';
-import type { Attempt, Context, Prediction, Provider } from './contract/provider.ts';
+import type { Attempt, Check, Context, Prediction, Provider } from './contract/provider.ts';
 import type { ClassificationRow } from './dataset/map-row.ts';
 import type { Comparison } from './evaluate/compare.ts';
 import { Failure } from './failure.ts';
@@ -82,6 +82,8 @@ export interface Orchestrator extends AsyncDisposable {
   /** Deletes ended runs with their models; a rehearsal only tells which. */
   clean(options: CleanOptions): Promise<CleanedRun[]>;
   providers(): Promise<readonly Provider[]>;
+  /** Tries what the providers need on this machine; costs nothing. */
+  check(): Promise<Check[]>;
 }
 
 /** The nearest state folder at or above `from`, else where a new one would be. */
@@ -228,6 +230,11 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       return await cleanRuns(store, dir, { runs, isRehearsal });
     },
     providers: async () => [...(await readProviders()).values()],
+    async check() {
+      const checks: Check[] = [];
+      for (const provider of (await readProviders()).values()) checks.push(...((await provider.check?.(context)) ?? []));
+      return checks;
+    },
     async [Symbol.asyncDispose]() {
       await store.destroy();
     },

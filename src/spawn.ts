@@ -24,6 +24,11 @@ export function spawnTraining(folder: string, logPath: string): ChildProcess {
   }
 }
 
+/** A process that takes one training step on a backend: one JSON line on standard output. It ends when the signal aborts. */
+export function spawnCheck(backend: string, signal: AbortSignal): ChildProcess {
+  return spawn(process.execPath, [toTrainerEntry(), 'check', backend], { stdio: ['ignore', 'pipe', 'pipe'], signal });
+}
+
 /** A process that answers rows: JSON lines in, JSON lines out. It ends with its input, or when the signal aborts. */
 export function spawnPrediction(signal: AbortSignal): ChildProcess {
   return spawn(process.execPath, [toTrainerEntry(), 'predict'], { stdio: ['pipe', 'pipe', 'pipe'], signal });

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Attempt, JobRef } from '../../src/contract/provider.ts';
 import { defineProvider } from '../../src/contract/provider.ts';
 import type { ControlFile } from '../../src/trainer/files.ts';
+import { check } from './check.ts';
 import { observe, words } from './observe.ts';
 import { predict } from './predict.ts';
 import { writeJsonFile } from './run-folder.ts';
@@ -21,6 +22,7 @@ export const local = defineProvider({
   fence,
   observe,
   predict,
+  check,
   async cancel(_job: JobRef, c: Attempt) {
     await writeJsonFile(join(c.workDir, 'control.json'), { command: 'cancel' } satisfies ControlFile);
   },

@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import { Failure, failureKinds, type FailureData } from '../../src/failure.ts';
 import type { Context, ModelRef, Prediction, PredictionRow } from '../../src/contract/provider.ts';
 import { spawnPrediction } from '../../src/spawn.ts';
-import type { PredictAnswer, PredictFile } from '../../src/trainer/files.ts';
+import type { PredictAnswer, PredictFile, PredictRow } from '../../src/trainer/files.ts';
 
 /** Answers rows with a model folder: a process of its own reads them as JSON lines and answers in JSON lines. */
 export async function predict(model: ModelRef, rows: readonly PredictionRow[], c: Context): Promise<Prediction[]> {
@@ -17,7 +17,7 @@ export async function predict(model: ModelRef, rows: readonly PredictionRow[], c
   const file: PredictFile = { version: 1, backend: 'wasm', model: { folder, labels, seed, maxLength } };
   // A process that dies early closes the pipe; its exit says why.
   stdin!.on('error', () => {});
-  stdin!.end([file, ...rows].map((line) => `${JSON.stringify(line)}\n`).join(''));
+  stdin!.end([file, ...(rows satisfies readonly PredictRow[])].map((line) => `${JSON.stringify(line)}\n`).join(''));
   const predictions: Prediction[] = [];
   for await (const line of createInterface({ input: stdout! })) predictions.push(toPrediction(JSON.parse(line) as PredictAnswer, labels));
   const [status] = await ended;

@@ -8,7 +8,7 @@ import { readModelFolder } from '../../src/model-files/model-folder.ts';
 import { takeRunLock } from '../../src/run-lock.ts';
 import type { RunKey } from '../../src/spec/run-key.ts';
 import { spawnTraining } from '../../src/spawn.ts';
-import type { FenceFile, TrainFile } from '../../src/trainer/files.ts';
+import type { FenceFile, TrainFile, TrainRow } from '../../src/trainer/files.ts';
 import { readLogTail, readTrainerEvents, writeJsonFile } from './run-folder.ts';
 import type { LocalRequest } from './translate.ts';
 
@@ -32,7 +32,8 @@ export async function prepare(request: LocalRequest, c: Attempt): Promise<LocalP
     await using file = await open(join(c.workDir, name), 'w', 0o600);
     let lines = '';
     for await (const { text, text2, label } of c.readRows(part)) {
-      lines += `${JSON.stringify({ text, text2, label })}\n`;
+      const row: TrainRow = text2 === undefined ? { text, label } : { text, text2, label };
+      lines += `${JSON.stringify(row)}\n`;
       if (lines.length > 65_536) {
         await file.writeFile(lines);
         lines = '';

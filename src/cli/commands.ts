@@ -92,6 +92,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/predict.ts')).predict,
   },
   {
+    usage: 'doctor',
+    summary: 'try what training needs on this machine; say what is missing and how to get it',
+    load: async () => (await import('./commands/doctor.ts')).doctor,
+  },
+  {
     usage: 'providers',
     summary: 'list where this program can train',
     load: async () => (await import('./commands/providers.ts')).providers,

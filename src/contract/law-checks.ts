@@ -5,16 +5,32 @@ import { SubmitFailure } from './provider.ts';
 
 /** A law; `lacks` names what the provider or the subject does not have, without which nothing can be checked. */
 export function toLaw(name: string, lacks: string | null, check: () => Promise<void>): Law {
-  return lacks === null ? { name, check } : { name: `${name} (not checked: no ${lacks})`, check: async () => await Promise.resolve() };
+  if (lacks !== null) return { name: `${name} (not checked: no ${lacks})`, check: async () => await Promise.resolve() };
+  return {
+    name,
+    async check() {
+      try {
+        await check();
+      } catch (error) {
+        if (error instanceof BrokenLaw) throw error;
+        throw new BrokenLaw(`expected that no call fails, found ${toShown(error)}`, { cause: error });
+      }
+    },
+  };
+}
+
+/** What the law itself throws, apart from what a provider throws where it must not. */
+class BrokenLaw extends Error {
+  override readonly name = 'BrokenLaw';
 }
 
 export function expectThat(isTrue: boolean, what: string, expected: string, found: unknown): void {
-  if (!isTrue) throw new Error(`${what}: expected ${expected}, found ${toShown(found)}`);
+  if (!isTrue) throw new BrokenLaw(`${what}: expected ${expected}, found ${toShown(found)}`);
 }
 
 /** Plain values, compared deeply. */
 export function expectEqual(what: string, found: unknown, expected: unknown): void {
-  if (!isDeepStrictEqual(found, expected)) throw new Error(`${what}: expected ${toShown(expected)}, found ${toShown(found)}`);
+  if (!isDeepStrictEqual(found, expected)) throw new BrokenLaw(`${what}: expected ${toShown(expected)}, found ${toShown(found)}`);
 }
 
 const shownCharacters = 600;
@@ -27,7 +43,7 @@ function toShown(value: unknown): string {
 /** Whether `value` is the same after a way through JSON text: no undefined, Date, Map, NaN, bigint, function or object of a class. */
 export function expectJson(what: string, value: unknown): void {
   const problem = findNonJson(value, '', new Set());
-  if (problem !== null) throw new Error(`${what}: expected JSON, found ${problem}`);
+  if (problem !== null) throw new BrokenLaw(`${what}: expected JSON, found ${problem}`);
 }
 
 function findNonJson(value: unknown, path: string, above: ReadonlySet<unknown>): string | null {
@@ -75,7 +91,9 @@ export function toLiveSignal(): AbortSignal {
   return new AbortController().signal;
 }
 
-export type Outcome = { readonly end: 'resolved' } | { readonly end: 'rejected'; readonly error: unknown } | { readonly end: 'pending' };
+interface Outcome {
+  readonly end: 'resolved' | 'rejected' | 'pending';
+}
 
 /** How a call has ended after so many milliseconds; a call that is still pending is left to itself. */
 export async function toOutcome(call: () => Promise<unknown>, withinMs: number): Promise<Outcome> {
@@ -86,7 +104,7 @@ export async function toOutcome(call: () => Promise<unknown>, withinMs: number):
     const called = Promise.resolve().then(call);
     const ended = called.then<Outcome, Outcome>(
       () => ({ end: 'resolved' }),
-      (error: unknown) => ({ end: 'rejected', error }),
+      () => ({ end: 'rejected' }),
     );
     return await Promise.race([ended, timer.promise]);
   } finally {
@@ -107,4 +125,20 @@ export function expectFailureData(what: string, failure: FailureData): void {
   expectJson(what, failure);
   expectThat(failure.code in failureKinds, `${what}: code`, `one of ${Object.keys(failureKinds).join(', ')}`, failure.code);
   expectThat(failure.message.trim() !== '', `${what}: message`, 'a sentence', failure.message);
+}
+
+/** ISO 8601 in UTC, as `Date` writes it. */
+export function expectIsoTime(what: string, time: string): void {
+  const isTime = !Number.isNaN(Date.parse(time)) && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(time);
+  expectThat(isTime, what, 'a time such as 2026-01-31T12:00:00.000Z', time);
+}
+
+/** What a call that must fail throws. */
+export async function toError(label: string, call: () => Promise<unknown>): Promise<unknown> {
+  const value = await call().then(
+    (found) => ({ found }),
+    (error: unknown) => ({ error }),
+  );
+  if ('error' in value) return value.error;
+  throw new BrokenLaw(`${label}: expected a call that fails, found ${JSON.stringify(value.found)}`);
 }

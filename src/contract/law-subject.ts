@@ -1,3 +1,4 @@
+import type { RunKey } from '../spec/run-key.ts';
 import type { Attempt, JobRef, Provider, TranslationInput } from './provider.ts';
 import type { TerminalPhase } from './status.ts';
 
@@ -11,10 +12,10 @@ export interface Law {
 export interface LawWorld {
   readonly provider: Provider;
   /**
-   * The context of an attempt. All attempts of a world share the key, the folder and the rows. `wait` may pretend, but what the
-   * provider or the service measures time with must then go on by as much.
+   * The context of an attempt of the run with this key. Attempts of one key share a folder; all have the same rows. `wait` may
+   * pretend, but the clock that the provider or the service goes by must then go on by as much.
    */
-  toAttempt(attempt: number, signal: AbortSignal): Attempt;
+  toAttempt(key: RunKey, attempt: number, signal: AbortSignal): Attempt;
   /** Called once, when the law is done with the world. */
   close?(): Promise<void>;
 }

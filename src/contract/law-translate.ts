@@ -12,7 +12,7 @@ type Inputs = Readonly<Record<string, TranslationInput>>;
 type FieldNote = Exclude<Note, { type: 'warning' }>;
 
 /** What `translate` promises, and what else a provider says without a service. */
-export function toTranslateLaws({ provider, inputs: { base, different, same = {} } }: LawSubject<never>): Law[] {
+export function toTranslateLaws({ provider, inputs: { base, different, same = {} } }: Pick<LawSubject, 'provider' | 'inputs'>): Law[] {
   const accepted: Inputs = { base, ...different, ...same };
   const probes = toProbes(base);
   const probed: Inputs = Object.fromEntries(probes.flatMap(({ field, inputs }) => inputs.map((input, i) => [`${field} ${i}`, input])));
@@ -100,7 +100,9 @@ function translateIfAccepted(provider: Provider, input: TranslationInput): Trans
 function toNotesOf(field: string, notes: readonly Note[]): Exclude<FieldNote, { type: 'defaulted' }>[] {
   return notes
     .filter((note) => note.type !== 'warning' && note.type !== 'defaulted')
-    .filter((note) => note.field === field || note.field.startsWith(`${field}.`) || (note.field === 'prompt' && field.startsWith('prompt.')));
+    .filter(
+      (note) => note.field === field || note.field.startsWith(`${field}.`) || (note.field === 'prompt' && field.startsWith('prompt.')),
+    );
 }
 
 function checkNoted(what: string, { spec }: TranslationInput, { notes }: Translation<unknown>): void {

@@ -140,6 +140,16 @@ export class SubmitFailure extends Error {
   }
 }
 
+/** One thing that a provider needs, and whether it works here. */
+export interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  /** What was found, in a few words. */
+  readonly found: string;
+  /** How to get it, where it does not work. */
+  readonly hint: string | null;
+}
+
 /** What `translate` is given. */
 export interface TranslationInput {
   readonly spec: RunSpec;
@@ -177,6 +187,8 @@ export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown,
   quote?(request: Request): Quote;
   /** The untrained model that a run of this request starts from, where it can answer rows. */
   baseModel?(request: Request): ModelRef;
+  /** Tries what the provider needs on this machine; costs nothing. */
+  check?(c: Context): Promise<Check[]>;
   /** Answers rows with a model, in any order, one answer a row. */
   predict?(model: ModelRef, rows: readonly PredictionRow[], c: Context): Promise<Prediction[]>;
 }

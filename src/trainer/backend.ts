@@ -10,6 +10,12 @@ import type { BackendName } from './files.ts';
 /** The library as the engine sees it; each backend brings its own kernels. */
 export type TensorFlow = typeof tf;
 
+const names: readonly string[] = ['wasm', 'cpu'] satisfies readonly BackendName[];
+
+export function isBackendName(name: string | undefined): name is BackendName {
+  return name !== undefined && names.includes(name);
+}
+
 let isWasmFound = false;
 
 /**

@@ -13,14 +13,18 @@ import type { ClassifierSource } from './files.ts';
 import { createOps, type Ops } from './ops.ts';
 import { readParameters, toParameter, toStoredLayout, type Parameters, type ParameterSpec } from './parameters.ts';
 
-/** A model that gives each text one of `labels`, with all that is needed to run and to train it. */
-export interface Classifier {
+/** What computes: token numbers in, one of `labels` out. */
+export interface Network {
   readonly tf: TensorFlow;
   readonly ops: Ops;
   readonly config: BertConfig;
   readonly labels: readonly string[];
-  readonly specs: readonly ParameterSpec[];
   readonly parameters: Parameters;
+}
+
+/** A model that gives each text one of `labels`, with all that is needed to run, to train and to save it. */
+export interface Classifier extends Network {
+  readonly specs: readonly ParameterSpec[];
   readonly tokenizer: Tokenizer;
   /** Rows are cut to so many tokens. */
   readonly maxLength: number;
@@ -61,7 +65,7 @@ export function openClassifier(tf: TensorFlow, source: ClassifierSource): Classi
 }
 
 /** Rows as one padded batch for this model. */
-export function toModelBatch({ tf, config, labels }: Classifier, rows: readonly EncodedRow[]): Batch {
+export function toModelBatch({ tf, config, labels }: Network, rows: readonly EncodedRow[]): Batch {
   return toBatch(tf, rows, { classes: labels.length, ...config });
 }
 
@@ -73,7 +77,7 @@ export interface Gradients {
 
 /** Forward and backward pass over a micro-batch; `rows` is the size of the whole batch that it is a part of. */
 export function toGradients(
-  classifier: Classifier,
+  classifier: Network,
   batch: readonly EncodedRow[],
   { rows, next }: { rows: number; next: NextDropout | null },
 ): Gradients {
@@ -88,7 +92,7 @@ export function toGradients(
 }
 
 /** Frees the tensors. */
-export function closeClassifier({ parameters }: Classifier): void {
+export function closeClassifier({ parameters }: Network): void {
   for (const tensor of parameters.values()) tensor.dispose();
   parameters.clear();
 }

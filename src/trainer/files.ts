@@ -128,6 +128,14 @@ export interface EpochEvaluated {
   readonly accuracy: number;
 }
 
+/** `trainer check BACKEND`: one line on standard output after a real training step of a small network. */
+export interface CheckAnswer {
+  readonly backend: BackendName;
+  readonly loss: number;
+  /** Of the second step; the first one prepares. */
+  readonly milliseconds: number;
+}
+
 /** `trainer predict`: the first line on standard input says which model, each further line is a PredictRow. */
 export interface PredictFile {
   readonly version: 1;

@@ -3,7 +3,7 @@ import { Failure } from '../failure.ts';
 import { type AdamW, adamWDefaults, createAdamW, toClipFactor, toGradientNorm, updateParameters } from './adamw.ts';
 import type { EncodedRow } from './batch.ts';
 import { toEpochBatches, toParts } from './batches.ts';
-import { toGradients, type Classifier, type Gradients } from './classifier.ts';
+import { toGradients, type Classifier, type Gradients, type Network } from './classifier.ts';
 import { createDropout } from './dropout.ts';
 import { evaluate } from './evaluate.ts';
 import type { EpochEvaluated, StepFinished, TrainingSettings } from './files.ts';
@@ -117,7 +117,7 @@ export interface StepSettings extends Pick<TrainingSettings, 'microBatchSize' | 
 
 /** Loss, gradients, clipping, update. The parameters stay as they are where `isFinite` is false. */
 export function takeStep(
-  classifier: Classifier,
+  classifier: Network,
   optimizer: AdamW,
   batch: readonly EncodedRow[],
   settings: StepSettings,
@@ -136,7 +136,7 @@ export function takeStep(
  * whole batch, so that the parts need not be of one size.
  */
 export function accumulateGradients(
-  classifier: Classifier,
+  classifier: Network,
   batch: readonly EncodedRow[],
   { microBatchSize, seed, step }: Pick<StepSettings, 'microBatchSize' | 'seed' | 'step'>,
 ): { readonly loss: number; readonly gradients: Gradients['gradients'] } {

@@ -1,0 +1,25 @@
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import type { Check, Context } from '../../src/contract/provider.ts';
+import { spawnCheck } from '../../src/spawn.ts';
+import type { BackendName, CheckAnswer } from '../../src/trainer/files.ts';
+
+const backends: readonly { readonly name: BackendName; readonly what: string; readonly hint: string }[] = [
+  { name: 'wasm', what: 'WebAssembly with SIMD', hint: 'needs a processor with SIMD and a whole installation: install the package again' },
+  { name: 'cpu', what: 'plain JavaScript, slow', hint: 'install the package again' },
+];
+
+/** Takes a real training step on each backend, in a process of its own. */
+export async function check(c: Context): Promise<Check[]> {
+  return await Promise.all(backends.map(async (backend) => await checkBackend(backend, c)));
+}
+
+async function checkBackend({ name, what, hint }: (typeof backends)[number], c: Context): Promise<Check> {
+  const child = spawnCheck(name, c.signal);
+  const ended = once(child, 'close') as Promise<[number | null]>;
+  const [printed, said, [status]] = await Promise.all([text(child.stdout!), text(child.stderr!), ended]);
+  if (status !== 0) return { name: `backend ${name}`, ok: false, found: said.trim().split('\n').at(-1) ?? `status ${status}`, hint };
+  const { milliseconds, loss } = JSON.parse(printed) as CheckAnswer;
+  const ok = Number.isFinite(loss);
+  return { name: `backend ${name}`, ok, found: `a training step in ${milliseconds.toFixed(1)} ms (${what})`, hint: ok ? null : hint };
+}

@@ -1,0 +1,34 @@
+import { statfs } from 'node:fs/promises';
+import type { Check } from '../../contract/provider.ts';
+import { failureKinds } from '../../failure.ts';
+import { escapeLine } from '../escape.ts';
+import type { Cli } from '../cli.ts';
+
+/** Less free space than this is worth a warning: a model with its run folder takes several times its size. */
+const leastFreeBytes = 2 ** 30;
+
+/** `orchestrate doctor`: what works on this machine, what does not, and how to get it. */
+export async function doctor(cli: Cli): Promise<number> {
+  await using orchestrator = await cli.open();
+  const { bavail, bsize } = await statfs(orchestrator.dir);
+  const free = bavail * bsize;
+  const checks: Check[] = [
+    { name: 'Node.js', ok: true, found: `${process.versions.node} (${process.execPath})`, hint: null },
+    { name: 'state folder', ok: true, found: `${orchestrator.dir} can be written`, hint: null },
+    {
+      name: 'free space',
+      ok: free >= leastFreeBytes,
+      found: `${(free / 1e9).toFixed(1)} GB`,
+      hint: free >= leastFreeBytes ? null : '`orchestrate clean` shows what can be deleted',
+    },
+    ...(await orchestrator.check()),
+  ];
+  if (cli.json) cli.terminal.print(JSON.stringify({ checks }));
+  else for (const check of checks) cli.terminal.print(toCheckText(check));
+  return checks.every(({ ok }) => ok) ? 0 : failureKinds['service-unavailable'].exit;
+}
+
+function toCheckText({ name, ok, found, hint }: Check): string {
+  const line = `${ok ? 'ok     ' : 'MISSING'}  ${escapeLine(name)}: ${escapeLine(found)}`;
+  return hint === null ? line : `${line}\n         ${escapeLine(hint)}`;
+}

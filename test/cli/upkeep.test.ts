@@ -1,0 +1,67 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { createOrchestrator, type Provider } from '../../src/index.ts';
+import { createMemoryService } from '../run/memory-provider.ts';
+import { createScratchFolder } from '../scratch.ts';
+import { runCli } from './run-cli.ts';
+
+test('doctor takes a training step on each backend and finds all well here', async () => {
+  const { status, stdout } = await runCli('doctor', '--dir', createScratchFolder());
+  expect(stdout).toMatch(/^ok {7}backend wasm: a training step in [\d.]+ ms/m);
+  expect(stdout).toMatch(/^ok {7}backend cpu: a training step in [\d.]+ ms/m);
+  expect(status).toBe(0);
+});
+
+test('what a provider misses is told with its remedy', async () => {
+  const provider: Provider = {
+    ...createMemoryService().provider,
+    check: async () => await Promise.resolve([{ name: 'a key', ok: false, found: 'none', hint: 'make one' }]),
+  };
+  await using orchestrator = await createOrchestrator({ dir: createScratchFolder(), providers: [provider] });
+  expect(await orchestrator.check()).toContainEqual({ name: 'a key', ok: false, found: 'none', hint: 'make one' });
+});
+
+test('clean shows what it would delete, and deletes ended runs and unused data with --yes', async () => {
+  const dir = createScratchFolder();
+  await runCli('submit', 'fixtures/sentiment/job.json', '--set', 'training.epochs=0.02', '--wait', '-q', '--dir', dir);
+  const rehearsal = await runCli('clean', '--dir', dir);
+  expect(rehearsal.stdout).toMatch(/^sentiment\/laptop +\d\.\d MB$/m);
+  expect((await runCli('status', '-q', '--dir', dir)).stdout).toBe('sentiment/laptop\n');
+  expect((await runCli('clean', '--older-than', '1h', '--dir', dir)).stderr).toContain('nothing to clean');
+  expect((await runCli('clean', '--yes', '-q', '--dir', dir)).stdout).toBe('sentiment/laptop\n');
+  expect((await runCli('status', '-q', '--dir', dir)).stdout).toBe('');
+  expect(readdirSync(join(dir, 'runs'))).toEqual([]);
+  expect(readdirSync(join(dir, 'data'))).toEqual([]);
+});
+
+test('a run that has not ended is never cleaned away', async () => {
+  const service = createMemoryService();
+  await using orchestrator = await createOrchestrator({ dir: createScratchFolder(), providers: [service.provider] });
+  const job = await orchestrator.load('fixtures/sentiment/job.json', ['targets.laptop.provider=memory', 'targets.laptop.model=anything']);
+  await orchestrator.submit(job);
+  expect(await orchestrator.clean({ isRehearsal: false })).toEqual([]);
+  expect(await orchestrator.list()).toHaveLength(1);
+});
+
+test.each(['bash', 'zsh', 'fish'])('the completion script for %s is printed', async (shell) => {
+  const { status, stdout } = await runCli('completion', shell);
+  expect(status).toBe(0);
+  expect(stdout).toContain('orchestrate');
+});
+
+test('commands and their options are completed', async () => {
+  expect((await runCli('complete', '--', 'su')).stdout).toContain('submit');
+  expect((await runCli('complete', '--', 'submit', '--w')).stdout).toContain('--wait');
+});
+
+test('limits, times and tags of the command line are checked', async () => {
+  const dir = createScratchFolder();
+  for (const args of [
+    ['status', '--limit', '0'],
+    ['status', '--tag', 'team'],
+    ['wait', 'x', '--timeout', 'soon'],
+  ]) {
+    expect((await runCli(...args, '--dir', dir)).status, args.join(' ')).toBe(2);
+  }
+});
