@@ -47,6 +47,7 @@ export async function observe(job: JobRef, cursor: LocalCursor | null, c: Attemp
     metrics: events.flatMap(toMetrics),
     logs: events.flatMap((event) => toLogText(event).map((text) => ({ at: event.at, text }))),
     artifacts: await toArtifacts(events, c),
+    checkpoint: null,
     notes: events.flatMap((event) => toNotes(event, c.workDir)),
     failure: failed !== undefined ? toTrainerFailure(failed) : word === 'lost' ? await toLostFailure(job, c.workDir) : null,
     startedAt: events.find((event) => event.type === 'trainer-started')?.at ?? null,

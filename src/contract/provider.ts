@@ -65,6 +65,8 @@ export interface Observation<Cursor> {
   readonly metrics: readonly Metric[];
   readonly logs: readonly { readonly at: string; readonly text: string }[];
   readonly artifacts: readonly Artifact[];
+  /** The step of the newest whole checkpoint, as far as this look tells. */
+  readonly checkpoint: number | null;
   readonly notes: readonly Note[];
   readonly failure: FailureData | null;
   readonly startedAt: string | null;
@@ -183,6 +185,10 @@ export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown,
   /** Only what is new since the cursor; no side effect. */
   observe(job: JobRef, cursor: Cursor | null, c: Attempt): Promise<Observation<Cursor>>;
   cancel?(job: JobRef, c: Attempt): Promise<void>;
+  /** Asks a running job to stop where it can go on later; repeatable. */
+  pause?(job: JobRef, c: Attempt): Promise<void>;
+  /** Lets a paused or interrupted job go on, and returns the job that does. Repeatable: a job that runs already is left alone. */
+  resume?(job: JobRef, c: Attempt): Promise<JobRef>;
   /** Absent where the provider knows no prices. */
   quote?(request: Request): Quote;
   /** The untrained model that a run of this request starts from, where it can answer rows. */

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import { contractLaw } from '../../src/contract/contract-law.ts';
+import { defineProvider } from '../../src/contract/provider.ts';
+import { faults } from './faults.ts';
 import { createMemorySubject } from './memory-subject.ts';
 
 const lawful = contractLaw(createMemorySubject());
@@ -8,4 +10,26 @@ for (const law of lawful) test(law.name, law.check);
 
 test('everything is checked of a provider that has everything', () => {
   expect(lawful.filter(({ name }) => name.includes('not checked'))).toEqual([]);
+});
+
+test.each(faults)('$law: a provider that $fault is found out', async ({ law, change }) => {
+  const broken = new Map<string, string>();
+  for (const { name, check } of contractLaw(createMemorySubject(change))) {
+    await check().catch((error: unknown) => broken.set(name, (error as Error).message));
+  }
+  expect([...broken.keys()]).toContain(law);
+  expect(broken.get(law)).toMatch(/expected .+, found ./s);
+});
+
+test('every law has a fault that breaks it', () => {
+  const known = new Set(faults.map(({ law }) => law));
+  expect(lawful.map(({ name }) => name).filter((name) => !known.has(name))).toEqual([]);
+});
+
+test('what a provider lacks is named and not checked', async () => {
+  const { provider, inputs, createWorld } = createMemorySubject(({ fence: _fence, cancel: _cancel, ...rest }) => defineProvider(rest));
+  const unchecked = contractLaw({ provider, inputs, createWorld, ends: {} }).filter(({ name }) => name.includes('not checked'));
+  for (const { check } of unchecked) await check();
+  expect(unchecked.map(({ name }) => name)).toContain('a fenced attempt can no longer be created (not checked: no fence)');
+  expect(unchecked).toHaveLength(19);
 });

@@ -84,6 +84,7 @@ export function createLawfulProvider(world: MemoryWorld, change: (provider: Prov
         metrics: news.flatMap((report) => report.metrics),
         logs: news.flatMap((report) => report.logs),
         artifacts: news.flatMap((report) => report.artifacts),
+        checkpoint: null,
         notes: [],
         failure: news.findLast((report) => report.failure !== null)?.failure ?? null,
         startedAt: null,

@@ -65,6 +65,7 @@ export function createMemoryService({ fences = true } = {}): MemoryService {
         metrics: [],
         logs: [],
         artifacts: [],
+        checkpoint: null,
         notes: [],
         failure: null,
         startedAt: null,
