@@ -40,6 +40,7 @@ export const failureKinds = {
   },
   'store-locked': { exit: 75, cause: 'timeout', retryable: true, meaning: 'another process holds the state database' },
   'permission-denied': { exit: 77, cause: 'user', retryable: false, meaning: 'a file may not be read or written' },
+  'credentials-invalid': { exit: 77, cause: 'user', retryable: false, meaning: 'a service refuses the credentials, or there are none' },
   'job-file-invalid': {
     exit: 78,
     cause: 'user',
@@ -80,18 +81,22 @@ interface FailureDetails {
   readonly hint?: string;
   /** The error that this one explains. */
   readonly error?: unknown;
+  /** How long the service wants to be left alone. */
+  readonly retryAfterMs?: number;
 }
 
 /** `throw new Failure('data-invalid', 'train.jsonl:12: expected a string in "text", found 3', {hint: '…'})`. */
 export class Failure extends Error {
   readonly code: FailureCode;
   readonly hint: string | null;
+  readonly retryAfterMs: number | null;
 
   constructor(code: FailureCode, message: string, details: FailureDetails = {}) {
     super(message, details.error === undefined ? undefined : { cause: details.error });
     this.name = 'Failure';
     this.code = code;
     this.hint = details.hint ?? null;
+    this.retryAfterMs = details.retryAfterMs ?? null;
   }
 }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,6 +9,7 @@ import type { Comparison } from './evaluate/compare.ts';
 import { Failure } from './failure.ts';
 import type { Driver } from './run/advance.ts';
 import type { CleanedRun } from './run/clean-runs.ts';
+import type { Decision } from './run/decide.ts';
 import type { RunPlan } from './run/event.ts';
 import { findNewestRuns, findRuns } from './run/find-runs.ts';
 import type { SubmitOptions } from './run/plan-job.ts';
@@ -28,7 +30,11 @@ export interface OrchestratorOptions {
   readonly signal?: AbortSignal;
   /** The clock, for tests. */
   readonly now?: () => Date;
+  /** A worker that says nothing for so long is taken for dead, and another one goes on with its run. */
+  readonly leaseMs?: number;
 }
+
+const defaultLeaseMs = 10_000;
 
 export interface WatchOptions {
   /** Stop watching after so many milliseconds; the runs go on. */
@@ -55,6 +61,12 @@ export interface RunHandle {
   logs(): Promise<{ at: string; text: string }[]>;
   /** Asks for a stop; `wait` tells when it has come. */
   cancel(): Promise<RunView[]>;
+  /** Asks for a stop from which the job can go on; `wait` tells when it has come. */
+  pause(): Promise<RunView[]>;
+  /** Lets a paused or interrupted run go on. */
+  resume(): Promise<RunView>;
+  /** Decides about a submission of which nobody knows whether it arrived. */
+  resolve(decision: Decision): Promise<RunView>;
   /** A tuned model's answers, in the order of the rows. */
   predict(rows: readonly Omit<ClassificationRow, 'label'>[]): Promise<Prediction[]>;
 }
@@ -105,6 +117,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
   const now = options.now ?? (() => new Date());
   const wait = async (ms: number): Promise<void> => await sleep(ms, undefined, { signal });
   const context: Context = { signal, now, wait };
+  const owner = randomUUID();
 
   const readProviders = async (): Promise<ReadonlyMap<string, Provider>> => {
     const { providers } = await import('../providers/index.ts');
@@ -124,6 +137,10 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     const { readPart } = await import('./run/read-part.ts');
     return {
       store,
+      owner,
+      leaseMs: options.leaseMs ?? defaultLeaseMs,
+      now,
+      random: Math.random,
       mayCreate,
       provider: ({ record }) => provider(record.plan.spec.provider, record.plan.spec.target),
       attempt: ({ key, record: { plan, attempt } }): Attempt => {
@@ -150,7 +167,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     const { driveSubmission } = await import('./run/drive.ts');
     const driver = await createDriver(true);
     const runs: StoredRun[] = [];
-    for (const one of plans) runs.push(await driveSubmission(driver, await acceptRun(store, one, now().toISOString())));
+    for (const one of plans) runs.push(await driveSubmission(driver, await acceptRun(store, one, now().toISOString()), wait));
     return await toViews(runs);
   };
 
@@ -173,19 +190,17 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     return await compareRuns(world, await findNewestRuns(store, address), limit);
   };
 
-  const cancel = async (address: string): Promise<RunView[]> => {
+  /** Stores a person's wish with every run that can still have it, and passes it on at once. */
+  const wish = async (address: string, type: 'cancel-requested' | 'pause-requested'): Promise<RunView[]> => {
     const { advance } = await import('./run/advance.ts');
     const driver = await createDriver(false);
-    const asked: StoredRun[] = [];
-    for (const run of await findNewestRuns(store, address)) {
-      if (isEnded(run.record.state)) asked.push(run);
-      else if (run.record.cancelRequested) asked.push(await advance(driver, run));
-      else
-        asked.push(
-          await advance(driver, await appendEvents(store, run, { events: [{ type: 'cancel-requested' }], at: now().toISOString() })),
-        );
-    }
-    return await toViews(asked);
+    const runs = await Promise.all(
+      (await findNewestRuns(store, address)).map(async (run) => {
+        if (isEnded(run.record.state)) return run;
+        return await advance(driver, await appendEvents(store, run.key, { events: [{ type }], at: now().toISOString(), fence: null }));
+      }),
+    );
+    return await toViews(runs);
   };
 
   const predict = async (address: string, rows: readonly Omit<ClassificationRow, 'label'>[]): Promise<Prediction[]> => {
@@ -219,7 +234,16 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       view: async () => await toView((await findNewestRuns(store, address))[0]!),
       metrics: async () => await listMetrics(store, (await findNewestRuns(store, address))[0]!.key),
       logs: async () => await listLogs(store, (await findNewestRuns(store, address))[0]!.key),
-      cancel: async () => await cancel(address),
+      cancel: async () => await wish(address, 'cancel-requested'),
+      pause: async () => await wish(address, 'pause-requested'),
+      async resume() {
+        const { resumeRun } = await import('./run/decide.ts');
+        return await toView(await resumeRun(await createDriver(true), (await findNewestRuns(store, address))[0]!));
+      },
+      async resolve(decision) {
+        const { resolveRun } = await import('./run/decide.ts');
+        return await toView(await resolveRun(await createDriver(false), (await findNewestRuns(store, address))[0]!, decision));
+      },
       predict: async (rows) => await predict(address, rows),
     }),
     async clean({ address, olderThanMs = 0, isRehearsal }) {

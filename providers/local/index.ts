@@ -14,6 +14,7 @@ export const local = defineProvider({
   id: 'local',
   words,
   settleMs: 2000,
+  onUncertain: 'retry',
   translate,
   prepare,
   bind,

@@ -74,7 +74,27 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/metrics.ts')).metrics,
   },
   { usage: 'logs <run>', summary: 'print the log', options: [last], load: async () => (await import('./commands/logs.ts')).logs },
-  { usage: 'cancel <run>', summary: 'ask a run to stop', load: async () => (await import('./commands/cancel.ts')).cancel },
+  { usage: 'cancel <run>', summary: 'ask a run to stop', load: async () => (await import('./commands/wishes.ts')).cancel },
+  {
+    usage: 'pause <run>',
+    summary: 'ask a run to stop where it can go on later',
+    load: async () => (await import('./commands/wishes.ts')).pause,
+  },
+  {
+    usage: 'resume <run>',
+    summary: 'let a paused or interrupted run go on',
+    load: async () => (await import('./commands/wishes.ts')).resume,
+  },
+  {
+    usage: 'resolve <run>',
+    summary: 'decide about a submission of which nobody knows whether it arrived',
+    options: [
+      ['--adopt <id>', 'this job of the provider is the one'],
+      ['--absent', 'there is none: the next submit tries again'],
+      ['--cancel', 'give the run up'],
+    ],
+    load: async () => (await import('./commands/resolve.ts')).resolve,
+  },
   {
     usage: 'evaluate <job>',
     summary: 'have the finished runs of a job answer its held-out rows; print the scores',

@@ -35,6 +35,9 @@ export function createLives<World extends LawWorld>(subject: LawSubject<World>):
   };
 }
 
+/** Between looks where the provider leaves it open. */
+export const pauseMs = 1000;
+
 /** More looks than any job of a law needs. */
 const mostLooks = 10_000;
 
@@ -52,7 +55,7 @@ async function live<World extends LawWorld>(subject: LawSubject<World>, world: W
     looks.push(seen);
     if (looks.length === 1) await bring?.(world, job);
     expectThat(looks.length <= mostLooks, `a job that is to be ${end}`, `an end within ${mostLooks} looks`, seen.status);
-    await c.wait(seen.nextInMs);
+    await c.wait(seen.nextInMs ?? pauseMs);
   }
   const before = await subject.snapshot?.(world);
   const replays: Look[] = [];

@@ -1,5 +1,5 @@
 import { expectEqual, expectFailureData, expectIsoTime, expectJson, expectThat, inWorld, toLaw, toStored } from './law-checks.ts';
-import type { Life, Look } from './law-life.ts';
+import { pauseMs, type Life, type Look } from './law-life.ts';
 import type { Law, LawSubject, LawWorld } from './law-subject.ts';
 import { makeReady } from './law-ready.ts';
 import { isTerminalPhase, terminalPhases, type TerminalPhase } from './status.ts';
@@ -99,7 +99,7 @@ function checkMetrics({ looks, replays }: Life): void {
 function checkPlain({ looks, replays }: Life): void {
   for (const seen of [...looks, ...replays]) {
     expectJson('observe', seen);
-    expectThat(seen.nextInMs > 0, 'nextInMs', 'milliseconds, more than 0', seen.nextInMs);
+    expectThat(seen.nextInMs === null || seen.nextInMs > 0, 'nextInMs', 'null, or milliseconds, more than 0', seen.nextInMs);
     const times = [...seen.metrics.map(({ at }) => at), ...seen.logs.map(({ at }) => at), seen.startedAt ?? [], seen.finishedAt ?? []];
     for (const time of times.flat()) expectIsoTime('a time of observe', time);
   }
@@ -136,7 +136,7 @@ async function checkCancel<World extends LawWorld>({ ends, inputs }: LawSubject<
   let seen = await world.provider.observe(job, null, c);
   for (let looks = 0; !isTerminalPhase(seen.status.phase); looks++) {
     expectThat(looks < 10_000, 'a cancelled job', 'an end', seen.status);
-    await c.wait(seen.nextInMs);
+    await c.wait(seen.nextInMs ?? pauseMs);
     seen = await world.provider.observe(job, toStored(seen.cursor), c);
   }
   await world.provider.cancel!(job, c);

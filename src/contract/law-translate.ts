@@ -26,8 +26,12 @@ export function toTranslateLaws({ provider, inputs: { base, different, same = {}
   const checkLooks = (): void => {
     expectThat(/^[a-z0-9-]{1,32}$/.test(provider.id), 'id', '1 to 32 characters of a-z, 0-9 and "-"', provider.id);
     expectThat(Object.isFrozen(provider), 'the provider', 'a frozen object, as defineProvider gives it', 'one that can be changed');
-    const { settleMs, words } = provider;
+    const { settleMs, words, onUncertain, rate, fence } = provider;
     expectThat(Number.isFinite(settleMs) && settleMs >= 0, 'settleMs', 'milliseconds, 0 or more', settleMs);
+    const isFenced = onUncertain === 'ask' || (onUncertain === 'retry' && fence !== undefined);
+    expectThat(isFenced, 'onUncertain', '"ask", or "retry" beside a fence', onUncertain);
+    const isRate = rate === undefined || (rate.perSecond > 0 && rate.burst >= 1);
+    expectThat(isRate, 'rate', 'more than 0 a second, and 1 or more at once', rate);
     const phases: readonly string[] = [...openPhases, ...terminalPhases];
     for (const [word, phase] of Object.entries(words)) {
       expectThat(phases.includes(phase), `words["${word}"]`, `one of ${phases.join(', ')}`, phase);

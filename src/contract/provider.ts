@@ -1,6 +1,6 @@
 import type { ClassificationRow } from '../dataset/map-row.ts';
 import type { DataFacts } from '../dataset/inspect.ts';
-import type { FailureData } from '../failure.ts';
+import { Failure, toFailureData, type FailureData } from '../failure.ts';
 import type { RunKey } from '../spec/run-key.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import type { Metric } from './metric.ts';
@@ -72,8 +72,8 @@ export interface Observation<Cursor> {
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
   readonly cursor: Cursor;
-  /** A sensible pause before the next look. */
-  readonly nextInMs: number;
+  /** A sensible pause before the next look; null leaves it to the age of the run. */
+  readonly nextInMs: number | null;
 }
 
 export interface Translation<Request> {
@@ -134,11 +134,11 @@ export class SubmitFailure extends Error {
   readonly sent: Sent;
   readonly failure: FailureData;
 
-  constructor(sent: Sent, failure: FailureData) {
-    super(failure.message);
+  constructor(sent: Sent, failure: Failure | FailureData) {
+    super(failure.message, failure instanceof Failure ? { cause: failure } : undefined);
     this.name = 'SubmitFailure';
     this.sent = sent;
-    this.failure = failure;
+    this.failure = failure instanceof Failure ? toFailureData(failure) : failure;
   }
 }
 
@@ -170,6 +170,13 @@ export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown,
   readonly words: Readonly<Record<string, Phase>>;
   /** Time until a created job is surely listed. */
   readonly settleMs: number;
+  /**
+   * What is done when nobody can know whether a submission arrived: `retry` trusts the fence and tries again, `ask` (also
+   * when absent) stops for a person. A job may say otherwise.
+   */
+  readonly onUncertain?: 'ask' | 'retry';
+  /** How much the service may be asked by all processes together; absent: as much as one likes. */
+  readonly rate?: { readonly perSecond: number; readonly burst: number };
   /** Pure. Throws Failure `job-file-invalid` for what is required and cannot be done. */
   translate(input: TranslationInput): Translation<Request>;
   /** Free and repeatable; returns identifiers, not content. */

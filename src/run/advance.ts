@@ -1,92 +1,117 @@
-import type { Attempt, JobRef, Observation, Provider } from '../contract/provider.ts';
+import type { Attempt, Provider } from '../contract/provider.ts';
 import { SubmitFailure } from '../contract/provider.ts';
-import { toFailureData } from '../failure.ts';
+import { Failure, toFailureData } from '../failure.ts';
 import { toJsonHash } from '../spec/run-key.ts';
 import type { Store } from '../store/open-store.ts';
 import type { RunEvent } from './event.ts';
-import { appendEvents, findRun, StaleRun, type StoredRun } from './run-store.ts';
-import { settle } from './settle.ts';
+import { takeLease, type LeaseTerms } from './lease.ts';
+import { lookAtJob } from './look-at-job.ts';
+import { appendEvents, findRun, LostLease, type LookChange, type StoredRun } from './run-store.ts';
+import { adoptOldest, settle } from './settle.ts';
 import { isEnded } from './transitions.ts';
 
-/** What `advance` works with. It holds no state of its own: all that it knows of a run comes from the store. */
-export interface Driver {
+/** What `advance` works with. It holds no state of a run: all that it knows of one comes from the store. */
+export interface Driver extends LeaseTerms {
   readonly store: Store;
   provider(run: StoredRun): Provider;
   /** The context for the run's present attempt. */
   attempt(run: StoredRun): Attempt;
+  /** In [0, 1). */
+  random(): number;
   /** Whether `create` may be called: only a submission may pay, never a wait. */
   readonly mayCreate: boolean;
 }
 
+/** One step of a run under its lease. */
+export interface Step {
+  readonly driver: Driver;
+  readonly run: StoredRun;
+  readonly provider: Provider;
+  readonly c: Attempt;
+  /** Stores what has happened. @throws LostLease */
+  append(events: readonly RunEvent[], look?: LookChange): Promise<StoredRun>;
+}
+
 /**
- * Takes a run one step further and stores the outcome: the only driver of a run. A run that cannot be taken further without
- * `mayCreate`, or that has ended, comes back as it is.
+ * Takes a run one step further and stores the outcome: the only driver of a run. One that has ended, that needs a person, that is in
+ * other hands, or that only a submission may take further, comes back as it stands in the store.
  */
-export async function advance(driver: Driver, run: StoredRun): Promise<StoredRun> {
+export async function advance(driver: Driver, seen: StoredRun): Promise<StoredRun> {
+  if (isEnded(seen.record.state) || seen.record.state === 'attention') return seen;
+  const lease = await takeLease(driver.store, seen.key, driver);
+  const run = (await findRun(driver.store, seen.key))!;
+  if (lease === null) return run;
   try {
-    return await step(driver, run);
+    const append: Step['append'] = async (events, look) =>
+      await appendEvents(driver.store, run.key, { events, at: driver.now().toISOString(), fence: lease.fence, ...look });
+    return await takeStep({ driver, run, provider: driver.provider(run), c: driver.attempt(run), append });
   } catch (error) {
-    if (!(error instanceof StaleRun)) throw error;
-    // Another process was quicker: what it stored counts.
+    if (!(error instanceof LostLease)) throw error;
     return (await findRun(driver.store, run.key))!;
+  } finally {
+    await lease.release();
   }
 }
 
-async function step(driver: Driver, run: StoredRun): Promise<StoredRun> {
+async function takeStep(step: Step): Promise<StoredRun> {
+  const { run, driver, provider, c } = step;
   const { record } = run;
-  const { state } = record;
-  const withdrawn = state === 'accepted' || state === 'preparing';
-  if (withdrawn && record.cancelRequested) return await append(driver, run, [{ type: 'run-withdrawn' }]);
-  if (isEnded(state) || state === 'attention') return run;
-  switch (state) {
+  switch (record.state) {
     case 'accepted':
-      return driver.mayCreate ? await lookThenPrepare(driver, run) : run;
+      if (record.cancelRequested) return await step.append([{ type: 'run-withdrawn' }]);
+      return driver.mayCreate ? await lookThenPrepare(step) : run;
     case 'preparing':
-      return driver.mayCreate ? await prepareOrSubmit(driver, run) : run;
-    case 'submitting':
+      if (record.cancelRequested) return await step.append([{ type: 'run-withdrawn' }]);
+      return driver.mayCreate ? await prepareOrSubmit(step) : run;
+    case 'submitting': {
       // The process that stored the intent has not stored its end: nobody knows whether the call was made.
-      return await append(driver, run, [
-        { type: 'submission-unanswered', attempt: record.attempt, failure: toFailureData(new Error('interrupted')) },
-      ]);
+      const failure = toFailureData(new Failure('service-unavailable', 'the submitting process ended before the answer was stored'));
+      return await step.append([{ type: 'submission-unanswered', attempt: record.attempt, failure }]);
+    }
     case 'uncertain':
-      return await append(driver, run, [await settle(driver.provider(run), record, driver.attempt(run))]);
+      return await step.append(await settle(provider, record, c));
+    case 'attention':
+    case 'rejected':
+    case 'succeeded':
+    case 'failed':
+    case 'cancelled':
+    case 'expired':
+      return run;
     default:
-      return await observe(driver, run, record.job!);
+      return await lookAtJob(step);
   }
-}
-
-async function append(driver: Driver, run: StoredRun, events: readonly RunEvent[]): Promise<StoredRun> {
-  const at = driver.attempt(run).now().toISOString();
-  return await appendEvents(driver.store, run, { events, at });
 }
 
 /** The state may have been lost: a job of this key that exists already is adopted, never made again. */
-async function lookThenPrepare(driver: Driver, run: StoredRun): Promise<StoredRun> {
-  const found = await driver.provider(run).find(run.record.plan.request, run.record.prepared, driver.attempt(run));
-  if (found[0] !== undefined) return await append(driver, run, [{ type: 'job-adopted', job: found[0] }]);
-  return await prepare(driver, run);
+async function lookThenPrepare(step: Step): Promise<StoredRun> {
+  const found = await adoptOldest(step.provider, step.run.record, step.c);
+  if (found !== null) return await step.append([...found.events, { type: 'job-adopted', job: found.job }]);
+  return await prepare(step);
 }
 
-async function prepare(driver: Driver, run: StoredRun): Promise<StoredRun> {
-  const prepared = await driver.provider(run).prepare(run.record.plan.request, driver.attempt(run));
-  return await append(driver, run, [{ type: 'submission-prepared', attempt: run.record.attempt, prepared }]);
+async function prepare({ run, provider, c, append }: Step): Promise<StoredRun> {
+  const prepared = await provider.prepare(run.record.plan.request, c);
+  return await append([{ type: 'submission-prepared', attempt: run.record.attempt, prepared }]);
 }
 
-async function prepareOrSubmit(driver: Driver, run: StoredRun): Promise<StoredRun> {
+async function prepareOrSubmit(step: Step): Promise<StoredRun> {
+  const { run, provider, c, append } = step;
   const { plan, attempt, prepared } = run.record;
   const mine = prepared[attempt - 1];
-  if (mine === undefined) return await prepare(driver, run);
-  const provider = driver.provider(run);
+  if (mine === undefined) return await prepare(step);
   const wire = provider.bind(plan.request, mine, plan.key, attempt);
   // The intent is on the disk before the call that may cost.
-  const intended = await append(driver, run, [{ type: 'submission-intended', attempt, wire, hash: toJsonHash(wire) }]);
-  return await append(driver, intended, [await create(provider, intended, driver.attempt(intended))]);
+  const intended = await append([{ type: 'submission-intended', attempt, wire, hash: toJsonHash(wire) }]);
+  if (intended.record.cancelRequested) {
+    const failure = toFailureData(new Failure('interrupted', 'cancelled before it was sent'));
+    return await append([{ type: 'submission-unsent', attempt, failure }]);
+  }
+  return await append([await create(provider, { wire, attempt }, c)]);
 }
 
-async function create(provider: Provider, run: StoredRun, c: Attempt): Promise<RunEvent> {
-  const { attempt } = run.record;
+async function create(provider: Provider, { wire, attempt }: { wire: unknown; attempt: number }, c: Attempt): Promise<RunEvent> {
   try {
-    return { type: 'job-submitted', job: await provider.create(run.record.wire, c) };
+    return { type: 'job-submitted', job: await provider.create(wire, c) };
   } catch (error) {
     const failure = error instanceof SubmitFailure ? error.failure : toFailureData(error);
     switch (error instanceof SubmitFailure ? error.sent : 'unknown') {
@@ -99,38 +124,4 @@ async function create(provider: Provider, run: StoredRun, c: Attempt): Promise<R
         return { type: 'submission-unanswered', attempt, failure };
     }
   }
-}
-
-async function observe(driver: Driver, run: StoredRun, job: JobRef): Promise<StoredRun> {
-  const provider = driver.provider(run);
-  const c = driver.attempt(run);
-  if (run.record.cancelRequested && provider.cancel !== undefined && run.record.state !== 'cancelling') await provider.cancel(job, c);
-  const seen = await provider.observe(job, run.look?.cursor ?? null, c);
-  const now = c.now();
-  const look = {
-    cursor: seen.cursor,
-    progress: seen.progress ?? run.look?.progress ?? null,
-    at: now.toISOString(),
-    error: null,
-    nextAt: new Date(now.getTime() + seen.nextInMs).toISOString(),
-  };
-  return await appendEvents(driver.store, run, {
-    events: toEvents(run, seen),
-    at: now.toISOString(),
-    look,
-    metrics: seen.metrics,
-    logs: seen.logs,
-  });
-}
-
-/** What of an observation is news for the run's history. */
-function toEvents(run: StoredRun, seen: Observation<unknown>): RunEvent[] {
-  const { status, startedAt, finishedAt } = seen;
-  const changed = status.phase !== run.record.state || status.raw !== run.record.raw;
-  return [
-    ...(changed ? [{ type: 'status-changed', status, startedAt, finishedAt } as const] : []),
-    ...seen.artifacts.map((artifact) => ({ type: 'artifact-found', artifact }) as const),
-    ...seen.notes.map((note) => ({ type: 'note-added', note }) as const),
-    ...(seen.failure === null ? [] : [{ type: 'job-failed', failure: seen.failure } as const]),
-  ];
 }

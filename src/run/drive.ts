@@ -6,24 +6,35 @@ import { isEnded, type RunState } from './transitions.ts';
 
 const unsubmitted: readonly RunState[] = ['accepted', 'preparing', 'submitting', 'uncertain'];
 
+/** Submissions that surely were not sent are repeated so often, after these pauses; then the command ends and says so. */
+const pausesMs = [1000, 4000];
+
+/** Another worker has the run, or nothing can be done yet. */
+const idleMs = 100;
+
 /**
- * Drives an accepted run until its job exists, or nothing more can be done.
+ * Drives an accepted run until its job exists, or nothing more can be done. A run whose job exists is looked at once, so that an
+ * interrupted one goes on.
  * @throws Failure `service-unavailable` where the submission could surely not be sent
  */
-export async function driveSubmission(driver: Driver, accepted: StoredRun): Promise<StoredRun> {
+export async function driveSubmission(driver: Driver, accepted: StoredRun, wait: (ms: number) => Promise<void>): Promise<StoredRun> {
   let run = accepted;
+  const unsentBefore = run.record.unsent;
   while (unsubmitted.includes(run.record.state)) {
     const next = await advance(driver, run);
-    if (
-      run.record.state === 'preparing' &&
-      next.record.state === 'preparing' &&
-      next.record.prepared.length === run.record.prepared.length
-    ) {
-      throw new Failure('service-unavailable', `${toRunId(run.record)} could not be sent`, { hint: 'submit it again later' });
-    }
+    const unsent = next.record.unsent - unsentBefore;
+    if (next.record.unsent > run.record.unsent && !next.record.cancelRequested) {
+      const pause = pausesMs[unsent - 1];
+      if (pause === undefined) {
+        throw new Failure('service-unavailable', `${toRunId(run.record)} could not be sent`, {
+          hint: 'submit it again later: nothing was started',
+        });
+      }
+      await wait(pause);
+    } else if (next.version === run.version) await wait(idleMs);
     run = next;
   }
-  return run;
+  return run.record.state === 'interrupted' ? await advance(driver, run) : run;
 }
 
 /** Follows runs to their ends, one list a look; ends when none can go on by itself. Creates nothing. */
@@ -34,11 +45,13 @@ export async function* followRuns(
 ): AsyncGenerator<readonly StoredRun[]> {
   let runs = followed;
   for (;;) {
-    runs = await Promise.all(runs.map(async (run) => (isEnded(run.record.state) ? run : await advance(driver, run))));
+    runs = await Promise.all(runs.map(async (run) => await advance(driver, run)));
     yield runs;
-    const open = runs.filter(({ record: { state } }) => !isEnded(state) && !['accepted', 'preparing', 'attention'].includes(state));
+    const open = runs.filter(
+      ({ record: { state } }) => !isEnded(state) && !['accepted', 'preparing', 'attention', 'paused'].includes(state),
+    );
     if (open.length === 0) return;
     const next = Math.min(...open.map(({ look }) => (look?.nextAt == null ? 0 : Date.parse(look.nextAt))));
-    await wait(Math.max(0, next - now().getTime()));
+    await wait(Math.max(idleMs, next - now().getTime()));
   }
 }

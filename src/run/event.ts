@@ -31,10 +31,18 @@ export type RunEvent =
   | { readonly type: 'attention-needed'; readonly failure: FailureData }
   | { readonly type: 'job-submitted'; readonly job: JobRef }
   | { readonly type: 'job-adopted'; readonly job: JobRef }
+  | { readonly type: 'submission-checked'; readonly job: JobRef }
+  | { readonly type: 'decision-made'; readonly decision: 'adopt'; readonly job: JobRef }
+  | { readonly type: 'decision-made'; readonly decision: 'absent' | 'cancel' }
   | { readonly type: 'status-changed'; readonly status: Status; readonly startedAt: string | null; readonly finishedAt: string | null }
   | { readonly type: 'artifact-found'; readonly artifact: Artifact }
   | { readonly type: 'note-added'; readonly note: Note }
   | { readonly type: 'job-failed'; readonly failure: FailureData }
+  | { readonly type: 'checkpoint-seen'; readonly step: number }
+  | { readonly type: 'pause-requested' }
+  | { readonly type: 'resume-intended' }
+  | { readonly type: 'job-resumed'; readonly job: JobRef }
+  | { readonly type: 'run-abandoned'; readonly failure: FailureData }
   | { readonly type: 'cancel-requested' }
   | { readonly type: 'run-withdrawn' };
 

@@ -19,7 +19,14 @@ export interface RunRecord {
   readonly prepared: readonly unknown[];
   readonly wire: unknown;
   readonly job: JobRef | null;
+  /** Submissions of this attempt that surely were not sent. */
+  readonly unsent: number;
+  /** Whether a second job of the key was looked for after the submission. */
+  readonly isChecked: boolean;
+  readonly pauseRequested: boolean;
   readonly cancelRequested: boolean;
+  /** The newest checkpoint, and how often the job was resumed since. */
+  readonly checkpoint: { readonly step: number | null; readonly resumes: number };
   readonly artifacts: readonly Artifact[];
   /** The plan's notes and those that the job added. */
   readonly notes: readonly Note[];
@@ -44,7 +51,11 @@ export function toFirstRecord(event: Extract<RunEvent, { type: 'run-accepted' }>
     prepared: [],
     wire: null,
     job: null,
+    unsent: 0,
+    isChecked: false,
+    pauseRequested: false,
     cancelRequested: false,
+    checkpoint: { step: null, resumes: 0 },
     artifacts: [],
     notes: event.plan.notes,
     failure: null,
@@ -73,17 +84,32 @@ function toChange(record: RunRecord, event: RunEvent, at: string): Partial<RunRe
     case 'submission-intended':
       return { wire: event.wire };
     case 'submission-unsent':
+      return { unsent: record.unsent + 1 };
     case 'submission-unanswered':
       return {};
     case 'submission-disproved':
-      return { attempt: event.attempt + 1, wire: null };
+      return { attempt: event.attempt + 1, wire: null, unsent: 0 };
+    case 'decision-made':
+      if (event.decision === 'adopt') return { job: event.job, failure: null, times: { ...record.times, submitted: at } };
+      return event.decision === 'absent' ? { attempt: record.attempt + 1, wire: null, unsent: 0, failure: null } : { failure: null };
+    case 'submission-checked':
+      return { job: event.job, isChecked: true };
+    case 'checkpoint-seen':
+      return { checkpoint: { step: event.step, resumes: 0 } };
+    case 'pause-requested':
+      return { pauseRequested: true };
+    case 'resume-intended':
+      return { pauseRequested: false, checkpoint: { ...record.checkpoint, resumes: record.checkpoint.resumes + 1 } };
+    case 'job-resumed':
+      return { job: event.job };
     case 'submission-rejected':
     case 'attention-needed':
     case 'job-failed':
+    case 'run-abandoned':
       return { failure: event.failure };
     case 'job-submitted':
     case 'job-adopted':
-      return { job: event.job, times: { ...record.times, submitted: at } };
+      return { job: event.job, failure: null, times: { ...record.times, submitted: at } };
     case 'status-changed': {
       const { started, finished } = record.times;
       const times = { started: event.startedAt ?? started, finished: event.finishedAt ?? finished };

@@ -12,8 +12,10 @@ export interface LastLook {
   readonly progress: Progress | null;
   /** ISO 8601, UTC: when the provider was last seen. */
   readonly at: string | null;
-  /** Why it could not be seen since, or null. */
+  /** Why it cannot be seen since then, or null. */
   readonly error: FailureData | null;
+  /** When it could not be seen for the first time, and how often since. */
+  readonly unseen: { readonly since: string; readonly times: number } | null;
   readonly nextAt: string | null;
 }
 
@@ -25,11 +27,11 @@ export interface StoredRun {
   readonly look: LastLook | null;
 }
 
-/** Another process wrote to the run in between: read it again and decide anew. */
-export class StaleRun extends Error {
+/** The lease has fallen to another worker: what this one found out is not written. */
+export class LostLease extends Error {
   constructor(key: RunKey) {
-    super(`run ${key} has changed meanwhile`);
-    this.name = 'StaleRun';
+    super(`run ${key} is in other hands`);
+    this.name = 'LostLease';
   }
 }
 
@@ -88,6 +90,9 @@ export async function acceptRun(store: Store, plan: RunPlan, at: string): Promis
         version: 1,
         record: JSON.stringify(record),
         observation: null,
+        lease_owner: null,
+        lease_until: 0,
+        fence: 0,
         created_at: at,
       })
       .execute();
@@ -104,19 +109,22 @@ export interface LookChange {
 }
 
 /**
- * Appends events to a run and folds them into its row, in one transaction.
- * @throws StaleRun where the run is no longer the one that the caller saw
+ * Appends events to a run and folds them into its row, in one transaction, on top of what others have appended meanwhile.
+ * @param fence of the lease under which the events came to be; null for a person's wish, which anybody may add at any time
+ * @throws LostLease where the run is in other hands
  */
 export async function appendEvents(
   store: Store,
-  run: StoredRun,
-  change: { events: readonly RunEvent[]; at: string } & Partial<LookChange>,
+  key: RunKey,
+  { events, at, fence, ...change }: { events: readonly RunEvent[]; at: string; fence: number | null } & Partial<LookChange>,
 ): Promise<StoredRun> {
-  const { events, at } = change;
-  const record = events.reduce((folded, event) => foldEvent(folded, event, at), run.record);
-  const next: StoredRun = { key: run.key, version: run.version + events.length, record, look: change.look ?? run.look };
-  await store.transaction().execute(async (tx) => {
-    const result = await tx
+  return await store.transaction().execute(async (tx) => {
+    const row = await tx.selectFrom('run').selectAll().where('key', '=', key).executeTakeFirstOrThrow();
+    if (fence !== null && row.fence !== fence) throw new LostLease(key);
+    const run = toStoredRun(row);
+    const record = events.reduce((folded, event) => foldEvent(folded, event, at), run.record);
+    const next: StoredRun = { key, version: run.version + events.length, record, look: change.look ?? run.look };
+    await tx
       .updateTable('run')
       .set({
         state: record.state,
@@ -124,15 +132,13 @@ export async function appendEvents(
         record: JSON.stringify(record),
         observation: next.look === null ? null : JSON.stringify(next.look),
       })
-      .where('key', '=', run.key)
-      .where('version', '=', run.version)
-      .executeTakeFirst();
-    if (result.numUpdatedRows !== 1n) throw new StaleRun(run.key);
-    await insertEvents(tx, run.key, run.version, events, at);
-    await insertMetrics(tx, run.key, change.metrics ?? []);
-    for (const log of change.logs ?? []) await tx.insertInto('log').values({ run: run.key, at: log.at, text: log.text }).execute();
+      .where('key', '=', key)
+      .execute();
+    await insertEvents(tx, key, run.version, events, at);
+    await insertMetrics(tx, key, change.metrics ?? []);
+    for (const log of change.logs ?? []) await tx.insertInto('log').values({ run: key, at: log.at, text: log.text }).execute();
+    return next;
   });
-  return next;
 }
 
 async function insertEvents(store: Store, run: RunKey, version: number, events: readonly RunEvent[], at: string): Promise<void> {

@@ -1,31 +1,65 @@
-import type { Attempt, Provider } from '../contract/provider.ts';
+import type { Attempt, JobRef, Provider } from '../contract/provider.ts';
 import { Failure, toFailureData } from '../failure.ts';
 import type { RunEvent } from './event.ts';
 import type { RunRecord } from './fold.ts';
 
 const maxAttempts = 3;
+/** Without a single complete listing for so long, a person is asked. */
+const patienceMs = 24 * 3_600_000;
 
 /**
- * What became of a submission without an answer: look, wait until a job would surely be listed, fence the attempt so that a late
- * call must fail, and look again. A job that is found is adopted; one that is proved absent lets the next attempt begin; without a
- * proof the run stops and asks rather than pay twice.
+ * Looks for the jobs of a run's key. Of several the oldest stays; the others are cancelled, and that is said. Null where there is
+ * none, which is a proof only as far as the provider's listing is up to date.
  */
-export async function settle(provider: Provider, record: RunRecord, c: Attempt): Promise<RunEvent> {
-  const look = async (): Promise<RunEvent | null> => {
-    const [job] = await provider.find(record.plan.request, record.prepared, c);
-    return job === undefined ? null : { type: 'job-adopted', job };
+export async function adoptOldest(provider: Provider, record: RunRecord, c: Attempt): Promise<{ job: JobRef; events: RunEvent[] } | null> {
+  const jobs = (await provider.find(record.plan.request, record.prepared, c)).toSorted(
+    (a, b) => a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id),
+  );
+  const [oldest, ...others] = jobs;
+  if (oldest === undefined) return null;
+  for (const other of others) await provider.cancel?.(other, c);
+  const message = `the provider had ${jobs.length} jobs of this run: ${oldest.id}, the oldest, stays; cancelled: ${others.map(({ id }) => id).join(', ')}`;
+  return { job: oldest, events: others.length === 0 ? [] : [{ type: 'note-added', note: { type: 'warning', message } }] };
+}
+
+/**
+ * What became of a submission without an answer: look; wait until a job would surely be listed; look; fence the attempt, so that a
+ * late call must fail; and look twice more. A job that is found is adopted. One that is proved absent lets the next attempt begin,
+ * where the provider has a fence and the job does not want to be asked. Otherwise the run stops for a person rather than pay twice.
+ */
+export async function settle(provider: Provider, record: RunRecord, c: Attempt): Promise<RunEvent[]> {
+  const look = async (): Promise<RunEvent[] | null> => {
+    const found = await adoptOldest(provider, record, c);
+    return found === null ? null : [...found.events, { type: 'job-adopted', job: found.job }];
   };
-  const found = await look();
-  if (found !== null) return found;
-  await c.wait(provider.settleMs);
-  const late = await look();
-  if (late !== null) return late;
-  if (provider.fence !== undefined && record.attempt < maxAttempts) {
+  const since = Date.parse(record.since);
+  const age = (): number => c.now().getTime() - since;
+  try {
+    const found = await look();
+    if (found !== null) return found;
+    if (age() < provider.settleMs) await c.wait(provider.settleMs - age());
+    const late = await look();
+    if (late !== null) return late;
+    if ((record.plan.spec.onUncertain ?? provider.onUncertain ?? 'ask') === 'ask' || provider.fence === undefined)
+      return [toQuestion(record, 'no job of it is listed')];
     await provider.fence(record.prepared[record.attempt - 1], c);
-    return (await look()) ?? { type: 'submission-disproved', attempt: record.attempt };
+    for (let times = 0; times < 2; times++) {
+      await c.wait(provider.settleMs / 10);
+      const last = await look();
+      if (last !== null) return last;
+    }
+  } catch (error) {
+    if (age() < patienceMs) throw error;
+    return [toQuestion(record, `the provider could not be asked for a day: ${toFailureData(error).message}`)];
   }
-  const failure = new Failure('needs-decision', `attempt ${record.attempt} to submit had no answer, and no job of it is listed`, {
-    hint: 'look for the job at the provider before you submit again',
+  if (record.attempt >= maxAttempts) return [toQuestion(record, 'no job of it is listed, and three attempts are enough')];
+  return [{ type: 'submission-disproved', attempt: record.attempt }];
+}
+
+function toQuestion({ attempt, plan }: RunRecord, why: string): RunEvent {
+  const { job, target, provider } = plan.spec;
+  const failure = new Failure('needs-decision', `attempt ${attempt} to submit ${job}/${target} had no answer: ${why}`, {
+    hint: `look for a job with the run key ${plan.key} at ${provider}, then: orchestrate resolve ${job}/${target} --adopt ID | --absent | --cancel`,
   });
   return { type: 'attention-needed', failure: toFailureData(failure) };
 }

@@ -4,29 +4,43 @@ import type { RunEvent, RunEventType } from './event.ts';
 /** Where a run stands: before its job exists in words of our own, afterwards in the job's phase. */
 export type RunState = 'accepted' | 'preparing' | 'submitting' | 'uncertain' | 'attention' | 'rejected' | 'submitted' | Phase;
 
-type Next = RunState | 'phase' | 'same';
+/** A state; or `phase`, that of the observed status; `same`, the present one; `decided`, what a person chose. */
+type Next = RunState | 'phase' | 'same' | 'decided';
 
-const ofJob = {
+type Row = Readonly<Partial<Record<RunEventType, Next>>>;
+
+const ofJob: Row = {
   'status-changed': 'phase',
+  'submission-checked': 'same',
   'artifact-found': 'same',
+  'checkpoint-seen': 'same',
   'note-added': 'same',
   'job-failed': 'same',
+  'pause-requested': 'same',
   'cancel-requested': 'same',
-} as const satisfies Partial<Record<RunEventType, Next>>;
+  'run-abandoned': 'failed',
+};
+const ofStoppedJob: Row = { ...ofJob, 'resume-intended': 'same', 'job-resumed': 'submitted' };
+/** The artifact and the failure of an ended job are read with the look that saw its end. */
+const ofEndedJob: Row = { 'artifact-found': 'same', 'checkpoint-seen': 'same', 'note-added': 'same', 'job-failed': 'same' };
 
-/** (state, event) -> state. What is not listed must not happen. `phase` is the observed status's, `same` stays. */
-export const transitions: Readonly<Record<RunState, Readonly<Partial<Record<RunEventType, Next>>>>> = {
-  accepted: { 'job-adopted': 'submitted', 'submission-prepared': 'preparing', 'cancel-requested': 'same', 'run-withdrawn': 'cancelled' },
+/** (state, event) -> state. What is not listed must not happen. */
+export const transitions: Readonly<Record<RunState, Row>> = {
+  accepted: {
+    'job-adopted': 'submitted',
+    'submission-prepared': 'preparing',
+    'note-added': 'same',
+    'cancel-requested': 'same',
+    'run-withdrawn': 'cancelled',
+  },
   preparing: {
     'submission-prepared': 'preparing',
     'submission-intended': 'submitting',
-    'job-adopted': 'submitted',
     'cancel-requested': 'same',
     'run-withdrawn': 'cancelled',
   },
   submitting: {
     'job-submitted': 'submitted',
-    'job-adopted': 'submitted',
     'submission-unsent': 'preparing',
     'submission-rejected': 'rejected',
     'submission-unanswered': 'uncertain',
@@ -36,24 +50,58 @@ export const transitions: Readonly<Record<RunState, Readonly<Partial<Record<RunE
     'job-adopted': 'submitted',
     'submission-disproved': 'preparing',
     'attention-needed': 'attention',
+    'note-added': 'same',
     'cancel-requested': 'same',
   },
-  attention: { 'cancel-requested': 'same' },
+  attention: { 'decision-made': 'decided', 'job-adopted': 'submitted', 'note-added': 'same', 'cancel-requested': 'same' },
   rejected: {},
   submitted: ofJob,
-  ...(Object.fromEntries(openPhases.map((phase) => [phase, ofJob])) as Record<(typeof openPhases)[number], typeof ofJob>),
-  // The artifact and the failure of an ended job may be read with the look that saw its end.
-  ...(Object.fromEntries(
-    terminalPhases.map((phase) => [phase, { 'artifact-found': 'same', 'note-added': 'same', 'job-failed': 'same' }]),
-  ) as Record<(typeof terminalPhases)[number], Partial<typeof ofJob>>),
+  ...(Object.fromEntries(openPhases.map((phase) => [phase, ofJob])) as Record<(typeof openPhases)[number], Row>),
+  paused: ofStoppedJob,
+  interrupted: ofStoppedJob,
+  ...(Object.fromEntries(terminalPhases.map((phase) => [phase, ofEndedJob])) as Record<(typeof terminalPhases)[number], Row>),
+};
+
+/** What is done about a run in each state; `advance` does it. */
+export const duties: Readonly<Record<RunState, string>> = {
+  accepted: 'look whether the provider has a job of this key already and adopt it; else prepare (submit only)',
+  preparing: 'store the intent with the exact body, then create, once (submit only)',
+  submitting: 'the process that stored the intent may have died: settle it as unanswered',
+  uncertain: 'look; wait until a job would surely be listed; look; fence the attempt; look twice: adopt, next attempt, or ask',
+  attention: 'nothing: a person decides (`orchestrate resolve`)',
+  rejected: 'nothing',
+  submitted: 'look at the job; once, look for a second one and cancel it',
+  validating: 'look at the job',
+  queued: 'look at the job',
+  running: 'look at the job',
+  finalizing: 'look at the job',
+  paused: 'look at the job; `orchestrate resume` lets it go on',
+  interrupted: 'let the job go on, at most three times without a new checkpoint',
+  cancelling: 'look at the job',
+  unknown: 'look at the job, seldom; never cancel or submit again',
+  succeeded: 'nothing',
+  failed: 'nothing',
+  cancelled: 'nothing',
+  expired: 'nothing',
 };
 
 /** The state after an event. Throws where the table has no entry: a fault of the program. */
 export function toNextState(state: RunState, event: RunEvent): RunState {
-  const next: Next | undefined = transitions[state][event.type];
-  if (next === undefined) throw new Error(`a run that is ${state} cannot take the event ${event.type}`);
-  if (next === 'same') return state;
-  return next === 'phase' ? (event as Extract<RunEvent, { type: 'status-changed' }>).status.phase : next;
+  const next = transitions[state][event.type];
+  switch (next) {
+    case undefined:
+      throw new Error(`a run that is ${state} cannot take the event ${event.type}`);
+    case 'same':
+      return state;
+    case 'phase':
+      return (event as Extract<RunEvent, { type: 'status-changed' }>).status.phase;
+    case 'decided':
+      return { adopt: 'submitted', absent: 'preparing', cancel: 'cancelled' }[
+        (event as Extract<RunEvent, { type: 'decision-made' }>).decision
+      ] as RunState;
+    default:
+      return next;
+  }
 }
 
 /** States in which nothing more will happen by itself. */

@@ -10,6 +10,7 @@ export interface Tables {
   metric: MetricTable;
   log: LogTable;
   prediction: PredictionTable;
+  limiter: LimiterTable;
 }
 
 interface RunTable {
@@ -19,11 +20,15 @@ interface RunTable {
   /** 1 for the first run of a job's target, 2 for the next, … */
   number: number;
   state: string;
-  /** How many events the record is the fold of; a writer that saw fewer is refused. */
+  /** How many events the record is the fold of. */
   version: number;
   record: string;
   /** What the last look at the provider gave that is not history: cursor, progress, time, error. */
   observation: string | null;
+  /** Who works on the run, until when (milliseconds since 1970), and how often the work has changed hands. */
+  lease_owner: string | null;
+  lease_until: number;
+  fence: number;
   created_at: string;
 }
 
@@ -60,11 +65,24 @@ interface PredictionTable {
   body: string;
 }
 
+/** How much a service may be asked: a bucket of tokens that fills with time. */
+interface LimiterTable {
+  /** Provider and credential. */
+  name: string;
+  /** JSON number. */
+  tokens: string;
+  /** Milliseconds since 1970. */
+  updated_at: number;
+  /** The service asked for silence until then. */
+  blocked_until: number;
+}
+
 /** What each version of the schema adds, in order. A released entry never changes. */
 export const migrations: readonly (readonly string[])[] = [
   [
     `create table run (key text primary key, job text not null, target text not null, number integer not null, state text not null,
-       version integer not null, record text not null, observation text, created_at text not null, unique (job, target, number)) strict`,
+       version integer not null, record text not null, observation text, lease_owner text, lease_until integer not null default 0,
+       fence integer not null default 0, created_at text not null, unique (job, target, number)) strict`,
     `create table event (seq integer primary key, run text not null references run, version integer not null, at text not null,
        type text not null, body text not null, unique (run, version)) strict`,
     `create table metric (run text not null references run, split text not null, name text not null, coverage text not null,
@@ -72,5 +90,6 @@ export const migrations: readonly (readonly string[])[] = [
     `create table log (seq integer primary key, run text not null references run, at text not null, text text not null) strict`,
     `create index log_run on log (run, seq)`,
     `create table prediction (key text primary key, body text not null) strict`,
+    `create table limiter (name text primary key, tokens text not null, updated_at integer not null, blocked_until integer not null) strict`,
   ],
 ];

@@ -12,7 +12,7 @@ test('everything is checked of a provider that has everything', () => {
   expect(lawful.filter(({ name }) => name.includes('not checked'))).toEqual([]);
 });
 
-test.each(faults)('$law: a provider that $fault is found out', async ({ law, change }) => {
+test.concurrent.each(faults)('$law: a provider that $fault is found out', async ({ law, change }) => {
   const broken = new Map<string, string>();
   for (const { name, check } of contractLaw(createMemorySubject(change))) {
     await check().catch((error: unknown) => broken.set(name, (error as Error).message));

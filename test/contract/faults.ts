@@ -10,8 +10,7 @@ import {
 } from '../../src/contract/provider.ts';
 import type { Note } from '../../src/contract/note.ts';
 import type { Phase } from '../../src/contract/status.ts';
-import { toJsonHash } from '../../src/spec/run-key.ts';
-import { at, endJob, toLoss, words, type MemoryWorld } from './lawful-provider.ts';
+import { at, endJob, words, type MemoryWorld } from './lawful-provider.ts';
 
 type Change = (provider: Provider, world: MemoryWorld) => Provider;
 type Look = Observation<{ seen: number }>;
@@ -73,6 +72,8 @@ export const faults: readonly Fault[] = [
     'is not frozen': (provider) => ({ ...provider }),
     'has a space in its id': replace(() => ({ id: 'my service' })),
     'has a word for a phase that there is not': replace(() => ({ words: { odd: 'sleeping' as Phase } })),
+    'tries again without a fence': replace(() => ({ onUncertain: 'retry', fence: undefined }) as unknown as Partial<Provider>),
+    'may never be asked': replace(() => ({ rate: { perSecond: 0, burst: 1 } })),
     'settles never': replace(() => ({ settleMs: NaN })),
   }),
   ...toFaults('translate gives the same for the same input', {

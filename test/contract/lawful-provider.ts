@@ -59,7 +59,7 @@ export function createLawfulProvider(world: MemoryWorld, change: (provider: Prov
     async create(wire: object, c: Attempt) {
       await reach(world, c);
       if (world.fenced.has(`${c.key} ${c.attempt}`)) {
-        throw new SubmitFailure('refused', toFailureData(new Failure('service-unavailable', 'the upload is gone')));
+        throw new SubmitFailure('refused', new Failure('service-unavailable', 'the upload is gone'));
       }
       const job = await world.serviceOf(c.key).provider.create(wire, c);
       const running = [toReport('running', { metrics: [toLoss(1)] }), toReport('running', { metrics: [toLoss(2), toLoss(3)] })];

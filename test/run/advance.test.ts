@@ -1,13 +1,17 @@
 import { expect, onTestFinished, test } from 'vitest';
 import type { Attempt } from '../../src/contract/provider.ts';
 import { advance, type Driver } from '../../src/run/advance.ts';
-import { acceptRun, appendEvents, findRun, listRuns, StaleRun, type StoredRun } from '../../src/run/run-store.ts';
+import { resolveRun } from '../../src/run/decide.ts';
+import { takeLease } from '../../src/run/lease.ts';
+import { acceptRun, appendEvents, findRun, listRuns, LostLease, type StoredRun } from '../../src/run/run-store.ts';
 import { isEnded } from '../../src/run/transitions.ts';
+import { Failure } from '../../src/failure.ts';
 import { openStore, type Store } from '../../src/store/open-store.ts';
 import { createScratchFolder } from '../scratch.ts';
 import { createMemoryService, toMemoryPlan, type MemoryService } from './memory-provider.ts';
 
 const at = '2026-01-01T00:00:00.000Z';
+let workers = 0;
 
 interface World {
   readonly store: Store;
@@ -35,7 +39,17 @@ function createWorld(service = createMemoryService()): World {
       throw new Error('this service reads no rows');
     },
   });
-  const toDriver = (mayCreate: boolean): Driver => ({ store, mayCreate, provider: () => service.provider, attempt });
+  const now = (): Date => new Date(Date.parse(at) + waits.reduce((sum, ms) => sum + ms, 0));
+  const toDriver = (mayCreate: boolean): Driver => ({
+    store,
+    mayCreate,
+    owner: `worker-${++workers}`,
+    leaseMs: 60_000,
+    now,
+    random: () => 0.5,
+    provider: () => service.provider,
+    attempt: (run) => ({ ...attempt(run), now }),
+  });
   return { store, service, waits, submitter: toDriver(true), waiter: toDriver(false) };
 }
 
@@ -55,6 +69,7 @@ test('a run is looked for, prepared, intended, created once, and followed to its
   run = await advance(world.waiter, run);
   expect(run.record).toMatchObject({ state: 'running', raw: 'running' });
   world.service.status = { phase: 'succeeded', raw: 'done' };
+  world.waits.push(10);
   run = await advance(world.waiter, run);
   expect(isEnded(run.record.state)).toBe(true);
   expect(await advance(world.waiter, run)).toBe(run);
@@ -94,7 +109,7 @@ test('the intent is on the disk before the paid call', async () => {
 test('only a submission creates: a wait leaves an unfinished one as it is', async () => {
   const world = createWorld();
   const run = await acceptRun(world.store, toMemoryPlan(), at);
-  expect(await advance(world.waiter, run)).toBe(run);
+  expect(await advance(world.waiter, run)).toEqual(run);
   expect(world.service.calls).toEqual([]);
 });
 
@@ -128,8 +143,19 @@ test('a lost request is proved absent, fenced, and sent as the next attempt', as
   world.service.failNext('unknown', true);
   const run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
   expect(run.record).toMatchObject({ state: 'submitted', attempt: 2, job: { attempt: 2 } });
-  expect(world.service.calls).toEqual(['find', 'prepare 1', 'create 1', 'find', 'find', 'fence upload-1', 'find', 'prepare 2', 'create 2']);
-  expect(world.waits).toEqual([1000]);
+  expect(world.service.calls).toEqual([
+    'find',
+    'prepare 1',
+    'create 1',
+    'find',
+    'find',
+    'fence upload-1',
+    'find',
+    'find',
+    'prepare 2',
+    'create 2',
+  ]);
+  expect(world.waits).toEqual([1000, 100, 100]);
 });
 
 test('without a fence nothing is paid for on a guess: a person decides', async () => {
@@ -144,7 +170,11 @@ test('a process that died after its intent leaves a run that is settled, not sen
   const world = createWorld();
   let run = await acceptRun(world.store, toMemoryPlan(), at);
   run = await advance(world.submitter, run);
-  run = await appendEvents(world.store, run, { events: [{ type: 'submission-intended', attempt: 1, wire: {}, hash: '' }], at });
+  run = await appendEvents(world.store, run.key, {
+    events: [{ type: 'submission-intended', attempt: 1, wire: {}, hash: '' }],
+    at,
+    fence: null,
+  });
   world.service.jobs.push({ provider: 'memory', id: 'theirs', place: '', attempt: 1, createdAt: at, url: null });
   run = await submit(world, run);
   expect(run.record.job?.id).toBe('theirs');
@@ -169,7 +199,7 @@ test('what was surely not sent may be sent again', async () => {
 test('a run that was cancelled before it was sent is never sent', async () => {
   const world = createWorld();
   let run = await acceptRun(world.store, toMemoryPlan(), at);
-  run = await appendEvents(world.store, run, { events: [{ type: 'cancel-requested' }], at });
+  run = await appendEvents(world.store, run.key, { events: [{ type: 'cancel-requested' }], at, fence: null });
   run = await advance(world.submitter, run);
   expect(run.record.state).toBe('cancelled');
   expect(world.service.calls).toEqual([]);
@@ -178,7 +208,7 @@ test('a run that was cancelled before it was sent is never sent', async () => {
 test('a cancelled job is asked to stop and counts as cancelled only when the service says so', async () => {
   const world = createWorld();
   let run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
-  run = await appendEvents(world.store, run, { events: [{ type: 'cancel-requested' }], at });
+  run = await appendEvents(world.store, run.key, { events: [{ type: 'cancel-requested' }], at, fence: null });
   run = await advance(world.waiter, run);
   expect(run.record.state).toBe('running');
   expect(world.service.calls).toContain('cancel job-1');
@@ -186,10 +216,164 @@ test('a cancelled job is asked to stop and counts as cancelled only when the ser
   expect((await advance(world.waiter, run)).record.state).toBe('succeeded');
 });
 
-test('a writer that did not see the last event is refused, and advance takes what was stored', async () => {
+test('a run in other hands comes back as it stands', async () => {
   const world = createWorld();
-  const old = await acceptRun(world.store, toMemoryPlan(), at);
-  const current = await appendEvents(world.store, old, { events: [{ type: 'cancel-requested' }], at });
-  await expect(appendEvents(world.store, old, { events: [{ type: 'cancel-requested' }], at })).rejects.toThrow(StaleRun);
-  expect(await advance(world.submitter, old)).toEqual(current);
+  const run = await acceptRun(world.store, toMemoryPlan(), at);
+  const lease = await takeLease(world.store, run.key, world.waiter);
+  expect(await takeLease(world.store, run.key, world.submitter)).toBeNull();
+  expect(await advance(world.submitter, run)).toEqual(run);
+  expect(world.service.calls).toEqual([]);
+  await lease!.release();
+  expect((await advance(world.submitter, run)).record.state).toBe('preparing');
+});
+
+test('a lease that is not renewed falls to the next, and what its first holder writes is refused', async () => {
+  const world = createWorld();
+  const run = await acceptRun(world.store, toMemoryPlan(), at);
+  const lease = await takeLease(world.store, run.key, world.waiter);
+  world.waits.push(60_001);
+  expect((await advance(world.submitter, run)).record.state).toBe('preparing');
+  const late = appendEvents(world.store, run.key, { events: [{ type: 'cancel-requested' }], at, fence: lease!.fence });
+  await expect(late).rejects.toThrow(LostLease);
+  expect((await findRun(world.store, run.key))!.record.cancelRequested).toBe(false);
+});
+
+test('a person’s wish is stored while a worker has the run, and the worker’s outcome on top of it', async () => {
+  const world = createWorld();
+  const { provider } = world.service;
+  const slow = {
+    ...provider,
+    create: async (...args: Parameters<typeof provider.create>) => {
+      await appendEvents(world.store, run.key, { events: [{ type: 'cancel-requested' }], at, fence: null });
+      return await provider.create(...args);
+    },
+  };
+  const run = await acceptRun(world.store, toMemoryPlan(), at);
+  const submitted = await submit({ ...world, submitter: { ...world.submitter, provider: () => slow } }, run);
+  expect(submitted.record).toMatchObject({ state: 'submitted', cancelRequested: true, job: { id: 'job-1' } });
+});
+
+test('of several jobs of a key the oldest stays, the others are cancelled, and that is said', async () => {
+  const world = createWorld();
+  for (const [id, createdAt] of [
+    ['young', '2026-01-01T00:00:02.000Z'],
+    ['old', '2026-01-01T00:00:01.000Z'],
+  ] as const) {
+    world.service.jobs.push({ provider: 'memory', id, place: '', attempt: 1, createdAt, url: null });
+  }
+  const run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
+  expect(run.record.job?.id).toBe('old');
+  expect(world.service.calls).toContain('cancel young');
+  expect(run.record.notes).toContainEqual(expect.objectContaining({ message: expect.stringContaining('cancelled: young') as string }));
+});
+
+test('once after the submission a second job is looked for', async () => {
+  const world = createWorld();
+  let run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
+  world.service.jobs.push({ provider: 'memory', id: 'elder', place: '', attempt: 1, createdAt: '2025-12-31T00:00:00.000Z', url: null });
+  run = await advance(world.waiter, run);
+  expect(run.record).toMatchObject({ isChecked: false, job: { id: 'job-1' } });
+  world.waits.push(100);
+  run = await advance(world.waiter, run);
+  expect(run.record).toMatchObject({ isChecked: true, job: { id: 'elder' } });
+  expect(world.service.calls).toContain('cancel job-1');
+});
+
+test('a job that is cancelled unasked gives way to its elder sibling', async () => {
+  const world = createWorld();
+  let run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
+  world.service.jobs.push({ provider: 'memory', id: 'elder', place: '', attempt: 1, createdAt: '2025-12-31T00:00:00.000Z', url: null });
+  world.service.status = { phase: 'cancelled', raw: 'cancelled' };
+  run = await advance(world.waiter, run);
+  expect(run.record).toMatchObject({ state: 'submitted', job: { id: 'elder' } });
+});
+
+test('an interrupted job is resumed, and given up after three times without a new checkpoint', async () => {
+  const world = createWorld();
+  let resumes = 0;
+  let checkpoint: number | null = null;
+  const { provider } = world.service;
+  const withResume: typeof provider = {
+    ...provider,
+    observe: async (...args) => ({ ...(await provider.observe(...args)), checkpoint }),
+    resume: async (job) => {
+      resumes++;
+      return await Promise.resolve(job);
+    },
+  };
+  const waiter = { ...world.waiter, provider: () => withResume };
+  let run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
+  world.service.status = { phase: 'interrupted', raw: 'lost' };
+  const look = async (): Promise<void> => {
+    world.waits.push(1000);
+    run = await advance(waiter, run);
+  };
+  await look();
+  await look();
+  expect(resumes).toBe(2);
+  checkpoint = 40;
+  for (let i = 0; i < 3; i++) await look();
+  expect(run.record).toMatchObject({ state: 'submitted', checkpoint: { step: 40, resumes: 3 } });
+  await look();
+  expect(resumes).toBe(5);
+  expect(run.record).toMatchObject({ state: 'failed', failure: { code: 'trainer-died' } });
+});
+
+test('a service that cannot be seen leaves the run as it is, says since when, and is asked less and less often', async () => {
+  const world = createWorld();
+  const { provider } = world.service;
+  const failing = { ...provider, observe: () => Promise.reject(new Failure('service-unavailable', 'no route')) };
+  const waiter = { ...world.waiter, provider: () => failing };
+  let run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
+  run = await advance(world.waiter, run);
+  const pauses: number[] = [];
+  for (let i = 0; i < 10; i++) {
+    world.waits.push(Date.parse(run.look!.nextAt!) - world.waiter.now().getTime());
+    run = await advance(waiter, run);
+    pauses.push(Date.parse(run.look!.nextAt!) - world.waiter.now().getTime());
+  }
+  expect(run.record.state).toBe('running');
+  expect(run.look).toMatchObject({ error: { message: 'no route' }, unseen: { times: 10 } });
+  expect(pauses.slice(0, 4)).toEqual([3750, 7500, 15_000, 30_000]);
+  expect(pauses.at(-1)).toBe(675_000);
+  world.waits.push(675_000);
+  run = await advance(world.waiter, run);
+  expect(run.look).toMatchObject({ error: null, unseen: null });
+});
+
+test('a look that is not due is not taken', async () => {
+  const world = createWorld();
+  let run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
+  for (let i = 0; i < 5; i++) run = await advance(world.waiter, run);
+  expect(world.service.calls.filter((call) => call === 'observe')).toHaveLength(1);
+  world.waits.push(10);
+  await advance(world.waiter, run);
+  expect(world.service.calls.filter((call) => call === 'observe')).toHaveLength(2);
+});
+
+test('onUncertain ask stops for a person although there is a fence; a decision goes on', async () => {
+  const world = createWorld();
+  const plan = toMemoryPlan();
+  const asking = { ...plan, spec: { ...plan.spec, onUncertain: 'ask' as const } };
+  world.service.failNext('unknown', true);
+  let run = await submit(world, await acceptRun(world.store, asking, at));
+  expect(run.record.state).toBe('attention');
+  expect(world.service.calls.some((call) => call.startsWith('fence'))).toBe(false);
+  run = await resolveRun(world.waiter, run, { kind: 'absent' });
+  expect(run.record).toMatchObject({ state: 'preparing', attempt: 2, failure: null });
+  run = await submit(world, run);
+  expect(run.record).toMatchObject({ state: 'submitted', job: { attempt: 2 } });
+  await expect(resolveRun(world.waiter, run, { kind: 'cancel' })).rejects.toMatchObject({ code: 'usage' });
+});
+
+test.each([
+  [{ kind: 'adopt', id: 'found-by-hand' }, 'submitted', 'found-by-hand'],
+  [{ kind: 'cancel' }, 'cancelled', null],
+] as const)('the decision %j makes the run %s', async (decision, state, id) => {
+  const world = createWorld(createMemoryService({ fences: false }));
+  world.service.failNext('unknown', true);
+  const run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
+  const decided = await resolveRun(world.waiter, run, decision);
+  expect(decided.record.state).toBe(state);
+  expect(decided.record.job?.id ?? null).toBe(id);
 });

@@ -34,6 +34,7 @@ export function createMemoryService({ fences = true } = {}): MemoryService {
     id: 'memory',
     words: { running: 'running', done: 'succeeded' },
     settleMs: 1000,
+    onUncertain: 'retry',
     translate: () => ({ request: {}, notes: [] }),
     async prepare(_request: object, c: Attempt) {
       service.calls.push(`prepare ${c.attempt}`);

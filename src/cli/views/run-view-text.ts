@@ -57,6 +57,8 @@ export function toNextCommand(run: RunView): string {
   if (run.ok) return `orchestrate compare ${run.job}`;
   if (run.status.phase === 'accepted' || run.status.phase === 'preparing')
     return `submit the job file again: the submission was not finished`;
+  if (run.attention) return `orchestrate resolve ${run.id} --adopt ID | --absent | --cancel`;
+  if (run.status.phase === 'paused') return `orchestrate resume ${run.id}`;
   return run.terminal ? `orchestrate logs ${run.id}` : `orchestrate wait ${run.id}`;
 }
 

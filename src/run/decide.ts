@@ -1,0 +1,79 @@
+import type { JobRef } from '../contract/provider.ts';
+import { Failure } from '../failure.ts';
+import type { Driver } from './advance.ts';
+import type { RunEvent } from './event.ts';
+import { takeLease } from './lease.ts';
+import { appendEvents, findRun, type StoredRun } from './run-store.ts';
+import { toRunId } from './run-view.ts';
+
+/** What a person found out about a submission without an answer. */
+export type Decision =
+  | { readonly kind: 'adopt'; /** The job's id at the provider. */ readonly id: string }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'cancel' };
+
+/**
+ * Ends a run's state `attention`: the job that was found is adopted, or the next attempt may begin (with the next `submit`), or the
+ * run is given up.
+ * @throws Failure `usage` where the run does not wait for a decision
+ */
+export async function resolveRun(driver: Driver, seen: StoredRun, decision: Decision): Promise<StoredRun> {
+  return await withLease(driver, seen, async (run) => {
+    if (run.record.state !== 'attention') {
+      throw new Failure('usage', `${toRunId(run.record)} is ${run.record.state} and waits for no decision`);
+    }
+    return decision.kind === 'adopt'
+      ? [{ type: 'decision-made', decision: 'adopt', job: await findJob(driver, run, decision.id) }]
+      : [{ type: 'decision-made', decision: decision.kind }];
+  });
+}
+
+async function findJob(driver: Driver, run: StoredRun, id: string): Promise<JobRef> {
+  const c = driver.attempt(run);
+  const listed = await driver.provider(run).find(run.record.plan.request, run.record.prepared, c);
+  const unlisted = {
+    provider: run.record.plan.spec.provider,
+    id,
+    place: '',
+    attempt: run.record.attempt,
+    createdAt: driver.now().toISOString(),
+    url: null,
+  };
+  return listed.find((job) => job.id === id) ?? unlisted;
+}
+
+/**
+ * Lets a paused or interrupted run go on. The intent is stored before the call, which may cost.
+ * @throws Failure `usage` where there is nothing to go on with
+ */
+export async function resumeRun(driver: Driver, seen: StoredRun): Promise<StoredRun> {
+  return await withLease(driver, seen, async (run, append) => {
+    const provider = driver.provider(run);
+    if (run.record.state !== 'paused' && run.record.state !== 'interrupted') {
+      throw new Failure('usage', `${toRunId(run.record)} is ${run.record.state}: only a paused or interrupted run can go on`);
+    }
+    if (provider.resume === undefined) throw new Failure('usage', `the provider ${provider.id} cannot resume a job`);
+    await append([{ type: 'resume-intended' }]);
+    return [{ type: 'job-resumed', job: await provider.resume(run.record.job!, driver.attempt(run)) }];
+  });
+}
+
+async function withLease(
+  driver: Driver,
+  seen: StoredRun,
+  decide: (run: StoredRun, append: (events: readonly RunEvent[]) => Promise<StoredRun>) => Promise<readonly RunEvent[]>,
+): Promise<StoredRun> {
+  const lease = await takeLease(driver.store, seen.key, driver);
+  if (lease === null) {
+    throw new Failure('store-locked', `another process works on ${toRunId(seen.record)}`, {
+      hint: 'run the command again when it has ended',
+    });
+  }
+  try {
+    const append = async (events: readonly RunEvent[]): Promise<StoredRun> =>
+      await appendEvents(driver.store, seen.key, { events, at: driver.now().toISOString(), fence: lease.fence });
+    return await append(await decide((await findRun(driver.store, seen.key))!, append));
+  } finally {
+    await lease.release();
+  }
+}

@@ -1,0 +1,39 @@
+import type { Store } from '../store/open-store.ts';
+
+export interface Rate {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
+/**
+ * Takes one request out of a service's allowance, which all processes share: a bucket of `burst` tokens that fills with `perSecond`.
+ * @returns how long to wait before the request, in milliseconds; the token is taken in any case
+ */
+export async function takeToken(store: Store, name: string, { rate, at }: { rate: Rate; at: number }): Promise<number> {
+  return await store.transaction().execute(async (tx) => {
+    const row = await tx.selectFrom('limiter').selectAll().where('name', '=', name).executeTakeFirst();
+    const before = row === undefined ? rate.burst : Number(row.tokens);
+    // A clock that went back gives nothing and takes nothing.
+    const passed = row === undefined ? 0 : Math.max(0, at - row.updated_at) / 1000;
+    const tokens = Math.min(rate.burst, before + passed * rate.perSecond) - 1;
+    const blocked = row?.blocked_until ?? 0;
+    const values = { name, tokens: JSON.stringify(tokens), updated_at: at, blocked_until: blocked };
+    await tx
+      .insertInto('limiter')
+      .values(values)
+      .onConflict((conflict) => conflict.column('name').doUpdateSet(values))
+      .execute();
+    const waitMs = tokens >= 0 ? 0 : (-tokens / rate.perSecond) * 1000;
+    return Math.ceil(Math.max(waitMs, blocked - at));
+  });
+}
+
+/** The service asked for silence (Retry-After): all processes keep it. */
+export async function blockRequests(store: Store, name: string, until: number): Promise<void> {
+  const values = { name, tokens: '0', updated_at: until, blocked_until: until };
+  await store
+    .insertInto('limiter')
+    .values(values)
+    .onConflict((conflict) => conflict.column('name').doUpdateSet({ blocked_until: until }))
+    .execute();
+}

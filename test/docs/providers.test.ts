@@ -1,0 +1,149 @@
+import { spawn } from 'node:child_process';
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { expect, test } from 'vitest';
+import { createSpool } from '../../fixtures/providers/example-provider.ts';
+import { contractLaw } from '../../src/contract/contract-law.ts';
+import type { LawEnd, LawWorld } from '../../src/contract/law-subject.ts';
+import type { Attempt } from '../../src/contract/provider.ts';
+import { createOrchestrator } from '../../src/index.ts';
+import { toMemoryPlan } from '../run/memory-provider.ts';
+import { createScratchFolder } from '../scratch.ts';
+
+const page = readFileSync('docs/providers.md', 'utf8');
+
+/** The page shows what a user writes, who has the package installed. */
+function toShownSource(path: string): string {
+  return readFileSync(path, 'utf8').replaceAll("'../../src/index.ts'", "'finetune-orchestrator'");
+}
+
+test.each(['fixtures/providers/example-provider.ts', 'fixtures/providers/main.ts'])('the page shows %s as it is', (path) => {
+  const blocks = [...page.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, block]) => block);
+  expect(blocks).toContain(toShownSource(path));
+});
+
+test('the example is short', () => {
+  expect(readFileSync('fixtures/providers/example-provider.ts', 'utf8').trimEnd().split('\n').length).toBeLessThanOrEqual(60);
+});
+
+test('the page speaks of every function of a provider', () => {
+  const [, contract] = /^export interface Provider<.*?\{\n(.*?)^\}/ms.exec(readFileSync('src/contract/provider.ts', 'utf8'))!;
+  const names = [...contract!.matchAll(/^ {2}(?:readonly )?(\w+)\??[(:]/gm)].map(([, name]) => name!);
+  expect(names).toContain('fence');
+  expect(names.filter((name) => !page.includes(`| \`${name}\``))).toEqual([]);
+});
+
+/** What the machine of the example adds to a job. */
+function say(folder: string, id: string, ...lines: readonly object[]): void {
+  for (const line of lines) appendFileSync(join(folder, id), `${JSON.stringify({ at: '2026-01-01T00:00:00.000Z', ...line })}\n`);
+}
+
+const steps = [
+  { status: 'running', step: 1, loss: 0.7 },
+  { status: 'running', step: 2, loss: 0.6 },
+];
+
+interface SpoolWorld extends LawWorld {
+  readonly folder: string;
+}
+
+const plan = toMemoryPlan('spool');
+const base = { spec: { ...plan.spec, provider: 'spool', training: { epochs: 1 } }, facts: plan.facts, model: plan.model, key: plan.key };
+
+function toEnd(...lines: readonly object[]): LawEnd<SpoolWorld> {
+  return { bring: async ({ folder }, { id }) => await Promise.resolve(say(folder, id, ...steps, ...lines)) };
+}
+
+function loseFolder(call: (world: SpoolWorld, c: Attempt) => Promise<unknown>): (world: SpoolWorld) => Promise<unknown> {
+  return async (world) => {
+    rmSync(world.folder, { recursive: true });
+    return await call(world, world.toAttempt(plan.key, 1, new AbortController().signal));
+  };
+}
+
+const laws = contractLaw<SpoolWorld>({
+  provider: createSpool('/nowhere'),
+  inputs: {
+    base,
+    different: {
+      'more epochs': { ...base, spec: { ...base.spec, training: { epochs: 2 } } },
+      'another model': { ...base, model: { ...base.model, base: 'bert-large' } },
+      'other labels': { ...base, facts: { ...base.facts, labels: ['bad', 'good'] } },
+    },
+  },
+  async createWorld() {
+    const folder = mkdtempSync(join(tmpdir(), 'orchestrate-'));
+    return await Promise.resolve({
+      folder,
+      provider: createSpool(folder),
+      toAttempt: (key, attempt, signal) => ({
+        signal,
+        key,
+        attempt,
+        now: () => new Date(),
+        wait: async () => await Promise.resolve(),
+        workDir: folder,
+        facts: plan.facts,
+        async *readRows() {
+          yield* await Promise.resolve([{ text: 'a row of the data', label: 'no' }]);
+        },
+      }),
+      close: async () => await Promise.resolve(rmSync(folder, { recursive: true, force: true })),
+    });
+  },
+  ends: {
+    succeeded: toEnd({ status: 'done', model: '/models/tuned' }),
+    failed: toEnd({ status: 'failed', error: 'out of memory' }),
+    cancelled: toEnd({ status: 'stopped' }),
+  },
+  say: async ({ folder }, { id }, word) => await Promise.resolve(say(folder, id, { status: word })),
+  failing: {
+    'prepare without the folder': loseFolder(async ({ provider }, c) => await provider.prepare({}, c)),
+    'create without the folder': loseFolder(async ({ provider }, c) => await provider.create({ name: 'x' }, c)),
+    'find without the folder': loseFolder(async ({ provider }, c) => await provider.find({}, [], c)),
+    'fence without the folder': loseFolder(async ({ provider }, c) => await provider.fence!({ name: 'x' }, c)),
+    'observe without the folder': loseFolder(async ({ provider, folder }, c) => {
+      const job = { provider: 'spool', id: 'x', place: folder, attempt: 1, createdAt: '2026-01-01T00:00:00.000Z', url: null };
+      return await provider.observe(job, null, c);
+    }),
+  },
+  snapshot: async ({ folder }) =>
+    await Promise.resolve(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'utf8')])),
+});
+
+for (const law of laws) test(`the example: ${law.name}`, law.check);
+
+test('the example takes a job file to its end', async () => {
+  const folder = createScratchFolder();
+  await using orchestrator = await createOrchestrator({ dir: createScratchFolder(), providers: [createSpool(folder)] });
+  const job = await orchestrator.load('fixtures/providers/job.json');
+  const [submitted] = await orchestrator.submit(job);
+  expect(submitted).toMatchObject({ id: 'reviews/machine', status: { phase: 'submitted' } });
+  await orchestrator.submit(job);
+  expect(readdirSync(folder)).toHaveLength(2); // the rows, and one job however often it is submitted
+  const [request] = readFileSync(join(folder, submitted!.remote!.id), 'utf8').split('\n');
+  expect(JSON.parse(request!)).toMatchObject({ model: 'bert-base', training: { epochs: 1, learningRate: 5e-4 } });
+  say(folder, submitted!.remote!.id, ...steps, { status: 'done', model: '/models/tuned' });
+  const [ended] = await orchestrator.wait(['reviews']);
+  expect(ended).toMatchObject({ ok: true, metrics: { 'train/loss': { last: 0.6 } }, outputs: [{ uri: '/models/tuned' }] });
+});
+
+async function runMain(spool: string, ...args: readonly string[]): Promise<{ status: number | null; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, ['fixtures/providers/main.ts', ...args], { env: { ...process.env, SPOOL: spool } });
+  const status = new Promise<number | null>((resolve) => void child.on('close', resolve));
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  return { status: await status, stdout, stderr };
+}
+
+test('a command line of one’s own knows the example', async () => {
+  const [folder, dir] = [createScratchFolder(), createScratchFolder()];
+  const submitted = await runMain(folder, 'submit', 'fixtures/providers/job.json', '--json', '--dir', dir);
+  expect(submitted).toMatchObject({ status: 0 });
+  const { runs } = JSON.parse(submitted.stdout) as { runs: { remote: { id: string } }[] };
+  say(folder, runs[0]!.remote.id, ...steps, { status: 'done', model: '/models/tuned' });
+  expect(await runMain(folder, 'wait', 'reviews', '-q', '--dir', dir)).toMatchObject({ status: 0, stdout: 'reviews/machine\n' });
+  mkdirSync(join(folder, 'empty'));
+  expect(await runMain(join(folder, 'empty'), 'plan', 'fixtures/providers/job.json', '--dir', dir)).toMatchObject({ status: 0 });
+});
