@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Metric } from './contract/metric.ts';
@@ -145,7 +145,6 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       provider: ({ record }) => provider(record.plan.spec.provider, record.plan.spec.target),
       attempt: ({ key, record: { plan, attempt } }): Attempt => {
         const workDir = join(dir, 'runs', key);
-        mkdirSync(workDir, { recursive: true, mode: 0o700 });
         return { ...context, key, attempt, workDir, facts: plan.facts, readRows: (part) => readPart(dir, plan, part) };
       },
     };
@@ -158,6 +157,12 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
   const plan: Orchestrator['plan'] = async (job, submitOptions = {}) => {
     const { planJob } = await import('./run/plan-job.ts');
     return await planJob({ store, provider: await findProvider() }, job, submitOptions);
+  };
+
+  /** A job file that was never submitted from here may have jobs at its providers all the same. */
+  const adopt = async (path: string): Promise<StoredRun[]> => {
+    const { adoptByKey } = await import('./run/adopt-by-key.ts');
+    return await adoptByKey(await createDriver(false), await plan(await load(path)));
   };
 
   const submit: Orchestrator['submit'] = async (job, submitOptions) => {
@@ -223,7 +228,8 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     evaluate,
     compare: evaluate,
     async list(address) {
-      return await toViews(address === undefined ? await listRuns(store) : await findRuns(store, address));
+      if (address === undefined) return await toViews(await listRuns(store));
+      return await toViews(await findRuns(store, address, async (path) => await adopt(path)));
     },
     async wait(addresses, watchOptions) {
       let last: readonly RunView[] = [];

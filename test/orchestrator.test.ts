@@ -1,8 +1,8 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { isFailure } from '../src/failure.ts';
-import { createOrchestrator } from '../src/index.ts';
+import { createOrchestrator, type Orchestrator } from '../src/index.ts';
 import { createMemoryService } from './run/memory-provider.ts';
 import { createScratchFolder } from './scratch.ts';
 
@@ -48,4 +48,28 @@ test('an address names a job, a target, a number, a key or a job file', async ()
   for (const address of ['other', 'sentiment/other', 'sentiment/laptop#2']) {
     await expect(orchestrator.list(address)).rejects.toSatisfy((error) => isFailure(error, 'run-not-found'));
   }
+});
+
+test('the state was lost: the job is found by its key, adopted, and never submitted again', async () => {
+  const service = createMemoryService();
+  const folder = createScratchFolder();
+  const path = join(folder, 'job.json');
+  const spec = JSON.parse(readFileSync('fixtures/sentiment/job.json', 'utf8')) as { data: object; targets: object };
+  const data = { train: join(process.cwd(), 'fixtures/sentiment/train.jsonl') };
+  writeFileSync(path, JSON.stringify({ ...spec, data, targets: { cloud: { provider: 'memory', model: 'any' } } }));
+  const from = async (dir: string): Promise<Orchestrator> =>
+    await createOrchestrator({ dir: join(folder, dir), providers: [service.provider] });
+
+  await using empty = await from('a');
+  await expect(empty.list(path)).rejects.toMatchObject({ code: 'run-not-found' });
+  expect(await empty.list()).toEqual([]);
+
+  await using first = await from('b');
+  await first.submit(await first.load(path));
+  await using second = await from('c');
+  expect(await second.list(path)).toMatchObject([{ id: 'sentiment/cloud', remote: { id: 'job-1' }, status: { phase: 'submitted' } }]);
+  expect(await second.submit(await second.load(path))).toMatchObject([{ remote: { id: 'job-1' } }]);
+  await using third = await from('d');
+  expect(await third.submit(await third.load(path))).toMatchObject([{ remote: { id: 'job-1' } }]);
+  expect(service.jobs).toHaveLength(1);
 });

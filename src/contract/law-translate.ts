@@ -28,8 +28,8 @@ export function toTranslateLaws({ provider, inputs: { base, different, same = {}
     expectThat(Object.isFrozen(provider), 'the provider', 'a frozen object, as defineProvider gives it', 'one that can be changed');
     const { settleMs, words, onUncertain, rate, fence } = provider;
     expectThat(Number.isFinite(settleMs) && settleMs >= 0, 'settleMs', 'milliseconds, 0 or more', settleMs);
-    const isFenced = onUncertain === 'ask' || (onUncertain === 'retry' && fence !== undefined);
-    expectThat(isFenced, 'onUncertain', '"ask", or "retry" beside a fence', onUncertain);
+    const isProved = onUncertain !== 'retry' || fence !== undefined;
+    expectThat(isProved, 'onUncertain', '"ask", since only a fence makes "retry" safe', onUncertain);
     const isRate = rate === undefined || (rate.perSecond > 0 && rate.burst >= 1);
     expectThat(isRate, 'rate', 'more than 0 a second, and 1 or more at once', rate);
     const phases: readonly string[] = [...openPhases, ...terminalPhases];

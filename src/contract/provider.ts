@@ -93,7 +93,7 @@ export interface Context {
 export interface Attempt extends Context {
   readonly key: RunKey;
   readonly attempt: number;
-  /** The run's own folder, absolute; it exists. */
+  /** The run's own folder, absolute; it exists from `prepare` on. */
   readonly workDir: string;
   readonly facts: DataFacts;
   /** The rows of one part, mapped and split, as they were when the run was accepted. */

@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import type { Attempt, Provider } from '../contract/provider.ts';
 import { SubmitFailure } from '../contract/provider.ts';
 import { Failure, toFailureData } from '../failure.ts';
@@ -90,6 +91,7 @@ async function lookThenPrepare(step: Step): Promise<StoredRun> {
 }
 
 async function prepare({ run, provider, c, append }: Step): Promise<StoredRun> {
+  await mkdir(c.workDir, { recursive: true, mode: 0o700 });
   const prepared = await provider.prepare(run.record.plan.request, c);
   return await append([{ type: 'submission-prepared', attempt: run.record.attempt, prepared }]);
 }

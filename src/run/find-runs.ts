@@ -4,15 +4,18 @@ import { findRun, listRuns, type StoredRun } from './run-store.ts';
 
 const hint = '`orchestrate status` lists the runs that there are';
 
+/** Takes what the providers have of a job file into the store. */
+type Adopt = (path: string) => Promise<StoredRun[]>;
+
 /**
  * The runs of an address, newest first: `job`, `job/target`, `job/target#2`, a run key, or the path of a job file.
  * @throws Failure `run-not-found`, and for a path the failures of reading a job file
  */
-export async function findRuns(store: Store, address: string): Promise<StoredRun[]> {
+export async function findRuns(store: Store, address: string, adopt?: Adopt): Promise<StoredRun[]> {
   const byKey = await findRun(store, address);
   if (byKey !== null) return [byKey];
   const [, job, target, number] = /^([a-z0-9-]{1,32})(?:\/([a-z0-9-]{1,32}))?(?:#(\d+))?$/.exec(address) ?? [];
-  if (job === undefined) return await findRunsOfFile(store, address);
+  if (job === undefined) return await findRunsOfFile(store, address, adopt);
   const runs = await listRuns(store, {
     job,
     ...(target === undefined ? {} : { target }),
@@ -22,7 +25,7 @@ export async function findRuns(store: Store, address: string): Promise<StoredRun
   return runs;
 }
 
-async function findRunsOfFile(store: Store, path: string): Promise<StoredRun[]> {
+async function findRunsOfFile(store: Store, path: string, adopt?: Adopt): Promise<StoredRun[]> {
   if (!/\.(jsonc?|ya?ml)$/i.test(path)) {
     throw new Failure('run-not-found', `expected a run such as "job/target", a run key or a job file, found "${path}"`, { hint });
   }
@@ -30,7 +33,11 @@ async function findRunsOfFile(store: Store, path: string): Promise<StoredRun[]> 
   const { spec } = await readJobFile(path);
   const runs = await listRuns(store, { job: spec.name });
   if (runs.length > 0) return runs;
-  throw new Failure('run-not-found', `the job "${spec.name}" of ${path} has not been submitted from here`, { hint });
+  const adopted = (await adopt?.(path)) ?? [];
+  if (adopted.length > 0) return adopted;
+  throw new Failure('run-not-found', `the job "${spec.name}" of ${path} was not submitted from here, and its providers know no run of it`, {
+    hint,
+  });
 }
 
 /** The newest run of each target. */
