@@ -80,8 +80,8 @@ export interface Orchestrator extends AsyncDisposable {
   plan(job: JobFile, options?: SubmitOptions): Promise<RunPlan[]>;
   /** Submits each target once; a job that was submitted before is found again. */
   submit(job: JobFile, options?: SubmitOptions): Promise<RunView[]>;
-  /** The runs of an address, newest first; all when absent. */
-  list(address?: string): Promise<RunView[]>;
+  /** The runs of an address, newest first; all when absent. `isRefreshed` looks at their providers first. */
+  list(address?: string, options?: { readonly isRefreshed?: boolean }): Promise<RunView[]>;
   /** Follows runs until all have ended or need a person: one list a look. Creates nothing. */
   watch(addresses: readonly string[], options?: WatchOptions): AsyncGenerator<readonly RunView[], void>;
   /** The last list that `watch` gives. */
@@ -227,9 +227,12 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     watch,
     evaluate,
     compare: evaluate,
-    async list(address) {
-      if (address === undefined) return await toViews(await listRuns(store));
-      return await toViews(await findRuns(store, address, async (path) => await adopt(path)));
+    async list(address, { isRefreshed = false } = {}) {
+      const runs = address === undefined ? await listRuns(store) : await findRuns(store, address, adopt);
+      if (!isRefreshed) return await toViews(runs);
+      const { advance } = await import('./run/advance.ts');
+      const driver: Driver = { ...(await createDriver(false)), isUrgent: true };
+      return await toViews(await Promise.all(runs.map(async (run) => await advance(driver, run))));
     },
     async wait(addresses, watchOptions) {
       let last: readonly RunView[] = [];

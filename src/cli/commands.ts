@@ -49,6 +49,7 @@ export const commands: readonly CommandEntry[] = [
     usage: 'status [run]',
     summary: 'list the runs, or show one',
     options: [
+      ['--refresh', 'look at the providers first'],
       ['--exit-code', 'exit with the outcome'],
       ['--tag <name=value...>', 'only runs with these tags'],
       ['--limit <count>', 'only the newest'],

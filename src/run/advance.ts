@@ -21,6 +21,8 @@ export interface Driver extends LeaseTerms {
   random(): number;
   /** Whether `create` may be called: only a submission may pay, never a wait. */
   readonly mayCreate: boolean;
+  /** Look at once, due or not: a person is waiting for it. */
+  readonly isUrgent?: boolean;
 }
 
 /** One step of a run under its lease. */

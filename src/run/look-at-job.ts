@@ -14,7 +14,8 @@ const mostResumes = 3;
 export async function lookAtJob(step: Step): Promise<StoredRun> {
   const { run, driver, provider, c } = step;
   const now = driver.now();
-  if (run.look?.nextAt != null && now.getTime() < Date.parse(run.look.nextAt) && !hasWish(run)) return run;
+  const isDue = run.look?.nextAt == null || now.getTime() >= Date.parse(run.look.nextAt);
+  if (!isDue && driver.isUrgent !== true && !hasWish(run)) return run;
   const { rate } = provider;
   if (rate !== undefined) await c.wait(await takeToken(driver.store, provider.id, { rate, at: now.getTime() }));
   try {

@@ -7,9 +7,11 @@ import { toRunPage, toRunTable } from '../views/run-view-text.ts';
 export async function status(cli: Cli, args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
   await using orchestrator = await cli.open();
   const [address] = args;
-  const { tag, limit } = flags as { tag?: string[]; limit?: string };
+  const { tag, limit, refresh } = flags as { tag?: string[]; limit?: string; refresh?: boolean };
   const tags = Object.entries(parseTags(tag ?? []));
-  const tagged = (await orchestrator.list(address)).filter((run) => tags.every(([name, value]) => run.tags[name] === value));
+  const tagged = (await orchestrator.list(address, { isRefreshed: refresh === true })).filter((run) =>
+    tags.every(([name, value]) => run.tags[name] === value),
+  );
   const runs = limit === undefined ? tagged : tagged.slice(0, parseCount('--limit', limit));
   const now = new Date();
   if (cli.json) cli.terminal.print(JSON.stringify({ runs }));

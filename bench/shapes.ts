@@ -1,0 +1,47 @@
+import type { BertConfig } from '../src/model-files/bert-config.ts';
+import { toStreamKey, toUint32 } from '../src/random.ts';
+import type { TensorFlow } from '../src/trainer/backend.ts';
+import type { EncodedRow } from '../src/trainer/batch.ts';
+import { toBertParameters } from '../src/trainer/bert-parameters.ts';
+import type { Network } from '../src/trainer/classifier.ts';
+import type { Ops } from '../src/trainer/ops.ts';
+import { toParameter } from '../src/trainer/parameters.ts';
+
+const common = {
+  family: 'bert',
+  typeVocabSize: 2,
+  layerNormEpsilon: 1e-12,
+  hiddenDropout: 0.1,
+  attentionDropout: 0.1,
+  classifierDropout: 0.1,
+  initializerRange: 0.02,
+  padTokenId: 0,
+} as const;
+
+/** Encoders by name: the small model of the fixtures, and the shape of a small model that people use. */
+export const shapes: Readonly<Record<string, BertConfig>> = {
+  'tiny-bert, 2 x 128': { ...common, layers: 2, hiddenSize: 128, heads: 2, intermediateSize: 512, vocabSize: 4096, maxPositions: 64 },
+  'encoder, 6 x 384': { ...common, layers: 6, hiddenSize: 384, heads: 12, intermediateSize: 1536, vocabSize: 30_522, maxPositions: 512 },
+};
+
+export const [batchSize, tokens] = [16, 32];
+
+/** A classifier of this shape with numbers of no meaning in it: even ones in (-0.05, 0.05), norms of 1. */
+export function createNetwork(tf: TensorFlow, config: BertConfig, ops: Ops): Network {
+  const labels = ['a', 'b'];
+  const parameters = toBertParameters(config, labels.length).map((spec) => {
+    const [key, size] = [toStreamKey(1, spec.name), spec.shape.reduce((product, count) => product * count, 1)];
+    const toNumber = spec.name.endsWith('LayerNorm.weight') ? () => 1 : (i: number) => (toUint32(key, i) / 2 ** 32 - 0.5) / 10;
+    return [spec.name, tf.keep(toParameter(tf, spec, Float32Array.from({ length: size }, (_, i) => toNumber(i))))] as const;
+  });
+  return { tf, ops, config, labels, parameters: new Map(parameters) };
+}
+
+/** Texts without meaning, all of one length. */
+export function createRows({ vocabSize }: BertConfig): EncodedRow[] {
+  return Array.from({ length: batchSize }, (_, row) => {
+    const key = toStreamKey(2, 'row', row);
+    const ids = Array.from({ length: tokens }, (_, i) => toUint32(key, i) % vocabSize);
+    return { ids, typeIds: ids.map(() => 0), label: row % 2 };
+  });
+}

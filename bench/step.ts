@@ -1,0 +1,123 @@
+/** One training step of the engine beside the same model on plain tfjs functions with tfjs's own gradients. */
+import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
+import { adamWDefaults, createAdamW, hasDecay, toClipFactor, toGradientNorm, updateParameters } from '../src/trainer/adamw.ts';
+import { computeAndFree, startBackend, type TensorFlow } from '../src/trainer/backend.ts';
+import type { EncodedRow } from '../src/trainer/batch.ts';
+import { toLogits } from '../src/trainer/bert.ts';
+import { closeClassifier, toGradients, toModelBatch, type Network } from '../src/trainer/classifier.ts';
+import { createDropout } from '../src/trainer/dropout.ts';
+import { createOps } from '../src/trainer/ops.ts';
+import { interleave, type Sample, type Samples } from './interleave.ts';
+import { toRatio, toSpread, toTable } from './markdown.ts';
+import { createPlainOps } from './plain-ops.ts';
+import { registerGradients } from './register-gradients.ts';
+import { batchSize, createNetwork, createRows, shapes, tokens } from './shapes.ts';
+
+const [learningRate, weightDecay, maxGradNorm] = [5e-5, 0.01, 1];
+const measures = ['forward', 'backward', 'optimizer', 'step'];
+
+export async function measureStep(): Promise<string> {
+  const tf = await startBackend('wasm');
+  await registerGradients();
+  const rows: string[][] = [['model', 'part', 'engine, ms', 'plain tfjs, ms', 'engine / plain']];
+  for (const [name, config] of Object.entries(shapes)) {
+    const texts = createRows(config);
+    const [engine, plain] = [createNetwork(tf, config, createOps(tf)), createNetwork(tf, config, createPlainOps(tf))];
+    checkSame(engine, plain, texts);
+    const found = await interleave(
+      { engine: createEngineStep(engine, texts), plain: createPlainStep(plain, texts) },
+      config.layers > 2 ? { warmUps: 1, rounds: 5 } : { warmUps: 5, rounds: 25 },
+    );
+    rows.push(...measures.map((measure) => toRow(name, measure, found)));
+    closeClassifier(engine);
+    closeClassifier(plain);
+  }
+  return `One training step on WASM, batch ${batchSize} x ${tokens} tokens, all parameters, dropout 0.1.\n\n${toTable(rows)}`;
+}
+
+function toRow(name: string, measure: string, { engine, plain }: { engine: Samples; plain: Samples }): string[] {
+  const [ours, theirs] = [engine[measure]!, plain[measure]!];
+  return [name, measure, toSpread(ours), toSpread(theirs), toRatio(ours, theirs)];
+}
+
+/** Both must compute the same, or the comparison says nothing. @throws Error naming the gradient that differs */
+function checkSame(engine: Network, plain: Network, texts: readonly EncodedRow[]): void {
+  const [ours, theirs] = [engine, plain].map((network) => toGradients(network, texts, { rows: texts.length, next: null }));
+  for (const [name, gradient] of ours!.gradients) {
+    const other = theirs!.gradients.get(name)!;
+    const largest = gradient.reduce((most, value, i) => Math.max(most, Math.abs(value - other[i]!)), 0);
+    if (!(largest < 1e-5)) throw new Error(`the gradients of ${name} differ by ${largest}`);
+  }
+}
+
+/** The loss, as a number: all of the forward pass. */
+function toLoss(network: Network, texts: readonly EncodedRow[], step: number): number {
+  return computeAndFree(network.tf, () => toLossTensor(network, texts, step).dataSync()[0]!);
+}
+
+function toLossTensor(network: Network, texts: readonly EncodedRow[], step: number): Tensor {
+  const inputs = toModelBatch(network, texts);
+  const next = createDropout({ seed: 1, step, microBatch: 0 });
+  return network.ops.crossEntropy(toLogits(network, inputs, next).logits, inputs.labels).sum;
+}
+
+/** The forward pass alone, then a whole step: what a step takes beyond forward and optimizer is its backward pass. */
+function createEngineStep(network: Network, texts: readonly EncodedRow[]): () => Sample {
+  const optimizer = createAdamW({ ...adamWDefaults, weightDecay });
+  let step = 0;
+  return () => {
+    step++;
+    const begun = performance.now();
+    toLoss(network, texts, step);
+    const between = performance.now();
+    const { gradients } = toGradients(network, texts, { rows: texts.length, next: createDropout({ seed: 1, step, microBatch: 0 }) });
+    const after = performance.now();
+    const factor = toClipFactor(toGradientNorm(gradients), maxGradNorm);
+    updateParameters(network.tf, optimizer, { parameters: network.parameters, gradients, learningRate, factor });
+    return toSample(begun, between, after);
+  };
+}
+
+function toSample(begun: number, between: number, after: number): Sample {
+  const ended = performance.now();
+  const forward = between - begun;
+  return { forward, backward: after - between - forward, optimizer: ended - after, step: ended - between };
+}
+
+/** tfjs has no AdamW: its Adam after the decay, with clipping, all in tensors. */
+function createPlainStep(network: Network, texts: readonly EncodedRow[]): () => Sample {
+  const { tf, parameters } = network;
+  for (const [name, tensor] of parameters) {
+    parameters.set(name, tf.variable(tensor, true, name));
+    tensor.dispose();
+  }
+  const optimizer = tf.train.adam(learningRate);
+  let step = 0;
+  return () => {
+    step++;
+    const begun = performance.now();
+    toLoss(network, texts, step);
+    const between = performance.now();
+    const { value, grads } = tf.variableGrads(() => tf.div<Scalar>(toLossTensor(network, texts, step), texts.length));
+    value.dataSync();
+    const after = performance.now();
+    tf.tidy(() => optimizer.applyGradients(clip(tf, grads)));
+    decay(network);
+    const sample = toSample(begun, between, after);
+    tf.dispose([value, grads]);
+    return sample;
+  };
+}
+
+function clip(tf: TensorFlow, grads: Readonly<Record<string, Tensor>>): Record<string, Variable> {
+  const norm = tf.sqrt(tf.addN(Object.values(grads).map((gradient) => tf.sum(tf.square(gradient)))));
+  const factor = tf.minimum(1, tf.div(maxGradNorm, tf.add(norm, 1e-6)));
+  // tfjs's optimizer is typed for variables and reads tensors.
+  return Object.fromEntries(Object.entries(grads).map(([name, gradient]) => [name, tf.mul(gradient, factor) as Variable]));
+}
+
+function decay({ tf, parameters }: Network): void {
+  for (const [name, variable] of parameters) {
+    if (hasDecay(name)) tf.tidy(() => (variable as Variable).assign(tf.mul(variable, 1 - learningRate * weightDecay)));
+  }
+}
