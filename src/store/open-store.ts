@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely } from 'kysely';
 import { Failure, isFailure, toFileFailure, toSystemCode } from '../failure.ts';
+import { findNetworkFileSystem } from './network-file-system.ts';
 import { NodeSqliteDialect } from './node-sqlite-dialect.ts';
 import { migrations, type Tables } from './tables.ts';
 
@@ -20,6 +21,12 @@ export function openStore(folder: string): Store {
   const path = join(folder, 'state.db');
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const network = findNetworkFileSystem(folder);
+    if (network !== null) {
+      throw new Failure('configuration-invalid', `${folder} lies on ${network}, where the database's locks do not hold`, {
+        hint: 'name a folder on a disk of this machine with --dir',
+      });
+    }
     const database = new DatabaseSync(path, { timeout: busyMs, enableForeignKeyConstraints: true });
     try {
       database.exec('pragma journal_mode=wal; pragma synchronous=full; pragma trusted_schema=off');

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test } from 'vitest';
 import { isFailure } from '../../src/failure.ts';
+import { toNetworkFileSystem } from '../../src/store/network-file-system.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { createScratchFolder } from '../scratch.ts';
 
@@ -61,4 +62,26 @@ test('a file where the folder should be is told', () => {
   const path = join(createScratchFolder(), 'file');
   writeFileSync(path, '');
   expect(findFailure(path)).toBe(`configuration-invalid: expected a folder for the state, found a file: ${path}`);
+});
+
+test.each([
+  [0x6969, 'NFS'],
+  [0xfe534d42, 'SMB2'],
+  [0xfe534d42 - 2 ** 32, 'SMB2'],
+  [0xef53, null],
+  [0x01021994, null],
+])('file system %i is %s', (type, name) => {
+  expect(toNetworkFileSystem(type)).toBe(name);
+});
+
+test('reading goes on while another process writes', async () => {
+  const folder = createScratchFolder();
+  const store = openStore(folder);
+  onTestFinished(async () => await store.destroy());
+  const writer = new DatabaseSync(join(folder, 'state.db'), { timeout: 0 });
+  writer.exec("begin immediate; insert into prediction values ('k', 'v')");
+  expect(await store.selectFrom('prediction').selectAll().execute()).toEqual([]);
+  writer.exec('commit');
+  writer.close();
+  expect(await store.selectFrom('prediction').selectAll().execute()).toHaveLength(1);
 });
