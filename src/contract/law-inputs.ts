@@ -34,10 +34,11 @@ export interface Probe {
 export function toProbes(base: TranslationInput): Probe[] {
   const toInput = (change: Partial<RunSpec>): TranslationInput => ({ ...base, spec: { ...base.spec, ...change } });
   const toTrainingInput = (field: TrainingField, value: unknown): TranslationInput => {
-    const { epochs, steps, ...rest } = base.spec.training;
-    // `epochs` and `steps` answer one question and never stand together.
-    const others = field === 'epochs' || field === 'steps' ? rest : base.spec.training;
-    return toInput({ training: { ...others, [field]: value } });
+    const training: Record<string, unknown> = { ...base.spec.training, [field]: value };
+    // These two answer one question and never stand together.
+    if (field === 'epochs') delete training['steps'];
+    if (field === 'steps') delete training['epochs'];
+    return toInput({ training });
   };
   const training = Object.entries(trainingValues) as [TrainingField, readonly [unknown, unknown]][];
   const more: [TrainingField, readonly [unknown, unknown]][] = [

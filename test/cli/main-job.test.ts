@@ -84,7 +84,7 @@ test('status, metrics and logs tell of it', async () => {
   const list = await runCli('status', '--dir', dir);
   expect(list.stdout).toMatch(/^sentiment-validation\/laptop +succeeded/m);
   const page = await runCli('status', 'sentiment-validation/laptop', '--dir', dir);
-  expect(page.stdout).toContain('next: orchestrate compare sentiment-validation');
+  expect(page.stdout).toContain('next: npx orchestrate compare sentiment-validation');
   expect(page.stdout).toContain(fileURLToPath(printed.runs[0]!.outputs[0]!.uri));
   const metrics = await runCli('metrics', 'sentiment-validation', '--json', '--dir', dir);
   const lines = metrics.stdout

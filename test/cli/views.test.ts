@@ -50,7 +50,7 @@ test('the page ends with what to type next, and foreign text cannot write to the
   const page = toRunPage(toRunning(10, { failure, notes: [{ type: 'warning', message: '\u202etxt' }] }), now);
   expect(page).toContain('failed: bad \\x1b[2J news');
   expect(page).toContain('note: \\u{202e}txt');
-  expect(page.split('\n').at(-1)).toBe('  next: orchestrate wait job/a');
+  expect(page.split('\n').at(-1)).toBe('  next: npx orchestrate wait job/a');
 });
 
 test('a comparison is a table with a verdict in words', () => {

@@ -6,7 +6,9 @@ import { createMemorySubject } from './memory-subject.ts';
 
 const lawful = contractLaw(createMemorySubject());
 
-for (const law of lawful) test(law.name, law.check);
+test.each(lawful)('$name', async ({ check }) => {
+  await expect(check()).resolves.toBeUndefined();
+});
 
 test('everything is checked of a provider that has everything', () => {
   expect(lawful.filter(({ name }) => name.includes('not checked'))).toEqual([]);

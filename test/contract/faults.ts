@@ -50,7 +50,7 @@ function changeLook(change: LookChange): Change {
   return replace(({ observe }, world) => ({
     async observe(job, cursor, c) {
       const seen = (await observe(job, cursor, c)) as Look;
-      return { ...seen, ...(await change(seen, { job, cursor: cursor as { seen: number } | null, c, world })) } as Look;
+      return { ...seen, ...(await change(seen, { job, cursor: cursor as { seen: number } | null, c, world })) };
     },
   }));
 }
@@ -104,9 +104,9 @@ export const faults: readonly Fault[] = [
     'says that it converted something else': changeNotes((note) => (note.type === 'converted' ? [{ ...note, from: 0 }] : [note])),
   }),
   ...toFaults('different meanings give different requests', {
-    'drops a field that it says it sends': changeTranslation(({ request: { learningRate: _, ...request } }) => ({ request })),
+    'drops a field that it says it sends': changeTranslation(({ request: { learningRate: _rate, ...request } }) => ({ request })),
     'drops the labels': changeTranslation(({ request }) => ({ request: { ...request, labels: [] } })),
-    'drops a native field': changeTranslation(({ request: { 'x-law': _, ...request } }) => ({ request })),
+    'drops a native field': changeTranslation(({ request: { 'x-law': _native, ...request } }) => ({ request })),
   }),
   ...toFaults('the same meaning gives the same request', {
     'sends the margin': changeTranslation(({ request }, { spec }) => ({ request: { ...request, margin: spec.evaluation.margin } })),
@@ -213,11 +213,9 @@ export const faults: readonly Fault[] = [
     ...Object.fromEntries(
       (['prepare', 'create', 'find', 'observe'] as const).map((name) => [
         `${name} does not look at the signal`,
-        replace((provider, { answers }) => {
+        replace((provider) => {
           const call = provider[name] as (...args: unknown[]) => Promise<unknown>;
-          const deaf = async (...args: unknown[]): Promise<unknown> =>
-            await call(...args.slice(0, -1), withoutSignal(args.at(-1) as Attempt));
-          return answers === 'yes' ? ({ [name]: deaf } as Partial<Provider>) : {};
+          return { [name]: async (...args: unknown[]) => await call(...args.slice(0, -1), withoutSignal(args.at(-1) as Attempt)) };
         }),
       ]),
     ),

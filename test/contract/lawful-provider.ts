@@ -33,7 +33,7 @@ export function toReport(word: string, change: Partial<Report> = {}): Report {
   return { word, metrics: [], logs: [{ at, text: word }], artifacts: [], failure: null, ...change };
 }
 
-export function toLoss(step: number): Metric {
+function toLoss(step: number): Metric {
   return { name: 'loss', split: 'train', step, epoch: null, value: 1 / step, coverage: 'batch', source: 'loss', at };
 }
 

@@ -2,6 +2,7 @@ import type { Cli } from '../cli.ts';
 import { toOutcome } from '../outcome.ts';
 import { parseCount, parseTags } from '../parse-flags.ts';
 import { toRunPage, toRunTable } from '../views/run-view-text.ts';
+import { programName } from '../program-name.ts';
 
 /** `orchestrate status [RUN]`: reads the store and shows its age. */
 export async function status(cli: Cli, args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
@@ -16,7 +17,7 @@ export async function status(cli: Cli, args: readonly string[], flags: Readonly<
   const now = new Date();
   if (cli.json) cli.terminal.print(JSON.stringify({ runs }));
   else if (cli.quiet) for (const run of runs) cli.terminal.print(run.id);
-  else if (runs.length === 0) cli.terminal.say('no runs yet: `orchestrate submit job.json` makes one');
+  else if (runs.length === 0) cli.terminal.say(`no runs yet: \`${programName} submit job.json\` makes one`);
   else if (address === undefined || runs.length > 1) cli.terminal.print(toRunTable(runs, now));
   else cli.terminal.print(toRunPage(runs[0]!, now));
   return flags['exitCode'] === true ? toOutcome(runs) : 0;

@@ -10,6 +10,7 @@ import { toComparisonText } from '../views/comparison-view.ts';
 import { formatCount, formatSeconds } from '../views/format.ts';
 import { toNextCommand, toRunPage } from '../views/run-view-text.ts';
 import { followRuns } from './wait.ts';
+import { programName } from '../program-name.ts';
 
 /** `orchestrate submit JOB`: submits; with `--wait` follows the runs, scores them where that is free, and prints the verdict. */
 export async function submit(cli: Cli, args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
@@ -74,6 +75,6 @@ function printResult({ terminal }: Cli, { runs, comparisons, seconds }: Result):
       started === null || finished === null ? '' : `, training ${formatSeconds((Date.parse(finished) - Date.parse(started)) / 1000)}`;
     terminal.print(`time     ${formatSeconds(seconds)}${training}`);
     for (const { uri } of run.outputs) terminal.print(`model    ${escapeLine(uri.startsWith('file:') ? fileURLToPath(uri) : uri)}`);
-    terminal.print(`try it   orchestrate predict ${run.id} "a text of your own"`);
+    terminal.print(`try it   ${programName} predict ${run.id} "a text of your own"`);
   }
 }

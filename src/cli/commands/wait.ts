@@ -6,6 +6,7 @@ import { toOutcome } from '../outcome.ts';
 import { parseDurationMs } from '../parse-flags.ts';
 import { createProgressLog, toProgressLine } from '../views/progress-view.ts';
 import { toRunPage } from '../views/run-view-text.ts';
+import { programName } from '../program-name.ts';
 
 /** `orchestrate wait RUN…`: until all have ended. */
 export async function wait(cli: Cli, args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
@@ -38,7 +39,7 @@ export async function followRuns(cli: Cli, orchestrator: Orchestrator, { address
     }
   } catch (error) {
     if (!cli.signal.aborted) throw error;
-    terminal.say(`the training goes on; \`orchestrate wait ${addresses.join(' ')}\` follows it again`);
+    terminal.say(`the training goes on; \`${programName} wait ${addresses.join(' ')}\` follows it again`);
     throw new Failure('interrupted', 'stopped waiting', { error });
   }
   if (timeoutMs !== undefined && last.some((run) => !run.terminal && !run.attention))

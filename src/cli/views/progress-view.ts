@@ -2,22 +2,24 @@ import type { RunView } from '../../run/run-view.ts';
 import { escapeLine } from '../escape.ts';
 import { formatCount, formatSeconds } from './format.ts';
 
-const barWidth = 24;
+const widestBar = 24;
+const narrowestBar = 8;
 
 /** One line a run: a bar with step, loss, rate and time left while it trains, its state otherwise. */
 export function toProgressLine(run: RunView, columns: number): string {
   const { progress, status } = run;
   const name = escapeLine(run.id);
   if (progress.fraction === null || run.terminal) return `${name}  ${status.phase}`;
-  const filled = Math.round(progress.fraction * barWidth);
   const facts = [
     `step ${formatCount(progress.step!)}/${formatCount(progress.steps!)}`,
     progress.loss === null ? null : `loss ${progress.loss.toFixed(3)}`,
     progress.rowsPerSecond === null ? null : `${formatCount(Math.round(progress.rowsPerSecond))} rows/s`,
     progress.etaSeconds === null ? null : `${formatSeconds(progress.etaSeconds)} left`,
   ];
-  const bar = '█'.repeat(filled) + '░'.repeat(barWidth - filled);
-  return `${name}  ${bar}  ${facts.filter((fact) => fact !== null).join('  ')}`.slice(0, columns - 1);
+  const text = facts.filter((fact) => fact !== null).join('  ');
+  const width = Math.max(narrowestBar, Math.min(widestBar, columns - 1 - name.length - text.length - 4));
+  const filled = Math.round(progress.fraction * width);
+  return `${name}  ${'█'.repeat(filled)}${'░'.repeat(width - filled)}  ${text}`.slice(0, columns - 1);
 }
 
 /** Remembers what was said, so that a log gets a line for each tenth of the way and each change of state, and no more. */

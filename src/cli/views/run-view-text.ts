@@ -3,6 +3,7 @@ import { isDifference, type Note } from '../../contract/note.ts';
 import type { RunView } from '../../run/run-view.ts';
 import { escapeLine, escapeText } from '../escape.ts';
 import { formatAge, formatCount, formatSeconds, formatTable } from './format.ts';
+import { programName } from '../program-name.ts';
 
 /** One line a run. */
 export function toRunTable(runs: readonly RunView[], now: Date): string {
@@ -54,12 +55,12 @@ function toTestRows({ data }: RunView): string {
 
 /** The command that a person most likely wants after seeing this run. */
 export function toNextCommand(run: RunView): string {
-  if (run.ok) return `orchestrate compare ${run.job}`;
+  if (run.ok) return `${programName} compare ${run.job}`;
   if (run.status.phase === 'accepted' || run.status.phase === 'preparing')
     return `submit the job file again: the submission was not finished`;
-  if (run.attention) return `orchestrate resolve ${run.id} --adopt ID | --absent | --cancel`;
-  if (run.status.phase === 'paused') return `orchestrate resume ${run.id}`;
-  return run.terminal ? `orchestrate logs ${run.id}` : `orchestrate wait ${run.id}`;
+  if (run.attention) return `${programName} resolve ${run.id} --adopt ID | --absent | --cancel`;
+  if (run.status.phase === 'paused') return `${programName} resume ${run.id}`;
+  return run.terminal ? `${programName} logs ${run.id}` : `${programName} wait ${run.id}`;
 }
 
 /** A note in one sentence. */
