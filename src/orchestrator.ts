@@ -7,7 +7,7 @@ import type { Attempt, Check, Context, Prediction, Provider } from './contract/p
 import type { ClassificationRow } from './dataset/map-row.ts';
 import type { Comparison } from './evaluate/compare.ts';
 import { Failure } from './failure.ts';
-import type { Driver } from './run/advance.ts';
+import type { Driver } from './run/driver.ts';
 import type { CleanedRun } from './run/clean-runs.ts';
 import type { Decision } from './run/decide.ts';
 import type { RunPlan } from './run/event.ts';

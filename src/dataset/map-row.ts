@@ -1,6 +1,6 @@
 import { closestMatch } from 'leven';
 import { Failure } from '../failure.ts';
-import type { RawRow } from './read-rows.ts';
+import type { RawRow } from './raw-row.ts';
 import { toShown } from './to-shown.ts';
 
 /** Which columns of the data files hold what. */

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { Failure } from '../failure.ts';
 import { readLines } from './read-lines.ts';
-import type { RawRow } from './read-rows.ts';
+import type { RawRow } from './raw-row.ts';
 import { toShown } from './to-shown.ts';
 
 /**

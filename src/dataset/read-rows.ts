@@ -2,13 +2,8 @@ import type { Failure } from '../failure.ts';
 import { openDataset } from './open-dataset.ts';
 import { parseFormat } from './parse-format.ts';
 import { readJsonRows } from './read-json-rows.ts';
+import type { RawRow } from './raw-row.ts';
 import { readTableRows } from './read-table-rows.ts';
-
-/** One row as it stands in the file; `line` is the line on which it begins, counted from 1. */
-export interface RawRow {
-  readonly line: number;
-  readonly row: Readonly<Record<string, unknown>>;
-}
 
 export interface ReadRowsOptions {
   /** Is given the decompressed bytes as they are read. */

@@ -3,7 +3,7 @@ import { pipeline, Readable } from 'node:stream';
 import { CsvError, parse } from 'csv-parse';
 import { Failure } from '../failure.ts';
 import { maxLineBytes, readLines } from './read-lines.ts';
-import type { RawRow } from './read-rows.ts';
+import type { RawRow } from './raw-row.ts';
 import { toShown } from './to-shown.ts';
 
 interface Table {

@@ -1,4 +1,4 @@
-import type { Driver } from './advance.ts';
+import type { Driver } from './driver.ts';
 import type { RunPlan } from './event.ts';
 import { toFirstRecord } from './fold.ts';
 import { takeLease } from './lease.ts';

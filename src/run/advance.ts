@@ -1,39 +1,14 @@
 import { mkdir } from 'node:fs/promises';
-import type { Attempt, Provider } from '../contract/provider.ts';
-import { SubmitFailure } from '../contract/provider.ts';
+import { SubmitFailure, type Attempt, type Provider } from '../contract/provider.ts';
 import { Failure, toFailureData } from '../failure.ts';
 import { toJsonHash } from '../spec/run-key.ts';
-import type { Store } from '../store/open-store.ts';
 import type { RunEvent } from './event.ts';
-import { takeLease, type LeaseTerms } from './lease.ts';
+import type { Driver, Step } from './driver.ts';
+import { takeLease } from './lease.ts';
 import { lookAtJob } from './look-at-job.ts';
-import { appendEvents, findRun, LostLease, type LookChange, type StoredRun } from './run-store.ts';
+import { appendEvents, findRun, LostLease, type StoredRun } from './run-store.ts';
 import { adoptOldest, settle } from './settle.ts';
 import { isEnded } from './transitions.ts';
-
-/** What `advance` works with. It holds no state of a run: all that it knows of one comes from the store. */
-export interface Driver extends LeaseTerms {
-  readonly store: Store;
-  provider(run: StoredRun): Provider;
-  /** The context for the run's present attempt. */
-  attempt(run: StoredRun): Attempt;
-  /** In [0, 1). */
-  random(): number;
-  /** Whether `create` may be called: only a submission may pay, never a wait. */
-  readonly mayCreate: boolean;
-  /** Look at once, due or not: a person is waiting for it. */
-  readonly isUrgent?: boolean;
-}
-
-/** One step of a run under its lease. */
-export interface Step {
-  readonly driver: Driver;
-  readonly run: StoredRun;
-  readonly provider: Provider;
-  readonly c: Attempt;
-  /** Stores what has happened. @throws LostLease */
-  append(events: readonly RunEvent[], look?: LookChange): Promise<StoredRun>;
-}
 
 /**
  * Takes a run one step further and stores the outcome: the only driver of a run. One that has ended, that needs a person, that is in

@@ -1,6 +1,6 @@
 import type { JobRef } from '../contract/provider.ts';
 import { Failure } from '../failure.ts';
-import type { Driver } from './advance.ts';
+import type { Driver } from './driver.ts';
 import type { RunEvent } from './event.ts';
 import { takeLease } from './lease.ts';
 import { appendEvents, findRun, type StoredRun } from './run-store.ts';

@@ -1,5 +1,6 @@
 import { Failure } from '../failure.ts';
-import { advance, type Driver } from './advance.ts';
+import { advance } from './advance.ts';
+import type { Driver } from './driver.ts';
 import type { StoredRun } from './run-store.ts';
 import { toRunId } from './run-view.ts';
 import { isEnded, type RunState } from './transitions.ts';

@@ -1,6 +1,6 @@
 import type { Artifact, JobRef, Observation } from '../contract/provider.ts';
 import { Failure, isFailure, toFailureData } from '../failure.ts';
-import type { Step } from './advance.ts';
+import type { Step } from './driver.ts';
 import { toNextLookMs, toNextTryMs } from './cadence.ts';
 import type { RunEvent } from './event.ts';
 import { blockRequests, takeToken } from './limiter.ts';

@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Failure } from '../../src/failure.ts';
 import { readJsonRows } from '../../src/dataset/read-json-rows.ts';
-import { readRows, type RawRow } from '../../src/dataset/read-rows.ts';
+import type { RawRow } from '../../src/dataset/raw-row.ts';
+import { readRows } from '../../src/dataset/read-rows.ts';
 import { createDataFolder } from './data-folder.ts';
 
 async function read(path: string): Promise<RawRow[]> {

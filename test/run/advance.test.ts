@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import type { Attempt } from '../../src/contract/provider.ts';
-import { advance, type Driver } from '../../src/run/advance.ts';
+import { advance } from '../../src/run/advance.ts';
+import type { Driver } from '../../src/run/driver.ts';
 import { resolveRun } from '../../src/run/decide.ts';
 import { takeLease } from '../../src/run/lease.ts';
 import { acceptRun, appendEvents, findRun, listRuns, LostLease, type StoredRun } from '../../src/run/run-store.ts';
