@@ -12,14 +12,16 @@ export async function interleave<Case extends string>(
   cases: Readonly<Record<Case, () => Sample | Promise<Sample>>>,
   { warmUps, rounds }: { readonly warmUps: number; readonly rounds: number },
 ): Promise<Record<Case, Samples>> {
-  const entries = Object.entries(cases) as [Case, () => Sample | Promise<Sample>][];
-  const samples = Object.fromEntries(entries.map(([name]) => [name, {}])) as Record<Case, Record<string, number[]>>;
+  const taken: Record<string, Record<string, number[]>> = {};
   for (let round = 0; round < warmUps + rounds; round++) {
-    for (const [name, take] of entries) {
-      for (const [measure, value] of Object.entries(await take())) if (round >= warmUps) (samples[name][measure] ??= []).push(value);
+    for (const [name, take] of Object.entries<() => Sample | Promise<Sample>>(cases)) {
+      const sample = await take();
+      if (round < warmUps) continue;
+      const samples = (taken[name] ??= {});
+      for (const [measure, value] of Object.entries(sample)) (samples[measure] ??= []).push(value);
     }
   }
-  return samples;
+  return taken;
 }
 
 /** The middle one; of an even number the mean of the two in the middle. */

@@ -1,4 +1,4 @@
-import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
+import type { Rank, Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import type { TensorFlow } from '../src/trainer/backend.ts';
 import type { Dropout } from '../src/trainer/dropout.ts';
 import type { Ops } from '../src/trainer/ops.ts';
@@ -43,7 +43,7 @@ export function createPlainOps(tf: TensorFlow): Ops {
     dropout: (x, dropout) => (dropout ? (tf.dropout(x, dropout.rate, undefined, dropout.key) as Tensor2D) : x),
     firstToken(x, texts) {
       const [M, H] = x.shape;
-      return tf.slice(tf.reshape(x, [texts, (M / texts) * H]), [0, 0], [texts, H]);
+      return tf.slice(tf.reshape<Rank.R2>(x, [texts, (M / texts) * H]), [0, 0], [texts, H]);
     },
     crossEntropy: (logits, labels) => ({ sum: tf.neg(tf.sum(tf.mul(labels, tf.logSoftmax(logits)))), count: logits.shape[0] }),
   };

@@ -1,8 +1,8 @@
 import type { BertConfig } from '../src/model-files/bert-config.ts';
+import { toBertParameters } from '../src/model-files/bert-parameters.ts';
 import { toStreamKey, toUint32 } from '../src/random.ts';
 import type { TensorFlow } from '../src/trainer/backend.ts';
 import type { EncodedRow } from '../src/trainer/batch.ts';
-import { toBertParameters } from '../src/trainer/bert-parameters.ts';
 import type { Network } from '../src/trainer/classifier.ts';
 import type { Ops } from '../src/trainer/ops.ts';
 import { toParameter } from '../src/trainer/parameters.ts';
@@ -32,7 +32,8 @@ export function createNetwork(tf: TensorFlow, config: BertConfig, ops: Ops): Net
   const parameters = toBertParameters(config, labels.length).map((spec) => {
     const [key, size] = [toStreamKey(1, spec.name), spec.shape.reduce((product, count) => product * count, 1)];
     const toNumber = spec.name.endsWith('LayerNorm.weight') ? () => 1 : (i: number) => (toUint32(key, i) / 2 ** 32 - 0.5) / 10;
-    return [spec.name, tf.keep(toParameter(tf, spec, Float32Array.from({ length: size }, (_, i) => toNumber(i))))] as const;
+    const numbers = Float32Array.from({ length: size }, (_, i) => toNumber(i));
+    return [spec.name, tf.keep(toParameter(tf, spec, numbers))] as const;
   });
   return { tf, ops, config, labels, parameters: new Map(parameters) };
 }

@@ -32,6 +32,32 @@ export const failureKinds = {
     retryable: true,
     meaning: 'a service cannot be reached, or something that the program needs does not work',
   },
+  'service-unreachable': {
+    exit: 69,
+    cause: 'provider',
+    retryable: true,
+    meaning: 'there is no connection to a service; nothing was sent',
+  },
+  'certificate-invalid': {
+    exit: 69,
+    cause: 'provider',
+    retryable: false,
+    meaning: 'the certificate of a service is not accepted; nothing was sent',
+  },
+  'rate-limited': {
+    exit: 69,
+    cause: 'quota',
+    retryable: true,
+    meaning: 'a service was asked too often and wants to be left alone for a while',
+  },
+  'quota-exhausted': { exit: 69, cause: 'quota', retryable: false, meaning: 'the account at a service has nothing left to spend' },
+  'response-invalid': {
+    exit: 69,
+    cause: 'provider',
+    retryable: false,
+    meaning: 'a service answered with something that cannot be used: no JSON, too much, or a redirect',
+  },
+  timeout: { exit: 69, cause: 'timeout', retryable: true, meaning: 'a service did not give its whole answer in time' },
   'needs-decision': {
     exit: 75,
     cause: 'user',
@@ -41,6 +67,13 @@ export const failureKinds = {
   'store-locked': { exit: 75, cause: 'timeout', retryable: true, meaning: 'another process holds the state database' },
   'permission-denied': { exit: 77, cause: 'user', retryable: false, meaning: 'a file may not be read or written' },
   'credentials-invalid': { exit: 77, cause: 'user', retryable: false, meaning: 'a service refuses the credentials, or there are none' },
+  'request-unsent': {
+    exit: 78,
+    cause: 'user',
+    retryable: false,
+    meaning: 'a request was not sent: its address is wrong, or its credential belongs to another place',
+  },
+  'request-refused': { exit: 78, cause: 'user', retryable: false, meaning: 'a service understood a request and refuses it' },
   'job-file-invalid': {
     exit: 78,
     cause: 'user',

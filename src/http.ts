@@ -1,62 +1,50 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Failure } from './failure.ts';
+import { Failure, failureKinds, isFailure } from './failure.ts';
 import { checkAddress, toForeignHeaders } from './http/credentials.ts';
-import { startDeadline, type Deadline } from './http/deadline.ts';
+import { startDeadline } from './http/deadline.ts';
 import { parseRateLimit, type RateLimit } from './http/rate-limit.ts';
 import { readWhole, toGuardedBody } from './http/read-body.ts';
 import { createRedactor, type Secret } from './http/redact.ts';
 import { parseRetryAfter, toPauseMs } from './http/retry-after.ts';
-import { isPassing, toHttpFailure, type Telling } from './http/send-outcome.ts';
+import { createSendOnce } from './http/send-once.ts';
+import { toHttpFailure } from './http/send-outcome.ts';
 import { toUploadBytes } from './http/upload-size.ts';
 
 export { useEnvironmentProxy } from './http/proxy.ts';
 export type { RateLimit } from './http/rate-limit.ts';
 export { createRedactor, Secret } from './http/redact.ts';
 export { requestJson, type JsonAnswer } from './http/request-json.ts';
-export { toHttpFailure, toSendOutcome, type SendOutcome } from './http/send-outcome.ts';
+export { toHttpFailure, toSendOutcome } from './http/send-outcome.ts';
 
 export type Fetch = typeof globalThis.fetch;
 
 export interface FetchOptions {
   /** The one origin that credentials may be sent to, such as `https://api.example`. Without it none may be sent. */
   readonly origin?: string;
-  /** Masked in every failure, and bound to the origin wherever they stand in a request. */
+  /** Masked in every failure, and bound to the origin wherever they stand in an address or a header. */
   readonly secrets?: readonly Secret[];
-  /** For the whole call: all tries, the pauses between them and the body. */
+  /** For the whole call: all tries, the pauses between them, and the body. 60 s when absent. */
   readonly deadlineMs?: number;
-  /** How slow an upload may be: the deadline grows by the size of the body divided by this. */
+  /** How slow an upload may be: the deadline grows by the size of what is sent divided by this. 256 KiB when absent. */
   readonly uploadBytesPerSecond?: number;
-  /** Largest body of an answer, unpacked. */
+  /** Largest body of an answer, unpacked. 8 MiB when absent. */
   readonly maxBodyBytes?: number;
-  /** `whole`: the answer comes when its body is there, and a read whose body broke is tried again. `stream`: the body comes as it arrives. */
+  /**
+   * `whole` (also when absent): the answer comes once its body is there, and a read whose body broke off is tried again.
+   * `stream`: the body comes as it arrives, for downloads; a body that breaks off is the reader's.
+   */
   readonly body?: 'whole' | 'stream';
   /** Told with every answer that speaks of an allowance. */
   readonly onRateLimit?: (limit: RateLimit) => void;
+  /** What sends; Node's own when absent. */
   readonly fetch?: Fetch;
   readonly now?: () => Date;
   /** In [0, 1). */
   readonly random?: () => number;
+  /** Rejects when the signal aborts. */
   readonly wait?: (ms: number, signal: AbortSignal | null) => Promise<void>;
 }
 
-const mostTries = 4;
-const mostHops = 5;
-
-const defaults = {
-  origin: null,
-  secrets: [],
-  deadlineMs: 60_000,
-  uploadBytesPerSecond: 256 * 1024,
-  maxBodyBytes: 8 * 1024 * 1024,
-  body: 'whole',
-  onRateLimit: () => {},
-  fetch: (input, init) => globalThis.fetch(input, init),
-  now: () => new Date(),
-  random: () => Math.random(),
-  wait: async (ms, signal) => await sleep(ms, undefined, signal === null ? {} : { signal }),
-} as const satisfies Partial<Record<keyof FetchOptions, unknown>> & FetchDefaults;
-
-type FetchDefaults = Omit<FetchOptions, 'origin'> & { readonly origin: null };
 type Settings = Required<Omit<FetchOptions, 'origin'>> & { readonly origin: string | null; readonly redact: (text: string) => string };
 
 interface Call {
@@ -64,20 +52,41 @@ interface Call {
   readonly signal: AbortSignal | null;
   readonly isRead: boolean;
   readonly deadlineMs: number;
-  readonly telling: Telling;
+  /** `GET https://…`, for messages. */
+  readonly what: string;
 }
 
+const mostTries = 4;
+const mostHops = 5;
+
 /**
- * The one way to the network, with the signature of `fetch`, so that SDKs can be given it. Answers of every status resolve, as with
- * `fetch`; everything else rejects with a Failure, or with the reason of the caller's own signal. Reads (GET, HEAD) are tried again
+ * The one way to the network, with the signature of `fetch`, so that SDKs can be given it. As with `fetch`, an answer of any status
+ * resolves; everything else rejects with a Failure, or with the reason of the caller's own signal. Reads (GET, HEAD) are tried again
  * and follow redirects. Everything else is sent exactly once and follows none.
  */
 export function createFetch(options: FetchOptions = {}): Fetch {
-  const settings: Settings = { ...defaults, ...options, redact: createRedactor(options.secrets ?? []) };
-  return async (input, init) => {
-    const call = toCall(input, init ?? {}, settings);
-    call.signal?.throwIfAborted();
-    return call.isRead ? await read(call, settings) : await attempt(call, settings, call.deadlineMs);
+  const settings = toSettings(options);
+  return async (input, init = {}) => {
+    const call = toCall(input, init, settings);
+    return call.isRead ? await readPatiently(call, settings) : await attempt(call, settings, call.deadlineMs);
+  };
+}
+
+function toSettings(options: FetchOptions): Settings {
+  return {
+    origin: null,
+    secrets: [],
+    deadlineMs: 60_000,
+    uploadBytesPerSecond: 256 * 1024,
+    maxBodyBytes: 8 * 1024 * 1024,
+    body: 'whole',
+    onRateLimit: () => {},
+    fetch: async (input, init) => await globalThis.fetch(input, init),
+    now: () => new Date(),
+    random: () => Math.random(),
+    wait: async (ms, signal) => await sleep(ms, undefined, signal === null ? {} : { signal }),
+    ...options,
+    redact: createRedactor(options.secrets ?? []),
   };
 }
 
@@ -92,8 +101,7 @@ function toCall(input: Parameters<Fetch>[0], init: RequestInit, settings: Settin
     signal: signal === undefined && input instanceof Request ? input.signal : (signal ?? null),
     isRead: request.method === 'GET' || request.method === 'HEAD',
     deadlineMs: settings.deadlineMs + uploadMs,
-    // The query is left out: it may hold signatures.
-    telling: { what: `${request.method} ${origin}${pathname}`, redact: settings.redact, now: settings.now() },
+    what: settings.redact(`${request.method} ${origin}${pathname}`), // without the query, which may hold signatures
   };
 }
 
@@ -101,58 +109,97 @@ function toRequest(input: Parameters<Fetch>[0], init: RequestInit): Request {
   try {
     return new Request(input, init);
   } catch {
-    // The error repeats the address and headers, with the credentials in them.
-    throw new Failure('request-unsent', 'expected an address without a password, headers and a body that HTTP allows; nothing was sent', {
-      hint: 'check the address of the service, and the credential for line breaks',
-    });
+    // Its message repeats the address and the headers, with the credentials in them.
+    throw new Failure(
+      'request-unsent',
+      'expected an address without a password, and headers and a body that HTTP allows; nothing was sent',
+      {
+        hint: 'check the address of the service, and the credential for line breaks',
+      },
+    );
   }
 }
 
-/** Tries a read up to four times, as long as what is left of its time allows the pause. */
-async function read(call: Call, settings: Settings): Promise<Response> {
+/** Tries a read up to four times, as long as the time that is left allows the pause. */
+async function readPatiently(call: Call, settings: Settings): Promise<Response> {
   let leftMs = call.deadlineMs;
   for (let tries = 1; ; tries++) {
     const startedAt = performance.now();
-    const { response, failure } = await attempt(call, settings, leftMs).then(
-      (answer) => ({ response: answer, failure: null }),
-      (error: unknown) => ({ response: null, failure: error }),
-    );
+    const end = await attempt(call, settings, leftMs).catch((error: unknown) => ({ error }));
     leftMs -= performance.now() - startedAt;
-    const isOver = response === null ? !(failure instanceof Failure && isPassing(failure)) : !isPassingStatus(response.status);
-    const askedMs = response === null ? null : parseRetryAfter(response.headers, settings.now());
+    const askedMs = end instanceof Response ? parseRetryAfter(end.headers, settings.now()) : null;
     const pauseMs = askedMs ?? toPauseMs(tries, settings.random());
-    if (isOver || tries === mostTries || pauseMs >= leftMs) {
-      if (response !== null) return response;
-      throw failure;
+    if (!isWorthAnotherTry(end) || tries === mostTries || pauseMs >= leftMs) {
+      if (end instanceof Response) return end;
+      throw end.error;
     }
-    await response?.body?.cancel();
-    await settings.wait(pauseMs, call.signal);
+    if (end instanceof Response) await end.body?.cancel();
+    await settings.wait(pauseMs, call.signal).finally(() => call.signal?.throwIfAborted());
     leftMs -= pauseMs;
   }
 }
 
-function isPassingStatus(status: number): boolean {
-  return status === 408 || status === 429 || status >= 500;
+function isWorthAnotherTry(end: Response | { readonly error: unknown }): boolean {
+  if (!(end instanceof Response)) return isFailure(end.error) && failureKinds[end.error.code].retryable;
+  return end.status === 408 || end.status === 429 || end.status >= 500;
 }
 
 async function attempt(call: Call, settings: Settings, ms: number): Promise<Response> {
-  const { telling } = call;
-  const deadline = startDeadline(call.signal, { ms, what: telling.what });
+  const { what } = call;
+  const { signal, end } = startDeadline(call.signal, { ms, what });
   const explain = (error: unknown): unknown => {
-    deadline.end();
-    return deadline.signal.aborted ? deadline.signal.reason : toHttpFailure(error, telling);
+    end();
+    return signal.aborted ? signal.reason : toHttpFailure(error, { what, redact: settings.redact });
   };
   try {
-    const response = await send(call, settings, deadline.signal);
-    const limit = parseRateLimit(response.headers, settings.now());
+    const answer = await send(call, settings, signal);
+    const limit = parseRateLimit(answer.headers, settings.now());
     if (limit !== null) settings.onRateLimit(limit);
-    if (response.status < 200 || response.status > 599) {
-      throw new Failure('response-invalid', `${telling.what}: expected a status of HTTP, found ${response.status}`);
+    if (answer.body === null) {
+      end();
+      return answer;
     }
-    const limits = { maxBytes: settings.maxBodyBytes, what: telling.what };
-    const body = response.body === null ? null : toGuardedBody(response.body, { ...limits, explain, end: deadline.end });
-    return 0 as never;
+    const body = toGuardedBody(answer.body, { maxBytes: settings.maxBodyBytes, what, explain, end });
+    return toResponse(answer, settings.body === 'stream' ? body : await readWhole(body));
   } catch (error) {
     throw explain(error);
   }
+}
+
+async function send({ request, isRead, what }: Call, settings: Settings, signal: AbortSignal): Promise<Response> {
+  const { fetch } = settings;
+  if (!isRead) {
+    const answer = await fetch(request, { signal, redirect: 'manual', dispatcher: createSendOnce(what) });
+    if (toLocation(answer) === null) return answer;
+    await answer.body?.cancel();
+    throw new Failure('response-invalid', `${what}: expected no redirect, found ${answer.status}; only reads follow one`);
+  }
+  const { method } = request;
+  let { url, headers } = request;
+  for (let hops = 0; ; hops++) {
+    const answer = await fetch(url, { method, headers, signal, redirect: 'manual' });
+    const location = toLocation(answer);
+    if (location === null) return answer;
+    await answer.body?.cancel();
+    if (hops === mostHops) throw new Failure('response-invalid', `${what}: expected at most ${mostHops} redirects, found more`);
+    const next = URL.parse(location, url);
+    const isDowngrade = next?.protocol === 'http:' && url.startsWith('https:');
+    if (next === null || isDowngrade || !/^https?:$/.test(next.protocol) || next.username !== '' || next.password !== '') {
+      const found = isDowngrade ? 'from https: to http:' : 'to an address that is none';
+      throw new Failure('response-invalid', `${what}: expected a redirect to a safe address, found one ${found}`);
+    }
+    if (next.origin !== new URL(url).origin) headers = toForeignHeaders(headers);
+    url = next.href;
+  }
+}
+
+function toLocation({ status, headers }: Response): string | null {
+  return [301, 302, 303, 307, 308].includes(status) ? headers.get('location') : null;
+}
+
+/** The same answer with another body. */
+function toResponse(answer: Response, body: ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer>): Response {
+  const { status, statusText, headers, url } = answer;
+  const response = new Response(body, { status, statusText, headers });
+  return Object.defineProperty(response, 'url', { value: url });
 }

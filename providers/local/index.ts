@@ -1,12 +1,10 @@
-import { join } from 'node:path';
-import type { Attempt, JobRef } from '../../src/contract/provider.ts';
 import { defineProvider } from '../../src/contract/provider.ts';
-import type { ControlFile } from '../../src/trainer/files.ts';
 import { check } from './check.ts';
-import { observe, words } from './observe.ts';
+import { observe } from './observe.ts';
 import { predict } from './predict.ts';
-import { writeJsonFile } from './run-folder.ts';
+import { cancel, pause, resume } from './steer.ts';
 import { bind, create, fence, find, prepare } from './submit.ts';
+import { words } from './trainer-words.ts';
 import { translate, type LocalRequest } from './translate.ts';
 
 /** Trains on this machine, in a process of its own that outlives the command which started it. */
@@ -24,9 +22,9 @@ export const local = defineProvider({
   observe,
   predict,
   check,
-  async cancel(_job: JobRef, c: Attempt) {
-    await writeJsonFile(join(c.workDir, 'control.json'), { command: 'cancel' } satisfies ControlFile);
-  },
+  cancel,
+  pause,
+  resume,
   quote() {
     return { currency: 'USD', low: 0, high: 0, source: 'this machine', asOf: null } as const;
   },

@@ -5,81 +5,58 @@ import { Failure, failureKinds, toFailureData, type FailureCode, type FailureDat
 import type { Metric } from '../../src/contract/metric.ts';
 import type { Note } from '../../src/contract/note.ts';
 import type { Artifact, Attempt, JobRef, Observation, Progress } from '../../src/contract/provider.ts';
-import type { Phase } from '../../src/contract/status.ts';
-import { takeRunLock } from '../../src/run-lock.ts';
 import type { TrainerEvent, TrainFile } from '../../src/trainer/files.ts';
-import { readLogTail, readTrainerEvents } from './run-folder.ts';
+import { eventsBegin, isTrainerAlive, listCheckpoints, readLogTail, readTrainerEvents, type EventPlace } from './run-folder.ts';
+import { isEnd, toLastWord, words, type LocalWord } from './trainer-words.ts';
 
 export interface LocalCursor {
-  /** Bytes of `events.jsonl` that were read. */
-  readonly offset: number;
+  readonly place: EventPlace;
+  /** What the trainer's events made of it so far. */
   readonly word: LocalWord;
+  /** Whether it was seen to be gone. */
+  readonly isLost: boolean;
+  /** When it started for the first time. */
+  readonly startedAt: string | null;
 }
 
-/** The trainer's status words: derived from its events, `lost` from its lock. */
-export const words = {
-  starting: 'queued',
-  training: 'running',
-  saved: 'finalizing',
-  finished: 'succeeded',
-  cancelled: 'cancelled',
-  failed: 'failed',
-  lost: 'failed',
-} as const satisfies Record<string, Phase>;
-
-export type LocalWord = keyof typeof words;
+const beginning: LocalCursor = { place: eventsBegin, word: 'starting', isLost: false, startedAt: null };
 
 /** How often a training on this machine is worth a look. */
 const lookMs = 200;
 
-export async function observe(job: JobRef, cursor: LocalCursor | null, c: Attempt): Promise<Observation<LocalCursor>> {
-  const from = cursor ?? { offset: 0, word: 'starting' };
+export async function observe(_job: JobRef, cursor: LocalCursor | null, c: Attempt): Promise<Observation<LocalCursor>> {
+  c.signal.throwIfAborted();
   const living = isTrainerAlive(c.workDir);
-  const { events, offset } = await readTrainerEvents(c.workDir, from.offset);
-  const spoken = events.reduce<LocalWord>((word, event) => toWord(event) ?? word, from.word);
-  const ended = ['succeeded', 'failed', 'cancelled'].includes(words[spoken]);
+  const { events, place, isFromStart } = await readTrainerEvents(c.workDir, (cursor ?? beginning).place);
+  const from = isFromStart || cursor === null ? beginning : cursor;
+  const spoken = toLastWord(events, from.word);
   // Asked before the events were read: a trainer that was gone by then has written all that it ever will.
-  const word = !ended && !living ? 'lost' : spoken;
+  const isLost = !living && !isEnd(spoken) && spoken !== 'paused';
+  const word = isLost ? 'lost' : spoken;
   const failed = events.find((event) => event.type === 'training-failed');
+  const startedAt = from.startedAt ?? events.find((event) => event.type === 'trainer-started')?.at ?? null;
+  const loss = isLost && (!from.isLost || events.length > 0) ? [{ at: c.now().toISOString(), text: await toLossText(c.workDir) }] : [];
   return {
     status: { phase: words[word], raw: word },
     progress: events.reduce<Progress | null>((progress, event) => toProgress(event) ?? progress, null),
     metrics: events.flatMap(toMetrics),
-    logs: events.flatMap((event) => toLogText(event).map((text) => ({ at: event.at, text }))),
+    logs: [...events.flatMap((event) => toLogText(event).map((text) => ({ at: event.at, text }))), ...loss],
     artifacts: await toArtifacts(events, c),
-    checkpoint: null,
+    checkpoint: await findCheckpoint(events, cursor === null ? c.workDir : null),
     notes: events.flatMap((event) => toNotes(event, c.workDir)),
-    failure: failed !== undefined ? toTrainerFailure(failed) : word === 'lost' ? await toLostFailure(job, c.workDir) : null,
-    startedAt: events.find((event) => event.type === 'trainer-started')?.at ?? null,
-    finishedAt: ended ? (events.findLast((event) => toWord(event) === spoken)?.at ?? null) : null,
-    cursor: { offset, word },
+    failure: failed === undefined ? null : toTrainerFailure(failed),
+    startedAt,
+    finishedAt: isEnd(spoken) ? (events.findLast((event) => toLastWord([event], 'starting') === spoken)?.at ?? null) : null,
+    cursor: { place, word: spoken, isLost, startedAt },
     nextInMs: lookMs,
   };
 }
 
-function isTrainerAlive(folder: string): boolean {
-  const lock = takeRunLock(join(folder, 'run.lock.db'), 0);
-  lock?.release();
-  return lock === null;
-}
-
-function toWord(event: TrainerEvent): LocalWord | null {
-  switch (event.type) {
-    case 'trainer-started':
-      return 'starting';
-    case 'data-read':
-    case 'step-finished':
-    case 'epoch-evaluated':
-      return 'training';
-    case 'model-written':
-      return event.folder === 'model' ? 'saved' : null;
-    case 'training-finished':
-      return 'finished';
-    case 'training-cancelled':
-      return 'cancelled';
-    case 'training-failed':
-      return 'failed';
-  }
+/** The newest checkpoint that these events tell of, or that lies in the folder where one is given. */
+async function findCheckpoint(events: readonly TrainerEvent[], folder: string | null): Promise<number | null> {
+  const told = events.flatMap((event) => (event.type === 'checkpoint-written' ? event.step : []));
+  const steps = folder === null ? told : [...told, ...(await listCheckpoints(folder))];
+  return steps.length === 0 ? null : Math.max(...steps);
 }
 
 function toProgress(event: TrainerEvent): Progress | null {
@@ -125,6 +102,14 @@ function toLogText(event: TrainerEvent): string[] {
       return [`cancelled after ${event.step} steps`];
     case 'training-failed':
       return [`failed: ${event.message}`];
+    case 'training-paused':
+      return [`paused after step ${event.step}`];
+    case 'training-resumed':
+      return [event.step === 0 ? 'starts again from the beginning: there is no checkpoint' : `goes on after step ${event.step}`];
+    case 'checkpoint-written':
+      return [];
+    case 'checkpoint-skipped':
+      return [event.reason];
   }
 }
 
@@ -148,6 +133,10 @@ function toNotes(event: TrainerEvent, folder: string): Note[] {
   if (event.type === 'data-read' && event.truncated > 0) {
     return [{ type: 'warning', message: `${event.truncated} rows were longer than the model reads and were cut` }];
   }
+  if (event.type === 'checkpoint-skipped') return [{ type: 'warning', message: event.reason }];
+  if (event.type === 'training-resumed' && event.changed !== null) {
+    return [{ type: 'warning', message: `the training goes on with other programs, which may change its last digits: ${event.changed}` }];
+  }
   if (event.type === 'model-written' && event.folder === 'unfinished') {
     return [
       { type: 'warning', message: `the weights of step ${event.step} lie in ${join(folder, event.folder)}; the training did not end` },
@@ -161,8 +150,7 @@ function toTrainerFailure(event: Extract<TrainerEvent, { type: 'training-failed'
   return toFailureData(new Failure(code, event.message, event.hint === null ? {} : { hint: event.hint }));
 }
 
-async function toLostFailure(job: JobRef, folder: string): Promise<FailureData> {
+async function toLossText(folder: string): Promise<string> {
   const tail = await readLogTail(folder);
-  const message = `the trainer (${job.id}) is gone without having said why${tail === '' ? '' : `; its last words:\n${tail}`}`;
-  return toFailureData(new Failure('trainer-died', message, { hint: 'submit again with --again' }));
+  return `the trainer is gone without having said why${tail === '' ? '' : `; its last words:\n${tail}`}`;
 }

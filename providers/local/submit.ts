@@ -1,15 +1,14 @@
-import { once } from 'node:events';
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir, open, statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { Failure, toFailureData } from '../../src/failure.ts';
+import { Failure, toFailureData, toFileFailure } from '../../src/failure.ts';
 import { SubmitFailure, type Attempt, type JobRef } from '../../src/contract/provider.ts';
 import { readModelFolder } from '../../src/model-files/model-folder.ts';
 import { takeRunLock } from '../../src/run-lock.ts';
 import type { RunKey } from '../../src/spec/run-key.ts';
-import { spawnTraining } from '../../src/spawn.ts';
 import type { FenceFile, TrainFile, TrainRow } from '../../src/trainer/files.ts';
-import { readLogTail, readTrainerEvents, writeJsonFile } from './run-folder.ts';
+import { eventsBegin, readLogTail, readTrainerEvents, writeJsonFile } from './run-folder.ts';
+import { startLookMs, startMs, startTrainer } from './start-trainer.ts';
 import type { LocalRequest } from './translate.ts';
 
 /** Rows as they were written to the run folder; paths are relative to it. */
@@ -18,15 +17,19 @@ export interface LocalPrepared {
   readonly validation: string | null;
 }
 
-/** Writes the mapped, split rows into the run folder, after a look whether the model is still the one that was planned with. */
+/**
+ * Writes the mapped, split rows into the run folder, after a look whether the model is still the one that was planned with.
+ * @throws Failure `model-invalid`, `data-invalid`, `disk-full`
+ */
 export async function prepare(request: LocalRequest, c: Attempt): Promise<LocalPrepared> {
+  c.signal.throwIfAborted();
   const { revision } = readModelFolder(request.model.folder);
   if (revision !== request.model.revision) {
     throw new Failure('model-invalid', `${request.model.folder} has changed since the run was accepted`, {
       hint: 'submit the job again: the changed model makes a new run',
     });
   }
-  await mkdir(join(c.workDir, 'rows'), { recursive: true });
+  const folder = join(c.workDir, 'rows');
   const write = async (part: 'train' | 'validation'): Promise<string> => {
     const name = `rows/${part}.jsonl`;
     await using file = await open(join(c.workDir, name), 'w', 0o600);
@@ -42,7 +45,12 @@ export async function prepare(request: LocalRequest, c: Attempt): Promise<LocalP
     await file.writeFile(lines);
     return name;
   };
-  return { train: await write('train'), validation: c.facts.validation === null ? null : await write('validation') };
+  try {
+    await mkdir(folder, { recursive: true });
+    return { train: await write('train'), validation: c.facts.validation === null ? null : await write('validation') };
+  } catch (error) {
+    throw toFileFailure(error, 'rows of the run', folder);
+  }
 }
 
 export function bind(request: LocalRequest, prepared: LocalPrepared, key: RunKey, attempt: number): TrainFile {
@@ -63,46 +71,52 @@ function toJobRef(wire: { nonce: string; attempt: number }, at: string): JobRef 
   return { provider: 'local', id: wire.nonce, place: hostname(), attempt: wire.attempt, createdAt: at, url: null };
 }
 
-/** How long a trainer may take to say that it has started. */
-const startMs = 30_000;
-const lookMs = 20;
-
 /** Starts the trainer as a process of its own and waits for its first sign of life. */
 export async function create(wire: TrainFile, c: Attempt): Promise<JobRef> {
+  c.signal.throwIfAborted();
   await writeJsonFile(join(c.workDir, 'train.json'), wire);
-  const child = spawnTraining(c.workDir, join(c.workDir, 'trainer.log'));
-  const exited = once(child, 'exit').then(() => true);
-  for (let waited = 0; waited < startMs; waited += lookMs) {
-    const ended = await Promise.race([exited, c.wait(lookMs).then(() => false)]);
-    const job = await findStarted(c);
-    if (job !== null) return job;
-    if (ended) {
-      const failure = new Failure('trainer-died', `the trainer ended before it began: ${await readLogTail(c.workDir)}`);
-      throw new SubmitFailure('refused', toFailureData(failure));
-    }
+  const job = await startTrainer(c, async () => await findStarted(c));
+  if (job === null) {
+    const failure = new Failure('trainer-died', `the trainer ended before it began: ${await readLogTail(c.workDir)}`);
+    throw new SubmitFailure('refused', toFailureData(failure));
   }
-  throw new Failure('trainer-died', `the trainer gave no sign of life within ${startMs / 1000} s`);
+  if (job === undefined) throw new Failure('trainer-died', `the trainer gave no sign of life within ${startMs / 1000} s`);
+  return job;
 }
 
+/** The last attempt that has started, with its first start: it may have been paused or interrupted since. */
 async function findStarted(c: Attempt): Promise<JobRef | null> {
-  const { events } = await readTrainerEvents(c.workDir, 0);
-  const started = events.findLast((event) => event.type === 'trainer-started');
-  return started === undefined ? null : toJobRef(started, started.at);
+  const { events } = await readTrainerEvents(c.workDir, eventsBegin);
+  const starts = events.filter((event) => event.type === 'trainer-started');
+  const first = starts.find(({ nonce }) => nonce === starts.at(-1)!.nonce);
+  return first === undefined ? null : toJobRef(first, first.at);
 }
 
 /** The run's training: the one whose trainer said that it has started. */
 export async function find(_request: LocalRequest, _prepared: readonly LocalPrepared[], c: Attempt): Promise<JobRef[]> {
+  c.signal.throwIfAborted();
   const job = await findStarted(c);
   return job === null ? [] : [job];
 }
 
-/** Forbids trainers up to this attempt to start any more. A trainer that has started is left alone: it will be found. */
+/**
+ * Forbids trainers up to this attempt to start any more. A trainer that has started is left alone: it will be found. One that holds
+ * the lock and has not spoken yet is waited for.
+ *
+ * @throws Failure `timeout` when it does not speak
+ */
 export async function fence(_prepared: LocalPrepared, c: Attempt): Promise<void> {
-  const lock = takeRunLock(join(c.workDir, 'run.lock.db'), 0);
-  if (lock === null) return;
-  try {
-    await writeJsonFile(join(c.workDir, 'fence.json'), { attempt: c.attempt } satisfies FenceFile);
-  } finally {
-    lock.release();
+  for (let waited = 0; waited < startMs; waited += startLookMs) {
+    const lock = takeRunLock(join(c.workDir, 'run.lock.db'), 0);
+    if (lock !== null) {
+      try {
+        return await writeJsonFile(join(c.workDir, 'fence.json'), { attempt: c.attempt } satisfies FenceFile);
+      } finally {
+        lock.release();
+      }
+    }
+    if ((await findStarted(c)) !== null) return;
+    await c.wait(startLookMs);
   }
+  throw new Failure('timeout', `a process holds ${join(c.workDir, 'run.lock.db')} and does not say that its training has started`);
 }

@@ -11,6 +11,8 @@ const LocalOptions = z.strictObject({
   backend: z.enum(['wasm', 'cpu']).optional(),
   /** Rows per forward pass; smaller ones need less memory and give the same gradient. */
   microBatchSize: z.int().positive().optional(),
+  /** Optimizer steps between checkpoints; absent: at the ends of epochs, and every half a minute. */
+  checkpointSteps: z.int().positive().optional(),
 });
 
 /** A training of this machine, complete. */
@@ -74,6 +76,7 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
     maxGradNorm: take('maxGradNorm'),
     select: take('select'),
     seed: take('seed'),
+    checkpointSteps: options.checkpointSteps ?? null,
   };
   if (training.steps !== null) notes.push({ type: 'sent', field: 'training.steps', value: training.steps });
   addUnsupported(spec.training, spec.prompt, notes);

@@ -16,6 +16,8 @@ interface SharedFlags {
 export interface RunOptions {
   /** Providers beside those that come with the program. */
   readonly providers?: readonly Provider[];
+  /** A worker that says nothing for so long is taken for dead, and another one goes on with its run. */
+  readonly leaseMs?: number;
 }
 
 /** Runs one command line and resolves with its exit status. Prints every failure; throws none. */

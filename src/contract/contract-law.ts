@@ -2,6 +2,7 @@ import { toCallLaws } from './law-calls.ts';
 import { createLives } from './law-life.ts';
 import { toObserveLaws } from './law-observe.ts';
 import { toSecretLaw } from './law-secrets.ts';
+import { toSteerLaws } from './law-steer.ts';
 import type { Law, LawSubject, LawWorld } from './law-subject.ts';
 import { toSubmitLaws } from './law-submit.ts';
 import { toTranslateLaws } from './law-translate.ts';
@@ -20,6 +21,7 @@ export function contractLaw<World extends LawWorld>(subject: LawSubject<World>):
     ...toSubmitLaws(subject),
     ...toCallLaws(subject),
     ...toObserveLaws(subject, lives),
+    ...toSteerLaws(subject),
     toSecretLaw(subject, lives),
   ];
 }

@@ -1,12 +1,12 @@
 import { expectEqual, expectFailureData, expectIsoTime, expectJson, expectThat, inWorld, toLaw, toStored } from './law-checks.ts';
-import { pauseMs, type Life, type Look } from './law-life.ts';
+import type { Life, Look } from './law-life.ts';
 import type { Law, LawSubject, LawWorld } from './law-subject.ts';
 import { makeReady } from './law-ready.ts';
-import { isTerminalPhase, terminalPhases, type TerminalPhase } from './status.ts';
+import { terminalPhases, type TerminalPhase } from './status.ts';
 
 type Lives = (end: TerminalPhase) => Promise<Life>;
 
-/** What `observe` and `cancel` promise, held against a job's life to each end that the subject can bring about. */
+/** What `observe` promises, held against a job's life to each end that the subject can bring about. */
 export function toObserveLaws<World extends LawWorld>(subject: LawSubject<World>, lives: Lives): Law[] {
   const { provider } = subject;
   const ends = terminalPhases.filter((end) => subject.ends[end] !== undefined);
@@ -50,13 +50,6 @@ export function toObserveLaws<World extends LawWorld>(subject: LawSubject<World>
       expectThat(failures.length > 0, 'the failure of a job that failed', 'one, with its end', null);
       for (const failure of failures) expectFailureData('the failure of a job that failed', failure);
     }),
-    toLaw(
-      'cancel may be asked again, of a job that runs and of one that has ended',
-      provider.cancel === undefined ? 'cancel' : null,
-      async () => {
-        await inWorld(subject, async (world) => await checkCancel(subject, world));
-      },
-    ),
   ];
 }
 
@@ -125,19 +118,4 @@ async function checkUnknownWords<World extends LawWorld>(subject: LawSubject<Wor
     expectEqual(`the status of a job whose service says "${word}"`, seen.status, { phase: 'unknown', raw: word });
     cursor = toStored(seen.cursor);
   }
-}
-
-async function checkCancel<World extends LawWorld>({ ends, inputs }: LawSubject<World>, world: World): Promise<void> {
-  const { wire, c } = await makeReady(world, ends.cancelled?.input ?? inputs.base);
-  const job = await world.provider.create(wire, c);
-  await world.provider.cancel!(job, c);
-  await world.provider.cancel!(job, c);
-  await ends.cancelled?.bring?.(world, job);
-  let seen = await world.provider.observe(job, null, c);
-  for (let looks = 0; !isTerminalPhase(seen.status.phase); looks++) {
-    expectThat(looks < 10_000, 'a cancelled job', 'an end', seen.status);
-    await c.wait(seen.nextInMs ?? pauseMs);
-    seen = await world.provider.observe(job, toStored(seen.cursor), c);
-  }
-  await world.provider.cancel!(job, c);
 }

@@ -21,8 +21,12 @@ export interface ComparisonWorld {
  * @throws Failure `run-not-found` where none has a model
  */
 export async function compareRuns(world: ComparisonWorld, runs: readonly StoredRun[], limit = Infinity): Promise<Comparison[]> {
-  const finished = runs.filter(({ record }) => record.artifacts.length > 0);
+  const canAnswer = ({ record: { plan } }: StoredRun): boolean =>
+    world.provider(plan.spec.provider, plan.spec.target).predict !== undefined;
+  const ended = runs.filter(({ record }) => record.artifacts.length > 0);
+  const finished = ended.filter(canAnswer);
   const [newest] = finished;
+  if (newest === undefined && ended.length > 0) return [];
   if (newest === undefined) {
     throw new Failure('run-not-found', 'none of these runs has a tuned model yet', { hint: '`orchestrate wait` waits for it' });
   }

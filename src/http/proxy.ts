@@ -1,4 +1,3 @@
-import { setGlobalProxyFromEnv } from 'node:http';
 import { Failure } from '../failure.ts';
 
 const names = ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'];
@@ -10,7 +9,8 @@ const names = ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'];
 export function useEnvironmentProxy(environment: NodeJS.ProcessEnv): () => void {
   if (!names.some((name) => (environment[name] ?? '') !== '')) return () => {};
   try {
-    return setGlobalProxyFromEnv(environment);
+    // Not imported: importing node:http loads all of fetch, which most commands never need.
+    return process.getBuiltinModule('node:http').setGlobalProxyFromEnv(environment);
   } catch {
     // Neither its address nor the error is shown: a proxy's address may hold a password.
     throw new Failure('configuration-invalid', `expected an address such as http://proxy.example:3128 in ${names.join(', ')}`, {

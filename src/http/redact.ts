@@ -27,14 +27,17 @@ export class Secret {
   }
 }
 
-/** What credentials look like, for those that nobody told us: services echo keys, and redirects carry signed addresses. */
+/**
+ * What credentials look like, for those that nobody told us: services echo keys, and redirects carry signed addresses. Each begins where
+ * a word begins, so that a long hostile text takes time in proportion to its length.
+ */
 const shapes: readonly (readonly [RegExp, string])[] = [
   [/\b(Bearer|Basic)[ \t]+[\w.~+/=-]{8,}/gi, `$1 ${mask}`],
-  [/\bsk-(?=[\w*-]*[\d*])[\w*-]{12,}/g, mask],
+  [/(?<![\w-])sk-(?=[\w*-]*[\d*])[\w*-]{12,}/g, mask],
   [/\bhf_[A-Za-z0-9]{12,}/g, mask],
   [/\bwhsec_[\w+/=-]{12,}/g, mask],
   [/\bAKIA[A-Z0-9]{16}\b/g, mask],
-  [/\beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*/g, mask], // a JWT: base64url of `{"…`, twice, and its signature
+  [/(?<![\w-])eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*/g, mask], // a JWT: base64url of `{"…`, twice, and its signature
   [/([?&](?:[\w-]*(?:signature|token|secret|api-?key)|sig)=)[^&\s"'<>]+/gi, `$1${mask}`],
   [/(\/\/)[^/\s:@]+:[^/\s@]+@/g, `$1${mask}@`],
 ];

@@ -1,5 +1,6 @@
 import type { Sent } from '../contract/provider.ts';
 import { Failure, isFailure, toFailureData, toSystemCode, type FailureCode } from '../failure.ts';
+import { createRedactor } from './redact.ts';
 import { parseRetryAfter } from './retry-after.ts';
 
 /** How a call ended that may cost: whether it was sent, and what is said about it. Made for `SubmitFailure`. */
@@ -29,6 +30,7 @@ export interface Telling {
 const sentByCode: Readonly<Partial<Record<FailureCode, Sent>>> = {
   'request-unsent': 'no',
   'service-unreachable': 'no',
+  'certificate-invalid': 'no',
   'credentials-invalid': 'refused',
   'request-refused': 'refused',
   'quota-exhausted': 'refused',
@@ -41,11 +43,11 @@ export function toSendOutcome(thrown: unknown, telling?: Partial<Telling>): Send
   return { sent: sentByCode[failure.code] ?? 'unknown', failure };
 }
 
-const plain: Telling = { what: 'the request', redact: (text) => text, now: new Date(0) };
+const redactShapes = createRedactor([]);
 
 /** Whatever a request threw as a Failure: our own, an SDK's error with the service's answer in it, or the network's. */
 export function toHttpFailure(thrown: unknown, told: Partial<Telling> = {}): Failure {
-  const telling = { ...plain, now: new Date(), ...told };
+  const telling = { what: 'the request', redact: redactShapes, now: new Date(), ...told };
   for (const error of toChain(thrown)) {
     if (isFailure(error)) return error;
     const answer = toAnswer(error);
@@ -53,7 +55,9 @@ export function toHttpFailure(thrown: unknown, told: Partial<Telling> = {}): Fai
     const failure = toTransportFailure(error, telling);
     if (failure !== null) return failure;
   }
-  return new Failure('unexpected', telling.redact(`${telling.what}: ${toFailureData(thrown).message}`));
+  const isOfFetch = toChain(thrown).some((error) => error instanceof TypeError && /^(fetch failed|terminated)$/.test(error.message));
+  const message = toFailureData(toChain(thrown).at(-1)).message;
+  return new Failure(isOfFetch ? 'service-unavailable' : 'unexpected', telling.redact(`${telling.what}: ${message}`));
 }
 
 /** An error and what caused it, outermost first. */
@@ -66,7 +70,13 @@ function toChain(error: unknown): unknown[] {
 /** The answer inside an error of the SDKs `openai` (`status`, `error`) and `@huggingface/hub` (`statusCode`, `data`). */
 function toAnswer(error: unknown): FailedAnswer | null {
   if (!(error instanceof Error)) return null;
-  const { status, statusCode, error: inner, data, headers } = error as Partial<Record<string, unknown>>;
+  const {
+    status,
+    statusCode,
+    error: inner,
+    data,
+    headers,
+  } = error as Error & Readonly<Partial<Record<'status' | 'statusCode' | 'error' | 'data' | 'headers', unknown>>>;
   const headersFound = headers instanceof Headers ? headers : new Headers();
   if (typeof status === 'number') return { status, headers: headersFound, body: inner == null ? '' : { error: inner } };
   if (typeof statusCode === 'number') return { status: statusCode, headers: headersFound, body: data };
@@ -80,8 +90,10 @@ export function toAnswerFailure({ status, headers, body }: FailedAnswer, { what,
   const own = parseServiceError(body);
   const code = toAnswerCode(status, own);
   const retryAfterMs = parseRetryAfter(headers, now);
-  const found = own?.message ?? (typeof body === 'string' && body.trim() !== '' ? 'a body that is not its own JSON error' : 'no reason');
-  return new Failure(code, redact(`${what}: expected success, found ${status} with ${toShort(found)}`), {
+  const found = redact(
+    own?.message ?? (typeof body === 'string' && body.trim() !== '' ? 'a body that is not its own JSON error' : 'no reason'),
+  );
+  return new Failure(code, `${redact(what)}: expected success, found ${status} with ${toShort(found)}`, {
     ...(retryAfterMs === null ? {} : { retryAfterMs }),
     ...(code === 'credentials-invalid' ? { hint: 'check the credential, what it may do, and where it comes from' } : {}),
   });
@@ -134,18 +146,26 @@ const slow = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
 
 /** A failure of the network or of what came over it; null where the error says nothing of the kind. */
 function toTransportFailure(error: unknown, { what, redact }: Telling): Failure | null {
-  const code = toSystemCode(error);
+  const code = toSystemCode(error instanceof AggregateError ? error.errors[0] : error);
   const toFailure = (kind: FailureCode, found: string, hint?: string): Failure =>
     new Failure(kind, redact(`${what}: ${found}`), hint === undefined ? {} : { hint });
   if (error instanceof Error && error.name === 'AbortError') return toFailure('interrupted', 'interrupted before its answer');
+  if (error instanceof Error && error.name === 'TimeoutError') return toFailure('timeout', 'expected an answer in time, found none');
+  if (error instanceof Error && error.name === 'HTTPParserError')
+    return toFailure('response-invalid', 'expected HTTP, found something else');
   if (error instanceof SyntaxError) return toFailure('response-invalid', 'expected JSON, found other text');
   if (code === null) return null;
   if (certificate.test(code)) {
-    return toFailure('service-unreachable', `the certificate of the service is not valid (${code})`, 'nothing was sent; check the address');
+    return toFailure(
+      'certificate-invalid',
+      `the certificate of the service is not accepted (${code})`,
+      'nothing was sent; check the address',
+    );
   }
   if (isUnreached(error)) return toFailure('service-unreachable', `no connection (${code})`, 'check the network and the address');
-  if (slow.has(code)) return toFailure('timeout', 'no answer in time');
-  if (/^(HPE_|Z_|ERR__?ERROR_|UND_ERR_HEADERS_OVERFLOW)/.test(code)) return toFailure('response-invalid', `an answer that is not HTTP (${code})`);
+  if (slow.has(code)) return toFailure('timeout', 'expected an answer in time, found none');
+  if (/^(HPE_|Z_|ERR__?ERROR_|UND_ERR_HEADERS_OVERFLOW)/.test(code))
+    return toFailure('response-invalid', `expected an answer that can be read, found one that cannot (${code})`);
   return toFailure('service-unavailable', `the connection broke (${code})`);
 }
 
@@ -154,9 +174,4 @@ function isUnreached(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(isUnreached);
   if (!(error instanceof Error)) return false;
   return unreached.has(toSystemCode(error) ?? '') || ('syscall' in error && error.syscall === 'connect');
-}
-
-/** Whether the network failed in a way that may be over in a moment: a read is then tried again. */
-export function isPassing({ code, message }: Failure): boolean {
-  return (code === 'service-unreachable' && !message.includes('certificate')) || code === 'service-unavailable';
 }

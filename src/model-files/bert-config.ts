@@ -1,4 +1,5 @@
 import { Failure } from '../failure.ts';
+import { toShown } from './to-shown.ts';
 
 /** The sizes of a BERT encoder (Devlin et al. 2019), as its config.json gives them. */
 export interface BertConfig {
@@ -28,13 +29,14 @@ export interface BertConfig {
  */
 export function parseBertConfig(config: Readonly<Record<string, unknown>>, path: string): BertConfig {
   const invalid = (field: string, expected: string): Failure =>
-    new Failure('model-invalid', `${path}: ${field}: expected ${expected}, found ${String(JSON.stringify(config[field])).slice(0, 100)}`);
-  const toSize = (field: string, most: number, absent?: number): number => {
+    new Failure('model-invalid', `${path}: ${field}: expected ${expected}, found ${toShown(config[field])}`);
+  const toWhole = (field: string, least: number, most: number, absent?: number): number => {
     const value = config[field] ?? absent;
-    if (!Number.isSafeInteger(value) || (value as number) < 1 || (value as number) > most)
-      throw invalid(field, `a whole number from 1 to ${most}`);
+    if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most)
+      throw invalid(field, `a whole number from ${least} to ${most}`);
     return value as number;
   };
+  const toSize = (field: string, most: number, absent?: number): number => toWhole(field, 1, most, absent);
   const toNumber = (field: string, least: number, most: number, absent: number): number => {
     const value = config[field] ?? absent;
     if (typeof value !== 'number' || !(value >= least && value <= most)) throw invalid(field, `a number from ${least} to ${most}`);
@@ -66,6 +68,6 @@ export function parseBertConfig(config: Readonly<Record<string, unknown>>, path:
     attentionDropout: toNumber('attention_probs_dropout_prob', 0, 0.99, 0.1),
     classifierDropout: toNumber('classifier_dropout', 0, 0.99, hiddenDropout),
     initializerRange: toNumber('initializer_range', 0, 10, 0.02),
-    padTokenId: toNumber('pad_token_id', 0, vocabSize - 1, 0),
+    padTokenId: toWhole('pad_token_id', 0, vocabSize - 1, 0),
   };
 }

@@ -1,11 +1,16 @@
 /** A model as Hugging Face's libraries save it: a folder with config.json, weights in safetensors, and a tokenizer. */
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, readSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Failure, toFileFailure } from '../failure.ts';
 import { parseBertConfig, type BertConfig } from './bert-config.ts';
+import { toBertRules } from './bert-parameters.ts';
+import { findParameters } from './find-parameters.ts';
+import { openRegularFile } from './open-regular-file.ts';
 import { isObject, readJsonObject } from './read-json.ts';
+import { readTokenizerFiles } from './read-tokenizer-files.ts';
 import { readSafetensorsIndex, type SafetensorsIndex } from './safetensors.ts';
+import { toShown } from './to-shown.ts';
 
 const supportedFamilies = ['bert'];
 const maxConfigBytes = 2 ** 20;
@@ -28,7 +33,8 @@ export interface ModelFolder {
 }
 
 /**
- * Reads what is in a model folder without its weights.
+ * Reads what is in a model folder without the numbers of its weights. Whether all files can be used is checked here, before anything
+ * is made from them.
  *
  * @throws Failure `file-missing` when there is no such folder; `model-invalid` when a file is missing, broken or not supported
  */
@@ -38,25 +44,19 @@ export function readModelFolder(folder: string): ModelFolder {
   const json = readJsonObject(path, 'model configuration', maxConfigBytes);
   const family = json['model_type'];
   if (typeof family !== 'string' || !supportedFamilies.includes(family)) {
-    throw new Failure(
-      'model-invalid',
-      `${path}: model_type: expected one of ${supportedFamilies.join(', ')}, found ${String(JSON.stringify(family)).slice(0, 100)}`,
-      {
-        hint: 'Choose a model of a supported family, or another provider for this one.',
-      },
-    );
+    throw new Failure('model-invalid', `${path}: model_type: expected one of ${supportedFamilies.join(', ')}, found ${toShown(family)}`, {
+      hint: 'Choose a model of a supported family, or another provider for this one.',
+    });
   }
-  requireFile(
-    folder,
-    'tokenizer.json',
-    'Write one with transformers: AutoTokenizer.from_pretrained(folder, use_fast=True).save_pretrained(folder)',
-  );
+  readTokenizerFiles(folder);
   const config = parseBertConfig(json, path);
   const weights = findWeightFiles(folder).map((name) => readSafetensorsIndex(join(folder, name)));
+  const labels = toLabels(json, weights, path);
+  findParameters(weights, toBertRules(config, labels?.length ?? null));
   return {
     folder,
     config,
-    labels: toLabels(json, weights, path),
+    labels,
     maxPositions: config.maxPositions,
     weights,
     revision: readRevision(folder),
@@ -107,10 +107,7 @@ function findWeightFiles(folder: string): string[] {
     throw new Failure('model-invalid', `${indexPath}: expected a "weight_map" with 1 to ${maxShards} files, found ${names.length}`);
   return names.map((name) => {
     if (typeof name !== 'string' || name !== basename(name) || !name.endsWith('.safetensors')) {
-      throw new Failure(
-        'model-invalid',
-        `${indexPath}: expected names of .safetensors files in the same folder, found ${String(JSON.stringify(name)).slice(0, 100)}`,
-      );
+      throw new Failure('model-invalid', `${indexPath}: expected names of .safetensors files in the same folder, found ${toShown(name)}`);
     }
     return basename(requireFile(folder, name, 'Download the model again: a part is missing.'));
   });
@@ -120,7 +117,8 @@ function findWeightFiles(folder: string): string[] {
 function toLabels(json: Readonly<Record<string, unknown>>, weights: readonly SafetensorsIndex[], path: string): string[] | null {
   const head = weights.map((index) => index.entries.get('classifier.weight')).find((entry) => entry !== undefined);
   const { architectures, id2label } = json;
-  const isClassifier = !Array.isArray(architectures) || architectures.some((name) => String(name).endsWith('ForSequenceClassification'));
+  const isClassifier =
+    !Array.isArray(architectures) || architectures.some((name) => typeof name === 'string' && name.endsWith('ForSequenceClassification'));
   if (!head || !isClassifier) return null;
   const count = head.shape[0] ?? 0;
   if (id2label === undefined) return Array.from({ length: Math.min(count, maxLabels) }, (_, i) => `LABEL_${i}`); // transformers' default
@@ -142,14 +140,13 @@ function isLabels(labels: readonly unknown[]): labels is string[] {
 function hashFile(path: string): string {
   const hash = createHash('sha256');
   const chunk = Buffer.alloc(2 ** 20);
-  let file: number | undefined;
+  const file = openRegularFile(path, 'model file');
   try {
-    file = openSync(path, 'r');
     for (let count = readSync(file, chunk); count > 0; count = readSync(file, chunk)) hash.update(chunk.subarray(0, count));
   } catch (error) {
     throw toFileFailure(error, 'model file', path);
   } finally {
-    if (file !== undefined) closeSync(file);
+    closeSync(file);
   }
   return hash.digest('hex');
 }

@@ -3,8 +3,9 @@
  * the tensors' bytes. Nothing in the file is believed before it is checked, and nothing is allocated that the file's real size does
  * not cover.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import { Failure, toFileFailure } from '../failure.ts';
+import { openRegularFile } from './open-regular-file.ts';
 import { isObject } from './read-json.ts';
 import { scanKeys } from './scan-keys.ts';
 
@@ -96,7 +97,8 @@ export function readTensor(index: SafetensorsIndex, name: string): Float32Array 
   return new Float32Array(Uint32Array.from(halves, (half) => half << 16).buffer); // BF16 is the upper half of a float32
 }
 
-function isWidened(dtype: TensorDtype): dtype is 'F32' | 'F16' | 'BF16' {
+/** Whether `readTensor` gives numbers of this type. */
+export function isWidened(dtype: TensorDtype): dtype is 'F32' | 'F16' | 'BF16' {
   return dtype === 'F32' || dtype === 'F16' || dtype === 'BF16';
 }
 
@@ -166,14 +168,13 @@ function isSizes(value: unknown): value is number[] {
 }
 
 function withFile<T>(path: string, use: (file: number) => T): T {
-  let file: number | undefined;
+  const file = openRegularFile(path, 'weights file');
   try {
-    file = openSync(path, 'r');
     return use(file);
   } catch (error) {
     throw toFileFailure(error, 'weights file', path);
   } finally {
-    if (file !== undefined) closeSync(file);
+    closeSync(file);
   }
 }
 
@@ -189,7 +190,9 @@ function readAt(file: number, path: string, position: number, length: number): B
 }
 
 function invalid(path: string, problem: string): Failure {
-  return new Failure('model-invalid', `${path}: not a valid safetensors file: ${problem}`);
+  return new Failure('model-invalid', `${path}: not a valid safetensors file: ${problem}`, {
+    hint: 'The file is damaged or cut short, or it is something else: download it or save it again.',
+  });
 }
 
 /** A name from a foreign file, shortened, with control characters escaped. */

@@ -1,8 +1,7 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import * as tokenizers from '@huggingface/tokenizers';
 import { Failure } from '../failure.ts';
-import { isObject, readJsonObject } from './read-json.ts';
+import { isObject } from './read-json.ts';
+import { readTokenizerFiles } from './read-tokenizer-files.ts';
 
 /** What we use of the library. Its own declarations name files without endings, which Node's resolution does not find. */
 interface LibraryTokenizer {
@@ -18,8 +17,6 @@ interface LibraryTokenizer {
   } | null;
 }
 const library = tokenizers as unknown as { readonly Tokenizer: new (definition: object, config: object) => LibraryTokenizer };
-
-const maxTokenizerBytes = 64 * 2 ** 20;
 
 /** A text, or a pair of texts, as the model reads it. */
 export interface EncodedText {
@@ -45,15 +42,7 @@ export interface Tokenizer {
  * @throws Failure `model-invalid` when there is no tokenizer.json or it cannot be used
  */
 export function readTokenizer(folder: string): Tokenizer {
-  const path = join(folder, 'tokenizer.json');
-  if (!existsSync(path)) {
-    throw new Failure('model-invalid', `the model folder has no tokenizer.json: ${folder}`, {
-      hint: 'Write one with transformers: AutoTokenizer.from_pretrained(folder, use_fast=True).save_pretrained(folder)',
-    });
-  }
-  const configPath = join(folder, 'tokenizer_config.json');
-  const definition = readJsonObject(path, 'tokenizer', maxTokenizerBytes);
-  const config = existsSync(configPath) ? readJsonObject(configPath, 'tokenizer configuration', maxTokenizerBytes) : {};
+  const { path, definition, config } = readTokenizerFiles(folder);
   const found = guard(path, () => new library.Tokenizer(definition, config));
 
   const prepare = toPreparation(definition['normalizer']);

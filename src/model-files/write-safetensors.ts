@@ -18,7 +18,7 @@ export function writeSafetensors(path: string, tensors: readonly TensorToWrite[]
   const temporary = `${path}.${process.pid}.tmp`;
   const file = openSync(temporary, 'w', 0o600);
   try {
-    for (const bytes of toParts(tensors)) writeAll(file, bytes);
+    for (const bytes of toSafetensorsParts(tensors)) writeAll(file, bytes);
     fsyncSync(file);
   } catch (error) {
     rmSync(temporary, { force: true });
@@ -40,7 +40,8 @@ export function flushFolder(folder: string): void {
   }
 }
 
-function* toParts(tensors: readonly TensorToWrite[]): Generator<Uint8Array> {
+/** A safetensors file with these tensors, in parts. */
+export function* toSafetensorsParts(tensors: readonly TensorToWrite[]): Generator<Uint8Array> {
   const header: Record<string, unknown> = { __metadata__: { format: 'pt' } };
   let end = 0;
   for (const { name, shape, data } of tensors) {

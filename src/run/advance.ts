@@ -36,11 +36,9 @@ async function takeStep(step: Step): Promise<StoredRun> {
   const { record } = run;
   switch (record.state) {
     case 'accepted':
-      if (record.cancelRequested) return await step.append([{ type: 'run-withdrawn' }]);
-      return driver.mayCreate ? await lookThenPrepare(step) : run;
     case 'preparing':
       if (record.cancelRequested) return await step.append([{ type: 'run-withdrawn' }]);
-      return driver.mayCreate ? await prepareOrSubmit(step) : run;
+      return driver.mayCreate ? await goOn(step) : run;
     case 'submitting': {
       // The process that stored the intent has not stored its end: nobody knows whether the call was made.
       const failure = toFailureData(new Failure('service-unavailable', 'the submitting process ended before the answer was stored'));
@@ -60,11 +58,17 @@ async function takeStep(step: Step): Promise<StoredRun> {
   }
 }
 
-/** The state may have been lost: a job of this key that exists already is adopted, never made again. */
-async function lookThenPrepare(step: Step): Promise<StoredRun> {
+/**
+ * The state may have been lost, or an older copy of it may have come back: a job of this key that exists already is adopted, never
+ * made again. So it is looked for before anything is prepared, and again before the call that may cost.
+ */
+async function goOn(step: Step): Promise<StoredRun> {
+  const { state, prepared, attempt } = step.run.record;
+  const mine = prepared[attempt - 1];
+  if (state === 'preparing' && mine === undefined) return await prepare(step);
   const found = await adoptOldest(step.provider, step.run.record, step.c);
   if (found !== null) return await step.append([...found.events, { type: 'job-adopted', job: found.job }]);
-  return await prepare(step);
+  return mine === undefined ? await prepare(step) : await submit(step, mine);
 }
 
 async function prepare({ run, provider, c, append }: Step): Promise<StoredRun> {
@@ -73,12 +77,10 @@ async function prepare({ run, provider, c, append }: Step): Promise<StoredRun> {
   return await append([{ type: 'submission-prepared', attempt: run.record.attempt, prepared }]);
 }
 
-async function prepareOrSubmit(step: Step): Promise<StoredRun> {
-  const { run, provider, c, append } = step;
-  const { plan, attempt, prepared } = run.record;
-  const mine = prepared[attempt - 1];
-  if (mine === undefined) return await prepare(step);
-  const wire = provider.bind(plan.request, mine, plan.key, attempt);
+async function submit({ run, provider, c, append }: Step, prepared: unknown): Promise<StoredRun> {
+  const { plan, attempt } = run.record;
+  const wire = provider.bind(plan.request, prepared, plan.key, attempt);
+  c.signal.throwIfAborted();
   // The intent is on the disk before the call that may cost.
   const intended = await append([{ type: 'submission-intended', attempt, wire, hash: toJsonHash(wire) }]);
   if (intended.record.cancelRequested) {

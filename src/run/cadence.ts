@@ -2,7 +2,8 @@
 
 const firstMs = 5000;
 const longestMs = 120_000;
-const longestErrorMs = 900_000;
+/** No pause is longer: one that seems to be was planned before the clock was set back. */
+export const longestPauseMs = 900_000;
 /** A status word that nobody knows, or a credential that is refused, does not change soon. */
 const seldomMs = 300_000;
 
@@ -32,7 +33,7 @@ export function toNextTryMs({
   random: number;
 }): number {
   if (code === 'credentials-invalid') return spread(seldomMs, random);
-  return Math.max(retryAfterMs ?? 0, spread(Math.min(firstMs * 2 ** (times - 1), longestErrorMs), random));
+  return Math.max(retryAfterMs ?? 0, spread(Math.min(firstMs * 2 ** (times - 1), longestPauseMs), random));
 }
 
 function spread(ms: number, random: number): number {

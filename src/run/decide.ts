@@ -5,6 +5,7 @@ import type { RunEvent } from './event.ts';
 import { takeLease } from './lease.ts';
 import { appendEvents, findRun, type StoredRun } from './run-store.ts';
 import { toRunId } from './run-view.ts';
+import { adoptOldest } from './settle.ts';
 
 /** What a person found out about a submission without an answer. */
 export type Decision =
@@ -22,10 +23,31 @@ export async function resolveRun(driver: Driver, seen: StoredRun, decision: Deci
     if (run.record.state !== 'attention') {
       throw new Failure('usage', `${toRunId(run.record)} is ${run.record.state} and waits for no decision`);
     }
-    return decision.kind === 'adopt'
-      ? [{ type: 'decision-made', decision: 'adopt', job: await findJob(driver, run, decision.id) }]
-      : [{ type: 'decision-made', decision: decision.kind }];
+    if (decision.kind === 'adopt') return [{ type: 'decision-made', decision: 'adopt', job: await findJob(driver, run, decision.id) }];
+    const found = await findAfterFence(driver, run);
+    if (found === null) return [{ type: 'decision-made', decision: decision.kind }];
+    return [
+      ...found.events,
+      ...(decision.kind === 'cancel' ? [{ type: 'cancel-requested' } as const] : []),
+      { type: 'job-adopted', job: found.job },
+    ];
   });
+}
+
+/**
+ * Who says that there is no job may be wrong, or the call may still be on its way: it is fenced off, and its job looked for when one
+ * that was made before the fence is surely listed.
+ */
+async function findAfterFence(driver: Driver, run: StoredRun): ReturnType<typeof adoptOldest> {
+  const { prepared, attempt } = run.record;
+  const provider = driver.provider(run);
+  const c = driver.attempt(run);
+  const mine = prepared[attempt - 1];
+  if (provider.fence !== undefined && mine !== undefined) {
+    await provider.fence(mine, c);
+    await c.wait(provider.settleMs);
+  }
+  return await adoptOldest(provider, run.record, c);
 }
 
 async function findJob(driver: Driver, run: StoredRun, id: string): Promise<JobRef> {

@@ -20,12 +20,11 @@ const idleMs = 100;
  */
 export async function driveSubmission(driver: Driver, accepted: StoredRun, wait: (ms: number) => Promise<void>): Promise<StoredRun> {
   let run = accepted;
-  const unsentBefore = run.record.unsent;
+  let unsent = 0;
   while (unsubmitted.includes(run.record.state)) {
     const next = await advance(driver, run);
-    const unsent = next.record.unsent - unsentBefore;
     if (next.record.unsent > run.record.unsent && !next.record.cancelRequested) {
-      const pause = pausesMs[unsent - 1];
+      const pause = pausesMs[unsent++];
       if (pause === undefined) {
         throw new Failure('service-unavailable', `${toRunId(run.record)} could not be sent`, {
           hint: 'submit it again later: nothing was started',

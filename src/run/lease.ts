@@ -23,7 +23,8 @@ export async function takeLease(store: Store, key: RunKey, { owner, leaseMs, now
     .updateTable('run')
     .set((eb) => ({ lease_owner: owner, lease_until: at + leaseMs, fence: eb('fence', '+', 1) }))
     .where('key', '=', key)
-    .where((eb) => eb.or([eb('lease_owner', 'is', null), eb('lease_until', '<', at)]))
+    // One that would last longer than any is given was written before the clock was set back.
+    .where((eb) => eb.or([eb('lease_owner', 'is', null), eb('lease_until', '<', at), eb('lease_until', '>', at + 2 * leaseMs)]))
     .returning('fence')
     .executeTakeFirst();
   if (taken === undefined) return null;

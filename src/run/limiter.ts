@@ -1,4 +1,5 @@
 import type { Store } from '../store/open-store.ts';
+import { longestPauseMs } from './cadence.ts';
 
 export interface Rate {
   readonly perSecond: number;
@@ -24,7 +25,7 @@ export async function takeToken(store: Store, name: string, { rate, at }: { rate
       .onConflict((conflict) => conflict.column('name').doUpdateSet(values))
       .execute();
     const waitMs = tokens >= 0 ? 0 : (-tokens / rate.perSecond) * 1000;
-    return Math.ceil(Math.max(waitMs, blocked - at));
+    return Math.ceil(Math.max(waitMs, Math.min(blocked - at, longestPauseMs)));
   });
 }
 

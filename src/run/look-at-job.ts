@@ -1,7 +1,7 @@
 import type { Artifact, JobRef, Observation } from '../contract/provider.ts';
 import { Failure, isFailure, toFailureData } from '../failure.ts';
 import type { Step } from './driver.ts';
-import { toNextLookMs, toNextTryMs } from './cadence.ts';
+import { longestPauseMs, toNextLookMs, toNextTryMs } from './cadence.ts';
 import type { RunEvent } from './event.ts';
 import { blockRequests, takeToken } from './limiter.ts';
 import type { LastLook, StoredRun } from './run-store.ts';
@@ -14,8 +14,7 @@ const mostResumes = 3;
 export async function lookAtJob(step: Step): Promise<StoredRun> {
   const { run, driver, provider, c } = step;
   const now = driver.now();
-  const isDue = run.look?.nextAt == null || now.getTime() >= Date.parse(run.look.nextAt);
-  if (!isDue && driver.isUrgent !== true && !hasWish(run)) return run;
+  if (!isDue(run, now) && driver.isUrgent !== true && !hasWish(run)) return run;
   const { rate } = provider;
   if (rate !== undefined) await c.wait(await takeToken(driver.store, provider.id, { rate, at: now.getTime() }));
   try {
@@ -25,6 +24,12 @@ export async function lookAtJob(step: Step): Promise<StoredRun> {
     if (!isFailure(error) || error.code === 'unexpected') throw error;
     return await storeUnseen(step, error);
   }
+}
+
+function isDue({ look: last }: StoredRun, now: Date): boolean {
+  if (last?.nextAt == null) return true;
+  const inMs = Date.parse(last.nextAt) - now.getTime();
+  return inMs <= 0 || inMs > longestPauseMs;
 }
 
 /** A person wants something of the job that has not been passed on: that does not wait for the next look. */
@@ -51,7 +56,7 @@ async function look(step: Step): Promise<StoredRun> {
     at: now.toISOString(),
     error: null,
     unseen: null,
-    nextAt: new Date(now.getTime() + nextInMs).toISOString(),
+    nextAt: new Date(now.getTime() + Math.min(nextInMs, longestPauseMs)).toISOString(),
   };
   const stored = await step.append([...(checked?.events ?? []), ...toNews(run, seen)], {
     look: last,
@@ -123,7 +128,7 @@ async function storeUnseen({ run, driver, provider, append }: Step, failure: Fai
       at: run.look?.at ?? null,
       error: toFailureData(failure),
       unseen: { since: run.look?.unseen?.since ?? now.toISOString(), times },
-      nextAt: new Date(now.getTime() + nextInMs).toISOString(),
+      nextAt: new Date(now.getTime() + Math.min(nextInMs, longestPauseMs)).toISOString(),
     },
   });
 }

@@ -23,9 +23,12 @@ export async function adoptOldest(provider: Provider, record: RunRecord, c: Atte
 }
 
 /**
- * What became of a submission without an answer: look; wait until a job would surely be listed; look; fence the attempt, so that a
- * late call must fail; and look twice more. A job that is found is adopted. One that is proved absent lets the next attempt begin,
- * where the provider has a fence and the job does not want to be asked. Otherwise the run stops for a person rather than pay twice.
+ * What became of a submission without an answer: look; wait until a job would be listed; look; fence the attempt, so that a late call
+ * must fail; wait until a job that was made before the fence is surely listed; and look twice. A job that is found is adopted. One that
+ * is proved absent lets the next attempt begin, where the provider has a fence and the job does not want to be asked. Otherwise the run
+ * stops for a person rather than pay twice.
+ *
+ * The proof is the fence and the full wait after it, which no clock can shorten. The wait before it spares a job that exists the fence.
  */
 export async function settle(provider: Provider, record: RunRecord, c: Attempt): Promise<RunEvent[]> {
   const look = async (): Promise<RunEvent[] | null> => {
@@ -37,14 +40,14 @@ export async function settle(provider: Provider, record: RunRecord, c: Attempt):
   try {
     const found = await look();
     if (found !== null) return found;
-    if (age() < provider.settleMs) await c.wait(provider.settleMs - age());
+    if (age() < provider.settleMs) await c.wait(provider.settleMs - Math.max(0, age()));
     const late = await look();
     if (late !== null) return late;
     if ((record.plan.spec.onUncertain ?? provider.onUncertain ?? 'ask') === 'ask' || provider.fence === undefined)
       return [toQuestion(record, 'no job of it is listed')];
     await provider.fence(record.prepared[record.attempt - 1], c);
-    for (let times = 0; times < 2; times++) {
-      await c.wait(provider.settleMs / 10);
+    for (const ms of [provider.settleMs, provider.settleMs / 10]) {
+      await c.wait(ms);
       const last = await look();
       if (last !== null) return last;
     }

@@ -9,52 +9,56 @@ type Next = RunState | 'phase' | 'same' | 'decided';
 
 type Row = Readonly<Partial<Record<RunEventType, Next>>>;
 
+/** A person may wish at any time; of a run that has ended the wish is history. */
+const wishes: Row = { 'cancel-requested': 'same', 'pause-requested': 'same' };
+
 const ofJob: Row = {
+  ...wishes,
   'status-changed': 'phase',
   'submission-checked': 'same',
   'artifact-found': 'same',
   'checkpoint-seen': 'same',
   'note-added': 'same',
   'job-failed': 'same',
-  'pause-requested': 'same',
-  'cancel-requested': 'same',
   'run-abandoned': 'failed',
 };
 const ofStoppedJob: Row = { ...ofJob, 'resume-intended': 'same', 'job-resumed': 'submitted' };
 /** The artifact and the failure of an ended job are read with the look that saw its end. */
-const ofEndedJob: Row = { 'artifact-found': 'same', 'checkpoint-seen': 'same', 'note-added': 'same', 'job-failed': 'same' };
+const ofEndedJob: Row = { ...wishes, 'artifact-found': 'same', 'checkpoint-seen': 'same', 'note-added': 'same', 'job-failed': 'same' };
 
 /** (state, event) -> state. What is not listed must not happen. */
 export const transitions: Readonly<Record<RunState, Row>> = {
   accepted: {
+    ...wishes,
     'job-adopted': 'submitted',
     'submission-prepared': 'preparing',
     'note-added': 'same',
-    'cancel-requested': 'same',
     'run-withdrawn': 'cancelled',
   },
   preparing: {
+    ...wishes,
+    'job-adopted': 'submitted',
     'submission-prepared': 'preparing',
     'submission-intended': 'submitting',
-    'cancel-requested': 'same',
+    'note-added': 'same',
     'run-withdrawn': 'cancelled',
   },
   submitting: {
+    ...wishes,
     'job-submitted': 'submitted',
     'submission-unsent': 'preparing',
     'submission-rejected': 'rejected',
     'submission-unanswered': 'uncertain',
-    'cancel-requested': 'same',
   },
   uncertain: {
+    ...wishes,
     'job-adopted': 'submitted',
     'submission-disproved': 'preparing',
     'attention-needed': 'attention',
     'note-added': 'same',
-    'cancel-requested': 'same',
   },
-  attention: { 'decision-made': 'decided', 'job-adopted': 'submitted', 'note-added': 'same', 'cancel-requested': 'same' },
-  rejected: {},
+  attention: { ...wishes, 'decision-made': 'decided', 'job-adopted': 'submitted', 'note-added': 'same' },
+  rejected: wishes,
   submitted: ofJob,
   ...(Object.fromEntries(openPhases.map((phase) => [phase, ofJob])) as Record<(typeof openPhases)[number], Row>),
   paused: ofStoppedJob,
@@ -65,9 +69,9 @@ export const transitions: Readonly<Record<RunState, Row>> = {
 /** What is done about a run in each state; `advance` does it. */
 export const duties: Readonly<Record<RunState, string>> = {
   accepted: 'look whether the provider has a job of this key already and adopt it; else prepare (submit only)',
-  preparing: 'store the intent with the exact body, then create, once (submit only)',
+  preparing: 'look again; store the intent with the exact body, then create, once (submit only)',
   submitting: 'the process that stored the intent may have died: settle it as unanswered',
-  uncertain: 'look; wait until a job would surely be listed; look; fence the attempt; look twice: adopt, next attempt, or ask',
+  uncertain: 'look; wait; look; fence the attempt; wait until a job would surely be listed; look twice: adopt, next attempt, or ask',
   attention: 'nothing: a person decides (`orchestrate resolve`)',
   rejected: 'nothing',
   submitted: 'look at the job; once, look for a second one and cancel it',

@@ -1,10 +1,11 @@
 import { mkdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely } from 'kysely';
-import { Failure, isFailure, toFileFailure, toSystemCode } from '../failure.ts';
+import { Failure } from '../failure.ts';
 import { findNetworkFileSystem } from './network-file-system.ts';
 import { NodeSqliteDialect } from './node-sqlite-dialect.ts';
+import { isWithoutSharedMemory, toStoreFailure } from './store-failure.ts';
 import { migrations, type Tables } from './tables.ts';
 
 export type Store = Kysely<Tables>;
@@ -15,7 +16,8 @@ const busyMs = 5000;
 /**
  * Opens the state database of a folder, creating both where they are absent, and brings its schema up to date.
  * Every commit is on the disk when it returns (`synchronous=FULL`): a stored intent survives a loss of power.
- * @throws Failure `store-locked`, `store-newer`, `permission-denied`, `configuration-invalid` (not a database)
+ * @throws Failure `store-locked`, `store-newer`, `permission-denied`, `disk-full`, `configuration-invalid` (not a database); queries throw
+ *   the same
  */
 export function openStore(folder: string): Store {
   const path = join(folder, 'state.db');
@@ -27,17 +29,31 @@ export function openStore(folder: string): Store {
         hint: 'name a folder on a disk of this machine with --dir',
       });
     }
-    const database = new DatabaseSync(path, { timeout: busyMs, enableForeignKeyConstraints: true });
-    try {
-      database.exec('pragma journal_mode=wal; pragma synchronous=full; pragma trusted_schema=off');
-      migrate(database, path);
-    } catch (error) {
-      database.close();
-      throw error;
-    }
-    return new Kysely<Tables>({ dialect: new NodeSqliteDialect(database) });
+    return new Kysely<Tables>({ dialect: new NodeSqliteDialect(openDatabase(path), path) });
   } catch (error) {
     throw toStoreFailure(error, path);
+  }
+}
+
+/** On a full disk a store can still be read: alone, without the memory that is shared with other processes. */
+function openDatabase(path: string): DatabaseSync {
+  try {
+    return openAs(path, 'normal');
+  } catch (error) {
+    if (!isWithoutSharedMemory(error)) throw error;
+    return openAs(path, 'exclusive');
+  }
+}
+
+function openAs(path: string, locking: 'normal' | 'exclusive'): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: busyMs, enableForeignKeyConstraints: true });
+  try {
+    database.exec(`pragma locking_mode=${locking}; pragma journal_mode=wal; pragma synchronous=full; pragma trusted_schema=off`);
+    migrate(database, path);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
   }
 }
 
@@ -60,41 +76,7 @@ function migrate(database: DatabaseSync, path: string): void {
     database.exec(`pragma user_version=${migrations.length}`);
     database.exec('commit');
   } catch (error) {
-    database.exec('rollback');
+    if (database.isTransaction) database.exec('rollback'); // a full disk has ended it already
     throw error;
-  }
-}
-
-/** SQLite's result codes (https://www.sqlite.org/rescode.html); the low byte is the primary one. */
-function toStoreFailure(error: unknown, path: string): unknown {
-  if (isFailure(error)) return error;
-  const code = (error as { errcode?: number }).errcode;
-  if (code === undefined) {
-    const isFile = ['EEXIST', 'ENOTDIR'].includes(toSystemCode(error) ?? '');
-    if (!isFile) return toFileFailure(error, 'state folder', path);
-    return new Failure('configuration-invalid', `expected a folder for the state, found a file: ${dirname(path)}`, {
-      hint: 'name another folder with --dir',
-      error,
-    });
-  }
-  switch (code & 0xff) {
-    case 5: // SQLITE_BUSY
-    case 6: // SQLITE_LOCKED
-      return new Failure('store-locked', `${path} is locked by another process`, {
-        hint: 'run the command again when it has ended',
-        error,
-      });
-    case 8: // SQLITE_READONLY
-    case 14: // SQLITE_CANTOPEN
-      return new Failure('permission-denied', `cannot write ${path}`, {
-        hint: 'mend its permissions, or name another folder with --dir',
-        error,
-      });
-    case 13: // SQLITE_FULL
-      return new Failure('disk-full', `no space left for ${path}`, { hint: 'free some space and run the command again', error });
-    case 26: // SQLITE_NOTADB
-      return new Failure('configuration-invalid', `${path} is not a state database`, { hint: 'name another folder with --dir', error });
-    default:
-      return error;
   }
 }

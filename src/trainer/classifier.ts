@@ -1,17 +1,18 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { Failure } from '../failure.ts';
 import type { BertConfig } from '../model-files/bert-config.ts';
+import { toBertParameters, toBertRules } from '../model-files/bert-parameters.ts';
+import type { ParameterSpec } from '../model-files/find-parameters.ts';
 import { readModelFolder } from '../model-files/model-folder.ts';
 import { readTokenizer, type Tokenizer } from '../model-files/tokenizer.ts';
 import { toNormals, toStreamKey } from '../random.ts';
 import { computeAndFree, type TensorFlow } from './backend.ts';
 import { toBatch, type Batch, type EncodedRow } from './batch.ts';
-import { isIgnoredByBert, toBertName, toBertParameters } from './bert-parameters.ts';
 import { toLogits } from './bert.ts';
 import type { NextDropout } from './dropout.ts';
 import type { ClassifierSource } from './files.ts';
 import { createOps, type Ops } from './ops.ts';
-import { readParameters, toParameter, toStoredLayout, type Parameters, type ParameterSpec } from './parameters.ts';
+import { readParameters, toParameter, toStoredLayout, type Parameters } from './parameters.ts';
 
 /** What computes: token numbers in, one of `labels` out. */
 export interface Network {
@@ -28,6 +29,8 @@ export interface Classifier extends Network {
   readonly tokenizer: Tokenizer;
   /** Rows are cut to so many tokens. */
   readonly maxLength: number;
+  /** What identifies the content of the folder that it was opened from. */
+  readonly revision: string;
 }
 
 /**
@@ -43,12 +46,7 @@ export function openClassifier(tf: TensorFlow, source: ClassifierSource): Classi
   const { config, weights, maxPositions, ...folder } = readModelFolder(source.folder);
   const specs = toBertParameters(config, labels.length);
   const own = folder.labels && isSameSet(folder.labels, labels) ? folder.labels : null;
-  const isHead = (name: string): boolean => name.startsWith('classifier.');
-  const parameters = readParameters(tf, weights, {
-    specs: own ? specs : specs.filter((spec) => !isHead(spec.name)),
-    toCanonicalName: toBertName,
-    isIgnored: (name) => isIgnoredByBert(name) || (!own && isHead(name)),
-  });
+  const parameters = readParameters(tf, weights, toBertRules(config, own ? labels.length : null));
   const head = own ? toOrderedHead(tf, parameters, { own, labels, specs }) : toNewHead(tf, config, { specs, seed: source.seed });
   for (const [name, tensor] of head) parameters.set(name, tensor);
   for (const tensor of parameters.values()) tf.keep(tensor);
@@ -61,6 +59,7 @@ export function openClassifier(tf: TensorFlow, source: ClassifierSource): Classi
     parameters,
     tokenizer: readTokenizer(source.folder),
     maxLength: Math.min(source.maxLength, maxPositions),
+    revision: folder.revision,
   };
 }
 

@@ -6,6 +6,7 @@
  *     rows/*.jsonl     one TrainRow a line
  *     events.jsonl     appended by the trainer, one TrainerEvent a line
  *     control.json     written (by rename) by whoever wants something of the trainer: ControlFile; read at each step
+ *     checkpoints/     step-00000120/ and the one before it: all that is needed to go on (see checkpoint.ts)
  *     fence.json       FenceFile: attempts up to this one must not start any more
  *     run.lock.db      a SQLite file that the trainer holds exclusively as long as it lives
  *     model/           the tuned model, a Hugging Face folder; appears by rename, whole
@@ -58,6 +59,8 @@ export interface TrainingSettings {
   /** `best` keeps the weights of the epoch with the lowest validation loss. */
   readonly select: 'last' | 'best';
   readonly seed: number;
+  /** Optimizer steps between checkpoints; null: at the ends of epochs and by time. Changes no result. */
+  readonly checkpointSteps: number | null;
 }
 
 /** One row of classification data, mapped and split. */
@@ -68,8 +71,9 @@ export interface TrainRow {
   readonly label: string;
 }
 
+/** `cancel` ends a training for good; `pause` stops it where it can go on, whoever starts it again removes the file first. */
 export interface ControlFile {
-  readonly command: 'cancel';
+  readonly command: 'cancel' | 'pause';
 }
 
 export interface FenceFile {
@@ -97,10 +101,22 @@ export type TrainerEvent = { readonly at: string } & (
   | { readonly type: 'model-written'; readonly folder: 'model' | 'unfinished'; readonly step: number; readonly sha256: string }
   | { readonly type: 'training-finished'; readonly step: number; readonly seconds: number }
   | { readonly type: 'training-cancelled'; readonly step: number }
+  | { readonly type: 'training-paused'; readonly step: number }
+  | TrainingResumed
+  | { readonly type: 'checkpoint-written'; readonly step: number; readonly milliseconds: number }
+  | { readonly type: 'checkpoint-skipped'; readonly reason: string }
   | { readonly type: 'training-failed'; readonly code: string; readonly message: string; readonly hint: string | null }
 );
 
-/** One optimizer step. */
+/** A trainer that was started again has told `trainer-started`, and goes on after this step; 0 without a checkpoint. */
+export interface TrainingResumed {
+  readonly type: 'training-resumed';
+  readonly step: number;
+  /** Whether the result is surely the same, bit by bit, as without the interruption; else what has changed. */
+  readonly changed: string | null;
+}
+
+/** One optimizer step. Told once, also where it is taken again after an interruption. */
 export interface StepFinished {
   readonly type: 'step-finished';
   /** Counted from 1. */

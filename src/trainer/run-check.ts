@@ -1,8 +1,8 @@
 import type { BertConfig } from '../model-files/bert-config.ts';
+import { toBertParameters } from '../model-files/bert-parameters.ts';
 import { toNormals, toStreamKey } from '../random.ts';
 import { adamWDefaults, createAdamW } from './adamw.ts';
 import { startBackend } from './backend.ts';
-import { toBertParameters } from './bert-parameters.ts';
 import { closeClassifier, type Network } from './classifier.ts';
 import type { BackendName, CheckAnswer } from './files.ts';
 import { createOps } from './ops.ts';

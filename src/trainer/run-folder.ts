@@ -1,10 +1,8 @@
-/** The trainer's side of its run folder: the fence, the events, the control file (see files.ts). */
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+/** The trainer's side of its run folder: the fence and the control file (see files.ts). */
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ControlFile, FenceFile, TrainerEvent } from './files.ts';
-
-type WithoutTime<Event> = Event extends unknown ? Omit<Event, 'at'> : never;
-export type TrainerNews = WithoutTime<TrainerEvent>;
+import { toSystemCode } from '../failure.ts';
+import type { ControlFile, FenceFile } from './files.ts';
 
 /** Whether attempts up to and including this one must not start any more. To be asked while the lock is held. */
 export function isFenced(folder: string, attempt: number): boolean {
@@ -12,23 +10,18 @@ export function isFenced(folder: string, attempt: number): boolean {
   return fence !== null && attempt <= fence.attempt;
 }
 
-export function isCancelled(folder: string): boolean {
-  return readIfPresent<ControlFile>(join(folder, 'control.json'))?.command === 'cancel';
+/** What is wanted of a running trainer, or null. */
+export function readWish(folder: string): ControlFile['command'] | null {
+  return readIfPresent<ControlFile>(join(folder, 'control.json'))?.command ?? null;
 }
 
-/** Appends to events.jsonl; each event is one write, and what others decide by is flushed to the disk. */
-export function openEvents(folder: string, toNow: () => Date): { tell(news: TrainerNews): void; close(): void } {
-  const file = openSync(join(folder, 'events.jsonl'), 'a', 0o600);
-  return {
-    tell(news) {
-      writeSync(file, `${JSON.stringify({ at: toNow().toISOString(), ...news })}\n`);
-      if (news.type !== 'step-finished') fsyncSync(file);
-    },
-    close: () => closeSync(file),
-  };
-}
-
-/** Files that others write by rename: whole or absent. */
+/** Files that others write by rename, and may take away: whole or absent. */
 function readIfPresent<T>(path: string): T | null {
-  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as T) : null;
+  if (!existsSync(path)) return null; // asked at each step: an error would cost more
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as T;
+  } catch (error) {
+    if (toSystemCode(error) === 'ENOENT') return null;
+    throw error;
+  }
 }

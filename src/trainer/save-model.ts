@@ -1,5 +1,6 @@
 import { closeSync, copyFileSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { toFileFailure } from '../failure.ts';
 import type { BertConfig } from '../model-files/bert-config.ts';
 import { readRevision, tokenizerFiles } from '../model-files/model-folder.ts';
 import { flushFolder, writeSafetensors } from '../model-files/write-safetensors.ts';
@@ -11,9 +12,24 @@ import { toTensorsToWrite } from './parameters.ts';
  * and renamed: `target` is whole or absent. An earlier folder of that name is replaced.
  *
  * Returns the folder's revision.
+ *
+ * @throws Failure `disk-full` or `permission-denied`; nothing of the folder is left then
  */
 export function saveModel(classifier: Classifier, target: string, { source, card }: { source: string; card: string }): string {
   const temporary = `${target}.${process.pid}.tmp`;
+  try {
+    const revision = writeModel(classifier, temporary, { source, card });
+    rmSync(target, { recursive: true, force: true });
+    renameSync(temporary, target);
+    flushFolder(dirname(target));
+    return revision;
+  } catch (error) {
+    rmSync(temporary, { recursive: true, force: true });
+    throw toFileFailure(error, 'model', target);
+  }
+}
+
+function writeModel(classifier: Classifier, temporary: string, { source, card }: { source: string; card: string }): string {
   rmSync(temporary, { recursive: true, force: true });
   mkdirSync(temporary, { recursive: true, mode: 0o700 });
   writeFlushed(join(temporary, 'config.json'), `${JSON.stringify(toConfigJson(classifier.config, classifier.labels), null, 2)}\n`);
@@ -25,11 +41,7 @@ export function saveModel(classifier: Classifier, target: string, { source, card
     flushFile(join(temporary, name));
   }
   flushFolder(temporary);
-  const revision = readRevision(temporary);
-  rmSync(target, { recursive: true, force: true });
-  renameSync(temporary, target);
-  flushFolder(dirname(target));
-  return revision;
+  return readRevision(temporary);
 }
 
 /** config.json in transformers' names. Only fields that we understand: what else the base model's file said is not carried on. */

@@ -49,7 +49,7 @@ function checkStart(json: Fields, refuse: Refuse): void {
 }
 
 function checkTraining(training: Fields, refuse: Refuse): void {
-  const { epochs, steps, warmupRatio, schedule, select, seed } = training;
+  const { epochs, steps, warmupRatio, schedule, select, seed, checkpointSteps } = training;
   for (const field of ['batchSize', 'microBatchSize']) if (!isCount(training[field], 1)) throw refuse(field, 'a positive whole number');
   for (const field of ['learningRate', 'weightDecay', 'maxGradNorm', 'warmupRatio'])
     if (!isAmount(training[field])) throw refuse(field, 'a number from 0');
@@ -61,6 +61,7 @@ function checkTraining(training: Fields, refuse: Refuse): void {
     throw refuse('schedule', '"linear", "cosine" or "constant"');
   if (select !== 'last' && select !== 'best') throw refuse('select', '"last" or "best"');
   if (!Number.isSafeInteger(seed)) throw refuse('seed', 'a whole number');
+  if (checkpointSteps !== null && !isCount(checkpointSteps, 1)) throw refuse('checkpointSteps', 'a positive whole number or null');
 }
 
 function isCount(value: unknown, least: number): boolean {

@@ -1,14 +1,15 @@
 /** The training loop: batches, loss, gradients, clipping, AdamW, and a look at the validation rows after each epoch. */
 import { Failure } from '../failure.ts';
-import { type AdamW, adamWDefaults, createAdamW, toClipFactor, toGradientNorm, updateParameters } from './adamw.ts';
+import { type AdamW, toClipFactor, toGradientNorm, updateParameters } from './adamw.ts';
 import type { EncodedRow } from './batch.ts';
 import { toEpochBatches, toParts } from './batches.ts';
 import { toGradients, type Classifier, type Gradients, type Network } from './classifier.ts';
 import { createDropout } from './dropout.ts';
 import { evaluate } from './evaluate.ts';
-import type { EpochEvaluated, StepFinished, TrainingSettings } from './files.ts';
-import { keepWeights, restoreWeights, type KeptWeights } from './kept-weights.ts';
+import type { ControlFile, EpochEvaluated, StepFinished, TrainingSettings } from './files.ts';
+import { keepWeights, restoreWeights } from './kept-weights.ts';
 import { toLearningRate, toStepCounts, toWarmupSteps, type Schedule } from './schedule.ts';
+import type { TrainingState } from './training-state.ts';
 
 export interface TrainingData {
   readonly rows: readonly EncodedRow[];
@@ -18,15 +19,19 @@ export interface TrainingData {
 
 /** The loop's only ways to the outside. */
 export interface TrainingHooks {
+  /** Where the training stands: a new one, or one that is to go on. The loop keeps it up to date. */
+  readonly state: TrainingState;
   tell(event: StepFinished | EpochEvaluated): void;
   /** Asked before each step. */
-  isCancelled(): boolean;
+  readWish(): ControlFile['command'] | null;
+  /** Called after each step but the last, when all that belongs to it is done. */
+  afterStep(isEpochEnd: boolean): void;
   /** Milliseconds on a clock that only goes forward. */
   now(): number;
 }
 
 export interface TrainingEnd {
-  readonly reason: 'finished' | 'cancelled' | 'diverged';
+  readonly reason: 'finished' | 'cancelled' | 'paused' | 'diverged';
   /** Optimizer steps done. */
   readonly step: number;
   /** The epoch whose weights were kept, where the best ones were asked for. */
@@ -34,7 +39,7 @@ export interface TrainingEnd {
 }
 
 /**
- * Trains all parameters of the classifier in place; afterwards it holds the last weights, or the best ones where the settings say so.
+ * Trains all parameters of the classifier in place, from where `hooks.state` says; afterwards it holds the last weights, or the best ones where the settings say so.
  * After a loss or gradient that is not finite it holds the last finite weights.
  *
  * @throws Failure `data-invalid` without rows, `configuration-invalid` when the best weights are asked for without validation rows
@@ -59,26 +64,27 @@ export function train(
     steps: total,
     warmupSteps: toWarmupSteps(settings.warmupRatio, total),
   };
-  const optimizer = createAdamW({ ...adamWDefaults, weightDecay: settings.weightDecay });
+  const { state } = hooks;
   const lengths = rows.map((row) => row.ids.length);
-  let kept: { readonly weights: KeptWeights; readonly epoch: EpochEvaluated } | null = null;
-  let batches: number[][] = [];
-  let [milliseconds, trained] = [0, 0];
+  let batches: number[][] | null = null;
 
-  for (let step = 0; step < total; step++) {
-    if (hooks.isCancelled()) return { reason: 'cancelled', step, best: null };
+  while (state.step < total) {
+    const { step } = state;
+    const wish = hooks.readWish();
+    if (wish !== null) return { reason: wish === 'pause' ? 'paused' : 'cancelled', step, best: null };
     const began = hooks.now();
-    if (step % perEpoch === 0) batches = toEpochBatches(lengths, { batchSize, seed, epoch: step / perEpoch });
+    if (batches === null || step % perEpoch === 0)
+      batches = toEpochBatches(lengths, { batchSize, seed, epoch: Math.floor(step / perEpoch) });
     const batch = batches[step % perEpoch]!.map((i) => rows[i]!);
 
     const learningRate = toLearningRate(schedule, step);
-    const { loss, gradNorm, isFinite } = takeStep(classifier, optimizer, batch, { ...settings, step, learningRate });
+    const { loss, gradNorm, isFinite } = takeStep(classifier, state.optimizer, batch, { ...settings, step, learningRate });
     if (!isFinite) return { reason: 'diverged', step, best: null };
 
-    milliseconds += hooks.now() - began;
-    trained += batch.length;
-    const done = step + 1;
-    const etaSeconds = ((total - done) * milliseconds) / done / 1000;
+    state.milliseconds += hooks.now() - began;
+    state.rows += batch.length;
+    const done = ++state.step;
+    const etaSeconds = ((total - done) * state.milliseconds) / done / 1000;
     const epoch = done / perEpoch;
     hooks.tell({
       type: 'step-finished',
@@ -88,7 +94,7 @@ export function train(
       loss,
       learningRate,
       gradNorm,
-      rowsPerSecond: (1000 * trained) / milliseconds,
+      rowsPerSecond: (1000 * state.rows) / state.milliseconds,
       etaSeconds,
     });
 
@@ -101,12 +107,14 @@ export function train(
         ...evaluate(classifier, validation),
       };
       hooks.tell(evaluated);
-      if (settings.select === 'best' && (kept === null || evaluated.loss < kept.epoch.loss))
-        kept = { weights: keepWeights(classifier), epoch: evaluated };
+      state.evaluations.push(evaluated);
+      if (settings.select === 'best' && (state.best === null || evaluated.loss < state.best.epoch.loss))
+        state.best = { weights: keepWeights(classifier), epoch: evaluated };
     }
+    if (done < total) hooks.afterStep(done % perEpoch === 0);
   }
-  if (kept) restoreWeights(classifier, kept.weights);
-  return { reason: 'finished', step: total, best: kept?.epoch ?? null };
+  if (state.best) restoreWeights(classifier, state.best.weights);
+  return { reason: 'finished', step: total, best: state.best?.epoch ?? null };
 }
 
 /** What one optimizer step needs besides the rows; `step` is counted from 0. */

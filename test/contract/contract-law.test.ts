@@ -1,8 +1,12 @@
 import { expect, test } from 'vitest';
 import { contractLaw } from '../../src/contract/contract-law.ts';
 import { defineProvider } from '../../src/contract/provider.ts';
-import { faults } from './faults.ts';
 import { createMemorySubject } from './memory-subject.ts';
+import { observeFaults } from './observe-faults.ts';
+import { submitFaults } from './submit-faults.ts';
+import { translateFaults } from './translate-faults.ts';
+
+const faults = [...translateFaults, ...submitFaults, ...observeFaults];
 
 const lawful = contractLaw(createMemorySubject());
 

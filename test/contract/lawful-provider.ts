@@ -22,6 +22,7 @@ export interface MemoryWorld extends LawWorld {
 export const at = '2026-01-01T00:00:00.000Z';
 export const words: Readonly<Record<string, Phase>> = {
   waiting: 'queued',
+  held: 'paused',
   running: 'running',
   done: 'succeeded',
   broken: 'failed',
@@ -96,6 +97,15 @@ export function createLawfulProvider(world: MemoryWorld, change: (provider: Prov
     async cancel(job: JobRef) {
       await Promise.resolve(endJob(world, job, 'stopped'));
     },
+    async pause(job: JobRef) {
+      const { all } = world.reports.get(job.id)!;
+      await Promise.resolve(isEnded(all) || all.push(toReport('held')));
+    },
+    async resume(job: JobRef) {
+      const { all } = world.reports.get(job.id)!;
+      if (all.at(-1)!.word === 'held') all.push(toReport('running'));
+      return await Promise.resolve(job);
+    },
   });
   return change(lawful, world);
 }
@@ -113,7 +123,11 @@ async function reach(world: MemoryWorld, { signal }: Attempt): Promise<void> {
 
 export function endJob(world: MemoryWorld, job: JobRef, word: string): void {
   const { all } = world.reports.get(job.id)!;
-  if (!(all.at(-1)!.word in lastReports)) all.push(lastReports[word]!);
+  if (!isEnded(all)) all.push(lastReports[word]!);
+}
+
+function isEnded(reports: readonly Report[]): boolean {
+  return reports.at(-1)!.word in lastReports;
 }
 
 interface MemoryRequest {

@@ -75,7 +75,14 @@ export function createMemorySubject(
       same: { 'other tags': { ...base, spec: { ...base.spec, tags: { team: 'search' } } } },
     },
     createWorld: async () => await Promise.resolve(createWorld(change, mkdtempSync(join(tmpdir(), 'orchestrate-')))),
-    ends: { succeeded: toEnd('done'), failed: toEnd('broken'), cancelled: toEnd('stopped'), expired: toEnd('late') },
+    ends: {
+      succeeded: toEnd('done'),
+      failed: toEnd('broken'),
+      cancelled: {
+        bring: async ({ provider, toAttempt }, job) => await provider.cancel!(job, toAttempt(plan.key, 1, new AbortController().signal)),
+      },
+      expired: toEnd('late'),
+    },
     async say(world, job, word) {
       const reports = world.reports.get(job.id)!;
       reports.all.push(toReport(word));

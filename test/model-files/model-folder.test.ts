@@ -17,10 +17,16 @@ function copyModel(config: Record<string, unknown> = {}): string {
   return folder;
 }
 
-/** Weights that are only a head. */
 function addHead(folder: string, rows: number): void {
+  const tensors = [...readSafetensors(join(tinyBert, 'model.safetensors'))].map(([name, { shape, data }]) => ({
+    name,
+    shape,
+    data: data!,
+  }));
   writeSafetensors(join(folder, 'model.safetensors'), [
+    ...tensors,
     { name: 'classifier.weight', shape: [rows, 128], data: new Float32Array(rows * 128) },
+    { name: 'classifier.bias', shape: [rows], data: new Float32Array(rows) },
   ]);
 }
 

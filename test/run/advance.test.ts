@@ -74,7 +74,7 @@ test('a run is looked for, prepared, intended, created once, and followed to its
   run = await advance(world.waiter, run);
   expect(isEnded(run.record.state)).toBe(true);
   expect(await advance(world.waiter, run)).toBe(run);
-  expect(world.service.calls).toEqual(['find', 'prepare 1', 'create 1', 'observe', 'observe']);
+  expect(world.service.calls).toEqual(['find', 'prepare 1', 'find', 'create 1', 'observe', 'observe']);
   const events = await world.store.selectFrom('event').select('type').orderBy('seq').execute();
   expect(events.map(({ type }) => type)).toEqual([
     'run-accepted',
@@ -147,6 +147,7 @@ test('a lost request is proved absent, fenced, and sent as the next attempt', as
   expect(world.service.calls).toEqual([
     'find',
     'prepare 1',
+    'find',
     'create 1',
     'find',
     'find',
@@ -154,9 +155,10 @@ test('a lost request is proved absent, fenced, and sent as the next attempt', as
     'find',
     'find',
     'prepare 2',
+    'find',
     'create 2',
   ]);
-  expect(world.waits).toEqual([1000, 100, 100]);
+  expect(world.waits).toEqual([1000, 1000, 100]);
 });
 
 test('without a fence nothing is paid for on a guess: a person decides', async () => {
@@ -194,7 +196,7 @@ test('what was surely not sent may be sent again', async () => {
   world.service.failNext('no');
   const run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
   expect(run.record.state).toBe('submitted');
-  expect(world.service.calls).toEqual(['find', 'prepare 1', 'create 1', 'create 1']);
+  expect(world.service.calls).toEqual(['find', 'prepare 1', 'find', 'create 1', 'find', 'create 1']);
 });
 
 test('a run that was cancelled before it was sent is never sent', async () => {

@@ -87,6 +87,7 @@ test('train: the events in order, the model, and its answers', async () => {
     'data-read',
     ...steps,
     'epoch-evaluated',
+    'checkpoint-written',
     ...steps.slice(0, 2),
     'epoch-evaluated',
     'model-written',

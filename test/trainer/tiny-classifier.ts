@@ -30,4 +30,5 @@ export const settings: TrainingSettings = {
   maxGradNorm: 1,
   select: 'last',
   seed: 7,
+  checkpointSteps: null,
 };

@@ -4,6 +4,7 @@ import { evaluate } from '../../src/trainer/evaluate.ts';
 import type { EpochEvaluated, StepFinished, TrainingSettings } from '../../src/trainer/files.ts';
 import { keepWeights } from '../../src/trainer/kept-weights.ts';
 import { accumulateGradients, train, type TrainingEnd } from '../../src/trainer/train.ts';
+import { createTrainingState } from '../../src/trainer/training-state.ts';
 import { openTinyClassifier, readSentiment, settings } from './tiny-classifier.ts';
 
 type Told = StepFinished | EpochEvaluated;
@@ -15,7 +16,7 @@ interface Run {
 function run(
   classifier: Classifier,
   wanted: Partial<TrainingSettings>,
-  { rows = 32, validation = 0, hear = (_event: Told): void => {}, isCancelled = (): boolean => false } = {},
+  { rows = 32, validation = 0, hear = (_event: Told): void => {}, readWish = (): 'cancel' | 'pause' | null => null } = {},
 ): Run {
   const told: Told[] = [];
   let clock = 0;
@@ -24,7 +25,9 @@ function run(
     told.push(event);
     hear(event);
   };
-  return { end: train(classifier, data, { ...settings, ...wanted }, { tell, isCancelled, now: () => (clock += 100) }), told };
+  const all = { ...settings, ...wanted };
+  const hooks = { state: createTrainingState(all), tell, readWish, afterStep: () => {}, now: () => (clock += 100) };
+  return { end: train(classifier, data, all, hooks), told };
 }
 
 const isStep = (event: Told): event is StepFinished => event.type === 'step-finished';
@@ -105,7 +108,7 @@ test('"best" without validation rows is refused', async () => {
 test('a cancelled training stops before the next step', async () => {
   const classifier = await openTinyClassifier();
   let asked = 0;
-  const { end, told } = run(classifier, {}, { isCancelled: () => ++asked > 2 });
+  const { end, told } = run(classifier, {}, { readWish: () => (++asked > 2 ? 'cancel' : null) });
   expect(end).toEqual({ reason: 'cancelled', step: 2, best: null });
   expect(told).toHaveLength(2);
   closeClassifier(classifier);

@@ -1,3 +1,4 @@
+import { escapeLine } from '../escape.ts';
 import type { Cli } from '../cli.ts';
 import { parseCount } from '../parse-flags.ts';
 import { formatTable } from '../views/format.ts';
@@ -13,8 +14,8 @@ export async function metrics(cli: Cli, args: readonly string[], flags: Readonly
     const rows = found.map(({ step, epoch, split, name, value }) => [
       String(step ?? ''),
       epoch === null ? '' : epoch.toFixed(2),
-      split,
-      name,
+      escapeLine(split),
+      escapeLine(name),
       Number(value.toPrecision(6)).toString(),
     ]);
     cli.terminal.print(formatTable([['STEP', 'EPOCH', 'SPLIT', 'NAME', 'VALUE'], ...rows], [0, 1]));

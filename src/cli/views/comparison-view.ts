@@ -65,15 +65,16 @@ function toPValue(value: number): string {
 
 function toSentence({ name, verdict }: ComparedCandidate, { reference, margin }: Comparison): string {
   const subject = `verdict: ${escapeLine(name)} `;
+  const best = escapeLine(reference);
   switch (verdict) {
     case 'better':
     case 'worse':
-      return `${subject}is ${verdict} than the ${reference}`;
+      return `${subject}is ${verdict} than the ${best}`;
     case 'not worse':
-      return `${subject}is not worse than the ${reference} by more than ${margin}`;
+      return `${subject}is not worse than the ${best} by more than ${margin}`;
     case 'equivalent':
-      return `${subject}and the ${reference} are equivalent within ${margin}`;
+      return `${subject}and the ${best} are equivalent within ${margin}`;
     default:
-      return `${subject}cannot be told from the ${reference} with these rows`;
+      return `${subject}cannot be told from the ${best} with these rows`;
   }
 }

@@ -11,7 +11,7 @@ export function toPlanText({ spec, facts, model, key, notes, quote }: RunPlan): 
   const price =
     quote === null ? 'unknown' : quote.high === 0 ? `nothing (${quote.source})` : `$${quote.low} to $${quote.high} (${quote.source})`;
   return [
-    `${spec.job}/${spec.target}`,
+    escapeLine(`${spec.job}/${spec.target}`),
     `  provider  ${escapeLine(spec.provider)}`,
     `  model     ${escapeLine(model.base)}`,
     `  data      ${formatCount(facts.train.rows)} training, ${formatCount(facts.validation?.rows ?? 0)} validation, ${formatCount(tests)} held-out rows`,
@@ -20,8 +20,8 @@ export function toPlanText({ spec, facts, model, key, notes, quote }: RunPlan): 
         .map(([label, rows]) => `${label} ${formatCount(rows)}`)
         .join(', '),
     )}`,
-    `  cost      ${price}`,
-    `  key       ${key}`,
+    `  cost      ${escapeLine(price)}`,
+    `  key       ${escapeLine(key)}`,
     ...notes.map((note) => `  ${signs[note.type]} ${escapeLine(toNoteText(note))}`),
   ].join('\n');
 }

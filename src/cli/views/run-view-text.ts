@@ -37,6 +37,7 @@ export function toRunPage(run: RunView, now: Date): string {
     ],
     ['progress', progress.step === null ? null : `step ${formatCount(progress.step)} of ${formatCount(progress.steps ?? 0)}`],
     ['training', took],
+    ['tags', toTagText(run.tags)],
     ['key', run.key],
     ...run.outputs.map((output): [string, string] => ['output', output.uri.startsWith('file:') ? fileURLToPath(output.uri) : output.uri]),
   ];
@@ -44,9 +45,14 @@ export function toRunPage(run: RunView, now: Date): string {
   const failure =
     run.failure === null
       ? []
-      : ['', `  failed: ${escapeText(run.failure.message)}`, ...(run.failure.hint === null ? [] : [`  ${run.failure.hint}`])];
+      : ['', `  failed: ${escapeText(run.failure.message)}`, ...(run.failure.hint === null ? [] : [`  ${escapeText(run.failure.hint)}`])];
   const notes = run.notes.filter(isDifference).map((note) => `  note: ${escapeLine(toNoteText(note))}`);
-  return [escapeLine(run.id), ...lines, ...notes, ...failure, '', `  next: ${toNextCommand(run)}`].join('\n');
+  return [escapeLine(run.id), ...lines, ...notes, ...failure, '', `  next: ${escapeLine(toNextCommand(run))}`].join('\n');
+}
+
+function toTagText(tags: RunView['tags']): string | null {
+  const pairs = Object.entries(tags).map(([name, value]) => `${name}=${value}`);
+  return pairs.length === 0 ? null : pairs.join(', ');
 }
 
 function toTestRows({ data }: RunView): string {

@@ -70,7 +70,9 @@ async function stopTrainers(workDir: string): Promise<void> {
 }
 
 function toFileHashes(folder: string): Record<string, string> {
-  const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter(
+    (entry) => entry.isFile() && !entry.name.startsWith('run.lock.db'),
+  );
   const paths = entries.map((entry) => join(entry.parentPath, entry.name)).sort();
   return Object.fromEntries(paths.map((file) => [file, createHash('sha256').update(readFileSync(file)).digest('hex')]));
 }
@@ -83,6 +85,7 @@ const laws = contractLaw<LocalWorld>({
       epochs: toInput({ epochs: 1 }),
       'another rate': toInput({ steps: 2, learningRate: 1e-3 }),
       'another backend': toInput({ steps: 2 }, { options: { backend: 'cpu' } }),
+      'more checkpoints': toInput({ steps: 2 }, { options: { checkpointSteps: 1 } }),
       'smaller forward passes': toInput({ steps: 2 }, { options: { microBatchSize: 2 } }),
       'another model': { ...toInput({ steps: 2 }), model: { base: path, revision: 'r'.repeat(64), maxLength: maxPositions } },
       'other labels': { ...toInput({ steps: 2 }), facts: { ...plan.facts, labels: ['no', 'other', 'yes'] } },
@@ -107,14 +110,14 @@ const laws = contractLaw<LocalWorld>({
       return await local.create({ version: 2 }, toAttempt(plan.key, 1, new AbortController().signal));
     },
   },
-  snapshot: async ({ folder }) => await Promise.resolve(toFileHashes(folder)),
+  snapshot: async ({ folder }) => {
+    for (const key of readdirSync(folder)) takeRunLock(join(folder, key, 'run.lock.db'), 10_000)!.release(); // its last words are not its end
+    return await Promise.resolve(toFileHashes(folder));
+  },
 });
 
 /** Laws that are not kept yet. Whoever mends one takes it off the list: its test here fails then. */
-const owed = [
-  'every field that was written ends in a note',
-  'an aborted signal ends prepare, create, find and observe, and nothing is created',
-];
+const owed = ['every field that was written ends in a note'];
 
 test.each(laws.filter(({ name }) => !owed.includes(name)))('$name', async ({ check }) => {
   await expect(check()).resolves.toBeUndefined();

@@ -94,20 +94,34 @@ test('after a fence a trainer of that attempt does not start', async () => {
   await observeToEnd(job, next);
 });
 
-test('a fence leaves a living trainer alone', async () => {
+test('a fence leaves a trainer alone that has started, and waits for one that has not said so yet', async () => {
+  const { c, request } = prepareAttempt();
+  const lock = takeRunLock(join(c.workDir, 'run.lock.db'), 0);
+  onTestFinished(() => lock!.release());
+  let waits = 0;
+  const wait = async (): Promise<void> => {
+    if (++waits === 3) writeFileSync(join(c.workDir, 'events.jsonl'), `${started}\n`);
+    await Promise.resolve();
+  };
+  await local.fence!({ train: '', validation: null }, { ...c, wait });
+  expect(waits).toBe(3);
+  expect(existsSync(join(c.workDir, 'fence.json'))).toBe(false);
+  expect(await local.find(request, [], c)).toHaveLength(1);
+});
+
+test('a fence that cannot be put up says so', async () => {
   const { c } = prepareAttempt();
   const lock = takeRunLock(join(c.workDir, 'run.lock.db'), 0);
   onTestFinished(() => lock!.release());
-  await local.fence!({ train: '', validation: null }, c);
-  expect(existsSync(join(c.workDir, 'fence.json'))).toBe(false);
+  const fenced = local.fence!({ train: '', validation: null }, { ...c, wait: async () => await Promise.resolve() });
+  await expect(fenced).rejects.toSatisfy((error) => isFailure(error, 'timeout'));
 });
 
-test('a trainer that is gone without a word is a failure that quotes what it last printed', async () => {
+const started = '{"type":"trainer-started","at":"2026-01-01T00:00:00.000Z","nonce":"n","attempt":1,"pid":1,"backend":"wasm"}';
+
+test('a trainer that is gone without a word is interrupted, and what it last printed is told once', async () => {
   const { c } = prepareAttempt();
-  writeFileSync(
-    join(c.workDir, 'events.jsonl'),
-    '{"type":"trainer-started","at":"2026-01-01T00:00:00.000Z","nonce":"n","attempt":1,"pid":1,"backend":"wasm"}\n{"type":"data-re',
-  );
+  writeFileSync(join(c.workDir, 'events.jsonl'), `${started}\n{"type":"data-re`);
   writeFileSync(join(c.workDir, 'trainer.log'), 'out of memory\n');
   const [job] = await local.find({}, [], c);
   const lock = takeRunLock(join(c.workDir, 'run.lock.db'), 0)!;
@@ -115,6 +129,7 @@ test('a trainer that is gone without a word is a failure that quotes what it las
   expect(living.status).toEqual({ phase: 'queued', raw: 'starting' });
   lock.release();
   const lost = await local.observe(job!, living.cursor, c);
-  expect(lost.status).toEqual({ phase: 'failed', raw: 'lost' });
-  expect(lost.failure?.message).toContain('out of memory');
+  expect(lost).toMatchObject({ status: { phase: 'interrupted', raw: 'lost' }, failure: null, startedAt: '2026-01-01T00:00:00.000Z' });
+  expect(lost.logs.map(({ text }) => text)).toEqual([expect.stringContaining('out of memory')]);
+  expect((await local.observe(job!, lost.cursor, c)).logs).toEqual([]);
 });

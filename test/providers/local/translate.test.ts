@@ -40,6 +40,7 @@ test('what the job leaves open is a default, and said to be one', () => {
       maxGradNorm: 1,
       select: 'last',
       seed: 42,
+      checkpointSteps: null,
     },
     name: 'job/a',
   });

@@ -1,5 +1,5 @@
-import type { BertConfig } from '../model-files/bert-config.ts';
-import type { ParameterSpec } from './parameters.ts';
+import type { BertConfig } from './bert-config.ts';
+import type { ParameterRules, ParameterSpec } from './find-parameters.ts';
 
 /** Every parameter of a BERT encoder with pooler and a classification head of `classes` rows, in the order of transformers. */
 export function toBertParameters({ layers, ...config }: BertConfig, classes: number): ParameterSpec[] {
@@ -36,13 +36,24 @@ export function toBertParameters({ layers, ...config }: BertConfig, classes: num
   ];
 }
 
+/** Where a folder's weights have the parameters: with a head of `classes` rows, or whatever head they have left out (null). */
+export function toBertRules(config: BertConfig, classes: number | null): ParameterRules {
+  const isHead = (name: string): boolean => name.startsWith('classifier.');
+  const specs = toBertParameters(config, classes ?? 1);
+  return {
+    specs: classes === null ? specs.filter((spec) => !isHead(spec.name)) : specs,
+    toCanonicalName: toBertName,
+    isIgnored: (name) => isIgnoredByBert(name) || (classes === null && isHead(name)),
+  };
+}
+
 /** Folders saved as a bare encoder have no "bert." before their names; the oldest ones call a norm's weight and bias gamma and beta. */
-export function toBertName(stored: string): string {
+function toBertName(stored: string): string {
   const name = stored.replace(/LayerNorm\.gamma$/, 'LayerNorm.weight').replace(/LayerNorm\.beta$/, 'LayerNorm.bias');
   return /^(embeddings|encoder|pooler)\./.test(name) ? `bert.${name}` : name;
 }
 
 /** Tensors without meaning for a classifier: buffers with counted positions, and the heads of pre-training. */
-export function isIgnoredByBert(name: string): boolean {
+function isIgnoredByBert(name: string): boolean {
   return name === 'bert.embeddings.position_ids' || name === 'bert.embeddings.token_type_ids' || name.startsWith('cls.');
 }

@@ -1,0 +1,157 @@
+/** The state folder's disk is full, may not be written, or another process holds its database. */
+import { createHash } from 'node:crypto';
+import { chmodSync, existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { gunzipSync } from 'node:zlib';
+import { expect, onTestFinished, test } from 'vitest';
+import { readRevision } from '../../src/model-files/model-folder.ts';
+import { writeSafetensors } from '../../src/model-files/write-safetensors.ts';
+import type { RunView } from '../../src/run/run-view.ts';
+import { createScratchFolder } from '../scratch.ts';
+import { runCli, startCli, type Ended } from './run-cli.ts';
+import { canMount, createSmallDisk } from './small-disk.ts';
+import { twoRows, writeJob } from './write-job.ts';
+
+const short = { training: { steps: 1 } };
+
+async function readRuns(dir: string): Promise<RunView[]> {
+  const { status, stdout, stderr } = await runCli('status', '--json', '--dir', dir);
+  expect([status, stderr]).toEqual([0, '']);
+  return (JSON.parse(stdout) as { runs: RunView[] }).runs;
+}
+
+/** Nothing half-written stands under a name for whole things: data files are what their names say, models what their runs say. */
+async function expectWhole(dir: string): Promise<RunView[]> {
+  const names = existsSync(join(dir, 'data')) ? readdirSync(join(dir, 'data')) : [];
+  for (const name of names) {
+    const bytes = readFileSync(join(dir, 'data', name));
+    const content = name.endsWith('.gz') ? gunzipSync(bytes) : bytes;
+    expect(name).toMatch(new RegExp(`^${createHash('sha256').update(content).digest('hex')}\\.`));
+  }
+  const runs = await readRuns(dir);
+  const files = readdirSync(dir, { recursive: true, encoding: 'utf8' });
+  expect(files.filter((name) => name.endsWith('.tmp') || name.includes('.tmp/'))).toEqual([]);
+  for (const run of runs) {
+    const folder = join(dir, 'runs', run.key, 'model');
+    expect(existsSync(folder)).toBe(run.ok);
+    if (run.ok) expect(readRevision(folder)).toBe(run.outputs[0]!.sha256);
+  }
+  return runs;
+}
+
+function expectFull({ status, stderr, stdout }: Ended): void {
+  expect(stderr).toMatch(/^orchestrate: no space left for .*\n {2}free some space and run the command again\n$/);
+  expect([status, stdout]).toEqual([75, '']);
+}
+
+if (!canMount) {
+  test('mounting is not permitted here: of a full disk only /dev/full is tested', () => {
+    expect(existsSync('/dev/full')).toBe(true);
+  });
+}
+
+test('a file that finds no space for its end is not there afterwards', () => {
+  const path = join(createScratchFolder(), 'model.safetensors');
+  symlinkSync('/dev/full', `${path}.${process.pid}.tmp`);
+  const write = (): void => writeSafetensors(path, [{ name: 'a', shape: [4], data: new Float32Array(4) }]);
+  expect(write).toThrow('ENOSPC');
+  expect(existsSync(path)).toBe(false);
+  write();
+  expect(readFileSync(path)).toHaveLength(8 + 88 + 16);
+});
+
+test.runIf(canMount)(
+  'on a full disk nothing is submitted, all can still be read, and with space again the same command goes through',
+  async () => {
+    const disk = createSmallDisk(12 * 2 ** 20);
+    const dir = join(disk.folder, 'state');
+    // 220 KB of data: first the copy finds no room, then the rows that the trainer would read.
+    const rows = twoRows + Array.from({ length: 2000 }, (_, i) => `{"text": "${'word '.repeat(16)}${i}", "label": "yes"}\n`).join('');
+    const job = writeJob({ rows, fields: short });
+    disk.fill(0);
+    expectFull(await runCli('submit', job, '--dir', dir));
+    disk.empty();
+    expect(await readRuns(dir)).toEqual([]);
+    for (const kilobytes of [0, 140, 280]) {
+      disk.fill(kilobytes * 1024);
+      expectFull(await runCli('submit', job, '--dir', dir));
+      for (const run of await expectWhole(dir)) expect([run.terminal, run.attention]).toEqual([false, false]);
+    }
+    disk.empty();
+    const again = await runCli('submit', job, '--wait', '-q', '--dir', dir);
+    expect(again).toMatchObject({ status: 0, stdout: 'bad/local\n' });
+    expect(await expectWhole(dir)).toMatchObject([{ id: 'bad/local', ok: true }]);
+  },
+);
+
+test.runIf(canMount)('a trainer that fills the disk says so, and leaves no part of a model', async () => {
+  const disk = createSmallDisk(1.5 * 2 ** 20); // room for all but the model's 1.9 MB
+  const dir = join(disk.folder, 'state');
+  const job = writeJob({ fields: short });
+  const { status, stdout } = await runCli('submit', job, '--wait', '--dir', dir);
+  expect(stdout).toMatch(/failed: no space left for the [a-z ]*model: .*\n {2}free some space/);
+  expect(status).toBe(100);
+  expect(await expectWhole(dir)).toMatchObject([{ status: { phase: 'failed' }, failure: { code: 'disk-full' }, outputs: [] }]);
+  disk.resize(16 * 2 ** 20);
+  expect((await runCli('submit', job, '--again', '--wait', '-q', '--dir', dir)).status).toBe(0);
+  expect(await expectWhole(dir)).toMatchObject([{ id: 'bad/local#2', ok: true }, { ok: false }]);
+});
+
+/** A state folder that the program cannot write, though this process may be root, whom permissions do not bind. */
+async function createReadOnlyState(): Promise<string> {
+  if (canMount) {
+    const disk = createSmallDisk(2 ** 20);
+    await readRuns(disk.folder); // makes the database
+    disk.setReadOnly();
+    return disk.folder;
+  }
+  if (process.getuid?.() === 0) throw new Error('needs the right to mount, or a user who is not root');
+  const dir = createScratchFolder();
+  await readRuns(dir);
+  chmodSync(join(dir, 'state.db'), 0o400);
+  chmodSync(dir, 0o500);
+  onTestFinished(() => chmodSync(dir, 0o700));
+  return dir;
+}
+
+test('a state folder that may not be written is told', async () => {
+  const dir = await createReadOnlyState();
+  for (const args of [['status'], ['submit', writeJob()]]) {
+    const { status, stdout, stderr } = await runCli(...args, '--dir', dir);
+    expect(stderr).toBe(`orchestrate: cannot write ${join(dir, 'state.db')}\n  mend its permissions, or name another folder with --dir\n`);
+    expect([status, stdout]).toEqual([77, '']);
+  }
+  const { status, stderr } = await runCli('submit', writeJob(), '--dir', join(dir, 'new'));
+  expect(stderr).toContain('cannot make the state folder');
+  expect(status).toBe(77);
+});
+
+/** Begins to write to the database of a state folder, as another process would, and keeps it for itself. */
+async function holdDatabase(dir: string): Promise<() => void> {
+  await readRuns(dir); // makes it
+  const database = new DatabaseSync(join(dir, 'state.db'));
+  database.exec('begin immediate');
+  return () => database.close();
+}
+
+test('while another process writes for long, submit gives up and says so, and reading goes on', async () => {
+  const dir = createScratchFolder();
+  const release = await holdDatabase(dir);
+  const began = performance.now();
+  const { status, stdout, stderr } = await runCli('submit', writeJob(), '--dir', dir);
+  expect(stderr).toBe(`orchestrate: ${join(dir, 'state.db')} is locked by another process\n  run the command again when it has ended\n`);
+  expect([status, stdout]).toEqual([75, '']);
+  expect(performance.now() - began).toBeGreaterThan(5000);
+  expect(await readRuns(dir)).toEqual([]);
+  release();
+});
+
+test('while another process writes for two seconds, submit waits and goes through', async () => {
+  const dir = createScratchFolder();
+  const release = await holdDatabase(dir);
+  const { ended } = startCli(['submit', writeJob({ fields: short }), '-q', '--dir', dir]);
+  setTimeout(release, 2000);
+  expect(await ended).toMatchObject({ status: 0, stdout: 'bad/local\n' });
+  expect((await runCli('wait', 'bad', '-q', '--dir', dir)).status).toBe(0);
+});

@@ -1,0 +1,18 @@
+/** A certificate for 127.0.0.1 that nobody signed, and its key: for tests on the loopback, worth nothing anywhere else. */
+export const certificate = `-----BEGIN CERTIFICATE-----
+MIIBkDCCATagAwIBAgIUePsBI+cR9x2p14qh+7gzbgVRxKcwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJMTI3LjAuMC4xMCAXDTI2MTEyNTAyMjYyMVoYDzIxMjYxMTAx
+MDIyNjIxWjAUMRIwEAYDVQQDDAkxMjcuMC4wLjEwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAATf0a6sd5dewj62w8hYjU+An+MUjR0mm1dxGw55/1q6sp0QYIjkzora
+9pLjr4C3LL22boklYZbeWHGAnHAwLx46o2QwYjAdBgNVHQ4EFgQUSJUiBTtNlyPw
+A9/Aw96WUCXDu9cwHwYDVR0jBBgwFoAUSJUiBTtNlyPwA9/Aw96WUCXDu9cwDwYD
+VR0TAQH/BAUwAwEB/zAPBgNVHREECDAGhwR/AAABMAoGCCqGSM49BAMCA0gAMEUC
+IF8QGTZB0MyZq7ziH13qXaP0jT2LflumULRKd1p+/K+1AiEAn1tCujk9ElOIMmaN
+rZJgRZs7W8IKnRvrc7ROznge1Qs=
+-----END CERTIFICATE-----\n`;
+
+export const privateKey = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgTbIZ7CnDC8HujlBf
+shpJ8tBuVhThwH7LNlKdBLNg1MqhRANCAATf0a6sd5dewj62w8hYjU+An+MUjR0m
+m1dxGw55/1q6sp0QYIjkzora9pLjr4C3LL22boklYZbeWHGAnHAwLx46
+-----END PRIVATE KEY-----\n`;

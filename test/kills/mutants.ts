@@ -1,0 +1,84 @@
+import { join } from 'node:path';
+import { plans } from './plans.ts';
+import { copyProduct, type Change } from './product.ts';
+import { beforePaying, freezeAndThaw, restoreState, twoMachines } from './scenarios.ts';
+import { killTwice, type Bench, type Outcome, type Setting } from './trial.ts';
+
+/** One thing left out of the protocol, and what must then go wrong. */
+interface Mutant {
+  readonly name: string;
+  readonly changes: readonly Change[];
+  run(bench: Bench, setting: Setting): Promise<Outcome>;
+  /** What the harness must say. */
+  readonly says: string;
+}
+
+const lost: Setting = { name: 'lost', plan: plans['stale']!, onUncertain: 'retry' };
+
+const mutants: readonly Mutant[] = [
+  {
+    name: 'no stored intent',
+    changes: [
+      {
+        file: 'src/run/advance.ts',
+        from: 'return await append([await create(provider, { wire, attempt }, c)]);',
+        to: 'return await append([{ type: "submission-intended", attempt, wire, hash: "" }, outcome]);',
+      },
+      {
+        file: 'src/run/advance.ts',
+        from: "const intended = await append([{ type: 'submission-intended', attempt, wire, hash: toJsonHash(wire) }]);",
+        to: 'const intended = run; const outcome = await create(provider, { wire, attempt }, c); toJsonHash(wire);',
+      },
+    ],
+    // Killed when the answer is there, and started again before the job is listed.
+    run: async (bench, setting) =>
+      await killTwice(bench, { ...setting, plan: { listLagMs: 5000 }, leaseMs: 1 }, ['after fetch POST jobs', 'nowhere']),
+    says: 'DOUBLE',
+  },
+  {
+    name: 'no look before the submission',
+    changes: [
+      {
+        file: 'src/run/advance.ts',
+        from: 'const found = await adoptOldest(step.provider, step.run.record, step.c);',
+        to: 'const found = null as Awaited<ReturnType<typeof adoptOldest>>;',
+      },
+    ],
+    run: async (bench, setting) => await restoreState(bench, setting, null),
+    says: 'DOUBLE',
+  },
+  {
+    name: 'no fence',
+    changes: [{ file: 'src/run/settle.ts', from: 'await provider.fence(record.prepared[record.attempt - 1], c);', to: '' }],
+    run: async (bench, setting) => await freezeAndThaw(bench, { ...setting, plan: {} }, beforePaying),
+    says: 'DOUBLE',
+  },
+  {
+    name: 'no wait until a job is listed',
+    changes: [
+      { file: 'src/run/settle.ts', from: 'if (age() < provider.settleMs)', to: 'if (age() < 0)' },
+      { file: 'src/run/settle.ts', from: 'for (const ms of [provider.settleMs, provider.settleMs / 10])', to: 'for (const ms of [0, 0])' },
+    ],
+    run: async (bench, setting) => await killTwice(bench, setting, ['nowhere', 'nowhere']),
+    says: 'DOUBLE',
+  },
+  {
+    name: 'no second look after the submission',
+    changes: [{ file: 'src/run/look-at-job.ts', from: 'if (isChecked ||', to: 'if (!isChecked ||' }],
+    run: async (bench, setting) => await twoMachines(bench, { ...setting, plan: {} }),
+    says: 'expected one job that goes on, found 2',
+  },
+];
+
+/** Builds each mutant and has the harness find it: one outcome each, with a fault where it was not found. */
+export async function findMutants(bench: Bench): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (const { name, changes, run, says } of mutants) {
+    const product = copyProduct(join(bench.scratch, name.replaceAll(' ', '-')), changes);
+    const outcome = await run({ ...bench, product }, { ...lost, name });
+    const isFound = outcome.faults.some((fault) => fault.includes(says));
+    const faults = isFound ? [] : [`not caught: ${name}; the harness says: ${outcome.faults.join('\n') || 'nothing'}`];
+    outcomes.push({ ...outcome, bill: 0, faults });
+  }
+  return outcomes;
+}

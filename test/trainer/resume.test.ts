@@ -1,0 +1,114 @@
+import { cpSync, existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { startBackend } from '../../src/trainer/backend.ts';
+import { openCheckpoints } from '../../src/trainer/checkpoints.ts';
+import { closeClassifier, openClassifier } from '../../src/trainer/classifier.ts';
+import { readRows } from '../../src/trainer/encode-rows.ts';
+import { openEvents } from '../../src/trainer/event-file.ts';
+import type { BackendName, TrainerEvent } from '../../src/trainer/files.ts';
+import { readTrainFile } from '../../src/trainer/told-files.ts';
+import { train } from '../../src/trainer/train.ts';
+import { createTrainingState, type TrainingState } from '../../src/trainer/training-state.ts';
+import { createScratchFolder } from '../scratch.ts';
+import { readEvents, toFigures, writeRunFolder, writeSmallModel } from './small-training.ts';
+
+class Killed extends Error {}
+
+/** What is left in the memory of a trainer that came to its end. */
+interface Left {
+  readonly weights: readonly (readonly [string, Buffer])[];
+  readonly state: TrainingState;
+  readonly heard: TrainerEvent[];
+}
+
+/** The trainer's own parts, in this process: ends after step `killedAt` as a process that is killed there would, with what is on the disk. */
+async function runUntil(folder: string, killedAt: number): Promise<Left | null> {
+  const events = openEvents(folder, () => new Date(0));
+  const file = readTrainFile(folder);
+  const { hasStarted } = events.past;
+  events.tell({ type: 'trainer-started', nonce: file.nonce, attempt: 1, pid: 1, backend: file.backend });
+  const classifier = openClassifier(await startBackend(file.backend), file.model);
+  const data = {
+    rows: readRows(classifier, join(folder, file.rows.train)).rows,
+    validation: readRows(classifier, join(folder, file.rows.validation!)).rows,
+  };
+  const state = createTrainingState(file.training);
+  let clock = 0;
+  const now = (): number => clock++;
+  const checkpoints = openCheckpoints({ folder, file, classifier, state, events, began: 0, now });
+  if (hasStarted) checkpoints.resume();
+  const heard: TrainerEvent[] = [];
+  try {
+    train(classifier, data, file.training, {
+      state,
+      tell: (event) => {
+        heard.push({ at: '', ...event });
+        events.tell(event);
+      },
+      readWish: () => null,
+      afterStep: (isEpochEnd) => {
+        checkpoints.afterStep(isEpochEnd);
+        if (state.step === killedAt) throw new Killed();
+      },
+      now,
+    });
+    const weights = [...classifier.parameters].map(([name, tensor]) => [name, Buffer.from(tensor.dataSync().slice().buffer)] as const);
+    return { weights, state, heard };
+  } catch (error) {
+    if (error instanceof Killed) return null;
+    throw error;
+  } finally {
+    closeClassifier(classifier);
+    events.close();
+  }
+}
+
+function toBytes({ m, v }: { m: Float32Array; v: Float32Array }): Buffer {
+  return Buffer.concat([m, v].map((array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength)));
+}
+
+test.each<BackendName>(['wasm', 'cpu'])('%s: killed after each of its 60 steps, a training ends with the same bytes', async (backend) => {
+  const model = join(createScratchFolder(), 'model');
+  writeSmallModel(model);
+  const begin = createScratchFolder();
+  writeRunFolder(begin, model, { file: { backend } });
+  const whole = createScratchFolder();
+  cpSync(begin, whole, { recursive: true });
+  const expected = (await runUntil(whole, 0))!;
+  const figures = toFigures(readEvents(whole));
+  expect(figures).toHaveLength(60 + 15);
+  expect(expected.state.best!.epoch.step).toBeLessThan(60); // so that the kept weights are of use
+
+  const compare = (folder: string, left: Left, killedAt: number): void => {
+    const what = `killed after step ${killedAt}`;
+    const again = toFigures(left.heard);
+    expect(again, what).toEqual(figures.slice(figures.length - again.length));
+    expect(again.length, what).toBeGreaterThan(60 - killedAt);
+    expect(toFigures(readEvents(folder)), what).toEqual(figures); // each once, though steps were taken twice
+    for (const [i, [name, bytes]] of expected.weights.entries()) {
+      expect(left.weights[i]![0]).toBe(name);
+      expect(left.weights[i]![1].equals(bytes), `${what}: weights ${name}`).toBe(true);
+      const [before, after] = [expected, left].map(({ state }) => toBytes(state.optimizer.moments.get(name)!));
+      expect(after!.equals(before!), `${what}: moments ${name}`).toBe(true);
+    }
+    expect(left.state.evaluations, what).toEqual(expected.state.evaluations);
+    expect(left.state.best!.epoch, what).toEqual(expected.state.best!.epoch);
+    expect(left.state.optimizer.step, what).toBe(60);
+  };
+  for (const killedAt of [3, 7, 29, 59]) {
+    const folder = createScratchFolder();
+    cpSync(begin, folder, { recursive: true });
+    expect(await runUntil(folder, killedAt)).toBeNull();
+    expect(existsSync(join(folder, 'checkpoints'))).toBe(killedAt >= 7);
+    compare(folder, (await runUntil(folder, 0))!, killedAt);
+    const resumed = readEvents(folder).filter((event) => event.type === 'training-resumed');
+    expect(resumed.map(({ step, changed }) => [step, changed])).toEqual([[killedAt - (killedAt % 7), null]]);
+  }
+
+  const chain = createScratchFolder(); // one training that is killed after each of its steps
+  cpSync(begin, chain, { recursive: true });
+  for (let killedAt = 1; killedAt < 60; killedAt++) expect(await runUntil(chain, killedAt)).toBeNull();
+  compare(chain, (await runUntil(chain, 0))!, 59);
+  expect(readFileSync(join(chain, 'events.jsonl'), 'utf8').split('"training-resumed"')).toHaveLength(60);
+});

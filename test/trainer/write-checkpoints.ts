@@ -1,0 +1,10 @@
+/** node write-checkpoints.ts FOLDER BYTES: writes one checkpoint after the other, and prints the step of each that is on the disk. */
+import { writeSync } from 'node:fs';
+import { listCheckpoints, writeCheckpoint } from '../../src/trainer/write-checkpoint.ts';
+import { toNumberedContents } from './numbered-checkpoint.ts';
+
+const [folder, bytes] = process.argv.slice(2);
+for (let step = (listCheckpoints(folder!)[0] ?? 0) + 1; ; step++) {
+  writeCheckpoint(folder!, step, toNumberedContents(step, Number(bytes)));
+  writeSync(1, `${step}\n`);
+}
