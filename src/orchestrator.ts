@@ -149,8 +149,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       },
     };
   };
-  const toView = async (run: StoredRun): Promise<RunView> => toRunView(run, await listMetrics(store, run.key), now());
-  const toViews = async (runs: readonly StoredRun[]): Promise<RunView[]> => await Promise.all(runs.map(toView));
+  const toView = (run: StoredRun): RunView => toRunView(run, now());
 
   const load: Orchestrator['load'] = async (...args) => await (await import('./spec/read-job-file.ts')).readJobFile(...args);
 
@@ -173,7 +172,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     const driver = await createDriver(true);
     const runs: StoredRun[] = [];
     for (const one of plans) runs.push(await driveSubmission(driver, await acceptRun(store, one, now().toISOString()), wait));
-    return await toViews(runs);
+    return runs.map(toView);
   };
 
   const watch: Orchestrator['watch'] = async function* (addresses, { timeoutMs } = {}) {
@@ -182,7 +181,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     const until = timeoutMs === undefined ? Infinity : performance.now() + timeoutMs;
     const clock = { now, wait: async (ms: number) => await wait(Math.max(0, Math.min(ms, until - performance.now()))) };
     for await (const seen of followRuns(await createDriver(false), runs, clock)) {
-      yield await toViews(seen);
+      yield seen.map(toView);
       signal.throwIfAborted();
       if (performance.now() >= until) return;
     }
@@ -205,7 +204,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
         return await advance(driver, await appendEvents(store, run.key, { events: [{ type }], at: now().toISOString(), fence: null }));
       }),
     );
-    return await toViews(runs);
+    return runs.map(toView);
   };
 
   const predict = async (address: string, rows: readonly Omit<ClassificationRow, 'label'>[]): Promise<Prediction[]> => {
@@ -229,10 +228,10 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     compare: evaluate,
     async list(address, { isRefreshed = false } = {}) {
       const runs = address === undefined ? await listRuns(store) : await findRuns(store, address, adopt);
-      if (!isRefreshed) return await toViews(runs);
+      if (!isRefreshed) return runs.map(toView);
       const { advance } = await import('./run/advance.ts');
       const driver: Driver = { ...(await createDriver(false)), isUrgent: true };
-      return await toViews(await Promise.all(runs.map(async (run) => await advance(driver, run))));
+      return (await Promise.all(runs.map(async (run) => await advance(driver, run)))).map(toView);
     },
     async wait(addresses, watchOptions) {
       let last: readonly RunView[] = [];
@@ -240,18 +239,18 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       return last;
     },
     run: (address) => ({
-      view: async () => await toView((await findNewestRuns(store, address))[0]!),
+      view: async () => toView((await findNewestRuns(store, address))[0]!),
       metrics: async () => await listMetrics(store, (await findNewestRuns(store, address))[0]!.key),
       logs: async () => await listLogs(store, (await findNewestRuns(store, address))[0]!.key),
       cancel: async () => await wish(address, 'cancel-requested'),
       pause: async () => await wish(address, 'pause-requested'),
       async resume() {
         const { resumeRun } = await import('./run/decide.ts');
-        return await toView(await resumeRun(await createDriver(true), (await findNewestRuns(store, address))[0]!));
+        return toView(await resumeRun(await createDriver(true), (await findNewestRuns(store, address))[0]!));
       },
       async resolve(decision) {
         const { resolveRun } = await import('./run/decide.ts');
-        return await toView(await resolveRun(await createDriver(false), (await findNewestRuns(store, address))[0]!, decision));
+        return toView(await resolveRun(await createDriver(false), (await findNewestRuns(store, address))[0]!, decision));
       },
       predict: async (rows) => await predict(address, rows),
     }),

@@ -1,11 +1,18 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, openSync, closeSync } from 'node:fs';
+import { getCompileCacheDir } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 /** The trainer's main file: the source in a clone, the bundle's second entry in the installed package. */
 function toTrainerEntry(): string {
   const source = fileURLToPath(new URL('./trainer/main.ts', import.meta.url));
   return existsSync(source) ? source : fileURLToPath(new URL('./trainer.js', import.meta.url));
+}
+
+/** The trainer's compiled code is kept where the command's is. */
+function toEnvironment(): NodeJS.ProcessEnv {
+  const folder = getCompileCacheDir();
+  return folder === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: folder };
 }
 
 /** Starts a training that outlives this process; what it prints goes to `logPath`. */
@@ -16,6 +23,7 @@ export function spawnTraining(folder: string, logPath: string): ChildProcess {
       detached: true,
       stdio: ['ignore', log, log],
       cwd: folder,
+      env: toEnvironment(),
     });
     child.unref();
     return child;
@@ -26,10 +34,10 @@ export function spawnTraining(folder: string, logPath: string): ChildProcess {
 
 /** A process that takes one training step on a backend: one JSON line on standard output. It ends when the signal aborts. */
 export function spawnCheck(backend: string, signal: AbortSignal): ChildProcess {
-  return spawn(process.execPath, [toTrainerEntry(), 'check', backend], { stdio: ['ignore', 'pipe', 'pipe'], signal });
+  return spawn(process.execPath, [toTrainerEntry(), 'check', backend], { stdio: ['ignore', 'pipe', 'pipe'], env: toEnvironment(), signal });
 }
 
 /** A process that answers rows: JSON lines in, JSON lines out. It ends with its input, or when the signal aborts. */
 export function spawnPrediction(signal: AbortSignal): ChildProcess {
-  return spawn(process.execPath, [toTrainerEntry(), 'predict'], { stdio: ['pipe', 'pipe', 'pipe'], signal });
+  return spawn(process.execPath, [toTrainerEntry(), 'predict'], { stdio: ['pipe', 'pipe', 'pipe'], env: toEnvironment(), signal });
 }

@@ -33,22 +33,24 @@ export async function compareModels(
   contenders: readonly Contender[],
 ): Promise<Comparison> {
   const { rows, majority } = heldOut;
-  const candidates: Candidate[] = [{ name: 'most frequent label', kind: 'majority', run: null, answers: rows.map(() => majority) }];
   const answer = async (provider: Provider, model: ModelRef): Promise<(string | null)[]> => {
     const predictions = await answerRows(store, { provider, model }, { rows, context });
     return predictions.map((prediction) => prediction.answer);
   };
   const known = new Set<string>();
-  for (const { name, provider, untrained } of contenders) {
+  const before: Candidate[] = [{ name: 'most frequent label', kind: 'majority', run: null, answers: rows.map(() => majority) }];
+  const after: Candidate[] = [];
+  for (const { name, run, provider, untrained, tuned } of contenders) {
     // Targets that begin with the same model and seed have the same untrained head.
-    if (untrained === null || known.has(untrained.identity)) continue;
-    known.add(untrained.identity);
+    const isNew = untrained !== null && !known.has(untrained.identity);
+    if (isNew) known.add(untrained.identity);
+    // The two answer at once: each is a process, or a service, of its own.
+    const [untrainedAnswers, answers] = await Promise.all([isNew ? answer(provider, untrained) : null, answer(provider, tuned)]);
     const of = contenders.length === 1 ? '' : ` of ${name}`;
-    candidates.push({ name: `untrained head${of}`, kind: 'untrained', run: null, answers: await answer(provider, untrained) });
+    if (untrainedAnswers !== null) before.push({ name: `untrained head${of}`, kind: 'untrained', run: null, answers: untrainedAnswers });
+    after.push({ name, kind: 'tuned', run, answers });
   }
-  for (const { name, run, provider, tuned } of contenders) {
-    candidates.push({ name, kind: 'tuned', run, answers: await answer(provider, tuned) });
-  }
+  const candidates = [...before, ...after];
   const { job, set, labels, margin } = heldOut;
   return toComparison({ job, set, measure: 'accuracy', margin, labels, expected: rows.map(({ label }) => label), candidates });
 }

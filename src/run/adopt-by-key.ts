@@ -14,7 +14,7 @@ export async function adoptByKey(driver: Driver, plans: readonly RunPlan[]): Pro
   for (const plan of plans) {
     const at = driver.now().toISOString();
     const record = toFirstRecord({ type: 'run-accepted', plan, number: 1 }, at);
-    const unstored: StoredRun = { key: plan.key, version: 0, record, look: null };
+    const unstored: StoredRun = { key: plan.key, version: 0, record, look: null, metrics: {} };
     const found = await adoptOldest(driver.provider(unstored), record, driver.attempt(unstored));
     if (found === null) continue;
     const run = await acceptRun(driver.store, plan, at);

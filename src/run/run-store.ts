@@ -5,6 +5,7 @@ import type { RunKey } from '../spec/run-key.ts';
 import type { Store } from '../store/open-store.ts';
 import type { RunEvent, RunPlan } from './event.ts';
 import { foldEvent, toFirstRecord, type RunRecord } from './fold.ts';
+import { addMetrics, type MetricSummaries } from './metric-summary.ts';
 
 /** What the last look at the provider gave that is not history. */
 export interface LastLook {
@@ -25,6 +26,8 @@ export interface StoredRun {
   readonly version: number;
   readonly record: RunRecord;
   readonly look: LastLook | null;
+  /** What has been measured, in short: a list of runs need not read all measurements. */
+  readonly metrics: MetricSummaries;
 }
 
 /** The lease has fallen to another worker: what this one found out is not written. */
@@ -40,6 +43,7 @@ interface RunRow {
   readonly version: number;
   readonly record: string;
   readonly observation: string | null;
+  readonly metrics: string;
 }
 
 function toStoredRun(row: RunRow): StoredRun {
@@ -48,6 +52,7 @@ function toStoredRun(row: RunRow): StoredRun {
     version: row.version,
     record: JSON.parse(row.record) as RunRecord,
     look: row.observation === null ? null : (JSON.parse(row.observation) as LastLook),
+    metrics: JSON.parse(row.metrics) as MetricSummaries,
   };
 }
 
@@ -90,6 +95,7 @@ export async function acceptRun(store: Store, plan: RunPlan, at: string): Promis
         version: 1,
         record: JSON.stringify(record),
         observation: null,
+        metrics: '{}',
         lease_owner: null,
         lease_until: 0,
         fence: 0,
@@ -97,7 +103,7 @@ export async function acceptRun(store: Store, plan: RunPlan, at: string): Promis
       })
       .execute();
     await insertEvents(tx, plan.key, 0, [event], at);
-    return { key: plan.key, version: 1, record, look: null };
+    return { key: plan.key, version: 1, record, look: null, metrics: {} };
   });
 }
 
@@ -123,7 +129,8 @@ export async function appendEvents(
     if (fence !== null && row.fence !== fence) throw new LostLease(key);
     const run = toStoredRun(row);
     const record = events.reduce((folded, event) => foldEvent(folded, event, at), run.record);
-    const next: StoredRun = { key, version: run.version + events.length, record, look: change.look ?? run.look };
+    const metrics = addMetrics(run.metrics, change.metrics ?? []);
+    const next: StoredRun = { key, version: run.version + events.length, record, look: change.look ?? run.look, metrics };
     await tx
       .updateTable('run')
       .set({
@@ -131,6 +138,7 @@ export async function appendEvents(
         version: next.version,
         record: JSON.stringify(record),
         observation: next.look === null ? null : JSON.stringify(next.look),
+        metrics: JSON.stringify(metrics),
       })
       .where('key', '=', key)
       .execute();

@@ -1,6 +1,6 @@
-import type { Metric } from '../contract/metric.ts';
 import type { Note } from '../contract/note.ts';
 import type { FailureData } from '../failure.ts';
+import type { MetricSummaries } from './metric-summary.ts';
 import type { StoredRun } from './run-store.ts';
 import { isEnded } from './transitions.ts';
 
@@ -57,7 +57,7 @@ export interface RunView {
     readonly test: Readonly<Record<string, PartView>>;
     readonly labels: readonly string[];
   };
-  readonly metrics: Readonly<Record<string, MetricSummary>>;
+  readonly metrics: MetricSummaries;
   readonly remote: { readonly id: string; readonly url: string | null } | null;
   readonly outputs: readonly {
     readonly kind: string;
@@ -75,12 +75,6 @@ interface PartView {
   readonly rows: number;
 }
 
-interface MetricSummary {
-  readonly last: number;
-  readonly best: number;
-  readonly bestStep: number | null;
-}
-
 /** A look older than this, at a run that has not ended, is stale. */
 const staleMs = 60_000;
 
@@ -89,7 +83,7 @@ export function toRunId({ plan, number }: StoredRun['record']): string {
   return number === 1 ? `${job}/${target}` : `${job}/${target}#${number}`;
 }
 
-export function toRunView(run: StoredRun, metrics: readonly Metric[], now: Date): RunView {
+export function toRunView(run: StoredRun, now: Date): RunView {
   const { record, look } = run;
   const { spec, facts, model } = record.plan;
   const terminal = isEnded(record.state);
@@ -131,7 +125,7 @@ export function toRunView(run: StoredRun, metrics: readonly Metric[], now: Date)
       test: Object.fromEntries(Object.entries(facts.test).map(([name, part]) => [name, toPartView(part)])),
       labels: facts.labels,
     },
-    metrics: toMetricSummaries(metrics),
+    metrics: run.metrics,
     remote: record.job === null ? null : { id: record.job.id, url: record.job.url },
     outputs: record.artifacts.map(({ kind, uri, sha256 }) => ({ kind, uri, sha256, callAs: null })),
     notes: record.notes,
@@ -148,17 +142,4 @@ function toCost({ plan: { quote } }: StoredRun['record']): RunView['cost'] {
 
 function toPartView({ sha256, rows }: { sha256: string; rows: number }): PartView {
   return { sha256, rows };
-}
-
-/** Of these a smaller value is the better one; of all others a larger one. */
-const smallerIsBetter = new Set(['loss', 'grad_norm', 'learning_rate']);
-
-function toMetricSummaries(metrics: readonly Metric[]): Record<string, MetricSummary> {
-  const summaries: Record<string, MetricSummary> = {};
-  for (const { split, name, value, step } of metrics) {
-    const known = summaries[`${split}/${name}`];
-    const isBetter = known === undefined || (smallerIsBetter.has(name) ? value < known.best : value > known.best);
-    summaries[`${split}/${name}`] = isBetter ? { last: value, best: value, bestStep: step } : { ...known, last: value };
-  }
-  return summaries;
 }

@@ -25,6 +25,8 @@ interface RunTable {
   record: string;
   /** What the last look at the provider gave that is not history: cursor, progress, time, error. */
   observation: string | null;
+  /** The metrics in short, the fold of their rows: JSON. */
+  metrics: string;
   /** Who works on the run, until when (milliseconds since 1970), and how often the work has changed hands. */
   lease_owner: string | null;
   lease_until: number;
@@ -81,7 +83,7 @@ interface LimiterTable {
 export const migrations: readonly (readonly string[])[] = [
   [
     `create table run (key text primary key, job text not null, target text not null, number integer not null, state text not null,
-       version integer not null, record text not null, observation text, lease_owner text, lease_until integer not null default 0,
+       version integer not null, record text not null, observation text, metrics text not null, lease_owner text, lease_until integer not null default 0,
        fence integer not null default 0, created_at text not null, unique (job, target, number)) strict`,
     `create table event (seq integer primary key, run text not null references run, version integer not null, at text not null,
        type text not null, body text not null, unique (run, version)) strict`,

@@ -23,7 +23,7 @@ function toRunning(step: number, change: Partial<RunView> = {}): RunView {
   );
   const progress = { step, steps: 40, epoch: 1, etaSeconds: 75, rowsPerSecond: 1234.5, loss: 0.5 };
   const look: LastLook = { cursor: null, progress, at: '2026-01-01T00:00:55.000Z', error: null, unseen: null, nextAt: null };
-  return { ...toRunView({ key: 'k'.repeat(32), version: 3, record, look }, [], now), ...change };
+  return { ...toRunView({ key: 'k'.repeat(32), version: 3, record, look, metrics: {} }, now), ...change };
 }
 
 test('a training run is a bar with step, loss, rate and time left', () => {

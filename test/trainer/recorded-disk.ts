@@ -130,7 +130,7 @@ export function toVolatile(operations: readonly Operation[]): number[] {
 
 /** Writes into `target` what these operations leave, those of `lost` left out. */
 export function replayDisk(operations: readonly Operation[], lost: ReadonlySet<number>, target: string): void {
-  const folders = new Map<number, Map<string, number>>();
+  const folders = new Map([[0, new Map<string, number>()]]);
   const contents = new Map<number, Buffer>();
   const toFolder = (node: number): Map<string, number> => folders.get(node) ?? folders.set(node, new Map()).get(node)!;
   for (const [i, operation] of operations.entries()) {

@@ -1,0 +1,30 @@
+/**
+ *     node test/trainer/kill-trainer.ts --count N --seed S
+ *
+ * Kills N processes that write checkpoints and N that train, on both backends, at moments that the seed draws; the last line counts
+ * the kills after which everything was right, and the problems.
+ */
+import { parseArgs } from 'node:util';
+import { killTraining, killWriters } from './kills.ts';
+
+const { values } = parseArgs({ options: { count: { type: 'string', default: '60' }, seed: { type: 'string', default: '1' } } });
+const [count, seed] = [Number(values.count), Number(values.seed)];
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+
+const problems: string[] = [];
+const writers = await killWriters(count, { seed, withinMs: Infinity });
+print(`${writers.kills} writers of checkpoints killed, ${writers.problems.length} problems`);
+problems.push(...writers.problems);
+
+let trainers = 0;
+for (let round = 0; trainers < count && problems.length === 0; round++) {
+  const backend = round % 2 === 0 ? 'wasm' : 'cpu';
+  const large = round % 4 === 0;
+  const found = await killTraining(Math.min(12, count - trainers), { seed: seed + round, backend, large });
+  print(`${found.kills} trainers killed on ${backend} (${large ? 'small' : 'tiny'} model), ${found.problems.length} problems`);
+  trainers += found.kills;
+  problems.push(...found.problems);
+}
+for (const problem of problems) print(problem);
+print(`${writers.kills + trainers - problems.length} passed, ${problems.length} failed`);
+process.exitCode = problems.length === 0 ? 0 : 1;

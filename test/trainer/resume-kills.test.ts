@@ -1,0 +1,14 @@
+import { expect, test } from 'vitest';
+import { killTraining, killWriters } from './kills.ts';
+
+test('a training whose process is killed a dozen times ends with the same model, told once', async () => {
+  const { kills, problems } = await killTraining(12, { seed: 1, backend: 'wasm', large: true });
+  expect(problems).toEqual([]);
+  expect(kills).toBe(12);
+});
+
+test('of 200 processes that are killed while they write checkpoints each leaves a whole one, and none that was written is lost', async () => {
+  const { kills, problems } = await killWriters(200, { seed: 1, withinMs: 18_000 });
+  expect(problems).toEqual([]);
+  expect(kills).toBeGreaterThan(30);
+});
