@@ -8,6 +8,10 @@ import { commands, sharedOptions } from '../src/cli/commands.ts';
 import { failureKinds, outcomeStatuses } from '../src/failure.ts';
 import { toJobSchema } from '../src/spec/job-schema.ts';
 import { reservedFields } from '../src/spec/job-spec.ts';
+import { providers } from '../providers/index.ts';
+import { longestPauseMs } from '../src/run/cadence.ts';
+import { maxAttempts, patienceMs } from '../src/run/settle.ts';
+import { duties, transitions, type RunState } from '../src/run/transitions.ts';
 
 interface Schema {
   readonly type?: string;
@@ -74,6 +78,33 @@ function toCommandText({ usage, summary, options = [] }: (typeof commands)[numbe
   ].join('\n');
 }
 
+/** What may follow in each state, and what is done about a run in it; states that are alike share a row. */
+function toStateRows(): string[][] {
+  const words: Readonly<Record<string, string>> = {
+    phase: "the job's phase",
+    same: 'no change',
+    decided: '`submitted` (adopt), `preparing` (absent), `cancelled` (cancel)',
+  };
+  const toEvents = (state: RunState): string => {
+    const byNext = [...Map.groupBy(Object.entries(transitions[state]), ([, next]) => next)];
+    return byNext.map(([next, events]) => `${events.map(([event]) => event).join(', ')} → ${words[next] ?? `\`${next}\``}`).join('; ');
+  };
+  const states = Object.keys(transitions) as RunState[];
+  return [...Map.groupBy(states, (state) => `${duties[state]} | ${toEvents(state)}`).values()].map((alike) => {
+    return [alike.map((state) => `\`${state}\``).join(' '), duties[alike[0]!], toEvents(alike[0]!)];
+  });
+}
+
+function toConstantRows(): string[][] {
+  const hours = (ms: number): string => `${ms / 3_600_000} h`;
+  return [
+    ['attempts at most', String(maxAttempts)],
+    ['a person is asked when a service could not be asked for', hours(patienceMs)],
+    ['longest pause between two looks', `${longestPauseMs / 60_000} min`],
+    ...providers.map(({ id, settleMs }) => [`\`${id}\` lists a created job within (\`settleMs\`)`, `${settleMs / 1000} s`]),
+  ];
+}
+
 /** The parts by name. */
 export function makeParts(): Readonly<Record<string, string>> {
   return {
@@ -84,6 +115,8 @@ export function makeParts(): Readonly<Record<string, string>> {
       ['option', 'what'],
       sharedOptions.map(([flags, description]) => [`\`${flags}\``, description]),
     ),
+    transitions: toTable(['state', 'what is done', 'event → state'], toStateRows()),
+    constants: toTable(['what', 'how much'], toConstantRows()),
     outcomes: toTable(['exit status', 'when'], Object.entries(outcomeStatuses)),
     failures: toTable(
       ['code', 'exit status', 'cause', 'meaning'],
@@ -102,7 +135,7 @@ export function makePage(page: string): string {
   });
 }
 
-export const madePages = ['job-file.md', 'commands.md'].map((name) => fileURLToPath(new URL(name, import.meta.url)));
+export const madePages = ['job-file.md', 'commands.md', 'exactly-once.md'].map((name) => fileURLToPath(new URL(name, import.meta.url)));
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   for (const page of madePages) writeFileSync(page, makePage(readFileSync(page, 'utf8')));

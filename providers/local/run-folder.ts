@@ -96,9 +96,12 @@ export async function appendEvent(folder: string, event: TrainerEvent): Promise<
   await file.sync();
 }
 
-/** Only the lock tells: a process of the number that it gave may be another one by now. */
-export function isTrainerAlive(folder: string): boolean {
-  const lock = takeRunLock(join(folder, 'run.lock.db'), 0);
+/**
+ * Only the lock tells: a process of the number that it gave may be another one by now. Who looks holds the lock for an instant; a wait
+ * is longer than that.
+ */
+export function isTrainerAlive(folder: string, waitMs = 0): boolean {
+  const lock = takeRunLock(join(folder, 'run.lock.db'), waitMs);
   lock?.release();
   return lock === null;
 }

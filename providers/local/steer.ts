@@ -19,6 +19,9 @@ import {
 import { startLookMs, startMs, startTrainer } from './start-trainer.ts';
 import { isEnd, toLastWord, type LocalWord } from './trainer-words.ts';
 
+/** Longer than anybody holds the lock who only looks. */
+const instantMs = 100;
+
 /** Stops the training for good. A paused or interrupted one ends at once; its checkpoints are left. */
 export async function cancel(_job: JobRef, c: Attempt): Promise<void> {
   await writeControl(c, 'cancel');
@@ -43,7 +46,7 @@ export async function resume(job: JobRef, c: Attempt): Promise<JobRef> {
   const isPaused = (await readControl(c)) === 'pause';
   const before = await readTrainerEvents(c.workDir, eventsBegin);
   if (isPaused) await rm(toControlPath(c), { force: true });
-  if (isTrainerAlive(c.workDir) && !(isPaused && (await isStopping(c, before)))) return job;
+  if (isTrainerAlive(c.workDir, instantMs) && !(isPaused && (await isStopping(c, before)))) return job;
   const { events, place } = await readTrainerEvents(c.workDir, eventsBegin);
   if (isEnd(toLastWord(events, 'starting'))) return job;
   const started = await startTrainer(c, async () => {
@@ -51,7 +54,8 @@ export async function resume(job: JobRef, c: Attempt): Promise<JobRef> {
     return told.find((event) => event.type === 'trainer-started') ?? null;
   });
   // Another process may have started one at the same moment: the lock leaves one of the two.
-  if (started === null && !isTrainerAlive(c.workDir)) {
+  if (started === undefined) throw new Failure('trainer-died', `the trainer gave no sign of life within ${startMs / 1000} s`);
+  if (started === null && !isTrainerAlive(c.workDir, instantMs)) {
     throw new Failure('trainer-died', `the trainer ended before it went on: ${await readLogTail(c.workDir)}`);
   }
   return job;
@@ -60,7 +64,7 @@ export async function resume(job: JobRef, c: Attempt): Promise<JobRef> {
 /** Waits until the trainer is gone (true), or tells of a step that it has taken since: then it has not read the pause (false). */
 async function isStopping(c: Attempt, before: EventsRead): Promise<boolean> {
   for (let waited = 0; waited < startMs; waited += startLookMs) {
-    if (!isTrainerAlive(c.workDir)) return true;
+    if (!isTrainerAlive(c.workDir, instantMs)) return true;
     const { events } = await readTrainerEvents(c.workDir, before.place);
     if (events.some((event) => event.type === 'step-finished' || event.type === 'model-written')) return false;
     await c.wait(startLookMs);
@@ -76,7 +80,7 @@ interface Stand {
 
 /** Tells an event in the place of a trainer that started and does not live. Where one lives, nothing is done: it reads its control file. */
 async function endInPlace(c: Attempt, toEvent: (word: LocalWord, stand: Stand) => TrainerEvent | null): Promise<void> {
-  const lock = takeRunLock(join(c.workDir, 'run.lock.db'), 0);
+  const lock = takeRunLock(join(c.workDir, 'run.lock.db'), instantMs);
   if (lock === null) return;
   try {
     const { events } = await readTrainerEvents(c.workDir, eventsBegin);

@@ -71,17 +71,33 @@ function toJobRef(wire: { nonce: string; attempt: number }, at: string): JobRef 
   return { provider: 'local', id: wire.nonce, place: hostname(), attempt: wire.attempt, createdAt: at, url: null };
 }
 
-/** Starts the trainer as a process of its own and waits for its first sign of life. */
+/**
+ * Starts the trainer as a process of its own and waits for its first sign of life.
+ * @throws SubmitFailure `no` where the disk is full: nothing has begun, and the trainer can be started when there is space
+ */
 export async function create(wire: TrainFile, c: Attempt): Promise<JobRef> {
   c.signal.throwIfAborted();
-  await writeJsonFile(join(c.workDir, 'train.json'), wire);
+  await writeJsonFile(join(c.workDir, 'train.json'), wire).catch((error: unknown) => {
+    throw new SubmitFailure('no', toFailureData(error));
+  });
   const job = await startTrainer(c, async () => await findStarted(c));
-  if (job === null) {
-    const failure = new Failure('trainer-died', `the trainer ended before it began: ${await readLogTail(c.workDir)}`);
-    throw new SubmitFailure('refused', toFailureData(failure));
-  }
+  if (job === null) throw await toStillbirth(c.workDir);
   if (job === undefined) throw new Failure('trainer-died', `the trainer gave no sign of life within ${startMs / 1000} s`);
   return job;
+}
+
+/** With less than this a trainer cannot even begin its files. */
+const leastFreeBytes = 65_536;
+
+/** Why a trainer ended before it said that it has started. On a full disk it could not say so. */
+async function toStillbirth(folder: string): Promise<SubmitFailure> {
+  const { bavail, bsize } = await statfs(folder);
+  if (bavail * bsize < leastFreeBytes) {
+    const hint = 'free some space and run the command again';
+    return new SubmitFailure('no', toFailureData(new Failure('disk-full', `no space left for the trainer: ${folder}`, { hint })));
+  }
+  const failure = new Failure('trainer-died', `the trainer ended before it began: ${await readLogTail(folder)}`);
+  return new SubmitFailure('refused', toFailureData(failure));
 }
 
 /** The last attempt that has started, with its first start: it may have been paused or interrupted since. */

@@ -3,7 +3,7 @@ import { Failure } from '../failure.ts';
 import type { Driver } from './driver.ts';
 import type { RunEvent } from './event.ts';
 import { takeLease } from './lease.ts';
-import { appendEvents, findRun, type StoredRun } from './run-store.ts';
+import { appendEvents, findRun, LostLease, type StoredRun } from './run-store.ts';
 import { toRunId } from './run-view.ts';
 import { adoptOldest } from './settle.ts';
 
@@ -86,15 +86,16 @@ async function withLease(
   decide: (run: StoredRun, append: (events: readonly RunEvent[]) => Promise<StoredRun>) => Promise<readonly RunEvent[]>,
 ): Promise<StoredRun> {
   const lease = await takeLease(driver.store, seen.key, driver);
-  if (lease === null) {
-    throw new Failure('store-locked', `another process works on ${toRunId(seen.record)}`, {
-      hint: 'run the command again when it has ended',
-    });
-  }
+  const inOtherHands = new Failure('store-locked', `another process works on ${toRunId(seen.record)}`, {
+    hint: 'run the command again when it has ended',
+  });
+  if (lease === null) throw inOtherHands;
   try {
     const append = async (events: readonly RunEvent[]): Promise<StoredRun> =>
       await appendEvents(driver.store, seen.key, { events, at: driver.now().toISOString(), fence: lease.fence });
     return await append(await decide((await findRun(driver.store, seen.key))!, append));
+  } catch (error) {
+    throw error instanceof LostLease ? inOtherHands : error;
   } finally {
     await lease.release();
   }

@@ -93,7 +93,7 @@ function toNews({ record }: StoredRun, seen: Observation<unknown>): RunEvent[] {
   const isProgress = seen.checkpoint !== null && seen.checkpoint > (record.checkpoint.step ?? -1);
   const hasChanged = status.phase !== record.state || status.raw !== record.raw;
   return [
-    ...(isProgress ? [{ type: 'checkpoint-seen', step: seen.checkpoint! } as const] : []),
+    ...(isProgress ? [{ type: 'checkpoint-seen', step: seen.checkpoint } as const] : []),
     ...seen.artifacts.filter((artifact) => !isKnown(artifact)).map((artifact) => ({ type: 'artifact-found', artifact }) as const),
     ...seen.notes.map((note) => ({ type: 'note-added', note }) as const),
     ...(seen.failure === null ? [] : [{ type: 'job-failed', failure: seen.failure } as const]),

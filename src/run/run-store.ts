@@ -4,8 +4,10 @@ import type { FailureData } from '../failure.ts';
 import type { RunKey } from '../spec/run-key.ts';
 import type { Store } from '../store/open-store.ts';
 import type { RunEvent, RunPlan } from './event.ts';
+import { longestPauseMs } from './cadence.ts';
 import { foldEvent, toFirstRecord, type RunRecord } from './fold.ts';
 import { addMetrics, type MetricSummaries } from './metric-summary.ts';
+import { isEnded } from './transitions.ts';
 
 /** What the last look at the provider gave that is not history. */
 export interface LastLook {
@@ -70,6 +72,25 @@ export async function listRuns(store: Store, filter: { job?: string; target?: st
   return (await query.execute()).map(toStoredRun);
 }
 
+/** The runs about which something is to be done now, those that wait longest first. Reads no others: there may be many. */
+export async function listDueRuns(store: Store, at: Date, most: number): Promise<StoredRun[]> {
+  const ms = at.getTime();
+  const rows = await store
+    .selectFrom('run')
+    .selectAll()
+    // One that would wait longer than any does was planned before the clock was set back.
+    .where((eb) => eb.or([eb('next_at', '<=', ms), eb('next_at', '>', ms + longestPauseMs)]))
+    .orderBy('next_at')
+    .limit(most)
+    .execute();
+  return rows.map(toStoredRun);
+}
+
+function toNextAt({ record: { state }, look }: StoredRun): number | null {
+  if (isEnded(state) || state === 'attention') return null;
+  return look?.nextAt == null ? 0 : Date.parse(look.nextAt);
+}
+
 /** Accepts a planned run, unless the key is known already: the same job is one run however often it is submitted. */
 export async function acceptRun(store: Store, plan: RunPlan, at: string): Promise<StoredRun> {
   return await store.transaction().execute(async (tx) => {
@@ -96,6 +117,7 @@ export async function acceptRun(store: Store, plan: RunPlan, at: string): Promis
         record: JSON.stringify(record),
         observation: null,
         metrics: '{}',
+        next_at: 0,
         lease_owner: null,
         lease_until: 0,
         fence: 0,
@@ -139,6 +161,7 @@ export async function appendEvents(
         record: JSON.stringify(record),
         observation: next.look === null ? null : JSON.stringify(next.look),
         metrics: JSON.stringify(metrics),
+        next_at: toNextAt(next),
       })
       .where('key', '=', key)
       .execute();

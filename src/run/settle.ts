@@ -3,9 +3,9 @@ import { Failure, toFailureData } from '../failure.ts';
 import type { RunEvent } from './event.ts';
 import type { RunRecord } from './fold.ts';
 
-const maxAttempts = 3;
+export const maxAttempts = 3;
 /** Without a single complete listing for so long, a person is asked. */
-const patienceMs = 24 * 3_600_000;
+export const patienceMs = 24 * 3_600_000;
 
 /**
  * Looks for the jobs of a run's key. Of several the oldest stays; the others are cancelled, and that is said. Null where there is

@@ -1,8 +1,8 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely } from 'kysely';
-import { Failure } from '../failure.ts';
+import { Failure, toSystemCode } from '../failure.ts';
 import { findNetworkFileSystem } from './network-file-system.ts';
 import { NodeSqliteDialect } from './node-sqlite-dialect.ts';
 import { isWithoutSharedMemory, toStoreFailure } from './store-failure.ts';
@@ -22,7 +22,7 @@ const busyMs = 5000;
 export function openStore(folder: string): Store {
   const path = join(folder, 'state.db');
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     const network = findNetworkFileSystem(folder);
     if (network !== null) {
       throw new Failure('configuration-invalid', `${folder} lies on ${network}, where the database's locks do not hold`, {
@@ -32,6 +32,19 @@ export function openStore(folder: string): Store {
     return new Kysely<Tables>({ dialect: new NodeSqliteDialect(openDatabase(path), path) });
   } catch (error) {
     throw toStoreFailure(error, path);
+  }
+}
+
+/** Makes a folder with those above it. Node's own way to do that hides why it cannot, and where nobody can make one it never ends. */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    const code = toSystemCode(error);
+    if (code === 'EEXIST' && statSync(folder).isDirectory()) return;
+    if (code !== 'ENOENT' || existsSync(dirname(folder))) throw error;
+    makeFolder(dirname(folder));
+    makeFolder(folder);
   }
 }
 

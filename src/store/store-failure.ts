@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import { Failure, isFailure, toFileFailure, toSystemCode } from '../failure.ts';
 
 /** SQLite's result code of an error (https://www.sqlite.org/rescode.html), or null; the low byte is the primary one. */
-export function toSqliteCode(error: unknown): number | null {
+function toSqliteCode(error: unknown): number | null {
   return error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode : null;
 }
 
@@ -17,7 +17,7 @@ export function toStoreFailure(error: unknown, path: string): unknown {
   const code = toSqliteCode(error);
   if (code === null) {
     const isFile = ['EEXIST', 'ENOTDIR'].includes(toSystemCode(error) ?? '');
-    // Making a folder with those above it ends like this where one of them cannot be made.
+    // The folder above is there, and takes none.
     if (toSystemCode(error) === 'ENOENT')
       return new Failure('permission-denied', `cannot make the state folder: ${dirname(path)}`, { error });
     if (!isFile) return toFileFailure(error, 'state folder', dirname(path));

@@ -27,6 +27,8 @@ interface RunTable {
   observation: string | null;
   /** The metrics in short, the fold of their rows: JSON. */
   metrics: string;
+  /** When something is to be done about the run (milliseconds since 1970; 0: now); null where nothing will happen by itself. */
+  next_at: number | null;
   /** Who works on the run, until when (milliseconds since 1970), and how often the work has changed hands. */
   lease_owner: string | null;
   lease_until: number;
@@ -83,8 +85,10 @@ interface LimiterTable {
 export const migrations: readonly (readonly string[])[] = [
   [
     `create table run (key text primary key, job text not null, target text not null, number integer not null, state text not null,
-       version integer not null, record text not null, observation text, metrics text not null, lease_owner text, lease_until integer not null default 0,
-       fence integer not null default 0, created_at text not null, unique (job, target, number)) strict`,
+       version integer not null, record text not null, observation text, metrics text not null, next_at integer,
+       lease_owner text, lease_until integer not null default 0, fence integer not null default 0, created_at text not null,
+       unique (job, target, number)) strict`,
+    `create index run_next on run (next_at) where next_at is not null`,
     `create table event (seq integer primary key, run text not null references run, version integer not null, at text not null,
        type text not null, body text not null, unique (run, version)) strict`,
     `create table metric (run text not null references run, split text not null, name text not null, coverage text not null,

@@ -19,10 +19,14 @@ export function findCheckpoint<T>(
       checkManifest(path, step);
       return read(path, step);
     } catch (error) {
-      const isBroken = isFailure(error, 'model-invalid') || isFailure(error, 'file-missing') || toSystemCode(error) !== null;
-      if (!isBroken) throw error;
+      if (!isBroken(error)) throw error;
       skip(`passed over the checkpoint of step ${step}: ${toFailureData(error).message}`);
     }
   }
   return null;
+}
+
+/** What a bad file, or a bad place on the disk, ends in. */
+function isBroken(error: unknown): boolean {
+  return isFailure(error) ? ['model-invalid', 'file-missing'].includes(error.code) : toSystemCode(error) !== null;
 }

@@ -1,17 +1,26 @@
 /** The state folder's disk is full, may not be written, or another process holds its database. */
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
-import { expect, onTestFinished, test } from 'vitest';
-import { readRevision } from '../../src/model-files/model-folder.ts';
+import { expect, test } from 'vitest';
+import { writeJsonFile } from '../../providers/local/run-folder.ts';
+import { create, prepare } from '../../providers/local/submit.ts';
+import type { LocalRequest } from '../../providers/local/translate.ts';
+import type { Attempt } from '../../src/contract/provider.ts';
+import { inspectDataset } from '../../src/dataset/inspect.ts';
+import { readModelFolder, readRevision } from '../../src/model-files/model-folder.ts';
 import { writeSafetensors } from '../../src/model-files/write-safetensors.ts';
+import { keepData } from '../../src/run/data-store.ts';
 import type { RunView } from '../../src/run/run-view.ts';
+import type { TrainFile } from '../../src/trainer/files.ts';
 import { createScratchFolder } from '../scratch.ts';
+import { toMemoryPlan } from '../run/memory-provider.ts';
 import { runCli, startCli, type Ended } from './run-cli.ts';
 import { canMount, createSmallDisk } from './small-disk.ts';
-import { twoRows, writeJob } from './write-job.ts';
+import { tinyBert, twoRows, writeJob } from './write-job.ts';
 
 const short = { training: { steps: 1 } };
 
@@ -35,7 +44,7 @@ async function expectWhole(dir: string): Promise<RunView[]> {
   for (const run of runs) {
     const folder = join(dir, 'runs', run.key, 'model');
     expect(existsSync(folder)).toBe(run.ok);
-    if (run.ok) expect(readRevision(folder)).toBe(run.outputs[0]!.sha256);
+    expect(run.ok ? readRevision(folder) : undefined).toBe(run.outputs[0]?.sha256);
   }
   return runs;
 }
@@ -45,13 +54,8 @@ function expectFull({ status, stderr, stdout }: Ended): void {
   expect([status, stdout]).toEqual([75, '']);
 }
 
-if (!canMount) {
-  test('mounting is not permitted here: of a full disk only /dev/full is tested', () => {
-    expect(existsSync('/dev/full')).toBe(true);
-  });
-}
-
-test('a file that finds no space for its end is not there afterwards', () => {
+const noMount = canMount ? '' : ' (mounting is not permitted here: of a full disk only this is tested)';
+test(`a file that finds no space for its end is not there afterwards${noMount}`, () => {
   const path = join(createScratchFolder(), 'model.safetensors');
   symlinkSync('/dev/full', `${path}.${process.pid}.tmp`);
   const write = (): void => writeSafetensors(path, [{ name: 'a', shape: [4], data: new Float32Array(4) }]);
@@ -85,6 +89,58 @@ test.runIf(canMount)(
   },
 );
 
+test.runIf(canMount)('rows that find no room are told, and a training file leaves no part of it', async () => {
+  const disk = createSmallDisk(16_384);
+  const c = { ...toAttempt(disk.folder), readRows: repeatRow };
+  const { revision } = readModelFolder(tinyBert);
+  const request = { model: { folder: tinyBert, revision } } as LocalRequest;
+  await expect(prepare(request, c)).rejects.toMatchObject({
+    code: 'disk-full',
+    message: `no space left for the rows of the run: ${disk.folder}/rows`,
+  });
+  await expect(writeJsonFile(join(disk.folder, 'train.json'), { text: 'x'.repeat(20_000) })).rejects.toMatchObject({ code: 'disk-full' });
+  expect(readdirSync(disk.folder)).toEqual(['rows']);
+});
+
+test.runIf(canMount)('a trainer that finds no room to begin has surely not begun', async () => {
+  const disk = createSmallDisk(2 ** 20);
+  for (const free of [0, 4096]) {
+    disk.fill(free); // not even its settings; these, and none of its events
+    await expect(create({} as TrainFile, toAttempt(disk.folder))).rejects.toMatchObject({ sent: 'no', failure: { code: 'disk-full' } });
+  }
+});
+
+async function* repeatRow(): AsyncGenerator<{ text: string; label: string }> {
+  for (let i = 0; i < 2000; i++) yield await Promise.resolve({ text: 'a text that takes room', label: 'yes' });
+}
+
+function toAttempt(workDir: string): Attempt {
+  const { key, facts } = toMemoryPlan('local');
+  return {
+    key,
+    facts,
+    workDir,
+    attempt: 1,
+    signal: new AbortController().signal,
+    now: () => new Date(),
+    wait: async (ms) => await sleep(ms),
+    readRows: repeatRow,
+  };
+}
+
+test('data that has changed since it was looked at is not kept', async () => {
+  const dir = createScratchFolder();
+  const path = join(dir, 'train.jsonl');
+  writeFileSync(path, twoRows);
+  const facts = await inspectDataset({ train: [path], validation: null, test: {}, columns: { text: 'text', label: 'label' } });
+  writeFileSync(path, `${twoRows}\n`);
+  await expect(keepData(dir, facts)).rejects.toMatchObject({ code: 'data-invalid', message: `${path} has changed since it was inspected` });
+  expect(readdirSync(join(dir, 'data'))).toEqual([]);
+  writeFileSync(path, twoRows);
+  await keepData(dir, facts);
+  expect(readdirSync(join(dir, 'data'))).toEqual([`${facts.train.sha256}.jsonl`]);
+});
+
 test.runIf(canMount)('a trainer that fills the disk says so, and leaves no part of a model', async () => {
   const disk = createSmallDisk(1.5 * 2 ** 20); // room for all but the model's 1.9 MB
   const dir = join(disk.folder, 'state');
@@ -98,21 +154,13 @@ test.runIf(canMount)('a trainer that fills the disk says so, and leaves no part 
   expect(await expectWhole(dir)).toMatchObject([{ id: 'bad/local#2', ok: true }, { ok: false }]);
 });
 
-/** A state folder that the program cannot write, though this process may be root, whom permissions do not bind. */
+/** A state folder that cannot be written, not even by root, whom permissions do not bind. */
 async function createReadOnlyState(): Promise<string> {
-  if (canMount) {
-    const disk = createSmallDisk(2 ** 20);
-    await readRuns(disk.folder); // makes the database
-    disk.setReadOnly();
-    return disk.folder;
-  }
-  if (process.getuid?.() === 0) throw new Error('needs the right to mount, or a user who is not root');
-  const dir = createScratchFolder();
-  await readRuns(dir);
-  chmodSync(join(dir, 'state.db'), 0o400);
-  chmodSync(dir, 0o500);
-  onTestFinished(() => chmodSync(dir, 0o700));
-  return dir;
+  if (!canMount) return '/proc'; // nobody can make a file there
+  const disk = createSmallDisk(2 ** 20);
+  await readRuns(disk.folder); // makes the database
+  disk.setReadOnly();
+  return disk.folder;
 }
 
 test('a state folder that may not be written is told', async () => {
@@ -123,7 +171,7 @@ test('a state folder that may not be written is told', async () => {
     expect([status, stdout]).toEqual([77, '']);
   }
   const { status, stderr } = await runCli('submit', writeJob(), '--dir', join(dir, 'new'));
-  expect(stderr).toContain('cannot make the state folder');
+  expect(stderr).toMatch(/(no permission for|cannot make) the state folder/);
   expect(status).toBe(77);
 });
 

@@ -51,10 +51,11 @@ for (const name of ['run', 'get', 'all', 'iterate']) {
   };
 }
 
-wrap(globalThis, 'fetch', ([url, init]) => {
-  const { pathname } = new URL(String(url));
-  const path = pathname.split('/').slice(2);
-  return `fetch ${(init as RequestInit | undefined)?.method ?? 'GET'} ${path.map((part, i) => (i === 1 ? 'ID' : part)).join('/')}`;
+wrap(globalThis, 'fetch', ([input, init]) => {
+  const request = input instanceof Request ? input : null;
+  const path = new URL(request?.url ?? String(input)).pathname.split('/').slice(2);
+  const method = request?.method ?? (init as RequestInit | undefined)?.method ?? 'GET';
+  return `fetch ${method} ${path.map((part, i) => (i === 1 ? 'ID' : part)).join('/')}`;
 });
 for (const name of ['text', 'json', 'arrayBuffer', 'bytes']) wrap(Response.prototype, name, () => 'body');
 
@@ -66,7 +67,7 @@ for (const [module, suffix] of [
   ['node:fs/promises', ''],
 ] as const) {
   const fs = require(module) as Anything;
-  for (const name of writes) wrap(fs, `${name}${suffix}`, ([path]) => (path === KILLS_TRACE ? null : `${name}`));
+  for (const name of writes) wrap(fs, `${name}${suffix}`, ([path]) => (path === KILLS_TRACE ? null : name));
   wrap(fs, `open${suffix}`, ([, flags]) => (isForWriting(flags) ? 'open for writing' : null));
 }
 wrap(require('node:child_process') as object, 'spawn', () => 'spawn');

@@ -46,7 +46,8 @@ else {
   const standIn = await startStandIn();
   try {
     const product = flags.source || flags.mutants ? sourceProduct : installProduct(scratch);
-    outcomes = await (flags.mutants ? findMutants : runTrials)({ standIn, scratch, product });
+    const bench = { standIn, scratch, product };
+    outcomes = flags.mutants ? await findMutants(bench) : await runTrials(bench);
   } finally {
     await standIn.stop();
   }

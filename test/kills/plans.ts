@@ -1,5 +1,6 @@
 /** What a service does wrong with one request; without one it answers as it should. */
 export type Fault =
+  | { readonly type: 'ok' }
   /** The connection is cut: before anything has happened, or after it has. */
   | { readonly type: 'drop-before' | 'drop-after' }
   | { readonly type: '500-before' | '500-after' }
@@ -50,11 +51,11 @@ export const plans: Readonly<Record<string, Plan>> = {
   'twice-lost': { faults: { create: [{ type: 'drop-before' }, { type: '500-before' }] } },
   'all-kinds': {
     faults: {
-      upload: [{ type: 'drop-after' }],
+      upload: [{ type: 'ok' }, { type: 'drop-after' }],
       create: [{ type: 'drop-before' }, { type: 'hang-after' }],
-      list: [{ type: '500-before' }, { type: 'cut' }],
+      list: [...Array.from({ length: 7 }, () => ({ type: 'ok' }) as const), { type: '500-before' }, { type: 'cut' }],
       fence: [{ type: 'drop-after' }],
-      get: [{ type: '500-before' }, { type: 'html' }],
+      get: [{ type: 'ok' }, { type: 'html' }],
     },
   },
 };

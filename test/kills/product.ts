@@ -26,6 +26,7 @@ export function installProduct(scratch: string): Product {
     writeFileSync(join(folder, name), text.replaceAll(source, 'finetune-orchestrator'));
   }
   cpSync(join(here, 'crash-hook.ts'), join(folder, 'crash-hook.ts'));
+  writeFileSync(join(folder, 'package.json'), '{"private": true, "type": "module"}');
   return { program: join(folder, 'program.ts'), hook: join(folder, 'crash-hook.ts') };
 }
 

@@ -1,4 +1,4 @@
-import { defineProvider, Failure, SubmitFailure, type Provider } from '../../src/index.ts';
+import { createFetch, defineProvider, requestJson, SubmitFailure, toSendOutcome, type Provider } from '../../src/index.ts';
 import type { Attempt, JobRef, Observation } from '../../src/contract/provider.ts';
 import type { Phase } from '../../src/contract/status.ts';
 
@@ -15,36 +15,20 @@ interface Place {
   readonly url: string;
   /** A created job is listed within so many ms. */
   readonly settleMs: number;
-  /** A request without an answer is given up after so many ms. */
+  /** A create without an answer is given up after so many ms; other requests are, after eight times as many. */
   readonly timeoutMs: number;
 }
 
 const words: Readonly<Record<string, Phase>> = { queued: 'queued', running: 'running', succeeded: 'succeeded', cancelled: 'cancelled' };
 
-/** What came of one request: an answer of the service's own form, or the failure. */
-type Reply = { readonly status: number; readonly body: unknown } | { readonly status: null; readonly failure: Failure };
-
 /** A provider of the stand-in: as small as one of a real service can be. */
 export function createStandInProvider({ url, settleMs, timeoutMs }: Place): Provider {
-  async function request(method: string, path: string, c: { readonly signal: AbortSignal }, body?: unknown): Promise<Reply> {
-    try {
-      const response = await fetch(`${url}${path}`, {
-        method,
-        redirect: 'error',
-        signal: AbortSignal.any([c.signal, AbortSignal.timeout(timeoutMs)]),
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-      return { status: response.status, body: JSON.parse(await response.text()) };
-    } catch (error) {
-      return { status: null, failure: new Failure('service-unavailable', `${method} ${path}: no answer`, { error }) };
-    }
-  }
+  const patient = createFetch({ deadlineMs: 8 * timeoutMs });
+  const paying = createFetch({ deadlineMs: timeoutMs });
 
   async function read(method: string, path: string, c: Attempt, body?: unknown): Promise<unknown> {
-    const reply = await request(method, path, c, body);
-    if (reply.status === null) throw reply.failure;
-    if (reply.status >= 300) throw new Failure('service-unavailable', `${method} ${path}: status ${reply.status}`);
-    return reply.body;
+    const request = { url: `${url}${path}`, method, signal: c.signal, ...(body === undefined ? {} : { body }) };
+    return (await requestJson(patient, request)).json;
   }
 
   const toJobRef = ({ id, attempt, createdAt }: JobBody): JobRef => ({
@@ -73,13 +57,13 @@ export function createStandInProvider({ url, settleMs, timeoutMs }: Place): Prov
     },
     bind: (body: object, { upload }: { upload: string }, key: string, attempt: number) => ({ ...body, upload, key, attempt }),
     async create(wire: object, c: Attempt) {
-      const reply = await request('POST', '/jobs', c, wire);
-      if (reply.status === null) throw new SubmitFailure('unknown', reply.failure);
-      const failure = new Failure('service-unavailable', `POST /jobs: status ${reply.status}`);
-      if (reply.status === 429) throw new SubmitFailure('limited', failure);
-      if (reply.status === 400) throw new SubmitFailure('refused', failure);
-      if (reply.status !== 201) throw new SubmitFailure('unknown', failure);
-      return toJobRef(reply.body as JobBody);
+      try {
+        const { json } = await requestJson(paying, { url: `${url}/jobs`, method: 'POST', body: wire, signal: c.signal });
+        return toJobRef(json as JobBody);
+      } catch (error) {
+        const { sent, failure } = toSendOutcome(error);
+        throw new SubmitFailure(sent, failure);
+      }
     },
     async find(_request: object, _prepared: readonly { upload: string }[], c: Attempt) {
       const found: JobBody[] = [];

@@ -8,7 +8,7 @@ import { toMemoryPlan } from '../run/memory-provider.ts';
 import type { Outcome } from './trial.ts';
 
 const openRuns = 10_000;
-const times = 20;
+const times = 100;
 const barMs = 2000;
 
 /** Fills a store with open runs, and measures how long a new process takes from its start until it has claimed the first that is due. */
@@ -22,20 +22,21 @@ export async function measureRestart(scratch: string, say: (line: string) => voi
     if (status !== 0) throw new Error(stderr);
     return performance.now() - begun;
   }).sort((a, b) => a - b);
-  const worst = taken.at(-1)!;
+  const p99 = taken[Math.ceil(times * 0.99) - 1]!;
   say(
-    `${openRuns} open runs, ${times} new processes: ready after ${taken[times / 2]!.toFixed(0)} ms (median), ${worst.toFixed(0)} ms (worst)`,
+    `${openRuns} open runs, ${times} new processes: ready after ${taken[times / 2]!.toFixed(0)} ms (median), ${p99.toFixed(0)} ms (99 %)`,
   );
-  const faults = worst <= barMs ? [] : [`expected at most ${barMs} ms`];
+  const faults = p99 <= barMs ? [] : [`expected at most ${barMs} ms`];
   return { name: 'restart', kills: 0, adopted: false, attempts: 0, attention: false, bill: 0, faults };
 }
 
-/** One run as the program writes it, and as many like it as there are to be. */
+/** One run of the size that the program writes, and as many like it as there are to be. */
 async function fill(folder: string): Promise<void> {
   const store = openStore(folder);
   const at = new Date().toISOString();
   const job = { provider: 'memory', id: 'job-1', place: '', attempt: 1, createdAt: at, url: null };
-  const { key } = await acceptRun(store, toMemoryPlan(), at);
+  const notes = Array.from({ length: 20 }, (_, i) => ({ type: 'sent', field: `training.field${i}`, value: 'as it was written' }) as const);
+  const { key } = await acceptRun(store, { ...toMemoryPlan(), notes }, at);
   const status = { phase: 'running', raw: 'running' } as const;
   await appendEvents(store, key, {
     events: [

@@ -14,7 +14,7 @@ function isStopped(pid: number): boolean {
 }
 
 /** A program that stands still at a boundary; `thaw` lets it go on. Null where it ended before it came there. */
-export async function freeze(machine: Machine, args: readonly string[], at: number | string): Promise<{ thaw(): Promise<Ended> } | null> {
+async function freeze(machine: Machine, args: readonly string[], at: number | string): Promise<{ thaw(): Promise<Ended> } | null> {
   const { child, ended } = startProgram(machine, args, { at, signal: 'SIGSTOP' });
   while (child.exitCode === null && child.signalCode === null) {
     if (isStopped(child.pid!)) {
@@ -31,12 +31,23 @@ export async function freeze(machine: Machine, args: readonly string[], at: numb
   return null;
 }
 
+/** The same, again where the machine was too busy and a request was given up before that boundary. */
+async function freezeSurely(machine: Machine, at: string): Promise<{ thaw(): Promise<Ended> }> {
+  for (let tries = 0; tries < 5; tries++) {
+    const frozen = await freeze(machine, submitArgs, at);
+    if (frozen !== null) return frozen;
+  }
+  throw new Error(`the program never comes to "${at}"`);
+}
+
 /** Frozen at a boundary; another process takes the run over when the lease has run out; then the first goes on where it stood. */
 export async function freezeAndThaw(bench: Bench, setting: Setting, at: number | string): Promise<Outcome> {
   return await inTrial(bench, setting, async (machine) => {
     const frozen = await freeze(machine, submitArgs, at);
-    const ended = await finish(machine);
+    const early = await finish(machine, 1);
     const thawed = await frozen?.thaw();
+    // One that stands still in a transaction keeps the others out until it goes on.
+    const ended = early.status === 75 ? await finish(machine) : early;
     const outcome = await judge(bench, setting, { machine, ended, kills: frozen === null ? 0 : 1 });
     const isUnexpected = thawed !== undefined && ![0, 69, 75].includes(thawed.status ?? -1);
     return isUnexpected
@@ -48,11 +59,11 @@ export async function freezeAndThaw(bench: Bench, setting: Setting, at: number |
 /** Frozen before the paid call; a person is asked, says that there is no job, and submits again; then the first goes on. */
 export async function decideAndThaw(bench: Bench, setting: Setting): Promise<Outcome> {
   return await inTrial(bench, setting, async (machine) => {
-    const frozen = await freeze(machine, submitArgs, beforePaying);
+    const frozen = await freezeSurely(machine, beforePaying);
     await finish(machine);
     await runProgram(machine, ['resolve', 'job/it', '--absent']);
     const ended = await finish(machine);
-    await frozen!.thaw();
+    await frozen.thaw();
     return await judge(bench, setting, { machine, ended, kills: 1 });
   });
 }
@@ -60,7 +71,7 @@ export async function decideAndThaw(bench: Bench, setting: Setting): Promise<Out
 /** Several people submit the same file on one machine at once. */
 export async function crowd(bench: Bench, setting: Setting, people: number): Promise<Outcome> {
   return await inTrial(bench, { ...setting, leaseMs: 3000 }, async (machine) => {
-    const all = await Promise.all(Array.from({ length: people }, async () => await runProgram(machine, submitArgs)));
+    const all = await Promise.all(Array.from({ length: people }, async () => await finish(machine)));
     const wrong = all.find(({ status }) => status !== 0);
     return await judge(bench, setting, { machine, ended: wrong ?? all[0]!, kills: 0 });
   });
@@ -87,8 +98,8 @@ export async function twoMachines(bench: Bench, setting: Setting): Promise<Outco
   const slow = { ...setting, plan: { ...setting.plan, looks: 40 } };
   return await inTrial(bench, slow, async (one, create) => {
     const two = create('two');
-    const frozen = await Promise.all([one, two].map(async (machine) => await freeze(machine, submitArgs, beforePaying)));
-    const ends = await Promise.all(frozen.map(async (process) => await process!.thaw()));
+    const frozen = await Promise.all([one, two].map(async (machine) => await freezeSurely(machine, beforePaying)));
+    const ends = await Promise.all(frozen.map(async (process) => await process.thaw()));
     const { bill, jobs } = await bench.standIn.readAccount(one.url);
     const ours = jobs.filter(({ key }) => key === bill[0]?.key);
     const alive = ours.filter(({ status }) => status !== 'cancelled');

@@ -74,7 +74,7 @@ export function hasStrace(): boolean {
 }
 
 function toSystemCallTasks(bench: Bench, setting: Setting): Task[] {
-  const times = { pwrite64: [1, 4, 9, 16, 30, 50], fsync: [1, 2, 3, 5], fdatasync: [1, 3, 6], ftruncate: [1], rename: [1], unlink: [1, 2] };
+  const times = { pwrite64: [1, 4, 9, 16, 30, 50], fsync: [1, 2, 3, 5], pread64: [2, 6, 12], ftruncate: [1], rename: [1], unlink: [1, 2] };
   return Object.entries(times).flatMap(([call, all]) =>
     all.flatMap((nth) =>
       ['EIO', 'ENOSPC'].map((error) => async () => await scenarios.failSystemCall(bench, setting, { call, error, nth })),

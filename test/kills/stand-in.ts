@@ -152,6 +152,7 @@ function sendHtml(response: ServerResponse): void {
 async function answer(call: Call, fault: Fault | null, response: ServerResponse): Promise<void> {
   switch (fault?.type) {
     case undefined:
+    case 'ok':
       return send(response, call.commit());
     case 'drop-after':
       call.commit();

@@ -5,7 +5,7 @@ import type { Plan } from './plans.ts';
 import type { Product } from './product.ts';
 import type { Account } from './stand-in.ts';
 import type { StandIn } from './start-stand-in.ts';
-import { createMachine, runProgram, submitArgs, type Ended, type Machine, type Start } from './start-program.ts';
+import { createMachine, runProgram, submitArgs, type Ended, type Machine } from './start-program.ts';
 
 /** Where trials happen. */
 export interface Bench {
@@ -61,10 +61,10 @@ function toBroken({ name }: Setting, error: unknown): Outcome {
 }
 
 /** A person who runs the command again while it says that this may help: a service out of reach, a state in use. */
-export async function finish(machine: Machine, start?: Start): Promise<Ended> {
+export async function finish(machine: Machine, mostRuns = 8): Promise<Ended> {
   for (let runs = 1; ; runs++) {
-    const ended = await runProgram(machine, submitArgs, start);
-    if (runs === 8 || ![69, 75].includes(ended.status ?? -1) || isAttention(checkState(machine.folder))) return ended;
+    const ended = await runProgram(machine, submitArgs);
+    if (runs === mostRuns || ![69, 75].includes(ended.status ?? -1) || isAttention(checkState(machine.folder))) return ended;
   }
 }
 

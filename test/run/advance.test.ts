@@ -4,7 +4,7 @@ import { advance } from '../../src/run/advance.ts';
 import type { Driver } from '../../src/run/driver.ts';
 import { resolveRun } from '../../src/run/decide.ts';
 import { takeLease } from '../../src/run/lease.ts';
-import { acceptRun, appendEvents, findRun, listRuns, LostLease, type StoredRun } from '../../src/run/run-store.ts';
+import { acceptRun, appendEvents, findRun, listDueRuns, listRuns, LostLease, type StoredRun } from '../../src/run/run-store.ts';
 import { isEnded } from '../../src/run/transitions.ts';
 import { Failure } from '../../src/failure.ts';
 import { openStore, type Store } from '../../src/store/open-store.ts';
@@ -379,4 +379,99 @@ test.each([
   const decided = await resolveRun(world.waiter, run, decision);
   expect(decided.record.state).toBe(state);
   expect(decided.record.job?.id ?? null).toBe(id);
+});
+
+test('an older copy of the state that comes back before the paid call does not pay again', async () => {
+  const world = createWorld();
+  const prepared = await advance(world.submitter, await acceptRun(world.store, toMemoryPlan(), at));
+  await submit(world, prepared);
+  const older = createWorld(world.service);
+  const run = await acceptRun(older.store, toMemoryPlan(), at);
+  const events = [{ type: 'submission-prepared', attempt: 1, prepared: prepared.record.prepared[0] } as const];
+  const restored = await submit(older, await appendEvents(older.store, run.key, { events, at, fence: null }));
+  expect(restored.record.job?.id).toBe('job-1');
+  expect(world.service.jobs).toHaveLength(1);
+});
+
+test.each(['absent', 'cancel'] as const)(
+  'who says %s of a submission whose call comes late has it adopted, not forgotten',
+  async (kind) => {
+    const world = createWorld();
+    const plan = toMemoryPlan();
+    world.service.failNext('unknown', true);
+    let run = await submit(world, await acceptRun(world.store, { ...plan, spec: { ...plan.spec, onUncertain: 'ask' } }, at));
+    world.service.jobs.push({ provider: 'memory', id: 'late', place: '', attempt: 1, createdAt: at, url: null });
+    const before = world.waits.length;
+    run = await resolveRun(world.waiter, run, { kind });
+    expect(world.waits.slice(before)).toEqual([1000]); // what was made before the fence is listed by then
+    expect(world.service.calls).toContain('fence upload-1');
+    expect(run.record).toMatchObject({ state: 'submitted', job: { id: 'late' }, cancelRequested: kind === 'cancel' });
+  },
+);
+
+test('the proof of absence waits in full after the fence, however late it is by the clock', async () => {
+  const world = createWorld();
+  world.service.failNext('unknown', true);
+  let run = await acceptRun(world.store, toMemoryPlan(), at);
+  for (let i = 0; i < 2; i++) run = await advance(world.submitter, run);
+  expect(run.record.state).toBe('uncertain');
+  const day = { ...world.submitter, now: () => new Date(Date.parse(at) + 86_400_000) };
+  await advance({ ...day, attempt: (of) => ({ ...world.submitter.attempt(of), now: day.now }) }, run);
+  expect(world.waits).toEqual([1000, 100]);
+});
+
+test('a clock that is set back keeps nobody from a run, and no job from being looked at', async () => {
+  const world = createWorld();
+  let run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
+  run = await advance(world.waiter, run);
+  await takeLease(world.store, run.key, world.submitter);
+  const earlier = { ...world.waiter, now: () => new Date(Date.parse(at) - 86_400_000) };
+  world.service.status = { phase: 'succeeded', raw: 'done' };
+  expect((await advance(earlier, run)).record.state).toBe('succeeded');
+});
+
+test.each(['cancel-requested', 'pause-requested'] as const)('a wish that comes when the run has ended is history: %s', async (type) => {
+  const world = createWorld();
+  let run = await acceptRun(world.store, toMemoryPlan(), at);
+  for (const wish of ['cancel-requested', type] as const) {
+    run = await appendEvents(world.store, run.key, { events: [{ type: wish }], at, fence: null });
+    run = await advance(world.submitter, run);
+    expect(run.record.state).toBe('cancelled');
+  }
+});
+
+test('a decision is not stored when the run has fallen to another worker meanwhile', async () => {
+  const world = createWorld(createMemoryService({ fences: false }));
+  const { provider } = world.service;
+  world.service.failNext('unknown', true);
+  const run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
+  const find: typeof provider.find = async (...args) => {
+    world.waits.push(60_001);
+    await takeLease(world.store, run.key, world.submitter);
+    return await provider.find(...args);
+  };
+  const slow = { ...world.waiter, provider: () => ({ ...provider, find }) };
+  await expect(resolveRun(slow, run, { kind: 'cancel' })).rejects.toMatchObject({ code: 'store-locked' });
+  expect((await findRun(world.store, run.key))!.record.state).toBe('attention');
+});
+
+test('the runs that are due are listed, and no others', async () => {
+  const world = createWorld();
+
+  let first = await submit(world, await acceptRun(world.store, toMemoryPlan('a'), at));
+  const second = await acceptRun(world.store, toMemoryPlan('b'), at);
+  const list = async (ms: number): Promise<string[]> => {
+    const due = await listDueRuns(world.store, new Date(Date.parse(at) + ms), 10);
+    return due.map(({ record }) => record.plan.spec.target).sort();
+  };
+  expect(await list(0)).toEqual(['a', 'b']);
+  first = await advance(world.waiter, first);
+  await appendEvents(world.store, second.key, { events: [{ type: 'run-withdrawn' }], at, fence: null });
+  expect(await list(0)).toEqual([]); // looked at a moment ago, and ended
+  expect(await list(10)).toEqual(['a']);
+  expect(await list(-86_400_000)).toEqual(['a']); // the clock was set back
+  world.service.status = { phase: 'succeeded', raw: 'done' };
+  world.waits.push(10);
+  await advance(world.waiter, first);
+  expect(await list(10)).toEqual([]);
 });

@@ -218,7 +218,7 @@ export async function createModelWorld(onUncertain: 'ask' | 'retry', mutant: Mut
     last = null;
   }
 
-  const toRows = (table: string): Row[] => database.prepare(`select * from ${table}`).all() as Row[];
+  const toRows = (table: string): Row[] => database.prepare(`select * from ${table}`).all();
   function insert(table: string, row: Row): void {
     const names = Object.keys(row);
     const sql = `insert into ${table} (${names.join(', ')}) values (${names.map(() => '?').join(', ')})`;

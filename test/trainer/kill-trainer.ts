@@ -23,6 +23,7 @@ for (let round = 0; trainers < count && problems.length === 0; round++) {
   const found = await killTraining(Math.min(12, count - trainers), { seed: seed + round, backend, large });
   print(`${found.kills} trainers killed on ${backend} (${large ? 'small' : 'tiny'} model), ${found.problems.length} problems`);
   trainers += found.kills;
+  if (found.kills === 0) problems.push('no trainer could be killed in time');
   problems.push(...found.problems);
 }
 for (const problem of problems) print(problem);

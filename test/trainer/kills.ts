@@ -74,7 +74,7 @@ function toModelBytes(folder: string): Buffer[] {
 }
 
 /**
- * Kills a training of 60 steps `count` times, at steps all over it, and starts it again each time: its model and every figure that it
+ * Kills a training `count` times, at steps all over it, and starts it again each time: its model and every figure that it
  * told must be those of a training that nobody killed. `large` takes a real small model, else it is a tiny one.
  */
 export async function killTraining(
@@ -84,7 +84,9 @@ export async function killTraining(
   const root = mkdtempSync(join(tmpdir(), 'orchestrate-'));
   const [whole, killed, small] = ['whole', 'killed', 'small'].map((name) => join(root, name)) as [string, string, string];
   writeSmallModel(small);
-  writeRunFolder(whole, large ? tinyBert : small, { file: { backend }, training: large ? { learningRate: 5e-4, checkpointSteps: 5 } : {} });
+  const steps = large ? 60 : 600; // the tiny model's are short: the next kill would come too late
+  const training = large ? { learningRate: 5e-4, checkpointSteps: 5 } : { steps, checkpointSteps: 40 };
+  writeRunFolder(whole, large ? tinyBert : small, { file: { backend }, training });
   cpSync(whole, killed, { recursive: true });
   const problems: string[] = [];
   const end = await toEnd(start([trainer, 'train', whole]));
@@ -94,7 +96,7 @@ export async function killTraining(
   for (let i = 0; i < count; i++) {
     const child = start([trainer, 'train', killed]);
     const ended = toEnd(child);
-    const part = 58 / count;
+    const part = (0.8 * steps) / count;
     const step = 1 + Math.floor(part * i + part * toUniform(toStreamKey(seed, 'trainer'), i));
     await untilStep(killed, step, ended);
     await sleep(toUint32(toStreamKey(seed, 'moment'), i) % 8);

@@ -95,7 +95,7 @@ export function recordDisk(root: string): Recording {
       reach();
       original.renameSync(from, to);
       rename(from, basename(to), basename(from));
-      for (const [path, node] of [...nodes]) {
+      for (const [path, node] of nodes) {
         if (path !== from && !path.startsWith(`${from}/`)) continue;
         nodes.delete(path);
         nodes.set(join(to, path.slice(from.length)), node);

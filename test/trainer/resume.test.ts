@@ -1,68 +1,10 @@
 import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { startBackend } from '../../src/trainer/backend.ts';
-import { openCheckpoints } from '../../src/trainer/checkpoints.ts';
-import { closeClassifier, openClassifier } from '../../src/trainer/classifier.ts';
-import { readRows } from '../../src/trainer/encode-rows.ts';
-import { openEvents } from '../../src/trainer/event-file.ts';
-import type { BackendName, TrainerEvent } from '../../src/trainer/files.ts';
-import { readTrainFile } from '../../src/trainer/told-files.ts';
-import { train } from '../../src/trainer/train.ts';
-import { createTrainingState, type TrainingState } from '../../src/trainer/training-state.ts';
+import type { BackendName } from '../../src/trainer/files.ts';
 import { createScratchFolder } from '../scratch.ts';
+import { runUntil, type Left } from './run-until.ts';
 import { readEvents, toFigures, writeRunFolder, writeSmallModel } from './small-training.ts';
-
-class Killed extends Error {}
-
-/** What is left in the memory of a trainer that came to its end. */
-interface Left {
-  readonly weights: readonly (readonly [string, Buffer])[];
-  readonly state: TrainingState;
-  readonly heard: TrainerEvent[];
-}
-
-/** The trainer's own parts, in this process: ends after step `killedAt` as a process that is killed there would, with what is on the disk. */
-async function runUntil(folder: string, killedAt: number): Promise<Left | null> {
-  const events = openEvents(folder, () => new Date(0));
-  const file = readTrainFile(folder);
-  const { hasStarted } = events.past;
-  events.tell({ type: 'trainer-started', nonce: file.nonce, attempt: 1, pid: 1, backend: file.backend });
-  const classifier = openClassifier(await startBackend(file.backend), file.model);
-  const data = {
-    rows: readRows(classifier, join(folder, file.rows.train)).rows,
-    validation: readRows(classifier, join(folder, file.rows.validation!)).rows,
-  };
-  const state = createTrainingState(file.training);
-  let clock = 0;
-  const now = (): number => clock++;
-  const checkpoints = openCheckpoints({ folder, file, classifier, state, events, began: 0, now });
-  if (hasStarted) checkpoints.resume();
-  const heard: TrainerEvent[] = [];
-  try {
-    train(classifier, data, file.training, {
-      state,
-      tell: (event) => {
-        heard.push({ at: '', ...event });
-        events.tell(event);
-      },
-      readWish: () => null,
-      afterStep: (isEpochEnd) => {
-        checkpoints.afterStep(isEpochEnd);
-        if (state.step === killedAt) throw new Killed();
-      },
-      now,
-    });
-    const weights = [...classifier.parameters].map(([name, tensor]) => [name, Buffer.from(tensor.dataSync().slice().buffer)] as const);
-    return { weights, state, heard };
-  } catch (error) {
-    if (error instanceof Killed) return null;
-    throw error;
-  } finally {
-    closeClassifier(classifier);
-    events.close();
-  }
-}
 
 function toBytes({ m, v }: { m: Float32Array; v: Float32Array }): Buffer {
   return Buffer.concat([m, v].map((array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength)));
