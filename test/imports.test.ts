@@ -15,7 +15,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
   bin: ['src/cli/main.ts'],
   'src/cli/main.ts': ['src/cli', 'src/orchestrator.ts', ...work],
   'src/cli': ['src/orchestrator.ts', 'src/run', 'src/evaluate', ...model],
-  'src/index.ts': ['src/cli/main.ts', 'src/orchestrator.ts', 'src/run', 'src/evaluate', ...model],
+  'src/index.ts': ['src/cli/main.ts', 'src/orchestrator.ts', 'src/http.ts', 'src/run', 'src/evaluate', ...model],
   'src/orchestrator.ts': ['providers/index.ts', ...work],
   'src/run': ['src/store', 'src/model-files', ...model],
   'src/evaluate': ['src/run', 'src/store', 'src/model-files', ...model],

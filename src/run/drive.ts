@@ -26,15 +26,18 @@ export async function driveSubmission(driver: Driver, accepted: StoredRun, wait:
     if (next.record.unsent > run.record.unsent && !next.record.cancelRequested) {
       const pause = pausesMs[unsent++];
       if (pause === undefined) {
-        throw new Failure('service-unavailable', `${toRunId(run.record)} could not be sent`, {
-          hint: 'submit it again later: nothing was started',
-        });
+        throw toUnsent(next);
       }
       await wait(pause);
     } else if (next.version === run.version) await wait(idleMs);
     run = next;
   }
   return run.record.state === 'interrupted' ? await advance(driver, run) : run;
+}
+
+function toUnsent({ record }: StoredRun): Failure {
+  const { code, message } = record.failure!;
+  return new Failure(code, `${toRunId(record)} could not be sent: ${message}`, { hint: 'submit it again later: nothing was started' });
 }
 
 /** Follows runs to their ends, one list a look; ends when none can go on by itself. Creates nothing. */

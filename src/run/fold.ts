@@ -82,9 +82,9 @@ function toChange(record: RunRecord, event: RunEvent, at: string): Partial<RunRe
     case 'submission-prepared':
       return { prepared: [...record.prepared.slice(0, event.attempt - 1), event.prepared], attempt: event.attempt };
     case 'submission-intended':
-      return { wire: event.wire };
+      return { wire: event.wire, failure: null };
     case 'submission-unsent':
-      return { unsent: record.unsent + 1 };
+      return { unsent: record.unsent + 1, failure: event.failure };
     case 'submission-unanswered':
       return {};
     case 'submission-disproved':

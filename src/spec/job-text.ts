@@ -32,11 +32,16 @@ function parseJsonText(text: string, file: string): JobText {
   try {
     ({ body } = parseJson(text.replace(/^\ufeff/, ''), { mode: 'jsonc' }));
   } catch (error) {
+    if (error instanceof RangeError) throw toDeep(file, error);
     const { line, column, message } = error as Error & Partial<Place>;
     const place = line === undefined ? file : `${file}:${line}:${column}`;
     throw new Failure('job-file-invalid', `${place} expected JSON: ${message.replace(/\s*\(\d+:\d+\)$/, '')}`, { error });
   }
   return { value: evaluate(body), duplicates: findDuplicates(body, []), locate: (path) => locateInJson(body, path) };
+}
+
+function toDeep(file: string, error: unknown): Failure {
+  return new Failure('job-file-invalid', `${file}: expected a job, found a text that is nested too deeply`, { error });
 }
 
 function toMemberName({ name }: { name: { type: 'String'; value: string } | { type: 'Identifier'; name: string } }): string {
@@ -72,10 +77,18 @@ function locateInJson(body: ValueNode, path: FieldPath): Place {
   return place;
 }
 
+function parseDeep<T>(file: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw error instanceof RangeError ? toDeep(file, error) : error;
+  }
+}
+
 async function parseYamlText(text: string, file: string): Promise<JobText> {
   const yaml = await import('yaml');
   const lines = new yaml.LineCounter();
-  const document = yaml.parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const document = parseDeep(file, () => yaml.parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true }));
   const [error] = document.errors;
   if (error !== undefined) {
     const { line, col } = lines.linePos(error.pos[0]);

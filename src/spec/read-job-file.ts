@@ -27,7 +27,7 @@ export async function readJobFile(path: string, overrides: readonly string[] = [
   });
   if (bytes.length > mostBytes)
     throw new Failure('job-file-invalid', `${path}: expected a job file of at most 1 MiB, found ${bytes.length} bytes`);
-  const text = await parseJobText(bytes.toString('utf8'), path);
+  const text = await parseJobText(decode(bytes, path), path);
   for (const override of overrides) applyOverride(text.value, override);
   const { spec, problems } = checkJob(text.value);
   const all = [...text.duplicates.map((at) => ({ path: at, message: 'the field stands twice' })), ...problems];
@@ -39,6 +39,14 @@ export async function readJobFile(path: string, overrides: readonly string[] = [
   throw new Failure('job-file-invalid', lines.join('\n'), {
     hint: lines.length === 1 ? 'mend the line and run the command again' : `mend the ${lines.length} places and run the command again`,
   });
+}
+
+function decode(bytes: Buffer, path: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new Failure('job-file-invalid', `${path}: expected text in UTF-8, found bytes that are none`, { error });
+  }
 }
 
 function applyOverride(root: unknown, override: string): void {

@@ -67,17 +67,31 @@ test('the first Ctrl-C ends the waiting, says how to go on, and leaves the train
   expect((await runCli('wait', 'sentiment', '--dir', dir)).status).toBe(103);
 });
 
-test('a trainer that was killed is told as a failure', async () => {
-  const dir = createScratchFolder();
-  await runCli('submit', job, ...long, '--dir', dir);
-  await watchUntil(dir, isTraining);
+test('a trainer that was killed goes on with the next wait, and ends with the same weights', async () => {
+  const settings = ['--set', 'training.epochs=0.15', 'targets.laptop.options={"checkpointSteps":3}'];
+  const [dir, whole] = [createScratchFolder(), createScratchFolder()];
+  await runCli('submit', job, ...settings, '--dir', dir);
+  await watchUntil(dir, (run) => (run.progress.step ?? 0) >= 5);
   const { key } = await readRun(dir);
   const events = readFileSync(join(dir, 'runs', key, 'events.jsonl'), 'utf8').split('\n');
   const { pid } = JSON.parse(events[0]!) as { pid: number };
   process.kill(pid, 'SIGKILL');
-  const waited = await runCli('wait', 'sentiment', '--json', '--dir', dir);
-  expect(waited.status).toBe(100);
-  expect((JSON.parse(waited.stdout) as { runs: RunView[] }).runs[0]!.failure).toMatchObject({ code: 'trainer-died' });
+  expect((await runCli('wait', 'sentiment', '--dir', dir)).status).toBe(0);
+  expect((await runCli('logs', 'sentiment', '--dir', dir)).stdout).toMatch(/goes on (from|after|at) step/);
+  await runCli('submit', job, ...settings, '--wait', '-q', '--dir', whole);
+  expect((await readRun(dir)).outputs[0]!.sha256).toBe((await readRun(whole)).outputs[0]!.sha256);
+});
+
+test('a run is paused, and goes on when it is told to', async () => {
+  const dir = createScratchFolder();
+  await runCli('submit', job, '--set', 'training.epochs=0.3', '--dir', dir);
+  await watchUntil(dir, isTraining);
+  expect((await runCli('pause', 'sentiment', '--dir', dir)).status).toBe(0);
+  expect((await runCli('wait', 'sentiment', '--dir', dir)).status).toBe(101);
+  expect((await readRun(dir)).status.phase).toBe('paused');
+  expect((await runCli('resume', 'sentiment', '--dir', dir)).status).toBe(0);
+  expect((await runCli('wait', 'sentiment', '--dir', dir)).status).toBe(0);
+  expect((await runCli('resume', 'sentiment', '--dir', dir)).status).toBe(2);
 });
 
 test('a training that diverges stops and says so', async () => {

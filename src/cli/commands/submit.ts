@@ -30,7 +30,7 @@ export async function submit(cli: Cli, args: readonly string[], flags: Readonly<
   else for (const run of runs) cli.terminal.say(toSubmittedLine(run));
   if (wait !== true) {
     if (cli.json) cli.terminal.print(JSON.stringify({ runs }));
-    else for (const run of runs) cli.terminal.say(`next: ${toNextCommand(run)}`);
+    else if (!cli.quiet) for (const run of runs) cli.terminal.say(`next: ${toNextCommand(run)}`);
     return runs.some((run) => run.attention || run.status.phase === 'rejected') ? toOutcome(runs) : 0;
   }
   const ended = await followRuns(cli, orchestrator, { addresses: runs.map((run) => run.id), timeout });
@@ -48,7 +48,7 @@ function toTagOverrides(pairs: readonly string[]): string[] {
 function toSubmittedLine(run: RunView): string {
   const rows = `${formatCount(run.data.train.rows)} rows`;
   const verb = run.terminal ? `has ended before (${run.status.phase})` : run.status.phase === 'submitted' ? 'submitted' : run.status.phase;
-  return `${run.id}  ${verb}  ${run.provider}  ${run.model.base.split('/').at(-1)}  ${rows}`;
+  return `${run.id}  ${verb}  ${run.provider}  ${escapeLine(run.model.base.split('/').at(-1)!)}  ${rows}`;
 }
 
 async function compareEnded(cli: Cli, orchestrator: Orchestrator, job: string): Promise<Comparison[]> {
