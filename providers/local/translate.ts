@@ -80,6 +80,7 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
   };
   if (training.steps !== null) notes.push({ type: 'sent', field: 'training.steps', value: training.steps });
   addUnsupported(spec.training, spec.prompt, notes);
+  for (const [field, value] of Object.entries(options)) notes.push({ type: 'sent', field: `options.${field}`, value });
   const { path: folder } = spec.model;
   const request: LocalRequest = {
     backend: options.backend ?? 'wasm',

@@ -1,7 +1,7 @@
 /** The trainer's side of its run folder: the fence and the control file (see files.ts). */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { toSystemCode } from '../failure.ts';
+import { Failure, toSystemCode } from '../failure.ts';
 import type { ControlFile, FenceFile } from './files.ts';
 
 /** Whether attempts up to and including this one must not start any more. To be asked while the lock is held. */
@@ -10,8 +10,12 @@ export function isFenced(folder: string, attempt: number): boolean {
   return fence !== null && attempt <= fence.attempt;
 }
 
-/** What is wanted of a running trainer, or null. */
+/**
+ * What is wanted of a running trainer, or null.
+ * @throws Failure `file-missing` where the folder was taken away: a trainer without one works for nobody
+ */
 export function readWish(folder: string): ControlFile['command'] | null {
+  if (!existsSync(join(folder, 'train.json'))) throw new Failure('file-missing', `the run folder was taken away: ${folder}`);
   return readIfPresent<ControlFile>(join(folder, 'control.json'))?.command ?? null;
 }
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, watch, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { readRevision } from '../../src/model-files/model-folder.ts';
@@ -149,6 +149,18 @@ test('train: cancelled from outside, it saves what it has and ends well', async 
   ).toEqual(['model-written', 'training-cancelled']);
   expect(existsSync(join(folder, 'unfinished/model.safetensors'))).toBe(true);
   expect(existsSync(join(folder, 'model'))).toBe(false);
+});
+
+test('train: a trainer whose folder was taken away ends', async () => {
+  const folder = createRunFolder({ training: { steps: 1_000_000 } });
+  const { ended } = start(['train', folder]);
+  const watching = watch(folder, () => {
+    if (readEvents(folder).some((event) => event.type === 'step-finished')) rmSync(folder, { recursive: true, force: true });
+  });
+  const { status } = await ended;
+  watching.close();
+  expect(status).toBe(1);
+  expect(existsSync(folder)).toBe(false);
 });
 
 test('train: a divergence is told, with the last finite weights saved', async () => {

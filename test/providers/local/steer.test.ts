@@ -91,11 +91,11 @@ test('a paused job lies still with a checkpoint of its last step, and goes on wh
   const { c, job } = started;
   const running = await lookUntil(started, ({ progress }) => (progress?.step ?? 0) >= 3);
   await local.pause!(job, c);
-  const paused = (await lookUntil(started, isPhase('paused'), running.at(-1)!.cursor)).at(-1)!;
+  await lookUntil(started, isPhase('paused'), running.at(-1)!.cursor);
+  const paused = await local.observe(job, null, c);
   const last = readEvents(started).at(-1)!;
   expect(last).toMatchObject({ type: 'training-paused', step: paused.checkpoint });
   expect(readEvents(started).findLast((event) => event.type === 'step-finished')!.step).toBe(paused.checkpoint);
-  expect((await local.observe(job, null, c)).checkpoint).toBe(paused.checkpoint);
 
   expect(await local.resume!(job, c)).toEqual(job);
   expect(await local.resume!(job, c)).toEqual(job);
@@ -103,7 +103,7 @@ test('a paused job lies still with a checkpoint of its last step, and goes on wh
   const steps = looks.flatMap(({ metrics }) => metrics).filter(({ name }) => name === 'loss');
   expect(steps[0]!.step).toBe(paused.checkpoint! + 1);
   expect(looks.flatMap(({ logs }) => logs.map(({ text }) => text))).toContain(`goes on after step ${paused.checkpoint}`);
-  expect(looks.at(-1)!.startedAt).toBe(running[0]!.startedAt);
+  expect(looks.at(-1)!.startedAt).toBe(running.at(-1)!.startedAt);
   expect(await local.find({}, [], c)).toEqual([job]);
 });
 
@@ -122,7 +122,7 @@ test('a killed trainer is interrupted, not failed, and resume starts one that go
   expect(resumed[0]!.step).toBeGreaterThan(0);
   const all = (await local.observe(job, null, c)).metrics.filter(({ name }) => name === 'loss');
   expect(all.map(({ step }) => step)).toEqual(Array.from({ length: 300 }, (_, i) => i + 1)); // each once
-  expect(looks.at(-1)!.artifacts).toHaveLength(1);
+  expect(looks.flatMap(({ artifacts }) => artifacts)).toHaveLength(1);
   takeRunLock(join(c.workDir, 'run.lock.db'), 10_000)!.release();
   expect(readdirSync(c.workDir)).not.toContain('checkpoints');
   expect(await local.resume!(job, c)).toEqual(job); // there is nothing to go on with, and nothing begins
@@ -163,6 +163,29 @@ test('a pause that is taken back at once does not stop the job', async () => {
     const { cursor, progress } = await local.observe(job, null, c);
     await lookUntil(started, (seen) => (seen.progress?.step ?? 0) > (progress?.step ?? 0), cursor);
   }
+});
+
+test.each([
+  ['stops after all', true, 2],
+  ['takes another step', false, 1],
+])('resume waits for a trainer that may be about to stop, and leaves it or follows it: one that %s', async (_what, stops, starts) => {
+  const started = await startJob(100_000);
+  const { c, job } = started;
+  await lookUntil(started, hasCheckpoint);
+  await local.pause!(job, c);
+  await lookUntil(started, isPhase('paused'));
+  // From here on this test is the trainer: it lives, and has a wish to read.
+  const lock = takeRunLock(join(c.workDir, 'run.lock.db'), 10_000)!;
+  onTestFinished(() => lock.release());
+  let waits = 0;
+  const wait = async (ms: number): Promise<void> => {
+    if (++waits === 3 && stops) lock.release();
+    if (waits === 3 && !stops) appendFileSync(join(c.workDir, 'events.jsonl'), '{"type":"step-finished","step":1}\n');
+    await c.wait(ms);
+  };
+  expect(await local.resume!(job, { ...c, wait })).toEqual(job);
+  expect(waits).toBeGreaterThan(2);
+  expect(readEvents(started).filter((event) => event.type === 'trainer-started')).toHaveLength(starts);
 });
 
 test('only the lock tells that a trainer lives: not a file that lies there, and not a process of its number', async () => {
