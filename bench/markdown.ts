@@ -17,6 +17,6 @@ export function toRatio(numbers: readonly number[], base: readonly number[]): st
 }
 
 /** Three digits at least. */
-export function toShort(value: number): string {
+function toShort(value: number): string {
   return value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
 }

@@ -5,6 +5,8 @@ import { join, resolve } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { installPackage, type InstalledPackage } from './install.ts';
 
+const tsc = resolve('node_modules/typescript/bin/tsc');
+
 let installed: InstalledPackage;
 
 beforeAll(() => {
@@ -42,7 +44,7 @@ test('it holds the bundle, the licences and nothing of the source', () => {
   const files = toFiles();
   expect(files.filter((path) => !/^(bin|dist)\//.test(path)).sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
   expect(files).toEqual(expect.arrayContaining(['dist/cli.js', 'dist/trainer.js', 'dist/index.js', 'dist/tfjs-backend-wasm-simd.wasm']));
-  expect(files.filter((path) => path.endsWith('.ts') || path.endsWith('.map'))).toEqual([]);
+  expect(files.filter((path) => /(?<!\.d)\.ts$|\.map$/.test(path))).toEqual([]);
   expect(files.map((path) => statSync(join(installed.root, path)).size).reduce((sum, size) => sum + size)).toBeLessThan(10_000_000);
 });
 
@@ -53,6 +55,34 @@ test('no file names a folder of the machine on which it was made', () => {
     return folders.some((folder) => content.includes(`${folder}/`));
   });
   expect(named).toEqual([]);
+});
+
+test('TypeScript knows the library, and finds what is wrong with its use', () => {
+  const program = (text: string): string => {
+    writeFileSync(
+      join(installed.folder, 'use.mts'),
+      `import { createOrchestrator, defineProvider } from 'finetune-orchestrator';\n${text}\n`,
+    );
+    const options = [
+      '--noEmit',
+      '--strict',
+      '--skipLibCheck',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2024',
+      '--lib',
+      'es2024,esnext.disposable',
+      '--types',
+      '',
+    ];
+    return spawnSync(process.execPath, [tsc, ...options, 'use.mts'], { cwd: installed.folder, encoding: 'utf8' }).stdout;
+  };
+  const right =
+    "await using o = await createOrchestrator({ dir: 'x' });\nexport const ids: string[] = (await o.list()).map((run) => run.id);";
+  expect(program(right)).toBe('');
+  expect(program(right.replace("'x'", '1'))).toContain("Type 'number' is not assignable to type 'string'");
+  expect(program("export const p = defineProvider({ id: 'x' });")).toContain('missing the following properties');
 });
 
 test('the licences of the bundled packages are with it', () => {

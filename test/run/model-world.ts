@@ -168,7 +168,8 @@ export async function createModelWorld(onUncertain: 'ask' | 'retry', mutant: Mut
   function crash(worker: Worker): void {
     if (database.isTransaction) database.exec('rollback');
     worker.store = open();
-    if (mutant === 'no intent') forgetIntent();
+    // The intent of another worker, which stands still, is not this one's to lose.
+    if (mutant === 'no intent' && workers.every(({ frozen }) => frozen === null)) forgetIntent();
   }
 
   function forgetIntent(): void {

@@ -76,6 +76,6 @@ test(`after any of ${runs} sequences of faults a run has been paid for once at m
 }, 600_000);
 
 test.each(['no intent', 'no look', 'no fence', 'no wait'] as const)('a protocol with %s is caught', async (mutant) => {
-  const caught = check(mutant, { numRuns: 4000, seed: 6, endOnFailure: true });
+  const caught = check(mutant, { numRuns: 4000, seed: 1, endOnFailure: true });
   await expect(caught).rejects.toMatchObject({ cause: { message: expect.stringMatching(/^DOUBLE|goes on$|is lost$/) as string } });
 });

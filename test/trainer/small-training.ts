@@ -59,7 +59,7 @@ interface Wanted {
 }
 
 /** 60 steps over 22 rows: 4 steps an epoch, the last one smaller, each in two parts; the best weights are kept. */
-export const sixtySteps: Partial<TrainingSettings> = {
+const sixtySteps: Partial<TrainingSettings> = {
   steps: 60,
   batchSize: 6,
   microBatchSize: 4,
