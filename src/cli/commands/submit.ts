@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import type { Comparison } from '../../evaluate/compare.ts';
 import type { Orchestrator } from '../../orchestrator.ts';
 import type { RunView } from '../../run/run-view.ts';
@@ -7,7 +6,7 @@ import type { Cli } from '../cli.ts';
 import { toOutcome } from '../outcome.ts';
 import { parseTags } from '../parse-flags.ts';
 import { toComparisonText } from '../views/comparison-view.ts';
-import { formatCount, formatSeconds } from '../views/format.ts';
+import { formatCount, formatPlace, formatSeconds } from '../views/format.ts';
 import { toNextCommand, toRunPage } from '../views/run-view-text.ts';
 import { followRuns } from './wait.ts';
 import { programName } from '../program-name.ts';
@@ -74,7 +73,7 @@ function printResult({ terminal }: Cli, { runs, comparisons, seconds }: Result):
     const training =
       started === null || finished === null ? '' : `, training ${formatSeconds((Date.parse(finished) - Date.parse(started)) / 1000)}`;
     terminal.print(`time     ${formatSeconds(seconds)}${training}`);
-    for (const { uri } of run.outputs) terminal.print(`model    ${escapeLine(uri.startsWith('file:') ? fileURLToPath(uri) : uri)}`);
+    for (const { uri } of run.outputs) terminal.print(`model    ${escapeLine(formatPlace(uri))}`);
     terminal.print(`try it   ${programName} predict ${run.id} "a text of your own"`);
   }
 }

@@ -1,3 +1,6 @@
+import { relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
 /** Numbers and times as a person reads them. */
 
 export function formatCount(count: number): string {
@@ -19,6 +22,14 @@ export function formatAge(ms: number): string {
   if (seconds < 60) return `${seconds}s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)}m`;
   return seconds < 86_400 ? `${Math.floor(seconds / 3600)}h` : `${Math.floor(seconds / 86_400)}d`;
+}
+
+/** Where an output lies: a path from the current folder where it is below that, else the whole of it. */
+export function formatPlace(uri: string): string {
+  if (!uri.startsWith('file:')) return uri;
+  const path = fileURLToPath(uri);
+  const near = relative('', path);
+  return near === '' || near.startsWith('..') ? path : near;
 }
 
 /** Columns of equal width; the last one is not padded. Columns named in `right` are aligned to the right. */

@@ -1,8 +1,7 @@
-import { fileURLToPath } from 'node:url';
 import { isDifference, type Note } from '../../contract/note.ts';
 import type { RunView } from '../../run/run-view.ts';
 import { escapeLine, escapeText } from '../escape.ts';
-import { formatAge, formatCount, formatSeconds, formatTable } from './format.ts';
+import { formatAge, formatCount, formatPlace, formatSeconds, formatTable } from './format.ts';
 import { programName } from '../program-name.ts';
 
 /** One line a run. */
@@ -39,7 +38,7 @@ export function toRunPage(run: RunView, now: Date): string {
     ['training', took],
     ['tags', toTagText(run.tags)],
     ['key', run.key],
-    ...run.outputs.map((output): [string, string] => ['output', output.uri.startsWith('file:') ? fileURLToPath(output.uri) : output.uri]),
+    ...run.outputs.map((output): [string, string] => ['output', formatPlace(output.uri)]),
   ];
   const lines = facts.filter(([, value]) => value !== null).map(([name, value]) => `  ${name.padEnd(10)}${escapeLine(value!)}`);
   const failure =
