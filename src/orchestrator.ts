@@ -17,7 +17,7 @@ import { acceptRun, appendEvents, listLogs, listMetrics, listRuns, type StoredRu
 import { toRunView, type RunView } from './run/run-view.ts';
 import { isEnded } from './run/transitions.ts';
 import type { JobFile } from './spec/read-job-file.ts';
-import { openStore } from './store/open-store.ts';
+import { openEmptyStore, openStore } from './store/open-store.ts';
 
 export interface OrchestratorOptions {
   /** The state folder; absent: the nearest `.orchestrate` at or above `from`, or a new one in it. */
@@ -26,6 +26,8 @@ export interface OrchestratorOptions {
   readonly from?: string;
   /** Providers beside those that come with the program; one of the same id takes its place. */
   readonly providers?: readonly Provider[];
+  /** False where no state folder is to be made: plans and lists are made all the same. */
+  readonly mayCreateState?: boolean;
   /** Ends waiting; trainings go on. */
   readonly signal?: AbortSignal;
   /** The clock, for tests. */
@@ -112,7 +114,8 @@ function findStateFolder(from: string): string {
  */
 export async function createOrchestrator(options: OrchestratorOptions = {}): Promise<Orchestrator> {
   const dir = options.dir === undefined ? findStateFolder(resolve(options.from ?? '.')) : resolve(options.dir);
-  const store = openStore(dir);
+  const isEmpty = options.mayCreateState === false && !existsSync(dir);
+  const store = isEmpty ? openEmptyStore() : openStore(dir);
   const signal = options.signal ?? new AbortController().signal;
   const now = options.now ?? (() => new Date());
   const wait = async (ms: number): Promise<void> => await sleep(ms, undefined, { signal });

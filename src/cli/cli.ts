@@ -10,7 +10,8 @@ export interface Cli {
   readonly quiet: boolean;
   /** Aborts at the first Ctrl-C. */
   readonly signal: AbortSignal;
-  open(): Promise<Orchestrator>;
+  /** Without `mayCreateState` no state folder is made. */
+  open(options?: { readonly mayCreateState: boolean }): Promise<Orchestrator>;
 }
 
 /** Resolves with the exit status; throws Failure. `flags` are the command's own options as commander gives them. */

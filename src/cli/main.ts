@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import type { Provider } from '../contract/provider.ts';
 import { Failure, failureKinds, isFailure, toFailureData } from '../failure.ts';
 import type { Orchestrator } from '../orchestrator.ts';
+import type { Cli } from './cli.ts';
 import { escapeText } from './escape.ts';
 import { commands, sharedOptions } from './commands.ts';
 import { createTerminal, type Terminal } from './terminal.ts';
@@ -49,8 +50,8 @@ async function runCommand(
     for (const [flags, description] of [...(entry.options ?? []), ...sharedOptions]) command.option(flags, description);
     command.action(async () => {
       const { dir, json, quiet, ...flags } = command.opts<SharedFlags & Record<string, unknown>>();
-      const open = async (): Promise<Orchestrator> =>
-        await openOrchestrator({ dir: dir ?? process.env['ORCHESTRATE_DIR'], signal, options });
+      const open: Cli['open'] = async ({ mayCreateState } = { mayCreateState: false }) =>
+        await openOrchestrator({ dir: dir ?? process.env['ORCHESTRATE_DIR'], signal, options, mayCreateState });
       const run = await entry.load();
       status = await run({ terminal, json: json === true, quiet: quiet === true, signal, open }, command.args, flags);
     });
@@ -68,11 +69,19 @@ async function runCommand(
   return status;
 }
 
-async function openOrchestrator(from: { dir: string | undefined; signal: AbortSignal; options: RunOptions }): Promise<Orchestrator> {
+interface Opening {
+  readonly dir: string | undefined;
+  readonly signal: AbortSignal;
+  readonly options: RunOptions;
+  readonly mayCreateState: boolean;
+}
+
+async function openOrchestrator(from: Opening): Promise<Orchestrator> {
   const { createOrchestrator } = await import('../orchestrator.ts');
   return await createOrchestrator({
     ...from.options,
     signal: from.signal,
+    mayCreateState: from.mayCreateState,
     ...(from.dir === undefined ? {} : { dir: from.dir }),
   });
 }

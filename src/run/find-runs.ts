@@ -25,8 +25,13 @@ export async function findRuns(store: Store, address: string, adopt?: Adopt): Pr
   return runs;
 }
 
+/** Whether an address is the path of a job file. */
+export function isJobFile(address: string): boolean {
+  return /\.(jsonc?|ya?ml)$/i.test(address);
+}
+
 async function findRunsOfFile(store: Store, path: string, adopt?: Adopt): Promise<StoredRun[]> {
-  if (!/\.(jsonc?|ya?ml)$/i.test(path)) {
+  if (!isJobFile(path)) {
     throw new Failure('run-not-found', `expected a run such as "job/target", a run key or a job file, found "${path}"`, { hint });
   }
   const { readJobFile } = await import('../spec/read-job-file.ts');

@@ -35,6 +35,11 @@ export function openStore(folder: string): Store {
   }
 }
 
+/** A store that was never written: empty, in memory, so that reading where no state folder is leaves none behind. */
+export function openEmptyStore(): Store {
+  return new Kysely<Tables>({ dialect: new NodeSqliteDialect(openAs(':memory:', 'normal'), ':memory:') });
+}
+
 /** Makes a folder with those above it. Node's own way to do that hides why it cannot, and where nobody can make one it never ends. */
 function makeFolder(folder: string): void {
   try {

@@ -247,7 +247,7 @@ test.each<[string, (dir: string) => string, number, string]>([
   ['of a newer program', (dir) => writeNewerState(dir), 78, 'was written by a newer version of this program (schema 9999'],
 ])('a state folder that is %s', async (_, create, status, message) => {
   const dir = create(join(createScratchFolder(), 'state'));
-  for (const args of [['status'], ['submit', writeJob()]]) {
+  for (const args of [['doctor'], ['submit', writeJob()]]) {
     const ended = await runCli(...args, '--dir', dir);
     expect(ended.stderr).toContain(message);
     expect(ended.status).toBe(status);

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createOrchestrator, type Provider } from '../../src/index.ts';
@@ -63,5 +63,21 @@ test('limits, times and tags of the command line are checked', async () => {
     ['wait', 'x', '--timeout', 'soon'],
   ]) {
     expect((await runCli(...args, '--dir', dir)).status, args.join(' ')).toBe(2);
+  }
+});
+
+test('what only reads makes no state folder', async () => {
+  const dir = join(createScratchFolder(), 'state');
+  for (const args of [['plan', 'fixtures/sentiment/job.json'], ['status'], ['status', '--json'], ['providers'], ['clean', '--yes']]) {
+    expect((await runCli(...args, '--dir', dir)).status, args.join(' ')).toBe(0);
+  }
+  for (const args of [
+    ['wait', 'sentiment'],
+    ['status', 'sentiment'],
+    ['compare', 'sentiment'],
+    ['status', 'fixtures/sentiment/job-validation.json'],
+  ]) {
+    expect((await runCli(...args, '--dir', dir)).status, args.join(' ')).toBe(102);
+    if (!args[1]!.includes('.')) expect(existsSync(dir), args.join(' ')).toBe(false);
   }
 });

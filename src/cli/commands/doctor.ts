@@ -9,7 +9,7 @@ const leastFreeBytes = 2 ** 30;
 
 /** `orchestrate doctor`: what works on this machine, what does not, and how to get it. */
 export async function doctor(cli: Cli): Promise<number> {
-  await using orchestrator = await cli.open();
+  await using orchestrator = await cli.open({ mayCreateState: true });
   const { bavail, bsize } = await statfs(orchestrator.dir);
   const free = bavail * bsize;
   const checks: Check[] = [

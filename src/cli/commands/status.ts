@@ -1,3 +1,4 @@
+import { isJobFile } from '../../run/find-runs.ts';
 import type { Cli } from '../cli.ts';
 import { toOutcome } from '../outcome.ts';
 import { parseCount, parseTags } from '../parse-flags.ts';
@@ -6,8 +7,9 @@ import { programName } from '../program-name.ts';
 
 /** `orchestrate status [RUN]`: reads the store and shows its age. */
 export async function status(cli: Cli, args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
-  await using orchestrator = await cli.open();
   const [address] = args;
+  // The jobs of a job file may be found at its providers, and are kept then.
+  await using orchestrator = await cli.open({ mayCreateState: address !== undefined && isJobFile(address) });
   const { tag, limit, refresh } = flags as { tag?: string[]; limit?: string; refresh?: boolean };
   const tags = Object.entries(parseTags(tag ?? []));
   const tagged = (await orchestrator.list(address, { isRefreshed: refresh === true })).filter((run) =>

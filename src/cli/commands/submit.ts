@@ -22,7 +22,7 @@ export async function submit(cli: Cli, args: readonly string[], flags: Readonly<
     timeout?: string;
   };
   const begun = performance.now();
-  await using orchestrator = await cli.open();
+  await using orchestrator = await cli.open({ mayCreateState: true });
   const job = await orchestrator.load(args[0]!, [...(set ?? []), ...toTagOverrides(tag ?? [])]);
   const runs = await orchestrator.submit(job, { targets: target, again });
   if (cli.quiet) for (const run of runs) cli.terminal.print(run.id);
