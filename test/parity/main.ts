@@ -1,23 +1,26 @@
-/** `npm run parity -- DIR [--backend wasm|cpu]`: our figures beside the reference's in DIR. Exit status 1 when one differs or none was checked. */
+/** `npm run parity -- DIR [--backend wasm|cpu] [--all]`: our figures beside the reference's in DIR, those that differ or all of them. Exit status 1 when one differs or none was checked. */
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { BackendName } from '../../src/trainer/files.ts';
 import type { Check } from './check.ts';
 import { runParity } from './run-parity.ts';
 
-const { positionals, values } = parseArgs({ allowPositionals: true, options: { backend: { type: 'string', multiple: true } } });
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { backend: { type: 'string', multiple: true }, all: { type: 'boolean', default: false } },
+});
 const backends = (values.backend ?? ['wasm', 'cpu']).filter((name): name is BackendName => name === 'wasm' || name === 'cpu');
 const [folder] = positionals;
 if (folder === undefined || !existsSync(folder) || backends.length === 0) {
   process.stderr.write(
-    `usage: npm run parity -- DIR [--backend wasm|cpu], with a folder of reference files${folder === undefined ? '' : `; found nothing at ${folder}`}\n`,
+    `usage: npm run parity -- DIR [--backend wasm|cpu] [--all], with a folder of reference files${folder === undefined ? '' : `; found nothing at ${folder}`}\n`,
   );
   process.exitCode = 2;
 } else {
   const { checks, skipped } = await runParity(folder, { backends });
   const failed = checks.filter((check) => !check.passed);
   const lines = [
-    ...checks.map(toLine),
+    ...(values.all ? checks : failed).map(toLine),
     ...skipped.map((what) => `skipped ${what}`),
     ...(checks.length === 0 ? ['nothing was checked'] : []),
     `${checks.length - failed.length} passed, ${failed.length} failed`,
