@@ -17,6 +17,7 @@ import { acceptRun, appendEvents, listLogs, listMetrics, listRuns, type StoredRu
 import { toRunView, type RunView } from './run/run-view.ts';
 import { isEnded } from './run/transitions.ts';
 import type { JobFile } from './spec/read-job-file.ts';
+import { Secret } from './http.ts';
 import { openEmptyStore, openStore } from './store/open-store.ts';
 
 export interface OrchestratorOptions {
@@ -28,6 +29,8 @@ export interface OrchestratorOptions {
   readonly providers?: readonly Provider[];
   /** False where no state folder is to be made: plans and lists are made all the same. */
   readonly mayCreateState?: boolean;
+  /** Settings and credentials of the services, such as `OPENAI_API_KEY`; the process's own environment when absent. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Ends waiting; trainings go on. */
   readonly signal?: AbortSignal;
   /** The clock, for tests. */
@@ -119,7 +122,18 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
   const signal = options.signal ?? new AbortController().signal;
   const now = options.now ?? (() => new Date());
   const wait = async (ms: number): Promise<void> => await sleep(ms, undefined, { signal });
-  const context: Context = { signal, now, wait };
+  const environment = options.environment ?? process.env;
+  const setting = (name: string): string | null => environment[name]?.trim() || null; // set to nothing is not set
+  const context: Context = {
+    signal,
+    now,
+    wait,
+    setting,
+    credential(name) {
+      const value = setting(name);
+      return value === null ? null : new Secret(value);
+    },
+  };
   const owner = randomUUID();
 
   const readProviders = async (): Promise<ReadonlyMap<string, Provider>> => {
@@ -158,7 +172,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
 
   const plan: Orchestrator['plan'] = async (job, submitOptions = {}) => {
     const { planJob } = await import('./run/plan-job.ts');
-    return await planJob({ store, provider: await findProvider() }, job, submitOptions);
+    return await planJob({ store, dir, context, provider: await findProvider() }, job, submitOptions);
   };
 
   /** A job file that was never submitted from here may have jobs at its providers all the same. */

@@ -1,6 +1,7 @@
-import type { ClassificationRow } from '../dataset/map-row.ts';
 import type { DataFacts } from '../dataset/inspect.ts';
+import type { ChatMessage, Row } from '../dataset/row.ts';
 import { Failure, toFailureData, type FailureData } from '../failure.ts';
+import type { Secret } from '../http.ts';
 import type { RunKey } from '../spec/run-key.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import type { Metric } from './metric.ts';
@@ -29,8 +30,11 @@ export interface BaseModel {
   readonly maxLength: number | null;
 }
 
-/** A model that answers rows: a folder on this machine, tuned, or with a new head drawn from a seed. */
-export interface ModelRef {
+/** A model that answers rows. */
+export type ModelRef = FolderModel | EndpointModel;
+
+/** A folder on this machine, tuned, or with a new head drawn from a seed. */
+export interface FolderModel {
   readonly kind: 'folder';
   /** Changes whenever an answer may: predictions are kept under it. */
   readonly identity: string;
@@ -41,9 +45,22 @@ export interface ModelRef {
   readonly maxLength: number;
 }
 
+/** A model that a service answers with. */
+export interface EndpointModel {
+  readonly kind: 'endpoint';
+  /** Changes whenever an answer may: predictions are kept under it. */
+  readonly identity: string;
+  /** Where it is called: endpoint, namespace or account, as in the JobRef. */
+  readonly place: string;
+  /** What requests call it. */
+  readonly name: string;
+  /** The model that it was tuned from, which decides its price; its own name where it is none of ours. */
+  readonly base: string;
+}
+
 /** What a finished job left behind. */
 export interface Artifact {
-  readonly kind: 'folder';
+  readonly kind: ModelRef['kind'];
   readonly uri: string;
   readonly sha256: string | null;
   readonly model: ModelRef;
@@ -69,6 +86,8 @@ export interface Observation<Cursor> {
   readonly checkpoint: number | null;
   readonly notes: readonly Note[];
   readonly failure: FailureData | null;
+  /** What the job has come to cost, once that is known. */
+  readonly cost?: ActualCost | null;
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
   readonly cursor: Cursor;
@@ -87,20 +106,28 @@ export interface Context {
   now(): Date;
   /** Resolves after so many milliseconds, or rejects when the signal aborts. */
   wait(ms: number): Promise<void>;
+  /** A setting of the user's by the name that the service's own tools give it, such as `OPENAI_BASE_URL`; null where there is none. */
+  setting(name: string): string | null;
+  /** The same for what must stay secret, such as `OPENAI_API_KEY`. */
+  credential(name: string): Secret | null;
 }
 
-/** The context of one attempt to submit a run. */
-export interface Attempt extends Context {
+/** The context of a price: the rows that would be sent. */
+export interface QuoteContext extends Context {
+  readonly facts: DataFacts;
+  /** The rows of one part, mapped and split. */
+  readRows(part: 'train' | 'validation'): AsyncIterable<Row>;
+}
+
+/** The context of one attempt to submit a run; `readRows` gives the rows as they were when the run was accepted. */
+export interface Attempt extends QuoteContext {
   readonly key: RunKey;
   readonly attempt: number;
   /** The run's own folder, absolute; it exists from `prepare` on. */
   readonly workDir: string;
-  readonly facts: DataFacts;
-  /** The rows of one part, mapped and split, as they were when the run was accepted. */
-  readRows(part: 'train' | 'validation'): AsyncIterable<ClassificationRow>;
 }
 
-/** What a run will cost at most and at least. */
+/** What something will cost at most and at least. */
 export interface Quote {
   readonly currency: 'USD';
   readonly low: number;
@@ -109,21 +136,57 @@ export interface Quote {
   readonly source: string;
   /** The day of the prices, ISO 8601. */
   readonly asOf: string | null;
+  /** Tokens of all training rows, once through, where the price goes by them. */
+  readonly trainingTokens?: number;
+}
+
+export interface ActualCost {
+  readonly usd: number;
+  /** From what it was computed, with the price. */
+  readonly source: string;
+}
+
+/** How answers are generated; what is absent is the service's own choice. */
+export interface GenerationSettings {
+  readonly temperature?: number | undefined;
+  /** Most tokens of an answer. */
+  readonly maxTokens?: number | undefined;
+  readonly seed?: number | undefined;
+}
+
+export interface PredictionContext extends Context {
+  readonly generation: GenerationSettings;
+  /** Rows that may be answered at once. */
+  readonly concurrency: number;
 }
 
 export interface Prediction {
   readonly id: string;
-  /** The label, or null for an answer that is none. */
+  /** The label of a classifier, or the text of a generated answer; null where there is none. */
   readonly answer: string | null;
   /** By label; null where the service gives none. */
   readonly probabilities: Readonly<Record<string, number>> | null;
+  /** Natural logarithm of the whole answer's probability, where the service gives it. */
+  readonly logProbability?: number | null;
   readonly truncated: boolean;
+  /** From sending the request to its whole answer. */
+  readonly latencyMs?: number | null;
+  readonly tokens?: { readonly input: number; readonly output: number } | null;
 }
 
-export interface PredictionRow {
+/** What is to be answered: the text of a classifier, or the messages of a chat model. */
+export type PredictionRow = TextRow | PromptRow;
+
+export interface TextRow {
   readonly id: string;
   readonly text: string;
   readonly text2?: string;
+}
+
+export interface PromptRow {
+  readonly id: string;
+  readonly messages: readonly ChatMessage[];
+  readonly tools?: readonly unknown[];
 }
 
 /** Whether a submission was sent, for every way in which it can fail. `unknown`: it may have been. */
@@ -196,14 +259,18 @@ export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown,
   pause?(job: JobRef, c: Attempt): Promise<void>;
   /** Lets a paused or interrupted job go on, and returns the job that does. Repeatable: a job that runs already is left alone. */
   resume?(job: JobRef, c: Attempt): Promise<JobRef>;
-  /** Absent where the provider knows no prices. */
-  quote?(request: Request): Quote;
+  /** Deletes what `prepare` left at the service, after a definite refusal. Repeatable; what is gone already is no error. */
+  discard?(prepared: Prepared, c: Attempt): Promise<void>;
+  /** What a run of this request costs; null where the price is not known. Absent: the provider knows no prices at all. */
+  quote?(request: Request, c: QuoteContext): Promise<Quote | null>;
   /** The untrained model that a run of this request starts from, where it can answer rows. */
   baseModel?(request: Request): ModelRef;
   /** Tries what the provider needs on this machine; costs nothing. */
   check?(c: Context): Promise<Check[]>;
-  /** Answers rows with a model, in any order, one answer a row. */
-  predict?(model: ModelRef, rows: readonly PredictionRow[], c: Context): Promise<Prediction[]>;
+  /** Answers rows with a model, in any order, one answer a row, each as soon as it is there. May cost where `quotePredictions` says so. */
+  predict?(model: ModelRef, rows: readonly PredictionRow[], c: PredictionContext): AsyncIterable<Prediction>;
+  /** What answering these rows costs; null where the price is not known. Absent: nothing. */
+  quotePredictions?(model: ModelRef, rows: readonly PredictionRow[], c: PredictionContext): Promise<Quote | null>;
 }
 
 /** A provider, frozen. The type parameters are inferred from the functions. */

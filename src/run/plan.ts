@@ -2,7 +2,7 @@ import { inspectDataset, type DataFacts, type DataWarning } from '../dataset/ins
 import type { ClassificationColumns } from '../dataset/map-row.ts';
 import { Failure } from '../failure.ts';
 import type { Note } from '../contract/note.ts';
-import type { BaseModel, Provider } from '../contract/provider.ts';
+import type { BaseModel, Provider, QuoteContext } from '../contract/provider.ts';
 import { readModelFolder } from '../model-files/model-folder.ts';
 import { toFingerprint, toRunKey } from '../spec/run-key.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
@@ -11,12 +11,19 @@ import type { RunPlan } from './event.ts';
 /** The measures that a comparison can use so far. */
 const measures = ['accuracy'];
 
+export interface PlanOptions {
+  readonly facts: DataFacts;
+  readonly generation: number;
+  /** What the price is computed from. */
+  readonly quote: QuoteContext;
+}
+
 /**
  * What a target will be asked, and what becomes of each field on the way. Reads the data and the model; changes nothing.
  * @throws Failure `data-invalid`, `model-invalid`, `file-missing`, and `job-file-invalid` for what the target cannot do
  */
-export async function planRun(spec: RunSpec, provider: Provider, options: { facts: DataFacts; generation: number }): Promise<RunPlan> {
-  const { facts, generation } = options;
+export async function planRun(spec: RunSpec, provider: Provider, options: PlanOptions): Promise<RunPlan> {
+  const { facts, generation, quote: c } = options;
   const model = readBaseModel(spec);
   const fingerprint = toFingerprint(spec, {
     train: facts.train.sha256,
@@ -26,7 +33,7 @@ export async function planRun(spec: RunSpec, provider: Provider, options: { fact
   const key = toRunKey(spec, generation, fingerprint);
   const { request, notes } = provider.translate({ spec, facts, model, key });
   checkRequirements(spec, notes);
-  const quote = provider.quote?.(request) ?? null;
+  const quote = (await provider.quote?.(request, c)) ?? null;
   return { key, generation, spec, facts, model, fingerprint, request, notes: [...notes, ...facts.warnings.map(toWarningNote)], quote };
 }
 

@@ -76,7 +76,13 @@ export function resolveTarget(spec: JobSpec, name: string, folder: string): RunS
     requirements: fields.filter((field) => field === 'method' || spec.strict === true || target.training?.[field] !== undefined),
     options: target.options ?? {},
     native: target.native ?? {},
-    evaluation: { measure: spec.evaluation?.measure ?? 'accuracy', margin: spec.evaluation?.margin ?? defaultMargin },
+    evaluation: {
+      measure: spec.evaluation?.measure ?? 'accuracy',
+      margin: spec.evaluation?.margin ?? defaultMargin,
+      generation: spec.evaluation?.generation ?? {},
+      concurrency: spec.evaluation?.concurrency ?? null,
+    },
+    budget: { usd: spec.budget?.usd ?? null, hours: spec.budget?.hours ?? null },
     onUncertain: spec.onUncertain ?? null,
     tags: spec.tags ?? {},
   };
