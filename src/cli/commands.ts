@@ -16,6 +16,7 @@ const ofJob = [
 ] as const;
 
 const timeout = ['--timeout <time>', 'stop following after 90s, 15m, 2h; the runs go on'] as const;
+const maxUsd = ['--max-usd <dollars>', 'answers may cost so much; for models that cost'] as const;
 const last = ['--limit <count>', 'only the last'] as const;
 
 /** Options that every command has. */
@@ -99,7 +100,7 @@ export const commands: readonly CommandEntry[] = [
   {
     usage: 'evaluate <job>',
     summary: 'have the finished runs of a job answer its held-out rows; print the scores',
-    options: [['--limit <count>', 'only the first rows']],
+    options: [['--limit <count>', 'only the first rows'], maxUsd],
     load: async () => (await import('./commands/evaluate.ts')).evaluate,
   },
   {
@@ -110,6 +111,7 @@ export const commands: readonly CommandEntry[] = [
   {
     usage: 'predict <run> [texts...]',
     summary: 'answer texts with a tuned model (given none: the lines of standard input)',
+    options: [maxUsd],
     load: async () => (await import('./commands/predict.ts')).predict,
   },
   {

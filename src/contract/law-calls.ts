@@ -4,7 +4,7 @@ import type { Law, LawSubject, LawWorld } from './law-subject.ts';
 import type { Attempt, JobRef } from './provider.ts';
 
 /** How long a call may take to end after an abort. */
-const promptMs = 1000;
+const promptMs = 5000;
 
 /** How calls end that are aborted, or that fail. */
 export function toCallLaws<World extends LawWorld>(subject: LawSubject<World>): Law[] {

@@ -6,7 +6,7 @@ import { createFetch, requestJson, Secret, toSendOutcome, type Fetch } from '../
 import { startMisbehavingServer } from '../http/misbehaving-server.ts';
 
 const key = 'key-0f1e2d3c4b5a69788796';
-const deadlineMs = 300;
+const deadlineMs = 1000;
 
 interface World extends HttpLawWorld {
   readonly url: string;

@@ -70,5 +70,5 @@ test('a long text takes no time', () => {
   )) {
     createRedactor([new Secret(odd)])(text);
   }
-  expect(performance.now() - started).toBeLessThan(2000);
+  expect(performance.now() - started).toBeLessThan(20_000); // with the square of the length it would be many minutes
 });
