@@ -120,6 +120,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/doctor.ts')).doctor,
   },
   {
+    usage: 'sandbox',
+    summary: 'start a stand-in of the hosted services on this machine; print the variables to set; costs nothing',
+    options: [['--port <port>', 'where it listens (default: a free one)']],
+    load: async () => (await import('./commands/sandbox.ts')).sandbox,
+  },
+  {
     usage: 'providers',
     summary: 'list where this program can train',
     load: async () => (await import('./commands/providers.ts')).providers,

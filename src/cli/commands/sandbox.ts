@@ -1,0 +1,36 @@
+import { once } from 'node:events';
+import { Failure } from '../../failure.ts';
+import { startSandbox } from '../../sandbox/start-sandbox.ts';
+import type { Cli } from '../cli.ts';
+
+/** `orchestrate sandbox`: a stand-in of the hosted services until Ctrl-C; prints what to set so that programs speak with it. */
+export async function sandbox(cli: Cli, _args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
+  await using running = await start(parsePort(flags['port']));
+  if (cli.json) cli.terminal.print(JSON.stringify({ env: running.env }));
+  else {
+    const variables = Object.entries({ ...running.env, ...running.azureEnv });
+    cli.terminal.print(variables.map(([name, value]) => `export ${name}=${value}`).join('\n'));
+    if (!cli.quiet) cli.terminal.say('The sandbox answers until Ctrl-C. It costs nothing, and trains no real model.');
+  }
+  if (!cli.signal.aborted) await once(cli.signal, 'abort');
+  return 0;
+}
+
+async function start(port: number): Promise<Awaited<ReturnType<typeof startSandbox>>> {
+  try {
+    return await startSandbox({ port });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Failure('service-unavailable', `expected port ${port} of 127.0.0.1 to be free: ${reason}`, {
+      hint: 'leave --port out: any free one is taken',
+      error,
+    });
+  }
+}
+
+function parsePort(flag: unknown): number {
+  const port = flag === undefined ? 0 : Number(flag);
+  if (!Number.isInteger(port) || port < 0 || port > 65535)
+    throw new Failure('usage', `expected a port from 0 to 65535 for --port, found ${String(flag)}`);
+  return port;
+}
