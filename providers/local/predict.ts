@@ -3,12 +3,13 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { Failure, failureKinds, type FailureData } from '../../src/failure.ts';
 import type { ModelRef, Prediction, PredictionContext, PredictionRow, TextRow } from '../../src/contract/provider.ts';
+import { toModelName } from '../../src/contract/to-model-name.ts';
 import { spawnPrediction } from '../../src/spawn.ts';
 import type { PredictAnswer, PredictFile, PredictRow } from '../../src/trainer/files.ts';
 
 /** Answers rows with a model folder: a process of its own reads them as JSON lines and answers in JSON lines. */
 export async function* predict(model: ModelRef, rows: readonly PredictionRow[], c: PredictionContext): AsyncGenerator<Prediction> {
-  if (model.kind !== 'folder') throw new Failure('model-invalid', `expected a model folder, found the model "${model.name}" of a service`);
+  if (model.kind !== 'folder') throw new Failure('model-invalid', `expected a model folder, found ${toModelName(model)}`);
   if (rows.length === 0) return;
   const child = spawnPrediction(c.signal);
   const { stdin, stdout, stderr } = child as Required<typeof child> & typeof child;

@@ -115,6 +115,20 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/predict.ts')).predict,
   },
   {
+    usage: 'import <source> [job]',
+    summary: 'bring a job of a service home, with its data; or make a job file of a configuration of another program',
+    options: [
+      ['--list', 'list the jobs and models of the account at the service'],
+      ['--out <folder>', 'where to write (default: a folder called like the job; job.jsonc beside the file)'],
+    ],
+    load: async () => (await import('./commands/import.ts')).importSource,
+  },
+  {
+    usage: 'models <service>',
+    summary: 'list the models of a service that can be tuned, and the tuned ones, with the day on which each ends',
+    load: async () => (await import('./commands/models.ts')).models,
+  },
+  {
     usage: 'doctor',
     summary: 'try what training needs on this machine; say what is missing and how to get it',
     load: async () => (await import('./commands/doctor.ts')).doctor,

@@ -31,7 +31,7 @@ export interface BaseModel {
 }
 
 /** A model that answers rows. */
-export type ModelRef = FolderModel | EndpointModel;
+export type ModelRef = FolderModel | EndpointModel | RepositoryModel;
 
 /** A folder on this machine, tuned, or with a new head drawn from a seed. */
 export interface FolderModel {
@@ -56,6 +56,20 @@ export interface EndpointModel {
   readonly name: string;
   /** The model that it was tuned from, which decides its price; its own name where it is none of ours. */
   readonly base: string;
+}
+
+/** A model in a repository of a service: it answers once it has been brought to this machine (`download`). */
+export interface RepositoryModel {
+  readonly kind: 'repository';
+  /** Changes whenever an answer may: predictions are kept under it. */
+  readonly identity: string;
+  readonly place: string;
+  /** `owner/name`. */
+  readonly repository: string;
+  /** A commit, never a branch. */
+  readonly revision: string;
+  readonly labels: readonly string[];
+  readonly maxLength: number;
 }
 
 /** What a finished job left behind. */
@@ -215,6 +229,57 @@ export interface Check {
   readonly hint: string | null;
 }
 
+/** When a service ends a model, as far as anybody has said. */
+export interface ServiceEnd {
+  /** The day, ISO 8601. */
+  readonly date: string;
+  /** Who says so: a field of the service, or a page. */
+  readonly source: string;
+  /** The day on which that was read; null: just now, from the service itself. */
+  readonly asOf: string | null;
+}
+
+/** A model that a service lists: one that can be tuned, or one that was. */
+export interface ServiceModel {
+  readonly name: string;
+  readonly kind: 'base' | 'tuned';
+  readonly createdAt: string | null;
+  readonly end: ServiceEnd | null;
+}
+
+/** A job that a service keeps, whoever made it. */
+export interface ServiceJob {
+  readonly job: JobRef;
+  readonly status: Status;
+  readonly base: string;
+  /** The tuned model's name, once there is one. */
+  readonly model: string | null;
+  readonly end: ServiceEnd | null;
+}
+
+/** A file of a job at a service; null: it is gone there. */
+export type KeptFile = { readonly path: string; readonly sha256: string } | null;
+
+/** Everything worth keeping of one job. */
+export interface FetchedJob {
+  readonly job: ServiceJob;
+  /** The service's own record of the job, as it answered. */
+  readonly record: unknown;
+  readonly train: KeptFile;
+  readonly validation: KeptFile;
+  /** Files with results, as they are. */
+  readonly results: readonly { readonly id: string; readonly file: KeptFile }[];
+  /** What could not be had, in words. */
+  readonly missing: readonly string[];
+}
+
+/** A request that will be sent, for people; what only the service will know stands in angle brackets. */
+export interface RequestPreview {
+  /** `POST https://…`. */
+  readonly what: string;
+  readonly body: unknown;
+}
+
 /** What `translate` is given. */
 export interface TranslationInput {
   readonly spec: RunSpec;
@@ -242,6 +307,8 @@ export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown,
   readonly rate?: { readonly perSecond: number; readonly burst: number };
   /** Pure. Throws Failure `job-file-invalid` for what is required and cannot be done. */
   translate(input: TranslationInput): Translation<Request>;
+  /** The requests of a submission in their order, for people. Pure. */
+  preview?(request: Request, of: { readonly key: RunKey; readonly facts: DataFacts }): readonly RequestPreview[];
   /** Free and repeatable; returns identifiers, not content. */
   prepare(request: Request, c: Attempt): Promise<Prepared>;
   /** Pure: the exact body. */
@@ -264,13 +331,25 @@ export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown,
   /** What a run of this request costs; null where the price is not known. Absent: the provider knows no prices at all. */
   quote?(request: Request, c: QuoteContext): Promise<Quote | null>;
   /** The untrained model that a run of this request starts from, where it can answer rows. */
-  baseModel?(request: Request): ModelRef;
+  baseModel?(request: Request, c: Context): ModelRef;
   /** Tries what the provider needs on this machine; costs nothing. */
   check?(c: Context): Promise<Check[]>;
+  /** Brings a model in a repository into the folder; files that are there already are kept. Reads only. */
+  download?(model: RepositoryModel, folder: string, c: Context): Promise<FolderModel>;
   /** Answers rows with a model, in any order, one answer a row, each as soon as it is there. May cost where `quotePredictions` says so. */
   predict?(model: ModelRef, rows: readonly PredictionRow[], c: PredictionContext): AsyncIterable<Prediction>;
   /** What answering these rows costs; null where the price is not known. Absent: nothing. */
   quotePredictions?(model: ModelRef, rows: readonly PredictionRow[], c: PredictionContext): Promise<Quote | null>;
+  /** An existing model of the service by its name, for references. No request. @throws Failure `configuration-invalid` */
+  toModel?(name: string, c: Context): ModelRef;
+  /** When a model ends, from what the program was told when it was made. Pure; null: nobody has said. */
+  toEnd?(model: string): ServiceEnd | null;
+  /** The models that can be tuned, and the account's tuned ones. Reads only, all pages. */
+  listModels?(c: Context): AsyncIterable<ServiceModel>;
+  /** The account's jobs, newest first. Reads only, all pages. */
+  listJobs?(c: Context): AsyncIterable<ServiceJob>;
+  /** Brings home what belongs to a job: files are written whole into the folder, those that are there already are kept. Reads only. */
+  fetchJob?(id: string, folder: string, c: Context): Promise<FetchedJob>;
 }
 
 /** A provider, frozen. The type parameters are inferred from the functions. */

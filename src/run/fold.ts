@@ -1,4 +1,4 @@
-import type { Artifact, JobRef } from '../contract/provider.ts';
+import type { ActualCost, Artifact, JobRef } from '../contract/provider.ts';
 import type { Note } from '../contract/note.ts';
 import type { FailureData } from '../failure.ts';
 import type { RunEvent, RunPlan } from './event.ts';
@@ -27,6 +27,8 @@ export interface RunRecord {
   readonly cancelRequested: boolean;
   /** The newest checkpoint, and how often the job was resumed since. */
   readonly checkpoint: { readonly step: number | null; readonly resumes: number };
+  /** What the job has come to cost, once that is known. */
+  readonly cost: ActualCost | null;
   readonly artifacts: readonly Artifact[];
   /** The plan's notes and those that the job added. */
   readonly notes: readonly Note[];
@@ -56,6 +58,7 @@ export function toFirstRecord(event: Extract<RunEvent, { type: 'run-accepted' }>
     pauseRequested: false,
     cancelRequested: false,
     checkpoint: { step: null, resumes: 0 },
+    cost: null,
     artifacts: [],
     notes: event.plan.notes,
     failure: null,
@@ -117,6 +120,8 @@ function toChange(record: RunRecord, event: RunEvent, at: string): Partial<RunRe
     }
     case 'artifact-found':
       return { artifacts: [...record.artifacts, event.artifact] };
+    case 'cost-known':
+      return { cost: event.cost };
     case 'note-added':
       return { notes: [...record.notes, event.note] };
     case 'cancel-requested':

@@ -1,5 +1,7 @@
 import { inspectDataset, type DataFacts, type DataWarning } from '../dataset/inspect.ts';
-import type { ClassificationColumns } from '../dataset/map-row.ts';
+import { parseRowTask, taskColumns } from '../dataset/parse-row-task.ts';
+import type { RowTask } from '../dataset/row.ts';
+import { checkTemplate } from '../dataset/to-chat.ts';
 import { Failure } from '../failure.ts';
 import type { Note } from '../contract/note.ts';
 import type { BaseModel, Provider, QuoteContext } from '../contract/provider.ts';
@@ -8,8 +10,12 @@ import { toFingerprint, toRunKey } from '../spec/run-key.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import type { RunPlan } from './event.ts';
 
-/** The measures that a comparison can use so far. */
-const measures = ['accuracy'];
+/** The measures that a comparison can use so far; `none` where it cannot measure. */
+const measures: Readonly<Record<RowTask, readonly string[]>> = {
+  classification: ['accuracy'],
+  chat: ['exact_match'],
+  preference: ['none'],
+};
 
 export interface PlanOptions {
   readonly facts: DataFacts;
@@ -37,15 +43,32 @@ export async function planRun(spec: RunSpec, provider: Provider, options: PlanOp
   return { key, generation, spec, facts, model, fingerprint, request, notes: [...notes, ...facts.warnings.map(toWarningNote)], quote };
 }
 
-/** Reads the data of a job once; its facts serve all targets. */
+/**
+ * Reads the data of a job once; its facts serve all targets.
+ * @throws Failure as `inspectDataset`, and `job-file-invalid` for a task, measure, column or prompt that does not go with the rest.
+ */
 export async function inspectJobData(spec: RunSpec): Promise<DataFacts> {
-  if (spec.task !== 'classification') {
-    throw new Failure('job-file-invalid', `task: expected "classification", which this version can train, found "${spec.task}"`);
+  const task = parseRowTask(spec.task);
+  const { measure } = spec.evaluation;
+  if (!measures[task].includes(measure)) {
+    const expected = `evaluation.measure: expected ${measures[task].join(' or ')} for the task "${task}"`;
+    throw new Failure('job-file-invalid', `${expected}, found "${measure}"`);
   }
-  if (!measures.includes(spec.evaluation.measure)) {
-    throw new Failure('job-file-invalid', `evaluation.measure: expected one of ${measures.join(', ')}, found "${spec.evaluation.measure}"`);
+  const column = Object.keys(spec.data.columns).find((name) => !taskColumns[task].includes(name));
+  if (column !== undefined) {
+    const expected = `data.columns: expected only ${taskColumns[task].join(', ')} for the task "${task}"`;
+    throw new Failure('job-file-invalid', `${expected}, found "${column}"`);
   }
-  return await inspectDataset({ ...spec.data, columns: spec.data.columns as unknown as ClassificationColumns });
+  checkPrompt(spec);
+  return await inspectDataset({ ...spec.data, task });
+}
+
+function checkPrompt({ task, prompt, data }: RunSpec): void {
+  if (prompt === null || prompt === undefined) return;
+  if (task !== 'classification') {
+    throw new Failure('job-file-invalid', `prompt: expected none for the task "${task}", whose rows are messages already`);
+  }
+  if (prompt.template !== undefined) checkTemplate(prompt.template, data.columns['text2'] !== undefined);
 }
 
 function readBaseModel({ model }: RunSpec): BaseModel {

@@ -12,7 +12,15 @@ const defaultColumns: Readonly<Record<JobSpec['task'], Record<string, string>>> 
   text: { text: 'text' },
 };
 
-/** Accuracy may fall by so much and still be called "not worse", where the job names no margin. */
+/** What models are compared by where the job does not say; rows with two ends, and bare text, have no answer to be right about. */
+const defaultMeasures: Readonly<Record<JobSpec['task'], string>> = {
+  classification: 'accuracy',
+  chat: 'exact_match',
+  preference: 'none',
+  text: 'none',
+};
+
+/** The measure may fall by so much and still be called "not worse", where the job names no margin. */
 const defaultMargin = 0.02;
 
 function toSource(source: string, folder: string): string {
@@ -77,7 +85,7 @@ export function resolveTarget(spec: JobSpec, name: string, folder: string): RunS
     options: target.options ?? {},
     native: target.native ?? {},
     evaluation: {
-      measure: spec.evaluation?.measure ?? 'accuracy',
+      measure: spec.evaluation?.measure ?? defaultMeasures[spec.task],
       margin: spec.evaluation?.margin ?? defaultMargin,
       generation: spec.evaluation?.generation ?? {},
       concurrency: spec.evaluation?.concurrency ?? null,

@@ -1,7 +1,9 @@
 import { isDifference, type Note } from '../../contract/note.ts';
+import { formatUsd } from '../../run/money.ts';
 import type { RunView } from '../../run/run-view.ts';
 import { escapeLine, escapeText } from '../escape.ts';
 import { formatAge, formatCount, formatPlace, formatSeconds, formatTable } from './format.ts';
+import { toPriceText } from './price-text.ts';
 import { programName } from '../program-name.ts';
 
 /** One line a run. */
@@ -36,6 +38,7 @@ export function toRunPage(run: RunView, now: Date): string {
     ],
     ['progress', progress.step === null ? null : `step ${formatCount(progress.step)} of ${formatCount(progress.steps ?? 0)}`],
     ['training', took],
+    ['cost', toCostText(run)],
     ['tags', toTagText(run.tags)],
     ['key', run.key],
     ...run.outputs.map((output): [string, string] => ['output', formatPlace(output.uri)]),
@@ -47,6 +50,15 @@ export function toRunPage(run: RunView, now: Date): string {
       : ['', `  failed: ${escapeText(run.failure.message)}`, ...(run.failure.hint === null ? [] : [`  ${escapeText(run.failure.hint)}`])];
   const notes = run.notes.filter(isDifference).map((note) => `  note: ${escapeLine(toNoteText(note))}`);
   return [escapeLine(run.id), ...lines, ...notes, ...failure, '', `  next: ${escapeLine(toNextCommand(run))}`].join('\n');
+}
+
+/** The actual cost beside the planned one; what costs nothing is not spoken of. */
+function toCostText({ cost, terminal }: RunView): string | null {
+  const { low, high, actual, source, asOf, actualSource } = cost;
+  if (high === 0 && actual === 0) return null;
+  const planned = low === null || high === null || source === null ? 'price unknown' : toPriceText({ low, high, source, asOf });
+  if (actual === null) return terminal ? `not known: ${planned}` : planned;
+  return `${formatUsd(actual)} (${actualSource ?? 'source unknown'}), planned: ${planned}`;
 }
 
 function toTagText(tags: RunView['tags']): string | null {

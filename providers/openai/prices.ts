@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import type { Context } from '../../src/contract/provider.ts';
+import { Failure } from '../../src/failure.ts';
+import type { Dialect } from './dialect.ts';
+import table from './prices.json' with { type: 'json' };
+import type { Method } from './request.ts';
+
+/** What a million tokens cost. */
+export interface Price {
+  readonly usd: number;
+  /** The day of the price, ISO 8601; null where that is not known. */
+  readonly asOf: string | null;
+  readonly source: string;
+}
+
+/** For what tokens are paid: training by a method, reading a prompt, writing an answer. */
+export type PriceKind = Method['type'] | 'input' | 'output';
+
+/** What a user says that tokens cost: US dollars per million. */
+export const ToldPrices = z.strictObject({
+  training: z.number().nonnegative().optional(),
+  input: z.number().nonnegative().optional(),
+  output: z.number().nonnegative().optional(),
+});
+
+/** By service, base model and kind. What is not in it is not known: a price is never guessed from another one. */
+const prices: Readonly<Record<Dialect['id'], Readonly<Record<string, Readonly<Partial<Record<PriceKind, Price>>>>>>> = table;
+
+interface Priced {
+  /** Its name at the service; a tuned model costs what its base costs. */
+  readonly model: string;
+  readonly kind: PriceKind;
+  /** `ToldPrices` of the job file, as they were stored with a request; anything else tells none. */
+  readonly told?: unknown;
+}
+
+/**
+ * The price in the job file, else in the setting `ORCHESTRATE_PRICES`, else the one that is known; null where there is none.
+ * @throws Failure `configuration-invalid`
+ */
+export function findPrice(dialect: Dialect, { model, kind, told }: Priced, c: Context): Price | null {
+  const base = dialect.toBaseName(model);
+  const toldKind = kind === 'input' || kind === 'output' ? kind : 'training';
+  const written = ToldPrices.safeParse(told).data?.[toldKind];
+  if (written !== undefined) return { usd: written, asOf: null, source: 'the job file' };
+  const set = parseSetting(c).get(base)?.[toldKind];
+  if (set !== undefined) return { usd: set, asOf: null, source: settingName };
+  const models = prices[dialect.id];
+  return (Object.hasOwn(models, base) ? models[base]?.[kind] : undefined) ?? null;
+}
+
+const settingName = 'ORCHESTRATE_PRICES';
+
+/** `{"gpt-4.1-mini-2025-04-14": {"training": 5, "input": 0.8, "output": 3.2}}`, by base model. */
+function parseSetting(c: Context): ReadonlyMap<string, z.infer<typeof ToldPrices>> {
+  const text = c.setting(settingName);
+  if (text === null) return new Map();
+  const result = z.record(z.string(), ToldPrices).safeParse(toJson(text));
+  if (result.success) return new Map(Object.entries(result.data));
+  throw new Failure('configuration-invalid', `${settingName}: expected prices by base model, found something else`, {
+    hint: 'in US dollars per 1M tokens, such as {"gpt-4.1-mini-2025-04-14": {"training": 5, "input": 0.8, "output": 3.2}}',
+  });
+}
+
+function toJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** Dollars of so many tokens. */
+export function toUsd(tokens: number, { usd }: Price): number {
+  return (tokens * usd) / 1e6;
+}
+
+/** `$5 per 1M tokens (source, 2026-11-22)`. */
+export function toPriceText({ usd, asOf, source }: Price): string {
+  return `$${usd} per 1M tokens (${asOf === null ? source : `${source}, ${asOf}`})`;
+}

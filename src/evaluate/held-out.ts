@@ -1,0 +1,105 @@
+import type { Context, Provider } from '../contract/provider.ts';
+import type { ChatRow, ClassificationRow, Row } from '../dataset/row.ts';
+import { toExpectedAnswer } from '../dataset/to-chat.ts';
+import { Failure } from '../failure.ts';
+import type { RunPlan } from '../run/event.ts';
+import type { StoredRun } from '../run/run-store.ts';
+import { toRunId, toRunView } from '../run/run-view.ts';
+import type { Store } from '../store/open-store.ts';
+import { toAsking } from './asking.ts';
+import type { Measure } from './compare.ts';
+import { toEntrants, type Contender, type Entrant } from './entrants.ts';
+
+export interface EvaluationWorld {
+  readonly store: Store;
+  readonly context: Context;
+  provider(id: string, target: string): Provider;
+  readPart(plan: RunPlan, part: { readonly test: string }): AsyncIterable<Row>;
+}
+
+/** One held-out set with the models that are to be scored on it. */
+export interface HeldOut {
+  readonly job: string;
+  /** The set's name. */
+  readonly set: string;
+  readonly measure: Measure;
+  readonly margin: number;
+  readonly labels: readonly string[];
+  /** What is right, one a row. */
+  readonly expected: readonly string[];
+  /** The most frequent training label; null where the task has none. */
+  readonly majority: string | null;
+  readonly entrants: readonly Entrant[];
+  readonly notes: readonly string[];
+}
+
+type ScoredRow = ClassificationRow | ChatRow;
+
+/** The tasks whose held-out rows have one right answer, and how that is measured. */
+const measures: Readonly<Partial<Record<RunPlan['spec']['task'], Measure>>> = { classification: 'accuracy', chat: 'exact_match' };
+
+/**
+ * The held-out sets of the newest finished of these runs (newest first), with the models of all that have the same rows; what is left
+ * out is named. None where the task is not scored so, or no provider answers rows. `limit` takes only the first rows.
+ * @throws Failure `run-not-found` where none has a model
+ */
+export async function findHeldOut(world: EvaluationWorld, runs: readonly StoredRun[], limit = Infinity): Promise<HeldOut[]> {
+  const ended = runs.filter(({ record }) => record.artifacts.length > 0);
+  if (ended.length === 0) {
+    throw new Failure('run-not-found', 'none of these runs has a tuned model yet', { hint: '`orchestrate wait` waits for it' });
+  }
+  const finished = ended.filter(({ record: { plan } }) => world.provider(plan.spec.provider, plan.spec.target).predict !== undefined);
+  const [newest] = finished;
+  const measure = newest === undefined ? undefined : measures[newest.record.plan.spec.task];
+  if (newest === undefined || measure === undefined) return [];
+  const { plan } = newest.record;
+  const { spec, facts } = plan;
+  const mute = ended.filter((run) => !finished.includes(run));
+  const muteNotes = mute.map(({ record }) => `the provider of ${toRunId(record)} answers no rows: it is left out`);
+  const heldOut: HeldOut[] = [];
+  for (const [set, part] of Object.entries(facts.test)) {
+    const isAlike = ({ record }: StoredRun): boolean => record.plan.facts.test[set]?.sha256 === part.sha256;
+    const read = ((await Array.fromAsync(world.readPart(plan, { test: set }))) as ScoredRow[]).slice(0, limit);
+    const rows = read.filter((row) => toExpectedAnswer(row) !== null);
+    if (rows.length === 0) continue;
+    const others = finished
+      .filter((run) => !isAlike(run))
+      .map(({ record }) => `${toRunId(record)} has other held-out rows and is left out`);
+    const cut = read.length < part.rows ? [`only the first ${read.length} of ${part.rows} rows were answered`] : [];
+    const textless = read.length - rows.length;
+    heldOut.push({
+      job: spec.job,
+      set,
+      measure,
+      margin: spec.evaluation.margin,
+      labels: facts.labels,
+      expected: rows.map((row) => toExpectedAnswer(row)!),
+      majority: facts.majority,
+      entrants: toEntrants(
+        finished.filter(isAlike).map((run) => toContender(world, run)),
+        rows,
+      ),
+      notes: [
+        ...others,
+        ...muteNotes,
+        ...cut,
+        ...(textless === 0 ? [] : [`${textless} of the rows expect no text as their answer and are left out`]),
+      ],
+    });
+  }
+  return heldOut;
+}
+
+function toContender(world: EvaluationWorld, run: StoredRun): Contender {
+  const { plan, artifacts } = run.record;
+  const provider = world.provider(plan.spec.provider, plan.spec.target);
+  return {
+    name: plan.spec.target,
+    run: toRunId(run.record),
+    provider,
+    asking: toAsking(plan),
+    untrained: provider.baseModel?.(plan.request, world.context) ?? null,
+    tuned: artifacts[0]!.model,
+    trainingUsd: toRunView(run, world.context.now()).cost.actual,
+  };
+}

@@ -1,0 +1,108 @@
+import type { Context, Quote } from '../contract/provider.ts';
+import { toModelName } from '../contract/to-model-name.ts';
+import { Failure } from '../failure.ts';
+import { reserve, settleCharge } from '../run/charges.ts';
+import { formatUsd } from '../run/money.ts';
+import { checkAlone, settleAbandonedCharges, toChargeId, type AnswerPurpose } from './answer-charges.ts';
+import type { AnswerWorld, Stamp } from './answer-rows.ts';
+import { findOpenQuestions, quoteQuestions, type Ask } from './open-questions.ts';
+import { priceAnswer, quoteAnswers } from './price.ts';
+
+/** Whose money it is, and how much of it may be spent. */
+export interface Bill {
+  readonly job: string;
+  readonly workspace: string | null;
+  readonly purpose: AnswerPurpose;
+  /** For everything about the job together; null: no such limit. */
+  readonly budgetUsd: number | null;
+  /** For these answers; null: no such limit. */
+  readonly maxUsd: number | null;
+}
+
+/**
+ * Lets `work` have questions answered. Where that costs, the upper estimate of what was not answered yet is reserved first, at once for
+ * all models. What the answers have cost is settled at the end, also of work that fails or is interrupted half-way; for a process that
+ * is killed the next one settles it.
+ * @throws Failure `budget-exceeded`, and `store-locked` where another evaluation is under way; nothing is asked then
+ */
+export async function payForAnswers<T>(
+  { store, context }: AnswerWorld,
+  { bill, asks }: { readonly bill: Bill; readonly asks: readonly Ask[] },
+  work: (stamp: Stamp) => Promise<T>,
+): Promise<T> {
+  const open = await findOpenQuestions(store, asks);
+  const quote = await quoteQuestions(open, context);
+  if (quote === null) throw await toUnpricedFailure(open, context);
+  if (quote.high === 0) return await work(createTill(open, { context, charge: null }).stamp);
+  checkLimits(quote, bill, open);
+  const { job, workspace, budgetUsd } = bill;
+  await settleAbandonedCharges(store, { job, workspace });
+  const charge = toChargeId(bill.purpose);
+  await reserve(store, { id: charge, job, workspace, what: 'predictions', usd: quote.high, at: context.now().toISOString(), budgetUsd });
+  await checkAlone(store, { job, workspace }, charge);
+  const till = createTill(open, { context, charge });
+  try {
+    return await work(till.stamp);
+  } finally {
+    await settleCharge(store, charge, till.spentUsd() ?? quote.high);
+  }
+}
+
+interface Till {
+  readonly stamp: Stamp;
+  /** Null where the price of an answer was not known. */
+  spentUsd(): number | null;
+}
+
+/** Writes on each answer what it has cost, and adds it up. */
+function createTill(open: readonly Ask[], { context, charge }: { context: Context; charge: string | null }): Till {
+  const asked = new Map(
+    open.flatMap(({ answerer, questions }) => questions.map((question) => [question.id, { answerer, question }] as const)),
+  );
+  const calm = { ...context, signal: new AbortController().signal }; // what came before an interruption has its price all the same
+  let spentUsd: number | null = 0;
+  return {
+    async stamp(prediction) {
+      const { answerer, question } = asked.get(prediction.id) ?? {};
+      if (answerer?.provider.quotePredictions === undefined || question === undefined) return prediction;
+      const usd = await priceAnswer(answerer, { question, prediction }, calm).catch(() => null);
+      spentUsd = usd === null || spentUsd === null ? null : spentUsd + usd;
+      return { ...prediction, paid: { usd, charge } };
+    },
+    spentUsd: () => spentUsd,
+  };
+}
+
+function checkLimits({ low, high, asOf }: Quote, { budgetUsd, maxUsd }: Bill, open: readonly Ask[]): void {
+  const count = open.reduce((sum, { questions }) => sum + questions.length, 0);
+  const day = asOf === null ? '' : `, by prices of ${asOf}`;
+  const estimate = `${count.toLocaleString('en-US')} answers would cost ${formatUsd(toCents(low))} to ${formatUsd(toCents(high))}${day}`;
+  if (maxUsd !== null && high > maxUsd) {
+    throw new Failure('budget-exceeded', `${estimate}; --max-usd allows ${formatUsd(maxUsd)}; nothing was asked`, {
+      hint: `allow it with --max-usd ${toCents(high)}, or ask for less`,
+    });
+  }
+  if (maxUsd === null && budgetUsd === null) {
+    throw new Failure('budget-exceeded', `${estimate}, and nothing says how much may be spent; nothing was asked`, {
+      hint: `allow it with --max-usd ${toCents(high)}, or set budget.usd in the job file`,
+    });
+  }
+}
+
+/** Rounded up to a cent, or to two digits where it is less: as a limit it lets this amount pass. */
+function toCents(usd: number): number {
+  const step = usd >= 0.1 || usd === 0 ? 0.01 : 10 ** (Math.floor(Math.log10(usd)) - 1);
+  return Number((Math.ceil(usd / step - 1e-9) * step).toPrecision(12));
+}
+
+async function toUnpricedFailure(open: readonly Ask[], context: Context): Promise<Failure> {
+  const names = new Set<string>();
+  for (const { answerer, questions } of open) {
+    const { model } = answerer;
+    if ((await quoteAnswers(answerer, questions, context)) === null) names.add(model.kind === 'endpoint' ? model.base : toModelName(model));
+  }
+  const message = `nobody knows the price of answers of ${[...names].join(', ')}, so that no limit can be kept; nothing was asked`;
+  return new Failure('budget-exceeded', message, {
+    hint: 'set ORCHESTRATE_PRICES, such as {"gpt-4.1-mini-2025-04-14": {"input": 0.8, "output": 3.2}}, in US dollars per 1M tokens',
+  });
+}

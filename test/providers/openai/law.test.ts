@@ -1,0 +1,116 @@
+import { describe, expect, test } from 'vitest';
+import { azure, openai } from '../../../providers/openai/index.ts';
+import { contractLaw } from '../../../src/contract/contract-law.ts';
+import type { LawWorld } from '../../../src/contract/law-subject.ts';
+import type { Provider, TranslationInput } from '../../../src/contract/provider.ts';
+import type { FaultPlans } from '../../../src/sandbox/faults.ts';
+import type { Settings } from '../../../src/sandbox/settings.ts';
+import { canaryKey, createSandboxWorld, facts, key, toInput, type SandboxWorld } from './world.ts';
+
+type OpenAIWorld = LawWorld & SandboxWorld;
+
+const live = (): AbortSignal => new AbortController().signal;
+const jobMs = 60_000;
+
+const toWorld =
+  (provider: Provider, id: 'openai' | 'azure') =>
+  async (settings: Partial<Settings> = {}): Promise<OpenAIWorld> => ({
+    ...(await createSandboxWorld({ dialect: id, settings: { jobMs, ...settings } })),
+    provider,
+  });
+
+const base = toInput();
+const tuned = { kind: 'service', name: 'gpt-4.1-2025-04-14' } as const;
+const different: Readonly<Record<string, TranslationInput>> = {
+  epochs: toInput({ training: { epochs: 2 } }),
+  'another batch': toInput({ training: { batchSize: 2 } }),
+  'another multiplier': toInput({ training: { learningRate: { multiplier: 2 } } }),
+  'another seed': toInput({ training: { seed: 2 } }),
+  'another suffix': toInput({ options: { suffix: 'other' } }),
+  'told prices': toInput({ options: { prices: { training: 5 } } }),
+  'a prompt': toInput({ prompt: { system: 'Sort it.' } }),
+  chats: toInput({ task: 'chat' }),
+  preferences: toInput({ task: 'preference' }),
+  'a raw field': toInput({ native: { integrations: [] } }),
+  metadata: toInput({ native: { metadata: { team: 'search' } } }),
+  'another model': toInput({ model: tuned }),
+  'other labels': toInput({}, { facts: { ...facts, labels: ['no', 'other', 'yes'] } }),
+};
+
+const failures: Readonly<Record<string, FaultPlans>> = Object.fromEntries(
+  (['500-before', 'cut', 'html', 'drop-before', '429'] as const).map((type) => {
+    const faults = Array.from({ length: 9 }, () => ({ type }));
+    return [
+      `a service that answers with "${type}"`,
+      { upload: faults, file: faults, create: faults, list: faults, get: faults, delete: faults },
+    ];
+  }),
+);
+
+describe.each([
+  ['openai', openai],
+  ['azure', azure],
+] as const)('%s', (id, provider) => {
+  const create = toWorld(provider, id);
+  const failing = (call: (world: OpenAIWorld) => Promise<unknown>) =>
+    Object.entries(failures).map(([label, faults]): [string, (world: OpenAIWorld) => Promise<unknown>] => [
+      label,
+      async (world) => {
+        world.sandbox.setFaults(faults, canaryKey);
+        return await call(world);
+      },
+    ]);
+  const toCalls = (
+    name: string,
+    call: (world: OpenAIWorld) => Promise<unknown>,
+  ): Record<string, (world: OpenAIWorld) => Promise<unknown>> =>
+    Object.fromEntries(failing(call).map(([label, run]) => [`${name} at ${label}`, run]));
+  const prepared = { trainingFile: 'file-none', validationFile: null };
+
+  const laws = contractLaw<OpenAIWorld>({
+    provider,
+    inputs: {
+      base,
+      different: id === 'azure' ? { ...different, 'another tier': toInput({ options: { trainingType: 'developerTier' } }) } : different,
+      same: { 'other tags': toInput({ tags: { team: 'search' } }) },
+    },
+    createWorld: async () => await create(),
+    ends: {
+      succeeded: {},
+      failed: {
+        bring: async ({ sandbox }) => {
+          sandbox.setSettings({ jobMs, jobError: { code: 'invalid_training_file', message: 'line 3' } }, canaryKey);
+          await Promise.resolve();
+        },
+      },
+      cancelled: { bring: async ({ toAttempt }, job) => await provider.cancel!(job, toAttempt(key, 1, live())) },
+    },
+    stall: async ({ sandbox }) => {
+      const faults = Array.from({ length: 20 }, () => ({ type: 'hang-after' }) as const);
+      sandbox.setFaults({ upload: faults, file: faults, create: faults, list: faults, get: faults, events: faults }, canaryKey);
+      await Promise.resolve();
+    },
+    failing: {
+      ...toCalls('prepare', async ({ toAttempt }) => await provider.prepare(provider.translate(base).request, toAttempt(key, 1, live()))),
+      ...toCalls(
+        'create',
+        async ({ toAttempt }) => await provider.create({ model: 'x', training_file: 'file-1' }, toAttempt(key, 1, live())),
+      ),
+      ...toCalls('find', async ({ toAttempt }) => await provider.find({}, [prepared], toAttempt(key, 1, live()))),
+      ...toCalls('fence', async ({ toAttempt }) => await provider.fence!(prepared, toAttempt(key, 1, live()))),
+      'a key that is refused': async ({ sandbox, toAttempt }) => {
+        sandbox.setSettings({ refuse: 'invalid_api_key' }, canaryKey);
+        return await provider.create({ model: 'x', training_file: 'file-1' }, toAttempt(key, 1, live()));
+      },
+    },
+    snapshot: async ({ sandbox }) => {
+      const { bill, jobs, files } = sandbox.account(canaryKey);
+      return await Promise.resolve({ bill, jobs, files });
+    },
+    secrets: [canaryKey],
+  });
+
+  test.each(laws)('$name', async ({ check }) => {
+    await expect(check()).resolves.toBeUndefined();
+  });
+});
