@@ -57,13 +57,17 @@ export async function* predict(
   const c = toStoppable(context, stop.signal);
   const waiting: Task[] = asked.rows.map((row) => ({ row, tries: 1 }));
   const running = new Map<Task, Promise<Outcome>>();
+  const most = Math.max(1, context.concurrency);
   let openAtMs = -Infinity;
   try {
     while (waiting.length + running.size > 0) {
       context.signal.throwIfAborted();
       const pauseMs = openAtMs - c.now().getTime();
-      if (pauseMs > 0 && running.size === 0) await c.wait(pauseMs);
-      while (running.size < context.concurrency && (pauseMs <= 0 || running.size === 0)) {
+      if (pauseMs > 0 && running.size === 0) {
+        await c.wait(pauseMs);
+        openAtMs = -Infinity;
+      }
+      while (running.size < most && openAtMs <= c.now().getTime()) {
         const task = waiting.shift();
         if (task === undefined) break;
         running.set(task, tryOnce(asking, task, c));
@@ -142,7 +146,7 @@ function toBody({ model, generation, withLogprobs }: Asking, { messages, tools }
   return {
     model: model.name, // on Azure the name of a deployment
     // Weights are of training, and refused here.
-    messages: messages.map(({ weight: _, ...message }) => message),
+    messages: messages.map((message) => ({ ...message, weight: undefined })),
     tools: tools?.length === 0 ? undefined : tools,
     temperature,
     // Not `max_tokens`: it is deprecated, and reasoning models refuse it; both services take this one for all models.

@@ -45,8 +45,7 @@ export function findPrice(dialect: Dialect, { model, kind, told }: Priced, c: Co
   if (written !== undefined) return { usd: written, asOf: null, source: 'the job file' };
   const set = parseSetting(c).get(base)?.[toldKind];
   if (set !== undefined) return { usd: set, asOf: null, source: settingName };
-  const models = prices[dialect.id];
-  return (Object.hasOwn(models, base) ? models[base]?.[kind] : undefined) ?? null;
+  return prices[dialect.id][base]?.[kind] ?? null;
 }
 
 const settingName = 'ORCHESTRATE_PRICES';

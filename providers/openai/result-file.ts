@@ -56,12 +56,11 @@ function toTable(text: string): string[][] {
 
 const mostLineCharacters = 10_000;
 
-/** The fields of a line, after RFC 4180; none where it does not keep to that. */
+/** The fields of a line, after RFC 4180, as far as it keeps to that. */
 function toFields(line: string): string[] {
   if (line.length > mostLineCharacters) return [];
-  const fields = [...`${line},`.matchAll(/(?:"((?:[^"]|"")*)"|([^",]*)),/gy)];
-  const length = fields.reduce((sum, [all]) => sum + all.length, 0);
-  return length === line.length + 1 ? fields.map(([, quoted, bare]) => (quoted?.replaceAll('""', '"') ?? bare ?? '').trim()) : [];
+  const fields = `${line},`.matchAll(/(?:"((?:[^"]|"")*)"|([^",]*)),/gy);
+  return [...fields].map(([, quoted, bare]) => (quoted?.replaceAll('""', '"') ?? bare ?? '').trim());
 }
 
 function toNumber(field: string | undefined): number | null {

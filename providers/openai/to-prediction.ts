@@ -1,13 +1,15 @@
 import { z } from 'zod';
 import type { Prediction } from '../../src/contract/provider.ts';
 
-const Message = z.looseObject({ content: z.unknown(), refusal: z.unknown(), tool_calls: z.unknown() });
+const anything = z.unknown().optional();
+
+const Message = z.looseObject({ content: anything, refusal: anything, tool_calls: anything });
 const Logprobs = z.looseObject({ content: z.array(z.looseObject({ logprob: z.number() })) });
-const Choice = z.looseObject({ message: Message, finish_reason: z.unknown(), logprobs: z.unknown() });
+const Choice = z.looseObject({ message: Message, finish_reason: anything, logprobs: anything });
 const Usage = z.looseObject({ prompt_tokens: z.int().nonnegative(), completion_tokens: z.int().nonnegative() });
 
 /** What is read of an answer to a conversation. */
-export const Completion = z.looseObject({ choices: z.tuple([Choice], z.unknown()), usage: z.unknown() });
+export const Completion = z.looseObject({ choices: z.tuple([Choice], z.unknown()), usage: anything });
 
 export type Completion = z.infer<typeof Completion>;
 

@@ -4,6 +4,7 @@ import type { Context } from '../../src/contract/provider.ts';
 import { Failure } from '../../src/failure.ts';
 import { callService } from './call-service.ts';
 import type { Dialect } from './dialect.ts';
+import { toMultipart } from './to-multipart.ts';
 
 export interface UploadLimits {
   /** Larger files go in parts. */
@@ -30,8 +31,8 @@ export async function uploadFile(
   if (blob.size > limits.wholeBytes) return await uploadParts(dialect, { blob, name, partBytes: limits.partBytes }, c);
   const call = 'POST /files';
   return await callService({ dialect, call }, c, async (client) => {
-    const answer: unknown = await client.files.create({ file: new File([blob], name, { type: blob.type }), purpose: 'fine-tune' });
-    return parseAnswer(WithId, answer, call).id;
+    const form = toMultipart({ purpose: 'fine-tune' }, { field: 'file', name, blob });
+    return parseAnswer(WithId, await client.post<unknown>('/files', form), call).id;
   });
 }
 
@@ -49,13 +50,13 @@ async function uploadParts(dialect: Dialect, { blob, name, partBytes }: PartsUpl
   // One after the other: parts in parallel would share the same line. An upload that is left behind ends by itself after an hour.
   const parts: string[] = [];
   for (let from = 0; from < blob.size; from += partBytes) {
-    const call = `POST /uploads/${upload}/parts`;
-    const data = new File([blob.slice(from, from + partBytes)], name);
+    const call = `POST /uploads/${encodeURIComponent(upload)}/parts`;
+    const form = toMultipart({}, { field: 'data', name, blob: blob.slice(from, from + partBytes) });
     parts.push(
       await callService(
         { dialect, call },
         c,
-        async (client) => parseAnswer(WithId, await client.uploads.parts.create(upload, { data }), call).id,
+        async (client) => parseAnswer(WithId, await client.post<unknown>(call.slice(5), form), call).id,
       ),
     );
   }

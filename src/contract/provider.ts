@@ -168,6 +168,11 @@ export interface GenerationSettings {
   readonly seed?: number | undefined;
 }
 
+export interface DeploymentContext extends Context {
+  /** The options of the target whose model it is. */
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
 export interface PredictionContext extends Context {
   readonly generation: GenerationSettings;
   /** Rows that may be answered at once. */
@@ -340,6 +345,15 @@ export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown,
   predict?(model: ModelRef, rows: readonly PredictionRow[], c: PredictionContext): AsyncIterable<Prediction>;
   /** What answering these rows costs; null where the price is not known. Absent: nothing. */
   quotePredictions?(model: ModelRef, rows: readonly PredictionRow[], c: PredictionContext): Promise<Quote | null>;
+  /**
+   * Makes a model callable where it is not so by itself: it answers under `name` until `undeploy`, and costs by the hour. Repeatable: a
+   * deployment of this name is the one.
+   */
+  deploy?(model: EndpointModel, name: string, c: DeploymentContext): Promise<EndpointModel>;
+  /** Ends a deployment; one that is gone already is no error. */
+  undeploy?(name: string, c: Context): Promise<void>;
+  /** What a deployment costs in one hour; null where the price is not known. */
+  quoteDeployment?(model: EndpointModel, c: DeploymentContext): Promise<Quote | null>;
   /** An existing model of the service by its name, for references. No request. @throws Failure `configuration-invalid` */
   toModel?(name: string, c: Context): ModelRef;
   /** When a model ends, from what the program was told when it was made. Pure; null: nobody has said. */

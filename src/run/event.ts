@@ -1,4 +1,4 @@
-import type { ActualCost, Artifact, BaseModel, JobRef, Quote } from '../contract/provider.ts';
+import type { ActualCost, Artifact, BaseModel, EndpointModel, JobRef, Quote } from '../contract/provider.ts';
 import type { Note } from '../contract/note.ts';
 import type { Status } from '../contract/status.ts';
 import type { DataFacts } from '../dataset/inspect.ts';
@@ -38,6 +38,15 @@ export type RunEvent =
   | { readonly type: 'status-changed'; readonly status: Status; readonly startedAt: string | null; readonly finishedAt: string | null }
   | { readonly type: 'artifact-found'; readonly artifact: Artifact }
   | { readonly type: 'cost-known'; readonly cost: ActualCost }
+  | {
+      readonly type: 'deployment-intended';
+      readonly name: string;
+      readonly until: string;
+      readonly charge: string;
+      readonly usdPerHour: number;
+    }
+  | { readonly type: 'model-deployed'; readonly model: EndpointModel }
+  | { readonly type: 'model-undeployed' }
   | { readonly type: 'note-added'; readonly note: Note }
   | { readonly type: 'job-failed'; readonly failure: FailureData }
   | { readonly type: 'checkpoint-seen'; readonly step: number }

@@ -33,6 +33,8 @@ const ofEndedJob: Row = {
   'note-added': 'same',
   'job-failed': 'same',
 };
+/** A tuned model may have to be deployed before it answers. */
+const ofSucceededJob: Row = { ...ofEndedJob, 'deployment-intended': 'same', 'model-deployed': 'same', 'model-undeployed': 'same' };
 
 /** (state, event) -> state. What is not listed must not happen. */
 export const transitions: Readonly<Record<RunState, Row>> = {
@@ -72,6 +74,7 @@ export const transitions: Readonly<Record<RunState, Row>> = {
   paused: ofStoppedJob,
   interrupted: ofStoppedJob,
   ...(Object.fromEntries(terminalPhases.map((phase) => [phase, ofEndedJob])) as Record<(typeof terminalPhases)[number], Row>),
+  succeeded: ofSucceededJob,
 };
 
 /** What is done about a run in each state; `advance` does it. */

@@ -9,6 +9,9 @@ export const requestKinds = [
   ...(['create', 'list', 'get', 'events', 'checkpoints', 'cancel', 'pause', 'resume'] as const),
   ...(['models', 'model', 'model-delete', 'chat'] as const),
   ...(['deploy', 'deployment', 'deployment-delete'] as const),
+  ...(['whoami', 'repo-create', 'repo-delete', 'repo', 'tree', 'branch', 'branch-delete', 'preupload', 'commit', 'resolve'] as const),
+  ...(['lfs-batch', 'lfs-upload', 'lfs-download'] as const),
+  ...(['job-create', 'job-list', 'job-get', 'job-logs', 'job-cancel', 'job-labels', 'job-hardware'] as const),
 ] as const;
 export type RequestKind = (typeof requestKinds)[number];
 
@@ -22,6 +25,7 @@ export const faultTypes = [
   'hang-after',
   'late',
   'cut',
+  'early-end',
   'html',
   'html-before',
 ] as const;
@@ -40,45 +44,67 @@ export type Fault =
   | { readonly type: 'late'; readonly ms: number }
   /** It has happened; the answer ends in its middle, or is a page of HTML with status 200. */
   | { readonly type: 'cut' | 'html' }
+  /** A stream ends in its middle as if it were over; any other answer is whole. */
+  | { readonly type: 'early-end' }
   /** Nothing has happened; a page of HTML with status 200 is the answer. */
   | { readonly type: 'html-before' };
 
 /** The faults of the 1st, 2nd, … request of a kind, after which all is well. */
 export type FaultPlans = Readonly<Partial<Record<RequestKind, readonly Fault[]>>>;
 
+/** The planned errors in the words of a service. */
+export interface PlannedErrors {
+  failed(): Answer;
+  limited(retryAfterSeconds: number): Answer;
+}
+
+const usualErrors: PlannedErrors = {
+  failed: () => toErrorAnswer(500, 'The server had an error while processing your request. (planned)'),
+  limited(seconds) {
+    const headers = { 'retry-after': String(seconds) };
+    return toErrorAnswer(429, 'Rate limit reached (planned)', { type: 'requests', code: 'rate_limit_exceeded', headers });
+  },
+};
+
+export interface PlannedAnswer {
+  readonly fault: Fault | null;
+  readonly commit: () => Answer | Promise<Answer>;
+  readonly clock: Clock;
+  /** Absent: those of OpenAI. */
+  readonly errors?: PlannedErrors;
+}
+
 /** Answers a request as its fault says. `commit` does what the request asks for and never throws. */
 export async function answerWithFault(
-  { fault, commit, clock }: { readonly fault: Fault | null; readonly commit: () => Answer; readonly clock: Clock },
+  { fault, commit, clock, errors = usualErrors }: PlannedAnswer,
   response: ServerResponse,
 ): Promise<void> {
-  const planned = toErrorAnswer(500, 'The server had an error while processing your request. (planned)');
   switch (fault?.type) {
     case undefined:
     case 'ok':
-      return send(response, commit());
+    case 'early-end':
+      return send(response, await commit());
     case 'drop-before':
       return void response.destroy();
     case 'drop-after':
-      commit();
+      await commit();
       return void response.destroy();
     case '500-before':
-      return send(response, planned);
+      return send(response, errors.failed());
     case '500-after':
-      commit();
-      return send(response, planned);
-    case '429': {
-      const headers = { 'retry-after': String(fault.retryAfterSeconds ?? 1) };
-      return send(response, toErrorAnswer(429, 'Rate limit reached (planned)', { type: 'requests', code: 'rate_limit_exceeded', headers }));
-    }
+      await commit();
+      return send(response, errors.failed());
+    case '429':
+      return send(response, errors.limited(fault.retryAfterSeconds ?? 1));
     case 'hang-after':
-      return void commit();
+      return void (await commit());
     case 'late':
       await clock.wait(fault.ms);
-      return void commit();
+      return void (await commit());
     case 'cut':
-      return sendHalf(response, commit());
+      return sendHalf(response, await commit());
     case 'html':
-      commit();
+      await commit();
       return sendHtml(response);
     case 'html-before':
       return sendHtml(response);

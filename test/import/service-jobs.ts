@@ -32,7 +32,10 @@ export async function deleteFile(asking: Asking, id: string): Promise<void> {
 }
 
 /** Rows for a chat model, as a file of OpenAI's. */
-export function toChatText(count: number, answer: (i: number) => string = (i) => `The answer to question ${i} is long enough to be no label at all.`): string {
+export function toChatText(
+  count: number,
+  answer: (i: number) => string = (i) => `The answer to question ${i} is long enough to be no label at all.`,
+): string {
   const rows = Array.from({ length: count }, (_, i) => ({
     messages: [
       { role: 'system', content: 'Answer.' },

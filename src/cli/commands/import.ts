@@ -1,4 +1,3 @@
-import { formatPlace } from '../views/format.ts';
 import { existsSync } from 'node:fs';
 import { Failure } from '../../failure.ts';
 import type { Cli } from '../cli.ts';
@@ -37,7 +36,10 @@ async function isFile(cli: Cli, source: string): Promise<boolean> {
 
 async function list(cli: Cli, service: string): Promise<number> {
   await using orchestrator = await cli.open();
-  const [jobs, models] = [await orchestrator.listServiceJobs(service), await orchestrator.models(service)];
+  const listed = await orchestrator.listServiceJobs(service);
+  // Services list the newest first; what stands between them and us need not.
+  const jobs = listed.toSorted((a, b) => b.job.createdAt.localeCompare(a.job.createdAt));
+  const models = await orchestrator.models(service);
   if (cli.json) cli.terminal.print(JSON.stringify({ jobs, models }));
   else if (cli.quiet) for (const { job } of jobs) cli.terminal.print(job.id);
   else cli.terminal.print(toServiceText({ jobs, models }));
@@ -65,6 +67,6 @@ async function importFile(cli: Cli, path: string, { out }: Flags): Promise<numbe
   const { importConfig } = await import('../../import/import-config.ts');
   const { path: written, notes } = await importConfig(path, out ?? null);
   if (cli.json) cli.terminal.print(JSON.stringify({ job: written, notes }));
-  else cli.terminal.print(cli.quiet ? written : toConfigText(formatPlace(written), notes));
+  else cli.terminal.print(cli.quiet ? written : toConfigText(written, notes));
   return 0;
 }

@@ -4,7 +4,6 @@ import { contractLaw } from '../../../src/contract/contract-law.ts';
 import type { LawWorld } from '../../../src/contract/law-subject.ts';
 import type { Provider, TranslationInput } from '../../../src/contract/provider.ts';
 import type { FaultPlans } from '../../../src/sandbox/faults.ts';
-import type { Settings } from '../../../src/sandbox/settings.ts';
 import { canaryKey, createSandboxWorld, facts, key, toInput, type SandboxWorld } from './world.ts';
 
 type OpenAIWorld = LawWorld & SandboxWorld;
@@ -12,12 +11,16 @@ type OpenAIWorld = LawWorld & SandboxWorld;
 const live = (): AbortSignal => new AbortController().signal;
 const jobMs = 60_000;
 
-const toWorld =
-  (provider: Provider, id: 'openai' | 'azure') =>
-  async (settings: Partial<Settings> = {}): Promise<OpenAIWorld> => ({
-    ...(await createSandboxWorld({ dialect: id, settings: { jobMs, ...settings } })),
-    provider,
-  });
+async function createWorld(provider: Provider, dialect: 'openai' | 'azure'): Promise<OpenAIWorld> {
+  const world = await createSandboxWorld({ dialect, settings: { jobMs } });
+  // A job can be paused once it runs; the law asks for it right after the creation.
+  const create: Provider['create'] = async (wire, c) => {
+    const job = await provider.create(wire, c);
+    world.sandbox.step(jobMs * 0.3);
+    return job;
+  };
+  return { ...world, provider: { ...provider, create } };
+}
 
 const base = toInput();
 const tuned = { kind: 'service', name: 'gpt-4.1-2025-04-14' } as const;
@@ -51,7 +54,6 @@ describe.each([
   ['openai', openai],
   ['azure', azure],
 ] as const)('%s', (id, provider) => {
-  const create = toWorld(provider, id);
   const failing = (call: (world: OpenAIWorld) => Promise<unknown>) =>
     Object.entries(failures).map(([label, faults]): [string, (world: OpenAIWorld) => Promise<unknown>] => [
       label,
@@ -74,7 +76,7 @@ describe.each([
       different: id === 'azure' ? { ...different, 'another tier': toInput({ options: { trainingType: 'developerTier' } }) } : different,
       same: { 'other tags': toInput({ tags: { team: 'search' } }) },
     },
-    createWorld: async () => await create(),
+    createWorld: async () => await createWorld(provider, id),
     ends: {
       succeeded: {},
       failed: {
