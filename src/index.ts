@@ -7,8 +7,6 @@ export {
   type RunHandle,
   type WatchOptions,
 } from './orchestrator.ts';
-/** The providers that come with the program, for those who change one. */
-export { providers } from '../providers/index.ts';
 export { main as runCli, type RunOptions } from './cli/main.ts';
 export type { SubmitOptions } from './run/plan-job.ts';
 export type { Decision } from './run/decide.ts';

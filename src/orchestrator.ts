@@ -3,28 +3,21 @@ import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Metric } from './contract/metric.ts';
-import type { Attempt, Check, Context, Provider, Quote, ServiceJob, ServiceModel } from './contract/provider.ts';
+import type { Attempt, Check, Context, Prediction, Provider } from './contract/provider.ts';
 import type { ClassificationRow } from './dataset/map-row.ts';
-import type { TextAnswer } from './evaluate/answer-texts.ts';
 import type { Comparison } from './evaluate/compare.ts';
-import type { EvaluateOptions, Evaluation, PayOptions } from './evaluate/evaluation.ts';
 import { Failure } from './failure.ts';
-import type { ImportRecord } from './import/import-record.ts';
 import type { Driver } from './run/driver.ts';
 import type { CleanedRun } from './run/clean-runs.ts';
 import type { Decision } from './run/decide.ts';
 import type { RunPlan } from './run/event.ts';
-import type { BudgetView } from './run/read-budget.ts';
 import { findNewestRuns, findRuns } from './run/find-runs.ts';
 import type { SubmitOptions } from './run/plan-job.ts';
-import { acceptRuns, appendEvents, checkPlans, listLogs, listMetrics, listRuns, type StoredRun } from './run/run-store.ts';
+import { acceptRun, appendEvents, listLogs, listMetrics, listRuns, type StoredRun } from './run/run-store.ts';
 import { toRunView, type RunView } from './run/run-view.ts';
 import { isEnded } from './run/transitions.ts';
 import type { JobFile } from './spec/read-job-file.ts';
-import { Secret } from './http.ts';
 import { openEmptyStore, openStore } from './store/open-store.ts';
-
-export type { EvaluateOptions };
 
 export interface OrchestratorOptions {
   /** The state folder; absent: the nearest `.orchestrate` at or above `from`, or a new one in it. */
@@ -35,8 +28,6 @@ export interface OrchestratorOptions {
   readonly providers?: readonly Provider[];
   /** False where no state folder is to be made: plans and lists are made all the same. */
   readonly mayCreateState?: boolean;
-  /** Settings and credentials of the services, such as `OPENAI_API_KEY`; the process's own environment when absent. */
-  readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Ends waiting; trainings go on. */
   readonly signal?: AbortSignal;
   /** The clock, for tests. */
@@ -50,6 +41,11 @@ const defaultLeaseMs = 10_000;
 export interface WatchOptions {
   /** Stop watching after so many milliseconds; the runs go on. */
   readonly timeoutMs?: number | undefined;
+}
+
+export interface EvaluateOptions {
+  /** Only the first rows of each held-out set. */
+  readonly limit?: number | undefined;
 }
 
 export interface CleanOptions {
@@ -74,7 +70,7 @@ export interface RunHandle {
   /** Decides about a submission of which nobody knows whether it arrived. */
   resolve(decision: Decision): Promise<RunView>;
   /** A tuned model's answers, in the order of the rows. */
-  predict(rows: readonly Omit<ClassificationRow, 'label'>[], options?: PayOptions): Promise<TextAnswer[]>;
+  predict(rows: readonly Omit<ClassificationRow, 'label'>[]): Promise<Prediction[]>;
 }
 
 /** What the program does, for its commands and for scripts. */
@@ -84,8 +80,6 @@ export interface Orchestrator extends AsyncDisposable {
   load(path: string, overrides?: readonly string[]): Promise<JobFile>;
   /** What each target would be asked; changes nothing. */
   plan(job: JobFile, options?: SubmitOptions): Promise<RunPlan[]>;
-  /** What the job may spend, has spent, and would spend for these plans. */
-  budget(plans: readonly RunPlan[]): Promise<BudgetView>;
   /** Submits each target once; a job that was submitted before is found again. */
   submit(job: JobFile, options?: SubmitOptions): Promise<RunView[]>;
   /** The runs of an address, newest first; all when absent. `isRefreshed` looks at their providers first. */
@@ -94,24 +88,13 @@ export interface Orchestrator extends AsyncDisposable {
   watch(addresses: readonly string[], options?: WatchOptions): AsyncGenerator<readonly RunView[], void>;
   /** The last list that `watch` gives. */
   wait(addresses: readonly string[], options?: WatchOptions): Promise<readonly RunView[]>;
-  /** Has the finished runs of a job answer its held-out rows, and compares the answers: one comparison for each set. May cost. */
+  /** Has the finished runs of a job answer its held-out rows, and compares the answers: one comparison for each set. */
   evaluate(address: string, options?: EvaluateOptions): Promise<Comparison[]>;
-  /** The same from answers that are kept and those of models on this machine: costs nothing. */
+  /** The same from answers that cost nothing. */
   compare(address: string): Promise<Comparison[]>;
-  /** What `evaluate` would cost now; null where a price is not known. Asks no model. */
-  estimate(address: string, options?: Pick<EvaluateOptions, 'limit'>): Promise<Quote | null>;
   run(address: string): RunHandle;
   /** Deletes ended runs with their models; a rehearsal only tells which. */
   clean(options: CleanOptions): Promise<CleanedRun[]>;
-  /**
-   * Brings a job home that was made at a service by whomever, into a folder, and makes a run of it where that is possible; `problem`
-   * says why it is not. Reads the service only; doing so again goes on, or changes nothing.
-   */
-  importJob(provider: string, id: string, folder: string): Promise<{ record: ImportRecord; run: RunView | null; problem: string | null }>;
-  /** The jobs of the account at a service, newest first. */
-  listServiceJobs(provider: string): Promise<ServiceJob[]>;
-  /** The models of a service that can be tuned, and the account's tuned ones. */
-  models(provider: string): Promise<ServiceModel[]>;
   providers(): Promise<readonly Provider[]>;
   /** Tries what the providers need on this machine; costs nothing. */
   check(): Promise<Check[]>;
@@ -136,18 +119,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
   const signal = options.signal ?? new AbortController().signal;
   const now = options.now ?? (() => new Date());
   const wait = async (ms: number): Promise<void> => await sleep(ms, undefined, { signal });
-  const environment = options.environment ?? process.env;
-  const setting = (name: string): string | null => environment[name]?.trim() || null; // set to nothing is not set
-  const context: Context = {
-    signal,
-    now,
-    wait,
-    setting,
-    credential(name) {
-      const value = setting(name);
-      return value === null ? null : new Secret(value);
-    },
-  };
+  const context: Context = { signal, now, wait };
   const owner = randomUUID();
 
   const readProviders = async (): Promise<ReadonlyMap<string, Provider>> => {
@@ -163,8 +135,6 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       throw new Failure('job-file-invalid', `targets.${target}: expected a provider that is one of ${ids}, found "${id}"`);
     };
   };
-  const findService = async (id: string): Promise<Provider> =>
-    (await import('./import/find-service.ts')).findService(await readProviders(), id);
   const createDriver = async (mayCreate: boolean): Promise<Driver> => {
     const provider = await findProvider();
     const { readPart } = await import('./run/read-part.ts');
@@ -188,7 +158,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
 
   const plan: Orchestrator['plan'] = async (job, submitOptions = {}) => {
     const { planJob } = await import('./run/plan-job.ts');
-    return await planJob({ store, dir, context, provider: await findProvider() }, job, submitOptions);
+    return await planJob({ store, provider: await findProvider() }, job, submitOptions);
   };
 
   /** A job file that was never submitted from here may have jobs at its providers all the same. */
@@ -199,22 +169,12 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
 
   const submit: Orchestrator['submit'] = async (job, submitOptions) => {
     const plans = await plan(job, submitOptions);
-    await checkPlans(store, plans); // a submission that is refused leaves no copy of its data behind
     const { keepData } = await import('./run/data-store.ts');
     await keepData(dir, plans[0]!.facts);
     const { driveSubmission } = await import('./run/drive.ts');
     const driver = await createDriver(true);
     const runs: StoredRun[] = [];
-    const failures: unknown[] = [];
-    for (const run of await acceptRuns(store, plans, now().toISOString())) {
-      try {
-        runs.push(await driveSubmission(driver, run, wait));
-      } catch (error) {
-        signal.throwIfAborted();
-        failures.push(error); // the other targets have nothing to do with it
-      }
-    }
-    if (failures.length > 0) throw failures[0];
+    for (const one of plans) runs.push(await driveSubmission(driver, await acceptRun(store, one, now().toISOString()), wait));
     return runs.map(toView);
   };
 
@@ -230,9 +190,11 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     }
   };
 
-  const openEvaluation = async (): Promise<Evaluation> => {
-    const { createEvaluation } = await import('./evaluate/evaluation.ts');
-    return createEvaluation({ store, dir, context, provider: await findProvider() });
+  const evaluate: Orchestrator['evaluate'] = async (address, { limit } = {}) => {
+    const { compareRuns } = await import('./evaluate/compare-runs.ts');
+    const { readPart } = await import('./run/read-part.ts');
+    const world = { store, context, provider: await findProvider(), readPart: readPart.bind(null, dir) };
+    return await compareRuns(world, await findNewestRuns(store, address), limit);
   };
 
   /** Stores a person's wish with every run that can still have it, and passes it on at once. */
@@ -248,16 +210,25 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     return runs.map(toView);
   };
 
+  const predict = async (address: string, rows: readonly Omit<ClassificationRow, 'label'>[]): Promise<Prediction[]> => {
+    const run = (await findNewestRuns(store, address)).find(({ record }) => record.artifacts.length > 0);
+    if (run === undefined) {
+      throw new Failure('run-not-found', `"${address}" has no tuned model yet`, { hint: `\`orchestrate wait ${address}\` waits for it` });
+    }
+    const { answerRows } = await import('./evaluate/answer-rows.ts');
+    const { spec } = run.record.plan;
+    const provider = (await findProvider())(spec.provider, spec.target);
+    return await answerRows(store, { provider, model: run.record.artifacts[0]!.model }, { rows, context });
+  };
+
   return {
     dir,
     load,
     plan,
-    budget: async (plans) => await (await import('./run/read-budget.ts')).readBudget(store, plans),
     submit,
     watch,
-    evaluate: async (...args) => await (await openEvaluation()).evaluate(...args),
-    compare: async (address) => await (await openEvaluation()).compare(address),
-    estimate: async (...args) => await (await openEvaluation()).estimate(...args),
+    evaluate,
+    compare: evaluate,
     async list(address, { isRefreshed = false } = {}) {
       const runs = address === undefined ? await listRuns(store) : await findRuns(store, address, adopt);
       if (!isRefreshed) return runs.map(toView);
@@ -284,7 +255,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
         const { resolveRun } = await import('./run/decide.ts');
         return toView(await resolveRun(await createDriver(false), (await findNewestRuns(store, address))[0]!, decision));
       },
-      predict: async (...args) => await (await openEvaluation()).predict(address, ...args),
+      predict: async (rows) => await predict(address, rows),
     }),
     async clean({ address, olderThanMs = 0, isRehearsal }) {
       const { cleanRuns } = await import('./run/clean-runs.ts');
@@ -293,14 +264,6 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       const runs = found.filter(({ record }) => Date.parse(record.times.created) <= until);
       return await cleanRuns(store, dir, { runs, isRehearsal });
     },
-    async importJob(provider, id, folder) {
-      const { importRun } = await import('./import/import-run.ts');
-      const world = { store, dir, context, provider: await findService(provider), createDriver: async () => await createDriver(false) };
-      const { run, ...imported } = await importRun(world, { id, folder: resolve(options.from ?? '.', folder) });
-      return { ...imported, run: run === null ? null : toView(run) };
-    },
-    listServiceJobs: async (provider) => await Array.fromAsync((await findService(provider)).listJobs?.(context) ?? []),
-    models: async (provider) => await Array.fromAsync((await findService(provider)).listModels?.(context) ?? []),
     providers: async () => [...(await readProviders()).values()],
     async check() {
       const checks: Check[] = [];

@@ -16,7 +16,6 @@ const ofJob = [
 ] as const;
 
 const timeout = ['--timeout <time>', 'stop following after 90s, 15m, 2h; the runs go on'] as const;
-const maxUsd = ['--max-usd <dollars>', 'answers may cost so much; for models that cost'] as const;
 const last = ['--limit <count>', 'only the last'] as const;
 
 /** Options that every command has. */
@@ -100,7 +99,7 @@ export const commands: readonly CommandEntry[] = [
   {
     usage: 'evaluate <job>',
     summary: 'have the finished runs of a job answer its held-out rows; print the scores',
-    options: [['--limit <count>', 'only the first rows'], maxUsd],
+    options: [['--limit <count>', 'only the first rows']],
     load: async () => (await import('./commands/evaluate.ts')).evaluate,
   },
   {
@@ -111,33 +110,12 @@ export const commands: readonly CommandEntry[] = [
   {
     usage: 'predict <run> [texts...]',
     summary: 'answer texts with a tuned model (given none: the lines of standard input)',
-    options: [maxUsd],
     load: async () => (await import('./commands/predict.ts')).predict,
-  },
-  {
-    usage: 'import <source> [job]',
-    summary: 'bring a job of a service home, with its data; or make a job file of a configuration of another program',
-    options: [
-      ['--list', 'list the jobs and models of the account at the service'],
-      ['--out <folder>', 'where to write (default: a folder called like the job; job.jsonc beside the file)'],
-    ],
-    load: async () => (await import('./commands/import.ts')).importSource,
-  },
-  {
-    usage: 'models <service>',
-    summary: 'list the models of a service that can be tuned, and the tuned ones, with the day on which each ends',
-    load: async () => (await import('./commands/models.ts')).models,
   },
   {
     usage: 'doctor',
     summary: 'try what training needs on this machine; say what is missing and how to get it',
     load: async () => (await import('./commands/doctor.ts')).doctor,
-  },
-  {
-    usage: 'sandbox',
-    summary: 'start a stand-in of the hosted services on this machine; print the variables to set; costs nothing',
-    options: [['--port <port>', 'where it listens (default: a free one)']],
-    load: async () => (await import('./commands/sandbox.ts')).sandbox,
   },
   {
     usage: 'providers',

@@ -1,7 +1,6 @@
+import type { ClassificationRow } from '../dataset/map-row.ts';
 import type { DataFacts } from '../dataset/inspect.ts';
-import type { ChatMessage, Row } from '../dataset/row.ts';
 import { Failure, toFailureData, type FailureData } from '../failure.ts';
-import type { Secret } from '../http.ts';
 import type { RunKey } from '../spec/run-key.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import type { Metric } from './metric.ts';
@@ -30,11 +29,8 @@ export interface BaseModel {
   readonly maxLength: number | null;
 }
 
-/** A model that answers rows. */
-export type ModelRef = FolderModel | EndpointModel | RepositoryModel;
-
-/** A folder on this machine, tuned, or with a new head drawn from a seed. */
-export interface FolderModel {
+/** A model that answers rows: a folder on this machine, tuned, or with a new head drawn from a seed. */
+export interface ModelRef {
   readonly kind: 'folder';
   /** Changes whenever an answer may: predictions are kept under it. */
   readonly identity: string;
@@ -45,36 +41,9 @@ export interface FolderModel {
   readonly maxLength: number;
 }
 
-/** A model that a service answers with. */
-export interface EndpointModel {
-  readonly kind: 'endpoint';
-  /** Changes whenever an answer may: predictions are kept under it. */
-  readonly identity: string;
-  /** Where it is called: endpoint, namespace or account, as in the JobRef. */
-  readonly place: string;
-  /** What requests call it. */
-  readonly name: string;
-  /** The model that it was tuned from, which decides its price; its own name where it is none of ours. */
-  readonly base: string;
-}
-
-/** A model in a repository of a service: it answers once it has been brought to this machine (`download`). */
-export interface RepositoryModel {
-  readonly kind: 'repository';
-  /** Changes whenever an answer may: predictions are kept under it. */
-  readonly identity: string;
-  readonly place: string;
-  /** `owner/name`. */
-  readonly repository: string;
-  /** A commit, never a branch. */
-  readonly revision: string;
-  readonly labels: readonly string[];
-  readonly maxLength: number;
-}
-
 /** What a finished job left behind. */
 export interface Artifact {
-  readonly kind: ModelRef['kind'];
+  readonly kind: 'folder';
   readonly uri: string;
   readonly sha256: string | null;
   readonly model: ModelRef;
@@ -100,8 +69,6 @@ export interface Observation<Cursor> {
   readonly checkpoint: number | null;
   readonly notes: readonly Note[];
   readonly failure: FailureData | null;
-  /** What the job has come to cost, once that is known. */
-  readonly cost?: ActualCost | null;
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
   readonly cursor: Cursor;
@@ -120,28 +87,20 @@ export interface Context {
   now(): Date;
   /** Resolves after so many milliseconds, or rejects when the signal aborts. */
   wait(ms: number): Promise<void>;
-  /** A setting of the user's by the name that the service's own tools give it, such as `OPENAI_BASE_URL`; null where there is none. */
-  setting(name: string): string | null;
-  /** The same for what must stay secret, such as `OPENAI_API_KEY`. */
-  credential(name: string): Secret | null;
 }
 
-/** The context of a price: the rows that would be sent. */
-export interface QuoteContext extends Context {
-  readonly facts: DataFacts;
-  /** The rows of one part, mapped and split. */
-  readRows(part: 'train' | 'validation'): AsyncIterable<Row>;
-}
-
-/** The context of one attempt to submit a run; `readRows` gives the rows as they were when the run was accepted. */
-export interface Attempt extends QuoteContext {
+/** The context of one attempt to submit a run. */
+export interface Attempt extends Context {
   readonly key: RunKey;
   readonly attempt: number;
   /** The run's own folder, absolute; it exists from `prepare` on. */
   readonly workDir: string;
+  readonly facts: DataFacts;
+  /** The rows of one part, mapped and split, as they were when the run was accepted. */
+  readRows(part: 'train' | 'validation'): AsyncIterable<ClassificationRow>;
 }
 
-/** What something will cost at most and at least. */
+/** What a run will cost at most and at least. */
 export interface Quote {
   readonly currency: 'USD';
   readonly low: number;
@@ -150,62 +109,21 @@ export interface Quote {
   readonly source: string;
   /** The day of the prices, ISO 8601. */
   readonly asOf: string | null;
-  /** Tokens of all training rows, once through, where the price goes by them. */
-  readonly trainingTokens?: number;
-}
-
-export interface ActualCost {
-  readonly usd: number;
-  /** From what it was computed, with the price. */
-  readonly source: string;
-}
-
-/** How answers are generated; what is absent is the service's own choice. */
-export interface GenerationSettings {
-  readonly temperature?: number | undefined;
-  /** Most tokens of an answer. */
-  readonly maxTokens?: number | undefined;
-  readonly seed?: number | undefined;
-}
-
-export interface DeploymentContext extends Context {
-  /** The options of the target whose model it is. */
-  readonly options: Readonly<Record<string, unknown>>;
-}
-
-export interface PredictionContext extends Context {
-  readonly generation: GenerationSettings;
-  /** Rows that may be answered at once. */
-  readonly concurrency: number;
 }
 
 export interface Prediction {
   readonly id: string;
-  /** The label of a classifier, or the text of a generated answer; null where there is none. */
+  /** The label, or null for an answer that is none. */
   readonly answer: string | null;
   /** By label; null where the service gives none. */
   readonly probabilities: Readonly<Record<string, number>> | null;
-  /** Natural logarithm of the whole answer's probability, where the service gives it. */
-  readonly logProbability?: number | null;
   readonly truncated: boolean;
-  /** From sending the request to its whole answer. */
-  readonly latencyMs?: number | null;
-  readonly tokens?: { readonly input: number; readonly output: number } | null;
 }
 
-/** What is to be answered: the text of a classifier, or the messages of a chat model. */
-export type PredictionRow = TextRow | PromptRow;
-
-export interface TextRow {
+export interface PredictionRow {
   readonly id: string;
   readonly text: string;
   readonly text2?: string;
-}
-
-export interface PromptRow {
-  readonly id: string;
-  readonly messages: readonly ChatMessage[];
-  readonly tools?: readonly unknown[];
 }
 
 /** Whether a submission was sent, for every way in which it can fail. `unknown`: it may have been. */
@@ -232,57 +150,6 @@ export interface Check {
   readonly found: string;
   /** How to get it, where it does not work. */
   readonly hint: string | null;
-}
-
-/** When a service ends a model, as far as anybody has said. */
-export interface ServiceEnd {
-  /** The day, ISO 8601. */
-  readonly date: string;
-  /** Who says so: a field of the service, or a page. */
-  readonly source: string;
-  /** The day on which that was read; null: just now, from the service itself. */
-  readonly asOf: string | null;
-}
-
-/** A model that a service lists: one that can be tuned, or one that was. */
-export interface ServiceModel {
-  readonly name: string;
-  readonly kind: 'base' | 'tuned';
-  readonly createdAt: string | null;
-  readonly end: ServiceEnd | null;
-}
-
-/** A job that a service keeps, whoever made it. */
-export interface ServiceJob {
-  readonly job: JobRef;
-  readonly status: Status;
-  readonly base: string;
-  /** The tuned model's name, once there is one. */
-  readonly model: string | null;
-  readonly end: ServiceEnd | null;
-}
-
-/** A file of a job at a service; null: it is gone there. */
-export type KeptFile = { readonly path: string; readonly sha256: string } | null;
-
-/** Everything worth keeping of one job. */
-export interface FetchedJob {
-  readonly job: ServiceJob;
-  /** The service's own record of the job, as it answered. */
-  readonly record: unknown;
-  readonly train: KeptFile;
-  readonly validation: KeptFile;
-  /** Files with results, as they are. */
-  readonly results: readonly { readonly id: string; readonly file: KeptFile }[];
-  /** What could not be had, in words. */
-  readonly missing: readonly string[];
-}
-
-/** A request that will be sent, for people; what only the service will know stands in angle brackets. */
-export interface RequestPreview {
-  /** `POST https://…`. */
-  readonly what: string;
-  readonly body: unknown;
 }
 
 /** What `translate` is given. */
@@ -312,8 +179,6 @@ export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown,
   readonly rate?: { readonly perSecond: number; readonly burst: number };
   /** Pure. Throws Failure `job-file-invalid` for what is required and cannot be done. */
   translate(input: TranslationInput): Translation<Request>;
-  /** The requests of a submission in their order, for people. Pure. */
-  preview?(request: Request, of: { readonly key: RunKey; readonly facts: DataFacts }): readonly RequestPreview[];
   /** Free and repeatable; returns identifiers, not content. */
   prepare(request: Request, c: Attempt): Promise<Prepared>;
   /** Pure: the exact body. */
@@ -331,39 +196,14 @@ export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown,
   pause?(job: JobRef, c: Attempt): Promise<void>;
   /** Lets a paused or interrupted job go on, and returns the job that does. Repeatable: a job that runs already is left alone. */
   resume?(job: JobRef, c: Attempt): Promise<JobRef>;
-  /** Deletes what `prepare` left at the service, after a definite refusal. Repeatable; what is gone already is no error. */
-  discard?(prepared: Prepared, c: Attempt): Promise<void>;
-  /** What a run of this request costs; null where the price is not known. Absent: the provider knows no prices at all. */
-  quote?(request: Request, c: QuoteContext): Promise<Quote | null>;
+  /** Absent where the provider knows no prices. */
+  quote?(request: Request): Quote;
   /** The untrained model that a run of this request starts from, where it can answer rows. */
-  baseModel?(request: Request, c: Context): ModelRef;
+  baseModel?(request: Request): ModelRef;
   /** Tries what the provider needs on this machine; costs nothing. */
   check?(c: Context): Promise<Check[]>;
-  /** Brings a model in a repository into the folder; files that are there already are kept. Reads only. */
-  download?(model: RepositoryModel, folder: string, c: Context): Promise<FolderModel>;
-  /** Answers rows with a model, in any order, one answer a row, each as soon as it is there. May cost where `quotePredictions` says so. */
-  predict?(model: ModelRef, rows: readonly PredictionRow[], c: PredictionContext): AsyncIterable<Prediction>;
-  /** What answering these rows costs; null where the price is not known. Absent: nothing. */
-  quotePredictions?(model: ModelRef, rows: readonly PredictionRow[], c: PredictionContext): Promise<Quote | null>;
-  /**
-   * Makes a model callable where it is not so by itself: it answers under `name` until `undeploy`, and costs by the hour. Repeatable: a
-   * deployment of this name is the one.
-   */
-  deploy?(model: EndpointModel, name: string, c: DeploymentContext): Promise<EndpointModel>;
-  /** Ends a deployment; one that is gone already is no error. */
-  undeploy?(name: string, c: Context): Promise<void>;
-  /** What a deployment costs in one hour; null where the price is not known. */
-  quoteDeployment?(model: EndpointModel, c: DeploymentContext): Promise<Quote | null>;
-  /** An existing model of the service by its name, for references. No request. @throws Failure `configuration-invalid` */
-  toModel?(name: string, c: Context): ModelRef;
-  /** When a model ends, from what the program was told when it was made. Pure; null: nobody has said. */
-  toEnd?(model: string): ServiceEnd | null;
-  /** The models that can be tuned, and the account's tuned ones. Reads only, all pages. */
-  listModels?(c: Context): AsyncIterable<ServiceModel>;
-  /** The account's jobs, newest first. Reads only, all pages. */
-  listJobs?(c: Context): AsyncIterable<ServiceJob>;
-  /** Brings home what belongs to a job: files are written whole into the folder, those that are there already are kept. Reads only. */
-  fetchJob?(id: string, folder: string, c: Context): Promise<FetchedJob>;
+  /** Answers rows with a model, in any order, one answer a row. */
+  predict?(model: ModelRef, rows: readonly PredictionRow[], c: Context): Promise<Prediction[]>;
 }
 
 /** A provider, frozen. The type parameters are inferred from the functions. */

@@ -1,67 +1,59 @@
-import type { Quote } from '../contract/provider.ts';
+import type { Context, Provider } from '../contract/provider.ts';
+import type { ClassificationRow } from '../dataset/map-row.ts';
+import { Failure } from '../failure.ts';
+import type { RunPlan } from '../run/event.ts';
 import type { StoredRun } from '../run/run-store.ts';
-import { answerRows, type AnswerWorld, type Stamp } from './answer-rows.ts';
+import { toRunId } from '../run/run-view.ts';
+import type { Store } from '../store/open-store.ts';
+import { compareModels, type Contender } from './compare-models.ts';
 import type { Comparison } from './compare.ts';
-import { findHeldOut, type EvaluationWorld } from './held-out.ts';
-import { findOpenQuestions, quoteQuestions, type Ask } from './open-questions.ts';
-import { payForAnswers, type Bill } from './pay-for-answers.ts';
-import { scoreHeldOut } from './score-held-out.ts';
 
-export interface RunsToEvaluate {
-  /** Newest first. */
-  readonly runs: readonly StoredRun[];
-  /** Only the first rows of each held-out set. */
-  readonly limit?: number | undefined;
+export interface ComparisonWorld {
+  readonly store: Store;
+  readonly context: Context;
+  provider(id: string, target: string): Provider;
+  readPart(plan: RunPlan, part: { readonly test: string }): AsyncIterable<ClassificationRow>;
 }
 
 /**
- * Has the models of the finished runs, before and after training, answer the held-out rows, and compares them: one comparison a set.
- * @throws Failure as `findHeldOut`, `payForAnswers` and `answerRows`
+ * Compares the finished of these runs, newest first, on each held-out set of the newest one; a run with other held-out rows is left
+ * out and named. `limit` takes only the first rows.
+ * @throws Failure `run-not-found` where none has a model
  */
-export async function evaluateRuns(world: EvaluationWorld, { runs, limit }: RunsToEvaluate, bill: Bill): Promise<Comparison[]> {
-  const sets = await findHeldOut(world, runs, limit);
-  const asks = sets.flatMap(({ entrants }) => entrants);
-  await payForAnswers(world, { bill, asks }, async (stamp) => {
-    await answerAll(world, asks, stamp);
-  });
-  return await Promise.all(sets.map(async (set) => await scoreHeldOut(world.store, set)));
-}
-
-/**
- * The same from what is there: only models on this machine are asked, and nothing that may cost; a model whose answers are not all
- * kept is left out and named.
- * @throws Failure as `findHeldOut` and `answerRows`
- */
-export async function compareRuns(world: EvaluationWorld, runs: readonly StoredRun[]): Promise<Comparison[]> {
-  const sets = await findHeldOut(world, runs);
-  const asks = sets.flatMap(({ entrants }) => entrants);
-  await answerAll(world, asks.filter(isOfThisMachine));
-  return await Promise.all(sets.map(async (set) => await scoreHeldOut(world.store, set)));
-}
-
-/** What `evaluateRuns` will cost; null where a price is not known. Asks nothing. */
-export async function estimateRuns(world: EvaluationWorld, { runs, limit }: RunsToEvaluate): Promise<Quote | null> {
-  const sets = await findHeldOut(world, runs, limit);
-  const open = await findOpenQuestions(
-    world.store,
-    sets.flatMap(({ entrants }) => entrants),
-  );
-  return await quoteQuestions(open, world.context);
-}
-
-function isOfThisMachine({ answerer: { provider, model } }: Ask): boolean {
-  return model.kind === 'folder' && provider.quotePredictions === undefined;
-}
-
-/** Models on this machine first, two at once: each is a process of its own, and one that fails does so before anything is paid. */
-async function answerAll(world: AnswerWorld, asks: readonly Ask[], stamp?: Stamp): Promise<void> {
-  const folders = asks.filter(isOfThisMachine);
-  const services = asks.filter((ask) => !isOfThisMachine(ask));
-  const pairs = folders.flatMap((_, i) => (i % 2 === 0 ? [folders.slice(i, i + 2)] : []));
-  for (const together of [...pairs, ...services.map((ask) => [ask])]) {
-    const ends = await Promise.allSettled(
-      together.map(async ({ answerer, questions }) => await answerRows(world, answerer, { questions, stamp })),
-    );
-    for (const end of ends) if (end.status === 'rejected') throw end.reason;
+export async function compareRuns(world: ComparisonWorld, runs: readonly StoredRun[], limit = Infinity): Promise<Comparison[]> {
+  const canAnswer = ({ record: { plan } }: StoredRun): boolean =>
+    world.provider(plan.spec.provider, plan.spec.target).predict !== undefined;
+  const ended = runs.filter(({ record }) => record.artifacts.length > 0);
+  const finished = ended.filter(canAnswer);
+  const [newest] = finished;
+  if (newest === undefined && ended.length > 0) return [];
+  if (newest === undefined) {
+    throw new Failure('run-not-found', 'none of these runs has a tuned model yet', { hint: '`orchestrate wait` waits for it' });
   }
+  const { plan } = newest.record;
+  const { spec, facts } = plan;
+  const comparisons: Comparison[] = [];
+  for (const [set, part] of Object.entries(facts.test)) {
+    const isAlike = ({ record }: StoredRun): boolean => record.plan.facts.test[set]?.sha256 === part.sha256;
+    const rows = (await Array.fromAsync(world.readPart(plan, { test: set }))).slice(0, limit);
+    const heldOut = { job: spec.job, set, rows, labels: facts.labels, majority: facts.majority, margin: spec.evaluation.margin };
+    const contenders = finished.filter(isAlike).map((run) => toContender(world, run));
+    const comparison = await compareModels(world, heldOut, contenders);
+    const left = finished.filter((run) => !isAlike(run)).map(({ record }) => `${toRunId(record)} has other held-out rows and is left out`);
+    const cut = rows.length < part.rows ? [`only the first ${rows.length} of ${part.rows} rows were answered`] : [];
+    comparisons.push({ ...comparison, notes: [...comparison.notes, ...left, ...cut] });
+  }
+  return comparisons;
+}
+
+function toContender(world: ComparisonWorld, { record }: StoredRun): Contender {
+  const { spec, request } = record.plan;
+  const provider = world.provider(spec.provider, spec.target);
+  return {
+    name: spec.target,
+    run: toRunId(record),
+    provider,
+    untrained: provider.baseModel?.(request) ?? null,
+    tuned: record.artifacts[0]!.model,
+  };
 }

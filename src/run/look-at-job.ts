@@ -91,13 +91,10 @@ function toNews({ record }: StoredRun, seen: Observation<unknown>): RunEvent[] {
   const { status, startedAt, finishedAt } = seen;
   const isKnown = ({ uri }: Artifact): boolean => record.artifacts.some((known) => known.uri === uri);
   const isProgress = seen.checkpoint !== null && seen.checkpoint > (record.checkpoint.step ?? -1);
-  const { cost } = seen;
-  const isNewCost = cost != null && (cost.usd !== record.cost?.usd || cost.source !== record.cost.source);
   const hasChanged = status.phase !== record.state || status.raw !== record.raw;
   return [
     ...(isProgress ? [{ type: 'checkpoint-seen', step: seen.checkpoint } as const] : []),
     ...seen.artifacts.filter((artifact) => !isKnown(artifact)).map((artifact) => ({ type: 'artifact-found', artifact }) as const),
-    ...(isNewCost ? [{ type: 'cost-known', cost } as const] : []),
     ...seen.notes.map((note) => ({ type: 'note-added', note }) as const),
     ...(seen.failure === null ? [] : [{ type: 'job-failed', failure: seen.failure } as const]),
     ...(hasChanged ? [{ type: 'status-changed', status, startedAt, finishedAt } as const] : []),

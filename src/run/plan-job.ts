@@ -1,11 +1,10 @@
-import type { Context, Provider } from '../contract/provider.ts';
+import type { Provider } from '../contract/provider.ts';
 import type { JobFile } from '../spec/read-job-file.ts';
 import { resolveTarget } from '../spec/resolve.ts';
 import { toJsonHash } from '../spec/run-key.ts';
 import type { Store } from '../store/open-store.ts';
 import type { RunPlan } from './event.ts';
 import { inspectJobData, planRun } from './plan.ts';
-import { readPart } from './read-part.ts';
 import { listRuns } from './run-store.ts';
 
 export interface SubmitOptions {
@@ -15,16 +14,9 @@ export interface SubmitOptions {
   readonly again?: boolean | undefined;
 }
 
-export interface PlanWorld {
-  readonly store: Store;
-  readonly dir: string;
-  readonly context: Context;
-  provider(id: string, target: string): Provider;
-}
-
 /** Plans each target of a job; the data is read once. */
 export async function planJob(
-  { store, dir, context, provider: findProvider }: PlanWorld,
+  { store, provider: findProvider }: { store: Store; provider(id: string, target: string): Provider },
   job: JobFile,
   { targets, again }: SubmitOptions,
 ): Promise<RunPlan[]> {
@@ -35,10 +27,9 @@ export async function planJob(
   const facts = await inspectJobData(asked[0]!.spec);
   const plans: RunPlan[] = [];
   for (const { spec, provider } of asked) {
-    const quote = { ...context, facts, readRows: (part: 'train' | 'validation') => readPart(dir, { facts, spec }, part) };
-    const first = await planRun(spec, provider, { facts, generation: 1, quote });
+    const first = await planRun(spec, provider, { facts, generation: 1 });
     const generation = again === true ? (await findGeneration(store, first)) + 1 : 1;
-    plans.push(generation === 1 ? first : await planRun(spec, provider, { facts, generation, quote }));
+    plans.push(generation === 1 ? first : await planRun(spec, provider, { facts, generation }));
   }
   return plans;
 }

@@ -47,13 +47,9 @@ export interface RunView {
     readonly currency: 'USD';
     readonly low: number | null;
     readonly high: number | null;
-    /** What it has come to cost; null where that is not known. */
     readonly actual: number | null;
-    /** Where the planned prices come from, and of which day they are. */
     readonly source: string | null;
     readonly asOf: string | null;
-    /** From what the actual cost was computed. */
-    readonly actualSource: string | null;
   };
   readonly data: {
     readonly train: PartView;
@@ -131,12 +127,7 @@ export function toRunView(run: StoredRun, now: Date): RunView {
     },
     metrics: run.metrics,
     remote: record.job === null ? null : { id: record.job.id, url: record.job.url },
-    outputs: record.artifacts.map(({ kind, uri, sha256, model: output }) => ({
-      kind,
-      uri,
-      sha256,
-      callAs: output.kind === 'endpoint' ? output.name : null,
-    })),
+    outputs: record.artifacts.map(({ kind, uri, sha256 }) => ({ kind, uri, sha256, callAs: null })),
     notes: record.notes,
     failure: record.failure,
     tags: spec.tags,
@@ -144,10 +135,9 @@ export function toRunView(run: StoredRun, now: Date): RunView {
 }
 
 /** The planned price; where nothing can be charged, that is also the actual one. */
-function toCost({ cost, plan: { quote } }: StoredRun['record']): RunView['cost'] {
+function toCost({ plan: { quote } }: StoredRun['record']): RunView['cost'] {
   const { low, high, source, asOf } = quote ?? { low: null, high: null, source: null, asOf: null };
-  const actual = cost?.usd ?? (high === 0 ? 0 : null);
-  return { currency: 'USD', low, high, actual, source, asOf, actualSource: cost?.source ?? (high === 0 ? source : null) };
+  return { currency: 'USD', low, high, actual: high === 0 ? 0 : null, source, asOf };
 }
 
 function toPartView({ sha256, rows }: { sha256: string; rows: number }): PartView {

@@ -18,7 +18,7 @@ export async function adoptOldest(provider: Provider, record: RunRecord, c: Atte
   const [oldest, ...others] = jobs;
   if (oldest === undefined) return null;
   for (const other of others) await provider.cancel?.(other, c);
-  const message = `the provider had ${jobs.length} jobs of this run: ${oldest.id}, the oldest, stays; cancelled: ${others.map(({ id }) => id).join(', ')}; what ${others.length === 1 ? 'it has' : 'they have'} cost until then is not known and in no sum`;
+  const message = `the provider had ${jobs.length} jobs of this run: ${oldest.id}, the oldest, stays; cancelled: ${others.map(({ id }) => id).join(', ')}`;
   return { job: oldest, events: others.length === 0 ? [] : [{ type: 'note-added', note: { type: 'warning', message } }] };
 }
 

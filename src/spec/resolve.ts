@@ -12,15 +12,7 @@ const defaultColumns: Readonly<Record<JobSpec['task'], Record<string, string>>> 
   text: { text: 'text' },
 };
 
-/** What models are compared by where the job does not say; rows with two ends, and bare text, have no answer to be right about. */
-const defaultMeasures: Readonly<Record<JobSpec['task'], string>> = {
-  classification: 'accuracy',
-  chat: 'exact_match',
-  preference: 'none',
-  text: 'none',
-};
-
-/** The measure may fall by so much and still be called "not worse", where the job names no margin. */
+/** Accuracy may fall by so much and still be called "not worse", where the job names no margin. */
 const defaultMargin = 0.02;
 
 function toSource(source: string, folder: string): string {
@@ -84,13 +76,7 @@ export function resolveTarget(spec: JobSpec, name: string, folder: string): RunS
     requirements: fields.filter((field) => field === 'method' || spec.strict === true || target.training?.[field] !== undefined),
     options: target.options ?? {},
     native: target.native ?? {},
-    evaluation: {
-      measure: spec.evaluation?.measure ?? defaultMeasures[spec.task],
-      margin: spec.evaluation?.margin ?? defaultMargin,
-      generation: spec.evaluation?.generation ?? {},
-      concurrency: spec.evaluation?.concurrency ?? null,
-    },
-    budget: { usd: spec.budget?.usd ?? null, hours: spec.budget?.hours ?? null },
+    evaluation: { measure: spec.evaluation?.measure ?? 'accuracy', margin: spec.evaluation?.margin ?? defaultMargin },
     onUncertain: spec.onUncertain ?? null,
     tags: spec.tags ?? {},
   };

@@ -32,15 +32,7 @@ export interface RunSpec {
   readonly requirements: readonly TrainingField[];
   readonly options: Readonly<Record<string, unknown>>;
   readonly native: Readonly<Record<string, unknown>>;
-  readonly evaluation: {
-    readonly measure: string;
-    readonly margin: number;
-    readonly generation: NonNullable<NonNullable<JobSpec['evaluation']>['generation']>;
-    /** Rows that are answered at once; null leaves it to the program. */
-    readonly concurrency: number | null;
-  };
-  /** Limits for the whole job file; null: none. */
-  readonly budget: { readonly usd: number | null; readonly hours: number | null };
+  readonly evaluation: { readonly measure: string; readonly margin: number };
   readonly onUncertain: 'ask' | 'retry' | null;
   readonly tags: Readonly<Record<string, string>>;
 }

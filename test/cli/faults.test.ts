@@ -124,8 +124,6 @@ function toAttempt(workDir: string): Attempt {
     signal: new AbortController().signal,
     now: () => new Date(),
     wait: async (ms) => await sleep(ms),
-    setting: () => null,
-    credential: () => null,
     readRows: repeatRow,
   };
 }
@@ -134,7 +132,7 @@ test('data that has changed since it was looked at is not kept', async () => {
   const dir = createScratchFolder();
   const path = join(dir, 'train.jsonl');
   writeFileSync(path, twoRows);
-  const facts = await inspectDataset({ task: 'classification', train: [path], validation: null, test: {}, columns: { text: 'text', label: 'label' } });
+  const facts = await inspectDataset({ train: [path], validation: null, test: {}, columns: { text: 'text', label: 'label' } });
   writeFileSync(path, `${twoRows}\n`);
   await expect(keepData(dir, facts)).rejects.toMatchObject({ code: 'data-invalid', message: `${path} has changed since it was inspected` });
   expect(readdirSync(join(dir, 'data'))).toEqual([]);

@@ -29,8 +29,6 @@ function createWorld(change: (provider: Provider, world: MemoryWorld) => Provide
         await Promise.resolve();
         for (const job of state.reports.values()) job.known = Math.min(job.known + 1, job.all.length);
       },
-      setting: () => null,
-      credential: () => null,
       key,
       attempt,
       workDir: folder,

@@ -83,8 +83,6 @@ const laws = contractLaw<SpoolWorld>({
         attempt,
         now: () => new Date(),
         wait: async () => await Promise.resolve(),
-        setting: () => null,
-        credential: () => null,
         workDir: folder,
         facts: plan.facts,
         async *readRows() {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { findMutants } from './mutants.ts';
 import { plans } from './plans.ts';
 import { sourceProduct } from './product.ts';
-import { crowd, freezeAndThaw, toPayment, twoMachines } from './scenarios.ts';
+import { beforePaying, crowd, freezeAndThaw, twoMachines } from './scenarios.ts';
 import { startStandIn } from './start-stand-in.ts';
 import { killTwice, type Bench, type Setting } from './trial.ts';
 
@@ -14,11 +14,11 @@ let bench: Bench;
 
 beforeAll(async () => {
   const scratch = mkdtempSync(join(tmpdir(), 'orchestrate-kills-'));
-  bench = { service: await startStandIn(), scratch, product: sourceProduct };
+  bench = { standIn: await startStandIn(), scratch, product: sourceProduct };
 });
 
 afterAll(async () => {
-  await bench.service.stop();
+  await bench.standIn.stop();
   rmSync(bench.scratch, { recursive: true });
 });
 
@@ -26,7 +26,7 @@ const lost: Setting = { name: 'stale', plan: plans['stale']!, onUncertain: 'retr
 const well: Setting = { name: 'ok', plan: plans['ok']!, onUncertain: 'retry' };
 
 test.each([
-  ['before fetch POST jobs', 'after fetch POST jobs'],
+  [beforePaying, 'after fetch POST jobs'],
   ['after fetch POST jobs', 'before fetch DELETE uploads/ID'],
 ] as const)('killed %s, then %s: paid for once', async (first, second) => {
   const outcome = await killTwice(bench, lost, [first, second]);
@@ -35,7 +35,7 @@ test.each([
 });
 
 test('frozen before the paid call and thawed when another has taken over: paid for once', async () => {
-  expect(await freezeAndThaw(bench, well, toPayment(bench))).toMatchObject({ kills: 1, attempts: 2, bill: 1, faults: [] });
+  expect(await freezeAndThaw(bench, well, beforePaying)).toMatchObject({ kills: 1, attempts: 2, bill: 1, faults: [] });
 });
 
 test('four people submit at once: paid for once', async () => {

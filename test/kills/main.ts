@@ -1,7 +1,7 @@
 /**
- * `npm run kills -- [--count N] [--seed S] [--plan NAME] [--source] [--sandbox]`: kills the program at its boundaries, freezes it, loses its state,
+ * `npm run kills -- [--count N] [--seed S] [--plan NAME] [--source]`: kills the program at its boundaries, freezes it, loses its state,
  * fails its system calls, and counts what the service was asked to pay. `--mutants`: leaves one thing out of the protocol after the
- * other, and must notice each. `--sandbox`: against the sandbox, with the official client beside. `--restart`: how soon a new process is ready among 10,000 open runs.
+ * other, and must notice each. `--restart`: how soon a new process is ready among 10,000 open runs.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,12 +9,10 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { inParallel } from './in-parallel.ts';
 import { findMutants } from './mutants.ts';
-import { countNaivePayments } from './naive.ts';
 import { installProduct, sourceProduct } from './product.ts';
 import { toTable } from './report.ts';
 import { measureRestart } from './restart.ts';
 import { hasStrace, toKillTasks, toScenarioTasks } from './schedule.ts';
-import { startSandbox } from './start-sandbox.ts';
 import { startStandIn } from './start-stand-in.ts';
 import type { Bench, Outcome } from './trial.ts';
 
@@ -25,7 +23,6 @@ const { values: flags } = parseArgs({
     plan: { type: 'string' },
     source: { type: 'boolean', default: false },
     mutants: { type: 'boolean', default: false },
-    sandbox: { type: 'boolean', default: false },
     restart: { type: 'boolean', default: false },
   },
 });
@@ -36,8 +33,6 @@ async function runTrials(bench: Bench): Promise<Outcome[]> {
   const seed = Number(flags.seed);
   const kills = await toKillTasks(bench, { count: Number(flags.count), seed, plan: flags.plan });
   if (flags.plan !== undefined) return await inParallel(kills);
-  // What the official client does with its defaults, and what the program does with it.
-  if (flags.sandbox) return [await countNaivePayments(bench), ...(await inParallel(kills))];
   const scenarios = await toScenarioTasks(bench, seed);
   if (!hasStrace()) say('strace is not installed: no system call is made to fail, and none is counted');
   return await inParallel([...kills, ...Object.values(scenarios).flat()]);
@@ -48,13 +43,13 @@ const scratch = mkdtempSync(join(tmpdir(), 'orchestrate-kills-'));
 let outcomes: Outcome[];
 if (flags.restart) outcomes = [await measureRestart(scratch, say)];
 else {
-  const service = flags.sandbox ? await startSandbox() : await startStandIn();
+  const standIn = await startStandIn();
   try {
     const product = flags.source || flags.mutants ? sourceProduct : installProduct(scratch);
-    const bench = { service, scratch, product };
+    const bench = { standIn, scratch, product };
     outcomes = flags.mutants ? await findMutants(bench) : await runTrials(bench);
   } finally {
-    await service.stop();
+    await standIn.stop();
   }
   say(toTable(outcomes));
 }

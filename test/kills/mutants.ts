@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { plans } from './plans.ts';
 import { copyProduct, type Change } from './product.ts';
-import { freezeAndThaw, restoreState, toPayment, twoMachines } from './scenarios.ts';
+import { beforePaying, freezeAndThaw, restoreState, twoMachines } from './scenarios.ts';
 import { killTwice, type Bench, type Outcome, type Setting } from './trial.ts';
 
 /** One thing left out of the protocol, and what must then go wrong. */
@@ -50,7 +50,7 @@ const mutants: readonly Mutant[] = [
   {
     name: 'no fence',
     changes: [{ file: 'src/run/settle.ts', from: 'await provider.fence(record.prepared[record.attempt - 1], c);', to: '' }],
-    run: async (bench, setting) => await freezeAndThaw(bench, { ...setting, plan: {} }, toPayment(bench)),
+    run: async (bench, setting) => await freezeAndThaw(bench, { ...setting, plan: {} }, beforePaying),
     says: 'DOUBLE',
   },
   {

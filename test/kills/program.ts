@@ -1,16 +1,7 @@
-/** The program as a person starts it, which is killed: with the stand-in's provider, and impatient with the sandbox. */
-import { providers, runCli, type Provider } from '../../src/index.ts';
+/** The program with the stand-in's provider: what a person starts, and what is killed. */
+import { runCli } from '../../src/index.ts';
 import { createStandInProvider } from './provider.ts';
 
 const { KILLS_URL, KILLS_SETTLE_MS, KILLS_TIMEOUT_MS, KILLS_LEASE_MS } = process.env;
-const settleMs = Number(KILLS_SETTLE_MS);
-
-/** The provider as it is, but for the times that a trial has. */
-function toHasty(provider: Provider): Provider {
-  const observe: Provider['observe'] = async (...args) => ({ ...(await provider.observe(...args)), nextInMs: 10 });
-  return { ...provider, settleMs, observe };
-}
-
-const standIn = createStandInProvider({ url: KILLS_URL ?? '', settleMs, timeoutMs: Number(KILLS_TIMEOUT_MS) });
-const hasty = providers.filter(({ id }) => id === 'openai').map(toHasty);
-process.exitCode = await runCli(process.argv.slice(2), { providers: [standIn, ...hasty], leaseMs: Number(KILLS_LEASE_MS) });
+const provider = createStandInProvider({ url: KILLS_URL!, settleMs: Number(KILLS_SETTLE_MS), timeoutMs: Number(KILLS_TIMEOUT_MS) });
+process.exitCode = await runCli(process.argv.slice(2), { providers: [provider], leaseMs: Number(KILLS_LEASE_MS) });

@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { checkState, type State } from './check-state.ts';
 import type { Plan } from './plans.ts';
 import type { Product } from './product.ts';
-import type { Account, Service } from './service.ts';
+import type { Account } from './stand-in.ts';
+import type { StandIn } from './start-stand-in.ts';
 import { createMachine, runProgram, submitArgs, type Ended, type Machine } from './start-program.ts';
 
 /** Where trials happen. */
 export interface Bench {
-  readonly service: Service;
+  readonly standIn: StandIn;
   readonly scratch: string;
   readonly product: Product;
 }
@@ -43,16 +44,10 @@ export async function inTrial(
   use: (machine: Machine, again: (name: string) => Machine) => Promise<Outcome>,
 ): Promise<Outcome> {
   const id = `trial-${++trials}`;
-  const world = await bench.service.begin(id, setting.plan);
+  const url = await bench.standIn.begin(id, setting.plan);
   const folder = join(bench.scratch, id);
   const create = (name: string): Machine => {
-    const machine = {
-      folder: join(folder, name),
-      product: bench.product,
-      service: bench.service,
-      world,
-      leaseMs: setting.leaseMs ?? leaseMs,
-    };
+    const machine = { folder: join(folder, name), product: bench.product, url, leaseMs: setting.leaseMs ?? leaseMs };
     return createMachine(machine, setting);
   };
   const outcome = await use(create('one'), create).catch((error: unknown) => toBroken(setting, error));
@@ -83,7 +78,7 @@ export async function judge(
   setting: Setting,
   { machine, ended, kills }: { machine: Machine; ended: Ended; kills: number },
 ): Promise<Outcome> {
-  const account = await bench.service.readAccount(machine.world);
+  const account = await bench.standIn.readAccount(machine.url);
   const state = checkState(machine.folder);
   const attention = isAttention(state);
   const faults = [...state.faults, ...toBillFaults(account)];

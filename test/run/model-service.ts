@@ -129,8 +129,7 @@ export function createModelService(boundary: (name: string) => Promise<void>): M
       await read('look', () => {
         const { status } = jobs.find((job) => job.id === id)!;
         const empty = { progress: null, metrics: [], logs: [], artifacts: [], checkpoint: null, notes: [], failure: null };
-        const cost = status === 'succeeded' ? { usd: 0.75, source: 'model' } : null;
-        return { ...empty, cost, status: { phase: status, raw: status }, startedAt: null, finishedAt: null, cursor: null, nextInMs: 10 };
+        return { ...empty, status: { phase: status, raw: status }, startedAt: null, finishedAt: null, cursor: null, nextInMs: 10 };
       }),
     cancel: async ({ id }: JobRef) =>
       await read('cancel', () => {

@@ -1,4 +1,3 @@
-import type { Quote } from '../../contract/provider.ts';
 import type { Comparison } from '../../evaluate/compare.ts';
 import type { Orchestrator } from '../../orchestrator.ts';
 import type { RunView } from '../../run/run-view.ts';
@@ -10,7 +9,6 @@ import { toComparisonText } from '../views/comparison-view.ts';
 import { formatCount, formatPlace, formatSeconds } from '../views/format.ts';
 import { toNextCommand, toRunPage } from '../views/run-view-text.ts';
 import { followRuns } from './wait.ts';
-import { toPriceText } from '../views/price-text.ts';
 import { programName } from '../program-name.ts';
 
 /** `orchestrate submit JOB`: submits; with `--wait` follows the runs, scores them where that is free, and prints the verdict. */
@@ -36,16 +34,8 @@ export async function submit(cli: Cli, args: readonly string[], flags: Readonly<
   }
   const ended = await followRuns(cli, orchestrator, { addresses: runs.map((run) => run.id), timeout });
   const comparisons = ended.some((run) => run.ok) ? await compareEnded(cli, orchestrator, job.spec.name) : [];
-  // Answers that cost are asked for only when somebody says so.
-  const estimate = ended.some((run) => run.ok) ? await orchestrator.estimate(job.spec.name) : free;
-  if (cli.json) cli.terminal.print(JSON.stringify({ runs: ended, comparisons, estimate }));
-  else if (!cli.quiet)
-    printResult(cli, {
-      runs: ended,
-      comparisons,
-      evaluation: toEvaluationLine(job.spec.name, estimate),
-      seconds: (performance.now() - begun) / 1000,
-    });
+  if (cli.json) cli.terminal.print(JSON.stringify({ runs: ended, comparisons }));
+  else if (!cli.quiet) printResult(cli, { runs: ended, comparisons, seconds: (performance.now() - begun) / 1000 });
   return toOutcome(ended);
 }
 
@@ -65,25 +55,13 @@ async function compareEnded(cli: Cli, orchestrator: Orchestrator, job: string): 
   return await orchestrator.compare(job);
 }
 
-const free: Quote = { currency: 'USD', low: 0, high: 0, source: '', asOf: null };
-
-/** How the models are scored whose answers cost; null where there are none. */
-function toEvaluationLine(job: string, estimate: Quote | null): string | null {
-  const command = `${programName} evaluate ${job} --max-usd`;
-  if (estimate === null) return `score it ${command} DOLLARS, once ORCHESTRATE_PRICES says what an answer costs`;
-  if (estimate.high === 0) return null;
-  const limit = Math.max(0.01, Math.ceil(estimate.high * 100) / 100);
-  return `score it ${command} ${limit} (${toPriceText(estimate)})`;
-}
-
 interface Result {
   readonly runs: readonly RunView[];
   readonly comparisons: readonly Comparison[];
-  readonly evaluation: string | null;
   readonly seconds: number;
 }
 
-function printResult({ terminal }: Cli, { runs, comparisons, evaluation, seconds }: Result): void {
+function printResult({ terminal }: Cli, { runs, comparisons, seconds }: Result): void {
   for (const comparison of comparisons) terminal.print(`\n${toComparisonText(comparison)}`);
   terminal.print('');
   for (const run of runs) {
@@ -98,5 +76,4 @@ function printResult({ terminal }: Cli, { runs, comparisons, evaluation, seconds
     for (const { uri } of run.outputs) terminal.print(`model    ${escapeLine(formatPlace(uri))}`);
     terminal.print(`try it   ${programName} predict ${run.id} "a text of your own"`);
   }
-  if (evaluation !== null) terminal.print(escapeLine(evaluation));
 }

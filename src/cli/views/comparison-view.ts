@@ -2,70 +2,38 @@ import type { ComparedCandidate, Comparison } from '../../evaluate/compare.ts';
 import { escapeLine } from '../escape.ts';
 import { formatCount, formatTable } from './format.ts';
 
-/** Why there may be no comparison at all. */
-export const nothingToCompare =
-  'nothing to compare: the job has no held-out rows (data.test), its task is not scored (only classification and chat are), ' +
-  'or no provider of its runs answers rows';
-
-/** Columns of each measure, by the names of the candidates' numbers. */
-const measureColumns: Readonly<Record<Comparison['measure'], readonly (readonly [keyof ComparedCandidate['measures'], string])[]>> = {
-  accuracy: [
-    ['accuracy', 'accuracy'],
-    ['macro_f1', 'macro-F1'],
-  ],
-  exact_match: [['exact_match', 'exact match']],
-};
-
 /** A comparison as a table, with a sentence for each candidate that was held against the reference. */
 export function toComparisonText(comparison: Comparison): string {
-  const { job, set, rows, measure, candidates, reference, notes } = comparison;
+  const { job, set, rows, candidates, reference, notes } = comparison;
   const title = `${escapeLine(job)}: ${formatCount(rows)} held-out rows${set === 'test' ? '' : ` (${escapeLine(set)})`}`;
-  const columns = measureColumns[measure];
-  // Models on this machine alone: nobody waits for a service, and nothing is paid.
-  const hasLatency = candidates.some(({ latency }) => latency !== null);
-  const hasCost = candidates.some(({ cost }) => cost !== null && cost > 0);
-  const header = [
-    'model',
-    ...columns.map(([, name]) => name),
-    'difference',
-    '95 % interval',
-    'p',
-    'verdict',
-    ...(hasLatency ? ['latency'] : []),
-    ...(hasCost ? ['cost'] : []),
-  ];
+  const header = ['model', 'accuracy', 'macro-F1', 'difference', '95 % interval', 'p', 'verdict'];
   const lines = candidates.map((candidate) => [
     escapeLine(toName(candidate)) + (candidate.name === reference ? ' *' : ''),
-    ...columns.map(([name]) => toScore(candidate.measures[name])),
+    candidate.measures.accuracy.toFixed(3),
+    candidate.measures.macro_f1.toFixed(3),
     candidate.difference === null ? '' : toSigned(candidate.difference),
     candidate.interval === null ? '' : `${toSigned(candidate.interval[0])} to ${toSigned(candidate.interval[1])}`,
     candidate.pValue === null ? '' : toPValue(candidate.pValue),
     candidate.verdict ?? '',
-    ...(hasLatency ? [candidate.latency === null ? '' : `${formatCount(Math.round(candidate.latency))} ms`] : []),
-    ...(hasCost ? [candidate.cost === null ? '' : toCost(candidate.cost)] : []),
   ]);
-  const verdicts = candidates.flatMap((candidate) => toSentence(candidate, comparison) ?? []);
+  const verdicts = candidates.filter(({ verdict }) => verdict !== null).map((candidate) => toSentence(candidate, comparison));
   return [
     title,
     '',
-    formatTable([header, ...lines], columns.map((_, i) => i + 1).concat(columns.length + 1)),
+    formatTable([header, ...lines], [1, 2, 3]),
     '',
-    ...(reference === null ? [] : ['* the reference: the best without training']),
+    '* the reference: the best without training',
     ...verdicts,
-    ...candidates.flatMap((candidate) => toUnparseableNote(candidate, measure) ?? []),
     ...toNoteLines(notes),
   ].join('\n');
 }
 
 /** The scores of every candidate in full: by label, and which label was taken for which. */
-export function toScoresText({ job, set, rows, measure, candidates, labels, notes }: Comparison): string {
+export function toScoresText({ job, set, rows, candidates, labels, notes }: Comparison): string {
   const names = labels.map(escapeLine);
   const blocks = candidates.map((candidate) => {
-    const scores = measureColumns[measure].map(([name, title]) => `${title} ${toScore(candidate.measures[name])}`).join(', ');
-    const wrong = measure === 'accuracy' ? 'answers were no label' : 'rows got no answer';
-    const unparseable = candidate.unparseable === 0 ? '' : `, ${candidate.unparseable} ${wrong}`;
-    const title = `${escapeLine(toName(candidate))}: ${scores}${unparseable}`;
-    if (candidate.perClass.length === 0) return title;
+    const { accuracy, macro_f1 } = candidate.measures;
+    const unparseable = candidate.unparseable === 0 ? '' : `, ${candidate.unparseable} answers were no label`;
     const header = ['label', 'precision', 'recall', 'F1', 'rows', ...names.map((name) => `as ${name}`)];
     const lines = candidate.perClass.map(({ label, precision, recall, f1, support }, i) => [
       escapeLine(label),
@@ -74,27 +42,9 @@ export function toScoresText({ job, set, rows, measure, candidates, labels, note
       ...candidate.confusion[i]!.map(formatCount),
     ]);
     const right = header.map((_, column) => column).slice(1);
-    return `${title}\n${formatTable([header, ...lines], right)}`;
+    return `${escapeLine(toName(candidate))}: accuracy ${accuracy.toFixed(3)}, macro-F1 ${macro_f1.toFixed(3)}${unparseable}\n${formatTable([header, ...lines], right)}`;
   });
   return [`${escapeLine(job)}: ${formatCount(rows)} held-out rows (${escapeLine(set)})`, ...blocks, ...toNoteLines(notes)].join('\n\n');
-}
-
-function toScore(value: number | undefined): string {
-  return value === undefined ? '' : value.toFixed(3);
-}
-
-/** Two digits that count, so that small amounts can be told apart; cents from a dollar on. */
-function toCost(usd: number): string {
-  if (usd === 0 || usd >= 1) return `$${usd.toFixed(2)}`;
-  return `$${usd.toFixed(Math.max(2, 1 - Math.floor(Math.log10(usd))))}`;
-}
-
-function toUnparseableNote({ name, unparseable }: ComparedCandidate, measure: Comparison['measure']): string | null {
-  if (unparseable === 0) return null;
-  const count = formatCount(unparseable);
-  return measure === 'accuracy'
-    ? `note: ${count} answers of ${escapeLine(name)} were no label and count as wrong`
-    : `note: ${count} rows got no answer from ${escapeLine(name)} and count as wrong`;
 }
 
 function toNoteLines(notes: readonly string[]): string[] {
@@ -113,8 +63,7 @@ function toPValue(value: number): string {
   return value < 0.0001 ? '< 0.0001' : value.toFixed(4);
 }
 
-function toSentence({ name, verdict }: ComparedCandidate, { reference, margin }: Comparison): string | null {
-  if (verdict === null || reference === null) return null;
+function toSentence({ name, verdict }: ComparedCandidate, { reference, margin }: Comparison): string {
   const subject = `verdict: ${escapeLine(name)} `;
   const best = escapeLine(reference);
   switch (verdict) {
@@ -125,7 +74,7 @@ function toSentence({ name, verdict }: ComparedCandidate, { reference, margin }:
       return `${subject}is not worse than the ${best} by more than ${margin}`;
     case 'equivalent':
       return `${subject}and the ${best} are equivalent within ${margin}`;
-    case 'cannot tell':
+    default:
       return `${subject}cannot be told from the ${best} with these rows`;
   }
 }

@@ -1,9 +1,7 @@
 import { isDifference, type Note } from '../../contract/note.ts';
-import { formatUsd } from '../../run/money.ts';
 import type { RunView } from '../../run/run-view.ts';
 import { escapeLine, escapeText } from '../escape.ts';
 import { formatAge, formatCount, formatPlace, formatSeconds, formatTable } from './format.ts';
-import { toPriceText } from './price-text.ts';
 import { programName } from '../program-name.ts';
 
 /** One line a run. */
@@ -38,7 +36,6 @@ export function toRunPage(run: RunView, now: Date): string {
     ],
     ['progress', progress.step === null ? null : `step ${formatCount(progress.step)} of ${formatCount(progress.steps ?? 0)}`],
     ['training', took],
-    ['cost', toCostText(run)],
     ['tags', toTagText(run.tags)],
     ['key', run.key],
     ...run.outputs.map((output): [string, string] => ['output', formatPlace(output.uri)]),
@@ -50,15 +47,6 @@ export function toRunPage(run: RunView, now: Date): string {
       : ['', `  failed: ${escapeText(run.failure.message)}`, ...(run.failure.hint === null ? [] : [`  ${escapeText(run.failure.hint)}`])];
   const notes = run.notes.filter(isDifference).map((note) => `  note: ${escapeLine(toNoteText(note))}`);
   return [escapeLine(run.id), ...lines, ...notes, ...failure, '', `  next: ${escapeLine(toNextCommand(run))}`].join('\n');
-}
-
-/** The actual cost beside the planned one; what costs nothing is not spoken of. */
-function toCostText({ cost, terminal }: RunView): string | null {
-  const { low, high, actual, source, asOf, actualSource } = cost;
-  if (high === 0 && actual === 0) return null;
-  const planned = low === null || high === null || source === null ? 'price unknown' : toPriceText({ low, high, source, asOf });
-  if (actual === null) return terminal ? `not known: ${planned}` : planned;
-  return `${formatUsd(actual)} (${actualSource ?? 'source unknown'}), planned: ${planned}`;
 }
 
 function toTagText(tags: RunView['tags']): string | null {

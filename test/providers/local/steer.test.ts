@@ -30,8 +30,6 @@ async function startJob(steps: number): Promise<Job> {
     signal: new AbortController().signal,
     now: () => new Date(),
     wait: async (ms) => await sleep(Math.min(ms, 20)),
-    setting: () => null,
-    credential: () => null,
     key: plan.key,
     attempt: 1,
     workDir,

@@ -28,8 +28,6 @@ function prepareAttempt(attempt = 1, workDir = createScratchFolder()): Prepared 
     wait: async (ms) => {
       await new Promise((resolve) => void setTimeout(resolve, ms));
     },
-    setting: () => null,
-    credential: () => null,
     key: plan.key,
     attempt,
     workDir,

@@ -1,8 +1,0 @@
-import type { Context, EndpointModel } from '../../src/contract/provider.ts';
-import type { Dialect } from './dialect.ts';
-
-/** An existing model, by the name that requests call it. */
-export function toEndpoint(dialect: Dialect, name: string, c: Context): EndpointModel {
-  const place = dialect.toPlace(c);
-  return { kind: 'endpoint', identity: `${place} ${name}`, place, name, base: dialect.toBaseName(name) };
-}
