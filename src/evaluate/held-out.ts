@@ -39,8 +39,8 @@ type ScoredRow = ClassificationRow | ChatRow;
 const measures: Readonly<Partial<Record<RunPlan['spec']['task'], Measure>>> = { classification: 'accuracy', chat: 'exact_match' };
 
 /**
- * The held-out sets of the newest finished of these runs (newest first), with the models of all that have the same rows; what is left
- * out is named. None where the task is not scored so, or no provider answers rows. `limit` takes only the first rows.
+ * The held-out sets of the newest finished of these runs (newest first), with the models of all that have the same rows, by the names of
+ * their targets; what is left out is named. None where the task is not scored so, or no provider answers rows. `limit` takes only the first rows.
  * @throws Failure `run-not-found` where none has a model
  */
 export async function findHeldOut(world: EvaluationWorld, runs: readonly StoredRun[], limit = Infinity): Promise<HeldOut[]> {
@@ -49,6 +49,8 @@ export async function findHeldOut(world: EvaluationWorld, runs: readonly StoredR
     throw new Failure('run-not-found', 'none of these runs has a tuned model yet', { hint: '`orchestrate wait` waits for it' });
   }
   const finished = ended.filter(({ record: { plan } }) => world.provider(plan.spec.provider, plan.spec.target).predict !== undefined);
+  // Runs of one submission were accepted at the same moment: their order must not depend on chance.
+  const ordered = finished.toSorted((a, b) => toRunId(a.record).localeCompare(toRunId(b.record), 'en'));
   const [newest] = finished;
   const measure = newest === undefined ? undefined : measures[newest.record.plan.spec.task];
   if (newest === undefined || measure === undefined) return [];
@@ -62,9 +64,7 @@ export async function findHeldOut(world: EvaluationWorld, runs: readonly StoredR
     const read = ((await Array.fromAsync(world.readPart(plan, { test: set }))) as ScoredRow[]).slice(0, limit);
     const rows = read.filter((row) => toExpectedAnswer(row) !== null);
     if (rows.length === 0) continue;
-    const others = finished
-      .filter((run) => !isAlike(run))
-      .map(({ record }) => `${toRunId(record)} has other held-out rows and is left out`);
+    const others = ordered.filter((run) => !isAlike(run)).map(({ record }) => `${toRunId(record)} has other held-out rows and is left out`);
     const cut = read.length < part.rows ? [`only the first ${read.length} of ${part.rows} rows were answered`] : [];
     const textless = read.length - rows.length;
     heldOut.push({
@@ -76,7 +76,7 @@ export async function findHeldOut(world: EvaluationWorld, runs: readonly StoredR
       expected: rows.map((row) => toExpectedAnswer(row)!),
       majority: facts.majority,
       entrants: toEntrants(
-        finished.filter(isAlike).map((run) => toContender(world, run)),
+        ordered.filter(isAlike).map((run) => toContender(world, run)),
         rows,
       ),
       notes: [

@@ -19,7 +19,7 @@ const asking = { task: 'classification', prompt: null, labels: ['no', 'yes'], ge
 
 function createWorld(settings: Partial<ServiceSettings> = {}): { world: AnswerWorld; service: AnsweringService; answerer: Answerer } {
   const service = createAnsweringService({ say: (row) => toRead(row), ...settings });
-  const model = service.provider.baseModel!({ base: 'base' });
+  const model = service.provider.baseModel!({ base: 'base' }, context);
   return { world: { store: openEmptyStore(), context }, service, answerer: { provider: service.provider, model, asking } };
 }
 
@@ -72,7 +72,7 @@ test('a service that leaves a row without an answer is told of; the other answer
   service.dumb.add(1);
   await expect(answerRows(world, answerer, { questions })).rejects.toMatchObject({
     code: 'response-invalid',
-    message: 'base: expected 3 answers, found 2',
+    message: 'the model base of a service: expected 3 answers, found 2',
   });
   await answerRows(world, answerer, { questions });
   expect(service.asked.map(({ row }) => toRead(row))).toEqual(['a', 'b', 'c', 'b']);

@@ -24,7 +24,7 @@ export interface AnsweringService {
 
 export interface ServiceSettings {
   readonly id?: string;
-  readonly kind?: ModelRef['kind'];
+  readonly kind?: 'endpoint' | 'folder';
   /** Dollars of a row, and of a token of an answer; null: nobody knows; `free`: answers cost nothing. */
   readonly price?: { readonly row: number; readonly token: number } | null | 'free';
   /** What a model says; `tuned` is false of the base model. */

@@ -19,12 +19,12 @@ test('models on this machine and of a service stand in one comparison, on the sa
   expect(comparison).toMatchObject({ measure: 'accuracy', reference: 'most frequent label', rows: 12, notes: [] });
   expect(comparison!.candidates.map(({ name, run, measures }) => [name, run, measures.accuracy])).toEqual([
     ['most frequent label', null, 8 / 12],
-    ['base of paid', null, 4 / 12],
     ['untrained head of laptop', null, 4 / 12],
-    ['paid', 'small/paid', 1],
+    ['base of paid', null, 4 / 12],
     ['laptop', 'small/laptop', 1],
+    ['paid', 'small/paid', 1],
   ]);
-  const [, base, , tuned, laptop] = comparison!.candidates;
+  const [, , base, laptop, tuned] = comparison!.candidates;
   expect(laptop).toMatchObject({ cost: 0 });
   expect(base!.cost).toBeCloseTo(12 * (0.001 + 2 * 0.0001), 9); // two tokens an answer
   expect(tuned!.cost).toBeCloseTo(1 + 12 * 0.0012, 9);
@@ -68,8 +68,19 @@ test('runs that begin with the same model share it', async () => {
   const targets = { a: { provider: 'paid', model: 'same' }, b: { provider: 'paid', model: 'same', options: { other: true } } };
   const { orchestrator } = await runSmallJob([paid.provider], { targets });
   const [comparison] = await orchestrator.evaluate('small', { maxUsd: 1 });
-  expect(comparison!.candidates.map(({ name }) => name)).toEqual(['most frequent label', 'base of b and a', 'b', 'a']);
+  expect(comparison!.candidates.map(({ name }) => name)).toEqual(['most frequent label', 'base of a and b', 'a', 'b']);
   expect(paid.asked).toHaveLength(36);
+});
+
+test('rows that stand in two held-out sets are reckoned and asked once', async () => {
+  const paid = createAnsweringService({ say: right });
+  const data = { train: './train.jsonl', test: { one: './test.jsonl', other: './test.jsonl' } };
+  const { orchestrator } = await runSmallJob([paid.provider], { data });
+  expect(await orchestrator.estimate('small')).toMatchObject({ low: expect.closeTo(24 * 0.001, 9) as number });
+  const comparisons = await orchestrator.evaluate('small', { maxUsd: 0.264 });
+  expect(comparisons.map(({ set }) => set)).toEqual(['one', 'other']);
+  expect(comparisons[1]!.candidates).toEqual(comparisons[0]!.candidates);
+  expect(paid.asked).toHaveLength(24);
 });
 
 test('another prompt, another setting: asked again', async () => {
@@ -134,6 +145,7 @@ test('conversations are scored by the very text of their last answer', async () 
   const [answer] = await orchestrator.run('small/paid').predict([{ text: 'question 77' }], { maxUsd: 1 });
   expect(answer).toMatchObject({ answer: ' Answer 77\n' });
   expect(answer).not.toHaveProperty('label');
+  expect(paid.asked.at(-1)!.row).toMatchObject({ messages: [{ role: 'user', content: 'question 77' }] });
 });
 
 test('preferences are not scored', async () => {
