@@ -136,7 +136,10 @@ export const commands: readonly CommandEntry[] = [
   {
     usage: 'sandbox',
     summary: 'start a stand-in of the hosted services on this machine; print the variables to set; costs nothing',
-    options: [['--port <port>', 'where it listens (default: a free one)']],
+    options: [
+      ['--port <port>', 'where it listens (default: a free one)'],
+      ['--base-model <folder>', 'the model that its jobs train classifiers from'],
+    ],
     load: async () => (await import('./commands/sandbox.ts')).sandbox,
   },
   {

@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** The time that a sandbox lives in. */
 export interface Clock {
+  /** Whether it moves by steps alone. */
+  readonly isStepped: boolean;
   nowMs(): number;
   /** Puts the clock forward. */
   step(ms: number): void;
@@ -13,6 +15,7 @@ export interface Clock {
 export function createRealClock(now: () => Date): Clock {
   let aheadMs = 0;
   return {
+    isStepped: false,
     nowMs: () => now().getTime() + aheadMs,
     step: (ms) => void (aheadMs += ms),
     wait: async (ms) => await sleep(ms, undefined, { ref: false }),
@@ -24,6 +27,7 @@ export function createSteppedClock(start: Date): Clock {
   let nowMs = start.getTime();
   let waiting: { readonly untilMs: number; readonly resolve: () => void }[] = [];
   return {
+    isStepped: true,
     nowMs: () => nowMs,
     step(ms) {
       nowMs += ms;

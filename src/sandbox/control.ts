@@ -1,6 +1,7 @@
 import { refuse, toAnswer, type Answer } from './answer.ts';
 import { toAccount } from './account.ts';
 import type { FaultPlans } from './faults.ts';
+import { addHubNoise } from './hub/noise-hub-jobs.ts';
 import { addNoiseJobs } from './noise-jobs.ts';
 import type { ownSchemas } from './own-schemas.ts';
 import type { Service } from './service.ts';
@@ -25,7 +26,7 @@ export function answerControl({ service, world, route, body, validator }: Contro
   };
   switch (route) {
     case 'GET /sandbox/account':
-      return toAnswer(toAccount(world, service.clock.nowMs()));
+      return toAnswer(toAccount(service, world));
     case 'PUT /sandbox/faults':
       check('Faults');
       setFaults(world, body as FaultPlans);
@@ -53,4 +54,5 @@ export function setFaults(world: World, faults: FaultPlans): void {
 export function setSettings(world: World, settings: Partial<Settings>, nowMs: number): void {
   world.settings = { ...world.settings, ...settings };
   addNoiseJobs(world, nowMs);
+  addHubNoise(world, nowMs);
 }

@@ -29,6 +29,17 @@ export function findDoor({ pathname, searchParams }: URL): Door {
 }
 
 const keyPattern = /^sk-sandbox-[\w-]{1,100}$/;
+const tokenPattern = /^hf_sandbox_[\w-]{1,100}$/;
+
+/** Whether a text is a token of the Hub that the sandbox takes. */
+export function isHubToken(text: string): boolean {
+  return tokenPattern.test(text);
+}
+
+/** The account that a key, or a token of the Hub, opens: the same for both. */
+export function toAccountName(key: string): string {
+  return key.replace(/^(?:sk-sandbox-|hf_sandbox_)/, '');
+}
 
 /** The API key of a request. A key of another form is refused, so that a real one sent here by mistake is noticed. */
 export function readKey(headers: IncomingHttpHeaders, dialect: Dialect['id'] | null): string {
@@ -38,6 +49,7 @@ export function readKey(headers: IncomingHttpHeaders, dialect: Dialect['id'] | n
     const message = "You didn't provide an API key. The sandbox takes keys of the form sk-sandbox-NAME, each of them an account.";
     return refuse(401, message, { code: 'missing_api_key' });
   }
+  if (dialect === null && isHubToken(key)) return key;
   if (!keyPattern.test(key))
     return refuse(401, 'Incorrect API key provided. The sandbox takes keys of the form sk-sandbox-NAME.', { code: 'invalid_api_key' });
   return key;

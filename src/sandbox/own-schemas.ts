@@ -1,3 +1,4 @@
+import { hubSchemas } from './hub/hub-schemas.ts';
 import { faultTypes, requestKinds } from './faults.ts';
 import { refusals } from './settings.ts';
 
@@ -85,14 +86,18 @@ const settings = {
       properties: { code: { type: 'string' }, message: { type: 'string' } },
     }),
     blockModel: { type: 'boolean' },
+    hiddenFailure: { type: 'boolean' },
     noiseJobs: { type: 'integer', minimum: 0, maximum: 1000 },
   },
 };
 
 export const ownSchemas = {
+  ...hubSchemas,
   ChatRequest: chatRequest,
   DeployRequest: deployRequest,
   Faults: { ...closed, properties: Object.fromEntries(requestKinds.map((kind) => [kind, { type: 'array', items: fault }])) },
   Settings: settings,
   Step: { ...closed, required: ['ms'], properties: { ms: milliseconds } },
 };
+
+export type OwnSchemaName = keyof typeof ownSchemas;

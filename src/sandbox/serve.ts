@@ -3,18 +3,21 @@ import { refuse, toFaultAnswer, toRefusalAnswer, type Answer } from './answer.ts
 import type { Call } from './call.ts';
 import { answerControl } from './control.ts';
 import { findDoor, readKey } from './door.ts';
-import { answerWithFault, send, type Fault, type RequestKind } from './faults.ts';
+import { answerWithFault, send } from './faults.ts';
 import { handleCall } from './handle-call.ts';
+import { isHubPath, serveHub } from './hub/serve-hub.ts';
+import { noteRequest } from './note-request.ts';
 import { readBody, type Body } from './read-body.ts';
 import { findRoute } from './routes.ts';
 import { loadValidator, type Validator } from './validator.ts';
 import type { Service } from './service.ts';
-import type { World } from './world.ts';
 
 /** Answers one request. */
 export async function serve(service: Service, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const [body, validator] = await Promise.all([readBody(request), loadValidator()]);
   try {
+    const { pathname } = new URL(request.url ?? '/', service.url);
+    if (isHubPath(pathname)) return await serveHub(service, request, response);
+    const [body, validator] = await Promise.all([readBody(request), loadValidator()]);
     await answer({ service, request, body, validator }, response);
   } catch (error) {
     send(response, toRefusalAnswer(error) ?? toFaultAnswer(error));
@@ -40,9 +43,8 @@ async function answer({ service, request, body, validator }: Asked, response: Se
   const found = findRoute(routes, method, path);
   if (found === null) return refuse(404, `Invalid URL (${method} ${url.pathname})`, { code: 'unknown_url' });
   const { route, params } = found;
-  const fault = takeFault(world, route.kind);
   const { clock, pageSize } = service;
-  world.requests.push({ at: new Date(clock.nowMs()).toISOString(), kind: route.kind, fault: fault?.type ?? null });
+  const fault = noteRequest(world, route.kind, clock.nowMs());
   response.setHeader('x-request-id', world.nextId('req_'));
   const commit = (): Answer => {
     const call: Call = {
@@ -59,10 +61,4 @@ async function answer({ service, request, body, validator }: Asked, response: Se
     return handleCall(call, { route, body, validator });
   };
   await answerWithFault({ fault, commit, clock }, response);
-}
-
-function takeFault(world: World, kind: RequestKind): Fault | null {
-  const index = world.used[kind] ?? 0;
-  world.used[kind] = index + 1;
-  return world.faults[kind]?.[index] ?? null;
 }

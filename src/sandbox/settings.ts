@@ -12,6 +12,8 @@ export interface Settings {
   readonly jobError: { readonly code: string; readonly message: string } | null;
   /** Jobs succeed without a model, as when a safety check blocks it. */
   readonly blockModel: boolean;
+  /** At the Hub: jobs fail and say that they have ended well, with a traceback in their log and no model. */
+  readonly hiddenFailure: boolean;
   /** So many jobs of other people stand in the list; they run for ever and cost nothing. */
   readonly noiseJobs: number;
 }
@@ -23,6 +25,7 @@ export const defaultSettings: Settings = {
   refuse: null,
   jobError: null,
   blockModel: false,
+  hiddenFailure: false,
   noiseJobs: 0,
 };
 

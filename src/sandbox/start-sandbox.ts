@@ -1,10 +1,13 @@
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { toAccount, type Account } from './account.ts';
 import { createRealClock, createSteppedClock } from './clock.ts';
 import { setFaults, setSettings } from './control.ts';
+import { toAccountName } from './door.ts';
 import type { FaultPlans } from './faults.ts';
+import { serveStorage } from './hub/serve-storage.ts';
+import type { TrainModel } from './hub/train-model.ts';
 import { serve } from './serve.ts';
 import type { Service } from './service.ts';
 import type { Settings } from './settings.ts';
@@ -24,14 +27,23 @@ export interface SandboxOptions {
   readonly settings?: Partial<Settings>;
   /** Most items of a page (default 100). */
   readonly pageSize?: number;
+  /** Trains the classifiers of the Hub's jobs; absent: those jobs fail. */
+  readonly trainModel?: TrainModel;
 }
 
 /** A running sandbox. Keys are optional: without one the account of `env` is meant. */
 export interface Sandbox extends AsyncDisposable {
   /** `http://127.0.0.1:PORT`. */
   readonly url: string;
-  /** What the official client of OpenAI reads. */
-  readonly env: { readonly OPENAI_BASE_URL: string; readonly OPENAI_API_KEY: string };
+  /** Another origin, where the Hub's large files lie. */
+  readonly storageUrl: string;
+  /** What the official clients of OpenAI and of the Hub read. */
+  readonly env: {
+    readonly OPENAI_BASE_URL: string;
+    readonly OPENAI_API_KEY: string;
+    readonly HF_ENDPOINT: string;
+    readonly HF_TOKEN: string;
+  };
   /** What the official client reads for Azure. */
   readonly azureEnv: { readonly AZURE_OPENAI_ENDPOINT: string; readonly AZURE_OPENAI_API_KEY: string };
   /** Puts the clock forward. */
@@ -44,30 +56,32 @@ export interface Sandbox extends AsyncDisposable {
 }
 
 const ownKey = 'sk-sandbox-rehearsal';
+const ownToken = 'hf_sandbox_rehearsal';
 
-/** Starts a stand-in of the OpenAI API, and of Azure's, on the loopback interface. It keeps nothing on disk. */
+/** Starts a stand-in of the OpenAI API, of Azure's, and of the Hugging Face Hub with its jobs on the loopback interface. It keeps nothing on disk. */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
-  const service = createService(options);
-  const server = createServer((request, response) => {
-    serve(service, request, response).catch(() => response.destroy());
+  const [server, storage] = [createServer(), createServer()];
+  const storageUrl = await listen(storage, 0);
+  const url = await listen(server, options.port ?? 0).catch((error: unknown) => {
+    storage.close();
+    throw error;
   });
-  server.listen(options.port ?? 0, '127.0.0.1');
-  await once(server, 'listening');
-  const url = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+  const closing = new AbortController();
+  const service = createService(options, { url, storageUrl, signal: closing.signal });
+  server.on('request', (request, response) => void serve(service, request, response).catch(() => response.destroy()));
+  storage.on('request', (request, response) => void serveStorage(service, request, response).catch(() => response.destroy()));
   const close = async (): Promise<void> => {
-    if (!server.listening) return;
-    const closed = once(server, 'close');
-    server.close();
-    server.closeAllConnections();
-    await closed;
+    closing.abort();
+    await Promise.all([server, storage].map(closeServer));
   };
   const { clock, findWorld } = service;
   return {
     url,
-    env: { OPENAI_BASE_URL: `${url}/v1`, OPENAI_API_KEY: ownKey },
+    storageUrl,
+    env: { OPENAI_BASE_URL: `${url}/v1`, OPENAI_API_KEY: ownKey, HF_ENDPOINT: url, HF_TOKEN: ownToken },
     azureEnv: { AZURE_OPENAI_ENDPOINT: url, AZURE_OPENAI_API_KEY: ownKey },
     step: (ms) => clock.step(ms),
-    account: (apiKey = ownKey) => toAccount(findWorld(apiKey), clock.nowMs()),
+    account: (apiKey = ownKey) => toAccount(service, findWorld(apiKey)),
     setFaults: (faults, apiKey = ownKey) => setFaults(findWorld(apiKey), faults),
     setSettings: (settings, apiKey = ownKey) => setSettings(findWorld(apiKey), settings, clock.nowMs()),
     close,
@@ -75,17 +89,33 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   };
 }
 
-function createService(options: SandboxOptions): Service {
-  const { now = () => new Date(), seed = randomInt(2 ** 31), faults = {}, settings = {}, pageSize = 100 } = options;
+/** Its address. @throws the system's error where the port is taken */
+async function listen(server: Server, port: number): Promise<string> {
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  return `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+}
+
+async function closeServer(server: Server): Promise<void> {
+  if (!server.listening) return;
+  const closed = once(server, 'close');
+  server.close();
+  server.closeAllConnections();
+  await closed;
+}
+
+function createService(options: SandboxOptions, own: Pick<Service, 'url' | 'storageUrl' | 'signal'>): Service {
+  const { now = () => new Date(), seed = randomInt(2 ** 31), faults = {}, settings = {}, pageSize = 100, trainModel = null } = options;
   const clock = options.clock === 'stepped' ? createSteppedClock(now()) : createRealClock(now);
   const worlds = new Map<string, World>();
-  const findWorld = (apiKey: string): World => {
-    const found = worlds.get(apiKey);
+  const findWorld = (key: string): World => {
+    const name = toAccountName(key);
+    const found = worlds.get(name);
     if (found !== undefined) return found;
-    const world = createWorld(apiKey.replace('sk-sandbox-', ''), seed, faults);
+    const world = createWorld(name, seed, faults);
     setSettings(world, settings, clock.nowMs());
-    worlds.set(apiKey, world);
+    worlds.set(name, world);
     return world;
   };
-  return { clock, pageSize, findWorld };
+  return { ...own, clock, pageSize, trainModel, findWorld, peekWorld: (name) => worlds.get(name) };
 }

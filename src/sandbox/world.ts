@@ -1,6 +1,8 @@
 import { toStreamKey, toUint32 } from '../random.ts';
 import type { Dialect, JobStatus } from './dialect.ts';
 import type { FaultPlans, RequestKind } from './faults.ts';
+import type { Stage } from './hub/hub-job.ts';
+import { createHubWorld, type HubWorld } from './hub/hub-world.ts';
 import type { Hyperparameters } from './hyperparameters.ts';
 import type { Predictor } from './predictor.ts';
 import { defaultSettings, type Settings } from './settings.ts';
@@ -18,7 +20,27 @@ export type BillEntry =
     }
   | { readonly kind: 'deployment'; readonly at: string; readonly deployment: string; readonly model: string; readonly sku: string }
   /** A deployment has ended; its hours are charged, begun ones whole. None are on the developer tier. */
-  | { readonly kind: 'deployment-end'; readonly at: string; readonly deployment: string; readonly hours: number };
+  | { readonly kind: 'deployment-end'; readonly at: string; readonly deployment: string; readonly hours: number }
+  /** A job of the Hub was created; what it costs, its end tells. */
+  | {
+      readonly kind: 'hub-job';
+      readonly at: string;
+      readonly job: string;
+      readonly flavor: string;
+      readonly labels: Readonly<Record<string, string>>;
+      readonly environment: Readonly<Record<string, string>>;
+    }
+  | {
+      readonly kind: 'hub-job-end';
+      readonly at: string;
+      readonly job: string;
+      readonly stage: Stage;
+      /** That its machine ran. */
+      readonly seconds: number;
+      readonly usd: number;
+      /** Whether a training had begun in it. */
+      readonly trained: boolean;
+    };
 
 /** By what the client can find its job again. */
 interface Handles {
@@ -150,6 +172,7 @@ export interface World {
   readonly jobs: Job[];
   readonly models: Map<string, TunedModel>;
   readonly deployments: Map<string, Deployment>;
+  readonly hub: HubWorld;
   settings: Settings;
   faults: FaultPlans;
   used: Partial<Record<RequestKind, number>>;
@@ -175,6 +198,7 @@ export function createWorld(name: string, seed: number, faults: FaultPlans): Wor
     jobs: [],
     models: new Map(),
     deployments: new Map(),
+    hub: createHubWorld(),
     settings: defaultSettings,
     faults,
     used: {},

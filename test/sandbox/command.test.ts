@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import OpenAI from 'openai';
+import { whoAmI } from '@huggingface/hub';
 import { expect, onTestFinished, test } from 'vitest';
 import { runCli, startCli } from '../cli/run-cli.ts';
 import { createJob } from './sandbox-world.ts';
@@ -20,10 +21,11 @@ async function start(...flags: string[]): Promise<{ line: string; stop: () => Pr
 test('`sandbox --json` prints one line with what to set, answers, and ends with Ctrl-C', async () => {
   const { line, stop } = await start('--json');
   const { env } = JSON.parse(line) as { env: Record<string, string> };
-  expect(Object.keys(env)).toEqual(['OPENAI_BASE_URL', 'OPENAI_API_KEY']);
+  expect(Object.keys(env)).toEqual(['OPENAI_BASE_URL', 'OPENAI_API_KEY', 'HF_ENDPOINT', 'HF_TOKEN']);
   expect(env['OPENAI_BASE_URL']).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/v1$/);
   const client = new OpenAI({ baseURL: env['OPENAI_BASE_URL'], apiKey: env['OPENAI_API_KEY'], maxRetries: 0 });
   expect(await createJob(client)).toMatchObject({ status: 'validating_files' });
+  expect(await whoAmI({ hubUrl: env['HF_ENDPOINT'] ?? '', accessToken: env['HF_TOKEN'] ?? '' })).toMatchObject({ name: 'rehearsal' });
   expect(await stop()).toMatchObject({ status: 0, stdout: `${line}\n` });
 });
 
@@ -39,4 +41,8 @@ test('a port that is no port, or taken, is refused', async () => {
   const port = /:(\d+)\//.exec(line)![1]!;
   expect(await runCli('sandbox', '--port', port)).toMatchObject({ status: 69, stderr: expect.stringContaining(`port ${port}`) });
   await stop();
+});
+
+test('a base model that is no folder with a model is refused', async () => {
+  expect(await runCli('sandbox', '--base-model', 'nowhere')).toMatchObject({ status: 66, stderr: expect.stringContaining('--base-model') });
 });

@@ -19,7 +19,8 @@ export function createBranch(call: HubCall): Answer {
   if (repo.branches.has(branch) && body.overwrite !== true) refuseHub(409, 'Reference already exists');
   const start = body.startingPoint ?? mainBranch;
   const commit = findCommit(repo, start) ?? refuseHub(404, `Invalid rev id: ${start}`, { code: 'RevisionNotFound' });
-  if (body.emptyBranch === true) addCommit(call.world, repo, { branch, title: 'initial commit', message: '', nowMs: call.nowMs, tree: new Map() });
+  if (body.emptyBranch === true)
+    addCommit(call.world, repo, { branch, title: 'initial commit', message: '', nowMs: call.nowMs, tree: new Map() });
   else repo.branches.set(branch, commit.oid);
   return toAnswer({ success: true });
 }

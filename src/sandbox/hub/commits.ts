@@ -33,7 +33,9 @@ export function commit(call: HubCall): Answer {
 
 function readLines(call: HubCall): CommitLine[] {
   const lines = call.body.toString('utf8').split('\n');
-  return lines.filter((line) => line.trim() !== '').map((line) => parseHubBody<CommitLine>({ ...call, body: Buffer.from(line) }, 'HubCommitLine'));
+  return lines
+    .filter((line) => line.trim() !== '')
+    .map((line) => parseHubBody<CommitLine>({ ...call, body: Buffer.from(line) }, 'HubCommitLine'));
 }
 
 function apply({ world }: HubCall, tree: Map<string, RepoFile>, { key, value }: CommitLine): void {
@@ -45,7 +47,9 @@ function apply({ world }: HubCall, tree: Map<string, RepoFile>, { key, value }: 
     case 'lfsFile': {
       const bytes = world.hub.objects.get(value.oid);
       if (bytes === undefined)
-        return refuseHub(400, 'Your push was rejected because an LFS pointer pointed to a file that does not exist', { more: { path: value.path } });
+        return refuseHub(400, 'Your push was rejected because an LFS pointer pointed to a file that does not exist', {
+          more: { path: value.path },
+        });
       if (value.size !== undefined && value.size !== bytes.length) refuseHub(400, 'The size of an LFS file is not that of its upload');
       return void tree.set(toSafePath(value.path), toLfsFile(bytes));
     }

@@ -1,5 +1,6 @@
 import type { Service } from '../service.ts';
 import type { World } from '../world.ts';
+import { isHubToken } from '../door.ts';
 import { findBaseRepo } from './base-models.ts';
 import type { HubCall } from './hub-call.ts';
 import { refuseHub } from './hub-error.ts';
@@ -15,7 +16,7 @@ interface RepoName {
 /** The repository that the path names, where the account may read it. */
 export function findRepo(call: HubCall): Repo {
   const repo = findReadableRepo(call.service, call.world, toRepoName(call));
-  return repo ?? refuseHub(404, 'Repository not found', { code: 'RepoNotFound' });
+  return repo ?? refuseHub(call.isAnonymous ? 401 : 404, 'Repository not found', { code: 'RepoNotFound' });
 }
 
 /** The same where the account may write to it. */
@@ -38,6 +39,11 @@ export function findReadableRepo(service: Service, world: World, { type, name }:
   const other = service.peekWorld(name.split('/')[0] ?? '')?.hub.repos.get(key);
   if (other !== undefined) return other.isPrivate ? null : other;
   return type === 'model' ? findBaseRepo(name) : null;
+}
+
+/** The account that a token opens; null where it opens none. */
+export function findOwnerOfToken(service: Service, token: string | undefined): World | null {
+  return token === undefined || !isHubToken(token) ? null : service.findWorld(token);
 }
 
 export function isOwnName(world: World, name: string): boolean {

@@ -9,6 +9,8 @@ import type { World } from '../world.ts';
 export interface HubCall {
   readonly service: Service;
   readonly world: World;
+  /** Whether the request shows no token; its account then owns nothing. */
+  readonly isAnonymous: boolean;
   readonly nowMs: number;
   readonly method: string;
   /** As it was sent, without the query. */
@@ -25,5 +27,7 @@ export interface HubRoute {
   readonly methods: readonly string[];
   readonly pattern: RegExp;
   readonly kind: RequestKind;
+  /** Whether it answers to those who show no token. */
+  readonly isPublic?: boolean;
   handle(call: HubCall): Answer | Promise<Answer>;
 }

@@ -65,7 +65,7 @@ const task = {
     task: { enum: ['text-classification', 'sft', 'dpo'] },
     dataset: {
       type: 'object',
-      required: ['repo', 'revision', 'train'],
+      required: ['repo', 'revision', 'train', 'textColumn'],
       properties: {
         repo: text,
         revision: text,
@@ -73,11 +73,13 @@ const task = {
         validation: { anyOf: [text, { type: 'null' }] },
         textColumn: text,
         labelColumn: text,
+        pairColumn: text,
       },
     },
     labels: texts,
-    model: { anyOf: [text, { type: 'object', required: ['repo'], properties: { repo: text, revision: text } }] },
-    output: { type: 'object', required: ['repo'], properties: { repo: text, branch: text } },
+    maxLength: { type: 'integer', minimum: 1 },
+    model: { type: 'object', required: ['base'], properties: { base: text, revision: text } },
+    output: { type: 'object', required: ['repo'], properties: { repo: text } },
     parameters: { type: 'object' },
   },
 };
@@ -148,7 +150,10 @@ export const hubSchemas = {
       {
         ...closed,
         required: ['key', 'value'],
-        properties: { key: { enum: ['deletedFile', 'deletedFolder'] }, value: { ...closed, required: ['path'], properties: { path: text } } },
+        properties: {
+          key: { enum: ['deletedFile', 'deletedFolder'] },
+          value: { ...closed, required: ['path'], properties: { path: text } },
+        },
       },
     ],
   },

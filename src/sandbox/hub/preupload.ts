@@ -11,7 +11,8 @@ interface Announced {
 }
 
 /** Files that go to the storage whatever they hold. */
-const storedNames = /\.(?:7z|arrow|bin|ckpt|gz|h5|joblib|model|msgpack|npy|npz|onnx|parquet|pb|pickle|pkl|pt|pth|safetensors|tar|tgz|zip)$|tfevents/;
+const storedNames =
+  /\.(?:7z|arrow|bin|ckpt|gz|h5|joblib|model|msgpack|npy|npz|onnx|parquet|pb|pickle|pkl|pt|pth|safetensors|tar|tgz|zip)$|tfevents/;
 const mostRegularBytes = 10 * 2 ** 20;
 
 /** Says of each file whether it goes into the commit or to the storage. */
@@ -30,6 +31,11 @@ export function preupload(call: HubCall): Answer {
   });
 }
 
+/** Whether a file of this name goes to the storage whatever it holds. */
+export function isStoredName(path: string): boolean {
+  return storedNames.test(path);
+}
+
 function isStored({ path, size, sample }: Announced): boolean {
-  return storedNames.test(path) || size > mostRegularBytes || Buffer.from(sample, 'base64').includes(0);
+  return isStoredName(path) || size > mostRegularBytes || Buffer.from(sample, 'base64').includes(0);
 }

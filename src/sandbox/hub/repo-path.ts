@@ -13,6 +13,7 @@ export function decodeContent({ content, encoding }: EncodedFile): Buffer {
 /** A path as git takes it; refuses what would lead out of the repository. */
 export function toSafePath(path: string): string {
   const parts = path.split('/');
-  if (parts.some((part) => ['', '.', '..', '.git'].includes(part)) || path.includes('\0')) refuseHub(400, 'Invalid path in repo', { more: { path } });
+  if (parts.some((part) => ['', '.', '..', '.git'].includes(part)) || path.includes('\0'))
+    refuseHub(400, 'Invalid path in repo', { more: { path } });
   return path;
 }

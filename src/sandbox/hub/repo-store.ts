@@ -65,7 +65,7 @@ export function findCommit(repo: Repo, revision: string): Commit | null {
   return repo.commits.get(oid) ?? null;
 }
 
-/** How many commits a branch has. */
+/** The commits that led to a revision, newest first. */
 export function listCommits(repo: Repo, revision: string): Commit[] {
   const commits: Commit[] = [];
   for (let commit = findCommit(repo, revision); commit !== null; commit = commit.parent === null ? null : findCommit(repo, commit.parent))

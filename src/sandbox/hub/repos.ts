@@ -1,4 +1,5 @@
 import { toAnswer, type Answer } from '../answer.ts';
+import { toAccountId } from './account-id.ts';
 import { findRepo, findRevision, isOwnName } from './find-repo.ts';
 import type { HubCall } from './hub-call.ts';
 import { refuseHub } from './hub-error.ts';
@@ -19,7 +20,7 @@ interface RepoCreate {
 export function whoAmI({ world }: HubCall): Answer {
   return toAnswer({
     type: 'user',
-    id: toRepoKey('model', world.name),
+    id: toAccountId(world.name),
     name: world.name,
     fullname: world.name,
     canPay: true,

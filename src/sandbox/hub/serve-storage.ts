@@ -36,7 +36,10 @@ export async function serveStorage(service: Service, request: IncomingMessage, r
 
 const storageErrors: PlannedErrors = {
   failed: () => toStorageError(500, 'InternalError'),
-  limited: (seconds) => ({ ...toStorageError(503, 'SlowDown'), headers: { 'content-type': 'application/xml', 'retry-after': String(seconds) } }),
+  limited: (seconds) => ({
+    ...toStorageError(503, 'SlowDown'),
+    headers: { 'content-type': 'application/xml', 'retry-after': String(seconds) },
+  }),
 };
 
 function toStorageError(status: number, code: string): Answer {
@@ -47,7 +50,7 @@ function findLeak({ method, headers }: IncomingMessage, url: URL): Omit<Leak, 'a
   const request = `${method} ${url.pathname}`;
   if (headers.authorization !== undefined) return { request, where: 'authorization' };
   if (headers.cookie !== undefined) return { request, where: 'cookie' };
-  return url.href.includes('hf_') ? { request, where: 'url' } : null;
+  return url.search.includes('hf_') ? { request, where: 'url' } : null;
 }
 
 function findGrant(world: World, url: URL, nowMs: number): Grant | null {

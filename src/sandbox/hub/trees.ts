@@ -21,7 +21,8 @@ export function listTree(call: HubCall): Answer {
   const folder = call.params['path'] === undefined ? '' : `${call.params['path']}/`;
   const isDeep = ['true', '1'].includes((call.query.get('recursive') ?? '').toLowerCase());
   const paths = [...commit.files.keys()].filter((path) => path.startsWith(folder)).sort();
-  if (paths.length === 0 && folder !== '') refuseHub(404, `${call.params['path']} does not exist on "${commit.oid}"`, { code: 'EntryNotFound' });
+  if (paths.length === 0 && folder !== '')
+    refuseHub(404, `${call.params['path']} does not exist on "${commit.oid}"`, { code: 'EntryNotFound' });
   const entries = new Map<string, TreeEntry>();
   for (const path of paths) {
     const parts = path.slice(folder.length).split('/');
@@ -39,7 +40,9 @@ export function listTree(call: HubCall): Answer {
 export function readPaths(call: HubCall): Answer {
   const commit = findRevision(call, findRepo(call));
   const { paths, expand = false } = parseHubBody<{ paths: readonly string[]; expand?: boolean }>(call, 'HubPaths');
-  return toAnswer(paths.flatMap((path) => findEntry(commit, path)).map((entry) => (expand ? { ...entry, lastCommit: toLastCommit(commit) } : entry)));
+  return toAnswer(
+    paths.flatMap((path) => findEntry(commit, path)).map((entry) => (expand ? { ...entry, lastCommit: toLastCommit(commit) } : entry)),
+  );
 }
 
 function findEntry(commit: Commit, path: string): TreeEntry[] {
