@@ -57,8 +57,8 @@ function collectLicences(): Plugin {
 
 function toPackageFolder(moduleId: string): string {
   let folder = dirname(moduleId.replaceAll('\0', ''));
-  // Some packages have further package.json files inside, with a "type" and no name.
-  while (!existsSync(join(folder, 'package.json')) || readPackage(folder).name === undefined) folder = dirname(folder);
+  // Some packages have further package.json files inside, with a "type" and no version.
+  while (!existsSync(join(folder, 'package.json')) || readPackage(folder).version === undefined) folder = dirname(folder);
   return folder;
 }
 

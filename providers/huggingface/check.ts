@@ -1,4 +1,5 @@
-import type { Check, Context } from '../../src/contract/provider.ts';
+import type { Context } from '../../src/contract/context.ts';
+import type { Check } from '../../src/contract/provider.ts';
 import { isFailure } from '../../src/failure.ts';
 import { openHub } from './client.ts';
 import { readAccount } from './namespace.ts';

@@ -1,4 +1,4 @@
-import type { Context } from '../../src/contract/provider.ts';
+import type { Context } from '../../src/contract/context.ts';
 import { Failure } from '../../src/failure.ts';
 import { openHub } from './client.ts';
 import { datasetName, modelName } from './names.ts';

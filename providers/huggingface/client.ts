@@ -1,4 +1,4 @@
-import type { Context } from '../../src/contract/provider.ts';
+import type { Context } from '../../src/contract/context.ts';
 import { Failure, isFailure } from '../../src/failure.ts';
 import {
   createFetch,

@@ -1,4 +1,5 @@
-import type { Context, JobRef } from '../../src/contract/provider.ts';
+import type { Context } from '../../src/contract/context.ts';
+import type { JobRef } from '../../src/contract/job.ts';
 import { Failure } from '../../src/failure.ts';
 
 const publicEndpoint = 'https://huggingface.co';

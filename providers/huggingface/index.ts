@@ -1,4 +1,5 @@
-import { defineProvider, type JobRef, type Provider } from '../../src/contract/provider.ts';
+import type { JobRef } from '../../src/contract/job.ts';
+import { defineProvider, type Provider } from '../../src/contract/provider.ts';
 import { check } from './check.ts';
 import type { HubCursor } from './cursor.ts';
 import { download } from './download.ts';

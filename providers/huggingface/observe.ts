@@ -1,5 +1,6 @@
 import type { Note } from '../../src/contract/note.ts';
-import type { ActualCost, Artifact, Attempt, JobRef, Observation } from '../../src/contract/provider.ts';
+import type { Attempt } from '../../src/contract/context.ts';
+import type { ActualCost, Artifact, JobRef, Observation } from '../../src/contract/job.ts';
 import { isTerminalPhase, type Phase, type Status } from '../../src/contract/status.ts';
 import { isFailure, failureKinds } from '../../src/failure.ts';
 import { openHub, type Hub } from './client.ts';

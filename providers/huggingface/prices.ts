@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Context } from '../../src/contract/provider.ts';
+import type { Context } from '../../src/contract/context.ts';
 import { isFailure } from '../../src/failure.ts';
 import type { Hub } from './client.ts';
 import { parseAnswer } from './jobs-api.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Note } from '../../src/contract/note.ts';
-import type { Context } from '../../src/contract/provider.ts';
+import type { Context } from '../../src/contract/context.ts';
 import { toAnswerFailure } from './answer-failure.ts';
 import { openHub } from './client.ts';
 import { followLog, toLastLines, toNewLines, type LogCursor, type LogLine } from './follow-log.ts';

@@ -1,4 +1,5 @@
-import type { Context, JobRef } from '../../src/contract/provider.ts';
+import type { Context } from '../../src/contract/context.ts';
+import type { JobRef } from '../../src/contract/job.ts';
 import { isTerminalPhase } from '../../src/contract/status.ts';
 import { openHub } from './client.ts';
 import { parsePlace } from './endpoint.ts';

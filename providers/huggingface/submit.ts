@@ -1,4 +1,6 @@
-import { SubmitFailure, type Attempt, type JobRef } from '../../src/contract/provider.ts';
+import type { Attempt } from '../../src/contract/context.ts';
+import type { JobRef } from '../../src/contract/job.ts';
+import { SubmitFailure } from '../../src/contract/submit-failure.ts';
 import { Failure, isFailure } from '../../src/failure.ts';
 import { toSendOutcome } from '../../src/http.ts';
 import type { RunKey } from '../../src/spec/run-key.ts';

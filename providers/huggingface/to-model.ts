@@ -1,4 +1,5 @@
-import type { Context, RepositoryModel } from '../../src/contract/provider.ts';
+import type { Context } from '../../src/contract/context.ts';
+import type { RepositoryModel } from '../../src/contract/model.ts';
 import { Failure } from '../../src/failure.ts';
 import { toEndpoint } from './endpoint.ts';
 

@@ -1,4 +1,4 @@
-import type { Context } from '../../src/contract/provider.ts';
+import type { Context } from '../../src/contract/context.ts';
 import { Failure } from '../../src/failure.ts';
 import type { Secret } from '../../src/http.ts';
 import { openClient } from './client.ts';

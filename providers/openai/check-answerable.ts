@@ -1,4 +1,6 @@
-import type { Context, EndpointModel, ModelRef, PredictionRow, PromptRow } from '../../src/contract/provider.ts';
+import type { Context } from '../../src/contract/context.ts';
+import type { EndpointModel, ModelRef } from '../../src/contract/model.ts';
+import type { PredictionRow, PromptRow } from '../../src/contract/prediction.ts';
 import { toModelName } from '../../src/contract/to-model-name.ts';
 import { Failure } from '../../src/failure.ts';
 import { checkPlace } from './check-place.ts';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { Check, Context } from '../../src/contract/provider.ts';
+import type { Context } from '../../src/contract/context.ts';
+import type { Check } from '../../src/contract/provider.ts';
 import { isFailure } from '../../src/failure.ts';
 import { callService } from './call-service.ts';
 import { toSecrets, type Dialect } from './dialect.ts';

@@ -1,5 +1,5 @@
 import type OpenAI from 'openai';
-import type { Context } from '../../src/contract/provider.ts';
+import type { Context } from '../../src/contract/context.ts';
 import { Failure } from '../../src/failure.ts';
 import { createFetch, type FetchOptions, type Secret } from '../../src/http.ts';
 

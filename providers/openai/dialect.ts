@@ -1,6 +1,7 @@
 import type OpenAI from 'openai';
 import type { z } from 'zod';
-import type { Context, EndpointModel } from '../../src/contract/provider.ts';
+import type { Context } from '../../src/contract/context.ts';
+import type { EndpointModel } from '../../src/contract/model.ts';
 import type { Phase } from '../../src/contract/status.ts';
 import type { Secret } from '../../src/http.ts';
 import type { ClientOptions } from './client.ts';

@@ -1,4 +1,4 @@
-import type { ServiceEnd } from '../../src/contract/provider.ts';
+import type { ServiceEnd } from '../../src/contract/service.ts';
 import type { Dialect } from './dialect.ts';
 import ends from './ends.json' with { type: 'json' };
 

@@ -1,4 +1,5 @@
-import { SubmitFailure, type Context } from '../../src/contract/provider.ts';
+import type { Context } from '../../src/contract/context.ts';
+import { SubmitFailure } from '../../src/contract/submit-failure.ts';
 import { Failure, type FailureCode } from '../../src/failure.ts';
 import { createRedactor, toSendOutcome } from '../../src/http.ts';
 import { toSecrets, type Dialect } from './dialect.ts';

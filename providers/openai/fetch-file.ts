@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Context } from '../../src/contract/provider.ts';
+import type { Context } from '../../src/contract/context.ts';
 import { Failure, failureKinds, isFailure } from '../../src/failure.ts';
 import { writeWhole, type WrittenFile } from '../../src/write-whole.ts';
 import { callService } from './call-service.ts';

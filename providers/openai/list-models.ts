@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { Context, ServiceEnd, ServiceModel } from '../../src/contract/provider.ts';
+import type { Context } from '../../src/contract/context.ts';
+import type { ServiceEnd, ServiceModel } from '../../src/contract/service.ts';
 import { callService } from './call-service.ts';
 import type { Dialect } from './dialect.ts';
 import { isTunable, toEnd } from './ends.ts';

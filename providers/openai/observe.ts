@@ -1,6 +1,7 @@
 import type { Metric } from '../../src/contract/metric.ts';
 import type { Note } from '../../src/contract/note.ts';
-import type { ActualCost, Artifact, Context, JobRef, Observation, Progress } from '../../src/contract/provider.ts';
+import type { Context } from '../../src/contract/context.ts';
+import type { ActualCost, Artifact, JobRef, Observation, Progress } from '../../src/contract/job.ts';
 import { isTerminalPhase, type Status } from '../../src/contract/status.ts';
 import { failureKinds, isFailure } from '../../src/failure.ts';
 import { createRedactor } from '../../src/http.ts';

@@ -1,4 +1,6 @@
-import { defineProvider, type JobRef, type ModelRef, type Provider } from '../../src/contract/provider.ts';
+import type { JobRef } from '../../src/contract/job.ts';
+import type { ModelRef } from '../../src/contract/model.ts';
+import { defineProvider, type Provider } from '../../src/contract/provider.ts';
 import { check } from './check.ts';
 import type { OpenAICursor } from './cursor.ts';
 import type { Dialect } from './dialect.ts';

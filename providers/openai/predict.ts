@@ -1,13 +1,7 @@
 import type OpenAI from 'openai';
-import type {
-  Context,
-  EndpointModel,
-  ModelRef,
-  Prediction,
-  PredictionContext,
-  PredictionRow,
-  PromptRow,
-} from '../../src/contract/provider.ts';
+import type { Context, PredictionContext } from '../../src/contract/context.ts';
+import type { EndpointModel, ModelRef } from '../../src/contract/model.ts';
+import type { Prediction, PredictionRow, PromptRow } from '../../src/contract/prediction.ts';
 import { isFailure, type FailureCode } from '../../src/failure.ts';
 import { callService } from './call-service.ts';
 import { checkAnswerable } from './check-answerable.ts';

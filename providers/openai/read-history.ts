@@ -1,4 +1,4 @@
-import type { Context } from '../../src/contract/provider.ts';
+import type { Context } from '../../src/contract/context.ts';
 import { isFailure } from '../../src/failure.ts';
 import type { Dialect } from './dialect.ts';
 import { readPages, type WireItem } from './read-pages.ts';

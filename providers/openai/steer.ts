@@ -1,4 +1,5 @@
-import type { Context, JobRef } from '../../src/contract/provider.ts';
+import type { Context } from '../../src/contract/context.ts';
+import type { JobRef } from '../../src/contract/job.ts';
 import { isTerminalPhase, type Phase } from '../../src/contract/status.ts';
 import { callService } from './call-service.ts';
 import { checkPlace } from './check-place.ts';

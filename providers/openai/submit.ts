@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import { SubmitFailure, type Attempt, type Context, type JobRef } from '../../src/contract/provider.ts';
+import type { Attempt, Context } from '../../src/contract/context.ts';
+import type { JobRef } from '../../src/contract/job.ts';
+import { SubmitFailure } from '../../src/contract/submit-failure.ts';
 import { Failure, isFailure } from '../../src/failure.ts';
 import type { RunKey } from '../../src/spec/run-key.ts';
 import { callService } from './call-service.ts';

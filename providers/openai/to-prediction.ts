@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Prediction } from '../../src/contract/provider.ts';
+import type { Prediction } from '../../src/contract/prediction.ts';
 
 const anything = z.unknown().optional();
 

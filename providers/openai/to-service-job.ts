@@ -1,4 +1,5 @@
-import type { Context, ServiceEnd, ServiceJob } from '../../src/contract/provider.ts';
+import type { Context } from '../../src/contract/context.ts';
+import type { ServiceEnd, ServiceJob } from '../../src/contract/service.ts';
 import type { Dialect } from './dialect.ts';
 import { toTunedName, type Job } from './read-job.ts';
 import { toIsoTime } from './to-iso-time.ts';

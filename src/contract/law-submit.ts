@@ -1,7 +1,7 @@
 import { expectEqual, expectIsoTime, expectJson, expectThat, freezeDeep, inWorld, toLaw, toLiveSignal, toStored } from './law-checks.ts';
 import { look, makeReady, type Ready } from './law-ready.ts';
 import type { Law, LawSubject, LawWorld } from './law-subject.ts';
-import type { JobRef } from './provider.ts';
+import type { JobRef } from './job.ts';
 
 /** A key that no hash gives by chance. */
 const otherKey = 'z'.repeat(32);

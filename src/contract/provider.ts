@@ -1,144 +1,17 @@
 import type { DataFacts } from '../dataset/inspect.ts';
-import type { ChatMessage, Row } from '../dataset/row.ts';
-import { Failure, toFailureData, type FailureData } from '../failure.ts';
-import type { Secret } from '../http.ts';
 import type { RunKey } from '../spec/run-key.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
-import type { Metric } from './metric.ts';
+import type { Attempt, Context, DeploymentContext, PredictionContext, QuoteContext } from './context.ts';
+import type { JobRef, Observation } from './job.ts';
+import type { BaseModel, EndpointModel, FolderModel, ModelRef, RepositoryModel } from './model.ts';
 import type { Note } from './note.ts';
-import type { Phase, Status } from './status.ts';
-
-/** The thing at a provider that a run points to. */
-export interface JobRef {
-  readonly provider: string;
-  readonly id: string;
-  /** Endpoint, namespace, account or host. */
-  readonly place: string;
-  readonly attempt: number;
-  /** ISO 8601, UTC. */
-  readonly createdAt: string;
-  readonly url: string | null;
-}
-
-/** A target's model as the program found it. */
-export interface BaseModel {
-  /** Its name as the job wrote it, or the folder's path. */
-  readonly base: string;
-  /** What identifies its content, where that is known. */
-  readonly revision: string | null;
-  /** Tokens that it can read, where that is known. */
-  readonly maxLength: number | null;
-}
-
-/** A model that answers rows. */
-export type ModelRef = FolderModel | EndpointModel | RepositoryModel;
-
-/** A folder on this machine, tuned, or with a new head drawn from a seed. */
-export interface FolderModel {
-  readonly kind: 'folder';
-  /** Changes whenever an answer may: predictions are kept under it. */
-  readonly identity: string;
-  readonly path: string;
-  readonly labels: readonly string[];
-  /** Seeds the head where the folder has none for these labels. */
-  readonly seed: number;
-  readonly maxLength: number;
-}
-
-/** A model that a service answers with. */
-export interface EndpointModel {
-  readonly kind: 'endpoint';
-  /** Changes whenever an answer may: predictions are kept under it. */
-  readonly identity: string;
-  /** Where it is called: endpoint, namespace or account, as in the JobRef. */
-  readonly place: string;
-  /** What requests call it. */
-  readonly name: string;
-  /** The model that it was tuned from, which decides its price; its own name where it is none of ours. */
-  readonly base: string;
-}
-
-/** A model in a repository of a service: it answers once it has been brought to this machine (`download`). */
-export interface RepositoryModel {
-  readonly kind: 'repository';
-  /** Changes whenever an answer may: predictions are kept under it. */
-  readonly identity: string;
-  readonly place: string;
-  /** `owner/name`. */
-  readonly repository: string;
-  /** A commit, never a branch. */
-  readonly revision: string;
-  readonly labels: readonly string[];
-  readonly maxLength: number;
-}
-
-/** What a finished job left behind. */
-export interface Artifact {
-  readonly kind: ModelRef['kind'];
-  readonly uri: string;
-  readonly sha256: string | null;
-  readonly model: ModelRef;
-}
-
-export interface Progress {
-  readonly step: number;
-  readonly steps: number | null;
-  readonly epoch: number | null;
-  readonly etaSeconds: number | null;
-  readonly rowsPerSecond: number | null;
-  readonly loss: number | null;
-}
-
-/** What is new since the cursor. */
-export interface Observation<Cursor> {
-  readonly status: Status;
-  readonly progress: Progress | null;
-  readonly metrics: readonly Metric[];
-  readonly logs: readonly { readonly at: string; readonly text: string }[];
-  readonly artifacts: readonly Artifact[];
-  /** The step of the newest whole checkpoint, as far as this look tells. */
-  readonly checkpoint: number | null;
-  readonly notes: readonly Note[];
-  readonly failure: FailureData | null;
-  /** What the job has come to cost, once that is known. */
-  readonly cost?: ActualCost | null;
-  readonly startedAt: string | null;
-  readonly finishedAt: string | null;
-  readonly cursor: Cursor;
-  /** A sensible pause before the next look; null leaves it to the age of the run. */
-  readonly nextInMs: number | null;
-}
+import type { Prediction, PredictionRow } from './prediction.ts';
+import type { FetchedJob, ServiceEnd, ServiceJob, ServiceModel } from './service.ts';
+import type { Phase } from './status.ts';
 
 export interface Translation<Request> {
   readonly request: Request;
   readonly notes: readonly Note[];
-}
-
-/** What a provider may use. It reads no environment and no clock of its own. */
-export interface Context {
-  readonly signal: AbortSignal;
-  now(): Date;
-  /** Resolves after so many milliseconds, or rejects when the signal aborts. */
-  wait(ms: number): Promise<void>;
-  /** A setting of the user's by the name that the service's own tools give it, such as `OPENAI_BASE_URL`; null where there is none. */
-  setting(name: string): string | null;
-  /** The same for what must stay secret, such as `OPENAI_API_KEY`. */
-  credential(name: string): Secret | null;
-}
-
-/** The context of a price: the rows that would be sent. */
-export interface QuoteContext extends Context {
-  readonly facts: DataFacts;
-  /** The rows of one part, mapped and split. */
-  readRows(part: 'train' | 'validation'): AsyncIterable<Row>;
-}
-
-/** The context of one attempt to submit a run; `readRows` gives the rows as they were when the run was accepted. */
-export interface Attempt extends QuoteContext {
-  readonly key: RunKey;
-  readonly attempt: number;
-  /** The run's own folder, absolute; it exists from `prepare` on. */
-  readonly workDir: string;
 }
 
 /** What something will cost at most and at least. */
@@ -154,76 +27,6 @@ export interface Quote {
   readonly trainingTokens?: number;
 }
 
-export interface ActualCost {
-  readonly usd: number;
-  /** From what it was computed, with the price. */
-  readonly source: string;
-}
-
-/** How answers are generated; what is absent is the service's own choice. */
-export interface GenerationSettings {
-  readonly temperature?: number | undefined;
-  /** Most tokens of an answer. */
-  readonly maxTokens?: number | undefined;
-  readonly seed?: number | undefined;
-}
-
-export interface DeploymentContext extends Context {
-  /** The options of the target whose model it is. */
-  readonly options: Readonly<Record<string, unknown>>;
-}
-
-export interface PredictionContext extends Context {
-  readonly generation: GenerationSettings;
-  /** Rows that may be answered at once. */
-  readonly concurrency: number;
-}
-
-export interface Prediction {
-  readonly id: string;
-  /** The label of a classifier, or the text of a generated answer; null where there is none. */
-  readonly answer: string | null;
-  /** By label; null where the service gives none. */
-  readonly probabilities: Readonly<Record<string, number>> | null;
-  /** Natural logarithm of the whole answer's probability, where the service gives it. */
-  readonly logProbability?: number | null;
-  readonly truncated: boolean;
-  /** From sending the request to its whole answer. */
-  readonly latencyMs?: number | null;
-  readonly tokens?: { readonly input: number; readonly output: number } | null;
-}
-
-/** What is to be answered: the text of a classifier, or the messages of a chat model. */
-export type PredictionRow = TextRow | PromptRow;
-
-export interface TextRow {
-  readonly id: string;
-  readonly text: string;
-  readonly text2?: string;
-}
-
-export interface PromptRow {
-  readonly id: string;
-  readonly messages: readonly ChatMessage[];
-  readonly tools?: readonly unknown[];
-}
-
-/** Whether a submission was sent, for every way in which it can fail. `unknown`: it may have been. */
-export type Sent = 'no' | 'refused' | 'limited' | 'unknown';
-
-/** Thrown by `create`; everything else that it throws counts as `unknown`. */
-export class SubmitFailure extends Error {
-  readonly sent: Sent;
-  readonly failure: FailureData;
-
-  constructor(sent: Sent, failure: Failure | FailureData) {
-    super(failure.message, failure instanceof Failure ? { cause: failure } : undefined);
-    this.name = 'SubmitFailure';
-    this.sent = sent;
-    this.failure = failure instanceof Failure ? toFailureData(failure) : failure;
-  }
-}
-
 /** One thing that a provider needs, and whether it works here. */
 export interface Check {
   readonly name: string;
@@ -232,50 +35,6 @@ export interface Check {
   readonly found: string;
   /** How to get it, where it does not work. */
   readonly hint: string | null;
-}
-
-/** When a service ends a model, as far as anybody has said. */
-export interface ServiceEnd {
-  /** The day, ISO 8601. */
-  readonly date: string;
-  /** Who says so: a field of the service, or a page. */
-  readonly source: string;
-  /** The day on which that was read; null: just now, from the service itself. */
-  readonly asOf: string | null;
-}
-
-/** A model that a service lists: one that can be tuned, or one that was. */
-export interface ServiceModel {
-  readonly name: string;
-  readonly kind: 'base' | 'tuned';
-  readonly createdAt: string | null;
-  readonly end: ServiceEnd | null;
-}
-
-/** A job that a service keeps, whoever made it. */
-export interface ServiceJob {
-  readonly job: JobRef;
-  readonly status: Status;
-  readonly base: string;
-  /** The tuned model's name, once there is one. */
-  readonly model: string | null;
-  readonly end: ServiceEnd | null;
-}
-
-/** A file of a job at a service; null: it is gone there. */
-export type KeptFile = { readonly path: string; readonly sha256: string } | null;
-
-/** Everything worth keeping of one job. */
-export interface FetchedJob {
-  readonly job: ServiceJob;
-  /** The service's own record of the job, as it answered. */
-  readonly record: unknown;
-  readonly train: KeptFile;
-  readonly validation: KeptFile;
-  /** Files with results, as they are. */
-  readonly results: readonly { readonly id: string; readonly file: KeptFile }[];
-  /** What could not be had, in words. */
-  readonly missing: readonly string[];
 }
 
 /** A request that will be sent, for people; what only the service will know stands in angle brackets. */

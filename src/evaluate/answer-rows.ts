@@ -1,4 +1,5 @@
-import type { Context, Prediction, PredictionContext } from '../contract/provider.ts';
+import type { Context, PredictionContext } from '../contract/context.ts';
+import type { Prediction } from '../contract/prediction.ts';
 import { toModelName } from '../contract/to-model-name.ts';
 import { Failure } from '../failure.ts';
 import type { Store } from '../store/open-store.ts';

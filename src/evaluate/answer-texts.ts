@@ -1,4 +1,4 @@
-import type { Prediction } from '../contract/provider.ts';
+import type { Prediction } from '../contract/prediction.ts';
 import type { ClassificationRow } from '../dataset/row.ts';
 import { parseLabel } from '../dataset/to-chat.ts';
 import type { StoredRun } from '../run/run-store.ts';

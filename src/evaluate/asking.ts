@@ -1,4 +1,6 @@
-import type { GenerationSettings, ModelRef, Provider } from '../contract/provider.ts';
+import type { GenerationSettings } from '../contract/context.ts';
+import type { ModelRef } from '../contract/model.ts';
+import type { Provider } from '../contract/provider.ts';
 import type { RunPlan } from '../run/event.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 

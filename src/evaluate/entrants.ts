@@ -1,4 +1,5 @@
-import type { ModelRef, Provider } from '../contract/provider.ts';
+import type { ModelRef } from '../contract/model.ts';
+import type { Provider } from '../contract/provider.ts';
 import { toJsonHash } from '../spec/run-key.ts';
 import type { Answerer, Asking } from './asking.ts';
 import type { Candidate } from './compare.ts';

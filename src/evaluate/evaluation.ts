@@ -1,4 +1,5 @@
-import type { Context, Provider, Quote } from '../contract/provider.ts';
+import type { Context } from '../contract/context.ts';
+import type { Provider, Quote } from '../contract/provider.ts';
 import type { ClassificationRow } from '../dataset/row.ts';
 import { Failure } from '../failure.ts';
 import { findNewestRuns, isJobFile } from '../run/find-runs.ts';

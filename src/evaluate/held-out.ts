@@ -1,4 +1,5 @@
-import type { Context, Provider } from '../contract/provider.ts';
+import type { Context } from '../contract/context.ts';
+import type { Provider } from '../contract/provider.ts';
 import type { ChatRow, ClassificationRow, Row } from '../dataset/row.ts';
 import { toExpectedAnswer } from '../dataset/to-chat.ts';
 import { Failure } from '../failure.ts';

@@ -1,4 +1,5 @@
-import type { Context, Quote } from '../contract/provider.ts';
+import type { Context } from '../contract/context.ts';
+import type { Quote } from '../contract/provider.ts';
 import type { Store } from '../store/open-store.ts';
 import { toUnanswered } from './answer-rows.ts';
 import type { Answerer } from './asking.ts';

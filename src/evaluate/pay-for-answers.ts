@@ -1,4 +1,5 @@
-import type { Context, Quote } from '../contract/provider.ts';
+import type { Context } from '../contract/context.ts';
+import type { Quote } from '../contract/provider.ts';
 import { toModelName } from '../contract/to-model-name.ts';
 import { Failure } from '../failure.ts';
 import { reserve, settleCharge } from '../run/charges.ts';

@@ -1,4 +1,6 @@
-import type { Context, Prediction, Quote } from '../contract/provider.ts';
+import type { Context } from '../contract/context.ts';
+import type { Prediction } from '../contract/prediction.ts';
+import type { Quote } from '../contract/provider.ts';
 import { toPredictionContext } from './answer-rows.ts';
 import type { Answerer } from './asking.ts';
 import type { Question } from './to-question.ts';

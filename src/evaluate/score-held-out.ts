@@ -1,4 +1,4 @@
-import type { Prediction } from '../contract/provider.ts';
+import type { Prediction } from '../contract/prediction.ts';
 import { parseLabel } from '../dataset/to-chat.ts';
 import type { Store } from '../store/open-store.ts';
 import { toComparison, type Candidate, type Comparison } from './compare.ts';

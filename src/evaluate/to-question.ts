@@ -1,4 +1,4 @@
-import type { PredictionRow, PromptRow } from '../contract/provider.ts';
+import type { PredictionRow, PromptRow } from '../contract/prediction.ts';
 import type { ChatRow, ClassificationRow } from '../dataset/row.ts';
 import { chatVersion, toPrompt, toPromptMessages } from '../dataset/to-chat.ts';
 import { toJsonHash } from '../spec/run-key.ts';

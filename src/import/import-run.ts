@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import type { Context, Provider } from '../contract/provider.ts';
+import type { Context } from '../contract/context.ts';
+import type { Provider } from '../contract/provider.ts';
 import { isFailure, type FailureCode } from '../failure.ts';
 import { adoptJob } from '../run/adopt-job.ts';
 import { keepData } from '../run/data-store.ts';

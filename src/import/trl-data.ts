@@ -87,6 +87,7 @@ function readMixed(source: Source, at: SourcePath): string[] {
       split: readText(source, splitPath) ?? 'train',
       splitPath,
       endings,
+      usual: '.jsonl',
     };
     const found = readPart(source, part);
     notePart(source, part, { field: 'data.train', found });

@@ -1,4 +1,4 @@
-import type { JobRef } from '../contract/provider.ts';
+import type { JobRef } from '../contract/job.ts';
 import { toJsonHash } from '../spec/run-key.ts';
 import { advance } from './advance.ts';
 import type { Driver } from './driver.ts';

@@ -1,5 +1,7 @@
 import { mkdir } from 'node:fs/promises';
-import { SubmitFailure, type Attempt, type Provider } from '../contract/provider.ts';
+import type { Attempt } from '../contract/context.ts';
+import type { Provider } from '../contract/provider.ts';
+import { SubmitFailure } from '../contract/submit-failure.ts';
 import { Failure, toFailureData } from '../failure.ts';
 import { toJsonHash } from '../spec/run-key.ts';
 import type { RunEvent } from './event.ts';

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { DeploymentContext, EndpointModel, Provider } from '../contract/provider.ts';
+import type { DeploymentContext } from '../contract/context.ts';
+import type { EndpointModel } from '../contract/model.ts';
+import type { Provider } from '../contract/provider.ts';
 import { Failure } from '../failure.ts';
 import { releaseCharge, reserve, settleCharge } from './charges.ts';
 import type { Driver } from './driver.ts';

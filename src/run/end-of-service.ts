@@ -1,5 +1,6 @@
 import type { Note } from '../contract/note.ts';
-import type { Provider, ServiceEnd } from '../contract/provider.ts';
+import type { Provider } from '../contract/provider.ts';
+import type { ServiceEnd } from '../contract/service.ts';
 import type { RunRecord } from './fold.ts';
 
 const dayMs = 86_400_000;

@@ -1,4 +1,6 @@
-import type { ActualCost, Artifact, BaseModel, EndpointModel, JobRef, Quote } from '../contract/provider.ts';
+import type { ActualCost, Artifact, JobRef } from '../contract/job.ts';
+import type { BaseModel, EndpointModel } from '../contract/model.ts';
+import type { Quote } from '../contract/provider.ts';
 import type { Note } from '../contract/note.ts';
 import type { Status } from '../contract/status.ts';
 import type { DataFacts } from '../dataset/inspect.ts';

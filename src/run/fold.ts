@@ -1,4 +1,5 @@
-import type { ActualCost, Artifact, EndpointModel, JobRef } from '../contract/provider.ts';
+import type { ActualCost, Artifact, JobRef } from '../contract/job.ts';
+import type { EndpointModel } from '../contract/model.ts';
 import type { Note } from '../contract/note.ts';
 import type { FailureData } from '../failure.ts';
 import type { RunEvent, RunPlan } from './event.ts';

@@ -1,4 +1,4 @@
-import type { Artifact, JobRef, Observation } from '../contract/provider.ts';
+import type { Artifact, JobRef, Observation } from '../contract/job.ts';
 import { Failure, isFailure, toFailureData } from '../failure.ts';
 import type { Step } from './driver.ts';
 import { longestPauseMs, toNextLookMs, toNextTryMs } from './cadence.ts';

@@ -1,4 +1,5 @@
-import type { Context, Provider } from '../contract/provider.ts';
+import type { Context } from '../contract/context.ts';
+import type { Provider } from '../contract/provider.ts';
 import type { JobFile } from '../spec/read-job-file.ts';
 import { resolveTarget } from '../spec/resolve.ts';
 import { toJsonHash } from '../spec/run-key.ts';

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Observation, Progress } from '../contract/provider.ts';
+import type { Observation, Progress } from '../contract/job.ts';
 import type { Metric } from '../contract/metric.ts';
 import { isFailure, type Failure, type FailureData } from '../failure.ts';
 import type { RunKey } from '../spec/run-key.ts';

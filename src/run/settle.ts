@@ -1,4 +1,6 @@
-import type { Attempt, JobRef, Provider } from '../contract/provider.ts';
+import type { Attempt } from '../contract/context.ts';
+import type { JobRef } from '../contract/job.ts';
+import type { Provider } from '../contract/provider.ts';
 import { Failure, toFailureData } from '../failure.ts';
 import type { RunEvent } from './event.ts';
 import type { RunRecord } from './fold.ts';

@@ -175,7 +175,21 @@ test('the tuned model’s card is harmless, and its labels are what they were', 
 });
 
 /** Words of a closed list, times and addresses, which are no free text. */
-const closed = ['type', 'measure', 'phase', 'verdict', 'kind', 'uri', 'at', 'since', 'created', 'submitted', 'started', 'finished', 'nextAt'];
+const closed = [
+  'type',
+  'measure',
+  'phase',
+  'verdict',
+  'kind',
+  'uri',
+  'at',
+  'since',
+  'created',
+  'submitted',
+  'started',
+  'finished',
+  'nextAt',
+];
 
 /** The value with every free text in it, and every name of a free record, replaced by what `next` gives. */
 function replaceTexts(value: unknown, next: () => string, key = ''): unknown {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Context } from '../../src/contract/provider.ts';
+import type { Context } from '../../src/contract/context.ts';
 import { answerRows, type AnswerWorld } from '../../src/evaluate/answer-rows.ts';
 import type { Answerer } from '../../src/evaluate/asking.ts';
 import { readAnswers } from '../../src/evaluate/stored-answers.ts';

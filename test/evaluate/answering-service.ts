@@ -1,13 +1,8 @@
-import type {
-  Attempt,
-  JobRef,
-  ModelRef,
-  Prediction,
-  PredictionContext,
-  PredictionRow,
-  Provider,
-  Quote,
-} from '../../src/contract/provider.ts';
+import type { Attempt, PredictionContext } from '../../src/contract/context.ts';
+import type { JobRef } from '../../src/contract/job.ts';
+import type { ModelRef } from '../../src/contract/model.ts';
+import type { Prediction, PredictionRow } from '../../src/contract/prediction.ts';
+import type { Provider, Quote } from '../../src/contract/provider.ts';
 import { defineProvider } from '../../src/contract/provider.ts';
 import type { RunKey } from '../../src/spec/run-key.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { EndpointModel, FolderModel } from '../../src/contract/provider.ts';
+import type { EndpointModel, FolderModel } from '../../src/contract/model.ts';
 import type { Asking } from '../../src/evaluate/asking.ts';
 import { toQuestion, type AskedRow } from '../../src/evaluate/to-question.ts';
 

@@ -2,7 +2,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { join } from 'node:path';
 import { beforeAll, afterAll, describe, expect, test } from 'vitest';
 import { openaiShaped } from '../../providers/openai/openai-shaped.ts';
-import type { Context } from '../../src/contract/provider.ts';
+import type { Context } from '../../src/contract/context.ts';
 import { isFailure } from '../../src/failure.ts';
 import { importJob } from '../../src/import/import-job.ts';
 import type { ImportRecord } from '../../src/import/import-record.ts';

@@ -1,7 +1,8 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { createOrchestrator, type Orchestrator } from '../../src/orchestrator.ts';
+import { createOrchestrator } from '../../src/create-orchestrator.ts';
+import type { Orchestrator } from '../../src/orchestrator.ts';
 import { readSpending } from '../../src/run/charges.ts';
 import { acceptRun } from '../../src/run/run-store.ts';
 import type { RequestKind } from '../../src/sandbox/faults.ts';
@@ -148,7 +149,7 @@ test('an import that ended before the job was stored with its run goes on with t
   const [plan] = await orchestrator.plan(job, { again: true });
   const store = openStore(join(world.folder, 'state'));
   onTestFinished(async () => await store.destroy());
-  await acceptRun(store, plan!, '2026-11-25T12:00:00.000Z');
+  await acceptRun(store, plan!, new Date().toISOString());
   expect(await orchestrator.list()).toMatchObject([{ id: 'mine/openai#2', status: { phase: 'accepted' } }, { id: 'mine/openai' }]);
   await orchestrator.importJob('openai', ids[1]!, ids[1]!);
   expect(await orchestrator.list()).toMatchObject([

@@ -1,5 +1,6 @@
 import { createFetch, defineProvider, requestJson, SubmitFailure, toSendOutcome, type Provider } from '../../src/index.ts';
-import type { Attempt, JobRef, Observation } from '../../src/contract/provider.ts';
+import type { Attempt } from '../../src/contract/context.ts';
+import type { JobRef, Observation } from '../../src/contract/job.ts';
 import type { Phase } from '../../src/contract/status.ts';
 
 interface JobBody {

@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
-import type { ActualCost, Attempt } from '../../src/contract/provider.ts';
+import type { Attempt } from '../../src/contract/context.ts';
+import type { ActualCost } from '../../src/contract/job.ts';
 import { adoptByKey } from '../../src/run/adopt-by-key.ts';
 import { readSpending } from '../../src/run/charges.ts';
 import { advance } from '../../src/run/advance.ts';

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { Kysely, type KyselyPlugin } from 'kysely';
-import type { Attempt, Provider } from '../../src/contract/provider.ts';
+import type { Attempt } from '../../src/contract/context.ts';
+import type { Provider } from '../../src/contract/provider.ts';
 import { isFailure } from '../../src/failure.ts';
 import { advance } from '../../src/run/advance.ts';
 import { resolveRun } from '../../src/run/decide.ts';

@@ -1,4 +1,4 @@
-import type { ServiceJob, ServiceModel } from '../../contract/provider.ts';
+import type { ServiceJob, ServiceModel } from '../../contract/service.ts';
 import type { ImportRecord } from '../../import/import-record.ts';
 import type { ImportNote } from '../../import/imported-job.ts';
 import type { RunView } from '../../run/run-view.ts';

@@ -1,4 +1,4 @@
-import type { ServiceModel } from '../../contract/provider.ts';
+import type { ServiceModel } from '../../contract/service.ts';
 import { escapeLine } from '../escape.ts';
 import { formatTable } from './format.ts';
 

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { huggingface } from '../../../providers/huggingface/index.ts';
 import { contractLaw } from '../../../src/contract/contract-law.ts';
 import type { LawWorld } from '../../../src/contract/law-subject.ts';
-import type { JobRef, TranslationInput } from '../../../src/contract/provider.ts';
+import type { JobRef } from '../../../src/contract/job.ts';
+import type { TranslationInput } from '../../../src/contract/provider.ts';
 import type { Settings } from './hub-server.ts';
 import { canaryToken, createHubWorld, facts, key, toInput, type HubWorld } from './world.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { HubCursor } from '../../../providers/huggingface/cursor.ts';
-import type { JobRef, Observation } from '../../../src/contract/provider.ts';
+import type { JobRef, Observation } from '../../../src/contract/job.ts';
 import { canaryToken, createHubWorld, key, toInput, type HubWorld, type WorldOptions } from './world.ts';
 import { readFixture, readFixtureLines } from './read-fixture.ts';
 

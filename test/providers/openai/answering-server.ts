@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { Dialect } from '../../../providers/openai/dialect.ts';
-import type { Context } from '../../../src/contract/provider.ts';
+import type { Context } from '../../../src/contract/context.ts';
 import { Secret } from '../../../src/http.ts';
 import { canaryKey } from './world.ts';
 

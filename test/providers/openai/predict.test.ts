@@ -2,7 +2,9 @@ import { expect, test } from 'vitest';
 import { azureDialect } from '../../../providers/openai/azure.ts';
 import { openaiDialect } from '../../../providers/openai/openai.ts';
 import { predict } from '../../../providers/openai/predict.ts';
-import type { EndpointModel, Prediction, PredictionContext, PredictionRow } from '../../../src/contract/provider.ts';
+import type { PredictionContext } from '../../../src/contract/context.ts';
+import type { EndpointModel } from '../../../src/contract/model.ts';
+import type { Prediction, PredictionRow } from '../../../src/contract/prediction.ts';
 import { startAnsweringServer, type AnsweringServer, type Asked, type Said } from './answering-server.ts';
 import { canaryKey, createSandboxWorld } from './world.ts';
 

@@ -4,7 +4,8 @@ import { openaiDialect } from '../../../providers/openai/openai.ts';
 import { findPrice } from '../../../providers/openai/prices.ts';
 import { quote, quotePredictions } from '../../../providers/openai/quote.ts';
 import type { Hyperparameters, Method, OpenAIRequest } from '../../../providers/openai/request.ts';
-import type { Context, EndpointModel, PredictionContext, QuoteContext } from '../../../src/contract/provider.ts';
+import type { Context, PredictionContext, QuoteContext } from '../../../src/contract/context.ts';
+import type { EndpointModel } from '../../../src/contract/model.ts';
 import type { Row } from '../../../src/dataset/row.ts';
 import { facts } from './world.ts';
 

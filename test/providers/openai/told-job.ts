@@ -2,7 +2,7 @@ import { openaiDialect } from '../../../providers/openai/openai.ts';
 import { observe } from '../../../providers/openai/observe.ts';
 import type { OpenAICursor } from '../../../providers/openai/cursor.ts';
 import type { Dialect } from '../../../providers/openai/dialect.ts';
-import type { JobRef, Observation } from '../../../src/contract/provider.ts';
+import type { JobRef, Observation } from '../../../src/contract/job.ts';
 import { createdAt, startAnsweringServer, type AnsweringServer } from './answering-server.ts';
 
 type Wire = Record<string, unknown>;
