@@ -108,7 +108,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     const failures: unknown[] = [];
     for (const run of await acceptRuns(store, plans, now().toISOString())) {
       try {
-        runs.push(await driveSubmission(driver, run, wait));
+        runs.push(await driveSubmission(driver, run, { wait, tell: (changed) => submitOptions?.onChange?.(toView(changed)) }));
       } catch (error) {
         signal.throwIfAborted();
         failures.push(error); // the other targets have nothing to do with it

@@ -10,7 +10,7 @@ import type { CleanedRun } from './run/clean-runs.ts';
 import type { Decision } from './run/decide.ts';
 import type { RunPlan } from './run/event.ts';
 import type { BudgetView } from './run/read-budget.ts';
-import type { SubmitOptions } from './run/plan-job.ts';
+import type { PlanJobOptions } from './run/plan-job.ts';
 import type { RunView } from './run/run-view.ts';
 import type { JobFile } from './spec/read-job-file.ts';
 
@@ -33,6 +33,11 @@ export interface OrchestratorOptions {
   readonly now?: () => Date;
   /** A worker that says nothing for so long is taken for dead, and another one goes on with its run. */
   readonly leaseMs?: number;
+}
+
+export interface SubmitOptions extends PlanJobOptions {
+  /** Hears of each step on the way: where an answer was lost, settling that takes as long as the service may need to list a job. */
+  readonly onChange?: ((run: RunView) => void) | undefined;
 }
 
 export interface WatchOptions {
@@ -71,7 +76,7 @@ export interface Orchestrator extends AsyncDisposable {
   /** Reads and checks a job file; `overrides` such as `training.epochs=1` are set in it. */
   load(path: string, overrides?: readonly string[]): Promise<JobFile>;
   /** What each target would be asked; changes nothing. */
-  plan(job: JobFile, options?: SubmitOptions): Promise<RunPlan[]>;
+  plan(job: JobFile, options?: PlanJobOptions): Promise<RunPlan[]>;
   /** What the job may spend, has spent, and would spend for these plans. */
   budget(plans: readonly RunPlan[]): Promise<BudgetView>;
   /** Submits each target once; a job that was submitted before is found again. */

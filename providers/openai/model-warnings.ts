@@ -6,10 +6,6 @@ import type { Method } from './request.ts';
 interface ModelEnd {
   /** The day from which the service does not train it any more, at the earliest. */
   readonly trains?: string;
-  /** The day on which it, and what was tuned from it, is switched off. */
-  readonly ends?: string;
-  /** The same, of days before the table's. */
-  readonly ended?: string;
   /** What it can learn by, where that is known. */
   readonly methods?: readonly Method['type'][];
 }
@@ -25,7 +21,7 @@ const services: Readonly<Record<Dialect['id'], ServiceEnds>> = { openai: ends.op
   ServiceEnds
 >;
 
-/** What is known of a base model's days. The service decides: nothing here refuses a model. */
+/** What is known of training a base model; when it ends is told by `toEnd`. The service decides: nothing here refuses a model. */
 export function toModelWarnings(dialect: Dialect, model: string, method: Method['type']): Note[] {
   const { source, closed, models } = services[dialect.id];
   const base = dialect.toBaseName(model);
@@ -42,12 +38,10 @@ function toBaseWarnings(base: string, known: ModelEnd | undefined, models: Servi
     if (dated === undefined) return [`the model ${JSON.stringify(base)} is not known to be one that can be tuned`];
     return [`the model ${JSON.stringify(base)} has no date in its name, which the service refuses: give ${JSON.stringify(dated)}`];
   }
-  if (known.ended !== undefined) return [`the model ${JSON.stringify(base)} is switched off since ${known.ended}`];
   return [
     ...(known.methods?.includes(method) !== false
       ? []
       : [`the model ${JSON.stringify(base)} is not known to learn by the method "${method}"`]),
     ...(known.trains === undefined ? [] : [`${JSON.stringify(base)} may not be trained any more from ${known.trains} on`]),
-    ...(known.ends === undefined ? [] : [`${JSON.stringify(base)}, and every model tuned from it, is switched off on ${known.ends}`]),
   ];
 }

@@ -1,27 +1,21 @@
 import { z } from 'zod';
 import { Failure } from '../../src/failure.ts';
-import { ToldPrices } from './prices.ts';
 
 /** Ends up in the name of the tuned model; the target's own name when absent. */
 const suffix = z.string().min(1).optional();
 
-/** What tokens cost, where the known prices are not those of the account. */
-const prices = ToldPrices.optional();
-
 /** What a target of OpenAI may set under `options`. */
-export const OpenAIOptions = z.strictObject({ suffix, prices });
+export const OpenAIOptions = z.strictObject({ suffix });
 
 /** What a target of Azure may set under `options`. */
 export const AzureOptions = z.strictObject({
   suffix,
-  prices,
   /** Where Azure trains, which decides the price: in the resource's region, anywhere, or on spare capacity. */
   trainingType: z.enum(['standard', 'globalStandard', 'developerTier']).optional(),
 });
 
 export interface Options {
   readonly suffix?: string | undefined;
-  readonly prices?: z.infer<typeof ToldPrices> | undefined;
   readonly trainingType?: z.infer<typeof AzureOptions>['trainingType'];
 }
 

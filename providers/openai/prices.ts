@@ -17,7 +17,7 @@ export interface Price {
 export type PriceKind = Method['type'] | 'input' | 'output';
 
 /** What a user says that tokens cost: US dollars per million. */
-export const ToldPrices = z.strictObject({
+const ToldPrices = z.strictObject({
   training: z.number().nonnegative().optional(),
   input: z.number().nonnegative().optional(),
   output: z.number().nonnegative().optional(),
@@ -30,19 +30,15 @@ interface Priced {
   /** Its name at the service; a tuned model costs what its base costs. */
   readonly model: string;
   readonly kind: PriceKind;
-  /** `ToldPrices` of the job file, as they were stored with a request; anything else tells none. */
-  readonly told?: unknown;
 }
 
 /**
- * The price in the job file, else in the setting `ORCHESTRATE_PRICES`, else the one that is known; null where there is none.
+ * The price in the setting `ORCHESTRATE_PRICES`, else the one that is known; null where there is none.
  * @throws Failure `configuration-invalid`
  */
-export function findPrice(dialect: Dialect, { model, kind, told }: Priced, c: Context): Price | null {
+export function findPrice(dialect: Dialect, { model, kind }: Priced, c: Context): Price | null {
   const base = dialect.toBaseName(model);
   const toldKind = kind === 'input' || kind === 'output' ? kind : 'training';
-  const written = ToldPrices.safeParse(told).data?.[toldKind];
-  if (written !== undefined) return { usd: written, asOf: null, source: 'the job file' };
   const set = parseSetting(c).get(base)?.[toldKind];
   if (set !== undefined) return { usd: set, asOf: null, source: settingName };
   return prices[dialect.id][base]?.[kind] ?? null;

@@ -16,8 +16,8 @@ const chosenEpochs: TokenCount = { least: 1, most: 50 };
 
 /** What a training costs: its tokens times its epochs; null where the price is not known. Validation rows are not charged for. */
 export async function quote(dialect: Dialect, request: OpenAIRequest, c: QuoteContext): Promise<Quote | null> {
-  const { model, method, rows, prices } = request;
-  const price = findPrice(dialect, { model, kind: method.type, told: prices }, c);
+  const { model, method, rows } = request;
+  const price = findPrice(dialect, { model, kind: method.type }, c);
   if (price === null) return null;
   const count = await loadTokenizer();
   const tokens = await sum(c, c.readRows('train'), (row) => countRowTokens(row, rows, count));

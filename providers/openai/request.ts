@@ -1,5 +1,4 @@
 import type { RunSpec } from '../../src/spec/run-spec.ts';
-import type { Options } from './options.ts';
 
 /** What is absent is the service's own choice ("auto"). */
 export interface Hyperparameters {
@@ -25,7 +24,7 @@ export interface RowsPlan {
   readonly labels: readonly string[];
 }
 
-/** The body of a create call without its files; `rows` and `prices` are ours and are not sent. Other fields come from the target's `native`. */
+/** The body of a create call without its files; `rows` is ours and is not sent. Other fields come from the target's `native`. */
 export interface OpenAIRequest {
   readonly model: string;
   readonly method: Method;
@@ -33,7 +32,6 @@ export interface OpenAIRequest {
   readonly seed?: number;
   readonly metadata?: Readonly<Record<string, string>>;
   readonly rows: RowsPlan;
-  readonly prices?: Options['prices'];
   readonly [native: string]: unknown;
 }
 

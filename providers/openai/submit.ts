@@ -14,20 +14,20 @@ import { parseAnswer } from './upload.ts';
 
 const path = '/fine_tuning/jobs';
 
-/** What is read of a job; `object` may be missing at gateways. */
+/** What is read of a job. Everything but its id may be missing at gateways: a job that was made and paid for is one all the same. */
 const Job = z.looseObject({
   id: z.string().min(1),
-  object: z.literal('fine_tuning.job').optional(),
-  created_at: z.unknown(),
-  training_file: z.unknown(),
-  metadata: z.unknown(),
+  object: z.literal('fine_tuning.job').nullish(),
+  created_at: z.unknown().optional(),
+  training_file: z.unknown().optional(),
+  metadata: z.unknown().optional(),
 });
 type Job = z.infer<typeof Job>;
 
 const JobPage = z.looseObject({ data: z.array(Job), has_more: z.boolean().nullish() });
 
 export function bind(request: OpenAIRequest, prepared: Prepared, key: RunKey, attempt: number): Wire {
-  const { rows: _rows, prices: _prices, metadata, ...body } = request;
+  const { rows: _rows, metadata, ...body } = request;
   return {
     ...body,
     training_file: prepared.trainingFile,

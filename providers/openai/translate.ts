@@ -38,7 +38,6 @@ export function translate(dialect: Dialect, { spec, facts, model }: TranslationI
     suffix,
     ...(seed === null ? {} : { seed }),
     rows,
-    ...(options.prices === undefined ? {} : { prices: options.prices }),
   };
   const notes: Note[] = [
     ...trainingNotes,

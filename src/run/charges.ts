@@ -86,7 +86,7 @@ export async function checkBudget(
   const parts = `${formatUsd(toUsd(sums.spent))} are spent, ${formatUsd(toUsd(sums.reserved))} reserved`;
   const needText = `${toNames(fresh)} would need up to ${formatUsd(toUsd(needed))}`;
   throw new Failure('budget-exceeded', `the budget of ${formatUsd(budgetUsd)} for the job "${account.job}": ${parts}, ${needText}`, {
-    hint: 'raise `budget.usd` in the job file (`--max-usd` for an evaluation), or ask for less; nothing was started',
+    hint: 'raise `budget.usd` in the job file, or ask for less; nothing was started',
   });
 }
 
@@ -96,7 +96,7 @@ function toUnknownPrice({ job }: Account, budgetUsd: number, unpriced: readonly 
     'budget-exceeded',
     `the job "${job}" has a budget of ${formatUsd(budgetUsd)}, and nobody knows the ${price} ${toNames(unpriced)}`,
     {
-      hint: "give the prices in the target's `options`, or take `budget.usd` out of the job file; nothing was started",
+      hint: 'give the prices in ORCHESTRATE_PRICES, or take `budget.usd` out of the job file; nothing was started',
     },
   );
 }

@@ -1,7 +1,5 @@
 import type { Note } from '../contract/note.ts';
-import type { Provider } from '../contract/provider.ts';
 import type { ServiceEnd } from '../contract/service.ts';
-import type { RunRecord } from './fold.ts';
 
 const dayMs = 86_400_000;
 /** An end that is nearer is told. */
@@ -28,10 +26,4 @@ function toAgeText({ asOf }: ServiceEnd, now: Date): string {
 
 function toWarning(message: string): Extract<Note, { type: 'warning' }> {
   return { type: 'warning', message };
-}
-
-/** When the model of a run ends: the tuned one, or as long as there is none its base. Pure. */
-export function toRunEnd(provider: Pick<Provider, 'toEnd'>, { artifacts, plan: { model } }: RunRecord): ServiceEnd | null {
-  const tuned = artifacts.map((artifact) => artifact.model).findLast((one) => one.kind === 'endpoint');
-  return provider.toEnd?.(tuned?.name ?? model.base) ?? null;
 }

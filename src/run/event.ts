@@ -1,6 +1,7 @@
 import type { ActualCost, Artifact, JobRef } from '../contract/job.ts';
 import type { BaseModel, EndpointModel } from '../contract/model.ts';
 import type { Quote } from '../contract/provider.ts';
+import type { ServiceEnd } from '../contract/service.ts';
 import type { Note } from '../contract/note.ts';
 import type { Status } from '../contract/status.ts';
 import type { DataFacts } from '../dataset/inspect.ts';
@@ -20,6 +21,8 @@ export interface RunPlan {
   readonly notes: readonly Note[];
   /** What it will cost; null where nobody knows. */
   readonly quote: Quote | null;
+  /** When the service ends the model and what is tuned from it, as far as was known then. */
+  readonly end?: ServiceEnd | null;
 }
 
 /** Everything that can happen to a run. */

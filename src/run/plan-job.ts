@@ -9,8 +9,8 @@ import { inspectJobData, planRun } from './plan.ts';
 import { readPart } from './read-part.ts';
 import { listRuns } from './run-store.ts';
 
-export interface SubmitOptions {
-  /** The targets to submit; all when absent. */
+export interface PlanJobOptions {
+  /** The targets to plan; all when absent. */
   readonly targets?: readonly string[] | undefined;
   /** A new run although the same job has been run before. */
   readonly again?: boolean | undefined;
@@ -27,7 +27,7 @@ export interface PlanWorld {
 export async function planJob(
   { store, dir, context, provider: findProvider }: PlanWorld,
   job: JobFile,
-  { targets, again }: SubmitOptions,
+  { targets, again }: PlanJobOptions,
 ): Promise<RunPlan[]> {
   const asked = (targets ?? Object.keys(job.spec.targets)).map((name) => {
     const spec = resolveTarget(job.spec, name, job.folder);

@@ -42,7 +42,8 @@ export async function planRun(spec: RunSpec, provider: Provider, options: PlanOp
   const { request, notes } = provider.translate({ spec, facts, model, key });
   checkRequirements(spec, notes);
   const quote = (await provider.quote?.(request, c)) ?? null;
-  return { key, generation, spec, facts, model, fingerprint, request, notes: [...notes, ...facts.warnings.map(toWarningNote)], quote };
+  const end = provider.toEnd?.(model.base) ?? null;
+  return { key, generation, spec, facts, model, fingerprint, request, notes: [...notes, ...facts.warnings.map(toWarningNote)], quote, end };
 }
 
 /**

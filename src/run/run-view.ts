@@ -1,4 +1,5 @@
 import type { Note } from '../contract/note.ts';
+import type { ServiceEnd } from '../contract/service.ts';
 import type { FailureData } from '../failure.ts';
 import type { MetricSummaries } from './metric-summary.ts';
 import type { StoredRun } from './run-store.ts';
@@ -69,6 +70,8 @@ export interface RunView {
     readonly sha256: string | null;
     readonly callAs: string | null;
   }[];
+  /** When the service ends its model, as far as anybody has said. */
+  readonly endsOn: ServiceEnd | null;
   readonly notes: readonly Note[];
   readonly failure: FailureData | null;
   readonly tags: Readonly<Record<string, string>>;
@@ -137,6 +140,7 @@ export function toRunView(run: StoredRun, now: Date): RunView {
       sha256,
       callAs: output.kind === 'endpoint' ? output.name : null,
     })),
+    endsOn: record.plan.end ?? null,
     notes: record.notes,
     failure: record.failure,
     tags: spec.tags,

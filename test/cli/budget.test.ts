@@ -36,7 +36,7 @@ test('of three targets the third does not fit: none is submitted, nothing is sen
   expect(stderr).toBe(
     [
       'orchestrate: the budget of $5.00 for the job "money": $0.00 are spent, $0.00 reserved, target "t0", target "t1" and target "t2" would need up to $6.00',
-      '  raise `budget.usd` in the job file (`--max-usd` for an evaluation), or ask for less; nothing was started',
+      '  raise `budget.usd` in the job file, or ask for less; nothing was started',
       '',
     ].join('\n'),
   );

@@ -62,9 +62,20 @@ test.each([
   [quote, '  cost      $1.20 to $2.40 (list prices, of 2026-01-01)'],
   [{ ...quote, low: 2.4, asOf: null, source: '\u001b[2J' }, '  cost      $2.40 (\\x1b[2J)'],
 ])('the plan tells the price %#', (price, line) => {
-  const lines = toPlanText({ plan: { ...toMemoryPlan(), quote: price }, requests: null }).split('\n');
+  const lines = toPlanText({ plan: { ...toMemoryPlan(), quote: price }, requests: null }, now).split('\n');
   expect(lines).toContain(line);
   expect(lines.includes('  tokens    12,345 in one pass over the training rows')).toBe(price !== null);
+});
+
+test.each([
+  [30, true],
+  [91, false],
+])('the end of a service in %i days stands in the plan and on the page: %s', (days, isTold) => {
+  const date = new Date(now.getTime() + days * 86_400_000).toISOString().slice(0, 10);
+  const end = { date, source: 'a page', asOf: null };
+  const message = `its service ends this model on ${date}`;
+  expect(toPlanText({ plan: { ...toMemoryPlan(), end }, requests: null }, now).includes(message)).toBe(isTold);
+  expect(toRunPage(toRunning(10, { endsOn: end }), now).includes(message)).toBe(isTold);
 });
 
 test.each([

@@ -348,6 +348,30 @@ test('of several jobs of a key the oldest stays, the others are cancelled, and t
   );
 });
 
+test('settings that the service says it used: what was sent is not told again, another value is', async () => {
+  const world = createWorld();
+  const plan = toMemoryPlan();
+  const sent = [
+    { type: 'sent', field: 'training.epochs', value: 3 },
+    { type: 'sent', field: 'training.learningRate', value: { multiplier: 2 } },
+    { type: 'converted', field: 'training.batchSize', from: 5, value: 4, why: 'a power of two' },
+  ] as const;
+  const used = [
+    { type: 'defaulted', field: 'training.epochs', value: 2 },
+    { type: 'defaulted', field: 'training.learningRate', value: { multiplier: 2 } },
+    { type: 'defaulted', field: 'training.batchSize', value: 4 },
+    { type: 'defaulted', field: 'training.seed', value: 7 },
+  ] as const;
+  const { provider } = world.service;
+  const observe: typeof provider.observe = async (...args) => ({ ...(await provider.observe(...args)), notes: used });
+  const run = await submit(world, await acceptRun(world.store, { ...plan, notes: sent }, at));
+  const seen = await advance({ ...world.waiter, provider: () => ({ ...provider, observe }) }, run);
+  expect(seen.record.notes.slice(sent.length)).toEqual([
+    { type: 'warning', message: 'training.epochs: 3 was sent, the service says that it used 2' },
+    used[3],
+  ]);
+});
+
 test('once after the submission a second job is looked for', async () => {
   const world = createWorld();
   let run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));

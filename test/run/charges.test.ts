@@ -26,7 +26,7 @@ test('what is reserved and spent counts against the budget, to the last micro-do
   await expect(refused).rejects.toMatchObject({
     code: 'budget-exceeded',
     message: 'the budget of $5.00 for the job "job": $1.30 are spent, $0.70 reserved, the predictions would need up to $3.000001',
-    hint: expect.stringMatching(/budget\.usd.*--max-usd/) as string,
+    hint: expect.stringMatching(/budget\.usd/) as string,
   });
   expect(failureKinds['budget-exceeded'].exit).toBe(79);
   await reserve(store, toCharge('c', 3, 5));
@@ -79,7 +79,7 @@ test('a price that nobody knows is refused under a budget, and recorded without 
   await expect(reserve(store, toCharge('a', null, 100))).rejects.toMatchObject({
     code: 'budget-exceeded',
     message: 'the job "job" has a budget of $100.00, and nobody knows the price of the predictions',
-    hint: expect.stringMatching(/options.*budget\.usd/) as string,
+    hint: expect.stringMatching(/ORCHESTRATE_PRICES.*budget\.usd/) as string,
   });
   await reserve(store, toCharge('a', null));
   expect(await readSpending(store, 'job', null)).toEqual({ spentUsd: 0, reservedUsd: 0, unknown: 1 });

@@ -1,7 +1,5 @@
 import { expect, test } from 'vitest';
-import { toEndNotes, toRunEnd } from '../../src/run/end-of-service.ts';
-import { toFirstRecord } from '../../src/run/fold.ts';
-import { toMemoryPlan } from './memory-provider.ts';
+import { toEndNotes } from '../../src/run/end-of-service.ts';
 
 const page = { date: '2027-01-14', source: 'example.org/deprecations', asOf: '2026-11-22' };
 
@@ -29,16 +27,4 @@ test.each([
   ['2030-01-01T00:00:00Z', null, null],
 ])('at %s', (now, end, message) => {
   expect(toEndNotes(end, new Date(now))).toEqual(message === null ? [] : [{ type: 'warning', message }]);
-});
-
-test('the end of a run is that of its tuned model, else of its base', () => {
-  const toEnd = (model: string): typeof page => ({ ...page, source: model });
-  const plan = toMemoryPlan();
-  const record = toFirstRecord({ type: 'run-accepted', plan, number: 1 }, '2026-01-01T00:00:00.000Z');
-  const model = { kind: 'endpoint', identity: 'a', place: 'a', name: 'tuned', base: 'base' } as const;
-  expect(toRunEnd({ toEnd }, record)).toMatchObject({ source: plan.model.base });
-  expect(toRunEnd({ toEnd }, { ...record, artifacts: [{ kind: 'endpoint', uri: 'a', sha256: null, model }] })).toMatchObject({
-    source: 'tuned',
-  });
-  expect(toRunEnd({}, record)).toBeNull();
 });

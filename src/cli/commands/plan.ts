@@ -11,6 +11,7 @@ export async function plan(cli: Cli, args: readonly string[], flags: Readonly<Re
   const budget = await orchestrator.budget(plans);
   const budgetText = toBudgetText(budget);
   if (cli.json) cli.terminal.print(JSON.stringify({ plans: views.map(toPlanJson), budget }));
-  else cli.terminal.print([...views.map(toPlanText), ...(budgetText === null ? [] : [budgetText])].join('\n\n'));
+  else
+    cli.terminal.print([...views.map((view) => toPlanText(view, new Date())), ...(budgetText === null ? [] : [budgetText])].join('\n\n'));
   return 0;
 }

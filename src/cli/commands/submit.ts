@@ -1,6 +1,7 @@
 import type { Quote } from '../../contract/provider.ts';
 import type { Comparison } from '../../evaluate/compare.ts';
 import type { Orchestrator } from '../../orchestrator.ts';
+import { toEndNotes } from '../../run/end-of-service.ts';
 import type { RunView } from '../../run/run-view.ts';
 import { escapeLine } from '../escape.ts';
 import type { Cli } from '../cli.ts';
@@ -26,18 +27,20 @@ export async function submit(cli: Cli, args: readonly string[], flags: Readonly<
   const begun = performance.now();
   await using orchestrator = await cli.open({ mayCreateState: true });
   const job = await orchestrator.load(args[0]!, [...(set ?? []), ...toTagOverrides(tag ?? [])]);
-  const runs = await orchestrator.submit(job, { targets: target, again });
+  const runs = await orchestrator.submit(job, { targets: target, again, onChange: (run) => tellDoubt(cli, run) });
   if (cli.quiet) for (const run of runs) cli.terminal.print(run.id);
-  else for (const run of runs) cli.terminal.say(toSubmittedLine(run));
+  else {
+    for (const run of runs) cli.terminal.say(toSubmittedLine(run));
+    for (const note of toEndLines(runs, new Date())) cli.terminal.say(note);
+  }
   if (wait !== true) {
     if (cli.json) cli.terminal.print(JSON.stringify({ runs }));
     else if (!cli.quiet) for (const run of runs) cli.terminal.say(`next: ${toNextCommand(run)}`);
     return runs.some((run) => run.attention || run.status.phase === 'rejected') ? toOutcome(runs) : 0;
   }
   const ended = await followRuns(cli, orchestrator, { addresses: runs.map((run) => run.id), timeout });
-  const comparisons = ended.some((run) => run.ok) ? await compareEnded(cli, orchestrator, job.spec.name) : [];
-  // Answers that cost are asked for only when somebody says so.
   const estimate = ended.some((run) => run.ok) ? await orchestrator.estimate(job.spec.name) : free;
+  const comparisons = ended.some((run) => run.ok) ? await compareEnded(cli, orchestrator, { job: job.spec.name, estimate }) : [];
   if (cli.json) cli.terminal.print(JSON.stringify({ runs: ended, comparisons, estimate }));
   else if (!cli.quiet)
     printResult(cli, {
@@ -60,9 +63,23 @@ function toSubmittedLine(run: RunView): string {
   return `${run.id}  ${verb}  ${run.provider}  ${escapeLine(run.model.base.split('/').at(-1)!)}  ${rows}`;
 }
 
-async function compareEnded(cli: Cli, orchestrator: Orchestrator, job: string): Promise<Comparison[]> {
+/** While a submission is settled nothing else is seen of it. */
+function tellDoubt({ terminal }: Cli, { id, status }: RunView): void {
+  if (status.phase === 'uncertain') terminal.say(`${id}  its submission had no answer: looking for its job, which may take minutes …`);
+}
+
+function toEndLines(runs: readonly RunView[], now: Date): string[] {
+  return runs.flatMap(({ id, endsOn }) => toEndNotes(endsOn, now).map(({ message }) => escapeLine(`${id}  ${message}`)));
+}
+
+/** Answers that cost are asked for only when somebody says so. */
+async function compareEnded(
+  cli: Cli,
+  orchestrator: Orchestrator,
+  { job, estimate }: { job: string; estimate: Quote | null },
+): Promise<Comparison[]> {
   if (!cli.quiet) cli.terminal.say('scoring the held-out rows …');
-  return await orchestrator.compare(job);
+  return estimate?.high === 0 ? await orchestrator.evaluate(job) : await orchestrator.compare(job);
 }
 
 const free: Quote = { currency: 'USD', low: 0, high: 0, source: '', asOf: null };

@@ -30,7 +30,6 @@ const different: Readonly<Record<string, TranslationInput>> = {
   'another multiplier': toInput({ training: { learningRate: { multiplier: 2 } } }),
   'another seed': toInput({ training: { seed: 2 } }),
   'another suffix': toInput({ options: { suffix: 'other' } }),
-  'told prices': toInput({ options: { prices: { training: 5 } } }),
   'a prompt': toInput({ prompt: { system: 'Sort it.' } }),
   chats: toInput({ task: 'chat' }),
   preferences: toInput({ task: 'preference' }),

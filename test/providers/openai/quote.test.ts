@@ -70,15 +70,12 @@ test.each([
   expect(await quote(dialect, request, toQuoteContext())).toBeNull();
 });
 
-test('a price of the job file goes first, then one of the settings', async () => {
+test('a price of the settings goes first', async () => {
   const method: Method = { type: 'dpo', dpo: { hyperparameters: { n_epochs: 1 } } };
   const settings = { ORCHESTRATE_PRICES: JSON.stringify({ [model]: { training: 20 } }) };
   const set = await quote(azureDialect, toRequest(method), toQuoteContext(settings));
   expect(set).toMatchObject({ source: 'ORCHESTRATE_PRICES', asOf: null });
   expect(set?.high).toBeCloseTo(0.3, 12);
-  const told = await quote(azureDialect, toRequest(method, { prices: { training: 10 } }), toQuoteContext(settings));
-  expect(told).toMatchObject({ source: 'the job file' });
-  expect(told?.high).toBeCloseTo(0.15, 12);
 });
 
 test.each(['5', '{"a": 5}', '{"a": {"training": "5"}}', '{"a": {"train": 5}}', '{'])('a setting that is no prices: %s', (text) => {
