@@ -7,7 +7,7 @@ import type { Check, Provider } from './contract/provider.ts';
 import type { Evaluation } from './evaluate/evaluation.ts';
 import { Failure } from './failure.ts';
 import type { Driver } from './run/driver.ts';
-import { findNewestRuns, findRuns } from './run/find-runs.ts';
+import { findNewestRuns, findRuns, isJobFile } from './run/find-runs.ts';
 import { acceptRuns, appendEvents, checkPlans, listLogs, listMetrics, listRuns, type StoredRun } from './run/run-store.ts';
 import { toRunView, type RunView } from './run/run-view.ts';
 import { isEnded } from './run/transitions.ts';
@@ -65,7 +65,9 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
   };
   const findService = async (id: string): Promise<Provider> =>
     (await import('./import/find-service.ts')).findService(await readProviders(), id);
-  const createDriver = async (mayCreate: boolean): Promise<Driver> => {
+  /** With a signal that does not abort: to end what costs by the hour also when the person has gone. */
+  const calm: Context = { ...context, signal: new AbortController().signal, wait: async (ms) => await sleep(ms) };
+  const createDriver = async (mayCreate: boolean, driven = context): Promise<Driver> => {
     const provider = await findProvider();
     const { readPart } = await import('./run/read-part.ts');
     return {
@@ -78,7 +80,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       provider: ({ record }) => provider(record.plan.spec.provider, record.plan.spec.target),
       attempt: ({ key, record: { plan, attempt } }): Attempt => {
         const workDir = join(dir, 'runs', key);
-        return { ...context, key, attempt, workDir, facts: plan.facts, readRows: (part) => readPart(dir, plan, part) };
+        return { ...driven, key, attempt, workDir, facts: plan.facts, readRows: (part) => readPart(dir, plan, part) };
       },
     };
   };
@@ -156,8 +158,12 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     submit,
     watch,
     evaluate: async (...args) => await (await openEvaluation()).evaluate(...args),
-    compare: async (address) => await (await openEvaluation()).compare(address),
+    compare: async (...args) => await (await openEvaluation()).compare(...args),
     estimate: async (...args) => await (await openEvaluation()).estimate(...args),
+    async capture(name, captureOptions) {
+      const { capture } = await import('./evaluate/capture.ts');
+      return await capture({ store, dir, context, provider: await findProvider() }, name, captureOptions);
+    },
     async list(address, { isRefreshed = false } = {}) {
       const runs = address === undefined ? await listRuns(store) : await findRuns(store, address, adopt);
       if (!isRefreshed) return runs.map(toView);
@@ -180,18 +186,34 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
         const { resumeRun } = await import('./run/decide.ts');
         return toView(await resumeRun(await createDriver(true), (await findNewestRuns(store, address))[0]!));
       },
+      async deploy(deployOptions) {
+        const { deployRun, findDeployable } = await import('./run/deploy-run.ts');
+        const driver = await createDriver(true);
+        const run = findDeployable(driver, await findNewestRuns(store, address));
+        // The job file may have been given another budget since.
+        const budgetUsd = isJobFile(address) ? ((await load(address)).spec.budget?.usd ?? null) : undefined;
+        return toView(await deployRun(driver, run, { ...deployOptions, budgetUsd }));
+      },
+      async undeploy() {
+        const { findDeployable, undeployRun } = await import('./run/deploy-run.ts');
+        const driver = await createDriver(false, calm);
+        const { run, usd } = await undeployRun(driver, findDeployable(driver, await findNewestRuns(store, address)));
+        return { run: toView(run), usd };
+      },
       async resolve(decision) {
         const { resolveRun } = await import('./run/decide.ts');
         return toView(await resolveRun(await createDriver(false), (await findNewestRuns(store, address))[0]!, decision));
       },
       predict: async (...args) => await (await openEvaluation()).predict(address, ...args),
     }),
-    async clean({ address, olderThanMs = 0, isRehearsal }) {
-      const { cleanRuns } = await import('./run/clean-runs.ts');
-      const until = now().getTime() - olderThanMs;
-      const found = address === undefined ? await listRuns(store) : await findRuns(store, address);
-      const runs = found.filter(({ record }) => Date.parse(record.times.created) <= until);
-      return await cleanRuns(store, dir, { runs, isRehearsal });
+    async clean(cleanOptions) {
+      const { cleanRuns, findOldRuns } = await import('./run/clean-runs.ts');
+      return await cleanRuns(store, dir, { runs: await findOldRuns(store, cleanOptions, now()), isRehearsal: cleanOptions.isRehearsal });
+    },
+    async cleanService(id, cleanOptions) {
+      const { cleanService } = await import('./run/clean-service.ts');
+      const provider = (await findProvider())(id, id);
+      return await cleanService({ store, context, provider }, cleanOptions);
     },
     async importJob(provider, id, folder) {
       const { importRun } = await import('./import/import-run.ts');
@@ -199,6 +221,8 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       const { run, ...imported } = await importRun(world, { id, folder: resolve(options.from ?? '.', folder) });
       return { ...imported, run: run === null ? null : toView(run) };
     },
+    listServiceFiles: async (provider) =>
+      await (await import('./import/find-service.ts')).listServiceFiles(await findService(provider), context),
     listServiceJobs: async (provider) => await Array.fromAsync((await findService(provider)).listJobs?.(context) ?? []),
     models: async (provider) => await Array.fromAsync((await findService(provider)).listModels?.(context) ?? []),
     providers: async () => [...(await readProviders()).values()],

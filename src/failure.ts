@@ -116,6 +116,7 @@ export const outcomeStatuses = {
   100: 'a run failed or was rejected',
   101: 'a run has not ended (`--timeout`, `status --exit-code`)',
   103: 'a run was cancelled',
+  104: 'a tuned model does not reach the verdict of `--require`',
 } as const;
 
 export type FailureCode = keyof typeof failureKinds;

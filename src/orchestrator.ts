@@ -1,20 +1,23 @@
 import type { Metric } from './contract/metric.ts';
+import type { MadeThing } from './contract/made-thing.ts';
 import type { Check, Provider, Quote } from './contract/provider.ts';
-import type { ServiceJob, ServiceModel } from './contract/service.ts';
+import type { ServiceFile, ServiceJob, ServiceModel } from './contract/service.ts';
 import type { ClassificationRow } from './dataset/map-row.ts';
 import type { TextAnswer } from './evaluate/answer-texts.ts';
+import type { Capture, CaptureOptions } from './evaluate/capture.ts';
 import type { Comparison } from './evaluate/compare.ts';
-import type { EvaluateOptions, PayOptions } from './evaluate/evaluation.ts';
+import type { CompareOptions, EvaluateOptions, PayOptions } from './evaluate/evaluation.ts';
 import type { ImportRecord } from './import/import-record.ts';
-import type { CleanedRun } from './run/clean-runs.ts';
+import type { CleanedRun, CleanOptions } from './run/clean-runs.ts';
 import type { Decision } from './run/decide.ts';
+import type { DeployOptions } from './run/deploy-run.ts';
 import type { RunPlan } from './run/event.ts';
 import type { BudgetView } from './run/read-budget.ts';
 import type { PlanJobOptions } from './run/plan-job.ts';
 import type { RunView } from './run/run-view.ts';
 import type { JobFile } from './spec/read-job-file.ts';
 
-export type { EvaluateOptions };
+export type { CompareOptions, EvaluateOptions };
 
 export interface OrchestratorOptions {
   /** The state folder; absent: the nearest `.orchestrate` at or above `from`, or a new one in it. */
@@ -45,14 +48,6 @@ export interface WatchOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-export interface CleanOptions {
-  /** The runs of this address; all when absent. */
-  readonly address?: string | undefined;
-  /** Only runs that were accepted so long ago. */
-  readonly olderThanMs?: number | undefined;
-  readonly isRehearsal: boolean;
-}
-
 /** One run, or the newest run of each target where the address is a job's. */
 export interface RunHandle {
   view(): Promise<RunView>;
@@ -64,6 +59,10 @@ export interface RunHandle {
   pause(): Promise<RunView[]>;
   /** Lets a paused or interrupted run go on. */
   resume(): Promise<RunView>;
+  /** Makes the tuned model answer for some hours, where its service wants that; costs by the hour until `undeploy`. */
+  deploy(options: Pick<DeployOptions, 'hours' | 'maxUsd'>): Promise<RunView>;
+  /** Ends the deployment, also when the signal has aborted, and tells what it has cost, in dollars; null where there was none. */
+  undeploy(): Promise<{ run: RunView; usd: number | null }>;
   /** Decides about a submission of which nobody knows whether it arrived. */
   resolve(decision: Decision): Promise<RunView>;
   /** A tuned model's answers, in the order of the rows. */
@@ -90,12 +89,22 @@ export interface Orchestrator extends AsyncDisposable {
   /** Has the finished runs of a job answer its held-out rows, and compares the answers: one comparison for each set. May cost. */
   evaluate(address: string, options?: EvaluateOptions): Promise<Comparison[]>;
   /** The same from answers that are kept and those of models on this machine: costs nothing. */
-  compare(address: string): Promise<Comparison[]>;
+  compare(address: string, options?: CompareOptions): Promise<Comparison[]>;
   /** What `evaluate` would cost now; null where a price is not known. Asks no model. */
   estimate(address: string, options?: Pick<EvaluateOptions, 'limit'>): Promise<Quote | null>;
+  /**
+   * Has a model answer the rows of a file, and writes a predictions file: a reference of a job file, the tuned model of a run, or any
+   * model of a service. Doing so again goes on, or pays for nothing. May cost.
+   */
+  capture(name: string, options: CaptureOptions): Promise<Capture>;
   run(address: string): RunHandle;
   /** Deletes ended runs with their models; a rehearsal only tells which. */
   clean(options: CleanOptions): Promise<CleanedRun[]>;
+  /**
+   * Deletes at a service what was made there for ended runs, and what no run needs; a rehearsal only tells what. The runs stay here.
+   * Nothing that an open run needs is touched.
+   */
+  cleanService(provider: string, options: CleanOptions): Promise<MadeThing[]>;
   /**
    * Brings a job home that was made at a service by whomever, into a folder, and makes a run of it where that is possible; `problem`
    * says why it is not. Reads the service only; doing so again goes on, or changes nothing.
@@ -103,6 +112,8 @@ export interface Orchestrator extends AsyncDisposable {
   importJob(provider: string, id: string, folder: string): Promise<{ record: ImportRecord; run: RunView | null; problem: string | null }>;
   /** The jobs of the account at a service, newest first. */
   listServiceJobs(provider: string): Promise<ServiceJob[]>;
+  /** The files of the account at a service; null: the service has no list of them. */
+  listServiceFiles(provider: string): Promise<ServiceFile[] | null>;
   /** The models of a service that can be tuned, and the account's tuned ones. */
   models(provider: string): Promise<ServiceModel[]>;
   providers(): Promise<readonly Provider[]>;

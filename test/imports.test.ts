@@ -28,7 +28,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
   'src/create-orchestrator.ts': ['providers/index.ts', 'src/http.ts', 'src/import', 'types:src/orchestrator.ts', ...work],
   'src/orchestrator.ts': ['types:src/import', ...work],
   'src/run': ['src/store', 'src/model-files', ...model],
-  'src/evaluate': ['src/run', 'src/store', 'src/model-files', ...model],
+  'src/evaluate': ['src/run', 'src/store', 'src/model-files', 'src/spawn.ts', ...model],
   'src/contract': ['src/dataset', 'src/spec', 'types:src/http.ts'],
   'src/store': [],
   'src/dataset': ['types:src/spec', 'src/model-files'],

@@ -5,6 +5,7 @@ import {
   createRedactor,
   requestJson,
   toHttpFailure,
+  toRequestDeadline,
   type FetchOptions,
   type JsonAnswer,
   type Secret,
@@ -81,6 +82,7 @@ function toHubFetch(
   c: Context,
 ): typeof globalThis.fetch {
   const send = createFetch({
+    ...toRequestDeadline(c),
     ...options,
     origin: new URL(endpoint).origin,
     secrets: secret === null ? [] : [secret],

@@ -33,7 +33,7 @@ export const autotrainModelTypes: ReadonlySet<string> = new Set(
 const youngerName =
   /qwen-?3|qwen3|gemma-?3|gpt-?oss|llama-?4|smollm-?3|olmo-?3|phi-?4-(?:mini|multimodal)|eurobert|neobert|mmbert|ettin|granite-?4|lfm-?2|glm-?4\.\d|minicpm4|exaone-?4|ernie-?4/i;
 
-export function isYoungerName(model: string): boolean {
+function isYoungerName(model: string): boolean {
   return youngerName.test(model.split('/').at(-1) ?? model);
 }
 

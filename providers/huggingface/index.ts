@@ -1,10 +1,13 @@
 import type { JobRef } from '../../src/contract/job.ts';
 import { defineProvider, type Provider } from '../../src/contract/provider.ts';
+import { baseModel } from './base-model.ts';
 import { check } from './check.ts';
+import { listMade, removeMade } from './clean.ts';
 import type { HubCursor } from './cursor.ts';
 import { download } from './download.ts';
 import { observe } from './observe.ts';
 import { prepare } from './prepare.ts';
+import { preview } from './preview.ts';
 import { quote } from './quote.ts';
 import { logLimits, type LogLimits } from './read-log.ts';
 import type { HubRequest, Prepared, Wire } from './request.ts';
@@ -24,6 +27,7 @@ export function createHuggingFace(limits: LogLimits = logLimits): Provider {
     // A look is about four requests, and a free account has 1000 in five minutes.
     rate: { perSecond: 0.7, burst: 30 },
     translate,
+    preview,
     prepare,
     bind,
     create,
@@ -33,13 +37,14 @@ export function createHuggingFace(limits: LogLimits = logLimits): Provider {
     observe: async (job, cursor, c) => await observe({ job, cursor, limits }, c),
     cancel: async (job: JobRef, c) => await cancel(job, c),
     quote,
+    baseModel,
     check,
     toModel,
     download,
+    listMade,
+    removeMade,
   });
 }
-
-export { listMade, removeMade, type MadeThing } from './clean.ts';
 
 /** AutoTrain, TRL and transformers on Hugging Face Jobs. */
 export const huggingface = createHuggingFace();

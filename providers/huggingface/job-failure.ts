@@ -20,9 +20,22 @@ export function findEndFailure(lines: readonly string[], end: JobEnd): FailureDa
   );
 }
 
+/** Of a job that ended well and has no model: where it brought one, if it did, there is none any more. */
+export function findGoneModel(lines: readonly string[]): FailureData | null {
+  const [, repository] =
+    /^orchestrate: the model is in (\S+)$/.exec(lines.findLast((line) => line.includes(modelLine))?.trim() ?? '') ?? [];
+  if (repository === undefined) return null;
+  return toFailure(
+    'model-unavailable',
+    `the job brought its model to ${repository}, where there is none any more`,
+    'train it again with --again',
+  );
+}
+
+const modelLine = 'orchestrate: the model is in ';
 const ownWords = /^orchestrate: (?:the engine ended with|the model could not be uploaded)/;
 
-function toFailure(code: 'request-refused' | 'training-failed', message: string, hint: string): FailureData {
+function toFailure(code: 'model-unavailable' | 'request-refused' | 'training-failed', message: string, hint: string): FailureData {
   const { cause, retryable } = failureKinds[code];
   return { code, cause, message, hint, retryable };
 }

@@ -46,14 +46,14 @@ export async function readJob(hub: Hub, namespace: string, id: string): Promise<
 const mostPages = 1000;
 
 /**
- * All jobs with this label, in every stage and on all pages.
+ * All jobs, or those with this label, in every stage and on all pages.
  * @throws Failure where the service does not list them to the end: a list that may lack a job proves nothing
  */
-export async function listJobs(hub: Hub, namespace: string, label: readonly [string, string]): Promise<HubJob[]> {
-  const query = new URLSearchParams({ label: label.join('=') });
+export async function listJobs(hub: Hub, namespace: string, label: readonly [string, string] | null): Promise<HubJob[]> {
+  const query = label === null ? '' : `?${new URLSearchParams({ label: label.join('=') }).toString()}`;
   const call = `GET ${toJobsPath(namespace)}`;
   const jobs = new Map<string, HubJob>();
-  let path: string | null = `${toJobsPath(namespace)}?${query.toString()}`;
+  let path: string | null = `${toJobsPath(namespace)}${query}`;
   for (let pages = 0; path !== null; pages++) {
     if (pages === mostPages) throw new Failure('response-invalid', `${call}: expected at most ${mostPages} pages of jobs, found more`);
     const here: string = path;

@@ -4,6 +4,11 @@ import type { RunKey } from '../../src/spec/run-key.ts';
 export const datasetName = /^orchestrate-data-[0-9a-f]{24}$/;
 export const modelName = /-[a-z2-7]{20}(?:-\d+)?$/;
 
+/** Whether a repository of this name, without its owner, is the model of an attempt of this run. */
+export function isModelOf(name: string, key: string): boolean {
+  return modelName.test(name) && name.replace(/-\d+$/, '').endsWith(`-${key.slice(0, 20)}`);
+}
+
 /** By the content: the same rows are one repository, whichever run needs them. */
 export function toDatasetName(hash: string): string {
   return `orchestrate-data-${hash.slice(0, 24)}`;

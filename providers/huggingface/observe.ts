@@ -8,7 +8,7 @@ import { beginning, type HubCursor } from './cursor.ts';
 import { parsePlace, toPlace } from './endpoint.ts';
 import { followLog } from './follow-log.ts';
 import { toProgress } from './follow-metrics.ts';
-import { findEndFailure } from './job-failure.ts';
+import { findEndFailure, findGoneModel } from './job-failure.ts';
 import { readJob, type HubJob } from './jobs-api.ts';
 import { toLogMetrics } from './log-metrics.ts';
 import { findModel, readFileMetrics, type FinishedModel } from './model-files.ts';
@@ -106,7 +106,8 @@ function toEnd(found: { job: HubJob; phase: Phase; log: JobLog; model: FinishedM
   if (phase === 'failed')
     return { status: { phase, raw }, failure: findEndFailure(lines, { isFailed: true, message: job.status.message ?? null }) };
   if (phase !== 'succeeded' || model !== null) return { status: { phase, raw }, failure: null };
-  const hidden = findEndFailure(lines, { isFailed: isLate(job, now) || task === null, message: null });
+  const isOver = isLate(job, now) || task === null;
+  const hidden = (isOver ? findGoneModel(lines) : null) ?? findEndFailure(lines, { isFailed: isOver, message: null });
   if (hidden === null) return { status: { phase: 'finalizing', raw }, failure: null };
   return { status: { phase: 'failed', raw }, failure: hidden };
 }

@@ -5,6 +5,7 @@ import type { HubJob } from './jobs-api.ts';
 const Task = z.looseObject({
   labels: z.array(z.string()).catch([]).default([]),
   maxLength: z.number().int().positive().catch(512).default(512),
+  dataset: z.looseObject({ repo: z.string() }).nullable().catch(null).default(null),
   output: z.looseObject({ repo: z.string().regex(/^[\w.-]+\/[\w.-]+$/) }),
   parameters: z.record(z.string(), z.unknown()).catch({}).default({}),
 });

@@ -13,7 +13,7 @@ export async function quote({ flavor, timeoutSeconds }: HubRequest, c: QuoteCont
     currency: 'USD',
     low: 0,
     high: Math.round(price.usd * hours * 1e6) / 1e6,
-    source: `${price.source}; the job is stopped after ${Number(hours.toFixed(2))} hours`,
+    source: `${price.source}, for at most ${Number(hours.toFixed(2))} hours`,
     asOf: price.asOf,
   };
 }

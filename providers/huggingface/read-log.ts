@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Note } from '../../src/contract/note.ts';
 import type { Context } from '../../src/contract/context.ts';
+import { Failure } from '../../src/failure.ts';
 import { toAnswerFailure } from './answer-failure.ts';
 import { openHub } from './client.ts';
 import { followLog, toLastLines, toNewLines, type LogCursor, type LogLine } from './follow-log.ts';
@@ -65,6 +66,9 @@ async function connect(
     try {
       const response = await hub.send(path, { headers: { accept: 'text/event-stream' }, signal: closing.signal });
       if (!response.ok) throw toAnswerFailure(response.status, await response.text(), `GET ${path}`);
+      if (/^text\/html\b/i.test(response.headers.get('content-type') ?? '')) {
+        throw new Failure('response-invalid', `GET ${path}: expected the log of the job, found a page of HTML`);
+      }
       const reader = response.body?.getReader();
       for (;;) {
         const chunk = await readNext(reader, hasEnded ? null : quietMs);

@@ -3,7 +3,6 @@ import { openAsBlob } from 'node:fs';
 import { z } from 'zod';
 import { Failure, isFailure } from '../../src/failure.ts';
 import type { Hub } from './client.ts';
-import { claimBranch } from './container/program.ts';
 import { parseAnswer } from './jobs-api.ts';
 
 export interface Repository {
@@ -102,7 +101,7 @@ async function isSameFile(found: HubFile, { file, sha256, bytes }: { file: strin
 }
 
 /** What git calls a file with these bytes. */
-export function toGitOid(bytes: Uint8Array): string {
+function toGitOid(bytes: Uint8Array): string {
   return createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
 }
 
@@ -132,28 +131,7 @@ export async function commitFiles(
   throw new Failure('response-invalid', `commit to ${repo.name}: expected the name of a commit, found none`);
 }
 
-/** Claims an attempt as its job would: by the branch that only one can make. */
-export async function claimAttempt(hub: Hub, output: string): Promise<void> {
-  const { createBranch } = await import('@huggingface/hub');
-  await hub.call(`create branch ${claimBranch} of ${output}`, async () => {
-    try {
-      await createBranch({ ...hub.params, repo: { type: 'model', name: output }, branch: claimBranch });
-    } catch (error) {
-      if (toStatus(error) !== 409) throw error;
-    }
-  });
-}
-
-const Refs = z.looseObject({ branches: z.array(z.looseObject({ name: z.string() })) });
-
-/** Whether an attempt is claimed, by its job or by a fence. */
-export async function isClaimed(hub: Hub, output: string): Promise<boolean> {
-  const path = `/api/models/${output}/refs`;
-  const { branches } = await hub.call(`GET ${path}`, async () => parseAnswer(Refs, (await hub.request('GET', path)).json, `GET ${path}`));
-  return branches.some(({ name }) => name === claimBranch);
-}
-
-function toStatus(error: unknown): number | null {
+export function toStatus(error: unknown): number | null {
   return error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number' ? error.statusCode : null;
 }
 

@@ -4,6 +4,7 @@ import { SubmitFailure } from '../../src/contract/submit-failure.ts';
 import { Failure, isFailure } from '../../src/failure.ts';
 import { toSendOutcome } from '../../src/http.ts';
 import type { RunKey } from '../../src/spec/run-key.ts';
+import { fenceAttempt, isClaimed, readFence } from './claims.ts';
 import { openHub, type Hub } from './client.ts';
 import { claimedLine, program } from './container/program.ts';
 import { classifier } from './container/classifier.ts';
@@ -12,13 +13,14 @@ import { toEndpoint, toPlace } from './endpoint.ts';
 import { explain } from './failures.ts';
 import { HubJob, listJobs, parseAnswer, toJobsPath } from './jobs-api.ts';
 import { readNamespace } from './namespace.ts';
-import { claimAttempt, isClaimed, listFiles, removeRepository } from './repositories.ts';
+import { parseTask } from './parse-task.ts';
+import { listFiles, removeRepository } from './repositories.ts';
 import type { HubRequest, JobTask, Prepared, Wire } from './request.ts';
 import { toIsoTime } from './to-iso-time.ts';
 
 /** What stands in a job's labels to find it again. */
-export const keyLabel = 'orchestrate_key';
-export const attemptLabel = 'orchestrate_attempt';
+const keyLabel = 'orchestrate_key';
+const attemptLabel = 'orchestrate_attempt';
 
 /** The exact body of the call, with the name of the credential in the credential's place. */
 export function bind(request: HubRequest, prepared: Prepared, key: RunKey, attempt: number): Wire {
@@ -115,7 +117,7 @@ function toSubmitFailure(error: unknown, telling: { what: string; redact: (text:
   return new SubmitFailure(sent, told);
 }
 
-/** The run's jobs, in every stage and on all pages. */
+/** The run's jobs, in every stage and on all pages; without those that came after the fence of their attempt and train nothing. */
 export async function find(request: HubRequest, prepared: readonly Prepared[], c: Attempt): Promise<JobRef[]> {
   c.signal.throwIfAborted();
   const hub = openHub(c);
@@ -126,9 +128,22 @@ export async function find(request: HubRequest, prepared: readonly Prepared[], c
     const jobs = await listJobs(hub, namespace, [keyLabel, c.key]);
     // A service that does not know the filter lists all of them.
     const own = jobs.filter(({ labels }) => labels?.[keyLabel] === c.key);
-    found.push(...own.map((job) => toJobRef(job, { endpoint: hub.endpoint, namespace }, c)));
+    const fenced = await readFences(hub, own);
+    const live = own.filter((job) => {
+      const since = fenced.get(parseTask(job)?.output.repo ?? '') ?? null;
+      return since === null || (toIsoTime(job.createdAt) ?? since) <= since;
+    });
+    found.push(...live.map((job) => toJobRef(job, { endpoint: hub.endpoint, namespace }, c)));
   }
   return found;
+}
+
+/** Since when the attempts of these jobs are fenced, by the repositories of their models. */
+async function readFences(hub: Hub, jobs: readonly HubJob[]): Promise<Map<string, string | null>> {
+  const outputs = new Set(jobs.flatMap((job) => parseTask(job)?.output.repo ?? []));
+  const fences = new Map<string, string | null>();
+  for (const output of outputs) fences.set(output, await readFence(hub, output));
+  return fences;
 }
 
 function toJobRef(job: HubJob, { endpoint, namespace }: Pick<Wire, 'endpoint' | 'namespace'>, c: Attempt): JobRef {
@@ -145,7 +160,7 @@ function toJobRef(job: HubJob, { endpoint, namespace }: Pick<Wire, 'endpoint' | 
 
 /** Makes the claim that a late job of the attempt would have to make first: it then ends at once, and trains nothing. */
 export async function fence(prepared: Prepared, c: Attempt): Promise<void> {
-  await claimAttempt(openHub(c), prepared.output);
+  await fenceAttempt(openHub(c), prepared.output);
 }
 
 /** Deletes the attempt's model repository where it is still empty. The rows stay: another run may use them. */

@@ -1,7 +1,6 @@
 import type OpenAI from 'openai';
 import type { Context } from '../../src/contract/context.ts';
-import { Failure } from '../../src/failure.ts';
-import { createFetch, type FetchOptions, type Secret } from '../../src/http.ts';
+import { createFetch, toRequestDeadline, type FetchOptions, type Secret } from '../../src/http.ts';
 
 /** How long and how large the answers of a client may be; see `createFetch`. */
 export type ClientOptions = Pick<FetchOptions, 'deadlineMs' | 'body' | 'maxBodyBytes'>;
@@ -43,23 +42,12 @@ export async function openClient(access: Access, c: Context, options: ClientOpti
   return new AzureOpenAI({ ...settings, apiVersion: access.apiVersion });
 }
 
-const deadlineName = 'ORCHESTRATE_REQUEST_SECONDS';
-
-/** How long a request may take, where the user says it. @throws Failure `configuration-invalid` */
-function toDeadline(c: Context): { deadlineMs?: number } {
-  const text = c.setting(deadlineName);
-  if (text === null) return {};
-  const seconds = Number(text);
-  if (seconds > 0 && Number.isFinite(seconds)) return { deadlineMs: seconds * 1000 };
-  throw new Failure('configuration-invalid', `${deadlineName}: expected a number of seconds above 0, found "${text}"`);
-}
-
 /** What the client may say of itself: it would add headers from the environment (`OPENAI_CUSTOM_HEADERS`). */
 const clientHeader = /^(accept|content-type|user-agent|openai-beta|x-stainless-[\w-]+)$/;
 
 function toClientFetch({ place, secret, header, headers }: Access, c: Context, options: ClientOptions): typeof globalThis.fetch {
   const send = createFetch({
-    ...toDeadline(c),
+    ...toRequestDeadline(c),
     ...options,
     origin: new URL(place).origin,
     secrets: [secret],

@@ -46,6 +46,12 @@ const explanations: Readonly<Record<string, Explanation>> = {
   insufficient_quota: noQuota,
   billing_hard_limit_reached: noQuota,
   exceeded_quota: noQuota,
+  DeploymentNotFound: {
+    code: 'model-unavailable',
+    hint: 'a tuned model of Azure answers while it is deployed: `orchestrate deploy RUN --hours N` does that, and costs by the hour',
+  },
+  // It is there, and answers some seconds or minutes later.
+  DeploymentNotReady: { code: 'service-unavailable', hint: 'run the command again in some minutes: the deployment is not ready yet' },
   invalid_api_key: noKey,
   invalid_organization: noKey,
   mismatched_organization: noKey,

@@ -63,11 +63,18 @@ async function download(
   if (isPage) await body?.cancel();
   if (isPage || body === null)
     throw new Failure('response-invalid', `${call}: expected the content of a file, found ${isPage ? 'a page of HTML' : 'nothing'}`);
-  return await writeWhole(path, checked(body, check, call), 'imported file');
+  return await writeWhole(path, checked(body, { check, call, bytes }), 'imported file');
 }
 
-/** The same bytes. @throws Failure `response-invalid` where their beginning is none of such a file */
-async function* checked(body: AsyncIterable<Uint8Array>, check: (head: string) => boolean, call: string): AsyncGenerator<Uint8Array> {
+interface Expected {
+  readonly check: (head: string) => boolean;
+  readonly call: string;
+  /** What the service says of its size; 0 where it does not say. */
+  readonly bytes: number;
+}
+
+/** The same bytes. @throws Failure `response-invalid` where their beginning is none of such a file, or nothing comes of a file with content */
+async function* checked(body: AsyncIterable<Uint8Array>, { check, call, bytes }: Expected): AsyncGenerator<Uint8Array> {
   let isBegun = false;
   for await (const chunk of body) {
     const head = isBegun
@@ -82,6 +89,7 @@ async function* checked(body: AsyncIterable<Uint8Array>, check: (head: string) =
     }
     yield chunk;
   }
+  if (!isBegun && bytes > 0) throw new Failure('response-invalid', `${call}: expected a file of ${bytes} bytes, found nothing`);
 }
 
 /** Gone, or not given to this account: nothing that another try would change. */

@@ -7,6 +7,7 @@ import type { Dialect } from './dialect.ts';
 import { toEndpoint } from './endpoint.ts';
 import { toEnd } from './ends.ts';
 import { fetchJob } from './fetch-job.ts';
+import { listFiles } from './list-files.ts';
 import { listJobs } from './list-jobs.ts';
 import { listModels } from './list-models.ts';
 import { observe } from './observe.ts';
@@ -43,6 +44,7 @@ export function openaiShaped(dialect: Dialect): Provider {
     toEnd: (model) => toEnd(dialect, model),
     listModels: (c) => listModels(dialect, c),
     listJobs: (c) => listJobs(dialect, c),
+    listFiles: (c) => listFiles(dialect, c),
     fetchJob: async (job, folder, c) => await fetchJob(dialect, { id: job, folder }, c),
     toModel: (name, c) => toEndpoint(dialect, name, c),
     quote: async (request, c) => await quote(dialect, request, c),

@@ -5,7 +5,7 @@ import type { Dialect } from './dialect.ts';
 import table from './prices.json' with { type: 'json' };
 import type { Method } from './request.ts';
 
-/** What a million tokens cost. */
+/** What a million tokens cost, or an hour of hosting. */
 export interface Price {
   readonly usd: number;
   /** The day of the price, ISO 8601; null where that is not known. */
@@ -13,14 +13,15 @@ export interface Price {
   readonly source: string;
 }
 
-/** For what tokens are paid: training by a method, reading a prompt, writing an answer. */
-export type PriceKind = Method['type'] | 'input' | 'output';
+/** What is paid for: the tokens of training by a method, of a prompt, of an answer; and the hours of a deployment. */
+export type PriceKind = Method['type'] | 'input' | 'output' | 'hosting';
 
-/** What a user says that tokens cost: US dollars per million. */
+/** What a user says that things cost: US dollars per million tokens, and per hour of hosting. */
 const ToldPrices = z.strictObject({
   training: z.number().nonnegative().optional(),
   input: z.number().nonnegative().optional(),
   output: z.number().nonnegative().optional(),
+  hosting: z.number().nonnegative().optional(),
 });
 
 /** By service, base model and kind. What is not in it is not known: a price is never guessed from another one. */
@@ -38,7 +39,7 @@ interface Priced {
  */
 export function findPrice(dialect: Dialect, { model, kind }: Priced, c: Context): Price | null {
   const base = dialect.toBaseName(model);
-  const toldKind = kind === 'input' || kind === 'output' ? kind : 'training';
+  const toldKind = kind === 'supervised' || kind === 'dpo' ? 'training' : kind;
   const set = parseSetting(c).get(base)?.[toldKind];
   if (set !== undefined) return { usd: set, asOf: null, source: settingName };
   return prices[dialect.id][base]?.[kind] ?? null;
@@ -46,14 +47,14 @@ export function findPrice(dialect: Dialect, { model, kind }: Priced, c: Context)
 
 const settingName = 'ORCHESTRATE_PRICES';
 
-/** `{"gpt-4.1-mini-2025-04-14": {"training": 5, "input": 0.8, "output": 3.2}}`, by base model. */
+/** `{"gpt-4.1-mini-2025-04-14": {"training": 5, "input": 0.8, "output": 3.2, "hosting": 1.7}}`, by base model. */
 function parseSetting(c: Context): ReadonlyMap<string, z.infer<typeof ToldPrices>> {
   const text = c.setting(settingName);
   if (text === null) return new Map();
   const result = z.record(z.string(), ToldPrices).safeParse(toJson(text));
   if (result.success) return new Map(Object.entries(result.data));
   throw new Failure('configuration-invalid', `${settingName}: expected prices by base model, found something else`, {
-    hint: 'in US dollars per 1M tokens, such as {"gpt-4.1-mini-2025-04-14": {"training": 5, "input": 0.8, "output": 3.2}}',
+    hint: 'in US dollars per 1M tokens, "hosting" per hour, such as {"gpt-4.1-mini-2025-04-14": {"training": 5, "input": 0.8, "output": 3.2, "hosting": 1.7}}',
   });
 }
 

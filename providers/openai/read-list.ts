@@ -4,7 +4,7 @@ import { callService } from './call-service.ts';
 import type { Dialect } from './dialect.ts';
 import { toIsoTime } from './to-iso-time.ts';
 
-const WireItem = z.looseObject({ id: z.string(), created_at: z.unknown() });
+const WireItem = z.looseObject({ id: z.string(), created_at: z.unknown().optional() });
 
 /** An item of a list of the service, with its time. */
 export interface Item {

@@ -120,7 +120,8 @@ async function deleteFile(dialect: Dialect, file: string, c: Context): Promise<v
     if (failure.code === 'request-refused' && isGone(error)) return { deleted: true };
     throw failure;
   });
-  if (answer != null) parseAnswer(z.looseObject({ deleted: z.literal(true) }), answer, telling.what);
+  // Null is a 204, Azure's answer; any other one without content may be a proxy's.
+  if (answer !== null) parseAnswer(z.looseObject({ deleted: z.literal(true) }), answer, telling.what);
 }
 
 /** A 404 for this file, not for an address that the service does not know. */

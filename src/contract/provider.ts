@@ -3,10 +3,11 @@ import type { RunKey } from '../spec/run-key.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import type { Attempt, Context, DeploymentContext, PredictionContext, QuoteContext } from './context.ts';
 import type { JobRef, Observation } from './job.ts';
+import type { MadeThing, RunsToClean } from './made-thing.ts';
 import type { BaseModel, EndpointModel, FolderModel, ModelRef, RepositoryModel } from './model.ts';
 import type { Note } from './note.ts';
 import type { Prediction, PredictionRow } from './prediction.ts';
-import type { FetchedJob, ServiceEnd, ServiceJob, ServiceModel } from './service.ts';
+import type { FetchedJob, ServiceEnd, ServiceFile, ServiceJob, ServiceModel } from './service.ts';
 import type { Phase } from './status.ts';
 
 export interface Translation<Request> {
@@ -94,8 +95,8 @@ export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown,
   discard?(prepared: Prepared, c: Attempt): Promise<void>;
   /** What a run of this request costs; null where the price is not known. Absent: the provider knows no prices at all. */
   quote?(request: Request, c: QuoteContext): Promise<Quote | null>;
-  /** The untrained model that a run of this request starts from, where it can answer rows. */
-  baseModel?(request: Request, c: Context): ModelRef;
+  /** The untrained model that a run of this request starts from; null where it cannot answer rows. */
+  baseModel?(request: Request, c: Context): ModelRef | null;
   /** Tries what the provider needs on this machine; costs nothing. */
   check?(c: Context): Promise<Check[]>;
   /** Brings a model in a repository into the folder; files that are there already are kept. Reads only. */
@@ -106,12 +107,12 @@ export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown,
   quotePredictions?(model: ModelRef, rows: readonly PredictionRow[], c: PredictionContext): Promise<Quote | null>;
   /**
    * Makes a model callable where it is not so by itself: it answers under `name` until `undeploy`, and costs by the hour. Repeatable: a
-   * deployment of this name is the one.
+   * deployment of this name is the one. Throws SubmitFailure with `sent` `no` or `refused` where this call surely made none.
    */
   deploy?(model: EndpointModel, name: string, c: DeploymentContext): Promise<EndpointModel>;
   /** Ends a deployment; one that is gone already is no error. */
-  undeploy?(name: string, c: Context): Promise<void>;
-  /** What a deployment costs in one hour; null where the price is not known. */
+  undeploy?(model: EndpointModel, name: string, c: Context): Promise<void>;
+  /** What a deployment costs in one hour; null where the price is not known. Throws where a setting that `deploy` needs is missing. */
   quoteDeployment?(model: EndpointModel, c: DeploymentContext): Promise<Quote | null>;
   /** An existing model of the service by its name, for references. No request. @throws Failure `configuration-invalid` */
   toModel?(name: string, c: Context): ModelRef;
@@ -121,8 +122,14 @@ export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown,
   listModels?(c: Context): AsyncIterable<ServiceModel>;
   /** The account's jobs, newest first. Reads only, all pages. */
   listJobs?(c: Context): AsyncIterable<ServiceJob>;
+  /** The account's files. Reads only, all pages. @throws Failure `request-refused` where the service has no such list */
+  listFiles?(c: Context): AsyncIterable<ServiceFile>;
   /** Brings home what belongs to a job: files are written whole into the folder, those that are there already are kept. Reads only. */
   fetchJob?(id: string, folder: string, c: Context): Promise<FetchedJob>;
+  /** What the provider made at its service for runs that have ended and that nobody needs any more. Reads only. */
+  listMade?(runs: RunsToClean<Prepared>, c: Context): Promise<MadeThing[]>;
+  /** Deletes such a thing for good; what is gone already is no error. @throws Failure `usage` for what is none of ours */
+  removeMade?(thing: MadeThing, c: Context): Promise<void>;
 }
 
 /** A provider, frozen. The type parameters are inferred from the functions. */

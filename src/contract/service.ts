@@ -29,6 +29,18 @@ export interface ServiceJob {
   readonly end: ServiceEnd | null;
 }
 
+/** A file that a service keeps, whatever it is for. */
+export interface ServiceFile {
+  readonly id: string;
+  readonly name: string | null;
+  /** The service's own word, such as `fine-tune`. */
+  readonly purpose: string | null;
+  readonly bytes: number | null;
+  readonly createdAt: string | null;
+  /** When the service deletes it by itself, ISO 8601, UTC; null: it does not say. */
+  readonly expiresAt: string | null;
+}
+
 /** A file of a job at a service; null: it is gone there. */
 export type KeptFile = { readonly path: string; readonly sha256: string } | null;
 

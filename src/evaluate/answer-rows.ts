@@ -4,6 +4,7 @@ import { toModelName } from '../contract/to-model-name.ts';
 import { Failure } from '../failure.ts';
 import type { Store } from '../store/open-store.ts';
 import type { Answerer } from './asking.ts';
+import { bringHome } from './model-home.ts';
 import { keepAnswers, readAnswers, type StoredAnswer } from './stored-answers.ts';
 import type { Question } from './to-question.ts';
 
@@ -42,7 +43,8 @@ interface Open {
   readonly stamp: Stamp | undefined;
 }
 
-async function ask({ store, context }: AnswerWorld, { provider, model, asking }: Answerer, { open, known, stamp }: Open): Promise<void> {
+async function ask({ store, context }: AnswerWorld, answerer: Answerer, { open, known, stamp }: Open): Promise<void> {
+  const { provider, model, asking } = await toPresent(answerer, context);
   const waiting = new Set(open.map(({ id }) => id));
   const fresh: StoredAnswer[] = [];
   try {
@@ -51,7 +53,7 @@ async function ask({ store, context }: AnswerWorld, { provider, model, asking }:
       const answer = (await stamp?.(prediction)) ?? prediction;
       known.set(answer.id, answer);
       fresh.push(answer);
-      if (fresh.length >= (model.kind === 'folder' ? folderBatch : 1)) await keepAnswers(store, fresh.splice(0));
+      if (fresh.length >= (model.kind === 'endpoint' ? 1 : folderBatch)) await keepAnswers(store, fresh.splice(0));
     }
   } finally {
     await keepAnswers(store, fresh);
@@ -61,6 +63,13 @@ async function ask({ store, context }: AnswerWorld, { provider, model, asking }:
   throw new Failure('response-invalid', `${toModelName(model)}: expected ${open.length} answers, found ${open.length - waiting.size}`, {
     hint: 'run the command again: what was answered is kept and not asked again',
   });
+}
+
+/** A model in a repository answers from a folder of this machine. */
+async function toPresent(answerer: Answerer, context: Context): Promise<Answerer> {
+  const { model, home, provider } = answerer;
+  if (model.kind !== 'repository' || home === undefined) return answerer;
+  return { ...answerer, provider: home.provider, model: await bringHome({ provider, model, home }, context) };
 }
 
 /** The questions without an answer, each once. */

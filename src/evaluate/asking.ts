@@ -3,6 +3,7 @@ import type { ModelRef } from '../contract/model.ts';
 import type { Provider } from '../contract/provider.ts';
 import type { RunPlan } from '../run/event.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
+import type { ModelHome } from './model-home.ts';
 
 /** What of a run decides how its rows are asked, beside the model. */
 export interface Asking {
@@ -20,9 +21,12 @@ export interface Answerer {
   readonly provider: Provider;
   readonly model: ModelRef;
   readonly asking: Asking;
+  /** Of a model in a repository. */
+  readonly home?: ModelHome | undefined;
 }
 
-const defaultConcurrency = 8;
+/** Where nobody says otherwise. */
+export const defaultConcurrency = 8;
 
 export function toAsking({ spec, facts }: Pick<RunPlan, 'spec' | 'facts'>): Asking {
   const { generation, concurrency } = spec.evaluation;

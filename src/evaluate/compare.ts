@@ -1,5 +1,5 @@
 import { toClassificationMeasures, type ClassificationMeasures } from './measures.ts';
-import { toBootstrapInterval, toMcNemar, toVerdict, type Interval, type Verdict } from './statistics.ts';
+import { toBootstrapInterval, toMcNemar, toVerdict, type Verdict } from './statistics.ts';
 
 /** What models are compared by: the share of rows with the right label, or with the very text that is expected. */
 export type Measure = 'accuracy' | 'exact_match';
@@ -7,8 +7,11 @@ export type Measure = 'accuracy' | 'exact_match';
 /** A model, or a rule, with its answers to the held-out rows. */
 export interface Candidate {
   readonly name: string;
-  /** `majority` always says the most frequent training label; `untrained` is the base model before the first step. */
-  readonly kind: 'majority' | 'untrained' | 'tuned';
+  /**
+   * `majority` always says the most frequent training label; `untrained` is the base model before the first step; `reference` is a
+   * reference of the job.
+   */
+  readonly kind: 'majority' | 'untrained' | 'reference' | 'tuned';
   /** The run's address, or null. */
   readonly run: string | null;
   /** One a row: a label, null where the answer was none; or a text, null where there was no answer. */
@@ -17,6 +20,8 @@ export interface Candidate {
   readonly latency?: number | null;
   /** Dollars of its answers and its training, where both are known. */
   readonly cost?: number | null;
+  /** The day on which its service ends it, ISO 8601, as far as anybody has said. */
+  readonly endsOn?: string | null;
 }
 
 export interface ComparisonInput {
@@ -30,9 +35,11 @@ export interface ComparisonInput {
   /** The rows' own labels, or texts. */
   readonly expected: readonly string[];
   readonly candidates: readonly Candidate[];
+  /** The names of candidates of which the best is the reference; others may be among them. */
+  readonly referenceAmong: readonly string[];
 }
 
-/** One candidate beside the reference; of the reference itself, and of what is no run, `difference` to `verdict` are null. */
+/** One candidate beside the reference; of the reference itself, and of what was not tuned, `difference` to `verdict` are null. */
 export interface ComparedCandidate {
   readonly name: string;
   readonly kind: Candidate['kind'];
@@ -56,6 +63,8 @@ export interface ComparedCandidate {
   readonly latency: number | null;
   /** Dollars of its answers and its training; null where one of them is not known. */
   readonly cost: number | null;
+  /** The day on which its service ends it, ISO 8601; null where nobody has said. */
+  readonly endsOn: string | null;
 }
 
 export interface Comparison {
@@ -64,25 +73,27 @@ export interface Comparison {
   readonly set: string;
   readonly measure: Measure;
   readonly margin: number;
-  /** The candidate that the others are held against: the best of those that were not trained; null where there is none. */
+  /** The candidate that tuned ones are held against; null where there is none, or it has not answered. */
   readonly reference: string | null;
   readonly rows: number;
   readonly labels: readonly string[];
   readonly candidates: readonly ComparedCandidate[];
+  /** The addresses of finished runs that are not among the candidates; the notes say why. */
+  readonly leftOut: readonly string[];
   readonly notes: readonly string[];
 }
 
 const bootstrap = { resamples: 10_000, seed: 1, level: 0.95 };
 
-/** Scores the candidates on the same rows and holds the tuned ones against the best of the others. Pure, and the same each time. */
+/** Scores the candidates on the same rows and holds the tuned ones against the reference. Pure, and the same each time. */
 export function toComparison(input: ComparisonInput): Comparison {
-  const { job, set, measure, margin, labels, expected, candidates } = input;
+  const { job, set, measure, margin, labels, expected, candidates, referenceAmong } = input;
   const scored = candidates.map((candidate) => {
     const right = candidate.answers.map((answer, row) => isRight(answer, expected[row]!, measure));
     return { candidate, right, rightRows: right.filter(Boolean).length };
   });
   const reference = scored
-    .filter(({ candidate }) => candidate.kind !== 'tuned')
+    .filter(({ candidate }) => referenceAmong.includes(candidate.name))
     .reduce<(typeof scored)[number] | null>((best, one) => (best === null || one.rightRows > best.rightRows ? one : best), null);
   return {
     schema: 'orchestrate.comparison/1',
@@ -99,10 +110,14 @@ export function toComparison(input: ComparisonInput): Comparison {
       run: candidate.run,
       rows: expected.length,
       ...(measure === 'accuracy' ? toScores(candidate, input) : toTextScores(candidate, rightRows)),
-      ...(candidate.kind === 'tuned' && reference !== null ? toDifference(right, reference.right, margin) : noDifference),
+      ...(candidate.kind === 'tuned' && reference !== null && candidate !== reference.candidate
+        ? toDifference(right, reference.right, margin)
+        : noDifference),
       latency: candidate.latency ?? null,
       cost: candidate.cost ?? null,
+      endsOn: candidate.endsOn ?? null,
     })),
+    leftOut: [],
     notes: [],
   };
 }
@@ -135,11 +150,11 @@ function toDifference(
   margin: number,
 ): Pick<ComparedCandidate, keyof typeof noDifference> {
   const differences = right.map((isRightRow, row) => Number(isRightRow) - Number(reference[row]));
-  const { low, high }: Interval = toBootstrapInterval(differences, bootstrap);
+  const bounds = toBootstrapInterval(differences, bootstrap);
   return {
     difference: differences.reduce((sum, difference) => sum + difference, 0) / differences.length,
-    interval: [low, high],
+    interval: [bounds.low, bounds.high],
     pValue: toMcNemar(right, reference).pValue,
-    verdict: toVerdict({ low, high, margin }),
+    verdict: toVerdict({ ...bounds, margin }),
   };
 }

@@ -3,6 +3,7 @@ import type { Provider } from '../contract/provider.ts';
 import { toJsonHash } from '../spec/run-key.ts';
 import type { Answerer, Asking } from './asking.ts';
 import type { Candidate } from './compare.ts';
+import type { ModelHome } from './model-home.ts';
 import { toQuestion, type AskedRow, type Question } from './to-question.ts';
 
 /** A finished run with its model before and after. */
@@ -15,6 +16,8 @@ export interface Contender {
   readonly asking: Asking;
   readonly untrained: ModelRef | null;
   readonly tuned: ModelRef;
+  /** Where these two are brought to if they are in a repository. */
+  readonly homes: { readonly tuned: ModelHome; readonly untrained: ModelHome };
   /** What the training has cost, in dollars; null where that is not known. */
   readonly trainingUsd: number | null;
 }
@@ -31,16 +34,16 @@ export interface Entrant {
 
 /** The models of the runs, each beside the one that it was tuned from. Runs that begin with the same model share it: it is asked once. */
 export function toEntrants(contenders: readonly Contender[], rows: readonly AskedRow[]): Entrant[] {
-  const toAsked = ({ provider, asking }: Contender, model: ModelRef): Pick<Entrant, 'answerer' | 'questions'> => {
-    const answerer = { provider, model, asking };
+  const toAsked = ({ provider, asking }: Contender, model: ModelRef, home: ModelHome): Pick<Entrant, 'answerer' | 'questions'> => {
+    const answerer = { provider, model, asking, home };
     return { answerer, questions: rows.map((row) => toQuestion(answerer, row)) };
   };
   const bases = new Map<string, string[]>(); // by their questions: the names of the runs that begin with one
   const entrants = contenders.flatMap((contender) => {
     const { name, run, trainingUsd } = contender;
-    const tuned = { name, kind: 'tuned', run, trainingUsd, ...toAsked(contender, contender.tuned) } as const;
+    const tuned = { name, kind: 'tuned', run, trainingUsd, ...toAsked(contender, contender.tuned, contender.homes.tuned) } as const;
     if (contender.untrained === null) return [tuned];
-    const asked = toAsked(contender, contender.untrained);
+    const asked = toAsked(contender, contender.untrained, contender.homes.untrained);
     const identity = toJsonHash(asked.questions.map(({ id }) => id));
     const known = bases.get(identity);
     if (known !== undefined) {

@@ -98,12 +98,22 @@ function toCents(usd: number): number {
 
 async function toUnpricedFailure(open: readonly Ask[], context: Context): Promise<Failure> {
   const names = new Set<string>();
+  let areEndless = true;
   for (const { answerer, questions } of open) {
     const { model } = answerer;
-    if ((await quoteAnswers(answerer, questions, context)) === null) names.add(model.kind === 'endpoint' ? model.base : toModelName(model));
+    if ((await quoteAnswers(answerer, questions, context)) !== null) continue;
+    names.add(model.kind === 'endpoint' ? model.base : toModelName(model));
+    const { generation } = answerer.asking;
+    const asking = { ...answerer.asking, generation: { ...generation, maxTokens: 1 } };
+    areEndless &&= generation.maxTokens === undefined && (await quoteAnswers({ ...answerer, asking }, questions, context)) !== null;
   }
-  const message = `nobody knows the price of answers of ${[...names].join(', ')}, so that no limit can be kept; nothing was asked`;
-  return new Failure('budget-exceeded', message, {
+  const of = `answers of ${[...names].join(', ')}`;
+  if (areEndless) {
+    return new Failure('budget-exceeded', `nobody knows how long ${of} may become, so that no limit can be kept; nothing was asked`, {
+      hint: 'set evaluation.generation.maxTokens in the job file, or --max-tokens where there is none',
+    });
+  }
+  return new Failure('budget-exceeded', `nobody knows the price of ${of}, so that no limit can be kept; nothing was asked`, {
     hint: 'set ORCHESTRATE_PRICES, such as {"gpt-4.1-mini-2025-04-14": {"input": 0.8, "output": 3.2}}, in US dollars per 1M tokens',
   });
 }

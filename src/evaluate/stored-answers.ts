@@ -5,6 +5,8 @@ import type { Store } from '../store/open-store.ts';
 export interface StoredAnswer extends Prediction {
   /** What it has cost, null where that is not known, and the charge that it was paid from. Absent where answers are free. */
   readonly paid?: { readonly usd: number | null; readonly charge: string | null };
+  /** When it was given: ISO 8601, UTC; absent where nobody noted it. */
+  readonly at?: string;
 }
 
 /** SQLite's own limit of bound values is far above this. */

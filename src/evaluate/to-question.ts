@@ -11,11 +11,11 @@ export type AskedRow = Omit<ClassificationRow, 'label'> | ChatRow;
 export type Question = PredictionRow;
 
 /**
- * What a model reads of a row: a classifier on this machine its texts, every other model messages. The key changes with all that
- * decides the answer (model, text, labels, settings, the way a row becomes messages) and with nothing else.
+ * What a model reads of a row: a classifier, which answers on this machine, its texts; every other model messages. The key changes
+ * with all that decides the answer (model, text, labels, settings, the way a row becomes messages) and with nothing else.
  */
 export function toQuestion({ model, asking }: Omit<Answerer, 'provider'>, row: AskedRow): Question {
-  if (model.kind === 'folder' && 'text' in row) {
+  if (model.kind !== 'endpoint' && 'text' in row) {
     const { text, text2 } = row;
     const { identity, labels, maxLength } = model;
     const id = toJsonHash({ model: identity, labels, maxLength, text, text2: text2 ?? null });

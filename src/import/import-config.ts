@@ -9,11 +9,15 @@ import { toJobFileText } from './write-job-file.ts';
  * Writes the configuration of another program as a job file, `job.jsonc` beside it where no other path is given. Files that the job names
  * are named from the new place.
  * @param out the path of the job file, or of the folder for it
+ * @param method what a TRL file is for, where its flags do not tell
  * @throws Failure `usage` where there is a file already, and as `readConfig`
  */
-export async function importConfig(path: string, out: string | null): Promise<{ path: string; notes: readonly ImportNote[] }> {
+export async function importConfig(
+  path: string,
+  { out, method }: { readonly out: string | null; readonly method?: 'sft' | 'dpo' | undefined },
+): Promise<{ path: string; notes: readonly ImportNote[] }> {
   const to = out === null ? join(dirname(path), 'job.jsonc') : /\.jsonc?$/i.test(out) ? out : join(out, 'job.jsonc');
-  const job = moveJob(await readConfig(path), { from: resolve(dirname(path)), to: resolve(dirname(to)) });
+  const job = moveJob(await readConfig(path, { method }), { from: resolve(dirname(path)), to: resolve(dirname(to)) });
   await writeFile(to, toJobFileText(job), { flag: 'wx' }).catch((error: unknown) => {
     if (toSystemCode(error) !== 'EEXIST') throw toFileFailure(error, 'job file', to);
     throw new Failure('usage', `${to}: expected no such file yet, found one`, { hint: 'name another with --out' });

@@ -1,21 +1,16 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Context } from '../contract/context.ts';
 import type { Provider } from '../contract/provider.ts';
-import type { FetchedJob, KeptFile } from '../contract/service.ts';
+import type { FetchedJob } from '../contract/service.ts';
 import { isTerminalPhase } from '../contract/status.ts';
-import { Failure, isFailure, toFileFailure } from '../failure.ts';
+import { Failure, toFileFailure } from '../failure.ts';
 import { unfinishedEnding, writeWholeText } from '../write-whole.ts';
-import { importFile, readImportRecord, toBegun, writeImportRecord, type ImportedFile, type ImportRecord } from './import-record.ts';
-import { lookAtRows } from './look-at-rows.ts';
-import { parseRecord } from './record.ts';
-import { toJobFileText } from './write-job-file.ts';
+import { importFile, readImportRecord, toBegun, writeImportRecord, type ImportRecord } from './import-record.ts';
+import { writeJobFiles } from './write-job-files.ts';
 
-/** The job file of an imported job, in its folder. */
-export const jobFile = 'job.jsonc';
 const recordFile = 'job-record.json';
 
 /**
@@ -35,10 +30,10 @@ export async function importJob(
   if (before.complete && isWhole(folder, before)) return before;
   const fetched = await provider.fetchJob(id, folder, c);
   checkPlace(folder, before, fetched);
-  await writeWholeText(join(folder, recordFile), `${JSON.stringify(fetched.record, null, 2)}\n`, 'imported file');
-  const job = await writeJobFile(folder, { before, fetched });
+  const told = await writeWholeText(join(folder, recordFile), `${JSON.stringify(fetched.record, null, 2)}\n`, 'imported file');
+  const written = await writeJobFiles(folder, { before, fetched });
   const kept = [fetched.train, fetched.validation, ...fetched.results.map(({ file }) => file)].filter((file) => file !== null);
-  const files = await Promise.all([...kept.map(describeKept), describe(join(folder, recordFile))]);
+  const files = await Promise.all(kept.map(async ({ path, sha256 }) => ({ name: basename(path), sha256, bytes: (await stat(path)).size })));
   const after: ImportRecord = {
     ...before,
     job: fetched.job.job,
@@ -46,9 +41,9 @@ export async function importJob(
     base: fetched.job.base,
     model: fetched.job.model,
     complete: isTerminalPhase(fetched.job.status.phase) && fetched.missing.length === 0,
-    files: [...files, ...(job.file === null ? [] : [job.file])],
+    files: [...files, { name: recordFile, ...told }, ...written.files],
     missing: [...fetched.missing],
-    notes: job.notes,
+    notes: [...written.notes],
   };
   if (isDeepStrictEqual(after, before)) return before;
   const record = { ...after, at: c.now().toISOString() };
@@ -85,54 +80,4 @@ function checkPlace(folder: string, { job }: ImportRecord, fetched: FetchedJob):
 /** Whether all files are there still; one that was changed since is not fetched again. */
 function isWhole(folder: string, { files }: ImportRecord): boolean {
   return files.every(({ name }) => existsSync(join(folder, name)));
-}
-
-interface JobFileWritten {
-  readonly file: ImportedFile | null;
-  readonly notes: string[];
-}
-
-/** The job file, unless somebody has changed the one that is there. */
-async function writeJobFile(
-  folder: string,
-  { before, fetched }: { readonly before: ImportRecord; readonly fetched: FetchedJob },
-): Promise<JobFileWritten> {
-  const path = join(folder, jobFile);
-  const known = before.files.find(({ name }) => name === jobFile);
-  const { text, notes } = await toText(fetched, before);
-  if (text === null) return { file: null, notes };
-  const present = await readFile(path, 'utf8').catch(() => null);
-  const isOurs = present === null || known === undefined || known.sha256 === hash(present);
-  if (!isOurs) return { file: known, notes };
-  return { file: { name: jobFile, ...(await writeWholeText(path, text, 'job file')) }, notes };
-}
-
-async function toText(fetched: FetchedJob, { provider, id }: ImportRecord): Promise<{ text: string | null; notes: string[] }> {
-  const { train, validation, record } = fetched;
-  const rows = train === null ? null : await lookAtRows(train.path);
-  const gone = train === null ? ['the training data is not to be had at the service: the job cannot become a run'] : [];
-  try {
-    const job = parseRecord(record, { provider, id, rows, hasTrain: train !== null, hasValidation: validation !== null });
-    if (job === null) return { text: null, notes: [...gone, 'no job file: nothing is known of how this provider writes its jobs'] };
-    const answers =
-      rows?.answers == null ? [] : [`each answer is one of ${rows.answers.length} short texts: this could be a classification`];
-    return { text: toJobFileText(job), notes: [...gone, ...answers] };
-  } catch (error) {
-    if (!isFailure(error, 'data-invalid')) throw error;
-    return { text: null, notes: [...gone, `no job file can be made of it: ${error.message}`] };
-  }
-}
-
-async function describeKept(file: NonNullable<KeptFile>): Promise<ImportedFile> {
-  return { name: basename(file.path), sha256: file.sha256, bytes: (await stat(file.path)).size };
-}
-
-async function describe(path: string): Promise<ImportedFile> {
-  const sum = createHash('sha256');
-  for await (const chunk of createReadStream(path)) sum.update(chunk as Buffer);
-  return await describeKept({ path, sha256: sum.digest('hex') });
-}
-
-function hash(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

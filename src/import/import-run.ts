@@ -9,8 +9,9 @@ import type { RunPlan } from '../run/event.ts';
 import { planJob, type PlanWorld } from '../run/plan-job.ts';
 import type { StoredRun } from '../run/run-store.ts';
 import { readJobFile } from '../spec/read-job-file.ts';
-import { importJob, jobFile } from './import-job.ts';
+import { importJob } from './import-job.ts';
 import type { ImportRecord } from './import-record.ts';
+import { jobFile } from './write-job-files.ts';
 
 export interface ImportWorld extends Omit<PlanWorld, 'provider'> {
   readonly provider: Provider;

@@ -29,6 +29,7 @@ export interface ImportedJob {
   readonly prompt?: NonNullable<JobSpec['prompt']>;
   /** What the source itself says; no default of its program. */
   readonly training: Training;
+  readonly evaluation?: NonNullable<JobSpec['evaluation']>;
   readonly target: {
     /** Names the target; `[a-z0-9-]`, 32 characters. */
     readonly name: string;
@@ -41,7 +42,7 @@ export interface ImportedJob {
 }
 
 /** The job itself, without its notes. */
-export function toJobSpec({ name, task, data, prompt, training, target }: ImportedJob): JobSpec {
+export function toJobSpec({ name, task, data, prompt, training, evaluation, target }: ImportedJob): JobSpec {
   return {
     version: 1,
     name,
@@ -49,6 +50,7 @@ export function toJobSpec({ name, task, data, prompt, training, target }: Import
     data,
     ...(prompt === undefined ? {} : { prompt }),
     ...(Object.keys(training).length === 0 ? {} : { training }),
+    ...(evaluation === undefined ? {} : { evaluation }),
     targets: {
       [target.name]: {
         provider: target.provider,

@@ -1,56 +1,51 @@
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { isFields } from './source.ts';
+import { openDataset } from '../dataset/open-dataset.ts';
+import { readJsonRows } from '../dataset/read-json-rows.ts';
+import { isFailure, type Failure } from '../failure.ts';
+import { parseLabelledChat } from './labelled-chat.ts';
 
 export interface RowsLook {
   readonly task: 'chat' | 'preference';
-  /** All answers there are, where each row has one question and the answers are few and short, as labels are; else null. */
-  readonly answers: readonly string[] | null;
+  /** Where each row has one question under one system message and the answers are few and short, as labels are; else null. */
+  readonly classes: Classes | null;
 }
 
-/** More different answers, or longer ones, are no labels. */
-const mostAnswers = 50;
-const longestAnswer = 60;
+export interface Classes {
+  /** All answers there are, sorted. */
+  readonly labels: readonly string[];
+  /** The system message of every row; null: there is none. */
+  readonly system: string | null;
+}
+
+/** More different answers are no labels. */
+const mostLabels = 50;
 
 /** What the rows of a file for OpenAI are, by reading them; null where they are neither. A row that is broken is told when it is planned. */
 export async function lookAtRows(path: string): Promise<RowsLook | null> {
-  const answers = new Set<string>();
-  let rows = 0;
-  const stream = createReadStream(path);
-  const lines = createInterface({ input: stream, crlfDelay: Infinity });
   try {
-    for await (const line of lines) {
-      if (line.trim() === '') continue;
-      const row = parseRow(line);
-      if (row === null) return null;
-      if (Object.hasOwn(row, 'preferred_output')) return { task: 'preference', answers: null };
-      if (!Array.isArray(row['messages'])) return null;
-      const answer = toLabel(row['messages']);
-      if (answer === null || answers.add(answer).size > mostAnswers) return { task: 'chat', answers: null };
-      rows++;
-    }
-  } finally {
-    lines.close();
-    stream.destroy();
+    return await look(path);
+  } catch (error) {
+    if (isFailure(error, 'data-invalid')) return null;
+    throw error;
+  }
+}
+
+async function look(path: string): Promise<RowsLook | null> {
+  const chat: RowsLook = { task: 'chat', classes: null };
+  const labels = new Set<string>();
+  const systems = new Set<string | null>();
+  let rows = 0;
+  for await (const { row } of readJsonRows(openDataset(path), path, refuse)) {
+    if (Object.hasOwn(row, 'preferred_output')) return { task: 'preference', classes: null };
+    if (!Array.isArray(row['messages'])) return null;
+    const labelled = parseLabelledChat(row);
+    if (labelled === null || labels.add(labelled.label).size > mostLabels || systems.add(labelled.system).size > 1) return chat;
+    rows++;
   }
   if (rows === 0) return null;
-  return { task: 'chat', answers: answers.size < 2 || answers.size > rows / 2 ? null : [...answers].sort() };
+  if (labels.size < 2 || labels.size > rows / 2) return chat;
+  return { task: 'chat', classes: { labels: [...labels].sort(), system: [...systems][0] ?? null } };
 }
 
-function parseRow(line: string): Readonly<Record<string, unknown>> | null {
-  try {
-    const row: unknown = JSON.parse(line.replace(/^\uFEFF/, ''));
-    return isFields(row) ? row : null;
-  } catch {
-    return null;
-  }
-}
-
-/** The answer of a conversation of one question, where it could be a label. */
-function toLabel(messages: readonly unknown[]): string | null {
-  const turns = messages.filter(isFields).filter(({ role }) => role !== 'system' && role !== 'developer');
-  const [question, answer] = turns;
-  if (turns.length !== 2 || question?.['role'] !== 'user' || answer?.['role'] !== 'assistant') return null;
-  const { content } = answer;
-  return typeof content === 'string' && content !== '' && content.length <= longestAnswer && !content.includes('\n') ? content : null;
+function refuse(failure: Failure): never {
+  throw failure;
 }

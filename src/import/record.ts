@@ -1,6 +1,8 @@
 import { toJobName, type ImportedJob, type ImportNote } from './imported-job.ts';
+import type { RowsLook } from './look-at-rows.ts';
 import { parseOpenaiBody } from './parse-openai-body.ts';
 import { isFields, type Fields } from './source.ts';
+import { classificationJob } from './to-classification.ts';
 
 /** What was brought home of a job, and what its rows look like. */
 export interface RecordContext {
@@ -10,7 +12,7 @@ export interface RecordContext {
   readonly hasTrain: boolean;
   readonly hasValidation: boolean;
   /** What the rows are; null where nobody could look. */
-  readonly rows: { readonly task: 'chat' | 'preference'; readonly answers: readonly string[] | null } | null;
+  readonly rows: RowsLook | null;
 }
 
 /** Services whose records of jobs are understood. */
@@ -38,7 +40,7 @@ export function parseRecord(record: unknown, context: RecordContext): ImportedJo
     notes: [
       ...job.notes.filter(({ kind, field }) => !(kind === 'absent' && field === 'name')).map((note) => toFileNote(note, context)),
       ...(suffix === null ? [toNote('id', { field: 'name', value: id, text: 'the job has no suffix' })] : []),
-      ...(rows?.answers == null ? [] : [toAnswersNote(rows.answers)]),
+      ...(rows?.classes == null ? [] : [toAnswersNote(rows.classes.labels)]),
     ],
   };
 }
@@ -80,6 +82,6 @@ function toFileNote(note: ImportNote, { hasTrain, hasValidation }: RecordContext
 }
 
 function toAnswersNote(answers: readonly string[]): ImportNote {
-  const text = `each row has one question and one of ${answers.length} short answers: this could be the task "classification", which any kind of model learns`;
+  const text = `each row has one question and one of ${answers.length} short answers: as the task "classification" a small model of your own learns it: ${classificationJob}`;
   return toNote('(answers)', { field: 'task', value: answers, text });
 }

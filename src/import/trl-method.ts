@@ -61,7 +61,7 @@ export function readTrlMethod(source: Source): TrlMethod {
     throw toRefusal(source, [], `flags of trl ${said ?? 'sft or of trl dpo'}`, 'The file has flags of the other command, or of both.');
   }
   if (method === undefined) {
-    const text = 'the file does not say for which command it is; where it is for trl dpo, import it as such';
+    const text = 'the file does not say for which command it is; where it is for trl dpo, import it with --method dpo';
     assume(source, ['(command)'], { field: 'training.method', value: 'sft', text });
   }
   return method ?? 'sft';

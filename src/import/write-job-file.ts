@@ -123,17 +123,20 @@ function toTopLine({ kind, path, field, value, text }: ImportNote): string {
   return `  ${toCommentText(`${path}${equals}${ours}${text === null ? '' : `: ${text}`}`)}`;
 }
 
-/** Targets to choose from. Each begins with its comma, so that a line is a target as soon as its comment marks are gone. */
-function toChoices(job: ImportedJob): string[] {
+/**
+ * Targets to choose from, of those that know the task. Each begins with its comma, so that a line is a target as soon as its comment
+ * marks are gone.
+ */
+function toChoices({ task, target }: ImportedJob): string[] {
   const choices = [
-    { provider: 'local', model: './models/your-model' },
+    ...(task === 'classification' ? [{ provider: 'local', model: './models/your-model' }] : []),
     { provider: 'huggingface', model: 'hub:owner/your-model' },
-  ].filter(({ provider }) => provider !== job.target.provider);
+  ].filter(({ provider }) => provider !== target.provider);
   return [
-    '    // To train elsewhere: name a model, and take the comment marks away.',
+    ...(choices.length === 0 ? [] : ['    // To train elsewhere: name a model, and take the comment marks away.']),
     ...choices.map(
       ({ provider, model }) =>
-        `    // , ${toJson(toFreeName(provider, job.target.name))}: { "provider": ${toJson(provider)}, "model": ${toJson(model)} }`,
+        `    // , ${toJson(toFreeName(provider, target.name))}: { "provider": ${toJson(provider)}, "model": ${toJson(model)} }`,
     ),
   ];
 }

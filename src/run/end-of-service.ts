@@ -19,7 +19,8 @@ export function toEndNotes(end: ServiceEnd | null, now: Date): Extract<Note, { t
   return age === '' ? [] : [toWarning(`its service ends this model on ${end.date} (${source})${age}`)];
 }
 
-function toAgeText({ asOf }: ServiceEnd, now: Date): string {
+/** What to add to an end that was read long ago; else nothing. */
+export function toAgeText({ asOf }: ServiceEnd, now: Date): string {
   const days = asOf === null ? 0 : Math.floor((now.getTime() - Date.parse(asOf)) / dayMs);
   return days > oldDays ? `; that was read ${days} days ago and may have changed` : '';
 }

@@ -190,42 +190,48 @@ export interface LookChange {
   readonly logs?: Observation<unknown>['logs'];
 }
 
+interface Appending extends Partial<LookChange> {
+  readonly events: readonly RunEvent[];
+  readonly at: string;
+  /** Of the lease under which the events came to be; null for a person's wish, which anybody may add at any time. */
+  readonly fence: number | null;
+}
+
 /**
  * Appends events to a run and folds them into its row and its charge, in one transaction, on top of what others have appended meanwhile.
- * @param fence of the lease under which the events came to be; null for a person's wish, which anybody may add at any time
+ * @param store or the transaction that this is a part of
  * @throws LostLease where the run is in other hands
  */
-export async function appendEvents(
-  store: Store,
-  key: RunKey,
-  { events, at, fence, ...change }: { events: readonly RunEvent[]; at: string; fence: number | null } & Partial<LookChange>,
-): Promise<StoredRun> {
-  return await store.transaction().execute(async (tx) => {
-    const row = await tx.selectFrom('run').selectAll().where('key', '=', key).executeTakeFirstOrThrow();
-    if (fence !== null && row.fence !== fence) throw new LostLease(key);
-    const run = toStoredRun(row);
-    const record = events.reduce((folded, event) => foldEvent(folded, event, at), run.record);
-    const metrics = addMetrics(run.metrics, change.metrics ?? []);
-    const next: StoredRun = { key, version: run.version + events.length, record, look: change.look ?? run.look, metrics };
-    await tx
-      .updateTable('run')
-      .set({
-        state: record.state,
-        version: next.version,
-        record: JSON.stringify(record),
-        observation: next.look === null ? null : JSON.stringify(next.look),
-        metrics: JSON.stringify(metrics),
-        next_at: toNextAt(next),
-      })
-      .where('key', '=', key)
-      .execute();
-    await insertEvents(tx, key, run.version, events, at);
-    const charge = toCharge(record);
-    if (!isDeepStrictEqual(charge, toCharge(run.record))) await setCharge(tx, key, charge);
-    await insertMetrics(tx, key, change.metrics ?? []);
-    for (const log of change.logs ?? []) await tx.insertInto('log').values({ run: key, at: log.at, text: log.text }).execute();
-    return next;
-  });
+export async function appendEvents(store: Store, key: RunKey, appending: Appending): Promise<StoredRun> {
+  if (store.isTransaction) return await appendIn(store, key, appending);
+  return await store.transaction().execute(async (tx) => await appendIn(tx, key, appending));
+}
+
+async function appendIn(tx: Store, key: RunKey, { events, at, fence, ...change }: Appending): Promise<StoredRun> {
+  const row = await tx.selectFrom('run').selectAll().where('key', '=', key).executeTakeFirstOrThrow();
+  if (fence !== null && row.fence !== fence) throw new LostLease(key);
+  const run = toStoredRun(row);
+  const record = events.reduce((folded, event) => foldEvent(folded, event, at), run.record);
+  const metrics = addMetrics(run.metrics, change.metrics ?? []);
+  const next: StoredRun = { key, version: run.version + events.length, record, look: change.look ?? run.look, metrics };
+  await tx
+    .updateTable('run')
+    .set({
+      state: record.state,
+      version: next.version,
+      record: JSON.stringify(record),
+      observation: next.look === null ? null : JSON.stringify(next.look),
+      metrics: JSON.stringify(metrics),
+      next_at: toNextAt(next),
+    })
+    .where('key', '=', key)
+    .execute();
+  await insertEvents(tx, key, run.version, events, at);
+  const charge = toCharge(record);
+  if (!isDeepStrictEqual(charge, toCharge(run.record))) await setCharge(tx, key, charge);
+  await insertMetrics(tx, key, change.metrics ?? []);
+  for (const log of change.logs ?? []) await tx.insertInto('log').values({ run: key, at: log.at, text: log.text }).execute();
+  return next;
 }
 
 async function insertEvents(store: Store, run: RunKey, version: number, events: readonly RunEvent[], at: string): Promise<void> {

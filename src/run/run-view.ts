@@ -3,6 +3,7 @@ import type { ServiceEnd } from '../contract/service.ts';
 import type { FailureData } from '../failure.ts';
 import type { MetricSummaries } from './metric-summary.ts';
 import type { StoredRun } from './run-store.ts';
+import { toDeploymentUsd } from './to-deployment-usd.ts';
 import { isEnded } from './transitions.ts';
 
 /** A run as `--json` prints it: `orchestrate.run/1`. Fields are only ever added; what is not known is null. */
@@ -72,9 +73,26 @@ export interface RunView {
   }[];
   /** When the service ends its model, as far as anybody has said. */
   readonly endsOn: ServiceEnd | null;
+  /** The deployment of the model, where it needs one and has it. */
+  readonly deployment: DeploymentView | null;
   readonly notes: readonly Note[];
   readonly failure: FailureData | null;
   readonly tags: Readonly<Record<string, string>>;
+}
+
+interface DeploymentView {
+  /** What requests call the model by. */
+  readonly name: string;
+  /** Whether the service has said that it answers. */
+  readonly isUp: boolean;
+  /** When it was asked for, and when it is to end; ISO 8601, UTC. */
+  readonly since: string;
+  readonly until: string;
+  readonly usdPerHour: number;
+  /** What it has cost so far. */
+  readonly usd: number;
+  /** It should have ended, and still costs. */
+  readonly overdue: boolean;
 }
 
 interface PartView {
@@ -138,13 +156,21 @@ export function toRunView(run: StoredRun, now: Date): RunView {
       kind,
       uri,
       sha256,
-      callAs: output.kind === 'endpoint' ? output.name : null,
+      callAs: record.deployment?.model?.name ?? (output.kind === 'endpoint' ? output.name : null),
     })),
+    deployment: toDeploymentView(record, now),
     endsOn: record.plan.end ?? null,
     notes: record.notes,
     failure: record.failure,
     tags: spec.tags,
   };
+}
+
+function toDeploymentView({ deployment }: StoredRun['record'], now: Date): DeploymentView | null {
+  if (deployment === null) return null;
+  const { name, since, until, usdPerHour, model } = deployment;
+  const overdue = now.getTime() > Date.parse(until);
+  return { name, isUp: model !== null, since, until, usdPerHour, usd: toDeploymentUsd(deployment, now), overdue };
 }
 
 /** The planned price; where nothing can be charged, that is also the actual one. */

@@ -44,8 +44,16 @@ export interface Sandbox extends AsyncDisposable {
     readonly HF_ENDPOINT: string;
     readonly HF_TOKEN: string;
   };
-  /** What the official client reads for Azure. */
-  readonly azureEnv: { readonly AZURE_OPENAI_ENDPOINT: string; readonly AZURE_OPENAI_API_KEY: string };
+  /** What the official client reads for Azure, and what its management service is asked with. */
+  readonly azureEnv: {
+    readonly AZURE_OPENAI_ENDPOINT: string;
+    readonly AZURE_OPENAI_API_KEY: string;
+    readonly AZURE_MANAGEMENT_URL: string;
+    readonly AZURE_MANAGEMENT_TOKEN: string;
+    readonly AZURE_SUBSCRIPTION_ID: string;
+    readonly AZURE_RESOURCE_GROUP: string;
+    readonly AZURE_ACCOUNT: string;
+  };
   /** Puts the clock forward. */
   step(ms: number): void;
   /** A copy of what has come of the account so far. */
@@ -79,7 +87,15 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     url,
     storageUrl,
     env: { OPENAI_BASE_URL: `${url}/v1`, OPENAI_API_KEY: ownKey, HF_ENDPOINT: url, HF_TOKEN: ownToken },
-    azureEnv: { AZURE_OPENAI_ENDPOINT: url, AZURE_OPENAI_API_KEY: ownKey },
+    azureEnv: {
+      AZURE_OPENAI_ENDPOINT: url,
+      AZURE_OPENAI_API_KEY: ownKey,
+      AZURE_MANAGEMENT_URL: url,
+      AZURE_MANAGEMENT_TOKEN: ownKey,
+      AZURE_SUBSCRIPTION_ID: 'sandbox',
+      AZURE_RESOURCE_GROUP: 'sandbox',
+      AZURE_ACCOUNT: 'sandbox',
+    },
     step: (ms) => clock.step(ms),
     account: (apiKey = ownKey) => toAccount(service, findWorld(apiKey)),
     setFaults: (faults, apiKey = ownKey) => setFaults(findWorld(apiKey), faults),

@@ -1,7 +1,7 @@
 import { resolve as toAbsolute } from 'node:path';
 import { Failure } from '../failure.ts';
 import type { JobSpec, Training, TrainingField } from './job-spec.ts';
-import type { DataSpec, ModelName, RunSpec } from './run-spec.ts';
+import type { DataSpec, ModelName, ReferenceSpec, RunSpec } from './run-spec.ts';
 
 type Target = JobSpec['targets'][string];
 
@@ -31,8 +31,12 @@ function toSources(sources: string | readonly string[], folder: string): string[
   return [sources].flat().map((source) => toSource(source, folder));
 }
 
+function isPath(model: string): boolean {
+  return /^\.{0,2}\//.test(model);
+}
+
 function toModelName(model: string, folder: string): ModelName {
-  if (/^\.{0,2}\//.test(model)) return { kind: 'folder', path: toAbsolute(folder, model) };
+  if (isPath(model)) return { kind: 'folder', path: toAbsolute(folder, model) };
   if (!model.startsWith('hub:')) return { kind: 'service', name: model };
   const [name, revision] = model.slice('hub:'.length).split('@', 2);
   return { kind: 'hub', name: name!, revision: revision ?? null };
@@ -48,6 +52,17 @@ function toDataSpec(spec: JobSpec, folder: string): DataSpec {
     test: Object.fromEntries(Object.entries(tests).map(([name, sources]) => [name, toSources(sources, folder)])),
     columns: { ...defaultColumns[spec.task], ...(columns as Record<string, string> | undefined) },
   };
+}
+
+/** The job's references by name. Paths are taken from `folder`, the job file's, in which commands run too. */
+export function toReferences({ references }: JobSpec, folder: string): Record<string, ReferenceSpec> {
+  const entries = Object.entries(references ?? {}).map(([name, reference]): [string, ReferenceSpec] => {
+    if ('command' in reference) return [name, { command: reference.command, folder }];
+    if ('predictions' in reference) return [name, { predictions: toAbsolute(folder, reference.predictions) }];
+    const { provider, model } = reference;
+    return [name, { provider, model: isPath(model) ? toAbsolute(folder, model) : model }];
+  });
+  return Object.fromEntries(entries);
 }
 
 /** The job's wishes, with what the target sets over them and what it takes back (`null`). */
@@ -90,6 +105,7 @@ export function resolveTarget(spec: JobSpec, name: string, folder: string): RunS
       generation: spec.evaluation?.generation ?? {},
       concurrency: spec.evaluation?.concurrency ?? null,
     },
+    references: toReferences(spec, folder),
     budget: { usd: spec.budget?.usd ?? null, hours: spec.budget?.hours ?? null },
     onUncertain: spec.onUncertain ?? null,
     tags: spec.tags ?? {},

@@ -7,7 +7,8 @@ const expected = Array.from({ length: 20 }, (_, i) => (i % 4 === 0 ? 'yes' : 'no
 function toText(measure: Measure, candidates: readonly Partial<Candidate>[], toView = toComparisonText): string {
   const whole = candidates.map((candidate) => ({ name: 'gpt', kind: 'tuned', run: null, answers: expected, ...candidate }) as const);
   const labels = measure === 'accuracy' ? ['no', 'yes'] : [];
-  return toView(toComparison({ job: 'job', set: 'test', measure, margin: 0.02, labels, expected, candidates: whole }));
+  const referenceAmong = whole.filter(({ kind }) => kind !== 'tuned').map(({ name }) => name);
+  return toView(toComparison({ job: 'job', set: 'test', measure, margin: 0.02, labels, expected, candidates: whole, referenceAmong }));
 }
 
 const majority = { name: 'most frequent label', kind: 'majority', answers: expected.map(() => 'no') } as const;
@@ -54,4 +55,28 @@ test('without a reference there is no star and no sentence', () => {
   const text = toText('exact_match', [{}]);
   expect(text).not.toContain('*');
   expect(text).not.toContain('verdict:');
+});
+
+test('a reference of the job is a row of its own, and bears the star', () => {
+  const old = { name: 'old', kind: 'reference', latency: 900, answers: expected.map((label, i) => (i < 3 ? null : label)) } as const;
+  const text = toText('accuracy', [old, { cost: 0.02 }]);
+  expect(text).toMatch(/^old \(reference\) \* +0\.850 .* 900 ms$/m);
+  expect(text).toContain('\n* the reference\nverdict: gpt is not worse than old by more than 0.02\n');
+  expect(text).toContain('note: 3 rows got no label from old and count as wrong');
+  expect(toText('accuracy', [old, {}], toScoresText)).toContain('\n\nverdict: gpt is not worse than old by more than 0.02');
+});
+
+test.each([
+  ['gpt', 'other (tuned) *', '* the reference: a tuned model', ['other']],
+  ['base', 'weak *', '* the reference: not trained', ['weak']],
+])('the star says what the reference is: %s', (_, starred, line, referenceAmong) => {
+  const candidates = [
+    { ...majority, run: null },
+    { name: 'weak', kind: 'untrained', run: null, answers: expected.map(() => 'yes') },
+    { name: 'other', kind: 'tuned', run: 'job/other', answers: expected },
+  ] as const;
+  const comparison = { job: 'job', set: 'test', measure: 'accuracy', margin: 0, labels: ['no', 'yes'], expected, candidates } as const;
+  const text = toComparisonText(toComparison({ ...comparison, referenceAmong }));
+  expect(text).toContain(`\n${starred} `);
+  expect(text).toContain(`\n${line}`);
 });

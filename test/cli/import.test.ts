@@ -5,6 +5,7 @@ import { startSandbox, type Sandbox } from '../../src/sandbox/start-sandbox.ts';
 import { createJob, deleteFile, toChatText, uploadText, type Asking } from '../import/service-jobs.ts';
 import { createScratchFolder } from '../scratch.ts';
 import { startCli, type Ended } from './run-cli.ts';
+import { tinyBert } from './write-job.ts';
 
 const base = 'gpt-4.1-mini-2025-04-14';
 const canaryKey = 'sk-sandbox-canary-import-4c1d7f';
@@ -54,9 +55,13 @@ test.each(['openai', 'azure'] as const)('a job of %s: listed, imported, shown, m
   expect(listed.stdout).toMatch(
     new RegExp(`^JOB +STATUS +CREATED +BASE +MODEL +ENDS\n${id} +succeeded +2026-11-25 +${base} +\\S+mine\\S* +2027-\\d\\d-14\n\nMODEL `),
   );
+  expect(listed.stdout).toMatch(
+    /\n\nFILE +PURPOSE +BYTES +CREATED +EXPIRES +NAME\nfile-\S+ +fine-tune-results +[\d,]+ +2026-11-25 +\S+\nfile-\S+ +fine-tune +/,
+  );
   expect(JSON.parse((await world.run('import', dialect, '--list', '--json')).stdout)).toMatchObject({
     jobs: [{ job: { id, provider: dialect }, status: { phase: 'succeeded' }, base, end: { date: expect.any(String) as string } }],
     models: expect.any(Array) as unknown[],
+    files: [{ purpose: 'fine-tune-results' }, { purpose: 'fine-tune', name: 'rows.jsonl', expiresAt: null }],
   });
 
   const imported = await world.run('import', dialect, id);
@@ -81,6 +86,33 @@ test.each(['openai', 'azure'] as const)('a job of %s: listed, imported, shown, m
   expect(plan.stdout).toContain('20 ');
   const { bill } = world.sandbox.account(canaryKey);
   expect(bill).toHaveLength(1);
+});
+
+test('chats that ask for labels train elsewhere as soon as a model is named: as a classification here, as either at the Hub', async () => {
+  const world = await createWorld();
+  const train = await uploadText(
+    world.asking,
+    toChatText(20, (i) => ['yes', 'no'][i % 2]!),
+  );
+  const id = await createJob(world.asking, { model: base, training_file: train, suffix: 'mine' });
+  world.sandbox.step(10_000);
+  expect((await world.run('import', 'openai', id, '--out', 'old')).stdout).toContain(
+    'job.classification.jsonc has them as a classification',
+  );
+  const here = ['plan', 'old/job.classification.jsonc', '--target', 'local'];
+  expect(await world.run(...here)).toMatchObject({ status: 66, stderr: expect.stringContaining('model') as string });
+  cpSync(tinyBert, join(world.cwd, 'old/model'), { recursive: true });
+  const planned = await world.run(...here);
+  expect(planned).toMatchObject({ status: 0, stderr: '' });
+  expect(planned.stdout).toMatch(/^mine-classifier\/local\n[^]*20 training[^]*labels +yes 10, no 10\n/);
+  for (const [name, model] of [
+    ['job.jsonc', 'hub:Qwen/Qwen2.5-0.5B-Instruct'],
+    ['job.classification.jsonc', 'hub:distilbert/distilbert-base-uncased'],
+  ] as const) {
+    const path = join(world.cwd, 'old', name);
+    writeFileSync(path, readFileSync(path, 'utf8').replace('// , "hugg', ', "hugg').replace('hub:owner/your-model', model));
+    expect(await world.run('plan', path, '--target', 'huggingface')).toMatchObject({ status: 0, stderr: '' });
+  }
 });
 
 test('what is gone is said with status 0; a service that cannot be asked is status 69, and nothing is half there', async () => {
@@ -124,6 +156,8 @@ test.each([
   [['import', 'openai', '../there'], 'expected the id of a job'],
   [['import', 'openai', 'ftjob-1', '--list'], 'expected either --list or the job'],
   [['import', 'opnai', 'ftjob-1'], 'expected a service that is one of openai, azure'],
+  [['import', 'openai', 'ftjob-1', '--method', 'dpo'], 'expected --method after the name of a file only'],
+  [['import', './config.yaml', '--method', 'orpo'], 'expected sft or dpo for --method, found "orpo"'],
   [['models', 'local'], 'expected a service that is one of openai, azure'],
 ])('%s is a mistake of the command line', async (args, text) => {
   const { run, cwd } = await createWorld();
@@ -148,6 +182,12 @@ test('a configuration of another program becomes a job file beside it, and none 
   expect((await run('import', 'old/config.yaml', '--out', 'old/job-2.jsonc')).status).toBe(0);
   expect(readFileSync(join(cwd, 'old/job-2.jsonc'), 'utf8')).toBe(text);
   expect((await run('import', 'old/none.yml')).status).toBe(66);
+  writeFileSync(join(cwd, 'old/plain.yaml'), 'model_name_or_path: owner/name\ndataset_name: owner/rows\n');
+  const assumed = (await run('import', 'old/plain.yaml', '--out', 'old/sft.jsonc')).stdout;
+  expect(assumed).toContain('  assumed: training.method = "sft": the file does not say for which command it is');
+  const said = await run('import', 'old/plain.yaml', '--out', 'old/dpo.jsonc', '--method', 'dpo');
+  expect([said.status, said.stdout.includes('assumed:')]).toEqual([0, false]);
+  expect(readFileSync(join(cwd, 'old/dpo.jsonc'), 'utf8')).toMatch(/"task": "preference",[^]*"method": "dpo"/);
   const json = JSON.parse((await run('import', 'old/config.yaml', '--out', 'old/job-3.jsonc', '--json')).stdout) as object;
   expect(json).toMatchObject({ job: expect.stringMatching(/job-3\.jsonc$/) as string, notes: expect.any(Array) as unknown[] });
 });

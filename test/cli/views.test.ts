@@ -148,6 +148,7 @@ test('a comparison is a table with a verdict in words', () => {
       { name: 'most frequent label', kind: 'majority', run: null, answers: expected.map(() => 'no') },
       { name: 'a', kind: 'tuned', run: 'job/a', answers: expected.map((label, i) => (i < 10 ? null : label)) },
     ],
+    referenceAmong: ['most frequent label'],
   });
   const text = toComparisonText(comparison);
   expect(text).toMatch(/^a \(tuned\) +0\.900 +0\.947 +\+0\.400 +\+0\.\d{3} to \+0\.\d{3} +< 0\.0001 +better$/m);

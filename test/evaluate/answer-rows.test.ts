@@ -19,7 +19,7 @@ const asking = { task: 'classification', prompt: null, labels: ['no', 'yes'], ge
 
 function createWorld(settings: Partial<ServiceSettings> = {}): { world: AnswerWorld; service: AnsweringService; answerer: Answerer } {
   const service = createAnsweringService({ say: (row) => toRead(row), ...settings });
-  const model = service.provider.baseModel!({ base: 'base' }, context);
+  const model = service.provider.baseModel!({ base: 'base' }, context)!;
   return { world: { store: openEmptyStore(), context }, service, answerer: { provider: service.provider, model, asking } };
 }
 

@@ -100,6 +100,7 @@ export function createAnsweringService(settings: ServiceSettings): AnsweringServ
       }),
     quote: async () => await Promise.resolve({ currency: 'USD', low: trainingUsd, high: trainingUsd, source: 'a price list', asOf: null }),
     baseModel: ({ base }: AnsweringRequest) => toModel(base, base),
+    toModel: (name) => toModel(name, name),
     predict,
     ...(price === 'free' ? {} : { quotePredictions }),
   });

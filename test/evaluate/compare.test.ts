@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { toComparison, type Candidate } from '../../src/evaluate/compare.ts';
 
 const expected = Array.from({ length: 40 }, (_, i) => `Answer ${i}`);
-const input = { job: 'job', set: 'test', margin: 0.02, labels: [], expected } as const;
+const input = { job: 'job', set: 'test', margin: 0.02, labels: [], expected, referenceAmong: ['majority', 'untrained'] } as const;
 
 const toCandidate = (kind: Candidate['kind'], answers: Candidate['answers']): Candidate => ({ name: kind, kind, run: null, answers });
 
@@ -38,7 +38,62 @@ test('difference, interval, p and verdict are those of the rows that only one ha
   expect(candidates[1]!.verdict).toBe('better');
 });
 
-test('without a model that was not trained there is no reference and no verdict', () => {
+test('where no candidate may be the reference there is none, and no verdict', () => {
   const comparison = toComparison({ ...input, measure: 'exact_match', candidates: [toCandidate('tuned', expected)] });
   expect(comparison).toMatchObject({ reference: null, candidates: [{ difference: null, interval: null, pValue: null, verdict: null }] });
+});
+
+test('the reference is the best of those that may be it, and a tuned one is held against nothing else', () => {
+  const withRight = (name: string, kind: Candidate['kind'], rows: number): Candidate => ({
+    ...toCandidate(
+      kind,
+      expected.map((text, i) => (i < rows ? text : 'no')),
+    ),
+    name,
+  });
+  const candidates = [
+    withRight('a', 'reference', 30),
+    withRight('b', 'reference', 20),
+    withRight('old', 'tuned', 10),
+    withRight('new', 'tuned', 30),
+  ];
+  const compareWith = (...referenceAmong: string[]): [string | null, (string | null)[]] => {
+    const compared = toComparison({ ...input, measure: 'exact_match', candidates, referenceAmong });
+    return [compared.reference, compared.candidates.map(({ verdict }) => verdict)];
+  };
+  expect(compareWith('b', 'a')).toEqual(['a', [null, null, 'worse', 'equivalent']]);
+  expect(compareWith('b')).toEqual(['b', [null, null, 'worse', 'better']]);
+  expect(compareWith('old')).toEqual(['old', [null, null, null, 'better']]);
+  expect(compareWith('gone')).toEqual([null, [null, null, null, null]]);
+});
+
+test('not worse is asked of one side: the printed interval may reach below the margin', () => {
+  const rows = Array.from({ length: 400 }, (_, i) => `Answer ${i}`);
+  const toAnswers = (isRight: (i: number) => boolean): string[] => rows.map((text, i) => (isRight(i) ? text : 'no'));
+  const old = {
+    ...toCandidate(
+      'reference',
+      toAnswers((i) => i < 380),
+    ),
+    name: 'old',
+  };
+  const tuned = toCandidate(
+    'tuned',
+    toAnswers((i) => i >= 20),
+  );
+  const compareWith = (margin: number): unknown => {
+    const compared = toComparison({
+      ...input,
+      expected: rows,
+      measure: 'exact_match',
+      margin,
+      candidates: [old, tuned],
+      referenceAmong: ['old'],
+    });
+    return compared.candidates[1];
+  };
+  const { interval } = compareWith(0) as { interval: [number, number] };
+  expect(compareWith(-interval[0] - 0.001)).toMatchObject({ difference: 0, interval, verdict: 'not worse' });
+  expect(compareWith(-interval[0] + 0.001)).toMatchObject({ difference: 0, interval, verdict: 'equivalent' });
+  expect(compareWith(0.01)).toMatchObject({ difference: 0, interval, verdict: 'cannot tell' });
 });

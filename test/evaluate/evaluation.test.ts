@@ -40,6 +40,22 @@ test('models on this machine and of a service stand in one comparison, on the sa
   expect(paid.asked[0]!.c.concurrency).toBe(8);
 });
 
+test('the day on which a service ends a model stands beside it, and is told where it is near', async () => {
+  const [local, paid] = [createLocal(), createAnsweringService({ say: right })];
+  const days = (count: number): string => new Date(Date.now() + count * 86_400_000).toISOString().slice(0, 10);
+  for (const [date, isNear] of [
+    [days(30), true],
+    [days(200), false],
+  ] as const) {
+    const provider = { ...paid.provider, toEnd: () => ({ date, source: 'a page', asOf: null }) };
+    const { orchestrator } = await runSmallJob([local.provider, provider]);
+    const [comparison] = await orchestrator.evaluate('small', { maxUsd: 1 });
+    expect(comparison!.candidates.map(({ endsOn }) => endsOn)).toEqual([null, null, date, null, date]);
+    const told = expect.stringContaining(`base of paid, paid: its service ends this model on ${date}`) as string;
+    expect(comparison!.notes).toEqual(isNear ? [told] : []);
+  }
+});
+
 test('what was answered is not asked again, and compare asks no service', async () => {
   const [local, paid] = [createLocal(), createAnsweringService({ say: right })];
   const { orchestrator } = await runSmallJob([local.provider, paid.provider]);
@@ -162,7 +178,7 @@ test('a model that answers no rows is named', async () => {
   const { predict: _, ...mute } = createAnsweringService({ id: 'mute', say: right }).provider;
   const { orchestrator } = await runSmallJob([createLocal().provider, mute]);
   const [comparison] = await orchestrator.compare('small');
-  expect(comparison!.notes).toEqual(['the provider of small/mute answers no rows: it is left out']);
+  expect(comparison!.notes).toEqual(['small/mute is left out: its provider answers no rows']);
 });
 
 test('a budget that was written into the job file later counts where the file is named', async () => {

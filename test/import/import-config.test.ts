@@ -22,9 +22,9 @@ test('files that a configuration names are named from where the job file lies', 
   const path = join(folder, 'from/config.json');
   writeFileSync(path, JSON.stringify(config));
   const written = [
-    await importConfig(path, null),
-    await importConfig(path, join(folder, 'to')),
-    await importConfig(path, join(folder, 'from/jobs/j.json')),
+    await importConfig(path, { out: null }),
+    await importConfig(path, { out: join(folder, 'to') }),
+    await importConfig(path, { out: join(folder, 'from/jobs/j.json') }),
   ];
   expect(written.map((one) => one.path)).toEqual(['from/job.jsonc', 'to/job.jsonc', 'from/jobs/j.json'].map((name) => join(folder, name)));
   const specs = await Promise.all(written.map(async (one) => (await readJobFile(one.path)).spec));
@@ -33,7 +33,7 @@ test('files that a configuration names are named from where the job file lies', 
     [['../from/rows/a.jsonl', '../b.jsonl'], ['../from/model']],
     [['../rows/a.jsonl', '../../b.jsonl'], ['../model']],
   ]);
-  await expect(importConfig(path, join(folder, 'to'))).rejects.toMatchObject({ code: 'usage' });
-  await expect(importConfig(path, join(folder, 'none'))).rejects.toMatchObject({ code: 'file-missing' });
+  await expect(importConfig(path, { out: join(folder, 'to') })).rejects.toMatchObject({ code: 'usage' });
+  await expect(importConfig(path, { out: join(folder, 'none') })).rejects.toMatchObject({ code: 'file-missing' });
   expect(readFileSync(path, 'utf8')).toBe(JSON.stringify(config));
 });

@@ -144,17 +144,68 @@ describe.each(['openai', 'azure'] as const)('a job of %s', (dialect) => {
   });
 });
 
-test('few short answers could be labels: that is said, and changed by nobody', async () => {
-  await using world = await createSandboxWorld();
-  const train = await uploadText(
-    toAsking(world),
-    toChatText(20, (i) => ['yes', 'no', 'maybe'][i % 3]!),
-  );
-  const id = await createJob(toAsking(world), { model: base, training_file: train });
-  world.sandbox.step(10_000);
-  const folder = createScratchFolder();
-  expect((await importInto(world, id, folder)).notes).toEqual(['each answer is one of 3 short texts: this could be a classification']);
-  expect((await readJobFile(join(folder, 'job.jsonc'))).spec.task).toBe('chat');
+describe('chats that ask for labels', () => {
+  const names = ['job.classification.jsonc', 'train.classification.jsonl', 'validation.classification.jsonl'];
+
+  async function importLabelled(world: SandboxWorld, folder: string, validation: string): Promise<ImportRecord> {
+    const train = toChatText(20, (i) => ['yes', 'no', 'maybe'][i % 3]!);
+    const files = [await uploadText(toAsking(world), train), await uploadText(toAsking(world), validation)];
+    const id = await createJob(toAsking(world), { model: base, training_file: files[0]!, validation_file: files[1]!, suffix: 'mine' });
+    world.sandbox.step(10_000);
+    return await importInto(world, id, folder);
+  }
+
+  test('come home as a classification too, and the chat job is what it was', async () => {
+    await using world = await createSandboxWorld();
+    const folder = createScratchFolder();
+    const record = await importLabelled(
+      world,
+      folder,
+      toChatText(10, () => 'no'),
+    );
+    expect(record.notes).toEqual([
+      'each answer is one of 3 short texts: job.classification.jsonc has them as a classification, for a model of your own',
+    ]);
+    expect(record.files.map(({ name }) => name)).toEqual(expect.arrayContaining(names));
+    expect((await readJobFile(join(folder, 'job.jsonc'))).spec).toMatchObject({ name: 'mine', task: 'chat' });
+    expect((await readJobFile(join(folder, 'job.classification.jsonc'))).spec).toEqual({
+      version: 1,
+      name: 'mine-classifier',
+      task: 'classification',
+      data: { train: './train.classification.jsonl', validation: './validation.classification.jsonl' },
+      prompt: { system: 'Answer.' },
+      evaluation: { generation: { temperature: 0, maxTokens: 16 } },
+      targets: { local: { provider: 'local', model: './model' } },
+    });
+    const rows = readFileSync(join(folder, 'train.classification.jsonl'), 'utf8').trim().split('\n');
+    expect(rows).toHaveLength(20);
+    expect(rows.slice(0, 2)).toEqual(['{"text":"question 0","label":"yes"}', '{"text":"question 1","label":"no"}']);
+    expect(readFileSync(join(folder, 'validation.classification.jsonl'), 'utf8')).toContain('{"text":"question 9","label":"no"}\n');
+  });
+
+  test.each([
+    ['answers that are none of them', toChatText(10)],
+    ['another system message', toChatText(10, () => 'no').replaceAll('Answer.', 'Say it.')],
+  ])('with validation rows of %s, come home without those', async (_, validation) => {
+    await using world = await createSandboxWorld();
+    const folder = createScratchFolder();
+    const record = await importLabelled(world, folder, validation);
+    expect(record.notes).toContain('job.classification.jsonc has no validation: not all of its rows are such questions');
+    expect(record.files.map(({ name }) => name)).not.toContain('validation.classification.jsonl');
+    expect((await readJobFile(join(folder, 'job.classification.jsonc'))).spec.data).toEqual({ train: './train.classification.jsonl' });
+  });
+
+  test('stay as somebody has changed them', async () => {
+    await using world = await createSandboxWorld({ settings: { jobMs: 100_000 } });
+    const folder = createScratchFolder();
+    const rows = toChatText(10, () => 'no');
+    const { id } = await importLabelled(world, folder, rows);
+    for (const name of names) writeFileSync(join(folder, name), `${readFileSync(join(folder, name), 'utf8')}\n`);
+    const changed = readFolder(folder);
+    world.sandbox.step(100_000);
+    expect(await importInto(world, id, folder)).toMatchObject({ complete: true });
+    expect(names.map((name) => readFolder(folder)[name])).toEqual(names.map((name) => changed[name]));
+  });
 });
 
 test('a job that runs is brought home as far as it is, and again later; a job file that was changed stays', async () => {

@@ -76,7 +76,7 @@ test('what reaches the job file is what the service keeps of the job, and nothin
 });
 
 test('the task is what the rows are, and a validation file that is gone is no part of the job', () => {
-  const job = parse({ validation_file: 'file-2' }, { rows: { task: 'preference', answers: null }, hasTrain: false });
+  const job = parse({ validation_file: 'file-2' }, { rows: { task: 'preference', classes: null }, hasTrain: false });
   expect(job).toMatchObject({ task: 'preference', data: { train: './train.jsonl' } });
   expect(job.data).not.toHaveProperty('validation');
   const notes = job.notes.filter(({ path }) => path.endsWith('_file')).map(({ path, kind, text }) => [path, kind, text]);

@@ -54,3 +54,7 @@ export function toPreferenceText(count: number): string {
   }));
   return rows.map((row) => `${JSON.stringify(row)}\n`).join('');
 }
+
+export async function cancelJob(asking: Asking, id: string): Promise<void> {
+  await ask(asking, 'POST', `/fine_tuning/jobs/${id}/cancel`);
+}

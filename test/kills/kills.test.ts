@@ -6,6 +6,7 @@ import { findMutants } from './mutants.ts';
 import { plans } from './plans.ts';
 import { sourceProduct } from './product.ts';
 import { crowd, freezeAndThaw, toPayment, twoMachines } from './scenarios.ts';
+import { startHub } from './start-hub.ts';
 import { startStandIn } from './start-stand-in.ts';
 import { killTwice, type Bench, type Setting } from './trial.ts';
 
@@ -45,4 +46,15 @@ test('four people submit at once: paid for once', async () => {
 test('two machines submit at once: one job goes on; without the second look, both', async () => {
   expect(await twoMachines(bench, well)).toMatchObject({ faults: [] });
   expect(await findMutants(bench, ['no second look after the submission'])).toMatchObject([{ faults: [] }]);
+});
+
+test('at the Hub, a job that arrives after its attempt was given up trains nothing', async () => {
+  const service = await startHub();
+  try {
+    const late: Setting = { name: 'late-long', plan: plans['late-long']!, onUncertain: 'retry' };
+    const outcome = await killTwice({ ...bench, service }, late, ['after fetch POST jobs/ID', 'nowhere']);
+    expect(outcome).toMatchObject({ bill: 1, attempts: 2, faults: [] });
+  } finally {
+    await service.stop();
+  }
 });

@@ -16,7 +16,7 @@ export interface Service {
   readAccount(world: string): Promise<Account>;
   stop(): Promise<void>;
   /** In the job file. */
-  readonly target: { readonly provider: string; readonly model: string };
+  readonly target: { readonly provider: string; readonly model: string; readonly options?: object };
   /** What the program is told of a world. */
   toEnvironment(world: string): Readonly<Record<string, string>>;
   /** Its requests as the boundaries are named: the one that may cost, and those that upload and take an upload away. */

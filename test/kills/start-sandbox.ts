@@ -10,19 +10,36 @@ import type { Account, Service } from './service.ts';
 const noiseJobs = 5;
 const looks = 3;
 
-/** The sandbox of the OpenAI API as its command starts it: each trial has an API key, and with it a world, of its own. */
-export async function startSandbox(): Promise<Service> {
+interface RunningSandbox {
+  readonly env: { readonly OPENAI_BASE_URL: string; readonly HF_ENDPOINT: string };
+  /** Asks about the account of a key, or with a body changes it. */
+  control(key: string, path: string, body?: unknown): Promise<unknown>;
+  stop(): Promise<void>;
+}
+
+/** The sandbox as its command starts it. */
+export async function openSandbox(): Promise<RunningSandbox> {
   const command = [join(import.meta.dirname, '../../bin/orchestrate.js'), 'sandbox', '--port', '0', '--json'];
   const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
-  const { env } = JSON.parse(line) as { env: { OPENAI_BASE_URL: string } };
-  const control = async (key: string, path: string, body?: unknown): Promise<unknown> => {
+  const { env } = JSON.parse(line) as Pick<RunningSandbox, 'env'>;
+  const control: RunningSandbox['control'] = async (key, path, body) => {
     const init = body === undefined ? {} : { method: 'PUT', body: JSON.stringify(body) };
     const url = new URL(`/sandbox/${path}`, env.OPENAI_BASE_URL);
     const answer = await fetch(url, { ...init, headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' } });
     if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
     return await answer.json();
   };
+  const stop = async (): Promise<void> => {
+    child.kill();
+    await once(child, 'exit');
+  };
+  return { env, control, stop };
+}
+
+/** The sandbox of the OpenAI API: each trial has an API key, and with it a world, of its own. */
+export async function startSandbox(): Promise<Service> {
+  const { env, control, stop } = await openSandbox();
   return {
     name: 'sandbox',
     target: { provider: 'openai', model: 'gpt-4.1-mini-2025-04-14' },
@@ -35,10 +52,7 @@ export async function startSandbox(): Promise<Service> {
       return key;
     },
     readAccount: async (key) => toAccount((await control(key, 'account')) as SandboxAccount),
-    async stop() {
-      child.kill();
-      await once(child, 'exit');
-    },
+    stop,
   };
 }
 

@@ -49,6 +49,22 @@ test.each([
   expect(resolveTarget(job({ task, evaluation: { measure: 'own' } }), 'local', '/').evaluation.measure).toBe('own');
 });
 
+test('references stand in every target, their paths taken from the job file', () => {
+  const references = {
+    old: { predictions: './old.jsonl' },
+    own: { command: ['python', 'answer.py'] },
+    ft: { provider: 'openai', model: 'ft:gpt' },
+    folder: { provider: 'local', model: '../model' },
+  };
+  expect(resolveTarget(job({ references }), 'local', '/jobs').references).toEqual({
+    old: { predictions: '/jobs/old.jsonl' },
+    own: { command: ['python', 'answer.py'], folder: '/jobs' },
+    ft: { provider: 'openai', model: 'ft:gpt' },
+    folder: { provider: 'local', model: '/model' },
+  });
+  expect(resolveTarget(job(), 'local', '/jobs').references).toEqual({});
+});
+
 test('every target of the full example resolves', async () => {
   const { spec, folder } = await readJobFile('fixtures/example/job.jsonc');
   const resolved = Object.keys(spec.targets).map((target) => resolveTarget(spec, target, folder));

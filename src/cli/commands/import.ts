@@ -6,6 +6,7 @@ import { toConfigText, toImportText, toServiceText } from '../views/import-view.
 interface Flags {
   readonly list?: boolean;
   readonly out?: string;
+  readonly method?: string;
 }
 
 /**
@@ -17,6 +18,7 @@ export async function importSource(cli: Cli, [source, job]: readonly string[], f
     if (job !== undefined || flags.list === true) throw new Failure('usage', 'expected --list and a job after the name of a service only');
     return await importFile(cli, source!, flags);
   }
+  if (flags.method !== undefined) throw new Failure('usage', 'expected --method after the name of a file only');
   if (flags.list === true) {
     if (job !== undefined) throw new Failure('usage', `expected either --list or the job ${JSON.stringify(job)}`);
     return await list(cli, source!);
@@ -40,9 +42,10 @@ async function list(cli: Cli, service: string): Promise<number> {
   // Services list the newest first; what stands between them and us need not.
   const jobs = listed.toSorted((a, b) => b.job.createdAt.localeCompare(a.job.createdAt));
   const models = await orchestrator.models(service);
-  if (cli.json) cli.terminal.print(JSON.stringify({ jobs, models }));
+  const files = await orchestrator.listServiceFiles(service);
+  if (cli.json) cli.terminal.print(JSON.stringify({ jobs, models, files }));
   else if (cli.quiet) for (const { job } of jobs) cli.terminal.print(job.id);
-  else cli.terminal.print(toServiceText({ jobs, models }));
+  else cli.terminal.print(toServiceText({ jobs, models, files }, new Date()));
   return 0;
 }
 
@@ -63,9 +66,12 @@ async function importOne(cli: Cli, { service, id, folder }: { service: string; i
   return 0;
 }
 
-async function importFile(cli: Cli, path: string, { out }: Flags): Promise<number> {
+async function importFile(cli: Cli, path: string, { out, method }: Flags): Promise<number> {
+  if (method !== undefined && method !== 'sft' && method !== 'dpo') {
+    throw new Failure('usage', `expected sft or dpo for --method, found ${JSON.stringify(method)}`);
+  }
   const { importConfig } = await import('../../import/import-config.ts');
-  const { path: written, notes } = await importConfig(path, out ?? null);
+  const { path: written, notes } = await importConfig(path, { out: out ?? null, method });
   if (cli.json) cli.terminal.print(JSON.stringify({ job: written, notes }));
   else cli.terminal.print(cli.quiet ? written : toConfigText(written, notes));
   return 0;

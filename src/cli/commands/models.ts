@@ -8,6 +8,6 @@ export async function models(cli: Cli, args: readonly string[]): Promise<number>
   if (cli.json) cli.terminal.print(JSON.stringify({ models: found }));
   else if (cli.quiet) for (const { name } of found) cli.terminal.print(name);
   else if (found.length === 0) cli.terminal.say('no models that can be tuned, and none that were');
-  else cli.terminal.print(toModelsText(found));
+  else cli.terminal.print(toModelsText(found, new Date()));
   return 0;
 }

@@ -11,9 +11,10 @@ import { createSandboxTrainer } from '../sandbox-trainer.ts';
 export async function sandbox(cli: Cli, _args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
   const base = findBaseModel(flags['baseModel']);
   await using running = await start(parsePort(flags['port']), base);
-  if (cli.json) cli.terminal.print(JSON.stringify({ env: running.env }));
+  const env = { ...running.env, ...running.azureEnv };
+  if (cli.json) cli.terminal.print(JSON.stringify({ env }));
   else {
-    const variables = Object.entries({ ...running.env, ...running.azureEnv });
+    const variables = Object.entries(env);
     cli.terminal.print(variables.map(([name, value]) => `export ${name}=${value}`).join('\n'));
     if (!cli.quiet) cli.terminal.say('The sandbox answers until Ctrl-C. It costs nothing.');
     if (!cli.quiet && base === null) cli.terminal.say('Without --base-model FOLDER the jobs of its Hub that train classifiers fail.');

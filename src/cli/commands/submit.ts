@@ -1,9 +1,11 @@
 import type { Quote } from '../../contract/provider.ts';
 import type { Comparison } from '../../evaluate/compare.ts';
 import type { Orchestrator } from '../../orchestrator.ts';
+import { isFailure } from '../../failure.ts';
 import { toEndNotes } from '../../run/end-of-service.ts';
 import type { RunView } from '../../run/run-view.ts';
-import { escapeLine } from '../escape.ts';
+import type { JobSpec } from '../../spec/job-spec.ts';
+import { escapeLine, escapeText } from '../escape.ts';
 import type { Cli } from '../cli.ts';
 import { toOutcome } from '../outcome.ts';
 import { parseTags } from '../parse-flags.ts';
@@ -40,13 +42,13 @@ export async function submit(cli: Cli, args: readonly string[], flags: Readonly<
   }
   const ended = await followRuns(cli, orchestrator, { addresses: runs.map((run) => run.id), timeout });
   const estimate = ended.some((run) => run.ok) ? await orchestrator.estimate(job.spec.name) : free;
-  const comparisons = ended.some((run) => run.ok) ? await compareEnded(cli, orchestrator, { job: job.spec.name, estimate }) : [];
+  const comparisons = ended.some((run) => run.ok) ? await compareEnded(cli, orchestrator, { job: job.spec, estimate }) : [];
   if (cli.json) cli.terminal.print(JSON.stringify({ runs: ended, comparisons, estimate }));
   else if (!cli.quiet)
     printResult(cli, {
       runs: ended,
       comparisons,
-      evaluation: toEvaluationLine(job.spec.name, estimate),
+      evaluation: toEvaluationLine(job.spec, estimate),
       seconds: (performance.now() - begun) / 1000,
     });
   return toOutcome(ended);
@@ -72,25 +74,36 @@ function toEndLines(runs: readonly RunView[], now: Date): string[] {
   return runs.flatMap(({ id, endsOn }) => toEndNotes(endsOn, now).map(({ message }) => escapeLine(`${id}  ${message}`)));
 }
 
-/** Answers that cost are asked for only when somebody says so. */
+/** Answers that cost, and commands of which nobody knows what they cost, are asked only when somebody says so. */
 async function compareEnded(
   cli: Cli,
   orchestrator: Orchestrator,
-  { job, estimate }: { job: string; estimate: Quote | null },
+  { job, estimate }: { job: JobSpec; estimate: Quote | null },
 ): Promise<Comparison[]> {
   if (!cli.quiet) cli.terminal.say('scoring the held-out rows …');
-  return estimate?.high === 0 ? await orchestrator.evaluate(job) : await orchestrator.compare(job);
+  if (estimate?.high !== 0 || hasCommands(job)) return await orchestrator.compare(job.name);
+  try {
+    return await orchestrator.evaluate(job.name);
+  } catch (error) {
+    if (!isFailure(error) || error.code === 'interrupted') throw error;
+    cli.terminal.say(escapeText(error.message)); // the training went well: its result is not to be lost
+    return await orchestrator.compare(job.name);
+  }
+}
+
+function hasCommands({ references = {} }: JobSpec): boolean {
+  return Object.values(references).some((reference) => 'command' in reference);
 }
 
 const free: Quote = { currency: 'USD', low: 0, high: 0, source: '', asOf: null };
 
 /** How the models are scored whose answers cost; null where there are none. */
-function toEvaluationLine(job: string, estimate: Quote | null): string | null {
-  const command = `${programName} evaluate ${job} --max-usd`;
-  if (estimate === null) return `score it ${command} DOLLARS, once ORCHESTRATE_PRICES says what an answer costs`;
-  if (estimate.high === 0) return null;
+function toEvaluationLine(job: JobSpec, estimate: Quote | null): string | null {
+  const command = `${programName} evaluate ${job.name}`;
+  if (estimate === null) return `score it ${command} --max-usd DOLLARS, once ORCHESTRATE_PRICES says what an answer costs`;
+  if (estimate.high === 0) return hasCommands(job) ? `score it ${command} (runs the commands of the job's references)` : null;
   const limit = Math.max(0.01, Math.ceil(estimate.high * 100) / 100);
-  return `score it ${command} ${limit} (${toPriceText(estimate)})`;
+  return `score it ${command} --max-usd ${limit} (${toPriceText(estimate)})`;
 }
 
 interface Result {

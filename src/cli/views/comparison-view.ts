@@ -48,9 +48,8 @@ export function toComparisonText(comparison: Comparison): string {
   return [
     title,
     '',
-    formatTable([header, ...lines], columns.map((_, i) => i + 1).concat(columns.length + 1)),
-    '',
-    ...(reference === null ? [] : ['* the reference: the best without training']),
+    ...(candidates.length === 0 ? [] : [formatTable([header, ...lines], columns.map((_, i) => i + 1).concat(columns.length + 1)), '']),
+    ...toReferenceLine(comparison),
     ...verdicts,
     ...candidates.flatMap((candidate) => toUnparseableNote(candidate, measure) ?? []),
     ...toNoteLines(notes),
@@ -58,11 +57,13 @@ export function toComparisonText(comparison: Comparison): string {
 }
 
 /** The scores of every candidate in full: by label, and which label was taken for which. */
-export function toScoresText({ job, set, rows, measure, candidates, labels, notes }: Comparison): string {
+export function toScoresText(comparison: Comparison): string {
+  const { job, set, rows, measure, candidates, labels, notes } = comparison;
   const names = labels.map(escapeLine);
   const blocks = candidates.map((candidate) => {
     const scores = measureColumns[measure].map(([name, title]) => `${title} ${toScore(candidate.measures[name])}`).join(', ');
-    const wrong = measure === 'accuracy' ? 'answers were no label' : 'rows got no answer';
+    const noLabel = candidate.kind === 'reference' ? 'rows got no label' : 'answers were no label';
+    const wrong = measure === 'accuracy' ? noLabel : 'rows got no answer';
     const unparseable = candidate.unparseable === 0 ? '' : `, ${candidate.unparseable} ${wrong}`;
     const title = `${escapeLine(toName(candidate))}: ${scores}${unparseable}`;
     if (candidate.perClass.length === 0) return title;
@@ -76,7 +77,20 @@ export function toScoresText({ job, set, rows, measure, candidates, labels, note
     const right = header.map((_, column) => column).slice(1);
     return `${title}\n${formatTable([header, ...lines], right)}`;
   });
-  return [`${escapeLine(job)}: ${formatCount(rows)} held-out rows (${escapeLine(set)})`, ...blocks, ...toNoteLines(notes)].join('\n\n');
+  const verdicts = candidates.flatMap((candidate) => toSentence(candidate, comparison) ?? []);
+  const title = `${escapeLine(job)}: ${formatCount(rows)} held-out rows (${escapeLine(set)})`;
+  return [title, ...blocks, ...verdicts, ...toNoteLines(notes)].join('\n\n');
+}
+
+/** What kind of model the star stands at. */
+function toReferenceLine({ candidates, reference, measure }: Comparison): string[] {
+  const chosen = candidates.find(({ name }) => name === reference);
+  if (chosen === undefined) return [];
+  if (chosen.kind === 'reference') return ['* the reference'];
+  if (chosen.kind === 'tuned') return ['* the reference: a tuned model'];
+  const untrained = candidates.filter(({ kind }) => kind === 'majority' || kind === 'untrained');
+  const isBest = untrained.every(({ measures }) => measures[measure]! <= chosen.measures[measure]!);
+  return [isBest ? '* the reference: the best without training' : '* the reference: not trained'];
 }
 
 function toScore(value: number | undefined): string {
@@ -89,12 +103,13 @@ function toCost(usd: number): string {
   return `$${usd.toFixed(Math.max(2, 1 - Math.floor(Math.log10(usd))))}`;
 }
 
-function toUnparseableNote({ name, unparseable }: ComparedCandidate, measure: Comparison['measure']): string | null {
+function toUnparseableNote({ name, kind, unparseable }: ComparedCandidate, measure: Comparison['measure']): string | null {
   if (unparseable === 0) return null;
   const count = formatCount(unparseable);
-  return measure === 'accuracy'
-    ? `note: ${count} answers of ${escapeLine(name)} were no label and count as wrong`
-    : `note: ${count} rows got no answer from ${escapeLine(name)} and count as wrong`;
+  if (measure === 'exact_match') return `note: ${count} rows got no answer from ${escapeLine(name)} and count as wrong`;
+  return kind === 'reference' // which may have no answer at all
+    ? `note: ${count} rows got no label from ${escapeLine(name)} and count as wrong`
+    : `note: ${count} answers of ${escapeLine(name)} were no label and count as wrong`;
 }
 
 function toNoteLines(notes: readonly string[]): string[] {
@@ -102,7 +117,7 @@ function toNoteLines(notes: readonly string[]): string[] {
 }
 
 function toName({ kind, name }: ComparedCandidate): string {
-  return kind === 'tuned' ? `${name} (tuned)` : name;
+  return kind === 'tuned' ? `${name} (tuned)` : kind === 'reference' && !name.endsWith(' (reference)') ? `${name} (reference)` : name;
 }
 
 function toSigned(value: number): string {
@@ -113,19 +128,21 @@ function toPValue(value: number): string {
   return value < 0.0001 ? '< 0.0001' : value.toFixed(4);
 }
 
-function toSentence({ name, verdict }: ComparedCandidate, { reference, margin }: Comparison): string | null {
+function toSentence({ name, verdict }: ComparedCandidate, { reference, margin, candidates }: Comparison): string | null {
   if (verdict === null || reference === null) return null;
   const subject = `verdict: ${escapeLine(name)} `;
-  const best = escapeLine(reference);
+  const kind = candidates.find(({ name: one }) => one === reference)?.kind;
+  // "the base of gpt", but "old" and "laptop": names that people gave.
+  const best = `${kind === 'majority' || kind === 'untrained' ? 'the ' : ''}${escapeLine(reference)}`;
   switch (verdict) {
     case 'better':
     case 'worse':
-      return `${subject}is ${verdict} than the ${best}`;
+      return `${subject}is ${verdict} than ${best}`;
     case 'not worse':
-      return `${subject}is not worse than the ${best} by more than ${margin}`;
+      return `${subject}is not worse than ${best} by more than ${margin}`;
     case 'equivalent':
-      return `${subject}and the ${best} are equivalent within ${margin}`;
+      return `${subject}and ${best} are equivalent within ${margin}`;
     case 'cannot tell':
-      return `${subject}cannot be told from the ${best} with these rows`;
+      return `${subject}cannot be told from ${best} with these rows`;
   }
 }

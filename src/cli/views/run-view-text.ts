@@ -4,6 +4,7 @@ import { toEndNotes } from '../../run/end-of-service.ts';
 import type { RunView } from '../../run/run-view.ts';
 import { escapeLine, escapeText } from '../escape.ts';
 import { formatAge, formatCount, formatPlace, formatSeconds, formatTable } from './format.ts';
+import { toDeploymentText } from './deployment-text.ts';
 import { toPriceText } from './price-text.ts';
 import { programName } from '../program-name.ts';
 
@@ -12,7 +13,7 @@ export function toRunTable(runs: readonly RunView[], now: Date): string {
   const header = ['RUN', 'STATUS', 'STEP', 'PROVIDER', 'MODEL', 'AGE'];
   const rows = runs.map((run) => [
     escapeLine(run.id),
-    run.status.phase,
+    run.deployment === null ? run.status.phase : `${run.status.phase}, ${run.deployment.overdue ? 'OVERDUE' : 'deployed'}`,
     run.progress.step === null ? '' : `${run.progress.step}/${run.progress.steps ?? '?'}`,
     escapeLine(run.provider),
     escapeLine(run.model.base.split('/').at(-1)!),
@@ -40,6 +41,7 @@ export function toRunPage(run: RunView, now: Date): string {
     ['progress', progress.step === null ? null : `step ${formatCount(progress.step)} of ${formatCount(progress.steps ?? 0)}`],
     ['training', took],
     ['cost', toCostText(run)],
+    ['deployed', toDeploymentText(run, now)],
     ['tags', toTagText(run.tags)],
     ['key', run.key],
     ...run.outputs.map((output): [string, string] => ['output', formatPlace(output.uri)]),
@@ -75,6 +77,7 @@ function toTestRows({ data }: RunView): string {
 
 /** The command that a person most likely wants after seeing this run. */
 export function toNextCommand(run: RunView): string {
+  if (run.deployment?.overdue === true) return `${programName} undeploy ${run.id}`;
   if (run.ok) return `${programName} compare ${run.job}`;
   if (run.status.phase === 'accepted' || run.status.phase === 'preparing')
     return `submit the job file again: the submission was not finished`;

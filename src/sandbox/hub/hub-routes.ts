@@ -7,7 +7,7 @@ import type { HubRoute } from './hub-call.ts';
 import { cancelHubJob, findHubJob, listHubJobs, readHubJob, setHubLabels } from './hub-jobs.ts';
 import { lfsBatch } from './lfs-batch.ts';
 import { preupload } from './preupload.ts';
-import { createRepo, deleteRepo, readCommits, readRefs, readRepo, whoAmI } from './repos.ts';
+import { createRepo, deleteRepo, listRepos, readCommits, readRefs, readRepo, whoAmI } from './repos.ts';
 import { resolveFile } from './resolve.ts';
 import { listTree, readPaths } from './trees.ts';
 
@@ -26,6 +26,7 @@ const hubRoutes: readonly HubRoute[] = [
   route('GET /api/whoami-v2', { kind: 'whoami', handle: whoAmI }),
   route('POST /api/repos/create', { kind: 'repo-create', handle: createRepo }),
   route('DELETE /api/repos/delete', { kind: 'repo-delete', handle: deleteRepo }),
+  route('GET /api/(?<types>models|datasets)', { kind: 'repo', handle: listRepos, isPublic: true }),
   route(`GET ${repo}(?:/revision/${rev})?`, { kind: 'repo', handle: readRepo, isPublic: true }),
   route(`GET ${repo}/commits/${rev}`, { kind: 'repo', handle: readCommits, isPublic: true }),
   route(`GET ${repo}/refs`, { kind: 'repo', handle: readRefs, isPublic: true }),

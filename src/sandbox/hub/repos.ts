@@ -4,6 +4,7 @@ import { findRepo, findRevision, isOwnName } from './find-repo.ts';
 import type { HubCall } from './hub-call.ts';
 import { refuseHub } from './hub-error.ts';
 import type { Repo, RepoType } from './hub-world.ts';
+import { toHubPage } from './hub-page.ts';
 import { parseHubBody } from './parse-hub-body.ts';
 import { decodeContent, toSafePath, type EncodedFile } from './repo-path.ts';
 import { addRepo, listCommits, toRegularFile, toRepoKey } from './repo-store.ts';
@@ -54,6 +55,26 @@ function toTarget({ world }: HubCall, body: RepoCreate): { type: RepoType; name:
   const name = body.name.includes('/') ? body.name : `${body.organization ?? world.name}/${body.name}`;
   if (!isOwnName(world, name)) refuseHub(403, `You don't have the rights to create a ${type} under the namespace ${name.split('/')[0]}`);
   return { type, name };
+}
+
+/** The repositories of the account that `author` names, as far as this one may see them; its own where none is named. */
+export function listRepos(call: HubCall): Answer {
+  const { world, service, query, params } = call;
+  const author = query.get('author') ?? world.name;
+  const owner = author === world.name ? world : service.peekWorld(author);
+  const type = params['types'] === 'datasets' ? 'dataset' : 'model';
+  const repos = [...(owner?.hub.repos.values() ?? [])].filter((repo) => repo.type === type && (owner === world || !repo.isPrivate));
+  const items = repos.map((repo) => ({
+    _id: repo.id,
+    id: repo.name,
+    author,
+    private: repo.isPrivate,
+    gated: false,
+    likes: 0,
+    downloads: 0,
+    lastModified: new Date(Math.max(...[...repo.commits.values()].map(({ atMs }) => atMs))).toISOString(),
+  }));
+  return toHubPage(call, { items, toCursor: ({ _id }) => _id });
 }
 
 /** What the Hub tells about a repository at one commit. */

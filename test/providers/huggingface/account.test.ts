@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { listMade, removeMade } from '../../../providers/huggingface/clean.ts';
-import type { HubRequest } from '../../../providers/huggingface/request.ts';
+import type { HubRequest, Prepared } from '../../../providers/huggingface/request.ts';
 import { translate } from '../../../providers/huggingface/translate.ts';
+import type { Attempt } from '../../../src/contract/context.ts';
+import type { MadeThing } from '../../../src/contract/made-thing.ts';
 import type { Quote } from '../../../src/contract/provider.ts';
-import { createHubWorld, toInput, type HubWorld } from './world.ts';
+import type { RunKey } from '../../../src/spec/run-key.ts';
+import { createHubWorld, key, toInput, type HubWorld } from './world.ts';
 
 describe('quote', () => {
   const ask = async ({ provider, toAttempt }: HubWorld, flavor: string): Promise<Quote | null> => {
@@ -17,7 +20,7 @@ describe('quote', () => {
       currency: 'USD',
       low: 0,
       high: 0.80004,
-      source: `t4-small at $0.40002 an hour, from ${world.hub.url}/api/jobs/hardware; the job is stopped after 2 hours`,
+      source: `t4-small at $0.40002 an hour, from ${world.hub.url}/api/jobs/hardware, for at most 2 hours`,
       asOf: '2026-11-22',
     });
     expect(world.hub.requests.every(({ authorization }) => authorization === null)).toBe(true);
@@ -56,19 +59,65 @@ describe('check', () => {
 });
 
 describe('clean', () => {
-  test('lists what was made here, deletes it, and leaves everything else alone', async () => {
-    await using world = await createHubWorld();
+  const other = { key: 'z'.repeat(32), prepared: [] };
+
+  async function prepareOne(): Promise<{ world: HubWorld; c: Attempt; run: { key: RunKey; prepared: readonly Prepared[] } }> {
+    const world = await createHubWorld();
     const c = world.toAttempt();
-    await world.provider.prepare(world.provider.translate(toInput()).request, c);
-    const made = await listMade(c);
-    expect(made.map(({ kind }) => kind).sort()).toEqual(['dataset', 'model']);
-    expect(made.every(({ name }) => name !== 'acme/base')).toBe(true);
-    await expect(removeMade([made[0]!.id, 'model:acme/base'], c)).rejects.toMatchObject({ code: 'usage' });
-    expect(await listMade(c)).toHaveLength(2);
-    const ids = made.map(({ id }) => id);
-    await removeMade(ids, c);
-    await removeMade(ids, c);
-    expect(await listMade(c)).toEqual([]);
+    const prepared = (await world.provider.prepare(world.provider.translate(toInput()).request, c)) as Prepared;
+    return { world, c, run: { key, prepared: [prepared] } };
+  }
+
+  const toKinds = (made: readonly MadeThing[]): string[] => made.map(({ kind }) => kind).sort();
+
+  test('lists what was made for ended runs, deletes it, and leaves everything else alone', async () => {
+    const { world, c, run } = await prepareOne();
+    await using _ = world;
+    const asked = { ended: [run], open: [other], isAll: false };
+    const made = await listMade(asked, c);
+    expect(toKinds(made)).toEqual(['dataset', 'model']);
+    for (const thing of made) await removeMade(thing, c);
+    for (const thing of made) await removeMade(thing, c);
+    expect(await listMade(asked, c)).toEqual([]);
     expect([...world.hub.repos.keys()]).toEqual(['models/acme/base', 'models/acme/young']);
   });
+
+  test('what an open run needs stays, whoever else could do without it', async () => {
+    const { world, c, run } = await prepareOne();
+    await using _ = world;
+    expect(await listMade({ ended: [], open: [run], isAll: true }, c)).toEqual([]);
+    const sharer = { ...other, prepared: [{ ...run.prepared[0]!, output: 'acme/other' }] };
+    expect(toKinds(await listMade({ ended: [sharer], open: [run], isAll: true }, c))).toEqual([]);
+    expect(toKinds(await listMade({ ended: [run], open: [sharer], isAll: true }, c))).toEqual(['model']);
+    // A run that was found again knows its key alone.
+    expect(toKinds(await listMade({ ended: [run], open: [{ key, prepared: [] }], isAll: true }, c))).toEqual(['dataset']);
+  });
+
+  test('what a job of another machine needs stays until it has ended', async () => {
+    const { world, c, run } = await prepareOne();
+    await using _ = world;
+    const request = translate(toInput()).request;
+    const asked = { ended: [run], open: [], isAll: true };
+    await world.provider.create(world.provider.bind(request, run.prepared[0], key, 1), c);
+    expect(await listMade(asked, c)).toEqual([]);
+    world.pass(60_000);
+    expect(toKinds(await listMade(asked, c))).toEqual(['dataset', 'model']);
+  });
+
+  test('of rows that no run knows of only all runs together may be the end', async () => {
+    const { world, c } = await prepareOne();
+    await using _ = world;
+    expect(await listMade({ ended: [other], open: [], isAll: false }, c)).toEqual([]);
+    expect(toKinds(await listMade({ ended: [other], open: [], isAll: true }, c))).toEqual(['dataset']);
+  });
+
+  test.each(['model:acme/base', 'model:acme/other-abcdefghijklmnopqrs', 'dataset:acme/orchestrate-data-1', 'x'])(
+    '%s is none of ours',
+    async (id) => {
+      await using world = await createHubWorld();
+      const thing = { id, kind: 'model', name: '', updatedAt: null, url: null };
+      await expect(removeMade(thing, world.toAttempt())).rejects.toMatchObject({ code: 'usage' });
+      expect(world.hub.requests).toEqual([]);
+    },
+  );
 });

@@ -63,8 +63,10 @@ export interface ServerJob {
 export interface ServerRepo {
   readonly files: Map<string, Buffer>;
   readonly lfs: Set<string>;
-  readonly branches: Set<string>;
+  /** Name to the commit that it is at where that is not the newest of `main`, and since when. */
+  readonly branches: Map<string, { readonly sha: string; readonly atMs: number } | null>;
   readonly isPrivate: boolean;
+  readonly createdMs: number;
   sha: string;
 }
 
@@ -121,8 +123,9 @@ export async function startHub(now: () => number, change: Partial<Settings> = {}
     const repo: ServerRepo = {
       files: new Map([['.gitattributes', Buffer.from('*\n')]]),
       lfs: new Set(),
-      branches: new Set(['main']),
+      branches: new Map([['main', null]]),
       isPrivate,
+      createdMs: now(),
       sha: '',
     };
     touch(repo);
@@ -147,7 +150,7 @@ export async function startHub(now: () => number, change: Partial<Settings> = {}
           job.end = { atMs: job.createdMs + queuedMs, stage: 'ERROR', message: 'exit code 3' };
           continue;
         }
-        output?.branches.add('orchestrate-claim');
+        output?.branches.set('orchestrate-claim', null);
       }
       if (ageMs < settings.jobMs) continue;
       if (settings.stage === 'COMPLETED' && output !== undefined) {
@@ -323,7 +326,15 @@ export async function startHub(now: () => number, change: Partial<Settings> = {}
     if (parts === null || repo === undefined) return refuse(response, 404, 'Repository not found');
     const rest = parts[3] ?? '';
     if (rest === '') return json(response, 200, { id: parts[2], sha: repo.sha, private: repo.isPrivate });
-    if (rest === 'refs') return json(response, 200, { branches: [...repo.branches].map((name) => ({ name })), tags: [], converts: [] });
+    if (rest === 'refs') {
+      const branches = [...repo.branches].map(([name, at]) => ({ name, ref: `refs/heads/${name}`, targetCommit: at?.sha ?? repo.sha }));
+      return json(response, 200, { branches, tags: [], converts: [] });
+    }
+    if (rest.startsWith('commits/')) {
+      const at = repo.branches.get(rest.slice('commits/'.length));
+      const authors = [{ user: 'acme', avatar: '' }];
+      return json(response, 200, [{ id: at?.sha ?? repo.sha, title: 't', message: '', authors, date: iso(at?.atMs ?? repo.createdMs) }]);
+    }
     if (rest.startsWith('tree/')) {
       const files = [...repo.files].map(([path, bytes]) => {
         const file = {
@@ -340,7 +351,9 @@ export async function startHub(now: () => number, change: Partial<Settings> = {}
     if (rest.startsWith('branch/') && method === 'POST') {
       const branch = rest.slice('branch/'.length);
       if (repo.branches.has(branch)) return refuse(response, 409, 'Reference already exists');
-      repo.branches.add(branch);
+      const asked = JSON.parse(body) as { emptyBranch?: boolean; startingPoint?: string };
+      const start = repo.branches.get(asked.startingPoint ?? 'main') ?? null;
+      repo.branches.set(branch, asked.emptyBranch === true ? { sha: 'f'.repeat(40), atMs: now() } : start);
       return json(response, 200, { success: true });
     }
     if (rest.startsWith('preupload/')) {

@@ -94,6 +94,27 @@ describe('a job that fails', () => {
     expect(seen.failure?.message).toMatch(/GPU/);
   });
 
+  test.each([
+    ['autotrain-failed-model.out', 'model-invalid'],
+    ['autotrain-failed-quantization.out', 'job-file-invalid'],
+    ['autotrain-failed-repository.out', 'request-refused'],
+  ])('%s, which ended with 0', async (name, code) => {
+    await using world = await submit({ lines: readFixtureLines(name), files: {} });
+    world.pass(60_000);
+    expect(await world.see()).toMatchObject({ status: { phase: 'failed', raw: 'COMPLETED' }, failure: { code }, artifacts: [] });
+  });
+
+  test('a model that was there and is gone is no failed training', async () => {
+    await using world = await submit({ lines: [...labelled, 'orchestrate: the model is in acme/demo'], files: {} });
+    world.pass(60_000);
+    expect(await world.see()).toMatchObject({ status: { phase: 'finalizing' }, failure: null });
+    world.pass(11 * 60_000);
+    expect(await world.see()).toMatchObject({
+      status: { phase: 'failed', raw: 'COMPLETED' },
+      failure: { code: 'model-unavailable', message: 'the job brought its model to acme/demo, where there is none any more' },
+    });
+  });
+
   test('with a status of its own it says what the log says', async () => {
     await using world = await submit(
       { lines: readFixtureLines('trl-failed-argument.err'), stage: 'ERROR', message: 'exit code 2' },

@@ -253,6 +253,37 @@ describe('fence and discard', () => {
     });
   });
 
+  test('a job that arrives after the fence of its attempt is none of the run; one that was there before is', async () => {
+    await using world = await createHubWorld();
+    const { request, prepared: made, wire } = await prepare(world, toInput());
+    const c = world.toAttempt();
+    const arrive = async (): Promise<void> => {
+      const init = { method: 'POST', headers: { authorization: `Bearer ${canaryToken}` }, body: JSON.stringify(wire.body) };
+      await fetch(`${world.hub.url}/api/jobs/acme`, init);
+    };
+    await arrive();
+    const [early] = await world.provider.find(request, [made], c);
+    await world.provider.fence!(made, c);
+    world.pass(1000);
+    await arrive();
+    expect(world.hub.jobs).toHaveLength(2);
+    expect((await world.provider.find(request, [made], c)).map(({ id }) => id)).toEqual([early!.id]);
+  });
+
+  test('a fence that comes after the claim of a job takes nothing from it', async () => {
+    await using world = await createHubWorld();
+    const { request, prepared: made, wire } = await prepare(world, toInput());
+    const c = world.toAttempt();
+    world.pass(1000);
+    const job = await create(wire, c);
+    world.pass(11_000);
+    await world.provider.find(request, [made], c); // it runs, and has its claim
+    await world.provider.fence!(made, c);
+    world.pass(60_000);
+    expect(await world.provider.find(request, [made], c)).toHaveLength(1);
+    expect(await world.provider.observe(job, null, c)).toMatchObject({ status: { phase: 'succeeded' }, failure: null });
+  });
+
   test('discard takes the empty repository of the model, and none with a model in it', async () => {
     await using world = await createHubWorld();
     const { prepared: made } = await prepare(world, toInput());

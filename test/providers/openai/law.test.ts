@@ -1,15 +1,33 @@
 import { describe, expect, test } from 'vitest';
+import type { Dialect } from '../../../providers/openai/dialect.ts';
 import { azure, openai } from '../../../providers/openai/index.ts';
+import { openaiShaped } from '../../../providers/openai/openai-shaped.ts';
 import { contractLaw } from '../../../src/contract/contract-law.ts';
 import type { LawWorld } from '../../../src/contract/law-subject.ts';
 import type { Provider, TranslationInput } from '../../../src/contract/provider.ts';
 import type { FaultPlans } from '../../../src/sandbox/faults.ts';
 import { canaryKey, createSandboxWorld, facts, key, toInput, type SandboxWorld } from './world.ts';
 
-type OpenAIWorld = LawWorld & SandboxWorld;
+type OpenAIWorld = LawWorld & SandboxWorld & { readonly said: { word: string | null } };
 
 const live = (): AbortSignal => new AbortController().signal;
 const jobMs = 60_000;
+
+/** The same service, with this word for the status of every job. */
+function saying(dialect: Dialect, word: string): Dialect {
+  return {
+    ...dialect,
+    async openClient(c, options) {
+      const client = await dialect.openClient(c, options);
+      const read = client.get.bind(client);
+      const get = async (path: string, asked?: object): Promise<unknown> => {
+        const answer = await read<object>(path, asked);
+        return /^\/fine_tuning\/jobs\/[^/]+$/.test(path) ? { ...answer, status: word } : answer;
+      };
+      return Object.assign(client, { get });
+    },
+  };
+}
 
 async function createWorld(provider: Provider, dialect: 'openai' | 'azure'): Promise<OpenAIWorld> {
   const world = await createSandboxWorld({ dialect, settings: { jobMs } });
@@ -19,7 +37,12 @@ async function createWorld(provider: Provider, dialect: 'openai' | 'azure'): Pro
     world.sandbox.step(jobMs * 0.3);
     return job;
   };
-  return { ...world, provider: { ...provider, create } };
+  const said: OpenAIWorld['said'] = { word: null };
+  const observe: Provider['observe'] = async (...args) => {
+    const asked = said.word === null ? provider : openaiShaped(saying(world.dialect, said.word));
+    return await asked.observe(...args);
+  };
+  return { ...world, said, provider: { ...provider, create, observe } };
 }
 
 const base = toInput();
@@ -85,6 +108,10 @@ describe.each([
         },
       },
       cancelled: { bring: async ({ toAttempt }, job) => await provider.cancel!(job, toAttempt(key, 1, live())) },
+    },
+    say: async ({ said }, _job, word) => {
+      said.word = word;
+      await Promise.resolve();
     },
     stall: async ({ sandbox }) => {
       const faults = Array.from({ length: 20 }, () => ({ type: 'hang-after' }) as const);

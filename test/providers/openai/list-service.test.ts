@@ -58,15 +58,16 @@ test('a page of a proxy is no empty list, and neither is a service without the l
   for (const [kind, list] of [
     ['list', provider.listJobs!],
     ['models', provider.listModels!],
+    ['files', provider.listFiles!],
   ] as const) {
     world.sandbox.setFaults({ [kind]: [{ type: 'html' }] }, canaryKey);
     await expect(Array.fromAsync<unknown>(list(world.toAttempt()))).rejects.toMatchObject({ code: 'response-invalid' });
   }
   await using server = await startRecordingServer(() => ({ status: 404, json: { error: { message: 'no such address' } } }));
   await using other = await createSandboxWorld({ environment: { OPENAI_BASE_URL: server.url } });
-  await expect(Array.fromAsync(openaiShaped(other.dialect).listJobs!(other.toAttempt()))).rejects.toMatchObject({
-    code: 'request-refused',
-  });
+  const { listJobs, listFiles } = openaiShaped(other.dialect);
+  for (const list of [listJobs!, listFiles!])
+    await expect(Array.fromAsync<unknown>(list(other.toAttempt()))).rejects.toMatchObject({ code: 'request-refused' });
 });
 
 test('jobs are listed with the dates of the program where the service does not list its models', async () => {
@@ -74,6 +75,47 @@ test('jobs are listed with the dates of the program where the service does not l
   world.sandbox.setFaults({ models: Array.from({ length: 4 }, () => ({ type: '500-before' })) }, canaryKey);
   const jobs = await Array.fromAsync(openaiShaped(world.dialect).listJobs!(world.toAttempt()));
   expect(jobs.map(({ end }) => end?.asOf)).toEqual(['2026-11-22', '2026-11-22']);
+});
+
+test.each(['openai', 'azure'] as const)('all files of %s are listed, of many pages, each once', async (dialect) => {
+  await using world = await createSandboxWorld({ dialect, pageSize: 7 });
+  const asking = { sandbox: world.sandbox, apiKey: canaryKey, dialect };
+  const ids: string[] = [];
+  for (let i = 0; i < 23; i++) ids.unshift(await uploadText(asking, toChatText(10 + i)));
+  const from = world.sandbox.account(canaryKey).requests.length;
+  const files = await Array.fromAsync(openaiShaped(world.dialect).listFiles!(world.toAttempt()));
+  expect(files.map(({ id }) => id)).toEqual(ids);
+  expect(files[22]).toEqual({
+    id: ids[22],
+    name: 'rows.jsonl',
+    purpose: 'fine-tune',
+    bytes: toChatText(10).length,
+    createdAt: '2026-11-22T12:00:00.000Z',
+    expiresAt: null,
+  });
+  const asked = world.sandbox.account(canaryKey).requests.slice(from);
+  expect(asked.map(({ kind }) => kind)).toEqual(Array.from({ length: Math.ceil(23 / 7) }, () => 'files'));
+});
+
+test('a file tells when it will be gone; what a service does not tell of one is not known', async () => {
+  const data = [
+    { id: 'file-1', purpose: 'fine-tune-results', bytes: 12, created_at: 1_700_000_000, expires_at: 1_700_086_400 },
+    { id: 'file-2', bytes: '12' },
+  ];
+  await using server = await startRecordingServer(() => ({ json: { data } }));
+  await using world = await createSandboxWorld({ environment: { OPENAI_BASE_URL: server.url } });
+  const nothing = { name: null, purpose: null, bytes: null, createdAt: null, expiresAt: null };
+  expect(await Array.fromAsync(openaiShaped(world.dialect).listFiles!(world.toAttempt()))).toEqual([
+    {
+      id: 'file-1',
+      name: null,
+      purpose: 'fine-tune-results',
+      bytes: 12,
+      createdAt: '2023-11-14T22:13:20.000Z',
+      expiresAt: '2023-11-15T22:13:20.000Z',
+    },
+    { ...nothing, id: 'file-2' },
+  ]);
 });
 
 test('models: what can be tuned, then one’s own, each with its end', async () => {
