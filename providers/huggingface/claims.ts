@@ -54,10 +54,18 @@ export async function readFence(hub: Hub, output: string): Promise<string | null
   });
   const claim = branches.get(claimBranch) ?? null;
   if (claim === null || claim !== branches.get(fenceBranch)) return null;
+  const commits = await listCommitsOf(hub, output, claimBranch);
+  // A job's own claim is a commit of `main`: should the Hub ever begin the fence there too, the job counts.
+  if ((await listCommitsOf(hub, output, 'main')).some(({ oid }) => oid === claim)) return null;
+  return commits[0] === undefined ? null : toIsoTime(commits[0].date.toISOString());
+}
+
+async function listCommitsOf(
+  hub: Hub,
+  output: string,
+  revision: string,
+): Promise<readonly { readonly oid: string; readonly date: Date }[]> {
   const { listCommits } = await import('@huggingface/hub');
-  return await hub.call(`list commits of ${output}`, async () => {
-    const repo = { type: 'model', name: output } as const;
-    for await (const { date } of listCommits({ ...hub.params, repo, revision: claimBranch })) return toIsoTime(date.toISOString());
-    return null;
-  });
+  const repo = { type: 'model', name: output } as const;
+  return await hub.call(`list commits of ${output}`, async () => await Array.fromAsync(listCommits({ ...hub.params, repo, revision })));
 }

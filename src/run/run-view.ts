@@ -173,11 +173,12 @@ function toDeploymentView({ deployment }: StoredRun['record'], now: Date): Deplo
   return { name, isUp: model !== null, since, until, usdPerHour, usd: toDeploymentUsd(deployment, now), overdue };
 }
 
-/** The planned price; where nothing can be charged, that is also the actual one. */
-function toCost({ cost, plan: { quote } }: StoredRun['record']): RunView['cost'] {
+/** The planned price and the actual one, which is also known where nothing can be charged, and where the run ended before it had a job. */
+function toCost({ cost, state, wire, job, plan: { quote } }: StoredRun['record']): RunView['cost'] {
   const { low, high, source, asOf } = quote ?? { low: null, high: null, source: null, asOf: null };
-  const actual = cost?.usd ?? (high === 0 ? 0 : null);
-  return { currency: 'USD', low, high, actual, source, asOf, actualSource: cost?.source ?? (high === 0 ? source : null) };
+  const isUnpaid = job === null && isEnded(state) && (wire === null || state === 'rejected');
+  const known = cost ?? (high === 0 ? { usd: 0, source } : isUnpaid ? { usd: 0, source: 'no job was made' } : null);
+  return { currency: 'USD', low, high, actual: known?.usd ?? null, source, asOf, actualSource: known?.source ?? null };
 }
 
 function toPartView({ sha256, rows }: { sha256: string; rows: number }): PartView {

@@ -114,6 +114,16 @@ test.each([
   expect(line ?? null).toBe(text === null ? null : `  cost      ${text}`);
 });
 
+test('a run that ended before it had a job has cost nothing', () => {
+  const first = toFirstRecord({ type: 'run-accepted', plan: { ...toMemoryPlan(), quote }, number: 1 }, now.toISOString());
+  const toActual = (change: Partial<typeof first>): number | null =>
+    toRunView({ key: 'k', version: 1, record: { ...first, ...change }, look: null, metrics: {} }, now).cost.actual;
+  expect(toActual({ state: 'cancelled' })).toBe(0);
+  expect(toActual({ state: 'rejected', wire: {} })).toBe(0);
+  expect(toActual({ state: 'cancelled', wire: {} })).toBeNull(); // it may have arrived
+  expect(toActual({})).toBeNull();
+});
+
 test('a run’s view has the planned and the actual cost, and what requests call the model', () => {
   const first = toFirstRecord({ type: 'run-accepted', plan: { ...toMemoryPlan(), quote }, number: 1 }, now.toISOString());
   const model = { kind: 'endpoint', identity: 'i', place: 'p', name: 'ft:tuned', base: 'base' } as const;

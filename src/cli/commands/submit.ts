@@ -116,6 +116,7 @@ interface Result {
 function printResult({ terminal }: Cli, { runs, comparisons, evaluation, seconds }: Result): void {
   for (const comparison of comparisons) terminal.print(`\n${toComparisonText(comparison)}`);
   terminal.print('');
+  const isOnly = runs.length === 1;
   for (const run of runs) {
     if (!run.ok) {
       terminal.print(toRunPage(run, new Date()));
@@ -124,7 +125,7 @@ function printResult({ terminal }: Cli, { runs, comparisons, evaluation, seconds
     const { started, finished } = run.times;
     const training =
       started === null || finished === null ? '' : `, training ${formatSeconds((Date.parse(finished) - Date.parse(started)) / 1000)}`;
-    terminal.print(`time     ${formatSeconds(seconds)}${training}`);
+    terminal.print(`time     ${isOnly ? '' : `${run.id}: `}${formatSeconds(seconds)}${training}`);
     for (const { uri } of run.outputs) terminal.print(`model    ${escapeLine(formatPlace(uri))}`);
     terminal.print(`try it   ${programName} predict ${run.id} "a text of your own"`);
   }

@@ -42,6 +42,8 @@ export interface Settings {
   nextLink: string | null;
   /** A file that is sent with other bytes than listed. */
   spoil: string | null;
+  /** The commit of an empty branch; null: that of `main`. */
+  fenceSha: string | null;
   /** Whether lists of jobs have all of them, whatever label is asked for. */
   listsAll: boolean;
 }
@@ -86,6 +88,7 @@ export async function startHub(now: () => number, change: Partial<Settings> = {}
     logEndsAfter: null,
     nextLink: null,
     spoil: null,
+    fenceSha: 'f'.repeat(40),
     listsAll: false,
     ...change,
   };
@@ -353,7 +356,7 @@ export async function startHub(now: () => number, change: Partial<Settings> = {}
       if (repo.branches.has(branch)) return refuse(response, 409, 'Reference already exists');
       const asked = JSON.parse(body) as { emptyBranch?: boolean; startingPoint?: string };
       const start = repo.branches.get(asked.startingPoint ?? 'main') ?? null;
-      repo.branches.set(branch, asked.emptyBranch === true ? { sha: 'f'.repeat(40), atMs: now() } : start);
+      repo.branches.set(branch, asked.emptyBranch === true ? { sha: settings.fenceSha ?? repo.sha, atMs: now() } : start);
       return json(response, 200, { success: true });
     }
     if (rest.startsWith('preupload/')) {

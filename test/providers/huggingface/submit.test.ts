@@ -270,8 +270,8 @@ describe('fence and discard', () => {
     expect((await world.provider.find(request, [made], c)).map(({ id }) => id)).toEqual([early!.id]);
   });
 
-  test('a fence that comes after the claim of a job takes nothing from it', async () => {
-    await using world = await createHubWorld();
+  test.each(['f'.repeat(40), null])('a fence (%s) that comes after the claim of a job takes nothing from it', async (fenceSha) => {
+    await using world = await createHubWorld({ fenceSha });
     const { request, prepared: made, wire } = await prepare(world, toInput());
     const c = world.toAttempt();
     world.pass(1000);
