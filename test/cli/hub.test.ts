@@ -127,13 +127,33 @@ test('compare asks no service, and evaluate brings the model here: both answer t
   }
 });
 
+test('Ctrl-C ends the following of a log, and the run goes on until it is cancelled', async () => {
+  // The job goes on by being looked at, so that it does not end by itself.
+  const headers = { authorization: `Bearer ${env['HF_TOKEN']}`, 'content-type': 'application/json' };
+  const settings = await fetch(`${env['HF_ENDPOINT']}/sandbox/settings`, { method: 'PUT', headers, body: '{"looks": 4}' });
+  expect(settings.status).toBe(200);
+  expect(await run('submit', job, '--target', 'hub', '--again', '-q')).toMatchObject({ status: 0, stdout: 'reviews/hub#2\n' });
+  const { child, ended } = startCli(['logs', 'reviews/hub', '--follow'], { env });
+  await once(child.stdout!, 'data');
+  child.kill('SIGINT');
+  const { status, stdout, stderr } = await ended;
+  expect({ status, stdout, stderr }).toMatchObject({
+    status: 130,
+    stdout: expect.stringContaining('===== Job started'),
+    stderr: expect.stringMatching(/^the run goes on; `.* logs reviews\/hub --follow` follows it again\n/),
+  });
+  expect((await run('status', 'reviews/hub', '--exit-code')).status).toBe(101);
+  await run('cancel', 'reviews/hub');
+  expect((await run('wait', 'reviews/hub')).status).toBe(103);
+});
+
 test('clean lists what is at the Hub, and deletes it with --yes alone', async () => {
   const listed = await run('clean', '--provider', 'huggingface', '-q');
   expect(listed.stdout.trim().split('\n')).toEqual([
     expect.stringMatching(/^dataset:rehearsal\/orchestrate-data-[0-9a-f]{24}$/),
-    expect.stringMatching(/^model:rehearsal\/reviews-hub-[a-z2-7]{20}$/),
+    ...Array.from({ length: 2 }, () => expect.stringMatching(/^model:rehearsal\/reviews-hub-[a-z2-7]{20}$/) as string),
   ]);
   expect((await run('clean', '--provider', 'huggingface', '-q', '--yes')).stdout).toBe(listed.stdout);
   expect(await run('clean', '--provider', 'huggingface')).toMatchObject({ status: 0, stdout: '', stderr: 'nothing to clean\n' });
-  expect((await run('predict', 'reviews/hub', 'fine')).status).toBe(0); // what was brought here stays
+  expect((await run('predict', 'reviews/hub#1', 'fine')).status).toBe(0); // what was brought here stays
 });

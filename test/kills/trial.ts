@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { maxAttempts } from '../../src/run/settle.ts';
 import { checkState, type State } from './check-state.ts';
 import type { Plan } from './plans.ts';
 import type { Product } from './product.ts';
@@ -88,7 +89,9 @@ export async function judge(
   const attention = isAttention(state);
   const faults = [...state.faults, ...toBillFaults(account)];
   const job = state.record?.job ?? null;
-  if (attention ? setting.onUncertain !== 'ask' || ended.status !== 75 : ended.status !== 0) {
+  // A kill and two lost requests are three attempts, after which a person is asked whatever the job says.
+  const mayAsk = setting.onUncertain === 'ask' || (state.record?.attempt ?? 0) >= maxAttempts;
+  if (attention ? !mayAsk || ended.status !== 75 : ended.status !== 0) {
     faults.push(`the last run ended with ${ended.status ?? ended.signal}: ${ended.output.slice(-600)}`);
   } else if (!attention && (state.record?.state !== 'succeeded' || account.bill[0]?.job !== job?.id)) {
     faults.push(`${state.record?.state} with the job ${job?.id}, and the bill says ${account.bill.map((line) => line.job).join(', ')}`);

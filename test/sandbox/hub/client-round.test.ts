@@ -8,7 +8,9 @@ import {
   fileDownloadInfo,
   fileExists,
   listCommits,
+  listDatasets,
   listFiles,
+  listModels,
   modelInfo,
   pathsInfo,
   repoExists,
@@ -124,6 +126,21 @@ test('private repositories are of one account; public ones and base models are f
   const config = await downloadFile({ ...other, repo: 'google-bert/bert-base-uncased', path: 'config.json' });
   expect(JSON.parse((await config?.text()) ?? '')).toMatchObject({ model_type: 'bert' });
   await expect(whoAmI({ hubUrl, accessToken: 'hf_real' })).rejects.toMatchObject({ statusCode: 401 });
+});
+
+test('the repositories of an account are listed page by page, the private ones for itself alone', async () => {
+  const { hub, hubOf } = await openHubWorld({ pageSize: 2 });
+  const names = ['one', 'two', 'three'].map((name) => `rehearsal/${name}`);
+  for (const name of names) await createRepo({ ...hub, repo: name, visibility: name.endsWith('two') ? 'private' : 'public' });
+  await createRepo({ ...hub, repo });
+  const search = { owner: 'rehearsal' };
+  expect((await Array.fromAsync(listModels({ ...hub, search }))).map(({ name }) => name)).toEqual(names);
+  expect(await Array.fromAsync(listDatasets({ ...hub, search }))).toMatchObject([
+    { name: 'rehearsal/rows', private: false, updatedAt: new Date('2026-11-01') },
+  ]);
+  const others = await Array.fromAsync(listModels({ ...hubOf('other'), search }));
+  expect(others.map(({ name }) => name)).toEqual(['rehearsal/one', 'rehearsal/three']);
+  expect(await Array.fromAsync(listModels({ ...hub, search: { owner: 'nobody' } }))).toEqual([]);
 });
 
 test('trees come in pages of the size that the sandbox has', async () => {
