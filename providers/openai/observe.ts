@@ -131,7 +131,9 @@ function toNewModel({ job, status, cursor }: Found): string | null {
 
 function toArtifact(dialect: Dialect, { job, model, place }: { job: Job; model: string; place: string }): Artifact {
   const ref = { kind: 'endpoint', identity: `${place} ${model}`, place, name: model, base: dialect.toBaseName(job.model) } as const;
-  return { kind: 'endpoint', uri: `${dialect.id}:${model}`, sha256: null, model: ref };
+  // Where its base cannot be called without further ado, neither can it.
+  const called = dialect.baseModel === undefined ? { ...ref, needsDeployment: true as const } : ref;
+  return { kind: 'endpoint', uri: `${dialect.id}:${model}`, sha256: null, model: called };
 }
 
 /** The states that stay beside the tuned model. Earlier ones are gone by then. */

@@ -34,6 +34,8 @@ export interface EndpointModel {
   readonly name: string;
   /** The model that it was tuned from, which decides its price; its own name where it is none of ours. */
   readonly base: string;
+  /** It answers only while it is deployed (`deploy`). */
+  readonly needsDeployment?: true;
 }
 
 /** A model in a repository of a service: it answers once it has been brought to this machine (`download`). */

@@ -156,7 +156,7 @@ export function toRunView(run: StoredRun, now: Date): RunView {
       kind,
       uri,
       sha256,
-      callAs: record.deployment?.model?.name ?? (output.kind === 'endpoint' ? output.name : null),
+      callAs: record.deployment?.model?.name ?? (output.kind === 'endpoint' && output.needsDeployment !== true ? output.name : null),
     })),
     deployment: toDeploymentView(record, now),
     endsOn: record.plan.end ?? null,

@@ -110,6 +110,8 @@ test('a tuned model of Azure is deployed, asked and undeployed, and its answers 
   const world = createWorld();
   const training = (await world.view()).cost.actual!;
   const told = '`orchestrate deploy mood/azure --hours 1`';
+  expect((await world.run('status', 'mood/azure')).stdout).toContain('next: npx orchestrate deploy mood/azure --hours 1\n');
+  expect((await world.view()).outputs).toMatchObject([{ callAs: null }]);
   for (const command of [
     ['evaluate', 'mood'],
     ['predict', 'mood/azure', 'good 1'],

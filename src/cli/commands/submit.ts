@@ -11,7 +11,7 @@ import { toOutcome } from '../outcome.ts';
 import { parseTags } from '../parse-flags.ts';
 import { toComparisonText } from '../views/comparison-view.ts';
 import { formatCount, formatPlace, formatSeconds } from '../views/format.ts';
-import { toNextCommand, toRunPage } from '../views/run-view-text.ts';
+import { needsDeployment, toNextCommand, toRunPage } from '../views/run-view-text.ts';
 import { followRuns } from './wait.ts';
 import { toPriceText } from '../views/price-text.ts';
 import { programName } from '../program-name.ts';
@@ -127,7 +127,8 @@ function printResult({ terminal }: Cli, { runs, comparisons, evaluation, seconds
       started === null || finished === null ? '' : `, training ${formatSeconds((Date.parse(finished) - Date.parse(started)) / 1000)}`;
     terminal.print(`time     ${isOnly ? '' : `${run.id}: `}${formatSeconds(seconds)}${training}`);
     for (const { uri } of run.outputs) terminal.print(`model    ${escapeLine(formatPlace(uri))}`);
-    terminal.print(`try it   ${programName} predict ${run.id} "a text of your own"`);
+    if (needsDeployment(run)) terminal.print(`deploy   ${toNextCommand(run)} (costs by the hour; until then it answers nobody)`);
+    else terminal.print(`try it   ${programName} predict ${run.id} "a text of your own"`);
   }
   if (evaluation !== null) terminal.print(escapeLine(evaluation));
 }

@@ -75,9 +75,15 @@ function toTestRows({ data }: RunView): string {
   return formatCount(Object.values(data.test).reduce((sum, { rows }) => sum + rows, 0));
 }
 
+/** Whether its model answers nobody yet. */
+export function needsDeployment({ outputs, deployment }: RunView): boolean {
+  return deployment === null && outputs.some(({ kind, callAs }) => kind === 'endpoint' && callAs === null);
+}
+
 /** The command that a person most likely wants after seeing this run. */
 export function toNextCommand(run: RunView): string {
   if (run.deployment?.overdue === true) return `${programName} undeploy ${run.id}`;
+  if (needsDeployment(run)) return `${programName} deploy ${run.id} --hours 1`;
   if (run.ok) return `${programName} compare ${run.job}`;
   if (run.status.phase === 'accepted' || run.status.phase === 'preparing')
     return `submit the job file again: the submission was not finished`;
