@@ -11,14 +11,18 @@ export type AnswerPurpose = 'evaluation' | 'texts';
 /** Tells this process from an earlier one that had its number. */
 const nonce = randomUUID();
 
-/** A new charge's name, which tells whose it is. */
-export function toChargeId(purpose: AnswerPurpose): string {
-  return [purpose, hostname(), process.pid, nonce, randomUUID()].join('/');
+/** A new charge's name, which tells whose it is, and what answers cost at most that are under way at the same time. */
+export function toChargeId(purpose: AnswerPurpose, underWayUsd: number): string {
+  return [purpose, hostname(), process.pid, nonce, randomUUID(), Math.ceil(underWayUsd * 1e6)].join('/');
+}
+
+function toUnderWayUsd(id: string): number {
+  return Number(id.split('/')[5] ?? 0) / 1e6;
 }
 
 /**
- * Settles what processes of this machine reserved for answers and did not live to settle: at the price of the answers that are kept.
- * Of another machine nobody here can tell whether it lives.
+ * Settles what processes of this machine reserved for answers and did not live to settle: at the price of the answers that are kept, and
+ * of those that may have been under way. Of another machine nobody here can tell whether it lives.
  */
 export async function settleAbandonedCharges(store: Store, account: Account): Promise<void> {
   for (const { id } of await listReserved(store, account)) {
@@ -28,7 +32,7 @@ export async function settleAbandonedCharges(store: Store, account: Account): Pr
     await settleCharge(
       store,
       id,
-      answers.reduce((sum, { paid }) => sum + (paid?.usd ?? 0), 0),
+      answers.reduce((sum, { paid }) => sum + (paid?.usd ?? 0), toUnderWayUsd(id)),
     );
   }
 }

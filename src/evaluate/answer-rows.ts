@@ -13,12 +13,17 @@ export interface AnswerWorld {
   readonly context: Context;
 }
 
-/** Called with each new answer before it is kept. */
-export type Stamp = (prediction: Prediction) => Promise<StoredAnswer>;
+/** Hears of what is asked and answered, as far as that has to be paid. */
+export interface Till {
+  /** Before a model is asked. */
+  begin(answerer: Answerer): void;
+  /** Of each new answer, before it is kept. */
+  stamp(prediction: Prediction): Promise<StoredAnswer>;
+}
 
 interface Questions {
   readonly questions: readonly Question[];
-  readonly stamp?: Stamp | undefined;
+  readonly till?: Till | undefined;
 }
 
 /** Answers of this machine are cheap to give again, and each write waits for the disk; those of a service are kept one by one. */
@@ -29,28 +34,29 @@ const folderBatch = 256;
  * and equal ones are asked once.
  * @throws Failure of the provider, and `response-invalid` where it leaves questions without an answer; what was answered is kept
  */
-export async function answerRows(world: AnswerWorld, answerer: Answerer, { questions, stamp }: Questions): Promise<StoredAnswer[]> {
+export async function answerRows(world: AnswerWorld, answerer: Answerer, { questions, till }: Questions): Promise<StoredAnswer[]> {
   const ids = questions.map(({ id }) => id);
   const known = await readAnswers(world.store, ids);
   const open = toUnanswered(questions, known);
-  if (open.length > 0) await ask(world, answerer, { open, known, stamp });
+  if (open.length > 0) await ask(world, answerer, { open, known, till });
   return ids.map((id) => known.get(id)!);
 }
 
 interface Open {
   readonly open: readonly Question[];
   readonly known: Map<string, StoredAnswer>;
-  readonly stamp: Stamp | undefined;
+  readonly till: Till | undefined;
 }
 
-async function ask({ store, context }: AnswerWorld, answerer: Answerer, { open, known, stamp }: Open): Promise<void> {
+async function ask({ store, context }: AnswerWorld, answerer: Answerer, { open, known, till }: Open): Promise<void> {
   const { provider, model, asking } = await toPresent(answerer, context);
   const waiting = new Set(open.map(({ id }) => id));
   const fresh: StoredAnswer[] = [];
+  till?.begin(answerer);
   try {
     for await (const prediction of provider.predict!(model, open, toPredictionContext(context, asking))) {
       if (!waiting.delete(prediction.id)) continue; // the first answer to a question is the one
-      const answer = (await stamp?.(prediction)) ?? prediction;
+      const answer = (await till?.stamp(prediction)) ?? prediction;
       known.set(answer.id, answer);
       fresh.push(answer);
       if (fresh.length >= (model.kind === 'endpoint' ? 1 : folderBatch)) await keepAnswers(store, fresh.splice(0));

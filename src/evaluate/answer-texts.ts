@@ -44,7 +44,7 @@ export async function answerTexts(
   const predictions = await payForAnswers(
     world,
     { bill, asks: [{ answerer, questions }] },
-    async (stamp) => await answerRows(world, answerer, { questions, stamp }),
+    async (till) => await answerRows(world, answerer, { questions, till }),
   );
   if (!isClassification) return predictions;
   const isGenerated = answerer.model.kind === 'endpoint';

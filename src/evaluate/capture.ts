@@ -79,15 +79,18 @@ export async function capture(world: CaptureWorld, name: string, options: Captur
   for (const answer of known.values()) tally.add(answer);
   const before = tally.progress().done;
   const bill = { ...account, purpose: 'evaluation', maxUsd } as const;
-  const answers = await payForAnswers(world, { bill, asks: [{ answerer, questions }] }, async (stamp) => {
+  const answers = await payForAnswers(world, { bill, asks: [{ answerer, questions }] }, async (till) => {
     onProgress?.(tally.progress());
     return await answerRows(world, answerer, {
       questions,
-      async stamp(prediction) {
-        const answer = { ...(await stamp(prediction)), at: world.context.now().toISOString() };
-        tally.add(answer);
-        onProgress?.(tally.progress());
-        return answer;
+      till: {
+        ...till,
+        async stamp(prediction) {
+          const answer = { ...(await till.stamp(prediction)), at: world.context.now().toISOString() };
+          tally.add(answer);
+          onProgress?.(tally.progress());
+          return answer;
+        },
       },
     });
   });

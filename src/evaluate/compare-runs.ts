@@ -2,7 +2,7 @@ import type { Quote } from '../contract/provider.ts';
 import { isFailure } from '../failure.ts';
 import type { StoredRun } from '../run/run-store.ts';
 import type { ReferenceSpec } from '../spec/run-spec.ts';
-import { answerRows, type AnswerWorld, type Stamp } from './answer-rows.ts';
+import { answerRows, type AnswerWorld, type Till } from './answer-rows.ts';
 import { askCommand } from './ask-command.ts';
 import { checkDeployed } from './check-deployed.ts';
 import type { Comparison } from './compare.ts';
@@ -39,10 +39,10 @@ export async function evaluateRuns(world: EvaluationWorld, scope: Scope, bill: B
   const contests = await findContests(world, scope, { isLenient: false });
   const asks = contests.flatMap(toAsks);
   await checkDeployed(world, scope.runs, asks);
-  const unfit = await payForAnswers(world, { bill, asks }, async (stamp) => {
+  const unfit = await payForAnswers(world, { bill, asks }, async (till) => {
     // Before anything is paid.
     for (const command of contests.flatMap(({ references }) => references.commands)) await askCommand(world, command);
-    return await answerAll(world, asks, stamp);
+    return await answerAll(world, asks, till);
   });
   return await Promise.all(contests.map(async (contest) => await scoreHeldOut(world, contest, unfit)));
 }
@@ -95,14 +95,14 @@ function isAtHand(ask: Ask): boolean {
  * Models on this machine first, two at once: each is a process of its own, and one that fails does so before anything is paid. Says why
  * of models from repositories that this machine cannot answer with: the others have nothing to do with it.
  */
-async function answerAll(world: AnswerWorld, asks: readonly Ask[], stamp?: Stamp): Promise<Unfit> {
+async function answerAll(world: AnswerWorld, asks: readonly Ask[], till?: Till): Promise<Unfit> {
   const unfit = new Map<Ask, string>();
   const folders = asks.filter(isOfThisMachine);
   const services = asks.filter((ask) => !isOfThisMachine(ask));
   const pairs = folders.flatMap((_, i) => (i % 2 === 0 ? [folders.slice(i, i + 2)] : []));
   for (const together of [...pairs, ...services.map((ask) => [ask])]) {
     const ends = await Promise.allSettled(
-      together.map(async ({ answerer, questions }) => await answerRows(world, answerer, { questions, stamp })),
+      together.map(async ({ answerer, questions }) => await answerRows(world, answerer, { questions, till })),
     );
     for (const [i, end] of ends.entries()) {
       if (end.status === 'fulfilled') continue;

@@ -5,9 +5,10 @@ import { Failure } from '../failure.ts';
 import { reserve, settleCharge } from '../run/charges.ts';
 import { formatUsd } from '../run/money.ts';
 import { checkAlone, settleAbandonedCharges, toChargeId, type AnswerPurpose } from './answer-charges.ts';
-import type { AnswerWorld, Stamp } from './answer-rows.ts';
-import { findOpenQuestions, quoteQuestions, type Ask } from './open-questions.ts';
-import { priceAnswer, quoteAnswers } from './price.ts';
+import type { AnswerWorld, Till } from './answer-rows.ts';
+import type { Answerer } from './asking.ts';
+import { findOpenQuestions, type Ask } from './open-questions.ts';
+import { priceAnswer, quoteAnswers, toSum } from './price.ts';
 
 /** Whose money it is, and how much of it may be spent. */
 export interface Bill {
@@ -22,47 +23,67 @@ export interface Bill {
 
 /**
  * Lets `work` have questions answered. Where that costs, the upper estimate of what was not answered yet is reserved first, at once for
- * all models. What the answers have cost is settled at the end, also of work that fails or is interrupted half-way; for a process that
+ * all models. What the answers have cost is settled at the end; of work that fails or is interrupted half-way also what those may have
+ * cost that were under way; for a process that
  * is killed the next one settles it.
  * @throws Failure `budget-exceeded`, and `store-locked` where another evaluation is under way; nothing is asked then
  */
 export async function payForAnswers<T>(
   { store, context }: AnswerWorld,
   { bill, asks }: { readonly bill: Bill; readonly asks: readonly Ask[] },
-  work: (stamp: Stamp) => Promise<T>,
+  work: (till: Till) => Promise<T>,
 ): Promise<T> {
   const open = await findOpenQuestions(store, asks);
-  const quote = await quoteQuestions(open, context);
+  const quotes = await Promise.all(open.map(async ({ answerer, questions }) => await quoteAnswers(answerer, questions, context)));
+  const quote = toSum(quotes);
   if (quote === null) throw await toUnpricedFailure(open, context);
-  if (quote.high === 0) return await work(createTill(open, { context, charge: null }).stamp);
+  const underWay = new Map(open.map((ask, i) => [ask.answerer, toUnderWayUsd(ask, quotes[i]!)]));
+  if (quote.high === 0) return await work(createTill(open, { context, charge: null, underWay }));
   checkLimits(quote, bill, open);
   const { job, workspace, budgetUsd } = bill;
   await settleAbandonedCharges(store, { job, workspace });
-  const charge = toChargeId(bill.purpose);
+  const charge = toChargeId(bill.purpose, Math.max(...underWay.values()));
   await reserve(store, { id: charge, job, workspace, what: 'predictions', usd: quote.high, at: context.now().toISOString(), budgetUsd });
   await checkAlone(store, { job, workspace }, charge);
-  const till = createTill(open, { context, charge });
+  const till = createTill(open, { context, charge, underWay });
+  let lostUsd: number | null = null;
   try {
-    return await work(till.stamp);
+    const done = await work(till);
+    lostUsd = 0;
+    return done;
   } finally {
-    await settleCharge(store, charge, till.spentUsd() ?? quote.high);
+    const spentUsd = till.spentUsd();
+    await settleCharge(store, charge, spentUsd === null ? quote.high : Math.min(quote.high, spentUsd + (lostUsd ?? till.underWayUsd())));
   }
 }
 
-interface Till {
-  readonly stamp: Stamp;
+/** What the answers cost that a model is asked for at the same time: of work that breaks off they may be paid and lost. */
+function toUnderWayUsd({ answerer, questions }: Ask, { high }: Quote): number {
+  return high * Math.min(1, answerer.asking.concurrency / questions.length);
+}
+
+interface CountingTill extends Till {
   /** Null where the price of an answer was not known. */
   spentUsd(): number | null;
+  /** Of the model that was asked last; models are asked one after the other where that costs. */
+  underWayUsd(): number;
 }
 
 /** Writes on each answer what it has cost, and adds it up. */
-function createTill(open: readonly Ask[], { context, charge }: { context: Context; charge: string | null }): Till {
+function createTill(
+  open: readonly Ask[],
+  { context, charge, underWay }: { context: Context; charge: string | null; underWay: ReadonlyMap<Answerer, number> },
+): CountingTill {
   const asked = new Map(
     open.flatMap(({ answerer, questions }) => questions.map((question) => [question.id, { answerer, question }] as const)),
   );
   const calm = { ...context, signal: new AbortController().signal }; // what came before an interruption has its price all the same
   let spentUsd: number | null = 0;
+  let underWayUsd = 0;
   return {
+    begin(answerer) {
+      underWayUsd = underWay.get(answerer) ?? 0;
+    },
     async stamp(prediction) {
       const { answerer, question } = asked.get(prediction.id) ?? {};
       if (answerer?.provider.quotePredictions === undefined || question === undefined) return prediction;
@@ -71,6 +92,7 @@ function createTill(open: readonly Ask[], { context, charge }: { context: Contex
       return { ...prediction, paid: { usd, charge } };
     },
     spentUsd: () => spentUsd,
+    underWayUsd: () => underWayUsd,
   };
 }
 
