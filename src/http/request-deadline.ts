@@ -1,10 +1,9 @@
-import type { Context } from '../contract/context.ts';
 import { Failure } from '../failure.ts';
 
 const name = 'ORCHESTRATE_REQUEST_SECONDS';
 
 /** How long a request may take, where the user says it; for `createFetch`. @throws Failure `configuration-invalid` */
-export function toRequestDeadline(c: Context): { deadlineMs?: number } {
+export function toRequestDeadline(c: { setting(name: string): string | null }): { deadlineMs?: number } {
   const text = c.setting(name);
   if (text === null) return {};
   const seconds = Number(text);
