@@ -12,6 +12,7 @@ import { readJobFile, type JobFile } from '../spec/read-job-file.ts';
 import { resolveTarget } from '../spec/resolve.ts';
 import type { Store } from '../store/open-store.ts';
 import { defaultConcurrency, toAsking, type Answerer, type Asking } from './asking.ts';
+import { toTunedModel } from './check-deployed.ts';
 import { findMuteness, toHome } from './model-home.ts';
 import type { Bill } from './pay-for-answers.ts';
 
@@ -123,7 +124,7 @@ async function findTuned(world: CaptureWorld, address: string, job: JobFile | nu
   const { key, record } = run;
   const { spec } = record.plan;
   const provider = world.provider(spec.provider, spec.target);
-  const { model } = record.artifacts[0]!;
+  const model = toTunedModel(run);
   const answerer = { provider, model, asking: toAsking(record.plan), home: toHome(world, key, 'model') };
   const called = model.kind === 'endpoint' ? model.name : toRunId(record);
   const name = toRunId(record)

@@ -145,6 +145,8 @@ test('a tuned model of Azure is deployed, asked and undeployed, and its answers 
   const again = await world.run('deploy', 'mood', '--hours', '9', '--detach');
   expect(again.stderr).toContain('It was asked for before: its time stays as it was.');
 
+  const captured = await world.run('capture', 'mood/azure', '--data', 'test.jsonl', '--max-usd', '1', '-q');
+  expect(captured).toMatchObject({ status: 0, stderr: '' });
   const scores = JSON.parse((await world.run('evaluate', 'mood', '--max-usd', '1', '--json')).stdout) as { candidates: object[] };
   expect(scores.candidates[1]).toMatchObject({ name: 'azure', measures: { accuracy: 1 } });
   expect(await world.run('predict', 'mood/azure', 'good 1', '--max-usd', '1')).toMatchObject({ status: 0 });
