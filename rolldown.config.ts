@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { defineConfig, type Plugin } from 'rolldown';
 
 /*
@@ -41,14 +41,15 @@ interface Licence {
   readonly text: string | null;
 }
 
-/** Gathers the licences of all bundled packages in one file, as most of them ask of whoever passes them on. */
+/** Gathers the licences of all bundled packages, and of copied documents, in one file, as most of them ask of whoever passes them on. */
 function collectLicences(): Plugin {
   return {
     name: 'collect-licences',
     generateBundle(_options, bundle) {
       const modules = Object.values(bundle).flatMap((output) => (output.type === 'chunk' ? output.moduleIds : []));
       const folders = new Set(modules.filter((id) => id.includes('/node_modules/')).map(toPackageFolder));
-      const licences = [...folders].sort().map(readLicence);
+      const notices = new Set(modules.filter((id) => !id.includes('/node_modules/')).map((id) => join(dirname(id), 'NOTICE.md')));
+      const licences = [...[...folders].sort().map(readLicence), ...[...notices].filter(existsSync).sort().map(readNotice)];
       this.emitFile({ type: 'asset', fileName: 'THIRD-PARTY-LICENSES.txt', source: toLicenceText(licences) });
     },
   };
@@ -56,8 +57,8 @@ function collectLicences(): Plugin {
 
 function toPackageFolder(moduleId: string): string {
   let folder = dirname(moduleId.replaceAll('\0', ''));
-  // Some packages have further package.json files inside, with a "type" and no name.
-  while (!existsSync(join(folder, 'package.json')) || readPackage(folder).name === undefined) folder = dirname(folder);
+  // Some packages have further package.json files inside, with a "type" and no version.
+  while (!existsSync(join(folder, 'package.json')) || readPackage(folder).version === undefined) folder = dirname(folder);
   return folder;
 }
 
@@ -69,6 +70,11 @@ function readLicence(folder: string): Licence {
   const { name = '', version = '', license = 'unknown' } = readPackage(folder);
   const file = readdirSync(folder).find((entry) => /^licen[cs]e(\.|$)/i.test(entry));
   return { title: `${name} ${version}`, name: license, text: file === undefined ? null : readFileSync(join(folder, file), 'utf8').trim() };
+}
+
+/** What stands beside a copied document. */
+function readNotice(path: string): Licence {
+  return { title: relative('.', dirname(path)), name: 'as below', text: readFileSync(path, 'utf8').trim() };
 }
 
 /** Some packages name a licence and ship no text: they share another package's text of the same name, or the build fails. */

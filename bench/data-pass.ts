@@ -20,7 +20,14 @@ const [name, path] = process.argv.slice(2);
 if ((name !== 'bare' && name !== 'inspect') || path === undefined) throw new Error('usage: data-pass.ts bare|inspect FILE');
 const begun = performance.now();
 if (name === 'bare') await passBare(path);
-else await inspectDataset({ train: [path], validation: { fraction: 0.1 }, test: {}, columns: { text: 'text', label: 'label' } });
+else
+  await inspectDataset({
+    task: 'classification',
+    train: [path],
+    validation: { fraction: 0.1 },
+    test: {},
+    columns: { text: 'text', label: 'label' },
+  });
 const ms = performance.now() - begun;
 // Not `maxRSS`: that one begins with what the parent had.
 const peak = Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))![1]) / 1024;

@@ -1,5 +1,7 @@
 import type { Provider } from '../src/contract/provider.ts';
+import { huggingface } from './huggingface/index.ts';
 import { local } from './local/index.ts';
+import { azure, openai } from './openai/index.ts';
 
 /** Every provider that comes with the program. */
-export const providers: readonly Provider[] = [local];
+export const providers: readonly Provider[] = [local, openai, azure, huggingface];

@@ -65,6 +65,12 @@ export const failureKinds = {
     meaning: 'nobody can know whether a submission arrived; a person decides',
   },
   'store-locked': { exit: 75, cause: 'timeout', retryable: true, meaning: 'another process holds the state database' },
+  'budget-exceeded': {
+    exit: 79,
+    cause: 'user',
+    retryable: false,
+    meaning: 'the budget has no room for what this would cost, or nobody knows what it would cost; nothing was started',
+  },
   'permission-denied': { exit: 77, cause: 'user', retryable: false, meaning: 'a file may not be read or written' },
   'credentials-invalid': { exit: 77, cause: 'user', retryable: false, meaning: 'a service refuses the credentials, or there are none' },
   'request-unsent': {
@@ -74,6 +80,18 @@ export const failureKinds = {
     meaning: 'a request was not sent: its address is wrong, or its credential belongs to another place',
   },
   'request-refused': { exit: 78, cause: 'user', retryable: false, meaning: 'a service understood a request and refuses it' },
+  'training-unavailable': {
+    exit: 77,
+    cause: 'provider',
+    retryable: false,
+    meaning: 'the account at a service may create no fine-tuning jobs any more',
+  },
+  'model-unavailable': {
+    exit: 78,
+    cause: 'user',
+    retryable: false,
+    meaning: 'a service has no such model any more, or does not tune it',
+  },
   'job-file-invalid': {
     exit: 78,
     cause: 'user',
@@ -84,6 +102,8 @@ export const failureKinds = {
   'store-newer': { exit: 78, cause: 'user', retryable: false, meaning: 'the state was written by a newer version of the program' },
   'disk-full': { exit: 75, cause: 'user', retryable: false, meaning: 'there is no space left where the program writes' },
   'training-diverged': { exit: 100, cause: 'data', retryable: false, meaning: 'the loss or a gradient was no finite number' },
+  'training-failed': { exit: 100, cause: 'user', retryable: false, meaning: 'a training ended with an error of its own' },
+  'out-of-memory': { exit: 100, cause: 'user', retryable: false, meaning: 'a training needed more memory than there was' },
   'trainer-died': { exit: 100, cause: 'program', retryable: false, meaning: 'the trainer process ended without saying why' },
   'run-not-found': { exit: 102, cause: 'user', retryable: false, meaning: 'there is no such run, or it has no model yet' },
   interrupted: { exit: 130, cause: 'user', retryable: false, meaning: 'Ctrl-C; what was submitted goes on' },
@@ -96,6 +116,7 @@ export const outcomeStatuses = {
   100: 'a run failed or was rejected',
   101: 'a run has not ended (`--timeout`, `status --exit-code`)',
   103: 'a run was cancelled',
+  104: 'a tuned model does not reach the verdict of `--require`',
 } as const;
 
 export type FailureCode = keyof typeof failureKinds;

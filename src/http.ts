@@ -13,6 +13,7 @@ import { toUploadBytes } from './http/upload-size.ts';
 export { useEnvironmentProxy } from './http/proxy.ts';
 export type { RateLimit } from './http/rate-limit.ts';
 export { createRedactor, Secret } from './http/redact.ts';
+export { toRequestDeadline } from './http/request-deadline.ts';
 export { requestJson, type JsonAnswer } from './http/request-json.ts';
 export { toHttpFailure, toSendOutcome } from './http/send-outcome.ts';
 

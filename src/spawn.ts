@@ -41,3 +41,20 @@ export function spawnCheck(backend: string, signal: AbortSignal): ChildProcess {
 export function spawnPrediction(signal: AbortSignal): ChildProcess {
   return spawn(process.execPath, [toTrainerEntry(), 'predict'], { stdio: ['pipe', 'pipe', 'pipe'], env: toEnvironment(), signal });
 }
+
+/**
+ * A user's own command, in a folder: rows in, answers out; what it says on standard error goes through. `stopCommand` ends it with
+ * what it has started.
+ */
+export function spawnCommand([program, ...args]: readonly string[], folder: string): ChildProcess {
+  return spawn(program!, args, { cwd: folder, stdio: ['pipe', 'pipe', 'inherit'], detached: true });
+}
+
+export function stopCommand({ pid, exitCode, signalCode }: ChildProcess): void {
+  if (pid === undefined || exitCode !== null || signalCode !== null) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error; // it has just ended
+  }
+}

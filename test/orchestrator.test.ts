@@ -37,6 +37,16 @@ test('a provider of one’s own takes a run to its end', async () => {
   expect(service.jobs).toHaveLength(1);
 });
 
+test('where an answer is lost, the submission says that it is looking before it does', async () => {
+  const service = createMemoryService();
+  service.failNext('unknown');
+  await using orchestrator = await createOrchestrator({ dir: createScratchFolder(), providers: [service.provider] });
+  const job = await orchestrator.load('fixtures/sentiment/job.json', ['targets.laptop.provider=memory', 'targets.laptop.model=anything']);
+  const told: string[] = [];
+  await orchestrator.submit(job, { onChange: ({ status }) => told.push(status.phase) });
+  expect(told).toEqual(['preparing', 'uncertain', 'submitted']);
+});
+
 test('an address names a job, a target, a number, a key or a job file', async () => {
   const service = createMemoryService();
   await using orchestrator = await createOrchestrator({ dir: createScratchFolder(), providers: [service.provider] });

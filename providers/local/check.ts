@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
-import type { Check, Context } from '../../src/contract/provider.ts';
+import type { Context } from '../../src/contract/context.ts';
+import type { Check } from '../../src/contract/provider.ts';
 import { spawnCheck } from '../../src/spawn.ts';
 import type { BackendName, CheckAnswer } from '../../src/trainer/files.ts';
 

@@ -25,8 +25,8 @@ export const local = defineProvider({
   cancel,
   pause,
   resume,
-  quote() {
-    return { currency: 'USD', low: 0, high: 0, source: 'this machine', asOf: null } as const;
+  async quote() {
+    return await Promise.resolve({ currency: 'USD', low: 0, high: 0, source: 'this machine', asOf: null } as const);
   },
   baseModel({ model, training }: LocalRequest) {
     const { folder: path, revision, labels, maxLength } = model;

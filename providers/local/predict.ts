@@ -2,13 +2,17 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { Failure, failureKinds, type FailureData } from '../../src/failure.ts';
-import type { Context, ModelRef, Prediction, PredictionRow } from '../../src/contract/provider.ts';
+import type { PredictionContext } from '../../src/contract/context.ts';
+import type { ModelRef } from '../../src/contract/model.ts';
+import type { Prediction, PredictionRow, TextRow } from '../../src/contract/prediction.ts';
+import { toModelName } from '../../src/contract/to-model-name.ts';
 import { spawnPrediction } from '../../src/spawn.ts';
 import type { PredictAnswer, PredictFile, PredictRow } from '../../src/trainer/files.ts';
 
 /** Answers rows with a model folder: a process of its own reads them as JSON lines and answers in JSON lines. */
-export async function predict(model: ModelRef, rows: readonly PredictionRow[], c: Context): Promise<Prediction[]> {
-  if (rows.length === 0) return [];
+export async function* predict(model: ModelRef, rows: readonly PredictionRow[], c: PredictionContext): AsyncGenerator<Prediction> {
+  if (model.kind !== 'folder') throw new Failure('model-invalid', `expected a model folder, found ${toModelName(model)}`);
+  if (rows.length === 0) return;
   const child = spawnPrediction(c.signal);
   const { stdin, stdout, stderr } = child as Required<typeof child> & typeof child;
   const ended = once(child, 'close') as Promise<[number | null]>;
@@ -17,12 +21,18 @@ export async function predict(model: ModelRef, rows: readonly PredictionRow[], c
   const file: PredictFile = { version: 1, backend: 'wasm', model: { folder, labels, seed, maxLength } };
   // A process that dies early closes the pipe; its exit says why.
   stdin!.on('error', () => {});
-  stdin!.end([file, ...(rows satisfies readonly PredictRow[])].map((line) => `${JSON.stringify(line)}\n`).join(''));
-  const predictions: Prediction[] = [];
-  for await (const line of createInterface({ input: stdout! })) predictions.push(toPrediction(JSON.parse(line) as PredictAnswer, labels));
+  stdin!.end([file, ...(rows.filter(isText) satisfies readonly PredictRow[])].map((line) => `${JSON.stringify(line)}\n`).join(''));
+  let answered = 0;
+  for await (const line of createInterface({ input: stdout! })) {
+    yield toPrediction(JSON.parse(line) as PredictAnswer, labels);
+    answered++;
+  }
   const [status] = await ended;
-  if (status !== 0 || predictions.length !== rows.length) throw toPredictFailure(await said, status);
-  return predictions;
+  if (status !== 0 || answered !== rows.length) throw toPredictFailure(await said, status);
+}
+
+function isText(row: PredictionRow): row is TextRow {
+  return 'text' in row;
 }
 
 function toPrediction(answer: PredictAnswer, labels: readonly string[]): Prediction {

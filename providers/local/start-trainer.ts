@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
-import type { Attempt } from '../../src/contract/provider.ts';
+import type { Attempt } from '../../src/contract/context.ts';
 import { spawnTraining } from '../../src/spawn.ts';
 
 /** How long a trainer may take to say that it has started, or that it stops. */

@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../../src/failure.ts';
-import type { Attempt, JobRef } from '../../src/contract/provider.ts';
+import type { Attempt } from '../../src/contract/context.ts';
+import type { JobRef } from '../../src/contract/job.ts';
 import { takeRunLock } from '../../src/run-lock.ts';
 import type { ControlFile, TrainerEvent } from '../../src/trainer/files.ts';
 import {

@@ -2,10 +2,13 @@ import { mkdir, open, statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Failure, toFailureData, toFileFailure } from '../../src/failure.ts';
-import { SubmitFailure, type Attempt, type JobRef } from '../../src/contract/provider.ts';
+import type { Attempt } from '../../src/contract/context.ts';
+import type { JobRef } from '../../src/contract/job.ts';
+import { SubmitFailure } from '../../src/contract/submit-failure.ts';
 import { readModelFolder } from '../../src/model-files/model-folder.ts';
 import { takeRunLock } from '../../src/run-lock.ts';
 import type { RunKey } from '../../src/spec/run-key.ts';
+import type { ClassificationRow } from '../../src/dataset/row.ts';
 import type { FenceFile, TrainFile, TrainRow } from '../../src/trainer/files.ts';
 import { eventsBegin, readLogTail, readTrainerEvents, writeJsonFile } from './run-folder.ts';
 import { startLookMs, startMs, startTrainer } from './start-trainer.ts';
@@ -34,7 +37,8 @@ export async function prepare(request: LocalRequest, c: Attempt): Promise<LocalP
     const name = `rows/${part}.jsonl`;
     await using file = await open(join(c.workDir, name), 'w', 0o600);
     let lines = '';
-    for await (const { text, text2, label } of c.readRows(part)) {
+    // Others were refused by `translate`.
+    for await (const { text, text2, label } of c.readRows(part) as AsyncIterable<ClassificationRow>) {
       const row: TrainRow = text2 === undefined ? { text, label } : { text, text2, label };
       lines += `${JSON.stringify(row)}\n`;
       if (lines.length > 65_536) {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import type { Provider } from '../contract/provider.ts';
 import { Failure, failureKinds, isFailure, toFailureData } from '../failure.ts';
+import { useEnvironmentProxy } from '../http/proxy.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { Cli } from './cli.ts';
 import { escapeText } from './escape.ts';
@@ -50,8 +51,10 @@ async function runCommand(
     for (const [flags, description] of [...(entry.options ?? []), ...sharedOptions]) command.option(flags, description);
     command.action(async () => {
       const { dir, json, quiet, ...flags } = command.opts<SharedFlags & Record<string, unknown>>();
-      const open: Cli['open'] = async ({ mayCreateState } = { mayCreateState: false }) =>
-        await openOrchestrator({ dir: dir ?? process.env['ORCHESTRATE_DIR'], signal, options, mayCreateState });
+      const open: Cli['open'] = async ({ mayCreateState } = { mayCreateState: false }) => {
+        useEnvironmentProxy(process.env);
+        return await openOrchestrator({ dir: dir ?? process.env['ORCHESTRATE_DIR'], signal, options, mayCreateState });
+      };
       const run = await entry.load();
       status = await run({ terminal, json: json === true, quiet: quiet === true, signal, open }, command.args, flags);
     });
@@ -77,7 +80,7 @@ interface Opening {
 }
 
 async function openOrchestrator(from: Opening): Promise<Orchestrator> {
-  const { createOrchestrator } = await import('../orchestrator.ts');
+  const { createOrchestrator } = await import('../create-orchestrator.ts');
   return await createOrchestrator({
     ...from.options,
     signal: from.signal,

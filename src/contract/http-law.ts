@@ -3,7 +3,7 @@ import { isFailure } from '../failure.ts';
 import { faultCases, type FaultCase, type HttpFault } from './http-fault.ts';
 import { expectFailure, expectThat, toLaw } from './law-checks.ts';
 import type { Law } from './law-subject.ts';
-import { SubmitFailure } from './provider.ts';
+import { SubmitFailure } from './submit-failure.ts';
 
 /** A place of its own, with a service that answers as it should until it is told otherwise. */
 export interface HttpLawWorld {

@@ -1,7 +1,8 @@
 import { expectEqual, expectFailure, expectThat, inWorld, toError, toLaw, toOutcome } from './law-checks.ts';
 import { look, makeReady, type Ready } from './law-ready.ts';
 import type { Law, LawSubject, LawWorld } from './law-subject.ts';
-import type { Attempt, JobRef } from './provider.ts';
+import type { Attempt } from './context.ts';
+import type { JobRef } from './job.ts';
 
 /** How long a call may take to end after an abort. */
 const promptMs = 5000;

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { failureKinds, isFailure, type FailureData } from '../failure.ts';
 import type { Law, LawSubject, LawWorld } from './law-subject.ts';
-import { SubmitFailure } from './provider.ts';
+import { SubmitFailure } from './submit-failure.ts';
 
 /** A law; `lacks` names what the provider or the subject does not have, without which nothing can be checked. */
 export function toLaw(name: string, lacks: string | null, check: () => Promise<void>): Law {

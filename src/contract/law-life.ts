@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expectThat, inWorld, toStored } from './law-checks.ts';
 import { look, makeReady, type Ready } from './law-ready.ts';
 import type { LawSubject, LawWorld } from './law-subject.ts';
-import type { JobRef, Observation } from './provider.ts';
+import type { JobRef, Observation } from './job.ts';
 import { isTerminalPhase, type TerminalPhase } from './status.ts';
 
 export type Look = Observation<unknown>;

@@ -1,6 +1,8 @@
 import { toLiveSignal, toStored } from './law-checks.ts';
 import type { LawWorld } from './law-subject.ts';
-import type { Attempt, JobRef, TranslationInput } from './provider.ts';
+import type { Attempt } from './context.ts';
+import type { JobRef } from './job.ts';
+import type { TranslationInput } from './provider.ts';
 
 /** An attempt that is ready for `create`. */
 export interface Ready {

@@ -2,7 +2,7 @@ import { expectEqual, expectThat, inWorld, toLaw, toStored } from './law-checks.
 import { pauseMs, type Look } from './law-life.ts';
 import { look, makeReady, type Ready } from './law-ready.ts';
 import type { Law, LawSubject, LawWorld } from './law-subject.ts';
-import type { JobRef } from './provider.ts';
+import type { JobRef } from './job.ts';
 import { isTerminalPhase, type Phase } from './status.ts';
 
 /** What `cancel`, `pause` and `resume` promise. The core asks again with each look until it has seen the effect. */

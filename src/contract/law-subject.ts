@@ -1,5 +1,7 @@
 import type { RunKey } from '../spec/run-key.ts';
-import type { Attempt, JobRef, Provider, TranslationInput } from './provider.ts';
+import type { Attempt } from './context.ts';
+import type { JobRef } from './job.ts';
+import type { Provider, TranslationInput } from './provider.ts';
 import type { TerminalPhase } from './status.ts';
 
 /** One promise of the contract. `check` throws an Error that says what was expected and what was found. */

@@ -1,106 +1,21 @@
-import type { ClassificationRow } from '../dataset/map-row.ts';
 import type { DataFacts } from '../dataset/inspect.ts';
-import { Failure, toFailureData, type FailureData } from '../failure.ts';
 import type { RunKey } from '../spec/run-key.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
-import type { Metric } from './metric.ts';
+import type { Attempt, Context, DeploymentContext, PredictionContext, QuoteContext } from './context.ts';
+import type { JobRef, Observation } from './job.ts';
+import type { MadeThing, RunsToClean } from './made-thing.ts';
+import type { BaseModel, EndpointModel, FolderModel, ModelRef, RepositoryModel } from './model.ts';
 import type { Note } from './note.ts';
-import type { Phase, Status } from './status.ts';
-
-/** The thing at a provider that a run points to. */
-export interface JobRef {
-  readonly provider: string;
-  readonly id: string;
-  /** Endpoint, namespace, account or host. */
-  readonly place: string;
-  readonly attempt: number;
-  /** ISO 8601, UTC. */
-  readonly createdAt: string;
-  readonly url: string | null;
-}
-
-/** A target's model as the program found it. */
-export interface BaseModel {
-  /** Its name as the job wrote it, or the folder's path. */
-  readonly base: string;
-  /** What identifies its content, where that is known. */
-  readonly revision: string | null;
-  /** Tokens that it can read, where that is known. */
-  readonly maxLength: number | null;
-}
-
-/** A model that answers rows: a folder on this machine, tuned, or with a new head drawn from a seed. */
-export interface ModelRef {
-  readonly kind: 'folder';
-  /** Changes whenever an answer may: predictions are kept under it. */
-  readonly identity: string;
-  readonly path: string;
-  readonly labels: readonly string[];
-  /** Seeds the head where the folder has none for these labels. */
-  readonly seed: number;
-  readonly maxLength: number;
-}
-
-/** What a finished job left behind. */
-export interface Artifact {
-  readonly kind: 'folder';
-  readonly uri: string;
-  readonly sha256: string | null;
-  readonly model: ModelRef;
-}
-
-export interface Progress {
-  readonly step: number;
-  readonly steps: number | null;
-  readonly epoch: number | null;
-  readonly etaSeconds: number | null;
-  readonly rowsPerSecond: number | null;
-  readonly loss: number | null;
-}
-
-/** What is new since the cursor. */
-export interface Observation<Cursor> {
-  readonly status: Status;
-  readonly progress: Progress | null;
-  readonly metrics: readonly Metric[];
-  readonly logs: readonly { readonly at: string; readonly text: string }[];
-  readonly artifacts: readonly Artifact[];
-  /** The step of the newest whole checkpoint, as far as this look tells. */
-  readonly checkpoint: number | null;
-  readonly notes: readonly Note[];
-  readonly failure: FailureData | null;
-  readonly startedAt: string | null;
-  readonly finishedAt: string | null;
-  readonly cursor: Cursor;
-  /** A sensible pause before the next look; null leaves it to the age of the run. */
-  readonly nextInMs: number | null;
-}
+import type { Prediction, PredictionRow } from './prediction.ts';
+import type { FetchedJob, ServiceEnd, ServiceFile, ServiceJob, ServiceModel } from './service.ts';
+import type { Phase } from './status.ts';
 
 export interface Translation<Request> {
   readonly request: Request;
   readonly notes: readonly Note[];
 }
 
-/** What a provider may use. It reads no environment and no clock of its own. */
-export interface Context {
-  readonly signal: AbortSignal;
-  now(): Date;
-  /** Resolves after so many milliseconds, or rejects when the signal aborts. */
-  wait(ms: number): Promise<void>;
-}
-
-/** The context of one attempt to submit a run. */
-export interface Attempt extends Context {
-  readonly key: RunKey;
-  readonly attempt: number;
-  /** The run's own folder, absolute; it exists from `prepare` on. */
-  readonly workDir: string;
-  readonly facts: DataFacts;
-  /** The rows of one part, mapped and split, as they were when the run was accepted. */
-  readRows(part: 'train' | 'validation'): AsyncIterable<ClassificationRow>;
-}
-
-/** What a run will cost at most and at least. */
+/** What something will cost at most and at least. */
 export interface Quote {
   readonly currency: 'USD';
   readonly low: number;
@@ -109,37 +24,8 @@ export interface Quote {
   readonly source: string;
   /** The day of the prices, ISO 8601. */
   readonly asOf: string | null;
-}
-
-export interface Prediction {
-  readonly id: string;
-  /** The label, or null for an answer that is none. */
-  readonly answer: string | null;
-  /** By label; null where the service gives none. */
-  readonly probabilities: Readonly<Record<string, number>> | null;
-  readonly truncated: boolean;
-}
-
-export interface PredictionRow {
-  readonly id: string;
-  readonly text: string;
-  readonly text2?: string;
-}
-
-/** Whether a submission was sent, for every way in which it can fail. `unknown`: it may have been. */
-export type Sent = 'no' | 'refused' | 'limited' | 'unknown';
-
-/** Thrown by `create`; everything else that it throws counts as `unknown`. */
-export class SubmitFailure extends Error {
-  readonly sent: Sent;
-  readonly failure: FailureData;
-
-  constructor(sent: Sent, failure: Failure | FailureData) {
-    super(failure.message, failure instanceof Failure ? { cause: failure } : undefined);
-    this.name = 'SubmitFailure';
-    this.sent = sent;
-    this.failure = failure instanceof Failure ? toFailureData(failure) : failure;
-  }
+  /** Tokens of all training rows, once through, where the price goes by them. */
+  readonly trainingTokens?: number;
 }
 
 /** One thing that a provider needs, and whether it works here. */
@@ -150,6 +36,13 @@ export interface Check {
   readonly found: string;
   /** How to get it, where it does not work. */
   readonly hint: string | null;
+}
+
+/** A request that will be sent, for people; what only the service will know stands in angle brackets. */
+export interface RequestPreview {
+  /** `POST https://…`. */
+  readonly what: string;
+  readonly body: unknown;
 }
 
 /** What `translate` is given. */
@@ -179,6 +72,8 @@ export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown,
   readonly rate?: { readonly perSecond: number; readonly burst: number };
   /** Pure. Throws Failure `job-file-invalid` for what is required and cannot be done. */
   translate(input: TranslationInput): Translation<Request>;
+  /** The requests of a submission in their order, for people. Pure. */
+  preview?(request: Request, of: { readonly key: RunKey; readonly facts: DataFacts }): readonly RequestPreview[];
   /** Free and repeatable; returns identifiers, not content. */
   prepare(request: Request, c: Attempt): Promise<Prepared>;
   /** Pure: the exact body. */
@@ -196,14 +91,45 @@ export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown,
   pause?(job: JobRef, c: Attempt): Promise<void>;
   /** Lets a paused or interrupted job go on, and returns the job that does. Repeatable: a job that runs already is left alone. */
   resume?(job: JobRef, c: Attempt): Promise<JobRef>;
-  /** Absent where the provider knows no prices. */
-  quote?(request: Request): Quote;
-  /** The untrained model that a run of this request starts from, where it can answer rows. */
-  baseModel?(request: Request): ModelRef;
+  /** Deletes what `prepare` left at the service, after a definite refusal. Repeatable; what is gone already is no error. */
+  discard?(prepared: Prepared, c: Attempt): Promise<void>;
+  /** What a run of this request costs; null where the price is not known. Absent: the provider knows no prices at all. */
+  quote?(request: Request, c: QuoteContext): Promise<Quote | null>;
+  /** The untrained model that a run of this request starts from; null where it cannot answer rows. */
+  baseModel?(request: Request, c: Context): ModelRef | null;
   /** Tries what the provider needs on this machine; costs nothing. */
   check?(c: Context): Promise<Check[]>;
-  /** Answers rows with a model, in any order, one answer a row. */
-  predict?(model: ModelRef, rows: readonly PredictionRow[], c: Context): Promise<Prediction[]>;
+  /** Brings a model in a repository into the folder; files that are there already are kept. Reads only. */
+  download?(model: RepositoryModel, folder: string, c: Context): Promise<FolderModel>;
+  /** Answers rows with a model, in any order, one answer a row, each as soon as it is there. May cost where `quotePredictions` says so. */
+  predict?(model: ModelRef, rows: readonly PredictionRow[], c: PredictionContext): AsyncIterable<Prediction>;
+  /** What answering these rows costs; null where the price is not known. Absent: nothing. */
+  quotePredictions?(model: ModelRef, rows: readonly PredictionRow[], c: PredictionContext): Promise<Quote | null>;
+  /**
+   * Makes a model callable where it is not so by itself: it answers under `name` until `undeploy`, and costs by the hour. Repeatable: a
+   * deployment of this name is the one. Throws SubmitFailure with `sent` `no` or `refused` where this call surely made none.
+   */
+  deploy?(model: EndpointModel, name: string, c: DeploymentContext): Promise<EndpointModel>;
+  /** Ends a deployment; one that is gone already is no error. */
+  undeploy?(model: EndpointModel, name: string, c: Context): Promise<void>;
+  /** What a deployment costs in one hour; null where the price is not known. Throws where a setting that `deploy` needs is missing. */
+  quoteDeployment?(model: EndpointModel, c: DeploymentContext): Promise<Quote | null>;
+  /** An existing model of the service by its name, for references. No request. @throws Failure `configuration-invalid` */
+  toModel?(name: string, c: Context): ModelRef;
+  /** When a model ends, from what the program was told when it was made. Pure; null: nobody has said. */
+  toEnd?(model: string): ServiceEnd | null;
+  /** The models that can be tuned, and the account's tuned ones. Reads only, all pages. */
+  listModels?(c: Context): AsyncIterable<ServiceModel>;
+  /** The account's jobs, newest first. Reads only, all pages. */
+  listJobs?(c: Context): AsyncIterable<ServiceJob>;
+  /** The account's files. Reads only, all pages. @throws Failure `request-refused` where the service has no such list */
+  listFiles?(c: Context): AsyncIterable<ServiceFile>;
+  /** Brings home what belongs to a job: files are written whole into the folder, those that are there already are kept. Reads only. */
+  fetchJob?(id: string, folder: string, c: Context): Promise<FetchedJob>;
+  /** What the provider made at its service for runs that have ended and that nobody needs any more. Reads only. */
+  listMade?(runs: RunsToClean<Prepared>, c: Context): Promise<MadeThing[]>;
+  /** Deletes such a thing for good; what is gone already is no error. @throws Failure `usage` for what is none of ours */
+  removeMade?(thing: MadeThing, c: Context): Promise<void>;
 }
 
 /** A provider, frozen. The type parameters are inferred from the functions. */

@@ -1,33 +1,36 @@
 import { Failure } from '../failure.ts';
+import type { Columns } from './check-columns.ts';
 import { type BadRows, createBadRows } from './bad-rows.ts';
 import { createFingerprintSet, toFingerprint } from './fingerprint-set.ts';
-import type { ClassificationColumns } from './map-row.ts';
 import { createPartTally, type PartFacts, type PartFiles, type PartTally, readPart, toPartFacts } from './part-tally.ts';
+import type { RowTask } from './row.ts';
 import { isBelowFraction, toTextHash } from './split.ts';
 import { toShown } from './to-shown.ts';
 
 export interface DatasetSources {
+  /** What the rows are; `classification` when absent. */
+  readonly task?: RowTask;
   /** Absolute paths. */
   readonly train: readonly string[];
   /** Paths of its own, or the share of the training rows that validates. */
   readonly validation: readonly string[] | { readonly fraction: number } | null;
   /** The held-out sets by name. */
   readonly test: Readonly<Record<string, readonly string[]>>;
-  readonly columns: ClassificationColumns;
+  readonly columns: Columns;
 }
 
 /** What the data is, as plain JSON. */
 export interface DataFacts {
-  readonly columns: ClassificationColumns;
+  readonly columns: Columns;
   /** Without the rows that validate. */
   readonly train: PartFacts;
   /** With a fraction its rows stand in the training files: `sources` is empty, and `sha256` is that of the training files. */
   readonly validation: PartFacts | null;
   readonly test: Readonly<Record<string, PartFacts>>;
-  /** The training rows' labels, sorted by code unit. */
+  /** The training rows' labels, sorted by code unit; empty where the task has none. */
   readonly labels: readonly string[];
-  /** The most frequent label of the training rows, of several the first. */
-  readonly majority: string;
+  /** The most frequent label of the training rows, of several the first; null where the task has none. */
+  readonly majority: string | null;
   readonly warnings: readonly DataWarning[];
 }
 
@@ -35,17 +38,18 @@ export interface DataFacts {
 export type DataWarning =
   /** Rows equal to an earlier row of their part. */
   | { readonly type: 'duplicate-rows'; readonly part: string; readonly rows: number }
-  /** Rows whose text stands in the training files too: their scores say less than they seem to. */
+  /** Rows whose text, or messages before the answer, stand in the training files too: their scores say less than they seem to. */
   | { readonly type: 'texts-in-training'; readonly part: string; readonly rows: number };
 
 /**
  * Reads every file once, as a stream, and says what is in it.
- * @throws Failure as `readRows`; `data-invalid` for rows that cannot be used (up to 20 are listed), a part without rows, a single
- *   training label, and a label elsewhere that no training row has.
+ * @throws Failure as `readRows`; `data-invalid` for rows that cannot be used (up to 20 are listed), a part without rows, and for
+ *   classification a single training label, and a label elsewhere that no training row has.
  */
-export async function inspectDataset({ train: paths, validation: rule, test, columns }: DatasetSources): Promise<DataFacts> {
+export async function inspectDataset(sources: DatasetSources): Promise<DataFacts> {
+  const { task = 'classification', train: paths, validation: rule, test, columns } = sources;
   const badRows = createBadRows();
-  const read = { columns, badRows };
+  const read = { shape: { task, columns }, badRows };
   const trainTexts = createFingerprintSet();
   const hasHeldOut = Array.isArray(rule) || Object.keys(test).length > 0;
   const fraction = rule !== null && 'fraction' in rule ? rule.fraction : 0;
@@ -70,14 +74,14 @@ export async function inspectDataset({ train: paths, validation: rule, test, col
         ? { tally: split, files: { ...trainFiles, sources: [] } }
         : await readHeldOut('validation', rule);
   const tests: [string, ReadPart][] = [];
-  for (const [name, sources] of Object.entries(test)) tests.push([name, await readHeldOut(`test/${name}`, sources)]);
+  for (const [name, heldOut] of Object.entries(test)) tests.push([name, await readHeldOut(`test/${name}`, heldOut)]);
   badRows.check();
 
   const trained = { tally: train, files: trainFiles };
   const heldOut = [...(validation === null ? [] : [validation]), ...tests.map(([, part]) => part)];
   if (fraction > 0) checkSplit(trained, split, fraction);
   for (const part of [trained, ...heldOut]) checkRows(part);
-  checkLabels(train, heldOut, badRows);
+  if (task === 'classification') checkLabels(train, heldOut, badRows);
   const labels = [...train.labels.keys()].sort();
   const toFacts = ({ tally, files }: ReadPart): PartFacts => toPartFacts(tally, files);
   return {
@@ -86,7 +90,7 @@ export async function inspectDataset({ train: paths, validation: rule, test, col
     validation: validation === null ? null : toFacts(validation),
     test: Object.fromEntries(tests.map(([name, part]) => [name, toFacts(part)])),
     labels,
-    majority: labels.reduce((best, label) => (train.labels.get(label)!.rows > train.labels.get(best)!.rows ? label : best)),
+    majority: toMajority(labels, train),
     warnings: [trained, ...heldOut].flatMap(({ tally }) => toWarnings(tally)),
   };
 }
@@ -135,6 +139,11 @@ function checkLabels(train: PartTally, heldOut: readonly ReadPart[], badRows: Ba
     }
   }
   badRows.check();
+}
+
+function toMajority(labels: readonly string[], { labels: counts }: PartTally): string | null {
+  const toRows = (label: string): number => counts.get(label)!.rows;
+  return labels.reduce<string | null>((best, label) => (best === null || toRows(label) > toRows(best) ? label : best), null);
 }
 
 function toWarnings({ name, duplicates, knownTexts }: PartTally): DataWarning[] {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { BadRows } from './bad-rows.ts';
+import { countCharacters } from './count-characters.ts';
 import { createFingerprintSet, toFingerprint } from './fingerprint-set.ts';
-import type { ClassificationColumns } from './map-row.ts';
 import { openDataset } from './open-dataset.ts';
-import { type LocatedRow, readClassificationRows } from './rows.ts';
+import type { LocatedRow } from './row.ts';
+import { readTaskRows, type RowShape } from './rows.ts';
 import { toRowHash } from './split.ts';
 
 /** A data file as it was read. */
@@ -25,9 +26,9 @@ export interface PartFiles {
 /** What one part of the data holds, as plain JSON. */
 export interface PartFacts extends PartFiles {
   readonly rows: number;
-  /** How many rows each label has. */
+  /** How many rows each label has; empty where the task has no labels. */
   readonly labels: Readonly<Record<string, number>>;
-  /** Of one row, both texts together, in UTF-16 units. */
+  /** Of one row, as `countCharacters` counts. */
   readonly longestCharacters: number;
   /** Rows equal to an earlier row of this part. */
   readonly duplicates: number;
@@ -57,8 +58,9 @@ export function createPartTally(name: string): PartTally {
     knownTexts: 0,
     add(row, rowHash) {
       tally.rows++;
-      tally.longestCharacters = Math.max(tally.longestCharacters, row.text.length + (row.text2?.length ?? 0));
+      tally.longestCharacters = Math.max(tally.longestCharacters, countCharacters(row));
       if (!seen.add(toFingerprint(rowHash))) tally.duplicates++;
+      if (!('label' in row)) return;
       const label = tally.labels.get(row.label);
       if (label === undefined) tally.labels.set(row.label, { rows: 1, source: row.source, line: row.line });
       else label.rows++;
@@ -70,7 +72,7 @@ export function createPartTally(name: string): PartTally {
 /** Reads the files one after the other, each once, and hands on every row that can be used. */
 export async function readPart(
   paths: readonly string[],
-  { columns, badRows }: { readonly columns: ClassificationColumns; readonly badRows: BadRows },
+  { shape, badRows }: { readonly shape: RowShape; readonly badRows: BadRows },
   onRow: (row: LocatedRow, rowHash: Buffer) => void,
 ): Promise<PartFiles> {
   const sources: SourceFacts[] = [];
@@ -83,7 +85,7 @@ export async function readPart(
       if (paths.length > 1) whole.update(chunk);
       bytes += chunk.length;
     };
-    for await (const row of readClassificationRows([path], columns, { onBytes, onBadRow: badRows.add })) onRow(row, toRowHash(row));
+    for await (const row of readTaskRows([path], shape, { onBytes, onBadRow: badRows.add })) onRow(row, toRowHash(row));
     sources.push({ path, sha256: sha256.digest('hex'), bytes });
   }
   return { sources, sha256: paths.length === 1 ? sources[0]!.sha256 : whole.digest('hex') };

@@ -1,25 +1,36 @@
 import { hash } from 'node:crypto';
-import type { ClassificationRow } from './map-row.ts';
+import type { ClassificationRow, Row } from './row.ts';
+import { toCanonicalJson } from './to-canonical-json.ts';
+import { toPrompt } from './to-chat.ts';
 
 /**
  * Whether a row is one of the validation rows when `fraction` of the training data is to validate. The row alone decides, so that
  * adding, removing or moving rows changes the side of no other row, and equal rows are on one side.
  */
-export function isValidationRow(row: ClassificationRow, fraction: number): boolean {
+export function isValidationRow(row: Row, fraction: number): boolean {
   return isBelowFraction(toRowHash(row), fraction);
 }
 
-/**
- * SHA-256 over the RFC 8785 JSON of the mapped columns. For well-formed strings under names in order, JSON.stringify writes just
- * that, many times faster than a walk over every character.
- */
-export function toRowHash({ label, text, text2 }: ClassificationRow): Buffer {
-  return hash('sha256', JSON.stringify({ label, text, text2 }), 'buffer');
+/** SHA-256 over the RFC 8785 JSON of the mapped columns. */
+export function toRowHash(row: Row): Buffer {
+  return hash('sha256', 'label' in row ? toClassificationJson(row) : toConversationJson(row), 'buffer');
 }
 
-/** The same over what the model reads: the row without its label. */
-export function toTextHash({ text, text2 }: ClassificationRow): Buffer {
-  return hash('sha256', JSON.stringify({ text, text2 }), 'buffer');
+/** For well-formed strings under names in order, JSON.stringify writes just that, many times faster than a walk over every character. */
+function toClassificationJson({ label, text, text2 }: ClassificationRow): string {
+  return JSON.stringify({ label, text, text2 });
+}
+
+function toConversationJson(row: Exclude<Row, ClassificationRow>): string {
+  const { tools, parallel_tool_calls } = row;
+  if ('messages' in row) return toCanonicalJson({ messages: row.messages, tools, parallel_tool_calls });
+  const { prompt, chosen, rejected } = row;
+  return toCanonicalJson({ prompt, chosen, rejected, tools, parallel_tool_calls });
+}
+
+/** The same over what the model reads: the row without its label, the messages before the answer. */
+export function toTextHash(row: Row): Buffer {
+  return hash('sha256', 'label' in row ? JSON.stringify({ text: row.text, text2: row.text2 }) : toCanonicalJson(toPrompt(row)), 'buffer');
 }
 
 /** The first 32 bits, big endian, as a share of 2^32. */

@@ -1,59 +1,115 @@
-import type { Context, Provider } from '../contract/provider.ts';
-import type { ClassificationRow } from '../dataset/map-row.ts';
-import { Failure } from '../failure.ts';
-import type { RunPlan } from '../run/event.ts';
+import type { Quote } from '../contract/provider.ts';
+import { isFailure } from '../failure.ts';
 import type { StoredRun } from '../run/run-store.ts';
-import { toRunId } from '../run/run-view.ts';
-import type { Store } from '../store/open-store.ts';
-import { compareModels, type Contender } from './compare-models.ts';
+import type { ReferenceSpec } from '../spec/run-spec.ts';
+import { answerRows, type AnswerWorld, type Till } from './answer-rows.ts';
+import { askCommand } from './ask-command.ts';
+import { checkDeployed } from './check-deployed.ts';
 import type { Comparison } from './compare.ts';
+import type { Entrant } from './entrants.ts';
+import { findReferences, type ReferencesToFind } from './find-references.ts';
+import { findHeldOut, type EvaluationWorld } from './held-out.ts';
+import { isHome } from './model-home.ts';
+import { findOpenQuestions, quoteQuestions, type Ask } from './open-questions.ts';
+import { payForAnswers, type Bill } from './pay-for-answers.ts';
+import { scoreHeldOut, type Contest, type Unfit } from './score-held-out.ts';
 
-export interface ComparisonWorld {
-  readonly store: Store;
-  readonly context: Context;
-  provider(id: string, target: string): Provider;
-  readPart(plan: RunPlan, part: { readonly test: string }): AsyncIterable<ClassificationRow>;
+/** What is compared. */
+export interface Scope {
+  /** Of the runs, for messages. */
+  readonly address: string;
+  /** Newest first. */
+  readonly runs: readonly StoredRun[];
+  /** Models that are only scored, by name. */
+  readonly references: Readonly<Record<string, ReferenceSpec>>;
+  /** Who is to be the reference, as `chooseReference` reads it. */
+  readonly wanted?: string | undefined;
+  /** In the place of the job's. */
+  readonly margin?: number | undefined;
+  /** Only the first rows of each held-out set. */
+  readonly limit?: number | undefined;
 }
 
 /**
- * Compares the finished of these runs, newest first, on each held-out set of the newest one; a run with other held-out rows is left
- * out and named. `limit` takes only the first rows.
- * @throws Failure `run-not-found` where none has a model
+ * Has the models of the finished runs, before and after training, and the references answer the held-out rows, and compares them: one
+ * comparison a set.
+ * @throws Failure as `findHeldOut`, `findReferences`, `payForAnswers`, `askCommand`, `answerRows` and `chooseReference`
  */
-export async function compareRuns(world: ComparisonWorld, runs: readonly StoredRun[], limit = Infinity): Promise<Comparison[]> {
-  const canAnswer = ({ record: { plan } }: StoredRun): boolean =>
-    world.provider(plan.spec.provider, plan.spec.target).predict !== undefined;
-  const ended = runs.filter(({ record }) => record.artifacts.length > 0);
-  const finished = ended.filter(canAnswer);
-  const [newest] = finished;
-  if (newest === undefined && ended.length > 0) return [];
-  if (newest === undefined) {
-    throw new Failure('run-not-found', 'none of these runs has a tuned model yet', { hint: '`orchestrate wait` waits for it' });
-  }
-  const { plan } = newest.record;
-  const { spec, facts } = plan;
-  const comparisons: Comparison[] = [];
-  for (const [set, part] of Object.entries(facts.test)) {
-    const isAlike = ({ record }: StoredRun): boolean => record.plan.facts.test[set]?.sha256 === part.sha256;
-    const rows = (await Array.fromAsync(world.readPart(plan, { test: set }))).slice(0, limit);
-    const heldOut = { job: spec.job, set, rows, labels: facts.labels, majority: facts.majority, margin: spec.evaluation.margin };
-    const contenders = finished.filter(isAlike).map((run) => toContender(world, run));
-    const comparison = await compareModels(world, heldOut, contenders);
-    const left = finished.filter((run) => !isAlike(run)).map(({ record }) => `${toRunId(record)} has other held-out rows and is left out`);
-    const cut = rows.length < part.rows ? [`only the first ${rows.length} of ${part.rows} rows were answered`] : [];
-    comparisons.push({ ...comparison, notes: [...comparison.notes, ...left, ...cut] });
-  }
-  return comparisons;
+export async function evaluateRuns(world: EvaluationWorld, scope: Scope, bill: Bill): Promise<Comparison[]> {
+  const contests = await findContests(world, scope, { isLenient: false });
+  const asks = contests.flatMap(toAsks);
+  await checkDeployed(world, scope.runs, asks);
+  const unfit = await payForAnswers(world, { bill, asks }, async (till) => {
+    // Before anything is paid.
+    for (const command of contests.flatMap(({ references }) => references.commands)) await askCommand(world, command);
+    return await answerAll(world, asks, till);
+  });
+  return await Promise.all(contests.map(async (contest) => await scoreHeldOut(world, contest, unfit)));
 }
 
-function toContender(world: ComparisonWorld, { record }: StoredRun): Contender {
-  const { spec, request } = record.plan;
-  const provider = world.provider(spec.provider, spec.target);
-  return {
-    name: spec.target,
-    run: toRunId(record),
-    provider,
-    untrained: provider.baseModel?.(request) ?? null,
-    tuned: record.artifacts[0]!.model,
-  };
+/**
+ * The same from what is there: only models on this machine are asked, no service, no command, and nothing that may cost; a model whose
+ * answers are not all kept is left out and named.
+ * @throws Failure as `findHeldOut`, `answerRows` and `chooseReference`
+ */
+export async function compareRuns(world: EvaluationWorld, scope: Scope): Promise<Comparison[]> {
+  const contests = await findContests(world, scope, { isLenient: true });
+  const unfit = await answerAll(world, contests.flatMap(toAsks).filter(isAtHand));
+  return await Promise.all(contests.map(async (contest) => await scoreHeldOut(world, contest, unfit)));
+}
+
+/** What `evaluateRuns` will cost; null where a price is not known. Asks nothing. What a command costs nobody knows: it is not in it. */
+export async function estimateRuns(world: EvaluationWorld, scope: Scope): Promise<Quote | null> {
+  const contests = await findContests(world, scope, { isLenient: true });
+  return await quoteQuestions(await findOpenQuestions(world.store, contests.flatMap(toAsks)), world.context);
+}
+
+async function findContests(
+  world: EvaluationWorld,
+  { address, runs, references: specs, wanted, margin, limit }: Scope,
+  { isLenient }: Pick<ReferencesToFind, 'isLenient'>,
+): Promise<Contest[]> {
+  const contests: Contest[] = [];
+  for (const set of await findHeldOut(world, runs, limit)) {
+    const references = await findReferences(world, { specs, isLenient, wanted }, set);
+    contests.push({ heldOut: margin === undefined ? set : { ...set, margin }, references, wanted, address });
+  }
+  return contests;
+}
+
+function toAsks({ heldOut, references }: Contest): Entrant[] {
+  return [...heldOut.entrants, ...references.models];
+}
+
+function isOfThisMachine({ answerer: { provider, model } }: Ask): boolean {
+  return model.kind !== 'endpoint' && provider.quotePredictions === undefined;
+}
+
+/** A model in a repository counts once it has been brought here. */
+function isAtHand(ask: Ask): boolean {
+  const { model, home } = ask.answerer;
+  return isOfThisMachine(ask) && (model.kind !== 'repository' || (home !== undefined && isHome(home)));
+}
+
+/**
+ * Models on this machine first, two at once: each is a process of its own, and one that fails does so before anything is paid. Says why
+ * of models from repositories that this machine cannot answer with: the others have nothing to do with it.
+ */
+async function answerAll(world: AnswerWorld, asks: readonly Ask[], till?: Till): Promise<Unfit> {
+  const unfit = new Map<Ask, string>();
+  const folders = asks.filter(isOfThisMachine);
+  const services = asks.filter((ask) => !isOfThisMachine(ask));
+  const pairs = folders.flatMap((_, i) => (i % 2 === 0 ? [folders.slice(i, i + 2)] : []));
+  for (const together of [...pairs, ...services.map((ask) => [ask])]) {
+    const ends = await Promise.allSettled(
+      together.map(async ({ answerer, questions }) => await answerRows(world, answerer, { questions, till })),
+    );
+    for (const [i, end] of ends.entries()) {
+      if (end.status === 'fulfilled') continue;
+      const ask = together[i]!;
+      if (ask.answerer.model.kind !== 'repository' || !isFailure(end.reason, 'model-invalid')) throw end.reason;
+      unfit.set(ask, end.reason.message);
+    }
+  }
+  return unfit;
 }

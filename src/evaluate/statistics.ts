@@ -53,6 +53,11 @@ function toLogFactorial(n: number): number {
   return total;
 }
 
+/** An interval with the bound that a value is above with the same certainty, where nobody asks how high it is. */
+export interface BoundedInterval extends Interval {
+  readonly oneSidedLow: number;
+}
+
 export interface BootstrapSettings {
   readonly resamples: number;
   readonly seed: number;
@@ -64,7 +69,7 @@ export interface BootstrapSettings {
  * A percentile bootstrap interval of the mean (Efron, Annals of Statistics 7, 1979). With the difference of two models on each row
  * it is paired: rows are drawn, and with a row both models' results. Precondition: at least one row and one resample.
  */
-export function toBootstrapInterval(differences: readonly number[], { resamples, seed, level }: BootstrapSettings): Interval {
+export function toBootstrapInterval(differences: readonly number[], { resamples, seed, level }: BootstrapSettings): BoundedInterval {
   const rows = differences.length;
   const key = toStreamKey(seed, 'bootstrap');
   const means = new Float64Array(resamples);
@@ -77,15 +82,19 @@ export function toBootstrapInterval(differences: readonly number[], { resamples,
 }
 
 /** The same from rows that were drawn before: one list of row numbers a resample. */
-export function toResampledInterval(differences: readonly number[], drawn: readonly (readonly number[])[], level: number): Interval {
+export function toResampledInterval(differences: readonly number[], drawn: readonly (readonly number[])[], level: number): BoundedInterval {
   const means = drawn.map((rows) => rows.reduce((total, row) => total + differences[row]!, 0) / rows.length);
   return toPercentileInterval(Float64Array.from(means), level);
 }
 
-/** The middle `level` of the values. */
-function toPercentileInterval(values: Float64Array, level: number): Interval {
+/** The middle `level` of the values, and the upper `level` of them. */
+function toPercentileInterval(values: Float64Array, level: number): BoundedInterval {
   const sorted = values.toSorted();
-  return { low: toQuantile(sorted, (1 - level) / 2), high: toQuantile(sorted, (1 + level) / 2) };
+  return {
+    low: toQuantile(sorted, (1 - level) / 2),
+    high: toQuantile(sorted, (1 + level) / 2),
+    oneSidedLow: toQuantile(sorted, 1 - level),
+  };
 }
 
 /** Linear between the two nearest values: type 7 of Hyndman and Fan (American Statistician 50, 1996), NumPy's default. */
@@ -99,15 +108,16 @@ function toQuantile(sorted: Float64Array, share: number): number {
 export type Verdict = 'better' | 'worse' | 'not worse' | 'equivalent' | 'cannot tell';
 
 /**
- * What an interval of the difference "candidate minus reference" says. `margin` (>= 0) is the largest difference that does not
- * matter: non-inferiority and equivalence by confidence intervals, after Piaggio et al., JAMA 308 (2012).
+ * What an interval of the difference "candidate minus reference" says. `margin` (>= 0) is the largest difference that does not matter:
+ * equivalence and non-inferiority by confidence intervals, after Piaggio et al., JAMA 308 (2012). That a model is not worse is a
+ * question of one side: it is so where the one-sided lower bound is above -margin, a test of the size 5 % at the level 0.95 (Walker and
+ * Nowacki, Journal of General Internal Medicine 26, 2011). A loss that is sure, but surely within the margin, is no "worse".
  */
-export function toVerdict({ low, high, margin }: Interval & { readonly margin: number }): Verdict {
+export function toVerdict({ low, high, oneSidedLow, margin }: BoundedInterval & { readonly margin: number }): Verdict {
   if (low > 0) return 'better';
-  if (high < 0) return 'worse';
   if (low >= -margin && high <= margin) return 'equivalent';
-  if (low > -margin) return 'not worse';
-  return 'cannot tell';
+  if (oneSidedLow > -margin) return 'not worse';
+  return high < 0 ? 'worse' : 'cannot tell';
 }
 
 const normal975 = 1.959963984540054; // the standard normal distribution's 97.5th percentile

@@ -1,4 +1,4 @@
-import type { Sent } from '../contract/provider.ts';
+import type { Sent } from '../contract/submit-failure.ts';
 import { Failure, isFailure, toFailureData, toSystemCode, type FailureCode } from '../failure.ts';
 import { createRedactor } from './redact.ts';
 import { parseRetryAfter } from './retry-after.ts';

@@ -1,13 +1,15 @@
+import type { Note } from '../contract/note.ts';
+import type { Failure } from '../failure.ts';
 import type { Driver } from './driver.ts';
 import type { RunPlan } from './event.ts';
 import { toFirstRecord } from './fold.ts';
 import { takeLease } from './lease.ts';
-import { acceptRun, appendEvents, type StoredRun } from './run-store.ts';
+import { acceptFoundRun, appendEvents, type StoredRun } from './run-store.ts';
 import { adoptOldest } from './settle.ts';
 
 /**
  * The state was lost, or is on another machine: looks at the providers for jobs of these plans' keys and takes those that are found
- * into the store. Submits nothing, and stores nothing for a plan without a job.
+ * into the store. Submits nothing, and stores nothing for a plan without a job. A job that exists is paid for: the budget refuses none.
  */
 export async function adoptByKey(driver: Driver, plans: readonly RunPlan[]): Promise<StoredRun[]> {
   const adopted: StoredRun[] = [];
@@ -17,15 +19,23 @@ export async function adoptByKey(driver: Driver, plans: readonly RunPlan[]): Pro
     const unstored: StoredRun = { key: plan.key, version: 0, record, look: null, metrics: {} };
     const found = await adoptOldest(driver.provider(unstored), record, driver.attempt(unstored));
     if (found === null) continue;
-    const run = await acceptRun(driver.store, plan, at);
+    const { run, overrun } = await acceptFoundRun(driver.store, plan, at);
     const lease = await takeLease(driver.store, run.key, driver);
     if (lease === null) continue; // another process adopts it at this moment
     try {
-      const events = [...found.events, { type: 'job-adopted', job: found.job } as const];
+      const notes = overrun === null ? [] : [{ type: 'note-added', note: toOverrunNote(overrun) } as const];
+      const events = [...found.events, ...notes, { type: 'job-adopted', job: found.job } as const];
       adopted.push(await appendEvents(driver.store, run.key, { events, at, fence: lease.fence }));
     } finally {
       await lease.release();
     }
   }
   return adopted;
+}
+
+function toOverrunNote({ message }: Failure): Note {
+  return {
+    type: 'warning',
+    message: `its job was found at the provider and is paid for, although the budget has no room for it: ${message}`,
+  };
 }

@@ -1,5 +1,7 @@
 import { mkdir } from 'node:fs/promises';
-import { SubmitFailure, type Attempt, type Provider } from '../contract/provider.ts';
+import type { Attempt } from '../contract/context.ts';
+import type { Provider } from '../contract/provider.ts';
+import { SubmitFailure } from '../contract/submit-failure.ts';
 import { Failure, toFailureData } from '../failure.ts';
 import { toJsonHash } from '../spec/run-key.ts';
 import type { RunEvent } from './event.ts';
@@ -88,7 +90,22 @@ async function submit({ run, provider, c, append }: Step, prepared: unknown): Pr
     const failure = toFailureData(new Failure('interrupted', 'cancelled before it was sent'));
     return await append([{ type: 'submission-unsent', attempt, failure }]);
   }
-  return await append([await create(provider, { wire, attempt }, c)]);
+  const outcome = await create(provider, { wire, attempt }, c);
+  const stored = await append([outcome]);
+  if (outcome.type !== 'submission-rejected') return stored;
+  const events = await discard(provider, prepared, c);
+  return events.length === 0 ? stored : await append(events);
+}
+
+/** Once the service has refused, what was prepared is of no use. That it stays there is said, and hides no refusal. */
+async function discard(provider: Provider, prepared: unknown, c: Attempt): Promise<RunEvent[]> {
+  try {
+    await provider.discard?.(prepared, c);
+    return [];
+  } catch (error) {
+    const message = `what was sent in preparation is still at the service: ${toFailureData(error).message}`;
+    return [{ type: 'note-added', note: { type: 'warning', message } }];
+  }
 }
 
 async function create(provider: Provider, { wire, attempt }: { wire: unknown; attempt: number }, c: Attempt): Promise<RunEvent> {

@@ -1,9 +1,18 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Store } from '../store/open-store.ts';
+import { findRuns } from './find-runs.ts';
 import { deleteRun, listRuns, type StoredRun } from './run-store.ts';
 import { toRunId } from './run-view.ts';
 import { isEnded } from './transitions.ts';
+
+export interface CleanOptions {
+  /** The runs of this address; all when absent. */
+  readonly address?: string | undefined;
+  /** Only runs that were accepted so long ago. */
+  readonly olderThanMs?: number | undefined;
+  readonly isRehearsal: boolean;
+}
 
 export interface CleanedRun {
   readonly id: string;
@@ -11,9 +20,19 @@ export interface CleanedRun {
   readonly bytes: number;
 }
 
+export async function findOldRuns(
+  store: Store,
+  { address, olderThanMs = 0 }: Omit<CleanOptions, 'isRehearsal'>,
+  now: Date,
+): Promise<StoredRun[]> {
+  const until = now.getTime() - olderThanMs;
+  const found = address === undefined ? await listRuns(store) : await findRuns(store, address);
+  return found.filter(({ record }) => Date.parse(record.times.created) <= until);
+}
+
 /**
  * Deletes ended runs with their folders and models, and kept data files that no run needs any more. A rehearsal only tells.
- * A run that has not ended is never touched: forgetting it could have it paid for again.
+ * A run that has not ended is never touched: forgetting it could have it paid for again; nor one whose model is deployed, which costs.
  */
 export async function cleanRuns(
   store: Store,
@@ -21,7 +40,7 @@ export async function cleanRuns(
   { runs, isRehearsal }: { readonly runs: readonly StoredRun[]; readonly isRehearsal: boolean },
 ): Promise<CleanedRun[]> {
   const cleaned: CleanedRun[] = [];
-  for (const run of runs.filter(({ record }) => isEnded(record.state))) {
+  for (const run of runs.filter(({ record }) => isEnded(record.state) && record.deployment === null)) {
     const folder = join(dir, 'runs', run.key);
     cleaned.push({ id: toRunId(run.record), bytes: await countBytes(folder) });
     if (isRehearsal) continue;

@@ -1,4 +1,4 @@
-import type { JobRef } from '../contract/provider.ts';
+import type { JobRef } from '../contract/job.ts';
 import { Failure } from '../failure.ts';
 import type { Driver } from './driver.ts';
 import type { RunEvent } from './event.ts';

@@ -15,10 +15,14 @@ const idleMs = 100;
 
 /**
  * Drives an accepted run until its job exists, or nothing more can be done. A run whose job exists is looked at once, so that an
- * interrupted one goes on.
+ * interrupted one goes on. `tell` hears of each step: settling a lost answer takes as long as the service may need to list a job.
  * @throws Failure `service-unavailable` where the submission could surely not be sent
  */
-export async function driveSubmission(driver: Driver, accepted: StoredRun, wait: (ms: number) => Promise<void>): Promise<StoredRun> {
+export async function driveSubmission(
+  driver: Driver,
+  accepted: StoredRun,
+  { wait, tell }: { wait(ms: number): Promise<void>; tell(run: StoredRun): void },
+): Promise<StoredRun> {
   let run = accepted;
   let unsent = 0;
   while (unsubmitted.includes(run.record.state)) {
@@ -30,6 +34,7 @@ export async function driveSubmission(driver: Driver, accepted: StoredRun, wait:
       }
       await wait(pause);
     } else if (next.version === run.version) await wait(idleMs);
+    if (next.record.state !== run.record.state) tell(next);
     run = next;
   }
   return run.record.state === 'interrupted' ? await advance(driver, run) : run;

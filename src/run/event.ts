@@ -1,4 +1,7 @@
-import type { Artifact, BaseModel, JobRef, Quote } from '../contract/provider.ts';
+import type { ActualCost, Artifact, JobRef } from '../contract/job.ts';
+import type { BaseModel, EndpointModel } from '../contract/model.ts';
+import type { Quote } from '../contract/provider.ts';
+import type { ServiceEnd } from '../contract/service.ts';
 import type { Note } from '../contract/note.ts';
 import type { Status } from '../contract/status.ts';
 import type { DataFacts } from '../dataset/inspect.ts';
@@ -16,7 +19,10 @@ export interface RunPlan {
   readonly fingerprint: Readonly<Record<string, unknown>>;
   readonly request: unknown;
   readonly notes: readonly Note[];
+  /** What it will cost; null where nobody knows. */
   readonly quote: Quote | null;
+  /** When the service ends the model and what is tuned from it, as far as was known then. */
+  readonly end?: ServiceEnd | null;
 }
 
 /** Everything that can happen to a run. */
@@ -36,6 +42,16 @@ export type RunEvent =
   | { readonly type: 'decision-made'; readonly decision: 'absent' | 'cancel' }
   | { readonly type: 'status-changed'; readonly status: Status; readonly startedAt: string | null; readonly finishedAt: string | null }
   | { readonly type: 'artifact-found'; readonly artifact: Artifact }
+  | { readonly type: 'cost-known'; readonly cost: ActualCost }
+  | {
+      readonly type: 'deployment-intended';
+      readonly name: string;
+      readonly until: string;
+      readonly charge: string;
+      readonly usdPerHour: number;
+    }
+  | { readonly type: 'model-deployed'; readonly model: EndpointModel }
+  | { readonly type: 'model-undeployed' }
   | { readonly type: 'note-added'; readonly note: Note }
   | { readonly type: 'job-failed'; readonly failure: FailureData }
   | { readonly type: 'checkpoint-seen'; readonly step: number }

@@ -1,8 +1,22 @@
-import type { Artifact, JobRef } from '../contract/provider.ts';
+import type { ActualCost, Artifact, JobRef } from '../contract/job.ts';
+import type { EndpointModel } from '../contract/model.ts';
 import type { Note } from '../contract/note.ts';
 import type { FailureData } from '../failure.ts';
 import type { RunEvent, RunPlan } from './event.ts';
 import { isEnded, toNextState, type RunState } from './transitions.ts';
+
+/** A model that was made callable for a while. */
+export interface Deployment {
+  readonly name: string;
+  /** When it was asked for, and when it is to end; ISO 8601, UTC. */
+  readonly since: string;
+  readonly until: string;
+  /** Of the budget. */
+  readonly charge: string;
+  readonly usdPerHour: number;
+  /** Null until the service says that it answers. */
+  readonly model: EndpointModel | null;
+}
 
 /** A run as its events tell it. Plain JSON. */
 export interface RunRecord {
@@ -27,7 +41,11 @@ export interface RunRecord {
   readonly cancelRequested: boolean;
   /** The newest checkpoint, and how often the job was resumed since. */
   readonly checkpoint: { readonly step: number | null; readonly resumes: number };
+  /** What the job has come to cost, once that is known. */
+  readonly cost: ActualCost | null;
   readonly artifacts: readonly Artifact[];
+  /** The deployment of the model, where it needs one and has it. */
+  readonly deployment: Deployment | null;
   /** The plan's notes and those that the job added. */
   readonly notes: readonly Note[];
   readonly failure: FailureData | null;
@@ -56,7 +74,9 @@ export function toFirstRecord(event: Extract<RunEvent, { type: 'run-accepted' }>
     pauseRequested: false,
     cancelRequested: false,
     checkpoint: { step: null, resumes: 0 },
+    cost: null,
     artifacts: [],
+    deployment: null,
     notes: event.plan.notes,
     failure: null,
     times: { created: at, submitted: null, started: null, finished: null },
@@ -117,6 +137,16 @@ function toChange(record: RunRecord, event: RunEvent, at: string): Partial<RunRe
     }
     case 'artifact-found':
       return { artifacts: [...record.artifacts, event.artifact] };
+    case 'cost-known':
+      return { cost: event.cost };
+    case 'deployment-intended': {
+      const { name, until, charge, usdPerHour } = event;
+      return { deployment: { name, since: at, until, charge, usdPerHour, model: null } };
+    }
+    case 'model-deployed':
+      return { deployment: record.deployment && { ...record.deployment, model: event.model } };
+    case 'model-undeployed':
+      return { deployment: null };
     case 'note-added':
       return { notes: [...record.notes, event.note] };
     case 'cancel-requested':

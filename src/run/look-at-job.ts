@@ -1,4 +1,6 @@
-import type { Artifact, JobRef, Observation } from '../contract/provider.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { Artifact, JobRef, Observation } from '../contract/job.ts';
+import type { Note } from '../contract/note.ts';
 import { Failure, isFailure, toFailureData } from '../failure.ts';
 import type { Step } from './driver.ts';
 import { longestPauseMs, toNextLookMs, toNextTryMs } from './cadence.ts';
@@ -91,14 +93,27 @@ function toNews({ record }: StoredRun, seen: Observation<unknown>): RunEvent[] {
   const { status, startedAt, finishedAt } = seen;
   const isKnown = ({ uri }: Artifact): boolean => record.artifacts.some((known) => known.uri === uri);
   const isProgress = seen.checkpoint !== null && seen.checkpoint > (record.checkpoint.step ?? -1);
+  const { cost } = seen;
+  const isNewCost = cost != null && (cost.usd !== record.cost?.usd || cost.source !== record.cost.source);
   const hasChanged = status.phase !== record.state || status.raw !== record.raw;
   return [
     ...(isProgress ? [{ type: 'checkpoint-seen', step: seen.checkpoint } as const] : []),
     ...seen.artifacts.filter((artifact) => !isKnown(artifact)).map((artifact) => ({ type: 'artifact-found', artifact }) as const),
-    ...seen.notes.map((note) => ({ type: 'note-added', note }) as const),
+    ...(isNewCost ? [{ type: 'cost-known', cost } as const] : []),
+    ...seen.notes.flatMap((note) => toTold(note, record.plan.notes)).map((note) => ({ type: 'note-added', note }) as const),
     ...(seen.failure === null ? [] : [{ type: 'job-failed', failure: seen.failure } as const]),
     ...(hasChanged ? [{ type: 'status-changed', status, startedAt, finishedAt } as const] : []),
   ];
+}
+
+/** A setting that was sent is not told once more, unless the service used another one. */
+function toTold(note: Note, planned: readonly Note[]): Note[] {
+  if (note.type !== 'defaulted') return [note];
+  const written = planned.find((one) => (one.type === 'sent' || one.type === 'converted') && one.field === note.field);
+  if (written === undefined || written.type === 'warning') return [note];
+  if (isDeepStrictEqual(written.value, note.value)) return [];
+  const [sent, used] = [written.value, note.value].map((value) => JSON.stringify(value));
+  return [{ type: 'warning', message: `${note.field}: ${sent} was sent, the service says that it used ${used}` }];
 }
 
 /** An interrupted job goes on by itself, as long as it gets further. */

@@ -1,3 +1,4 @@
+import type { Context } from '../contract/context.ts';
 import type { Provider } from '../contract/provider.ts';
 import type { JobFile } from '../spec/read-job-file.ts';
 import { resolveTarget } from '../spec/resolve.ts';
@@ -5,20 +6,28 @@ import { toJsonHash } from '../spec/run-key.ts';
 import type { Store } from '../store/open-store.ts';
 import type { RunPlan } from './event.ts';
 import { inspectJobData, planRun } from './plan.ts';
+import { readPart } from './read-part.ts';
 import { listRuns } from './run-store.ts';
 
-export interface SubmitOptions {
-  /** The targets to submit; all when absent. */
+export interface PlanJobOptions {
+  /** The targets to plan; all when absent. */
   readonly targets?: readonly string[] | undefined;
   /** A new run although the same job has been run before. */
   readonly again?: boolean | undefined;
 }
 
+export interface PlanWorld {
+  readonly store: Store;
+  readonly dir: string;
+  readonly context: Context;
+  provider(id: string, target: string): Provider;
+}
+
 /** Plans each target of a job; the data is read once. */
 export async function planJob(
-  { store, provider: findProvider }: { store: Store; provider(id: string, target: string): Provider },
+  { store, dir, context, provider: findProvider }: PlanWorld,
   job: JobFile,
-  { targets, again }: SubmitOptions,
+  { targets, again }: PlanJobOptions,
 ): Promise<RunPlan[]> {
   const asked = (targets ?? Object.keys(job.spec.targets)).map((name) => {
     const spec = resolveTarget(job.spec, name, job.folder);
@@ -27,9 +36,10 @@ export async function planJob(
   const facts = await inspectJobData(asked[0]!.spec);
   const plans: RunPlan[] = [];
   for (const { spec, provider } of asked) {
-    const first = await planRun(spec, provider, { facts, generation: 1 });
+    const quote = { ...context, facts, readRows: (part: 'train' | 'validation') => readPart(dir, { facts, spec }, part) };
+    const first = await planRun(spec, provider, { facts, generation: 1, quote });
     const generation = again === true ? (await findGeneration(store, first)) + 1 : 1;
-    plans.push(generation === 1 ? first : await planRun(spec, provider, { facts, generation }));
+    plans.push(generation === 1 ? first : await planRun(spec, provider, { facts, generation, quote }));
   }
   return plans;
 }

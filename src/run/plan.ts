@@ -1,22 +1,37 @@
 import { inspectDataset, type DataFacts, type DataWarning } from '../dataset/inspect.ts';
-import type { ClassificationColumns } from '../dataset/map-row.ts';
+import { parseRowTask, taskColumns } from '../dataset/parse-row-task.ts';
+import type { RowTask } from '../dataset/row.ts';
+import { checkTemplate } from '../dataset/to-chat.ts';
 import { Failure } from '../failure.ts';
 import type { Note } from '../contract/note.ts';
-import type { BaseModel, Provider } from '../contract/provider.ts';
+import type { QuoteContext } from '../contract/context.ts';
+import type { BaseModel } from '../contract/model.ts';
+import type { Provider } from '../contract/provider.ts';
 import { readModelFolder } from '../model-files/model-folder.ts';
 import { toFingerprint, toRunKey } from '../spec/run-key.ts';
 import type { RunSpec } from '../spec/run-spec.ts';
 import type { RunPlan } from './event.ts';
 
-/** The measures that a comparison can use so far. */
-const measures = ['accuracy'];
+/** The measures that a comparison can use so far; `none` where it cannot measure. */
+const measures: Readonly<Record<RowTask, readonly string[]>> = {
+  classification: ['accuracy'],
+  chat: ['exact_match'],
+  preference: ['none'],
+};
+
+export interface PlanOptions {
+  readonly facts: DataFacts;
+  readonly generation: number;
+  /** What the price is computed from. */
+  readonly quote: QuoteContext;
+}
 
 /**
  * What a target will be asked, and what becomes of each field on the way. Reads the data and the model; changes nothing.
  * @throws Failure `data-invalid`, `model-invalid`, `file-missing`, and `job-file-invalid` for what the target cannot do
  */
-export async function planRun(spec: RunSpec, provider: Provider, options: { facts: DataFacts; generation: number }): Promise<RunPlan> {
-  const { facts, generation } = options;
+export async function planRun(spec: RunSpec, provider: Provider, options: PlanOptions): Promise<RunPlan> {
+  const { facts, generation, quote: c } = options;
   const model = readBaseModel(spec);
   const fingerprint = toFingerprint(spec, {
     train: facts.train.sha256,
@@ -26,19 +41,37 @@ export async function planRun(spec: RunSpec, provider: Provider, options: { fact
   const key = toRunKey(spec, generation, fingerprint);
   const { request, notes } = provider.translate({ spec, facts, model, key });
   checkRequirements(spec, notes);
-  const quote = provider.quote?.(request) ?? null;
-  return { key, generation, spec, facts, model, fingerprint, request, notes: [...notes, ...facts.warnings.map(toWarningNote)], quote };
+  const quote = (await provider.quote?.(request, c)) ?? null;
+  const end = provider.toEnd?.(model.base) ?? null;
+  return { key, generation, spec, facts, model, fingerprint, request, notes: [...notes, ...facts.warnings.map(toWarningNote)], quote, end };
 }
 
-/** Reads the data of a job once; its facts serve all targets. */
+/**
+ * Reads the data of a job once; its facts serve all targets.
+ * @throws Failure as `inspectDataset`, and `job-file-invalid` for a task, measure, column or prompt that does not go with the rest.
+ */
 export async function inspectJobData(spec: RunSpec): Promise<DataFacts> {
-  if (spec.task !== 'classification') {
-    throw new Failure('job-file-invalid', `task: expected "classification", which this version can train, found "${spec.task}"`);
+  const task = parseRowTask(spec.task);
+  const { measure } = spec.evaluation;
+  if (!measures[task].includes(measure)) {
+    const expected = `evaluation.measure: expected ${measures[task].join(' or ')} for the task "${task}"`;
+    throw new Failure('job-file-invalid', `${expected}, found "${measure}"`);
   }
-  if (!measures.includes(spec.evaluation.measure)) {
-    throw new Failure('job-file-invalid', `evaluation.measure: expected one of ${measures.join(', ')}, found "${spec.evaluation.measure}"`);
+  const column = Object.keys(spec.data.columns).find((name) => !taskColumns[task].includes(name));
+  if (column !== undefined) {
+    const expected = `data.columns: expected only ${taskColumns[task].join(', ')} for the task "${task}"`;
+    throw new Failure('job-file-invalid', `${expected}, found "${column}"`);
   }
-  return await inspectDataset({ ...spec.data, columns: spec.data.columns as unknown as ClassificationColumns });
+  checkPrompt(spec);
+  return await inspectDataset({ ...spec.data, task });
+}
+
+function checkPrompt({ task, prompt, data }: RunSpec): void {
+  if (prompt === null || prompt === undefined) return;
+  if (task !== 'classification') {
+    throw new Failure('job-file-invalid', `prompt: expected none for the task "${task}", whose rows are messages already`);
+  }
+  if (prompt.template !== undefined) checkTemplate(prompt.template, data.columns['text2'] !== undefined);
 }
 
 function readBaseModel({ model }: RunSpec): BaseModel {

@@ -1,12 +1,15 @@
-import type { Observation, Progress } from '../contract/provider.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { Observation, Progress } from '../contract/job.ts';
 import type { Metric } from '../contract/metric.ts';
-import type { FailureData } from '../failure.ts';
+import { isFailure, type Failure, type FailureData } from '../failure.ts';
 import type { RunKey } from '../spec/run-key.ts';
 import type { Store } from '../store/open-store.ts';
 import type { RunEvent, RunPlan } from './event.ts';
 import { longestPauseMs } from './cadence.ts';
+import { addCharge, checkBudget, setCharge } from './charges.ts';
 import { foldEvent, toFirstRecord, type RunRecord } from './fold.ts';
 import { addMetrics, type MetricSummaries } from './metric-summary.ts';
+import { toCharge } from './to-charge.ts';
 import { isEnded } from './transitions.ts';
 
 /** What the last look at the provider gave that is not history. */
@@ -63,9 +66,9 @@ export async function findRun(store: Store, key: RunKey): Promise<StoredRun | nu
   return row === undefined ? null : toStoredRun(row);
 }
 
-/** Runs, newest first; of one job, of one target, of one number. */
+/** Runs, newest first, those of one submission by target; of one job, of one target, of one number. */
 export async function listRuns(store: Store, filter: { job?: string; target?: string; number?: number } = {}): Promise<StoredRun[]> {
-  let query = store.selectFrom('run').selectAll().orderBy('created_at', 'desc').orderBy('number', 'desc');
+  let query = store.selectFrom('run').selectAll().orderBy('created_at', 'desc').orderBy('number', 'desc').orderBy('target');
   if (filter.job !== undefined) query = query.where('job', '=', filter.job);
   if (filter.target !== undefined) query = query.where('target', '=', filter.target);
   if (filter.number !== undefined) query = query.where('number', '=', filter.number);
@@ -91,42 +94,93 @@ function toNextAt({ record: { state }, look }: StoredRun): number | null {
   return look?.nextAt == null ? 0 : Date.parse(look.nextAt);
 }
 
-/** Accepts a planned run, unless the key is known already: the same job is one run however often it is submitted. */
+/** The plans that no run was accepted for. */
+export async function findNewPlans(store: Store, plans: readonly RunPlan[]): Promise<RunPlan[]> {
+  const keys = plans.map(({ key }) => key);
+  const known = new Set((await store.selectFrom('run').select('key').where('key', 'in', keys).execute()).map(({ key }) => key));
+  return plans.filter(({ key }) => !known.has(key));
+}
+
+/**
+ * Whether the budget has room for the runs that these plans of one job would become; `acceptRuns` asks again.
+ * @throws Failure `budget-exceeded`
+ */
+export async function checkPlans(store: Store, plans: readonly RunPlan[]): Promise<void> {
+  const [first] = plans;
+  if (first === undefined) return;
+  const needs = (await findNewPlans(store, plans)).map(({ key, spec, quote }) => {
+    return { id: key, name: `target "${spec.target}"`, usd: quote === null ? null : quote.high };
+  });
+  await checkBudget(store, first.spec, { budgetUsd: first.spec.budget.usd, needs });
+}
+
+/**
+ * Accepts the planned runs of one job and sets aside what they can cost at most: all or none, in one transaction. A key that is known
+ * already is the run that there is, and costs nothing more: the same job is one run however often it is submitted.
+ * @throws Failure `budget-exceeded`
+ */
+export async function acceptRuns(store: Store, plans: readonly RunPlan[], at: string): Promise<StoredRun[]> {
+  return await store.transaction().execute(async (tx) => {
+    await checkPlans(tx, plans);
+    const runs: StoredRun[] = [];
+    for (const plan of plans) runs.push((await findRun(tx, plan.key)) ?? (await insertRun(tx, plan, at)));
+    return runs;
+  });
+}
+
 export async function acceptRun(store: Store, plan: RunPlan, at: string): Promise<StoredRun> {
+  const [run] = await acceptRuns(store, [plan], at);
+  return run!;
+}
+
+/** Accepts a run whose job was found at the provider: its money is spent, whatever the budget says. The failure tells what it says. */
+export async function acceptFoundRun(store: Store, plan: RunPlan, at: string): Promise<{ run: StoredRun; overrun: Failure | null }> {
   return await store.transaction().execute(async (tx) => {
     const known = await findRun(tx, plan.key);
-    if (known !== null) return known;
-    const { job, target } = plan.spec;
-    const last = await tx
-      .selectFrom('run')
-      .select((eb) => eb.fn.max('number').as('number'))
-      .where('job', '=', job)
-      .where('target', '=', target)
-      .executeTakeFirst();
-    const event = { type: 'run-accepted', plan, number: (last?.number ?? 0) + 1 } as const;
-    const record = toFirstRecord(event, at);
-    await tx
-      .insertInto('run')
-      .values({
-        key: plan.key,
-        job,
-        target,
-        number: record.number,
-        state: record.state,
-        version: 1,
-        record: JSON.stringify(record),
-        observation: null,
-        metrics: '{}',
-        next_at: 0,
-        lease_owner: null,
-        lease_until: 0,
-        fence: 0,
-        created_at: at,
-      })
-      .execute();
-    await insertEvents(tx, plan.key, 0, [event], at);
-    return { key: plan.key, version: 1, record, look: null, metrics: {} };
+    if (known !== null) return { run: known, overrun: null };
+    let overrun: Failure | null = null;
+    try {
+      await checkPlans(tx, [plan]);
+    } catch (error) {
+      if (!isFailure(error, 'budget-exceeded')) throw error;
+      overrun = error;
+    }
+    return { run: await insertRun(tx, plan, at), overrun };
   });
+}
+
+async function insertRun(tx: Store, plan: RunPlan, at: string): Promise<StoredRun> {
+  const { job, target, workspace } = plan.spec;
+  const last = await tx
+    .selectFrom('run')
+    .select((eb) => eb.fn.max('number').as('number'))
+    .where('job', '=', job)
+    .where('target', '=', target)
+    .executeTakeFirst();
+  const event = { type: 'run-accepted', plan, number: (last?.number ?? 0) + 1 } as const;
+  const record = toFirstRecord(event, at);
+  await tx
+    .insertInto('run')
+    .values({
+      key: plan.key,
+      job,
+      target,
+      number: record.number,
+      state: record.state,
+      version: 1,
+      record: JSON.stringify(record),
+      observation: null,
+      metrics: '{}',
+      next_at: 0,
+      lease_owner: null,
+      lease_until: 0,
+      fence: 0,
+      created_at: at,
+    })
+    .execute();
+  await insertEvents(tx, plan.key, 0, [event], at);
+  await addCharge(tx, { id: plan.key, job, workspace, what: 'training', usd: toCharge(record).usd, at });
+  return { key: plan.key, version: 1, record, look: null, metrics: {} };
 }
 
 /** What one look at the provider adds beside events. */
@@ -136,40 +190,48 @@ export interface LookChange {
   readonly logs?: Observation<unknown>['logs'];
 }
 
+interface Appending extends Partial<LookChange> {
+  readonly events: readonly RunEvent[];
+  readonly at: string;
+  /** Of the lease under which the events came to be; null for a person's wish, which anybody may add at any time. */
+  readonly fence: number | null;
+}
+
 /**
- * Appends events to a run and folds them into its row, in one transaction, on top of what others have appended meanwhile.
- * @param fence of the lease under which the events came to be; null for a person's wish, which anybody may add at any time
+ * Appends events to a run and folds them into its row and its charge, in one transaction, on top of what others have appended meanwhile.
+ * @param store or the transaction that this is a part of
  * @throws LostLease where the run is in other hands
  */
-export async function appendEvents(
-  store: Store,
-  key: RunKey,
-  { events, at, fence, ...change }: { events: readonly RunEvent[]; at: string; fence: number | null } & Partial<LookChange>,
-): Promise<StoredRun> {
-  return await store.transaction().execute(async (tx) => {
-    const row = await tx.selectFrom('run').selectAll().where('key', '=', key).executeTakeFirstOrThrow();
-    if (fence !== null && row.fence !== fence) throw new LostLease(key);
-    const run = toStoredRun(row);
-    const record = events.reduce((folded, event) => foldEvent(folded, event, at), run.record);
-    const metrics = addMetrics(run.metrics, change.metrics ?? []);
-    const next: StoredRun = { key, version: run.version + events.length, record, look: change.look ?? run.look, metrics };
-    await tx
-      .updateTable('run')
-      .set({
-        state: record.state,
-        version: next.version,
-        record: JSON.stringify(record),
-        observation: next.look === null ? null : JSON.stringify(next.look),
-        metrics: JSON.stringify(metrics),
-        next_at: toNextAt(next),
-      })
-      .where('key', '=', key)
-      .execute();
-    await insertEvents(tx, key, run.version, events, at);
-    await insertMetrics(tx, key, change.metrics ?? []);
-    for (const log of change.logs ?? []) await tx.insertInto('log').values({ run: key, at: log.at, text: log.text }).execute();
-    return next;
-  });
+export async function appendEvents(store: Store, key: RunKey, appending: Appending): Promise<StoredRun> {
+  if (store.isTransaction) return await appendIn(store, key, appending);
+  return await store.transaction().execute(async (tx) => await appendIn(tx, key, appending));
+}
+
+async function appendIn(tx: Store, key: RunKey, { events, at, fence, ...change }: Appending): Promise<StoredRun> {
+  const row = await tx.selectFrom('run').selectAll().where('key', '=', key).executeTakeFirstOrThrow();
+  if (fence !== null && row.fence !== fence) throw new LostLease(key);
+  const run = toStoredRun(row);
+  const record = events.reduce((folded, event) => foldEvent(folded, event, at), run.record);
+  const metrics = addMetrics(run.metrics, change.metrics ?? []);
+  const next: StoredRun = { key, version: run.version + events.length, record, look: change.look ?? run.look, metrics };
+  await tx
+    .updateTable('run')
+    .set({
+      state: record.state,
+      version: next.version,
+      record: JSON.stringify(record),
+      observation: next.look === null ? null : JSON.stringify(next.look),
+      metrics: JSON.stringify(metrics),
+      next_at: toNextAt(next),
+    })
+    .where('key', '=', key)
+    .execute();
+  await insertEvents(tx, key, run.version, events, at);
+  const charge = toCharge(record);
+  if (!isDeepStrictEqual(charge, toCharge(run.record))) await setCharge(tx, key, charge);
+  await insertMetrics(tx, key, change.metrics ?? []);
+  for (const log of change.logs ?? []) await tx.insertInto('log').values({ run: key, at: log.at, text: log.text }).execute();
+  return next;
 }
 
 async function insertEvents(store: Store, run: RunKey, version: number, events: readonly RunEvent[], at: string): Promise<void> {
@@ -208,7 +270,7 @@ export async function listLogs(store: Store, run: RunKey): Promise<{ at: string;
   return await store.selectFrom('log').select(['at', 'text']).where('run', '=', run).orderBy('seq').execute();
 }
 
-/** Forgets a run and all that was written about it. */
+/** Forgets a run and all that was written about it, but not what it cost. */
 export async function deleteRun(store: Store, run: RunKey): Promise<void> {
   await store.transaction().execute(async (tx) => {
     for (const table of ['event', 'metric', 'log'] as const) await tx.deleteFrom(table).where('run', '=', run).execute();

@@ -1,7 +1,9 @@
 import type { Note } from '../contract/note.ts';
+import type { ServiceEnd } from '../contract/service.ts';
 import type { FailureData } from '../failure.ts';
 import type { MetricSummaries } from './metric-summary.ts';
 import type { StoredRun } from './run-store.ts';
+import { toDeploymentUsd } from './to-deployment-usd.ts';
 import { isEnded } from './transitions.ts';
 
 /** A run as `--json` prints it: `orchestrate.run/1`. Fields are only ever added; what is not known is null. */
@@ -47,9 +49,13 @@ export interface RunView {
     readonly currency: 'USD';
     readonly low: number | null;
     readonly high: number | null;
+    /** What it has come to cost; null where that is not known. */
     readonly actual: number | null;
+    /** Where the planned prices come from, and of which day they are. */
     readonly source: string | null;
     readonly asOf: string | null;
+    /** From what the actual cost was computed. */
+    readonly actualSource: string | null;
   };
   readonly data: {
     readonly train: PartView;
@@ -65,9 +71,28 @@ export interface RunView {
     readonly sha256: string | null;
     readonly callAs: string | null;
   }[];
+  /** When the service ends its model, as far as anybody has said. */
+  readonly endsOn: ServiceEnd | null;
+  /** The deployment of the model, where it needs one and has it. */
+  readonly deployment: DeploymentView | null;
   readonly notes: readonly Note[];
   readonly failure: FailureData | null;
   readonly tags: Readonly<Record<string, string>>;
+}
+
+interface DeploymentView {
+  /** What requests call the model by. */
+  readonly name: string;
+  /** Whether the service has said that it answers. */
+  readonly isUp: boolean;
+  /** When it was asked for, and when it is to end; ISO 8601, UTC. */
+  readonly since: string;
+  readonly until: string;
+  readonly usdPerHour: number;
+  /** What it has cost so far. */
+  readonly usd: number;
+  /** It should have ended, and still costs. */
+  readonly overdue: boolean;
 }
 
 interface PartView {
@@ -127,17 +152,33 @@ export function toRunView(run: StoredRun, now: Date): RunView {
     },
     metrics: run.metrics,
     remote: record.job === null ? null : { id: record.job.id, url: record.job.url },
-    outputs: record.artifacts.map(({ kind, uri, sha256 }) => ({ kind, uri, sha256, callAs: null })),
+    outputs: record.artifacts.map(({ kind, uri, sha256, model: output }) => ({
+      kind,
+      uri,
+      sha256,
+      callAs: record.deployment?.model?.name ?? (output.kind === 'endpoint' && output.needsDeployment !== true ? output.name : null),
+    })),
+    deployment: toDeploymentView(record, now),
+    endsOn: record.plan.end ?? null,
     notes: record.notes,
     failure: record.failure,
     tags: spec.tags,
   };
 }
 
-/** The planned price; where nothing can be charged, that is also the actual one. */
-function toCost({ plan: { quote } }: StoredRun['record']): RunView['cost'] {
+function toDeploymentView({ deployment }: StoredRun['record'], now: Date): DeploymentView | null {
+  if (deployment === null) return null;
+  const { name, since, until, usdPerHour, model } = deployment;
+  const overdue = now.getTime() > Date.parse(until);
+  return { name, isUp: model !== null, since, until, usdPerHour, usd: toDeploymentUsd(deployment, now), overdue };
+}
+
+/** The planned price and the actual one, which is also known where nothing can be charged, and where the run ended before it had a job. */
+function toCost({ cost, state, wire, job, plan: { quote } }: StoredRun['record']): RunView['cost'] {
   const { low, high, source, asOf } = quote ?? { low: null, high: null, source: null, asOf: null };
-  return { currency: 'USD', low, high, actual: high === 0 ? 0 : null, source, asOf };
+  const isUnpaid = job === null && isEnded(state) && (wire === null || state === 'rejected');
+  const known = cost ?? (high === 0 ? { usd: 0, source } : isUnpaid ? { usd: 0, source: 'no job was made' } : null);
+  return { currency: 'USD', low, high, actual: known?.usd ?? null, source, asOf, actualSource: known?.source ?? null };
 }
 
 function toPartView({ sha256, rows }: { sha256: string; rows: number }): PartView {

@@ -1,4 +1,6 @@
-import type { Attempt, JobRef, Provider } from '../contract/provider.ts';
+import type { Attempt } from '../contract/context.ts';
+import type { JobRef } from '../contract/job.ts';
+import type { Provider } from '../contract/provider.ts';
 import { Failure, toFailureData } from '../failure.ts';
 import type { RunEvent } from './event.ts';
 import type { RunRecord } from './fold.ts';
@@ -18,7 +20,7 @@ export async function adoptOldest(provider: Provider, record: RunRecord, c: Atte
   const [oldest, ...others] = jobs;
   if (oldest === undefined) return null;
   for (const other of others) await provider.cancel?.(other, c);
-  const message = `the provider had ${jobs.length} jobs of this run: ${oldest.id}, the oldest, stays; cancelled: ${others.map(({ id }) => id).join(', ')}`;
+  const message = `the provider had ${jobs.length} jobs of this run: ${oldest.id}, the oldest, stays; cancelled: ${others.map(({ id }) => id).join(', ')}; what ${others.length === 1 ? 'it has' : 'they have'} cost until then is not known and in no sum`;
   return { job: oldest, events: others.length === 0 ? [] : [{ type: 'note-added', note: { type: 'warning', message } }] };
 }
 

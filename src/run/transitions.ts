@@ -17,14 +17,24 @@ const ofJob: Row = {
   'status-changed': 'phase',
   'submission-checked': 'same',
   'artifact-found': 'same',
+  'cost-known': 'same',
   'checkpoint-seen': 'same',
   'note-added': 'same',
   'job-failed': 'same',
   'run-abandoned': 'failed',
 };
 const ofStoppedJob: Row = { ...ofJob, 'resume-intended': 'same', 'job-resumed': 'submitted' };
-/** The artifact and the failure of an ended job are read with the look that saw its end. */
-const ofEndedJob: Row = { ...wishes, 'artifact-found': 'same', 'checkpoint-seen': 'same', 'note-added': 'same', 'job-failed': 'same' };
+/** The artifact, the cost and the failure of an ended job are read with the look that saw its end. */
+const ofEndedJob: Row = {
+  ...wishes,
+  'artifact-found': 'same',
+  'cost-known': 'same',
+  'checkpoint-seen': 'same',
+  'note-added': 'same',
+  'job-failed': 'same',
+};
+/** A tuned model may have to be deployed before it answers. */
+const ofSucceededJob: Row = { ...ofEndedJob, 'deployment-intended': 'same', 'model-deployed': 'same', 'model-undeployed': 'same' };
 
 /** (state, event) -> state. What is not listed must not happen. */
 export const transitions: Readonly<Record<RunState, Row>> = {
@@ -58,12 +68,13 @@ export const transitions: Readonly<Record<RunState, Row>> = {
     'note-added': 'same',
   },
   attention: { ...wishes, 'decision-made': 'decided', 'job-adopted': 'submitted', 'note-added': 'same' },
-  rejected: wishes,
+  rejected: { ...wishes, 'note-added': 'same' },
   submitted: ofJob,
   ...(Object.fromEntries(openPhases.map((phase) => [phase, ofJob])) as Record<(typeof openPhases)[number], Row>),
   paused: ofStoppedJob,
   interrupted: ofStoppedJob,
   ...(Object.fromEntries(terminalPhases.map((phase) => [phase, ofEndedJob])) as Record<(typeof terminalPhases)[number], Row>),
+  succeeded: ofSucceededJob,
 };
 
 /** What is done about a run in each state; `advance` does it. */
@@ -73,7 +84,7 @@ export const duties: Readonly<Record<RunState, string>> = {
   submitting: 'the process that stored the intent may have died: settle it as unanswered',
   uncertain: 'look; wait; look; fence the attempt; wait until a job would surely be listed; look twice: adopt, next attempt, or ask',
   attention: 'nothing: a person decides (`orchestrate resolve`)',
-  rejected: 'nothing',
+  rejected: 'nothing; what was prepared has been discarded, as far as that was possible',
   submitted: 'look at the job; once, look for a second one and cancel it',
   validating: 'look at the job',
   queued: 'look at the job',

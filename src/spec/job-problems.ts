@@ -95,6 +95,10 @@ function toRuleProblems(spec: JobSpec): JobProblem[] {
       problems.push({ path: ['targets', name, 'model'], message: 'models "run:…" are reserved for a later version' });
     }
   }
+  for (const [name, reference] of Object.entries(spec.references ?? {})) {
+    if (!('predictions' in reference) || !reference.predictions.startsWith('hub:')) continue;
+    problems.push({ path: ['references', name, 'predictions'], message: 'expected the path of a file, found a data set of the Hub' });
+  }
   return problems;
 }
 

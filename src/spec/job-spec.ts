@@ -81,9 +81,17 @@ const Target = z.strictObject({
 });
 
 const Reference = z.union([
-  z.strictObject({ provider: z.string().min(1), model: z.string().min(1) }),
-  z.strictObject({ predictions: Source }),
-  z.strictObject({ command: z.array(z.string().min(1)).min(1) }),
+  z.strictObject({
+    provider: z.string().min(1).describe("the provider's id"),
+    model: z.string().min(1).describe('an existing model of it, by its name there'),
+  }),
+  z.strictObject({ predictions: Source.describe('a file of answers: JSON lines with "text" or "messages", and "answer"') }),
+  z.strictObject({
+    command: z
+      .array(z.string().min(1))
+      .min(1)
+      .describe('a program and its arguments, run in the folder of the job file: rows in, answers out, as JSON lines'),
+  }),
 ]);
 
 const Column = z.string().min(1);
@@ -101,7 +109,10 @@ const Columns = z
 
 const Evaluation = z
   .strictObject({
-    measure: z.string().min(1).describe('what models are compared by; default "accuracy"'),
+    measure: z
+      .string()
+      .min(1)
+      .describe('what models are compared by; default "accuracy" for classification, "exact_match" for chat, "none" for preference'),
     margin: z.number().min(0).describe('how much worse still counts as "not worse", in units of the measure; default 0.02'),
     generation: z
       .strictObject({ temperature: z.number().min(0), maxTokens: z.int().positive(), seed: z.int() })

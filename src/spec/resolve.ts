@@ -1,7 +1,7 @@
 import { resolve as toAbsolute } from 'node:path';
 import { Failure } from '../failure.ts';
 import type { JobSpec, Training, TrainingField } from './job-spec.ts';
-import type { DataSpec, ModelName, RunSpec } from './run-spec.ts';
+import type { DataSpec, ModelName, ReferenceSpec, RunSpec } from './run-spec.ts';
 
 type Target = JobSpec['targets'][string];
 
@@ -12,7 +12,15 @@ const defaultColumns: Readonly<Record<JobSpec['task'], Record<string, string>>> 
   text: { text: 'text' },
 };
 
-/** Accuracy may fall by so much and still be called "not worse", where the job names no margin. */
+/** What models are compared by where the job does not say; rows with two ends, and bare text, have no answer to be right about. */
+const defaultMeasures: Readonly<Record<JobSpec['task'], string>> = {
+  classification: 'accuracy',
+  chat: 'exact_match',
+  preference: 'none',
+  text: 'none',
+};
+
+/** The measure may fall by so much and still be called "not worse", where the job names no margin. */
 const defaultMargin = 0.02;
 
 function toSource(source: string, folder: string): string {
@@ -23,8 +31,12 @@ function toSources(sources: string | readonly string[], folder: string): string[
   return [sources].flat().map((source) => toSource(source, folder));
 }
 
+function isPath(model: string): boolean {
+  return /^\.{0,2}\//.test(model);
+}
+
 function toModelName(model: string, folder: string): ModelName {
-  if (/^\.{0,2}\//.test(model)) return { kind: 'folder', path: toAbsolute(folder, model) };
+  if (isPath(model)) return { kind: 'folder', path: toAbsolute(folder, model) };
   if (!model.startsWith('hub:')) return { kind: 'service', name: model };
   const [name, revision] = model.slice('hub:'.length).split('@', 2);
   return { kind: 'hub', name: name!, revision: revision ?? null };
@@ -40,6 +52,17 @@ function toDataSpec(spec: JobSpec, folder: string): DataSpec {
     test: Object.fromEntries(Object.entries(tests).map(([name, sources]) => [name, toSources(sources, folder)])),
     columns: { ...defaultColumns[spec.task], ...(columns as Record<string, string> | undefined) },
   };
+}
+
+/** The job's references by name. Paths are taken from `folder`, the job file's, in which commands run too. */
+export function toReferences({ references }: JobSpec, folder: string): Record<string, ReferenceSpec> {
+  const entries = Object.entries(references ?? {}).map(([name, reference]): [string, ReferenceSpec] => {
+    if ('command' in reference) return [name, { command: reference.command, folder }];
+    if ('predictions' in reference) return [name, { predictions: toAbsolute(folder, reference.predictions) }];
+    const { provider, model } = reference;
+    return [name, { provider, model: isPath(model) ? toAbsolute(folder, model) : model }];
+  });
+  return Object.fromEntries(entries);
 }
 
 /** The job's wishes, with what the target sets over them and what it takes back (`null`). */
@@ -76,7 +99,14 @@ export function resolveTarget(spec: JobSpec, name: string, folder: string): RunS
     requirements: fields.filter((field) => field === 'method' || spec.strict === true || target.training?.[field] !== undefined),
     options: target.options ?? {},
     native: target.native ?? {},
-    evaluation: { measure: spec.evaluation?.measure ?? 'accuracy', margin: spec.evaluation?.margin ?? defaultMargin },
+    evaluation: {
+      measure: spec.evaluation?.measure ?? defaultMeasures[spec.task],
+      margin: spec.evaluation?.margin ?? defaultMargin,
+      generation: spec.evaluation?.generation ?? {},
+      concurrency: spec.evaluation?.concurrency ?? null,
+    },
+    references: toReferences(spec, folder),
+    budget: { usd: spec.budget?.usd ?? null, hours: spec.budget?.hours ?? null },
     onUncertain: spec.onUncertain ?? null,
     tags: spec.tags ?? {},
   };

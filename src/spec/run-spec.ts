@@ -15,6 +15,12 @@ export interface DataSpec {
   readonly columns: Readonly<Record<string, string>>;
 }
 
+/** A model that is only scored: one of a service, answers that are kept in a file, or a command that runs in a folder. Paths are absolute. */
+export type ReferenceSpec =
+  | { readonly provider: string; readonly model: string }
+  | { readonly predictions: string }
+  | { readonly command: readonly string[]; readonly folder: string };
+
 /** One target of a job, complete in itself: what a provider translates. Plain JSON. */
 export interface RunSpec {
   readonly version: 1;
@@ -32,7 +38,17 @@ export interface RunSpec {
   readonly requirements: readonly TrainingField[];
   readonly options: Readonly<Record<string, unknown>>;
   readonly native: Readonly<Record<string, unknown>>;
-  readonly evaluation: { readonly measure: string; readonly margin: number };
+  readonly evaluation: {
+    readonly measure: string;
+    readonly margin: number;
+    readonly generation: NonNullable<NonNullable<JobSpec['evaluation']>['generation']>;
+    /** Rows that are answered at once; null leaves it to the program. */
+    readonly concurrency: number | null;
+  };
+  /** By name, as the job file had them when the run was submitted; absent in runs that are older than this field. */
+  readonly references?: Readonly<Record<string, ReferenceSpec>>;
+  /** Limits for the whole job file; null: none. */
+  readonly budget: { readonly usd: number | null; readonly hours: number | null };
   readonly onUncertain: 'ask' | 'retry' | null;
   readonly tags: Readonly<Record<string, string>>;
 }

@@ -11,6 +11,7 @@ export interface Tables {
   log: LogTable;
   prediction: PredictionTable;
   limiter: LimiterTable;
+  charge: ChargeTable;
 }
 
 interface RunTable {
@@ -81,6 +82,21 @@ interface LimiterTable {
   blocked_until: number;
 }
 
+/** Money that is set aside or spent. A run's is the fold of its events, written with them; it outlives the run. */
+export interface ChargeTable {
+  /** Of a training its run key. */
+  id: string;
+  job: string;
+  workspace: string | null;
+  /** `training`, `predictions` or `deployment`. */
+  what: string;
+  state: 'reserved' | 'spent' | 'released';
+  /** Millionths of a US dollar: while it is reserved the most that it can be; null where nobody knows. */
+  micro_dollars: number | null;
+  /** When it was reserved. */
+  at: string;
+}
+
 /** What each version of the schema adds, in order. A released entry never changes. */
 export const migrations: readonly (readonly string[])[] = [
   [
@@ -97,5 +113,8 @@ export const migrations: readonly (readonly string[])[] = [
     `create index log_run on log (run, seq)`,
     `create table prediction (key text primary key, body text not null) strict`,
     `create table limiter (name text primary key, tokens text not null, updated_at integer not null, blocked_until integer not null) strict`,
+    `create table charge (id text primary key, job text not null, workspace text, what text not null, state text not null,
+       micro_dollars integer, at text not null) strict`,
+    `create index charge_job on charge (job)`,
   ],
 ];

@@ -52,7 +52,7 @@ test.each<[string, () => string, number, string]>([
     'an unknown provider',
     () => writeJob({ provider: 'cloud' }),
     78,
-    'targets.local: expected a provider that is one of local, found "cloud"',
+    'targets.local: expected a provider that is one of local, openai, azure, huggingface, found "cloud"',
   ],
   ['an unknown option', () => writeJob({ options: { bakend: 'cpu' } }), 78, 'targets.local.options'],
 ])('%s', async (_, toJob, status, message) => {

@@ -9,7 +9,7 @@ import { expect, test } from 'vitest';
 import { writeJsonFile } from '../../providers/local/run-folder.ts';
 import { create, prepare } from '../../providers/local/submit.ts';
 import type { LocalRequest } from '../../providers/local/translate.ts';
-import type { Attempt } from '../../src/contract/provider.ts';
+import type { Attempt } from '../../src/contract/context.ts';
 import { inspectDataset } from '../../src/dataset/inspect.ts';
 import { readModelFolder, readRevision } from '../../src/model-files/model-folder.ts';
 import { writeSafetensors } from '../../src/model-files/write-safetensors.ts';
@@ -124,6 +124,8 @@ function toAttempt(workDir: string): Attempt {
     signal: new AbortController().signal,
     now: () => new Date(),
     wait: async (ms) => await sleep(ms),
+    setting: () => null,
+    credential: () => null,
     readRows: repeatRow,
   };
 }
@@ -132,7 +134,13 @@ test('data that has changed since it was looked at is not kept', async () => {
   const dir = createScratchFolder();
   const path = join(dir, 'train.jsonl');
   writeFileSync(path, twoRows);
-  const facts = await inspectDataset({ train: [path], validation: null, test: {}, columns: { text: 'text', label: 'label' } });
+  const facts = await inspectDataset({
+    task: 'classification',
+    train: [path],
+    validation: null,
+    test: {},
+    columns: { text: 'text', label: 'label' },
+  });
   writeFileSync(path, `${twoRows}\n`);
   await expect(keepData(dir, facts)).rejects.toMatchObject({ code: 'data-invalid', message: `${path} has changed since it was inspected` });
   expect(readdirSync(join(dir, 'data'))).toEqual([]);

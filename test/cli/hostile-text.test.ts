@@ -175,7 +175,21 @@ test('the tuned model’s card is harmless, and its labels are what they were', 
 });
 
 /** Words of a closed list, times and addresses, which are no free text. */
-const closed = ['type', 'phase', 'verdict', 'kind', 'uri', 'at', 'since', 'created', 'submitted', 'started', 'finished', 'nextAt'];
+const closed = [
+  'type',
+  'measure',
+  'phase',
+  'verdict',
+  'kind',
+  'uri',
+  'at',
+  'since',
+  'created',
+  'submitted',
+  'started',
+  'finished',
+  'nextAt',
+];
 
 /** The value with every free text in it, and every name of a free record, replaced by what `next` gives. */
 function replaceTexts(value: unknown, next: () => string, key = ''): unknown {
@@ -189,6 +203,7 @@ function replaceTexts(value: unknown, next: () => string, key = ''): unknown {
 }
 
 test('no view lets anything through, whatever the texts are', async () => {
+  const now = new Date();
   const { runs } = JSON.parse((await runCli('status', '--json', '--dir', dir)).stdout) as { runs: RunView[] };
   const comparison = JSON.parse((await runCli('compare', 'hostile', '--json', '--dir', dir)).stdout) as Comparison;
   const failure = { code: 'unexpected', cause: 'program', message: 'message', hint: 'hint', retryable: false };
@@ -197,15 +212,15 @@ test('no view lets anything through, whatever the texts are', async () => {
     { type: 'unsupported', field: 'field', value: { a: 'b' }, why: 'why' },
     { type: 'converted', field: 'field', from: 'from', value: 'value', why: 'why' },
   ];
-  const page = { ...runs[0]!, failure, notes };
-  const plan = { ...toMemoryPlan(), notes, quote: { currency: 'USD', low: 1, high: 2, source: 'source', asOf: null } };
+  const end = { date: now.toISOString().slice(0, 10), source: 'source', asOf: null };
+  const page = { ...runs[0]!, failure, notes, endsOn: end };
+  const plan = { ...toMemoryPlan(), notes, quote: { currency: 'USD', low: 1, high: 2, source: 'source', asOf: null }, end };
   const texts = fc.array(
     fc.string({
       unit: fc.oneof(fc.constantFrom(...Array.from(all), '\n', '\t'), fc.string({ unit: 'binary', minLength: 1, maxLength: 1 })),
     }),
     { minLength: 1 },
   );
-  const now = new Date();
   fc.assert(
     fc.property(texts, (words) => {
       let i = 0;
@@ -216,7 +231,7 @@ test('no view lets anything through, whatever the texts are', async () => {
         toRunTable([hostileRun], now),
         toRunPage({ ...hostileRun, failure: null }, now),
         toProgressLine(hostileRun, Infinity),
-        toPlanText(replaceTexts(plan, next) as RunPlan),
+        toPlanText({ plan: replaceTexts(plan, next) as RunPlan, requests: [{ what: next(), body: { [next()]: next() } }] }, now),
         toComparisonText(hostileComparison),
         toScoresText(hostileComparison),
       ];

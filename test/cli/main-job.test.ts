@@ -49,7 +49,7 @@ test('the comparison holds the tuned model against the best of the others', () =
   expect(comparison!.candidates.map(({ name }) => name)).toEqual(['most frequent label', 'untrained head', 'laptop']);
   const tuned = comparison!.candidates[2]!;
   const reference = comparison!.candidates.find(({ name }) => name === comparison!.reference)!;
-  expect(tuned.difference).toBeCloseTo(tuned.measures.accuracy - reference.measures.accuracy, 10);
+  expect(tuned.difference).toBeCloseTo(tuned.measures.accuracy! - reference.measures.accuracy!, 10);
   expect(comparison!.rows).toBe(605);
 });
 

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { toOutcome } from '../../src/cli/outcome.ts';
 import { toComparisonText } from '../../src/cli/views/comparison-view.ts';
 import { formatAge, formatSeconds } from '../../src/cli/views/format.ts';
+import { toBudgetText, toPlanText } from '../../src/cli/views/plan-view.ts';
 import { createProgressLog, toProgressLine } from '../../src/cli/views/progress-view.ts';
 import { toRunPage, toRunTable } from '../../src/cli/views/run-view-text.ts';
 import { toComparison } from '../../src/evaluate/compare.ts';
@@ -53,6 +54,97 @@ test('the page ends with what to type next, and foreign text cannot write to the
   expect(page.split('\n').at(-1)).toBe('  next: npx orchestrate wait job/a');
 });
 
+const quote = { currency: 'USD', low: 1.2, high: 2.4, source: 'list prices', asOf: '2026-01-01', trainingTokens: 12_345 } as const;
+
+test.each([
+  [null, '  cost      price unknown'],
+  [{ ...quote, low: 0, high: 0, source: 'this machine', asOf: null }, '  cost      nothing (this machine)'],
+  [quote, '  cost      $1.20 to $2.40 (list prices, of 2026-01-01)'],
+  [{ ...quote, low: 2.4, asOf: null, source: '\u001b[2J' }, '  cost      $2.40 (\\x1b[2J)'],
+])('the plan tells the price %#', (price, line) => {
+  const lines = toPlanText({ plan: { ...toMemoryPlan(), quote: price }, requests: null }, now).split('\n');
+  expect(lines).toContain(line);
+  expect(lines.includes('  tokens    12,345 in one pass over the training rows')).toBe(price !== null);
+});
+
+test.each([
+  [30, true],
+  [91, false],
+])('the end of a service in %i days stands in the plan and on the page: %s', (days, isTold) => {
+  const date = new Date(now.getTime() + days * 86_400_000).toISOString().slice(0, 10);
+  const end = { date, source: 'a page', asOf: null };
+  const message = `its service ends this model on ${date}`;
+  expect(toPlanText({ plan: { ...toMemoryPlan(), end }, requests: null }, now).includes(message)).toBe(isTold);
+  expect(toRunPage(toRunning(10, { endsOn: end }), now).includes(message)).toBe(isTold);
+});
+
+test.each([
+  [{}, null],
+  [
+    { budgetUsd: 5, leftUsd: 3.2, spentUsd: 1.3, reservedUsd: 0.5 },
+    'budget      $5.00: $1.30 spent, $0.50 reserved, $3.20 left; these targets need up to $0.00',
+  ],
+  [
+    { budgetUsd: 1, leftUsd: -0.5, spentUsd: 1.5, neededUsd: null, unknown: 2 },
+    'budget      $1.00: $1.50 spent, $0.00 reserved, 2 more of which nobody knows the cost, exceeded by $0.50; nobody knows what these targets need',
+  ],
+  [{ spentUsd: 1, neededUsd: 2 }, 'budget      no limit: $1.00 spent, $0.00 reserved; these targets need up to $2.00'],
+])('what of the budget %j is left', (budget, text) => {
+  const none = { budgetUsd: null, leftUsd: null, neededUsd: 0, spentUsd: 0, reservedUsd: 0, unknown: 0 };
+  expect(toBudgetText({ ...none, ...budget })).toBe(text);
+});
+
+test.each([
+  [{ low: 0, high: 0, actual: 0, source: 'this machine', actualSource: 'this machine' }, false, null],
+  [{}, false, 'price unknown'],
+  [{}, true, 'not known: price unknown'],
+  [{ low: 1, high: 2, source: 'list' }, false, '$1.00 to $2.00 (list)'],
+  [{ low: 1, high: 2, source: 'list', asOf: '2026-01-01' }, true, 'not known: $1.00 to $2.00 (list, of 2026-01-01)'],
+  [
+    { low: 1, high: 2, source: 'list', actual: 1.5, actualSource: '500 tokens' },
+    true,
+    '$1.50 (500 tokens), planned: $1.00 to $2.00 (list)',
+  ],
+  [{ actual: 1.5, actualSource: 'their bill' }, true, '$1.50 (their bill), planned: price unknown'],
+])('the page of a run tells its cost: %j', (change, terminal, text) => {
+  const none = { currency: 'USD', low: null, high: null, actual: null, source: null, asOf: null, actualSource: null } as const;
+  const line = toRunPage(toRunning(1, { cost: { ...none, ...change }, terminal }), now)
+    .split('\n')
+    .find((one) => one.startsWith('  cost'));
+  expect(line ?? null).toBe(text === null ? null : `  cost      ${text}`);
+});
+
+test('a run that ended before it had a job has cost nothing', () => {
+  const first = toFirstRecord({ type: 'run-accepted', plan: { ...toMemoryPlan(), quote }, number: 1 }, now.toISOString());
+  const toActual = (change: Partial<typeof first>): number | null =>
+    toRunView({ key: 'k', version: 1, record: { ...first, ...change }, look: null, metrics: {} }, now).cost.actual;
+  expect(toActual({ state: 'cancelled' })).toBe(0);
+  expect(toActual({ state: 'rejected', wire: {} })).toBe(0);
+  expect(toActual({ state: 'cancelled', wire: {} })).toBeNull(); // it may have arrived
+  expect(toActual({})).toBeNull();
+});
+
+test('a run’s view has the planned and the actual cost, and what requests call the model', () => {
+  const first = toFirstRecord({ type: 'run-accepted', plan: { ...toMemoryPlan(), quote }, number: 1 }, now.toISOString());
+  const model = { kind: 'endpoint', identity: 'i', place: 'p', name: 'ft:tuned', base: 'base' } as const;
+  const record = {
+    ...first,
+    cost: { usd: 1.5, source: '500 tokens' },
+    artifacts: [{ kind: 'endpoint', uri: 'openai:ft:tuned', sha256: null, model } as const],
+  };
+  const view = toRunView({ key: 'k', version: 1, record, look: null, metrics: {} }, now);
+  expect(view.cost).toEqual({
+    currency: 'USD',
+    low: 1.2,
+    high: 2.4,
+    actual: 1.5,
+    source: 'list prices',
+    asOf: '2026-01-01',
+    actualSource: '500 tokens',
+  });
+  expect(view.outputs).toEqual([{ kind: 'endpoint', uri: 'openai:ft:tuned', sha256: null, callAs: 'ft:tuned' }]);
+});
+
 test('a comparison is a table with a verdict in words', () => {
   const expected = Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? 'yes' : 'no'));
   const comparison = toComparison({
@@ -66,6 +158,7 @@ test('a comparison is a table with a verdict in words', () => {
       { name: 'most frequent label', kind: 'majority', run: null, answers: expected.map(() => 'no') },
       { name: 'a', kind: 'tuned', run: 'job/a', answers: expected.map((label, i) => (i < 10 ? null : label)) },
     ],
+    referenceAmong: ['most frequent label'],
   });
   const text = toComparisonText(comparison);
   expect(text).toMatch(/^a \(tuned\) +0\.900 +0\.947 +\+0\.400 +\+0\.\d{3} to \+0\.\d{3} +< 0\.0001 +better$/m);

@@ -1,4 +1,6 @@
-import { type Attempt, type JobRef, type Observation, type Provider, type Translation } from '../../src/contract/provider.ts';
+import type { Attempt } from '../../src/contract/context.ts';
+import type { JobRef, Observation } from '../../src/contract/job.ts';
+import type { Provider, Translation } from '../../src/contract/provider.ts';
 import type { Note } from '../../src/contract/note.ts';
 import type { MemoryWorld } from './lawful-provider.ts';
 

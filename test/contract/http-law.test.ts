@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { httpLaw, type HttpCall, type HttpLawSubject, type HttpLawWorld } from '../../src/contract/http-law.ts';
-import { SubmitFailure } from '../../src/contract/provider.ts';
+import { SubmitFailure } from '../../src/contract/submit-failure.ts';
 import { Failure } from '../../src/failure.ts';
 import { createFetch, requestJson, Secret, toSendOutcome, type Fetch } from '../../src/http.ts';
 import { startMisbehavingServer } from '../http/misbehaving-server.ts';

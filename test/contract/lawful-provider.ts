@@ -1,4 +1,7 @@
-import { defineProvider, SubmitFailure, type Attempt, type JobRef, type Observation, type Provider } from '../../src/contract/provider.ts';
+import type { Attempt } from '../../src/contract/context.ts';
+import type { JobRef, Observation } from '../../src/contract/job.ts';
+import { defineProvider, type Provider } from '../../src/contract/provider.ts';
+import { SubmitFailure } from '../../src/contract/submit-failure.ts';
 import type { Metric } from '../../src/contract/metric.ts';
 import type { Note } from '../../src/contract/note.ts';
 import type { Phase } from '../../src/contract/status.ts';

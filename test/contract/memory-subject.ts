@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LawEnd, LawSubject } from '../../src/contract/law-subject.ts';
-import type { Attempt, Provider } from '../../src/contract/provider.ts';
+import type { Attempt } from '../../src/contract/context.ts';
+import type { Provider } from '../../src/contract/provider.ts';
 import { createMemoryService, toMemoryPlan, type MemoryService } from '../run/memory-provider.ts';
 import { at, createLawfulProvider, endJob, toReport, type MemoryWorld } from './lawful-provider.ts';
 
@@ -29,6 +30,8 @@ function createWorld(change: (provider: Provider, world: MemoryWorld) => Provide
         await Promise.resolve();
         for (const job of state.reports.values()) job.known = Math.min(job.known + 1, job.all.length);
       },
+      setting: () => null,
+      credential: () => null,
       key,
       attempt,
       workDir: folder,

@@ -1,6 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SubmitFailure, type Attempt, type JobRef } from '../../src/contract/provider.ts';
+import type { Attempt } from '../../src/contract/context.ts';
+import type { JobRef } from '../../src/contract/job.ts';
+import { SubmitFailure } from '../../src/contract/submit-failure.ts';
 import { changeJobs, replace, toFaults, type Change, type Fault } from './fault.ts';
 import { at } from './lawful-provider.ts';
 

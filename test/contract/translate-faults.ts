@@ -1,4 +1,4 @@
-import { type Provider } from '../../src/contract/provider.ts';
+import type { Provider } from '../../src/contract/provider.ts';
 import type { Phase } from '../../src/contract/status.ts';
 import { changeNotes, changeTranslation, replace, toFaults, type Fault } from './fault.ts';
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { readClassificationRows } from '../../src/dataset/rows.ts';
+import { readTaskRows } from '../../src/dataset/rows.ts';
 import { isValidationRow, toRowHash } from '../../src/dataset/split.ts';
 
 // The shares were computed with Python's hashlib over json.dumps(sort_keys=True, ensure_ascii=False, separators=(',', ':')).
@@ -35,7 +35,10 @@ test('a larger fraction keeps the validation rows of a smaller one', () => {
 
 test('of the sample data a tenth validates: the number that Python counts', async () => {
   let count = 0;
-  for await (const row of readClassificationRows(['fixtures/sentiment/train.jsonl'], { text: 'text', label: 'label' })) {
+  for await (const row of readTaskRows(['fixtures/sentiment/train.jsonl'], {
+    task: 'classification',
+    columns: { text: 'text', label: 'label' },
+  })) {
     if (isValidationRow(row, 0.1)) count++;
   }
   expect(count).toBe(232);

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { createSpool } from '../../fixtures/providers/example-provider.ts';
 import { contractLaw } from '../../src/contract/contract-law.ts';
 import type { LawEnd, LawWorld } from '../../src/contract/law-subject.ts';
-import type { Attempt } from '../../src/contract/provider.ts';
+import type { Attempt } from '../../src/contract/context.ts';
 import { createOrchestrator } from '../../src/index.ts';
 import { runProgram, type Ended } from '../cli/run-cli.ts';
 import { toMemoryPlan } from '../run/memory-provider.ts';
@@ -83,6 +83,8 @@ const laws = contractLaw<SpoolWorld>({
         attempt,
         now: () => new Date(),
         wait: async () => await Promise.resolve(),
+        setting: () => null,
+        credential: () => null,
         workDir: folder,
         facts: plan.facts,
         async *readRows() {

@@ -40,8 +40,8 @@ test('McNemar is a probability that falls as the split grows uneven', () => {
 });
 
 test('percentiles are interpolated: means 0, 1, 2, 3, 4 at the level 0.9', () => {
-  const { low, high } = toResampledInterval([0, 1, 2, 3, 4], [[4, 4], [0], [2, 2, 2], [1], [3]], 0.9);
-  expect([low, high]).toEqual([expect.closeTo(0.2, 12), expect.closeTo(3.8, 12)]);
+  const { low, high, oneSidedLow } = toResampledInterval([0, 1, 2, 3, 4], [[4, 4], [0], [2, 2, 2], [1], [3]], 0.9);
+  expect([low, high, oneSidedLow]).toEqual([expect.closeTo(0.2, 12), expect.closeTo(3.8, 12), expect.closeTo(0.4, 12)]);
 });
 
 test('a bootstrap is a function of its seed, and near the normal interval for many rows', () => {
@@ -59,24 +59,28 @@ test('a bootstrap is a function of its seed, and near the normal interval for ma
 });
 
 test('a bootstrap of one row, and of rows without a difference, is a point', () => {
-  expect(toBootstrapInterval([1], { resamples: 10, seed: 0, level: 0.95 })).toEqual({ low: 1, high: 1 });
-  expect(toBootstrapInterval([0, 0, 0], { resamples: 1, seed: 0, level: 0.95 })).toEqual({ low: 0, high: 0 });
+  expect(toBootstrapInterval([1], { resamples: 10, seed: 0, level: 0.95 })).toEqual({ low: 1, high: 1, oneSidedLow: 1 });
+  expect(toBootstrapInterval([0, 0, 0], { resamples: 1, seed: 0, level: 0.95 })).toEqual({ low: 0, high: 0, oneSidedLow: 0 });
 });
 
 test.each([
-  [0.001, 0.05, 0.02, 'better'],
-  [0.001, 0.01, 0.02, 'better'], // a difference that is sure, if small
-  [-0.05, -0.001, 0.02, 'worse'],
-  [-0.02, 0.02, 0.02, 'equivalent'],
-  [0, 0, 0, 'equivalent'], // the same answers
-  [-0.019, 0.03, 0.02, 'not worse'],
-  [0, 0.03, 0.02, 'not worse'],
-  [-0.02, 0.03, 0.02, 'cannot tell'],
-  [-0.05, 0, 0.02, 'cannot tell'],
-  [-0.05, 0.05, 0.02, 'cannot tell'],
-  [NaN, NaN, 0.02, 'cannot tell'],
-])('the interval [%d, %d] with the margin %d: %s', (low, high, margin, verdict) => {
-  expect(toVerdict({ low, high, margin })).toBe(verdict);
+  [0.001, 0.01, 0.05, 0.02, 'better'],
+  [0.001, 0.002, 0.01, 0.02, 'better'], // a difference that is sure, if small
+  [-0.05, -0.045, -0.001, 0.02, 'worse'],
+  [-0.015, -0.014, -0.001, 0.02, 'equivalent'], // a loss that is sure, and does not matter
+  [-0.015, -0.014, -0.001, 0, 'worse'],
+  [-0.021, -0.019, -0.001, 0.02, 'not worse'],
+  [-0.02, -0.015, 0.02, 0.02, 'equivalent'],
+  [0, 0, 0, 0, 'equivalent'], // the same answers
+  [-0.019, -0.016, 0.03, 0.02, 'not worse'],
+  [-0.022, -0.019, 0.03, 0.02, 'not worse'], // by the one-sided bound alone
+  [0, 0.003, 0.03, 0.02, 'not worse'],
+  [-0.025, -0.02, 0.03, 0.02, 'cannot tell'], // the margin itself is too much
+  [-0.05, -0.04, 0, 0.02, 'cannot tell'],
+  [-0.05, -0.04, 0.05, 0.02, 'cannot tell'],
+  [NaN, NaN, NaN, 0.02, 'cannot tell'],
+])('the interval from %d (%d one-sided) to %d with the margin %d: %s', (low, oneSidedLow, high, margin, verdict) => {
+  expect(toVerdict({ low, high, oneSidedLow, margin })).toBe(verdict);
 });
 
 test('Wilson stays within [0, 1] and mirrors', () => {

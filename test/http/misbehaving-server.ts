@@ -26,19 +26,29 @@ export interface MisbehavingServer {
   close(): Promise<void>;
 }
 
-export async function startMisbehavingServer(): Promise<MisbehavingServer> {
+/** How a server answers that nobody told to misbehave. */
+interface GoodService {
+  /** The body for a request. */
+  toBody?(path: string, method: string): string;
+  /** The paths that misbehave once they are told to; absent: all. */
+  readonly misbehaving?: RegExp;
+}
+
+export async function startMisbehavingServer({ toBody, misbehaving = /^/ }: GoodService = {}): Promise<MisbehavingServer> {
   const arrivals: Arrival[] = [];
   const open = new Set<ServerResponse>();
-  let faults: readonly HttpFault[] = [{ kind: 'answer', status: 200, body: '{"ok":true}' }];
+  let faults: readonly HttpFault[] = [];
   let next = 0;
   const serve =
     (isForeign: boolean) =>
     (request: IncomingMessage, response: ServerResponse): void => {
-      const fault: HttpFault = isForeign ? { kind: 'answer', status: 200, body: '{}' } : faults[Math.min(next++, faults.length - 1)]!;
+      const { method = '', url: path = '', headers } = request;
+      const good: HttpFault = { kind: 'answer', status: 200, body: isForeign ? '{}' : (toBody?.(path, method) ?? '{"ok":true}') };
+      const mayMisbehave = !isForeign && misbehaving.test(path);
+      const fault = (mayMisbehave ? faults[Math.min(next++, faults.length - 1)] : undefined) ?? good;
       open.add(response);
       response.once('close', () => open.delete(response)); // finished, or its connection was closed
       const chunks: Buffer[] = [];
-      const { method = '', url: path = '', headers } = request;
       const arrive = (): number => arrivals.push({ method, path, headers, body: Buffer.concat(chunks), isForeign });
       if (fault.kind === 'reset-upload') {
         arrive();

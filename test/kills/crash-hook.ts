@@ -55,7 +55,7 @@ wrap(globalThis, 'fetch', ([input, init]) => {
   const request = input instanceof Request ? input : null;
   const path = new URL(request?.url ?? String(input)).pathname.split('/').slice(2);
   const method = request?.method ?? (init as RequestInit | undefined)?.method ?? 'GET';
-  return `fetch ${method} ${path.map((part, i) => (i === 1 ? 'ID' : part)).join('/')}`;
+  return `fetch ${method} ${path.map((part) => (part.includes('-') ? 'ID' : part)).join('/')}`;
 });
 for (const name of ['text', 'json', 'arrayBuffer', 'bytes']) wrap(Response.prototype, name, () => 'body');
 

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { findMutants } from './mutants.ts';
 import { plans } from './plans.ts';
 import { sourceProduct } from './product.ts';
-import { beforePaying, crowd, freezeAndThaw, twoMachines } from './scenarios.ts';
+import { crowd, freezeAndThaw, toPayment, twoMachines } from './scenarios.ts';
+import { startHub } from './start-hub.ts';
 import { startStandIn } from './start-stand-in.ts';
 import { killTwice, type Bench, type Setting } from './trial.ts';
 
@@ -14,11 +15,11 @@ let bench: Bench;
 
 beforeAll(async () => {
   const scratch = mkdtempSync(join(tmpdir(), 'orchestrate-kills-'));
-  bench = { standIn: await startStandIn(), scratch, product: sourceProduct };
+  bench = { service: await startStandIn(), scratch, product: sourceProduct };
 });
 
 afterAll(async () => {
-  await bench.standIn.stop();
+  await bench.service.stop();
   rmSync(bench.scratch, { recursive: true });
 });
 
@@ -26,7 +27,7 @@ const lost: Setting = { name: 'stale', plan: plans['stale']!, onUncertain: 'retr
 const well: Setting = { name: 'ok', plan: plans['ok']!, onUncertain: 'retry' };
 
 test.each([
-  [beforePaying, 'after fetch POST jobs'],
+  ['before fetch POST jobs', 'after fetch POST jobs'],
   ['after fetch POST jobs', 'before fetch DELETE uploads/ID'],
 ] as const)('killed %s, then %s: paid for once', async (first, second) => {
   const outcome = await killTwice(bench, lost, [first, second]);
@@ -35,7 +36,7 @@ test.each([
 });
 
 test('frozen before the paid call and thawed when another has taken over: paid for once', async () => {
-  expect(await freezeAndThaw(bench, well, beforePaying)).toMatchObject({ kills: 1, attempts: 2, bill: 1, faults: [] });
+  expect(await freezeAndThaw(bench, well, toPayment(bench))).toMatchObject({ kills: 1, attempts: 2, bill: 1, faults: [] });
 });
 
 test('four people submit at once: paid for once', async () => {
@@ -45,4 +46,16 @@ test('four people submit at once: paid for once', async () => {
 test('two machines submit at once: one job goes on; without the second look, both', async () => {
   expect(await twoMachines(bench, well)).toMatchObject({ faults: [] });
   expect(await findMutants(bench, ['no second look after the submission'])).toMatchObject([{ faults: [] }]);
+});
+
+test('at the Hub, a job that arrives when its client has given it up: one trains', async () => {
+  const service = await startHub();
+  try {
+    const late: Setting = { name: 'late-long', plan: plans['late-long']!, onUncertain: 'retry' };
+    const outcome = await killTwice({ ...bench, service }, late, ['after fetch POST jobs/ID', 'before fetch POST models/ID/ID/branch/ID']);
+    expect(outcome).toMatchObject({ bill: 1, faults: [] });
+    expect(outcome.kills).toBeGreaterThan(0);
+  } finally {
+    await service.stop();
+  }
 });

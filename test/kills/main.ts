@@ -1,7 +1,8 @@
 /**
- * `npm run kills -- [--count N] [--seed S] [--plan NAME] [--source]`: kills the program at its boundaries, freezes it, loses its state,
+ * `npm run kills -- [--count N] [--seed S] [--plan NAME] [--source] [--sandbox] [--hub]`: kills the program at its boundaries, freezes it, loses its state,
  * fails its system calls, and counts what the service was asked to pay. `--mutants`: leaves one thing out of the protocol after the
- * other, and must notice each. `--restart`: how soon a new process is ready among 10,000 open runs.
+ * other, and must notice each. `--sandbox`: against the sandbox, with the official client beside. `--hub`: against
+ * the sandbox's Hub. `--restart`: how soon a new process is ready among 10,000 open runs.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,10 +10,13 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { inParallel } from './in-parallel.ts';
 import { findMutants } from './mutants.ts';
+import { countNaivePayments } from './naive.ts';
 import { installProduct, sourceProduct } from './product.ts';
 import { toTable } from './report.ts';
 import { measureRestart } from './restart.ts';
 import { hasStrace, toKillTasks, toScenarioTasks } from './schedule.ts';
+import { startHub } from './start-hub.ts';
+import { startSandbox } from './start-sandbox.ts';
 import { startStandIn } from './start-stand-in.ts';
 import type { Bench, Outcome } from './trial.ts';
 
@@ -23,6 +27,8 @@ const { values: flags } = parseArgs({
     plan: { type: 'string' },
     source: { type: 'boolean', default: false },
     mutants: { type: 'boolean', default: false },
+    sandbox: { type: 'boolean', default: false },
+    hub: { type: 'boolean', default: false },
     restart: { type: 'boolean', default: false },
   },
 });
@@ -32,7 +38,9 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 async function runTrials(bench: Bench): Promise<Outcome[]> {
   const seed = Number(flags.seed);
   const kills = await toKillTasks(bench, { count: Number(flags.count), seed, plan: flags.plan });
-  if (flags.plan !== undefined) return await inParallel(kills);
+  if (flags.plan !== undefined || flags.hub) return await inParallel(kills);
+  // What the official client does with its defaults, and what the program does with it.
+  if (flags.sandbox) return [await countNaivePayments(bench), ...(await inParallel(kills))];
   const scenarios = await toScenarioTasks(bench, seed);
   if (!hasStrace()) say('strace is not installed: no system call is made to fail, and none is counted');
   return await inParallel([...kills, ...Object.values(scenarios).flat()]);
@@ -43,13 +51,13 @@ const scratch = mkdtempSync(join(tmpdir(), 'orchestrate-kills-'));
 let outcomes: Outcome[];
 if (flags.restart) outcomes = [await measureRestart(scratch, say)];
 else {
-  const standIn = await startStandIn();
+  const service = flags.hub ? await startHub() : flags.sandbox ? await startSandbox() : await startStandIn();
   try {
     const product = flags.source || flags.mutants ? sourceProduct : installProduct(scratch);
-    const bench = { standIn, scratch, product };
+    const bench = { service, scratch, product };
     outcomes = flags.mutants ? await findMutants(bench) : await runTrials(bench);
   } finally {
-    await standIn.stop();
+    await service.stop();
   }
   say(toTable(outcomes));
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { plans } from './plans.ts';
 import { copyProduct, type Change } from './product.ts';
-import { beforePaying, freezeAndThaw, restoreState, twoMachines } from './scenarios.ts';
+import { freezeAndThaw, restoreState, toPayment, twoMachines } from './scenarios.ts';
 import { killTwice, type Bench, type Outcome, type Setting } from './trial.ts';
 
 /** One thing left out of the protocol, and what must then go wrong. */
@@ -50,7 +50,7 @@ const mutants: readonly Mutant[] = [
   {
     name: 'no fence',
     changes: [{ file: 'src/run/settle.ts', from: 'await provider.fence(record.prepared[record.attempt - 1], c);', to: '' }],
-    run: async (bench, setting) => await freezeAndThaw(bench, { ...setting, plan: {} }, beforePaying),
+    run: async (bench, setting) => await freezeAndThaw(bench, { ...setting, plan: {} }, toPayment(bench)),
     says: 'DOUBLE',
   },
   {
@@ -75,10 +75,16 @@ export async function findMutants(bench: Bench, names = mutants.map(({ name }) =
   const outcomes: Outcome[] = [];
   for (const { name, changes, run, says } of mutants.filter((mutant) => names.includes(mutant.name))) {
     const product = copyProduct(join(bench.scratch, name.replaceAll(' ', '-')), changes);
-    const outcome = await run({ ...bench, product }, { ...lost, name });
-    const isFound = outcome.faults.some((fault) => fault.includes(says));
+    let outcome = await run({ ...bench, product }, { ...lost, name });
+    // On a busy machine a request may be given up, and the moment missed.
+    for (let tries = 1; tries < 3 && !isFoundIn(outcome, says); tries++) outcome = await run({ ...bench, product }, { ...lost, name });
+    const isFound = isFoundIn(outcome, says);
     const faults = isFound ? [] : [`not caught: ${name}; the harness says: ${outcome.faults.join('\n') || 'nothing'}`];
     outcomes.push({ ...outcome, bill: 0, faults });
   }
   return outcomes;
+}
+
+function isFoundIn({ faults }: Outcome, says: string): boolean {
+  return faults.some((fault) => fault.includes(says));
 }

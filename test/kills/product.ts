@@ -16,6 +16,9 @@ const source = '../../src/index.ts';
 /** The source as it lies here. */
 export const sourceProduct: Product = { program: join(here, 'program.ts'), hook: join(here, 'crash-hook.ts') };
 
+/** Scripts as many write them, in the place of the program. */
+export const naiveProduct: Product = { program: join(here, 'naive-client.ts'), hook: join(here, 'crash-hook.ts') };
+
 /** The package as it would be published, installed in an empty folder. */
 export function installProduct(scratch: string): Product {
   installPackage(scratch);

@@ -1,7 +1,16 @@
-/** The program with the stand-in's provider: what a person starts, and what is killed. */
-import { runCli } from '../../src/index.ts';
+/** The program as a person starts it, which is killed: with the stand-in's provider, and impatient with the sandbox. */
+import { providers, runCli, type Provider } from '../../src/index.ts';
 import { createStandInProvider } from './provider.ts';
 
 const { KILLS_URL, KILLS_SETTLE_MS, KILLS_TIMEOUT_MS, KILLS_LEASE_MS } = process.env;
-const provider = createStandInProvider({ url: KILLS_URL!, settleMs: Number(KILLS_SETTLE_MS), timeoutMs: Number(KILLS_TIMEOUT_MS) });
-process.exitCode = await runCli(process.argv.slice(2), { providers: [provider], leaseMs: Number(KILLS_LEASE_MS) });
+const settleMs = Number(KILLS_SETTLE_MS);
+
+/** The provider as it is, but for the times that a trial has. */
+function toHasty(provider: Provider): Provider {
+  const observe: Provider['observe'] = async (...args) => ({ ...(await provider.observe(...args)), nextInMs: 10 });
+  return { ...provider, settleMs, observe, ...(provider.rate === undefined ? {} : { rate: { perSecond: 1000, burst: 1000 } }) };
+}
+
+const standIn = createStandInProvider({ url: KILLS_URL ?? '', settleMs, timeoutMs: Number(KILLS_TIMEOUT_MS) });
+const hasty = providers.filter(({ id }) => id === 'openai' || id === 'huggingface').map(toHasty);
+process.exitCode = await runCli(process.argv.slice(2), { providers: [standIn, ...hasty], leaseMs: Number(KILLS_LEASE_MS) });

@@ -1,5 +1,6 @@
 import { createFetch, defineProvider, requestJson, SubmitFailure, toSendOutcome, type Provider } from '../../src/index.ts';
-import type { Attempt, JobRef, Observation } from '../../src/contract/provider.ts';
+import type { Attempt } from '../../src/contract/context.ts';
+import type { JobRef, Observation } from '../../src/contract/job.ts';
 import type { Phase } from '../../src/contract/status.ts';
 
 interface JobBody {
@@ -51,7 +52,7 @@ export function createStandInProvider({ url, settleMs, timeoutMs }: Place): Prov
     }),
     async prepare(_request: object, c: Attempt) {
       let rows = 0;
-      for await (const row of c.readRows('train')) rows += row.text === '' ? 0 : 1;
+      for await (const row of c.readRows('train')) rows += Object.keys(row).length === 0 ? 0 : 1;
       const { id } = (await read('POST', '/uploads', c, { name: `${c.key}.${c.attempt}`, rows })) as { id: string };
       return { upload: id };
     },
@@ -99,8 +100,8 @@ export function createStandInProvider({ url, settleMs, timeoutMs }: Place): Prov
     async cancel(job: JobRef, c: Attempt) {
       await read('POST', `/jobs/${job.id}/cancel`, c, {});
     },
-    async predict(model, rows) {
-      return await Promise.resolve(rows.map(({ id }) => ({ id, answer: model.labels[0]!, probabilities: null, truncated: false })));
+    async *predict(_model, rows) {
+      yield* await Promise.resolve(rows.map(({ id }) => ({ id, answer: 'yes', probabilities: null, truncated: false })));
     },
   });
 }

@@ -7,7 +7,9 @@ import { runProgram, startProgram, submitArgs, type Ended, type Machine } from '
 import { finish, inTrial, judge, toBillFaults, type Bench, type Outcome, type Setting } from './trial.ts';
 
 /** Where the paid call goes out. */
-export const beforePaying = 'before fetch POST jobs';
+export function toPayment({ service }: Bench): string {
+  return `before fetch ${service.requests.create}`;
+}
 
 function isStopped(pid: number): boolean {
   return /\) T /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
@@ -59,7 +61,7 @@ export async function freezeAndThaw(bench: Bench, setting: Setting, at: number |
 /** Frozen before the paid call; a person is asked, says that there is no job, and submits again; then the first goes on. */
 export async function decideAndThaw(bench: Bench, setting: Setting): Promise<Outcome> {
   return await inTrial(bench, setting, async (machine) => {
-    const frozen = await freezeSurely(machine, beforePaying);
+    const frozen = await freezeSurely(machine, toPayment(bench));
     await finish(machine);
     await runProgram(machine, ['resolve', 'job/it', '--absent']);
     const ended = await finish(machine);
@@ -98,9 +100,9 @@ export async function twoMachines(bench: Bench, setting: Setting): Promise<Outco
   const slow = { ...setting, plan: { ...setting.plan, looks: 40 } };
   return await inTrial(bench, slow, async (one, create) => {
     const two = create('two');
-    const frozen = await Promise.all([one, two].map(async (machine) => await freezeSurely(machine, beforePaying)));
+    const frozen = await Promise.all([one, two].map(async (machine) => await freezeSurely(machine, toPayment(bench))));
     const ends = await Promise.all(frozen.map(async (process) => await process.thaw()));
-    const { bill, jobs } = await bench.standIn.readAccount(one.url);
+    const { bill, jobs } = await bench.service.readAccount(one.world);
     const ours = jobs.filter(({ key }) => key === bill[0]?.key);
     const alive = ours.filter(({ status }) => status !== 'cancelled');
     const states = [one, two].map(({ folder }) => checkState(folder));
@@ -123,7 +125,7 @@ export async function cancelAt(bench: Bench, setting: Setting, { at, isFrozen }:
     const cancelled = await runProgram(machine, ['cancel', 'job/it']);
     await frozen?.thaw();
     const last = await finish(machine);
-    const account = await bench.standIn.readAccount(machine.url);
+    const account = await bench.service.readAccount(machine.world);
     const { record, events, faults } = checkState(machine.folder);
     const job = account.jobs.find(({ id }) => id === record?.job?.id);
     const all = [...faults, ...toBillFaults(account)];

@@ -51,7 +51,8 @@ export async function toScenarioTasks(bench: Bench, seed: number): Promise<Reado
   const total = await countPoints(bench, { name: 'ok', plan: ok, onUncertain: 'retry' });
   const draw = (purpose: string, count: number): number[] => toShuffled(toRange(total), toStreamKey(seed, purpose)).slice(0, count);
   const retry = (name: string): Setting => ({ name, plan: ok, onUncertain: 'retry' });
-  const named = [scenarios.beforePaying, 'after fetch POST jobs', 'before fetch POST uploads', 'before mkdir'];
+  const { create, upload } = bench.service.requests;
+  const named = [`before fetch ${create}`, `after fetch ${create}`, `before fetch ${upload}`, 'before mkdir'];
   return {
     frozen: [...named, ...named, ...draw('frozen', 4)].flatMap((at) =>
       modes.map((onUncertain) => async () => await scenarios.freezeAndThaw(bench, { name: 'frozen', plan: ok, onUncertain }, at)),

@@ -8,8 +8,9 @@ import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fault, Plan, RequestKind } from './plans.ts';
+import type { Account } from './service.ts';
 
-export interface Job {
+interface Job {
   readonly id: string;
   readonly key: string;
   readonly attempt: number;
@@ -18,17 +19,9 @@ export interface Job {
   looks: number;
 }
 
-/** What one trial came to. */
-export interface Account {
-  /** What was paid for, in order; never shortened. */
+interface Service {
   readonly bill: { readonly at: string; readonly key: string; readonly attempt: number; readonly job: string }[];
-  /** Creates that named an upload which was deleted, or never there. */
-  refused: number;
-  readonly requests: { readonly at: string; readonly kind: RequestKind; readonly fault: string | null }[];
   readonly jobs: Job[];
-}
-
-interface Service extends Account {
   readonly plan: Plan;
   readonly uploads: Map<string, string>;
   readonly used: Partial<Record<RequestKind, number>>;
@@ -48,7 +41,7 @@ function createService(plan: Plan): Service {
     status: 'running',
     looks: 0,
   });
-  return { plan, bill: [], refused: 0, requests: [], uploads: new Map(), used: {}, jobs: Array.from({ length: noiseJobs }, toNoise) };
+  return { plan, bill: [], uploads: new Map(), used: {}, jobs: Array.from({ length: noiseJobs }, toNoise) };
 }
 
 interface Answer {
@@ -101,7 +94,6 @@ function upload({ uploads }: Service, name: string): Answer {
 
 function create(service: Service, { key, attempt, upload: named }: CreateBody): Answer {
   if (!service.uploads.has(named)) {
-    service.refused++;
     return { status: 400, body: { error: { code: 'no_such_upload', message: `there is no upload ${named}` } } };
   }
   const at = new Date().toISOString();
@@ -197,12 +189,11 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
   const service = services.get(trial!);
   if (service === undefined) return send(response, { status: 404, body: { error: { message: 'no such trial' } } });
   if (path.length === 0) {
-    const { bill, refused, requests, jobs } = service;
-    return send(response, { status: 200, body: { bill, refused, requests, jobs } satisfies Account });
+    const { bill, jobs } = service;
+    return send(response, { status: 200, body: { bill, jobs } satisfies Account });
   }
   const call = toCall(service, request.method!, path, { query: url.searchParams, body });
   const fault = takeFault(service, call.kind);
-  service.requests.push({ at: new Date().toISOString(), kind: call.kind, fault: fault?.type ?? null });
   await answer(call, fault, response);
 }
 

@@ -4,13 +4,15 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { settleMs, timeoutMs } from './plans.ts';
 import type { Product } from './product.ts';
+import type { Service } from './service.ts';
 
 /** One machine's folder in one trial: a job file, its data, and the state. */
 export interface Machine {
   readonly folder: string;
   readonly product: Product;
-  /** Of the stand-in's service. */
-  readonly url: string;
+  readonly service: Service;
+  /** What names the trial's world at the service. */
+  readonly world: string;
   readonly leaseMs: number;
 }
 
@@ -31,13 +33,13 @@ export interface Ended {
   readonly points: readonly string[];
 }
 
-const rows = ['good film', 'bad film', 'good book', 'bad book'].map((words) => {
-  return JSON.stringify({ text: words, label: words.startsWith('good') ? 'good' : 'bad' });
+const rows = ['film', 'book', 'play', 'song', 'meal', 'walk'].flatMap((thing) => {
+  return ['good', 'bad'].map((label) => JSON.stringify({ text: `${label} ${thing}`, label }));
 });
 
 /** Makes a machine with a job that nobody has submitted. */
 export function createMachine(machine: Machine, { onUncertain }: { onUncertain: 'ask' | 'retry' }): Machine {
-  const { folder } = machine;
+  const { folder, service } = machine;
   mkdirSync(folder, { recursive: true });
   for (const name of ['train', 'test']) writeFileSync(join(folder, `${name}.jsonl`), `${rows.join('\n')}\n`);
   const job = {
@@ -46,7 +48,7 @@ export function createMachine(machine: Machine, { onUncertain }: { onUncertain: 
     task: 'classification',
     data: { train: './train.jsonl', test: './test.jsonl', columns: { text: 'text', label: 'label' } },
     onUncertain,
-    targets: { it: { provider: 'stand-in', model: 'model-x' } },
+    targets: { it: service.target },
   };
   writeFileSync(join(folder, 'job.json'), JSON.stringify(job));
   return machine;
@@ -56,7 +58,7 @@ let starts = 0;
 
 /** Starts one command of the program on a machine. */
 export function startProgram(machine: Machine, args: readonly string[], start: Start = {}): { child: ChildProcess; ended: Promise<Ended> } {
-  const { folder, product, url, leaseMs } = machine;
+  const { folder, product, service, world, leaseMs } = machine;
   const trace = join(folder, `trace-${++starts}`);
   writeFileSync(trace, '');
   const command = [...(start.under ?? []), process.execPath, '--import', product.hook, product.program, ...args];
@@ -67,9 +69,10 @@ export function startProgram(machine: Machine, args: readonly string[], start: S
       ...process.env,
       ORCHESTRATE_DIR: join(folder, 'state'),
       ORCHESTRATE_DEBUG: '1',
-      KILLS_URL: url,
+      ...service.toEnvironment(world),
       KILLS_SETTLE_MS: String(settleMs),
       KILLS_TIMEOUT_MS: String(timeoutMs),
+      ORCHESTRATE_REQUEST_SECONDS: String(timeoutMs / 1000),
       KILLS_LEASE_MS: String(leaseMs),
       KILLS_TRACE: trace,
       ...(start.at === undefined ? {} : { KILLS_AT: String(start.at) }),

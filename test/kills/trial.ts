@@ -1,15 +1,15 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { maxAttempts } from '../../src/run/settle.ts';
 import { checkState, type State } from './check-state.ts';
 import type { Plan } from './plans.ts';
 import type { Product } from './product.ts';
-import type { Account } from './stand-in.ts';
-import type { StandIn } from './start-stand-in.ts';
+import type { Account, Service } from './service.ts';
 import { createMachine, runProgram, submitArgs, type Ended, type Machine } from './start-program.ts';
 
 /** Where trials happen. */
 export interface Bench {
-  readonly standIn: StandIn;
+  readonly service: Service;
   readonly scratch: string;
   readonly product: Product;
 }
@@ -44,10 +44,16 @@ export async function inTrial(
   use: (machine: Machine, again: (name: string) => Machine) => Promise<Outcome>,
 ): Promise<Outcome> {
   const id = `trial-${++trials}`;
-  const url = await bench.standIn.begin(id, setting.plan);
+  const world = await bench.service.begin(id, setting.plan);
   const folder = join(bench.scratch, id);
   const create = (name: string): Machine => {
-    const machine = { folder: join(folder, name), product: bench.product, url, leaseMs: setting.leaseMs ?? leaseMs };
+    const machine = {
+      folder: join(folder, name),
+      product: bench.product,
+      service: bench.service,
+      world,
+      leaseMs: setting.leaseMs ?? leaseMs,
+    };
     return createMachine(machine, setting);
   };
   const outcome = await use(create('one'), create).catch((error: unknown) => toBroken(setting, error));
@@ -78,12 +84,14 @@ export async function judge(
   setting: Setting,
   { machine, ended, kills }: { machine: Machine; ended: Ended; kills: number },
 ): Promise<Outcome> {
-  const account = await bench.standIn.readAccount(machine.url);
+  const account = await bench.service.readAccount(machine.world);
   const state = checkState(machine.folder);
   const attention = isAttention(state);
   const faults = [...state.faults, ...toBillFaults(account)];
   const job = state.record?.job ?? null;
-  if (attention ? setting.onUncertain !== 'ask' || ended.status !== 75 : ended.status !== 0) {
+  // A kill and two lost requests are three attempts, after which a person is asked whatever the job says.
+  const mayAsk = setting.onUncertain === 'ask' || (state.record?.attempt ?? 0) >= maxAttempts;
+  if (attention ? !mayAsk || ended.status !== 75 : ended.status !== 0) {
     faults.push(`the last run ended with ${ended.status ?? ended.signal}: ${ended.output.slice(-600)}`);
   } else if (!attention && (state.record?.state !== 'succeeded' || account.bill[0]?.job !== job?.id)) {
     faults.push(`${state.record?.state} with the job ${job?.id}, and the bill says ${account.bill.map((line) => line.job).join(', ')}`);

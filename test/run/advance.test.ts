@@ -1,5 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest';
-import type { Attempt } from '../../src/contract/provider.ts';
+import type { Attempt } from '../../src/contract/context.ts';
+import type { ActualCost } from '../../src/contract/job.ts';
+import { adoptByKey } from '../../src/run/adopt-by-key.ts';
+import { readSpending } from '../../src/run/charges.ts';
 import { advance } from '../../src/run/advance.ts';
 import type { Driver } from '../../src/run/driver.ts';
 import { resolveRun } from '../../src/run/decide.ts';
@@ -35,6 +38,8 @@ function createWorld(service = createMemoryService()): World {
     key: run.key,
     attempt: run.record.attempt,
     workDir: '/',
+    setting: () => null,
+    credential: () => null,
     facts: run.record.plan.facts,
     readRows: () => {
       throw new Error('this service reads no rows');
@@ -191,6 +196,77 @@ test('a definite refusal ends the run with the service’s reason', async () => 
   expect(run.record).toMatchObject({ state: 'rejected', failure: { message: 'planned: refused' } });
 });
 
+test.each([null, new Failure('service-unreachable', 'no route')])(
+  'what was prepared is discarded once after a definite refusal; that it stays is said and hides no refusal (%s)',
+  async (trouble) => {
+    const world = createWorld();
+    const discarded: unknown[] = [];
+    const discard = async (prepared: unknown): Promise<void> => {
+      discarded.push(prepared);
+      if (trouble !== null) throw trouble;
+      await Promise.resolve();
+    };
+    const provider = { ...world.service.provider, discard };
+    world.service.failNext('refused');
+    const accepted = await acceptRun(world.store, toMemoryPlan(), at);
+    const run = await submit({ ...world, submitter: { ...world.submitter, provider: () => provider } }, accepted);
+    expect(discarded).toEqual([{ upload: 'upload-1' }]);
+    expect(run.record).toMatchObject({ state: 'rejected', failure: { message: 'planned: refused' } });
+    const message = 'what was sent in preparation is still at the service: no route';
+    expect(run.record.notes).toEqual(trouble === null ? [] : [{ type: 'warning', message }]);
+    expect(await findRun(world.store, run.key)).toEqual(run);
+  },
+);
+
+test('nothing is discarded where the answer is unknown, or the job was made', async () => {
+  for (const fault of ['unknown', 'no', null] as const) {
+    const world = createWorld();
+    if (fault !== null) world.service.failNext(fault, true);
+    const discard = async (): Promise<void> => await Promise.reject(new Error('must not be called'));
+    const provider = { ...world.service.provider, discard };
+    const run = await acceptRun(world.store, toMemoryPlan(), at);
+    const submitted = await submit({ ...world, submitter: { ...world.submitter, provider: () => provider } }, run);
+    expect(submitted.record).toMatchObject({ state: 'submitted', notes: [] });
+  }
+});
+
+test('what the job has come to cost is an event when it appears and when it changes', async () => {
+  const world = createWorld();
+  let run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
+  let cost: ActualCost | null = null;
+  const { provider } = world.service;
+  const observe: typeof provider.observe = async (...args) => ({ ...(await provider.observe(...args)), cost });
+  const waiter = { ...world.waiter, provider: () => ({ ...provider, observe }) };
+  for (const usd of [null, 1, 1, 1.5, null]) {
+    cost = usd === null ? null : { usd, source: 'tokens' };
+    world.waits.push(10);
+    run = await advance(waiter, run);
+  }
+  world.service.status = { phase: 'succeeded', raw: 'done' };
+  world.waits.push(10);
+  run = await advance(waiter, run);
+  expect(run.record).toMatchObject({ state: 'succeeded', cost: { usd: 1.5, source: 'tokens' } });
+  const events = await world.store.selectFrom('event').select('body').where('type', '=', 'cost-known').execute();
+  expect(events.map(({ body }) => (JSON.parse(body) as { cost: ActualCost }).cost.usd)).toEqual([1, 1.5]);
+  expect(await readSpending(world.store, 'job', null)).toEqual({ spentUsd: 1.5, reservedUsd: 0, unknown: 0 });
+});
+
+test('a job that is found after the state was lost is taken in above its budget, with a note', async () => {
+  const world = createWorld();
+  const plan = toMemoryPlan();
+  const quote = { currency: 'USD', low: 1, high: 3, source: 'list', asOf: null } as const;
+  const priced = { ...plan, quote, spec: { ...plan.spec, budget: { usd: 2, hours: null } } };
+  await expect(acceptRun(world.store, priced, at)).rejects.toMatchObject({ code: 'budget-exceeded' });
+  expect(await adoptByKey(world.waiter, [priced])).toEqual([]);
+  world.service.jobs.push({ provider: 'memory', id: 'theirs', place: '', attempt: 1, createdAt: at, url: null });
+  const [run] = await adoptByKey(world.waiter, [priced]);
+  expect(run!.record).toMatchObject({ state: 'submitted', job: { id: 'theirs' } });
+  expect(run!.record.notes).toEqual([
+    { type: 'warning', message: expect.stringMatching(/is paid for, although the budget has no room for it: .*up to \$3\.00$/) as string },
+  ]);
+  expect(await readSpending(world.store, 'job', null)).toMatchObject({ reservedUsd: 3 });
+});
+
 test('what was surely not sent may be sent again', async () => {
   const world = createWorld();
   world.service.failNext('no');
@@ -267,7 +343,33 @@ test('of several jobs of a key the oldest stays, the others are cancelled, and t
   const run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
   expect(run.record.job?.id).toBe('old');
   expect(world.service.calls).toContain('cancel young');
-  expect(run.record.notes).toContainEqual(expect.objectContaining({ message: expect.stringContaining('cancelled: young') as string }));
+  expect(run.record.notes).toContainEqual(
+    expect.objectContaining({ message: expect.stringMatching(/cancelled: young; what it has cost until then is not known/) as string }),
+  );
+});
+
+test('settings that the service says it used: what was sent is not told again, another value is', async () => {
+  const world = createWorld();
+  const plan = toMemoryPlan();
+  const sent = [
+    { type: 'sent', field: 'training.epochs', value: 3 },
+    { type: 'sent', field: 'training.learningRate', value: { multiplier: 2 } },
+    { type: 'converted', field: 'training.batchSize', from: 5, value: 4, why: 'a power of two' },
+  ] as const;
+  const used = [
+    { type: 'defaulted', field: 'training.epochs', value: 2 },
+    { type: 'defaulted', field: 'training.learningRate', value: { multiplier: 2 } },
+    { type: 'defaulted', field: 'training.batchSize', value: 4 },
+    { type: 'defaulted', field: 'training.seed', value: 7 },
+  ] as const;
+  const { provider } = world.service;
+  const observe: typeof provider.observe = async (...args) => ({ ...(await provider.observe(...args)), notes: used });
+  const run = await submit(world, await acceptRun(world.store, { ...plan, notes: sent }, at));
+  const seen = await advance({ ...world.waiter, provider: () => ({ ...provider, observe }) }, run);
+  expect(seen.record.notes.slice(sent.length)).toEqual([
+    { type: 'warning', message: 'training.epochs: 3 was sent, the service says that it used 2' },
+    used[3],
+  ]);
 });
 
 test('once after the submission a second job is looked for', async () => {

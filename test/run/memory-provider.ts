@@ -1,6 +1,9 @@
 import type { DataFacts } from '../../src/dataset/inspect.ts';
 import { toFailureData, Failure } from '../../src/failure.ts';
-import { defineProvider, SubmitFailure, type Attempt, type JobRef, type Provider, type Sent } from '../../src/contract/provider.ts';
+import type { Attempt } from '../../src/contract/context.ts';
+import type { JobRef } from '../../src/contract/job.ts';
+import { defineProvider, type Provider } from '../../src/contract/provider.ts';
+import { SubmitFailure, type Sent } from '../../src/contract/submit-failure.ts';
 import type { Status } from '../../src/contract/status.ts';
 import type { RunPlan } from '../../src/run/event.ts';
 
@@ -122,7 +125,8 @@ export function toMemoryPlan(name = 'a'): RunPlan {
       requirements: [],
       options: {},
       native: {},
-      evaluation: { measure: 'accuracy', margin: 0.02 },
+      evaluation: { measure: 'accuracy', margin: 0.02, generation: {}, concurrency: null },
+      budget: { usd: null, hours: null },
       onUncertain: null,
       tags: {},
     },

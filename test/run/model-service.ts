@@ -1,4 +1,7 @@
-import { defineProvider, SubmitFailure, type Attempt, type JobRef, type Observation, type Provider } from '../../src/contract/provider.ts';
+import type { Attempt } from '../../src/contract/context.ts';
+import type { JobRef, Observation } from '../../src/contract/job.ts';
+import { defineProvider, type Provider } from '../../src/contract/provider.ts';
+import { SubmitFailure } from '../../src/contract/submit-failure.ts';
 import { Failure } from '../../src/failure.ts';
 
 /** How a create goes wrong in the model; `late` commits so many ms after the answer was given up. */
@@ -129,7 +132,8 @@ export function createModelService(boundary: (name: string) => Promise<void>): M
       await read('look', () => {
         const { status } = jobs.find((job) => job.id === id)!;
         const empty = { progress: null, metrics: [], logs: [], artifacts: [], checkpoint: null, notes: [], failure: null };
-        return { ...empty, status: { phase: status, raw: status }, startedAt: null, finishedAt: null, cursor: null, nextInMs: 10 };
+        const cost = status === 'succeeded' ? { usd: 0.75, source: 'model' } : null;
+        return { ...empty, cost, status: { phase: status, raw: status }, startedAt: null, finishedAt: null, cursor: null, nextInMs: 10 };
       }),
     cancel: async ({ id }: JobRef) =>
       await read('cancel', () => {

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { Kysely, type KyselyPlugin } from 'kysely';
-import type { Attempt, Provider } from '../../src/contract/provider.ts';
+import type { Attempt } from '../../src/contract/context.ts';
+import type { Provider } from '../../src/contract/provider.ts';
 import { isFailure } from '../../src/failure.ts';
 import { advance } from '../../src/run/advance.ts';
 import { resolveRun } from '../../src/run/decide.ts';
@@ -9,6 +10,7 @@ import type { Driver } from '../../src/run/driver.ts';
 import type { RunEvent, RunPlan } from '../../src/run/event.ts';
 import { foldEvent, toFirstRecord, type RunRecord } from '../../src/run/fold.ts';
 import { acceptRun, appendEvents, findRun, type StoredRun } from '../../src/run/run-store.ts';
+import { toCharge } from '../../src/run/to-charge.ts';
 import { isEnded } from '../../src/run/transitions.ts';
 import { NodeSqliteDialect } from '../../src/store/node-sqlite-dialect.ts';
 import type { Store } from '../../src/store/open-store.ts';
@@ -59,6 +61,7 @@ type Row = Record<string, SQLInputValue>;
 interface Copy {
   readonly run: readonly Row[];
   readonly event: readonly Row[];
+  readonly charge: readonly Row[];
 }
 
 export interface ModelWorld {
@@ -72,7 +75,12 @@ export async function createModelWorld(onUncertain: 'ask' | 'retry', mutant: Mut
   const database = new DatabaseSync(':memory:');
   for (const statement of migrations.flat()) database.exec(statement);
   const service = createModelService(boundary);
-  const plan: RunPlan = { ...toMemoryPlan(), spec: { ...toMemoryPlan().spec, onUncertain } };
+  const { spec, ...rest } = toMemoryPlan();
+  const plan: RunPlan = {
+    ...rest,
+    spec: { ...spec, onUncertain, budget: { usd: 1, hours: null } },
+    quote: { currency: 'USD', low: 0.5, high: 1, source: 'model', asOf: null },
+  };
   let wallOffsetMs = Date.parse('2026-01-01T00:00:00.000Z');
   let active: Worker | null = null;
   let wasLost = false;
@@ -137,6 +145,8 @@ export async function createModelWorld(onUncertain: 'ask' | 'retry', mutant: Mut
       key,
       attempt,
       workDir: '/',
+      setting: () => null,
+      credential: () => null,
       facts,
       readRows: () => {
         throw new Error('this service reads no rows');
@@ -205,6 +215,11 @@ export async function createModelWorld(onUncertain: 'ask' | 'retry', mutant: Mut
       throw new Error('cancelled, and its job goes on');
     if (!wasLost && isPaidAfterCancel(events, service.jobs)) throw new Error('paid for after a cancel that came before the intent');
     if (record.state === 'succeeded' && job?.status !== 'succeeded') throw new Error('succeeded, and its job has not');
+    const [charge, ...others] = database.prepare('select state, micro_dollars from charge').all();
+    const { state, usd } = toCharge(record);
+    if (others.length > 0 || charge?.['state'] !== state || charge['micro_dollars'] !== (usd ?? 0) * 1e6)
+      throw new Error(`the charge ${JSON.stringify(charge)} is not that of the run's events: ${state} ${usd}`);
+    if (bill() > 0 && state === 'released' && !wasLost) throw new Error('paid for, and its charge is released');
     last = record;
   }
 
@@ -212,9 +227,9 @@ export async function createModelWorld(onUncertain: 'ask' | 'retry', mutant: Mut
   async function loseState(older: Copy | null): Promise<void> {
     if (workers.some(({ frozen }) => frozen !== null) || !service.isQuiet()) return;
     service.pass(settleMs);
-    for (const table of ['event', 'run']) database.exec(`delete from ${table}`);
+    for (const table of ['event', 'run', 'charge']) database.exec(`delete from ${table}`);
     if (older === null) await acceptRun(open(), plan, now().toISOString());
-    else for (const table of ['run', 'event'] as const) for (const row of older[table]) insert(table, row);
+    else for (const table of ['run', 'event', 'charge'] as const) for (const row of older[table]) insert(table, row);
     wasLost = true;
     last = null;
   }
@@ -268,7 +283,7 @@ export async function createModelWorld(onUncertain: 'ask' | 'retry', mutant: Mut
         await loseState(null);
         break;
       case 'copy-state':
-        copy = { run: toRows('run'), event: toRows('event') };
+        copy = { run: toRows('run'), event: toRows('event'), charge: toRows('charge') };
         break;
       case 'restore-state':
         if (copy !== null) await loseState(copy);

@@ -66,6 +66,10 @@ test.each([
   ['"training": {"epohcs": 1}, "task"', 'training.epohcs: unknown field, did you mean "epochs"?'],
   ['"training": {"adapter": {"type": "lora"}}, "task"', 'training.adapter.rank: expected number, found nothing'],
   ['"name": "again", "task"', 'name: the field stands twice'],
+  [
+    '"references": {"old": {"predictions": "hub:owner/rows"}}, "task"',
+    'references.old.predictions: expected the path of a file, found a data set of the Hub',
+  ],
 ])('%s is refused', async (replacement, expected) => {
   const { lines } = await readFailure(minimal.replace('"task"', replacement));
   expect(lines.map((line) => line.replace(/^job\.json:\d+:\d+ /, ''))).toContain(expected);

@@ -40,6 +40,31 @@ test('steps under a target take the place of the job’s epochs', () => {
   expect(resolveTarget(job({ targets }), 'local', '/').training).toEqual({ steps: 5, seed: 7, learningRate: 1e-3 });
 });
 
+test.each([
+  ['classification', 'accuracy'],
+  ['chat', 'exact_match'],
+  ['preference', 'none'],
+])('the default measure of the task %s is %s', (task, measure) => {
+  expect(resolveTarget(job({ task }), 'local', '/').evaluation.measure).toBe(measure);
+  expect(resolveTarget(job({ task, evaluation: { measure: 'own' } }), 'local', '/').evaluation.measure).toBe('own');
+});
+
+test('references stand in every target, their paths taken from the job file', () => {
+  const references = {
+    old: { predictions: './old.jsonl' },
+    own: { command: ['python', 'answer.py'] },
+    ft: { provider: 'openai', model: 'ft:gpt' },
+    folder: { provider: 'local', model: '../model' },
+  };
+  expect(resolveTarget(job({ references }), 'local', '/jobs').references).toEqual({
+    old: { predictions: '/jobs/old.jsonl' },
+    own: { command: ['python', 'answer.py'], folder: '/jobs' },
+    ft: { provider: 'openai', model: 'ft:gpt' },
+    folder: { provider: 'local', model: '/model' },
+  });
+  expect(resolveTarget(job(), 'local', '/jobs').references).toEqual({});
+});
+
 test('every target of the full example resolves', async () => {
   const { spec, folder } = await readJobFile('fixtures/example/job.jsonc');
   const resolved = Object.keys(spec.targets).map((target) => resolveTarget(spec, target, folder));

@@ -26,6 +26,7 @@ test('a golden key: no release may pay twice for an unchanged file', () => {
 
 test.each<[string, object]>([
   ['evaluation', { ...base, evaluation: { margin: 0.5 } }],
+  ['references', { ...base, references: { old: { predictions: './old.jsonl' }, own: { command: ['./answer'] } } }],
   ['budget', { ...base, budget: { usd: 5 } }],
   ['tags', { ...base, tags: { team: 'x' } }],
   ['strict', { ...base, strict: true }],

@@ -1,20 +1,41 @@
+import type { CleanOptions } from '../../run/clean-runs.ts';
 import type { Cli } from '../cli.ts';
+import { escapeLine } from '../escape.ts';
 import { parseDurationMs } from '../parse-flags.ts';
 import { formatTable } from '../views/format.ts';
 
-/** `orchestrate clean`: what could be deleted; deletes it with `--yes`. */
+/** `orchestrate clean`: what could be deleted, here or at a service; deletes it with `--yes`. */
 export async function clean(cli: Cli, args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
-  const { olderThan, yes } = flags as { olderThan?: string; yes?: boolean };
+  const { olderThan, yes, provider } = flags as { olderThan?: string; yes?: boolean; provider?: string };
   const olderThanMs = olderThan === undefined ? undefined : parseDurationMs('--older-than', olderThan);
-  await using orchestrator = await cli.open();
-  const removed = await orchestrator.clean({ address: args[0], olderThanMs, isRehearsal: yes !== true });
+  const options = { address: args[0], olderThanMs, isRehearsal: yes !== true };
+  const { header, removed, lines } = provider === undefined ? await cleanHere(cli, options) : await cleanThere(cli, provider, options);
   if (cli.json) cli.terminal.print(JSON.stringify({ removed, deleted: yes === true }));
-  else if (cli.quiet) for (const { id } of removed) cli.terminal.print(id);
+  else if (cli.quiet) for (const { id } of removed) cli.terminal.print(escapeLine(id));
   else if (removed.length === 0) cli.terminal.say('nothing to clean');
   else {
-    const rows = removed.map(({ id, bytes }) => [id, `${(bytes / 1e6).toFixed(1)} MB`]);
-    cli.terminal.print(formatTable([[yes === true ? 'DELETED' : 'WOULD DELETE', 'SIZE'], ...rows], [1]));
+    cli.terminal.print(formatTable([[yes === true ? 'DELETED' : 'WOULD DELETE', header], ...lines], [header === 'SIZE' ? 1 : -1]));
     if (yes !== true) cli.terminal.say('nothing was deleted; add --yes to delete');
   }
   return 0;
+}
+
+interface Cleaned {
+  /** Of the second column. */
+  readonly header: 'SIZE' | 'CHANGED';
+  readonly removed: readonly { readonly id: string }[];
+  readonly lines: readonly (readonly string[])[];
+}
+
+async function cleanHere(cli: Cli, options: CleanOptions): Promise<Cleaned> {
+  await using orchestrator = await cli.open();
+  const removed = await orchestrator.clean(options);
+  return { header: 'SIZE', removed, lines: removed.map(({ id, bytes }) => [id, `${(bytes / 1e6).toFixed(1)} MB`]) };
+}
+
+async function cleanThere(cli: Cli, provider: string, options: CleanOptions): Promise<Cleaned> {
+  await using orchestrator = await cli.open();
+  const removed = await orchestrator.cleanService(provider, options);
+  const lines = removed.map(({ id, url, updatedAt }) => [escapeLine(url ?? id), escapeLine(updatedAt?.slice(0, 10) ?? '')]);
+  return { header: 'CHANGED', removed, lines };
 }

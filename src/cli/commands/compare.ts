@@ -1,13 +1,14 @@
 import type { Cli } from '../cli.ts';
-import { toComparisonText } from '../views/comparison-view.ts';
+import { parseComparing, tellUnmet } from '../comparing.ts';
+import { nothingToCompare, toComparisonText } from '../views/comparison-view.ts';
 
 /** `orchestrate compare JOB`: for each held-out set the scores, the difference and the verdict. */
-export async function compare(cli: Cli, args: readonly string[]): Promise<number> {
+export async function compare(cli: Cli, args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
+  const { requirement, ...options } = parseComparing(flags);
   await using orchestrator = await cli.open();
-  const comparisons = await orchestrator.compare(args[0]!);
+  const comparisons = await orchestrator.compare(args[0]!, options);
   if (cli.json) for (const comparison of comparisons) cli.terminal.print(JSON.stringify(comparison));
-  else if (comparisons.length === 0)
-    cli.terminal.say('nothing to compare: the job has no held-out rows (data.test), or no provider of its runs answers rows');
+  else if (comparisons.length === 0) cli.terminal.say(nothingToCompare);
   else cli.terminal.print(comparisons.map(toComparisonText).join('\n\n'));
-  return 0;
+  return tellUnmet(cli, comparisons, requirement);
 }

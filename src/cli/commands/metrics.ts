@@ -11,14 +11,15 @@ export async function metrics(cli: Cli, args: readonly string[], flags: Readonly
   if (cli.json) for (const metric of found) cli.terminal.print(JSON.stringify(metric));
   else if (found.length === 0) cli.terminal.say('nothing has been measured yet');
   else {
-    const rows = found.map(({ step, epoch, split, name, value }) => [
+    const rows = found.map(({ step, epoch, split, name, value, coverage }) => [
       String(step ?? ''),
       epoch === null ? '' : epoch.toFixed(2),
       escapeLine(split),
       escapeLine(name),
       Number(value.toPrecision(6)).toString(),
+      coverage === 'unreported' ? '' : coverage === 'full' ? 'all rows' : 'a batch',
     ]);
-    cli.terminal.print(formatTable([['STEP', 'EPOCH', 'SPLIT', 'NAME', 'VALUE'], ...rows], [0, 1]));
+    cli.terminal.print(formatTable([['STEP', 'EPOCH', 'SPLIT', 'NAME', 'VALUE', 'OVER'], ...rows], [0, 1]));
   }
   return 0;
 }

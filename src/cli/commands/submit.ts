@@ -1,14 +1,19 @@
+import type { Quote } from '../../contract/provider.ts';
 import type { Comparison } from '../../evaluate/compare.ts';
 import type { Orchestrator } from '../../orchestrator.ts';
+import { isFailure } from '../../failure.ts';
+import { toEndNotes } from '../../run/end-of-service.ts';
 import type { RunView } from '../../run/run-view.ts';
-import { escapeLine } from '../escape.ts';
+import type { JobSpec } from '../../spec/job-spec.ts';
+import { escapeLine, escapeText } from '../escape.ts';
 import type { Cli } from '../cli.ts';
 import { toOutcome } from '../outcome.ts';
 import { parseTags } from '../parse-flags.ts';
 import { toComparisonText } from '../views/comparison-view.ts';
 import { formatCount, formatPlace, formatSeconds } from '../views/format.ts';
-import { toNextCommand, toRunPage } from '../views/run-view-text.ts';
+import { needsDeployment, toNextCommand, toRunPage } from '../views/run-view-text.ts';
 import { followRuns } from './wait.ts';
+import { toPriceText } from '../views/price-text.ts';
 import { programName } from '../program-name.ts';
 
 /** `orchestrate submit JOB`: submits; with `--wait` follows the runs, scores them where that is free, and prints the verdict. */
@@ -24,18 +29,28 @@ export async function submit(cli: Cli, args: readonly string[], flags: Readonly<
   const begun = performance.now();
   await using orchestrator = await cli.open({ mayCreateState: true });
   const job = await orchestrator.load(args[0]!, [...(set ?? []), ...toTagOverrides(tag ?? [])]);
-  const runs = await orchestrator.submit(job, { targets: target, again });
+  const runs = await orchestrator.submit(job, { targets: target, again, onChange: (run) => tellDoubt(cli, run) });
   if (cli.quiet) for (const run of runs) cli.terminal.print(run.id);
-  else for (const run of runs) cli.terminal.say(toSubmittedLine(run));
+  else {
+    for (const run of runs) cli.terminal.say(toSubmittedLine(run));
+    for (const note of toEndLines(runs, new Date())) cli.terminal.say(note);
+  }
   if (wait !== true) {
     if (cli.json) cli.terminal.print(JSON.stringify({ runs }));
     else if (!cli.quiet) for (const run of runs) cli.terminal.say(`next: ${toNextCommand(run)}`);
     return runs.some((run) => run.attention || run.status.phase === 'rejected') ? toOutcome(runs) : 0;
   }
   const ended = await followRuns(cli, orchestrator, { addresses: runs.map((run) => run.id), timeout });
-  const comparisons = ended.some((run) => run.ok) ? await compareEnded(cli, orchestrator, job.spec.name) : [];
-  if (cli.json) cli.terminal.print(JSON.stringify({ runs: ended, comparisons }));
-  else if (!cli.quiet) printResult(cli, { runs: ended, comparisons, seconds: (performance.now() - begun) / 1000 });
+  const estimate = ended.some((run) => run.ok) ? await orchestrator.estimate(job.spec.name) : free;
+  const comparisons = ended.some((run) => run.ok) ? await compareEnded(cli, orchestrator, { job: job.spec, estimate }) : [];
+  if (cli.json) cli.terminal.print(JSON.stringify({ runs: ended, comparisons, estimate }));
+  else if (!cli.quiet)
+    printResult(cli, {
+      runs: ended,
+      comparisons,
+      evaluation: toEvaluationLine(job.spec, estimate),
+      seconds: (performance.now() - begun) / 1000,
+    });
   return toOutcome(ended);
 }
 
@@ -50,20 +65,58 @@ function toSubmittedLine(run: RunView): string {
   return `${run.id}  ${verb}  ${run.provider}  ${escapeLine(run.model.base.split('/').at(-1)!)}  ${rows}`;
 }
 
-async function compareEnded(cli: Cli, orchestrator: Orchestrator, job: string): Promise<Comparison[]> {
+/** While a submission is settled nothing else is seen of it. */
+function tellDoubt({ terminal }: Cli, { id, status }: RunView): void {
+  if (status.phase === 'uncertain') terminal.say(`${id}  its submission had no answer: looking for its job, which may take minutes …`);
+}
+
+function toEndLines(runs: readonly RunView[], now: Date): string[] {
+  return runs.flatMap(({ id, endsOn }) => toEndNotes(endsOn, now).map(({ message }) => escapeLine(`${id}  ${message}`)));
+}
+
+/** Answers that cost, and commands of which nobody knows what they cost, are asked only when somebody says so. */
+async function compareEnded(
+  cli: Cli,
+  orchestrator: Orchestrator,
+  { job, estimate }: { job: JobSpec; estimate: Quote | null },
+): Promise<Comparison[]> {
   if (!cli.quiet) cli.terminal.say('scoring the held-out rows …');
-  return await orchestrator.compare(job);
+  if (estimate?.high !== 0 || hasCommands(job)) return await orchestrator.compare(job.name);
+  try {
+    return await orchestrator.evaluate(job.name);
+  } catch (error) {
+    if (!isFailure(error) || error.code === 'interrupted') throw error;
+    cli.terminal.say(escapeText(error.message)); // the training went well: its result is not to be lost
+    return await orchestrator.compare(job.name);
+  }
+}
+
+function hasCommands({ references = {} }: JobSpec): boolean {
+  return Object.values(references).some((reference) => 'command' in reference);
+}
+
+const free: Quote = { currency: 'USD', low: 0, high: 0, source: '', asOf: null };
+
+/** How the models are scored whose answers cost; null where there are none. */
+function toEvaluationLine(job: JobSpec, estimate: Quote | null): string | null {
+  const command = `${programName} evaluate ${job.name}`;
+  if (estimate === null) return `score it ${command} --max-usd DOLLARS, once ORCHESTRATE_PRICES says what an answer costs`;
+  if (estimate.high === 0) return hasCommands(job) ? `score it ${command} (runs the commands of the job's references)` : null;
+  const limit = Math.max(0.01, Math.ceil(estimate.high * 100) / 100);
+  return `score it ${command} --max-usd ${limit} (${toPriceText(estimate)})`;
 }
 
 interface Result {
   readonly runs: readonly RunView[];
   readonly comparisons: readonly Comparison[];
+  readonly evaluation: string | null;
   readonly seconds: number;
 }
 
-function printResult({ terminal }: Cli, { runs, comparisons, seconds }: Result): void {
+function printResult({ terminal }: Cli, { runs, comparisons, evaluation, seconds }: Result): void {
   for (const comparison of comparisons) terminal.print(`\n${toComparisonText(comparison)}`);
   terminal.print('');
+  const isOnly = runs.length === 1;
   for (const run of runs) {
     if (!run.ok) {
       terminal.print(toRunPage(run, new Date()));
@@ -72,8 +125,10 @@ function printResult({ terminal }: Cli, { runs, comparisons, seconds }: Result):
     const { started, finished } = run.times;
     const training =
       started === null || finished === null ? '' : `, training ${formatSeconds((Date.parse(finished) - Date.parse(started)) / 1000)}`;
-    terminal.print(`time     ${formatSeconds(seconds)}${training}`);
+    terminal.print(`time     ${isOnly ? '' : `${run.id}: `}${formatSeconds(seconds)}${training}`);
     for (const { uri } of run.outputs) terminal.print(`model    ${escapeLine(formatPlace(uri))}`);
-    terminal.print(`try it   ${programName} predict ${run.id} "a text of your own"`);
+    if (needsDeployment(run)) terminal.print(`deploy   ${toNextCommand(run)} (costs by the hour; until then it answers nobody)`);
+    else terminal.print(`try it   ${programName} predict ${run.id} "a text of your own"`);
   }
+  if (evaluation !== null) terminal.print(escapeLine(evaluation));
 }

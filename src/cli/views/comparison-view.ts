@@ -2,38 +2,71 @@ import type { ComparedCandidate, Comparison } from '../../evaluate/compare.ts';
 import { escapeLine } from '../escape.ts';
 import { formatCount, formatTable } from './format.ts';
 
+/** Why there may be no comparison at all. */
+export const nothingToCompare =
+  'nothing to compare: the job has no held-out rows (data.test), its task is not scored (only classification and chat are), ' +
+  'or no provider of its runs answers rows';
+
+/** Columns of each measure, by the names of the candidates' numbers. */
+const measureColumns: Readonly<Record<Comparison['measure'], readonly (readonly [keyof ComparedCandidate['measures'], string])[]>> = {
+  accuracy: [
+    ['accuracy', 'accuracy'],
+    ['macro_f1', 'macro-F1'],
+  ],
+  exact_match: [['exact_match', 'exact match']],
+};
+
 /** A comparison as a table, with a sentence for each candidate that was held against the reference. */
 export function toComparisonText(comparison: Comparison): string {
-  const { job, set, rows, candidates, reference, notes } = comparison;
+  const { job, set, rows, measure, candidates, reference, notes } = comparison;
   const title = `${escapeLine(job)}: ${formatCount(rows)} held-out rows${set === 'test' ? '' : ` (${escapeLine(set)})`}`;
-  const header = ['model', 'accuracy', 'macro-F1', 'difference', '95 % interval', 'p', 'verdict'];
+  const columns = measureColumns[measure];
+  // Models on this machine alone: nobody waits for a service, and nothing is paid.
+  const hasLatency = candidates.some(({ latency }) => latency !== null);
+  const hasCost = candidates.some(({ cost }) => cost !== null && cost > 0);
+  const header = [
+    'model',
+    ...columns.map(([, name]) => name),
+    'difference',
+    '95 % interval',
+    'p',
+    'verdict',
+    ...(hasLatency ? ['latency'] : []),
+    ...(hasCost ? ['cost'] : []),
+  ];
   const lines = candidates.map((candidate) => [
     escapeLine(toName(candidate)) + (candidate.name === reference ? ' *' : ''),
-    candidate.measures.accuracy.toFixed(3),
-    candidate.measures.macro_f1.toFixed(3),
+    ...columns.map(([name]) => toScore(candidate.measures[name])),
     candidate.difference === null ? '' : toSigned(candidate.difference),
     candidate.interval === null ? '' : `${toSigned(candidate.interval[0])} to ${toSigned(candidate.interval[1])}`,
     candidate.pValue === null ? '' : toPValue(candidate.pValue),
     candidate.verdict ?? '',
+    ...(hasLatency ? [candidate.latency === null ? '' : `${formatCount(Math.round(candidate.latency))} ms`] : []),
+    ...(hasCost ? [candidate.cost === null ? '' : toCost(candidate.cost)] : []),
   ]);
-  const verdicts = candidates.filter(({ verdict }) => verdict !== null).map((candidate) => toSentence(candidate, comparison));
+  const verdicts = candidates.flatMap((candidate) => toSentence(candidate, comparison) ?? []);
   return [
     title,
     '',
-    formatTable([header, ...lines], [1, 2, 3]),
-    '',
-    '* the reference: the best without training',
+    ...(candidates.length === 0 ? [] : [formatTable([header, ...lines], columns.map((_, i) => i + 1).concat(columns.length + 1)), '']),
+    ...toReferenceLine(comparison),
     ...verdicts,
+    ...candidates.flatMap((candidate) => toUnparseableNote(candidate, measure) ?? []),
     ...toNoteLines(notes),
   ].join('\n');
 }
 
 /** The scores of every candidate in full: by label, and which label was taken for which. */
-export function toScoresText({ job, set, rows, candidates, labels, notes }: Comparison): string {
+export function toScoresText(comparison: Comparison): string {
+  const { job, set, rows, measure, candidates, labels, notes } = comparison;
   const names = labels.map(escapeLine);
   const blocks = candidates.map((candidate) => {
-    const { accuracy, macro_f1 } = candidate.measures;
-    const unparseable = candidate.unparseable === 0 ? '' : `, ${candidate.unparseable} answers were no label`;
+    const scores = measureColumns[measure].map(([name, title]) => `${title} ${toScore(candidate.measures[name])}`).join(', ');
+    const noLabel = candidate.kind === 'reference' ? 'rows got no label' : 'answers were no label';
+    const wrong = measure === 'accuracy' ? noLabel : 'rows got no answer';
+    const unparseable = candidate.unparseable === 0 ? '' : `, ${candidate.unparseable} ${wrong}`;
+    const title = `${escapeLine(toName(candidate))}: ${scores}${unparseable}`;
+    if (candidate.perClass.length === 0) return title;
     const header = ['label', 'precision', 'recall', 'F1', 'rows', ...names.map((name) => `as ${name}`)];
     const lines = candidate.perClass.map(({ label, precision, recall, f1, support }, i) => [
       escapeLine(label),
@@ -42,9 +75,41 @@ export function toScoresText({ job, set, rows, candidates, labels, notes }: Comp
       ...candidate.confusion[i]!.map(formatCount),
     ]);
     const right = header.map((_, column) => column).slice(1);
-    return `${escapeLine(toName(candidate))}: accuracy ${accuracy.toFixed(3)}, macro-F1 ${macro_f1.toFixed(3)}${unparseable}\n${formatTable([header, ...lines], right)}`;
+    return `${title}\n${formatTable([header, ...lines], right)}`;
   });
-  return [`${escapeLine(job)}: ${formatCount(rows)} held-out rows (${escapeLine(set)})`, ...blocks, ...toNoteLines(notes)].join('\n\n');
+  const verdicts = candidates.flatMap((candidate) => toSentence(candidate, comparison) ?? []);
+  const title = `${escapeLine(job)}: ${formatCount(rows)} held-out rows (${escapeLine(set)})`;
+  return [title, ...blocks, ...verdicts, ...toNoteLines(notes)].join('\n\n');
+}
+
+/** What kind of model the star stands at. */
+function toReferenceLine({ candidates, reference, measure }: Comparison): string[] {
+  const chosen = candidates.find(({ name }) => name === reference);
+  if (chosen === undefined) return [];
+  if (chosen.kind === 'reference') return ['* the reference'];
+  if (chosen.kind === 'tuned') return ['* the reference: a tuned model'];
+  const untrained = candidates.filter(({ kind }) => kind === 'majority' || kind === 'untrained');
+  const isBest = untrained.every(({ measures }) => measures[measure]! <= chosen.measures[measure]!);
+  return [isBest ? '* the reference: the best without training' : '* the reference: not trained'];
+}
+
+function toScore(value: number | undefined): string {
+  return value === undefined ? '' : value.toFixed(3);
+}
+
+/** Two digits that count, so that small amounts can be told apart; cents from a dollar on. */
+function toCost(usd: number): string {
+  if (usd === 0 || usd >= 1) return `$${usd.toFixed(2)}`;
+  return `$${usd.toFixed(Math.max(2, 1 - Math.floor(Math.log10(usd))))}`;
+}
+
+function toUnparseableNote({ name, kind, unparseable }: ComparedCandidate, measure: Comparison['measure']): string | null {
+  if (unparseable === 0) return null;
+  const count = formatCount(unparseable);
+  if (measure === 'exact_match') return `note: ${count} rows got no answer from ${escapeLine(name)} and count as wrong`;
+  return kind === 'reference' // which may have no answer at all
+    ? `note: ${count} rows got no label from ${escapeLine(name)} and count as wrong`
+    : `note: ${count} answers of ${escapeLine(name)} were no label and count as wrong`;
 }
 
 function toNoteLines(notes: readonly string[]): string[] {
@@ -52,7 +117,7 @@ function toNoteLines(notes: readonly string[]): string[] {
 }
 
 function toName({ kind, name }: ComparedCandidate): string {
-  return kind === 'tuned' ? `${name} (tuned)` : name;
+  return kind === 'tuned' ? `${name} (tuned)` : kind === 'reference' && !name.endsWith(' (reference)') ? `${name} (reference)` : name;
 }
 
 function toSigned(value: number): string {
@@ -63,18 +128,21 @@ function toPValue(value: number): string {
   return value < 0.0001 ? '< 0.0001' : value.toFixed(4);
 }
 
-function toSentence({ name, verdict }: ComparedCandidate, { reference, margin }: Comparison): string {
+function toSentence({ name, verdict }: ComparedCandidate, { reference, margin, candidates }: Comparison): string | null {
+  if (verdict === null || reference === null) return null;
   const subject = `verdict: ${escapeLine(name)} `;
-  const best = escapeLine(reference);
+  const kind = candidates.find(({ name: one }) => one === reference)?.kind;
+  // "the base of gpt", but "old" and "laptop": names that people gave.
+  const best = `${kind === 'majority' || kind === 'untrained' ? 'the ' : ''}${escapeLine(reference)}`;
   switch (verdict) {
     case 'better':
     case 'worse':
-      return `${subject}is ${verdict} than the ${best}`;
+      return `${subject}is ${verdict} than ${best}`;
     case 'not worse':
-      return `${subject}is not worse than the ${best} by more than ${margin}`;
+      return `${subject}is not worse than ${best} by more than ${margin}`;
     case 'equivalent':
-      return `${subject}and the ${best} are equivalent within ${margin}`;
-    default:
-      return `${subject}cannot be told from the ${best} with these rows`;
+      return `${subject}and ${best} are equivalent within ${margin}`;
+    case 'cannot tell':
+      return `${subject}cannot be told from ${best} with these rows`;
   }
 }

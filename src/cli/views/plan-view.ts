@@ -1,34 +1,73 @@
+import type { RequestPreview } from '../../contract/provider.ts';
+import { toEndNotes } from '../../run/end-of-service.ts';
 import type { RunPlan } from '../../run/event.ts';
+import { formatUsd } from '../../run/money.ts';
+import type { BudgetView } from '../../run/read-budget.ts';
 import { escapeLine } from '../escape.ts';
 import { formatCount } from './format.ts';
+import { toPriceText } from './price-text.ts';
 import { toNoteText } from './run-view-text.ts';
 
 const signs = { sent: ' ', defaulted: ' ', converted: '~', unsupported: '!', warning: '!' } as const;
 
+/** A plan with the requests that a submission will send, where its provider tells them. */
+export interface PlanView {
+  readonly plan: RunPlan;
+  readonly requests: readonly RequestPreview[] | null;
+}
+
 /** What a target will be asked, field by field. */
-export function toPlanText({ spec, facts, model, key, notes, quote }: RunPlan): string {
+export function toPlanText({ plan: { spec, facts, model, key, notes, quote, end = null }, requests }: PlanView, now: Date): string {
+  const labels = Object.entries(facts.train.labels).map(([label, rows]) => `${label} ${formatCount(rows)}`);
   const tests = Object.values(facts.test).reduce((sum, { rows }) => sum + rows, 0);
-  const price =
-    quote === null ? 'unknown' : quote.high === 0 ? `nothing (${quote.source})` : `$${quote.low} to $${quote.high} (${quote.source})`;
   return [
     escapeLine(`${spec.job}/${spec.target}`),
     `  provider  ${escapeLine(spec.provider)}`,
     `  model     ${escapeLine(model.base)}`,
     `  data      ${formatCount(facts.train.rows)} training, ${formatCount(facts.validation?.rows ?? 0)} validation, ${formatCount(tests)} held-out rows`,
-    `  labels    ${escapeLine(
-      Object.entries(facts.train.labels)
-        .map(([label, rows]) => `${label} ${formatCount(rows)}`)
-        .join(', '),
-    )}`,
-    `  cost      ${escapeLine(price)}`,
+    ...(labels.length === 0 ? [] : [`  labels    ${escapeLine(labels.join(', '))}`]),
+    ...(quote?.trainingTokens === undefined ? [] : [`  tokens    ${formatCount(quote.trainingTokens)} in one pass over the training rows`]),
+    `  cost      ${escapeLine(quote === null ? 'price unknown' : toPriceText(quote))}`,
     `  key       ${escapeLine(key)}`,
-    ...notes.map((note) => `  ${signs[note.type]} ${escapeLine(toNoteText(note))}`),
+    ...[...notes, ...toEndNotes(end, now)].map((note) => `  ${signs[note.type]} ${escapeLine(toNoteText(note))}`),
+    ...(requests ?? []).map(toRequestText),
   ].join('\n');
 }
 
+function toRequestText({ what, body }: RequestPreview): string {
+  const lines = JSON.stringify(body, null, 2).split('\n').map(escapeLine);
+  return `  > ${escapeLine(what)} ${lines.join('\n    ')}`;
+}
+
+/** What the job may spend, has spent and would spend; null where there is neither a limit nor anything spent. */
+export function toBudgetText(budget: BudgetView): string | null {
+  const { budgetUsd, leftUsd, neededUsd, spentUsd, reservedUsd, unknown } = budget;
+  if (budgetUsd === null && spentUsd === 0 && reservedUsd === 0 && unknown === 0) return null;
+  const used = `${formatUsd(spentUsd)} spent, ${formatUsd(reservedUsd)} reserved`;
+  const unpriced = unknown === 0 ? [] : [`${formatCount(unknown)} more of which nobody knows the cost`];
+  const limit = budgetUsd === null ? 'no limit' : formatUsd(budgetUsd);
+  const left = leftUsd === null ? [] : [leftUsd < 0 ? `exceeded by ${formatUsd(-leftUsd)}` : `${formatUsd(leftUsd)} left`];
+  const needed = neededUsd === null ? 'nobody knows what these targets need' : `these targets need up to ${formatUsd(neededUsd)}`;
+  return `budget      ${limit}: ${[used, ...unpriced, ...left].join(', ')}; ${needed}`;
+}
+
 /** The same for scripts. */
-export function toPlanJson(plan: RunPlan): unknown {
-  const { spec, key, request, notes, quote, model, facts, generation } = plan;
+export function toPlanJson({ plan, requests }: PlanView): unknown {
+  const { spec, key, request, notes, quote, end, model, facts, generation } = plan;
   const { job, target, provider } = spec;
-  return { schema: 'orchestrate.plan/1', job, target, provider, key, generation, model, request, notes, cost: quote, data: facts };
+  return {
+    schema: 'orchestrate.plan/1',
+    job,
+    target,
+    provider,
+    key,
+    generation,
+    model,
+    request,
+    requests,
+    notes,
+    cost: quote,
+    endsOn: end ?? null,
+    data: facts,
+  };
 }

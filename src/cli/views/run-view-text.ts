@@ -1,7 +1,11 @@
 import { isDifference, type Note } from '../../contract/note.ts';
+import { formatUsd } from '../../run/money.ts';
+import { toEndNotes } from '../../run/end-of-service.ts';
 import type { RunView } from '../../run/run-view.ts';
 import { escapeLine, escapeText } from '../escape.ts';
 import { formatAge, formatCount, formatPlace, formatSeconds, formatTable } from './format.ts';
+import { toDeploymentText } from './deployment-text.ts';
+import { toPriceText } from './price-text.ts';
 import { programName } from '../program-name.ts';
 
 /** One line a run. */
@@ -9,7 +13,7 @@ export function toRunTable(runs: readonly RunView[], now: Date): string {
   const header = ['RUN', 'STATUS', 'STEP', 'PROVIDER', 'MODEL', 'AGE'];
   const rows = runs.map((run) => [
     escapeLine(run.id),
-    run.status.phase,
+    run.deployment === null ? run.status.phase : `${run.status.phase}, ${run.deployment.overdue ? 'OVERDUE' : 'deployed'}`,
     run.progress.step === null ? '' : `${run.progress.step}/${run.progress.steps ?? '?'}`,
     escapeLine(run.provider),
     escapeLine(run.model.base.split('/').at(-1)!),
@@ -36,6 +40,8 @@ export function toRunPage(run: RunView, now: Date): string {
     ],
     ['progress', progress.step === null ? null : `step ${formatCount(progress.step)} of ${formatCount(progress.steps ?? 0)}`],
     ['training', took],
+    ['cost', toCostText(run)],
+    ['deployed', toDeploymentText(run, now)],
     ['tags', toTagText(run.tags)],
     ['key', run.key],
     ...run.outputs.map((output): [string, string] => ['output', formatPlace(output.uri)]),
@@ -45,8 +51,19 @@ export function toRunPage(run: RunView, now: Date): string {
     run.failure === null
       ? []
       : ['', `  failed: ${escapeText(run.failure.message)}`, ...(run.failure.hint === null ? [] : [`  ${escapeText(run.failure.hint)}`])];
-  const notes = run.notes.filter(isDifference).map((note) => `  note: ${escapeLine(toNoteText(note))}`);
+  const notes = [...run.notes.filter(isDifference), ...toEndNotes(run.endsOn, now)].map(
+    (note) => `  note: ${escapeLine(toNoteText(note))}`,
+  );
   return [escapeLine(run.id), ...lines, ...notes, ...failure, '', `  next: ${escapeLine(toNextCommand(run))}`].join('\n');
+}
+
+/** The actual cost beside the planned one; what costs nothing is not spoken of. */
+function toCostText({ cost, terminal }: RunView): string | null {
+  const { low, high, actual, source, asOf, actualSource } = cost;
+  if (high === 0 && actual === 0) return null;
+  const planned = low === null || high === null || source === null ? 'price unknown' : toPriceText({ low, high, source, asOf });
+  if (actual === null) return terminal ? `not known: ${planned}` : planned;
+  return `${formatUsd(actual)} (${actualSource ?? 'source unknown'}), planned: ${planned}`;
 }
 
 function toTagText(tags: RunView['tags']): string | null {
@@ -58,8 +75,15 @@ function toTestRows({ data }: RunView): string {
   return formatCount(Object.values(data.test).reduce((sum, { rows }) => sum + rows, 0));
 }
 
+/** Whether its model answers nobody yet. */
+export function needsDeployment({ outputs, deployment }: RunView): boolean {
+  return deployment === null && outputs.some(({ kind, callAs }) => kind === 'endpoint' && callAs === null);
+}
+
 /** The command that a person most likely wants after seeing this run. */
 export function toNextCommand(run: RunView): string {
+  if (run.deployment?.overdue === true) return `${programName} undeploy ${run.id}`;
+  if (needsDeployment(run)) return `${programName} deploy ${run.id} --hours 1`;
   if (run.ok) return `${programName} compare ${run.job}`;
   if (run.status.phase === 'accepted' || run.status.phase === 'preparing')
     return `submit the job file again: the submission was not finished`;

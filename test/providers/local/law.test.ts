@@ -45,6 +45,8 @@ async function createWorld(): Promise<LocalWorld> {
         signal,
         now: () => new Date(),
         wait: async (ms) => await sleep(Math.min(ms, 20), undefined, { signal }), // a start is seen at once, not after settleMs
+        setting: () => null,
+        credential: () => null,
         key,
         attempt,
         workDir,

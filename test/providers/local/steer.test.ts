@@ -5,7 +5,8 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { local } from '../../../providers/local/index.ts';
-import type { Attempt, JobRef, Observation } from '../../../src/contract/provider.ts';
+import type { Attempt } from '../../../src/contract/context.ts';
+import type { JobRef, Observation } from '../../../src/contract/job.ts';
 import { isFailure } from '../../../src/failure.ts';
 import { readModelFolder } from '../../../src/model-files/model-folder.ts';
 import { takeRunLock } from '../../../src/run-lock.ts';
@@ -30,6 +31,8 @@ async function startJob(steps: number): Promise<Job> {
     signal: new AbortController().signal,
     now: () => new Date(),
     wait: async (ms) => await sleep(Math.min(ms, 20)),
+    setting: () => null,
+    credential: () => null,
     key: plan.key,
     attempt: 1,
     workDir,

@@ -2,7 +2,9 @@ import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { local } from '../../../providers/local/index.ts';
-import { SubmitFailure, type Attempt, type Observation } from '../../../src/contract/provider.ts';
+import type { Attempt } from '../../../src/contract/context.ts';
+import type { Observation } from '../../../src/contract/job.ts';
+import { SubmitFailure } from '../../../src/contract/submit-failure.ts';
 import { isFailure } from '../../../src/failure.ts';
 import { readModelFolder } from '../../../src/model-files/model-folder.ts';
 import { takeRunLock } from '../../../src/run-lock.ts';
@@ -28,6 +30,8 @@ function prepareAttempt(attempt = 1, workDir = createScratchFolder()): Prepared 
     wait: async (ms) => {
       await new Promise((resolve) => void setTimeout(resolve, ms));
     },
+    setting: () => null,
+    credential: () => null,
     key: plan.key,
     attempt,
     workDir,

@@ -1,0 +1,50 @@
+import type { JobRef } from '../../src/contract/job.ts';
+import { defineProvider, type Provider } from '../../src/contract/provider.ts';
+import { baseModel } from './base-model.ts';
+import { check } from './check.ts';
+import { listMade, removeMade } from './clean.ts';
+import type { HubCursor } from './cursor.ts';
+import { download } from './download.ts';
+import { observe } from './observe.ts';
+import { prepare } from './prepare.ts';
+import { preview } from './preview.ts';
+import { quote } from './quote.ts';
+import { logLimits, type LogLimits } from './read-log.ts';
+import type { HubRequest, Prepared, Wire } from './request.ts';
+import { cancel } from './steer.ts';
+import { bind, create, discard, fence, find } from './submit.ts';
+import { toModel } from './to-model.ts';
+import { translate } from './translate.ts';
+import { words } from './words.ts';
+
+/** The provider with other patience for the logs of running jobs. */
+export function createHuggingFace(limits: LogLimits = logLimits): Provider {
+  return defineProvider<HubRequest, Prepared, Wire, HubCursor>({
+    id: 'huggingface',
+    words,
+    settleMs: 60_000,
+    onUncertain: 'ask',
+    // A look is about four requests, and a free account has 1000 in five minutes.
+    rate: { perSecond: 0.7, burst: 30 },
+    translate,
+    preview,
+    prepare,
+    bind,
+    create,
+    find,
+    fence,
+    discard,
+    observe: async (job, cursor, c) => await observe({ job, cursor, limits }, c),
+    cancel: async (job: JobRef, c) => await cancel(job, c),
+    quote,
+    baseModel,
+    check,
+    toModel,
+    download,
+    listMade,
+    removeMade,
+  });
+}
+
+/** AutoTrain, TRL and transformers on Hugging Face Jobs. */
+export const huggingface = createHuggingFace();

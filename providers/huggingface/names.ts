@@ -1,0 +1,21 @@
+import type { RunKey } from '../../src/spec/run-key.ts';
+
+/** How what is made at the Hub is called. Its end tells that it is ours, and of which rows or run it is. */
+export const datasetName = /^orchestrate-data-[0-9a-f]{24}$/;
+export const modelName = /-[a-z2-7]{20}(?:-\d+)?$/;
+
+/** Whether a repository of this name, without its owner, is the model of an attempt of this run. */
+export function isModelOf(name: string, key: string): boolean {
+  return modelName.test(name) && name.replace(/-\d+$/, '').endsWith(`-${key.slice(0, 20)}`);
+}
+
+/** By the content: the same rows are one repository, whichever run needs them. */
+export function toDatasetName(hash: string): string {
+  return `orchestrate-data-${hash.slice(0, 24)}`;
+}
+
+/** One for each attempt: its claim must not stop the next one. */
+export function toModelName(name: string, key: RunKey, attempt: number): string {
+  const own = name.replaceAll(/-{2,}/g, '-').replaceAll(/^-|-$/g, '').slice(0, 60) || 'model';
+  return `${own}-${key.slice(0, 20)}${attempt === 1 ? '' : `-${attempt}`}`;
+}

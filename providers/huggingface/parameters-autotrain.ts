@@ -1,0 +1,180 @@
+import {
+  sent,
+  takeBatchSize,
+  takeLearningRate,
+  takeMaxLength,
+  takeMethod,
+  toBatchSize,
+  unsupported,
+  type EngineContext,
+  type EngineSettings,
+  type Taker,
+} from './engine-settings.ts';
+import names from './names-autotrain.json' with { type: 'json' };
+import type { Parameters } from './request.ts';
+
+const batch = { perDevice: 'batch_size', accumulation: 'gradient_accumulation' } as const;
+const noSteps = 'AutoTrain counts epochs, not steps';
+
+/** Settings that classifiers and language models share, as AutoTrain's classes have them. */
+function toShared({ machine }: EngineContext): Parameters {
+  return {
+    gradient_accumulation: 1,
+    warmup_ratio: 0.1,
+    optimizer: 'adamw_torch',
+    scheduler: 'linear',
+    weight_decay: 0,
+    max_grad_norm: 1,
+    seed: 42,
+    logging_steps: -1,
+    auto_find_batch_size: false,
+    mixed_precision: machine.isCpu ? null : machine.hasBf16 ? 'bf16' : 'fp16',
+    save_total_limit: 1,
+    eval_strategy: 'epoch',
+    push_to_hub: false,
+  };
+}
+
+const takeEpochs: Taker<'epochs'> = (value) =>
+  Number.isInteger(value) ? sent({ epochs: value }) : unsupported('AutoTrain takes whole epochs only');
+
+const takeSchedule: Taker<'schedule'> = (value) =>
+  value === 'constant' ? unsupported('its "constant" has no warm-up, which "constant" here begins with') : sent({ scheduler: value });
+
+const shared = {
+  method: takeMethod,
+  epochs: takeEpochs,
+  steps: () => unsupported(noSteps),
+  batchSize: takeBatchSize(batch, 32),
+  learningRate: takeLearningRate('lr'),
+  schedule: takeSchedule,
+  warmupRatio: (value) => sent({ warmup_ratio: value }),
+  weightDecay: (value) => sent({ weight_decay: value }),
+  maxGradNorm: (value) => sent({ max_grad_norm: value }),
+  seed: (value) => sent({ seed: value }),
+} as const satisfies Partial<EngineSettings['take']>;
+
+const sharedDefaults = {
+  method: (_parameters, { task }) => (task === 'dpo' ? 'dpo' : 'sft'),
+  epochs: ({ epochs }) => epochs,
+  steps: () => null,
+  batchSize: (parameters, { machine }) => toBatchSize(parameters, batch, machine.devices),
+  learningRate: ({ lr }) => lr,
+  schedule: ({ scheduler }) => scheduler,
+  warmupRatio: ({ warmup_ratio: ratio }) => ratio,
+  weightDecay: ({ weight_decay: decay }) => decay,
+  maxGradNorm: ({ max_grad_norm: norm }) => norm,
+  beta: ({ dpo_beta: beta }, { task }) => (task === 'dpo' ? beta : null),
+  adapter: () => ({ type: 'full' }),
+  seed: ({ seed }) => seed,
+} as const satisfies Partial<EngineSettings['defaulted']>;
+
+/** What the program in the container decides, or the job has words for. */
+const owned = `data_path model project_name train_split valid_split token push_to_hub username log text_column lr epochs batch_size
+    gradient_accumulation warmup_ratio scheduler weight_decay max_grad_norm seed`.split(/\s+/);
+
+/** `text-classification` (TextClassificationParams). */
+export const autotrainLabels: EngineSettings = {
+  toDefaults: (context) => ({
+    ...toShared(context),
+    lr: 5e-5,
+    epochs: 3,
+    batch_size: 8,
+    max_seq_length: 128,
+    // No training ends before its last epoch.
+    early_stopping_patience: Math.max(5, context.epochs ?? 0),
+    early_stopping_threshold: 0.01,
+  }),
+  has: (name) => names.labels.includes(name),
+  owned: new Set([...owned, 'target_column', 'max_seq_length']),
+  take: {
+    ...shared,
+    beta: () => unsupported('"beta" belongs to the method "dpo"'),
+    adapter: (value) => (value.type === 'full' ? sent() : unsupported('AutoTrain trains all parameters of a classifier')),
+    loss: (value) => (value === 'answer' ? sent() : unsupported('a classifier learns labels, not texts')),
+    select: (value) =>
+      value === 'best' ? sent() : unsupported('AutoTrain keeps the weights of the epoch with the lowest validation loss'),
+    maxLength: takeMaxLength('max_seq_length'),
+  },
+  defaulted: {
+    ...sharedDefaults,
+    loss: () => 'answer',
+    select: () => 'best',
+    maxLength: ({ max_seq_length: length }) => length,
+  },
+};
+
+/** `llm-sft` and `llm-dpo` (LLMTrainingParams). */
+export const autotrainChats: EngineSettings = {
+  toDefaults: (context) => ({
+    ...toShared(context),
+    lr: 3e-5,
+    epochs: 1,
+    batch_size: 2,
+    gradient_accumulation: 4,
+    block_size: 1024,
+    model_max_length: 2048,
+    padding: 'right',
+    add_eos_token: true,
+    use_flash_attention_2: false,
+    disable_gradient_checkpointing: false,
+    unsloth: false,
+    distributed_backend: null,
+    chat_template: 'tokenizer',
+    // The class would quantize to four bits, which needs a GPU and trains another model than was asked for.
+    quantization: null,
+    target_modules: 'all-linear',
+    merge_adapter: false,
+    peft: false,
+    lora_r: 16,
+    lora_alpha: 32,
+    lora_dropout: 0.05,
+    model_ref: null,
+    dpo_beta: 0.1,
+    max_prompt_length: 128,
+    max_completion_length: null,
+  }),
+  has: (name) => names.chats.includes(name),
+  owned: new Set([
+    ...owned,
+    'trainer',
+    'prompt_text_column',
+    'rejected_text_column',
+    'block_size',
+    'model_max_length',
+    'peft',
+    'lora_r',
+    'lora_alpha',
+    'lora_dropout',
+    'target_modules',
+    'dpo_beta',
+  ]),
+  take: {
+    ...shared,
+    beta: (value, { task }) => (task === 'dpo' ? sent({ dpo_beta: value }) : unsupported('"beta" belongs to the method "dpo"')),
+    adapter(value) {
+      if (value.type === 'full') return sent({ peft: false });
+      if (value.type === 'head') return unsupported('a language model has no head of its own that could be trained alone');
+      if (value.alpha !== undefined && !Number.isInteger(value.alpha)) return unsupported('AutoTrain takes a whole lora_alpha only');
+      return sent({
+        peft: true,
+        lora_r: value.rank,
+        ...(value.alpha === undefined ? {} : { lora_alpha: value.alpha }),
+        ...(value.dropout === undefined ? {} : { lora_dropout: value.dropout }),
+        ...(value.targets === undefined ? {} : { target_modules: value.targets.join(',') }),
+      });
+    },
+    loss: (value, { task }) =>
+      (value === 'answer') === (task === 'dpo')
+        ? sent()
+        : unsupported(task === 'dpo' ? 'the method "dpo" compares answers' : 'AutoTrain learns all tokens of a conversation'),
+    select: (value) => (value === 'last' ? sent() : unsupported('AutoTrain evaluates no language model while it trains')),
+    maxLength: takeMaxLength('block_size', 'model_max_length'),
+  },
+  defaulted: {
+    ...sharedDefaults,
+    loss: (_parameters, { task }) => (task === 'dpo' ? null : 'all'),
+    select: () => 'last',
+    maxLength: ({ block_size: length }) => length,
+  },
+};

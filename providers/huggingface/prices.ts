@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import type { Context } from '../../src/contract/context.ts';
+import { isFailure } from '../../src/failure.ts';
+import type { Hub } from './client.ts';
+import { parseAnswer } from './jobs-api.ts';
+
+/** What an hour of a machine costs. */
+export interface HourPrice {
+  readonly usd: number;
+  readonly source: string;
+  /** ISO 8601. */
+  readonly asOf: string;
+}
+
+const Hardware = z.array(
+  z.looseObject({
+    name: z.string(),
+    unitCostUSD: z.number().nullish(),
+    unitCostMicroUSD: z.number().nullish(),
+    unitLabel: z.string().nullish(),
+  }),
+);
+
+/** USD an hour, from the service's documentation; used where the service itself cannot be asked. */
+const table: { readonly asOf: string; readonly usd: Readonly<Record<string, number>> } = {
+  asOf: '2026-08-22',
+  usd: {
+    'cpu-basic': 0.01,
+    'cpu-upgrade': 0.03,
+    'cpu-performance': 1.9,
+    'cpu-xl': 1,
+    't4-small': 0.4,
+    't4-medium': 0.6,
+    l4x1: 0.8,
+    l4x4: 3.8,
+    'a10g-small': 1,
+    'a10g-large': 1.5,
+    'a10g-largex2': 3,
+    'a10g-largex4': 5,
+    l40sx1: 1.8,
+    l40sx4: 8.3,
+    l40sx8: 23.5,
+    'a100-large': 2.5,
+    a100x4: 10,
+    a100x8: 20,
+    h200: 5,
+    h200x2: 10,
+    h200x4: 20,
+    h200x8: 40,
+    'rtx-pro-6000': 2.75,
+    'rtx-pro-6000x2': 5.5,
+    'rtx-pro-6000x4': 11,
+    'rtx-pro-6000x8': 22,
+  },
+};
+
+const unitsAnHour: Readonly<Record<string, number>> = { minute: 60, hour: 1, second: 3600 };
+
+/** What the service asks for a machine today, else what it asked when the table was written; null for a machine that nobody knows. */
+export async function readPrice(hub: Hub, flavor: string, c: Context): Promise<HourPrice | null> {
+  const path = '/api/jobs/hardware';
+  try {
+    const list = await hub.call(`GET ${path}`, async () => parseAnswer(Hardware, (await hub.request('GET', path)).json, `GET ${path}`));
+    const machine = list.find(({ name }) => name === flavor);
+    const units = unitsAnHour[machine?.unitLabel ?? 'minute'];
+    const unit = machine?.unitCostMicroUSD != null ? machine.unitCostMicroUSD / 1e6 : machine?.unitCostUSD;
+    if (unit != null && units !== undefined) {
+      const usd = Math.round(unit * units * 1e6) / 1e6;
+      return { usd, source: `${flavor} at $${usd} an hour, from ${hub.endpoint}${path}`, asOf: c.now().toISOString().slice(0, 10) };
+    }
+  } catch (error) {
+    c.signal.throwIfAborted();
+    if (!isFailure(error)) throw error;
+  }
+  return findKnownPrice(flavor);
+}
+
+function findKnownPrice(flavor: string): HourPrice | null {
+  const usd = Object.hasOwn(table.usd, flavor) ? table.usd[flavor] : undefined;
+  return usd === undefined ? null : { usd, source: `${flavor} at $${usd} an hour, from the service's documentation`, asOf: table.asOf };
+}

@@ -1,0 +1,143 @@
+import type { Note } from '../../src/contract/note.ts';
+import type { Translation, TranslationInput } from '../../src/contract/provider.ts';
+import { chatVersion, checkTemplate } from '../../src/dataset/to-chat.ts';
+import { Failure } from '../../src/failure.ts';
+import type { RunSpec } from '../../src/spec/run-spec.ts';
+import type { EngineContext } from './engine-settings.ts';
+import { images, toEngine, type ChosenEngine } from './engine.ts';
+import { defaultFlavor, toMachine } from './flavor.ts';
+import { parseOptions, type Options } from './options.ts';
+import type { HubRequest, Parameters, RowsPlan } from './request.ts';
+import { takeNative, takeTraining, toSettings } from './take-training.ts';
+
+/** How long a job may run where the job file names no hours: the service's own limit of 30 minutes would end most trainings. */
+const defaultHours = 4;
+
+/** Writes a job as what an engine is told. Nothing is left to the engine: its defaults are sent too. */
+export function translate({ spec, facts, model }: TranslationInput): Translation<HubRequest> {
+  const place = `targets.${spec.target}`;
+  if (spec.model.kind !== 'hub') {
+    throw new Failure('job-file-invalid', `${place}.model: expected a model of the Hub, found "${model.base}"`, {
+      hint: 'write hub:owner/name, such as hub:distilbert/distilbert-base-uncased',
+    });
+  }
+  const { name: base, revision } = spec.model;
+  const options = parseOptions(spec.target, spec.options);
+  const isPair = 'text2' in facts.columns;
+  const chosen = toEngine(spec, options, base, isPair);
+  const { engine, task } = chosen;
+  const settings = toSettings(engine, task);
+  const flavor = options.flavor ?? defaultFlavor;
+  const context: EngineContext = {
+    task,
+    machine: toMachine(flavor),
+    hasValidation: facts.validation !== null,
+    maxLength: model.maxLength,
+    epochs: spec.training.epochs ?? null,
+  };
+  const training = takeTraining(spec.training, settings, context);
+  const native = takeNative(spec.native, { settings, task, target: spec.target, isKnownImage: options.image === undefined });
+  const parameters = { ...training.parameters, ...native.parameters };
+  const rows = toRowsPlan(spec, chosen, parameters, { labels: facts.labels, isPair });
+  const request: HubRequest = {
+    engine,
+    task,
+    model: { base, revision: revision ?? model.revision },
+    parameters,
+    rows,
+    labels: task === 'text-classification' ? facts.labels : [],
+    maxLength: toMaxLength(parameters),
+    flavor,
+    image: options.image ?? images[engine],
+    namespace: options.namespace ?? null,
+    private: options.private ?? true,
+    timeoutSeconds: Math.ceil((spec.budget.hours ?? defaultHours) * 3600),
+    name: `${spec.job}-${spec.target}`.replaceAll(/[^A-Za-z0-9-]+/g, '-').slice(0, 64),
+  };
+  const notes: Note[] = [
+    ...training.notes,
+    ...native.notes,
+    ...toRowsNotes(spec, rows),
+    ...toOptionNotes(options, chosen, request),
+    ...toTimeNotes(spec),
+    ...toWarnings(spec, chosen, context),
+  ];
+  return { request, notes };
+}
+
+function toMaxLength(parameters: Parameters): number {
+  const length = ['max_length', 'max_seq_length', 'block_size'].map((name) => parameters[name]).find((value) => typeof value === 'number');
+  return typeof length === 'number' ? length : 512;
+}
+
+function toRowsPlan(
+  { task, prompt }: RunSpec,
+  chosen: ChosenEngine,
+  parameters: Parameters,
+  { labels, isPair }: { labels: readonly string[]; isPair: boolean },
+): RowsPlan {
+  const isChat = chosen.task !== 'text-classification';
+  if (task === 'classification' && isChat && prompt?.template !== undefined) checkTemplate(prompt.template, isPair);
+  const shared = { conversion: null, prompt: null, labels: [], isPair: false };
+  if (!isChat) return { ...shared, format: 'labels', labels, isPair };
+  if (chosen.task === 'dpo') return { ...shared, format: chosen.engine === 'autotrain' ? 'conversations' : 'preference' };
+  const format = chosen.engine === 'trl' && parameters['completion_only_loss'] !== false ? 'completion' : 'messages';
+  return task === 'classification' ? { format, conversion: chatVersion, prompt, labels, isPair } : { ...shared, format };
+}
+
+function toRowsNotes({ task, prompt }: RunSpec, { conversion, format }: RowsPlan): Note[] {
+  const written = Object.entries(prompt ?? {}).filter(([, value]) => value !== undefined);
+  if (conversion === null) {
+    const why =
+      format === 'labels' ? 'the engine learns the text itself, not a chat about it' : `the rows of the task "${task}" are chats already`;
+    return written.map(([field, value]) => ({ type: 'unsupported', field: `prompt.${field}`, value, why }));
+  }
+  return [
+    {
+      type: 'converted',
+      field: 'task',
+      from: task,
+      value: conversion,
+      why: 'the engine learns chats: a row is a question, its label the answer',
+    },
+    ...written.map(([field, value]): Note => ({ type: 'sent', field: `prompt.${field}`, value })),
+  ];
+}
+
+function toOptionNotes(options: Options, { engine, why }: ChosenEngine, { flavor, image, private: isPrivate }: HubRequest): Note[] {
+  const engineNote: Note =
+    options.engine === 'auto'
+      ? { type: 'converted', field: 'options.engine', from: 'auto', value: engine, why }
+      : { type: options.engine === undefined ? 'defaulted' : 'sent', field: 'options.engine', value: engine };
+  const chosen = { flavor, image, private: isPrivate };
+  return [
+    engineNote,
+    ...(options.engine === undefined ? [{ type: 'warning', message: `the engine is ${engine}: ${why}` } as const] : []),
+    ...Object.entries(chosen).map(([field, value]): Note => {
+      const isWritten = options[field as keyof typeof chosen] !== undefined;
+      return { type: isWritten ? 'sent' : 'defaulted', field: `options.${field}`, value };
+    }),
+    ...(options.namespace === undefined ? [] : [{ type: 'sent', field: 'options.namespace', value: options.namespace } as const]),
+  ];
+}
+
+function toTimeNotes({ budget }: RunSpec): Note[] {
+  return budget.hours === null
+    ? [{ type: 'defaulted', field: 'budget.hours', value: defaultHours }]
+    : [{ type: 'sent', field: 'budget.hours', value: budget.hours }];
+}
+
+function toWarnings({ target }: RunSpec, { engine, task }: ChosenEngine, { hasValidation }: EngineContext): Note[] {
+  const messages = [
+    ...(engine === 'autotrain' && task === 'text-classification' && !hasValidation
+      ? ['AutoTrain takes a fifth of the training rows for validation where there are no rows for it: data.validation gives it some']
+      : []),
+    ...(engine === 'autotrain' && task !== 'text-classification' && hasValidation
+      ? ['AutoTrain cannot evaluate a language model while it trains: the validation rows are not sent']
+      : []),
+    ...(engine === 'autotrain'
+      ? [`AutoTrain has had no release since January 2025; targets.${target}.options.engine can name another engine`]
+      : []),
+  ];
+  return messages.map((message) => ({ type: 'warning', message }));
+}

@@ -1,0 +1,25 @@
+import type { Context } from '../../src/contract/context.ts';
+import type { EndpointModel, ModelRef } from '../../src/contract/model.ts';
+import type { PredictionRow, PromptRow } from '../../src/contract/prediction.ts';
+import { toModelName } from '../../src/contract/to-model-name.ts';
+import { Failure } from '../../src/failure.ts';
+import { checkPlace } from './check-place.ts';
+import type { Dialect } from './dialect.ts';
+
+/**
+ * That this service, here, can answer these rows with this model.
+ * @throws Failure `model-invalid`, `data-invalid`, `configuration-invalid`
+ */
+export function checkAnswerable(
+  dialect: Dialect,
+  { model, rows }: { readonly model: ModelRef; readonly rows: readonly PredictionRow[] },
+  c: Context,
+): { model: EndpointModel; rows: readonly PromptRow[] } {
+  if (model.kind !== 'endpoint') {
+    throw new Failure('model-invalid', `expected a model of ${dialect.name}, found ${toModelName(model)}`);
+  }
+  checkPlace(dialect, { what: `the model ${model.name}`, place: model.place }, c);
+  const texts = rows.filter((row) => !('messages' in row));
+  if (texts.length === 0) return { model, rows: rows.filter((row) => 'messages' in row) };
+  throw new Failure('data-invalid', `row ${texts[0]!.id}: expected messages for the model ${model.name}, found a text without them`);
+}

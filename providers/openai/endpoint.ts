@@ -1,0 +1,9 @@
+import type { Context } from '../../src/contract/context.ts';
+import type { EndpointModel } from '../../src/contract/model.ts';
+import type { Dialect } from './dialect.ts';
+
+/** An existing model, by the name that requests call it. */
+export function toEndpoint(dialect: Dialect, name: string, c: Context): EndpointModel {
+  const place = dialect.toPlace(c);
+  return { kind: 'endpoint', identity: `${place} ${name}`, place, name, base: dialect.toBaseName(name) };
+}

@@ -1,0 +1,20 @@
+import { z } from 'zod';
+import type { Context } from '../../src/contract/context.ts';
+import type { ServiceJob } from '../../src/contract/service.ts';
+import type { Dialect } from './dialect.ts';
+import { readEnds } from './list-models.ts';
+import { readPages } from './read-pages.ts';
+import { toServiceJob } from './to-service-job.ts';
+import { parseAnswer } from './upload.ts';
+
+const ListedJob = z.looseObject({ id: z.string(), status: z.string(), model: z.string() });
+
+const path = '/fine_tuning/jobs';
+
+/** Every job of the account, newest first, whoever made it. */
+export async function* listJobs(dialect: Dialect, c: Context): AsyncGenerator<ServiceJob> {
+  const toEnd = await readEnds(dialect, c);
+  for await (const item of readPages(dialect, path, c)) {
+    yield toServiceJob(dialect, parseAnswer(ListedJob, item, `GET ${path}`), { c, toEnd });
+  }
+}

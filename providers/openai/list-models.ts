@@ -1,0 +1,72 @@
+import { z } from 'zod';
+import type { Context } from '../../src/contract/context.ts';
+import type { ServiceEnd, ServiceModel } from '../../src/contract/service.ts';
+import { callService } from './call-service.ts';
+import type { Dialect } from './dialect.ts';
+import { isTunable, toEnd } from './ends.ts';
+import { toIsoTime } from './to-iso-time.ts';
+import { parseAnswer } from './upload.ts';
+
+/** OpenAI says `created` and `shutdown_date`, Azure `created_at`, `capabilities` and `deprecation` (in Unix seconds). */
+const WireModel = z.looseObject({
+  id: z.string().min(1),
+  created: z.unknown().optional(),
+  created_at: z.unknown().optional(),
+  shutdown_date: z.unknown().optional(),
+  capabilities: z.looseObject({ fine_tune: z.unknown().optional() }).nullish().catch(null),
+  deprecation: z.looseObject({ inference: z.unknown().optional() }).nullish().catch(null),
+});
+type WireModel = z.infer<typeof WireModel>;
+
+const Models = z.looseObject({ data: z.array(WireModel) });
+
+const call = 'GET /models';
+
+/** The models of the service as it lists them; the list has no pages. */
+async function readModels(dialect: Dialect, c: Context): Promise<readonly WireModel[]> {
+  return await callService({ dialect, call }, c, async (client) => parseAnswer(Models, await client.get<unknown>('/models'), call).data);
+}
+
+/** The bases that can be tuned, then the account's tuned models, the newest first. */
+export async function* listModels(dialect: Dialect, c: Context): AsyncGenerator<ServiceModel> {
+  const models = await readModels(dialect, c);
+  const toModelEnd = toEnds(dialect, models);
+  const toModel = ({ id, created, created_at }: WireModel, kind: ServiceModel['kind']): ServiceModel => {
+    return { name: id, kind, createdAt: toIsoTime(created) ?? toIsoTime(created_at), end: toModelEnd(id) };
+  };
+  yield* models.filter((model) => !isTuned(dialect, model.id) && canLearn(dialect, model)).map((model) => toModel(model, 'base'));
+  yield* models
+    .filter(({ id }) => isTuned(dialect, id))
+    .map((model) => toModel(model, 'tuned'))
+    .sort((a, b) => (b.createdAt ?? '').localeCompare(a.createdAt ?? ''));
+}
+
+/** When models end: the service's own word for the model or its base, else that of the file; of the file alone where it lists none. */
+export async function readEnds(dialect: Dialect, c: Context): Promise<(model: string) => ServiceEnd | null> {
+  try {
+    return toEnds(dialect, await readModels(dialect, c));
+  } catch {
+    c.signal.throwIfAborted();
+    return (model) => toEnd(dialect, model); // a date says where it is from: what cannot be had hides no job
+  }
+}
+
+function toEnds(dialect: Dialect, models: readonly WireModel[]): (model: string) => ServiceEnd | null {
+  const told = new Map(models.map((model) => [model.id, toToldEnd(model)]));
+  return (model) => told.get(model) ?? told.get(dialect.toBaseName(model)) ?? toEnd(dialect, model);
+}
+
+function toToldEnd({ shutdown_date: day, deprecation }: WireModel): ServiceEnd | null {
+  if (typeof day === 'string' && /^\d{4}-\d\d-\d\d$/.test(day)) return { date: day, source: `shutdown_date of ${call}`, asOf: null };
+  const date = toIsoTime(deprecation?.inference)?.slice(0, 10);
+  return date === undefined ? null : { date, source: `deprecation.inference of ${call}`, asOf: null };
+}
+
+function isTuned(dialect: Dialect, model: string): boolean {
+  return dialect.toBaseName(model) !== model;
+}
+
+/** Only Azure says it itself. */
+function canLearn(dialect: Dialect, { id, capabilities }: WireModel): boolean {
+  return typeof capabilities?.fine_tune === 'boolean' ? capabilities.fine_tune : isTunable(dialect, id);
+}

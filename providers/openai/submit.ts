@@ -1,0 +1,131 @@
+import { z } from 'zod';
+import type { Attempt, Context } from '../../src/contract/context.ts';
+import type { JobRef } from '../../src/contract/job.ts';
+import { SubmitFailure } from '../../src/contract/submit-failure.ts';
+import { Failure, isFailure } from '../../src/failure.ts';
+import type { RunKey } from '../../src/spec/run-key.ts';
+import { callService } from './call-service.ts';
+import type { Dialect } from './dialect.ts';
+import { toServiceFailure, toSubmitFailure, toTelling } from './failures.ts';
+import type { OpenAIRequest, Prepared, Wire } from './request.ts';
+import { attemptName, keyName } from './take-native.ts';
+import { toIsoTime } from './to-iso-time.ts';
+import { parseAnswer } from './upload.ts';
+
+const path = '/fine_tuning/jobs';
+
+/** What is read of a job. Everything but its id may be missing at gateways: a job that was made and paid for is one all the same. */
+const Job = z.looseObject({
+  id: z.string().min(1),
+  object: z.literal('fine_tuning.job').nullish(),
+  created_at: z.unknown().optional(),
+  training_file: z.unknown().optional(),
+  metadata: z.unknown().optional(),
+});
+type Job = z.infer<typeof Job>;
+
+const JobPage = z.looseObject({ data: z.array(Job), has_more: z.boolean().nullish() });
+
+export function bind(request: OpenAIRequest, prepared: Prepared, key: RunKey, attempt: number): Wire {
+  const { rows: _rows, metadata, ...body } = request;
+  return {
+    ...body,
+    training_file: prepared.trainingFile,
+    ...(prepared.validationFile === null ? {} : { validation_file: prepared.validationFile }),
+    metadata: { ...metadata, [keyName]: key, [attemptName]: String(attempt) },
+  };
+}
+
+/** The one call that may cost, sent once. */
+export async function create(dialect: Dialect, wire: Wire, c: Attempt): Promise<JobRef> {
+  if (c.signal.aborted) throw new SubmitFailure('no', new Failure('interrupted', 'interrupted before the job was sent'));
+  const client = await dialect.openClient(c).catch((error: unknown) => {
+    throw isFailure(error) ? new SubmitFailure('no', error) : error;
+  });
+  const telling = toTelling(dialect, c, `POST ${path}`);
+  try {
+    const job = parseAnswer(Job, await client.post<unknown>(path, { body: wire }), telling.what);
+    return toJobRef(dialect, job, c);
+  } catch (error) {
+    throw toSubmitFailure(error, telling);
+  }
+}
+
+/** The run's jobs: those with its key in their metadata, and those that train on a file of its attempts. */
+export async function find(dialect: Dialect, prepared: readonly Prepared[], c: Attempt): Promise<JobRef[]> {
+  const files = new Set<unknown>(prepared.map(({ trainingFile }) => trainingFile));
+  const jobs = await listJobs(dialect, c);
+  // Gateways ignore the filter, or lose the metadata.
+  return jobs.filter((job) => toMetadata(job)[keyName] === c.key || files.has(job.training_file)).map((job) => toJobRef(dialect, job, c));
+}
+
+const pageSize = 100;
+
+/** @throws Failure where the service does not list them to the end: a list that may lack a job proves nothing */
+async function listJobs(dialect: Dialect, c: Attempt): Promise<Job[]> {
+  const call = `GET ${path}`;
+  const jobs = new Map<string, Job>();
+  for (let after: string | null = null; ;) {
+    const query: Record<string, unknown> = { limit: pageSize, metadata: { [keyName]: c.key }, ...(after === null ? {} : { after }) };
+    const page: z.infer<typeof JobPage> = await callService({ dialect, call }, c, async (client) =>
+      // Not `jobs.list`: it takes any answer without "data", such as a page of a proxy, for an empty list.
+      parseAnswer(JobPage, await client.get<unknown>(path, { query }), call),
+    );
+    const known = jobs.size;
+    for (const job of page.data) jobs.set(job.id, job);
+    if (page.has_more !== true) return [...jobs.values()];
+    if (jobs.size === known) {
+      throw new Failure('response-invalid', `${call}: expected another page of jobs after ${after ?? 'the first'}, found nothing new`, {
+        hint: 'the address may be a gateway that does not list jobs page by page',
+      });
+    }
+    after = page.data.at(-1)!.id;
+  }
+}
+
+function toMetadata({ metadata }: Job): Record<string, unknown> {
+  return typeof metadata === 'object' && metadata !== null ? (metadata as Record<string, unknown>) : {};
+}
+
+function toJobRef(dialect: Dialect, job: Job, c: Attempt): JobRef {
+  const attempt = Number(toMetadata(job)[attemptName]);
+  const place = dialect.toPlace(c);
+  return {
+    provider: dialect.id,
+    id: job.id,
+    place,
+    attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : c.attempt,
+    createdAt: toIsoTime(job.created_at) ?? c.now().toISOString(),
+    url: dialect.toJobUrl(place, job.id),
+  };
+}
+
+/** Deletes the attempt's training file, without which no job of it can be created. */
+export async function fence(dialect: Dialect, { trainingFile }: Prepared, c: Context): Promise<void> {
+  await deleteFile(dialect, trainingFile, c);
+}
+
+/** Deletes what `prepare` uploaded. */
+export async function discard(dialect: Dialect, { trainingFile, validationFile }: Prepared, c: Context): Promise<void> {
+  for (const file of [trainingFile, validationFile]) if (file !== null) await deleteFile(dialect, file, c);
+}
+
+/** What is gone already is no error. @throws Failure where the file may still be there */
+async function deleteFile(dialect: Dialect, file: string, c: Context): Promise<void> {
+  const call = `DELETE /files/${encodeURIComponent(file)}`;
+  const client = await dialect.openClient(c);
+  const telling = toTelling(dialect, c, call);
+  const answer = await client.delete<unknown>(`/files/${encodeURIComponent(file)}`).catch((error: unknown) => {
+    const failure = toServiceFailure(error, telling);
+    if (failure.code === 'request-refused' && isGone(error)) return { deleted: true };
+    throw failure;
+  });
+  // Null is a 204, Azure's answer; any other one without content may be a proxy's.
+  if (answer !== null) parseAnswer(z.looseObject({ deleted: z.literal(true) }), answer, telling.what);
+}
+
+/** A 404 for this file, not for an address that the service does not know. */
+function isGone(error: unknown): boolean {
+  const { status, code } = error as { status?: unknown; code?: unknown };
+  return status === 404 && code !== 'unknown_url';
+}

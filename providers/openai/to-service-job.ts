@@ -1,0 +1,24 @@
+import type { Context } from '../../src/contract/context.ts';
+import type { ServiceEnd, ServiceJob } from '../../src/contract/service.ts';
+import type { Dialect } from './dialect.ts';
+import { toTunedName, type Job } from './read-job.ts';
+import { toIsoTime } from './to-iso-time.ts';
+import { toStatus } from './words.ts';
+
+/** A job of the service in our words. @param toEnd when a model ends */
+export function toServiceJob(
+  dialect: Dialect,
+  job: Job,
+  { c, toEnd }: { c: Context; toEnd: (model: string) => ServiceEnd | null },
+): ServiceJob {
+  const place = dialect.toPlace(c);
+  const model = toTunedName(job);
+  const createdAt = toIsoTime(job['created_at']) ?? new Date(0).toISOString(); // where a gateway does not say: before all others
+  return {
+    job: { provider: dialect.id, id: job.id, place, attempt: 1, createdAt, url: dialect.toJobUrl(place, job.id) },
+    status: toStatus(dialect, job),
+    base: job.model,
+    model,
+    end: toEnd(model ?? job.model),
+  };
+}

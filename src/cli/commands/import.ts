@@ -1,0 +1,78 @@
+import { existsSync } from 'node:fs';
+import { Failure } from '../../failure.ts';
+import type { Cli } from '../cli.ts';
+import { toConfigText, toImportText, toServiceText } from '../views/import-view.ts';
+
+interface Flags {
+  readonly list?: boolean;
+  readonly out?: string;
+  readonly method?: string;
+}
+
+/**
+ * `orchestrate import SERVICE --list`, `import SERVICE JOB` and `import FILE`: what an account has at a service, one of its jobs, or the
+ * configuration of another program.
+ */
+export async function importSource(cli: Cli, [source, job]: readonly string[], flags: Flags): Promise<number> {
+  if (await isFile(cli, source!)) {
+    if (job !== undefined || flags.list === true) throw new Failure('usage', 'expected --list and a job after the name of a service only');
+    return await importFile(cli, source!, flags);
+  }
+  if (flags.method !== undefined) throw new Failure('usage', 'expected --method after the name of a file only');
+  if (flags.list === true) {
+    if (job !== undefined) throw new Failure('usage', `expected either --list or the job ${JSON.stringify(job)}`);
+    return await list(cli, source!);
+  }
+  if (job === undefined) {
+    throw new Failure('usage', `expected a job of ${source!} after its name`, { hint: '--list shows which there are' });
+  }
+  return await importOne(cli, { service: source!, id: job, folder: flags.out ?? toFolder(job) });
+}
+
+/** The name of a service is one, whatever files there are. */
+async function isFile(cli: Cli, source: string): Promise<boolean> {
+  await using orchestrator = await cli.open();
+  const isProvider = (await orchestrator.providers()).some(({ id }) => id === source);
+  return !isProvider && (existsSync(source) || /[./\\]/.test(source));
+}
+
+async function list(cli: Cli, service: string): Promise<number> {
+  await using orchestrator = await cli.open();
+  const listed = await orchestrator.listServiceJobs(service);
+  // Services list the newest first; what stands between them and us need not.
+  const jobs = listed.toSorted((a, b) => b.job.createdAt.localeCompare(a.job.createdAt));
+  const models = await orchestrator.models(service);
+  const files = await orchestrator.listServiceFiles(service);
+  if (cli.json) cli.terminal.print(JSON.stringify({ jobs, models, files }));
+  else if (cli.quiet) for (const { job } of jobs) cli.terminal.print(job.id);
+  else cli.terminal.print(toServiceText({ jobs, models, files }, new Date()));
+  return 0;
+}
+
+/** The folder is called like the job. @throws Failure `usage` for an id that is no name of a folder */
+function toFolder(id: string): string {
+  if (/^\w[\w.-]{0,127}$/.test(id)) return id;
+  throw new Failure('usage', `expected the id of a job, such as ftjob-abc123, found ${JSON.stringify(id)}`, {
+    hint: 'where the job is really called so, name a folder with --out',
+  });
+}
+
+async function importOne(cli: Cli, { service, id, folder }: { service: string; id: string; folder: string }): Promise<number> {
+  await using orchestrator = await cli.open({ mayCreateState: true });
+  const { record, run, problem } = await orchestrator.importJob(service, id, folder);
+  if (cli.json) cli.terminal.print(JSON.stringify({ folder, import: record, run, problem }));
+  else if (cli.quiet) cli.terminal.print(run?.id ?? folder);
+  else cli.terminal.print(toImportText({ folder, record, run, problem }));
+  return 0;
+}
+
+async function importFile(cli: Cli, path: string, { out, method }: Flags): Promise<number> {
+  if (method !== undefined && method !== 'sft' && method !== 'dpo') {
+    throw new Failure('usage', `expected sft or dpo for --method, found ${JSON.stringify(method)}`);
+  }
+  const { importConfig } = await import('../../import/import-config.ts');
+  const { path: written, notes } = await importConfig(path, { out: out ?? null, method });
+  if (cli.json) cli.terminal.print(JSON.stringify({ job: written, notes }));
+  else cli.terminal.print(cli.quiet ? written : toConfigText(written, notes));
+  return 0;
+}

@@ -1,0 +1,72 @@
+import type { ServiceFile, ServiceJob, ServiceModel } from '../../contract/service.ts';
+import type { ImportRecord } from '../../import/import-record.ts';
+import type { ImportNote } from '../../import/imported-job.ts';
+import type { RunView } from '../../run/run-view.ts';
+import { escapeLine } from '../escape.ts';
+import { programName } from '../program-name.ts';
+import { formatCount, formatTable } from './format.ts';
+import { toDay, toModelsText } from './models-view.ts';
+
+export interface ServiceView {
+  readonly jobs: readonly ServiceJob[];
+  readonly models: readonly ServiceModel[];
+  /** Null: the service has no list of them. */
+  readonly files: readonly ServiceFile[] | null;
+}
+
+/** What an account has at a service, to be brought home. */
+export function toServiceText({ jobs, models, files }: ServiceView, now: Date): string {
+  const jobRows = jobs.map(({ job, status, base, model, end }) =>
+    [job.id, status.raw, toDay(job.createdAt), base, model ?? '', end?.date ?? ''].map(escapeLine),
+  );
+  const fileRows = (files ?? []).map(({ id, purpose, bytes, createdAt, expiresAt, name }) => {
+    const size = bytes === null ? '' : formatCount(bytes);
+    return [id, purpose ?? '', size, toDay(createdAt), toDay(expiresAt), name ?? ''].map(escapeLine);
+  });
+  return [
+    jobs.length === 0 ? 'no jobs' : formatTable([['JOB', 'STATUS', 'CREATED', 'BASE', 'MODEL', 'ENDS'], ...jobRows]),
+    ...(models.length === 0 ? [] : [toModelsText(models, now)]),
+    ...(files === null ? ['the service does not list its files'] : []),
+    ...(fileRows.length === 0 ? [] : [formatTable([['FILE', 'PURPOSE', 'BYTES', 'CREATED', 'EXPIRES', 'NAME'], ...fileRows], [2])]),
+  ].join('\n\n');
+}
+
+export interface ImportedView {
+  readonly folder: string;
+  readonly record: ImportRecord;
+  readonly run: RunView | null;
+  readonly problem: string | null;
+}
+
+/** What was brought home, and what was not. */
+export function toImportText({ folder, record, run, problem }: ImportedView): string {
+  const files = record.files.map(({ name, bytes }) => [`  ${escapeLine(name)}`, `${formatCount(bytes)} bytes`]);
+  const notes = [
+    ...record.missing.map((text) => `missing: ${text}`),
+    ...record.notes.filter((text) => text !== problem).map((text) => `note: ${text}`),
+    ...(problem === null ? [] : [`note: ${problem}`]),
+  ];
+  const next =
+    run !== null ? `next: ${programName} status ${run.id}` : `next: mend ${folder}/job.jsonc, then ${programName} plan ${folder}/job.jsonc`;
+  return [
+    escapeLine(`${record.id} (${record.status ?? 'unknown'}) is in ${folder}`),
+    ...(files.length === 0 ? [] : [formatTable(files, [1])]),
+    ...notes.map((text) => `  ${escapeLine(text)}`),
+    ...(run === null ? [] : [escapeLine(`run  ${run.id}  ${run.status.phase}`)]),
+    escapeLine(next),
+  ].join('\n');
+}
+
+/** What did not become a field of the job under the same name, and what had to be assumed of the source, a line each. */
+export function toConfigText(path: string, notes: readonly ImportNote[]): string {
+  const lines = notes.flatMap(({ kind, path: from, field, value, text }) => {
+    const why = text === null ? '' : `: ${text}`;
+    if (kind === 'unmatched') return [`  without an equal: ${from}${why}`];
+    if (kind === 'converted') return [`  converted: ${from}${why}`];
+    return kind === 'absent' && decisive.includes(field) ? [`  assumed: ${field} = ${JSON.stringify(value)}${why}`] : [];
+  });
+  return [path, ...lines, `next: ${programName} plan ${path}`].map(escapeLine).join('\n');
+}
+
+/** Fields that make another training of the whole job; what else is absent is told in the file. */
+const decisive: readonly (string | null)[] = ['task', 'training.method'];

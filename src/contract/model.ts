@@ -1,0 +1,53 @@
+/** A target's model as the program found it. */
+export interface BaseModel {
+  /** Its name as the job wrote it, or the folder's path. */
+  readonly base: string;
+  /** What identifies its content, where that is known. */
+  readonly revision: string | null;
+  /** Tokens that it can read, where that is known. */
+  readonly maxLength: number | null;
+}
+
+/** A model that answers rows. */
+export type ModelRef = FolderModel | EndpointModel | RepositoryModel;
+
+/** A folder on this machine, tuned, or with a new head drawn from a seed. */
+export interface FolderModel {
+  readonly kind: 'folder';
+  /** Changes whenever an answer may: predictions are kept under it. */
+  readonly identity: string;
+  readonly path: string;
+  readonly labels: readonly string[];
+  /** Seeds the head where the folder has none for these labels. */
+  readonly seed: number;
+  readonly maxLength: number;
+}
+
+/** A model that a service answers with. */
+export interface EndpointModel {
+  readonly kind: 'endpoint';
+  /** Changes whenever an answer may: predictions are kept under it. */
+  readonly identity: string;
+  /** Where it is called: endpoint, namespace or account, as in the JobRef. */
+  readonly place: string;
+  /** What requests call it. */
+  readonly name: string;
+  /** The model that it was tuned from, which decides its price; its own name where it is none of ours. */
+  readonly base: string;
+  /** It answers only while it is deployed (`deploy`). */
+  readonly needsDeployment?: true;
+}
+
+/** A model in a repository of a service: it answers once it has been brought to this machine (`download`). */
+export interface RepositoryModel {
+  readonly kind: 'repository';
+  /** Changes whenever an answer may: predictions are kept under it. */
+  readonly identity: string;
+  readonly place: string;
+  /** `owner/name`. */
+  readonly repository: string;
+  /** A commit, never a branch. */
+  readonly revision: string;
+  readonly labels: readonly string[];
+  readonly maxLength: number;
+}

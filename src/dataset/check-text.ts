@@ -1,0 +1,15 @@
+import { Failure } from '../failure.ts';
+import { toShown } from './to-shown.ts';
+
+/**
+ * The text of a column.
+ * @throws Failure `data-invalid` where it is blank or not well-formed Unicode.
+ */
+export function checkText(value: string, column: string, place: string): string {
+  if (!/\S/.test(value)) throw new Failure('data-invalid', `${place}: column ${toShown(column)} is blank`);
+  if (value.isWellFormed()) return value;
+  throw new Failure(
+    'data-invalid',
+    `${place}: expected text in column ${toShown(column)}, found half of a surrogate pair, which UTF-8 cannot hold`,
+  );
+}

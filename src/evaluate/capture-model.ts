@@ -1,0 +1,154 @@
+import type { Context, GenerationSettings } from '../contract/context.ts';
+import type { Provider } from '../contract/provider.ts';
+import { toModelName } from '../contract/to-model-name.ts';
+import type { Columns } from '../dataset/check-columns.ts';
+import { Failure, isFailure } from '../failure.ts';
+import { findNewestRuns } from '../run/find-runs.ts';
+import { inspectJobData } from '../run/plan.ts';
+import { toRunId } from '../run/run-view.ts';
+import type { RunSpec } from '../spec/run-spec.ts';
+import { toJsonHash } from '../spec/run-key.ts';
+import { readJobFile, type JobFile } from '../spec/read-job-file.ts';
+import { resolveTarget } from '../spec/resolve.ts';
+import type { Store } from '../store/open-store.ts';
+import { defaultConcurrency, toAsking, type Answerer, type Asking } from './asking.ts';
+import { toTunedModel } from './check-deployed.ts';
+import { findMuteness, toHome } from './model-home.ts';
+import type { Bill } from './pay-for-answers.ts';
+
+/** What names a model whose answers are to be kept. */
+export interface CaptureModel {
+  /** Path of a job file, whose references the name may be one of, and which says how its rows are asked. */
+  readonly job?: string | undefined;
+  /** A service and a model of it: then the name is free. */
+  readonly provider?: string | undefined;
+  readonly model?: string | undefined;
+  /** How the answers of such a model are generated where no job file says so. */
+  readonly generation?: GenerationSettings | undefined;
+}
+
+export interface CaptureWorld {
+  readonly store: Store;
+  /** The state folder. */
+  readonly dir: string;
+  readonly context: Context;
+  provider(id: string, target: string): Provider;
+}
+
+/** A model with all that decides what it is asked, and whose money its answers cost. */
+export interface Captured {
+  /** As a job file can call it. */
+  readonly name: string;
+  /** What requests call the model; the run's address where there are none. */
+  readonly called: string;
+  readonly answerer: Answerer;
+  /** By our names: how the data calls its columns. */
+  readonly columns: Columns;
+  readonly account: Pick<Bill, 'job' | 'workspace' | 'budgetUsd'>;
+}
+
+/**
+ * The model of a name: the one that is given, else a reference of the job file, else the tuned model of a run.
+ * @throws Failure `usage`, `run-not-found`, `model-unavailable`, and of reading the job file and its data
+ */
+export async function findCaptured(world: CaptureWorld, name: string, options: CaptureModel): Promise<Captured> {
+  const { provider, model, generation } = options;
+  const job = options.job === undefined ? null : await readJobFile(options.job);
+  if ((provider === undefined) !== (model === undefined)) throw new Failure('usage', 'expected --provider and --model together');
+  if (generation !== undefined && (model === undefined || job !== null)) {
+    throw new Failure('usage', 'expected settings of the answers with --provider and --model only', {
+      hint: 'a job file says so in evaluation.generation',
+    });
+  }
+  if (provider !== undefined && model !== undefined)
+    return await toGiven(world, { name, provider, model, job, generation, place: '--provider' });
+  const reference = job?.spec.references?.[name];
+  if (job === null || reference === undefined) return await findTuned(world, name, job);
+  if ('provider' in reference) return await toGiven(world, { name, ...reference, job, generation, place: `references.${name}` });
+  const kind = 'predictions' in reference ? `a file of answers already: ${reference.predictions}` : 'a command';
+  throw new Failure('usage', `${job.path}: expected references.${name} to be a model of a service, found ${kind}`);
+}
+
+interface Given {
+  readonly name: string;
+  readonly provider: string;
+  readonly model: string;
+  readonly job: JobFile | null;
+  readonly generation: GenerationSettings | undefined;
+  /** Where the provider is named. */
+  readonly place: string;
+}
+
+async function toGiven(world: CaptureWorld, given: Given): Promise<Captured> {
+  const { name, job, generation = {}, place } = given;
+  if (!/^[a-z0-9-]{1,32}$/.test(name)) {
+    throw new Failure('usage', `expected a name of 1 to 32 characters of a-z, 0-9 and "-" for the model, found ${JSON.stringify(name)}`);
+  }
+  const provider = findProvider(world, given.provider, place);
+  const model = provider.toModel?.(given.model, world.context);
+  if (model === undefined) throw new Failure('usage', `${place}: expected a provider with models of its own, found "${given.provider}"`);
+  const called = given.model;
+  const home = toHome(world, toJsonHash(model.identity).slice(0, 32), 'model');
+  if (job === null) {
+    const asking: Asking = { task: 'chat', prompt: null, labels: [], generation, concurrency: defaultConcurrency };
+    // No job's name has a colon: this account is nobody else's.
+    const account = { job: `capture:${name}`, workspace: null, budgetUsd: null };
+    return toCaptured({ name, called, answerer: { provider, model, asking, home }, columns: {}, account });
+  }
+  const spec = resolveTarget(job.spec, Object.keys(job.spec.targets)[0]!, job.folder); // what all its targets share
+  const asking = toAsking({ spec, facts: await inspectJobData(spec) });
+  return toCaptured({ name, called, answerer: { provider, model, asking, home }, columns: spec.data.columns, account: toAccount(spec) });
+}
+
+/** The composition root names the target in its failure, and here is none. */
+function findProvider({ provider }: CaptureWorld, id: string, place: string): Provider {
+  try {
+    return provider(id, place);
+  } catch (error) {
+    throw isFailure(error) ? new Failure(error.code, error.message.replace(`targets.${place}`, place)) : error;
+  }
+}
+
+async function findTuned(world: CaptureWorld, address: string, job: JobFile | null): Promise<Captured> {
+  const runs = await findNewestRuns(world.store, address).catch((error: unknown) => {
+    throw isFailure(error, 'run-not-found') ? toUnknownFailure(address, job) : error;
+  });
+  const [run, ...others] = runs.filter(({ record }) => record.artifacts.length > 0);
+  if (run === undefined) {
+    throw new Failure('run-not-found', `"${address}" has no tuned model yet`, { hint: `\`orchestrate wait ${address}\` waits for it` });
+  }
+  if (others.length > 0) {
+    const names = [run, ...others].map(({ record }) => toRunId(record)).join(', ');
+    throw new Failure('usage', `expected one model, found that "${address}" names several: ${names}`);
+  }
+  const { key, record } = run;
+  const { spec } = record.plan;
+  const provider = world.provider(spec.provider, spec.target);
+  const model = toTunedModel(run);
+  const answerer = { provider, model, asking: toAsking(record.plan), home: toHome(world, key, 'model') };
+  const called = model.kind === 'endpoint' ? model.name : toRunId(record);
+  const name = toRunId(record)
+    .replaceAll(/[^a-z0-9-]/g, '-')
+    .slice(0, 32);
+  return toCaptured({ name, called, answerer, columns: spec.data.columns, account: toAccount(spec) });
+}
+
+function toUnknownFailure(name: string, job: JobFile | null): Failure {
+  const references = Object.keys(job?.spec.references ?? {});
+  const of = job === null ? 'a job file' : `${job.path}, which has ${references.length === 0 ? 'none' : references.join(', ')}`;
+  return new Failure('run-not-found', `expected a reference of ${of}, or a run such as "job/target", found "${name}"`, {
+    hint: '--provider and --model name any other model of a service; --job names the job file',
+  });
+}
+
+function toAccount({ job, workspace, budget }: RunSpec): Captured['account'] {
+  return { job, workspace, budgetUsd: budget.usd };
+}
+
+/** @throws Failure `model-unavailable` */
+function toCaptured(captured: Captured): Captured {
+  const { provider, model } = captured.answerer;
+  const mute = findMuteness(provider, model);
+  if (mute === null) return captured;
+  throw new Failure('model-unavailable', `${toModelName(model)} answers no rows: ${mute}`);
+}

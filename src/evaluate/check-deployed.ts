@@ -1,0 +1,38 @@
+import type { ModelRef } from '../contract/model.ts';
+import { Failure } from '../failure.ts';
+import type { StoredRun } from '../run/run-store.ts';
+import { toRunId } from '../run/run-view.ts';
+import type { EvaluationWorld } from './held-out.ts';
+import { findOpenQuestions, type Ask } from './open-questions.ts';
+
+/** The tuned model of a run, by the name of its deployment where it has one: its answers are kept under the same key. */
+export function toTunedModel({ record: { artifacts, deployment } }: StoredRun): ModelRef {
+  return deployment?.model ?? artifacts[0]!.model;
+}
+
+/**
+ * That no question is left for a model of these runs that answers only while it is deployed, and is not. Answers that are kept need no
+ * deployment.
+ * @throws Failure `model-unavailable`, with the command that deploys it
+ */
+export async function checkDeployed(
+  world: Pick<EvaluationWorld, 'store' | 'provider'>,
+  runs: readonly StoredRun[],
+  asks: readonly Ask[],
+): Promise<void> {
+  const needy = runs.filter(({ record: { plan, artifacts, deployment } }) => {
+    return artifacts.length > 0 && deployment?.model == null && world.provider(plan.spec.provider, plan.spec.target).deploy !== undefined;
+  });
+  if (needy.length === 0) return;
+  const open = new Set((await findOpenQuestions(world.store, asks)).map(({ answerer }) => answerer.model.identity));
+  const ids = needy.filter((run) => open.has(toTunedModel(run).identity)).map(({ record }) => toRunId(record));
+  if (ids.length === 0) return;
+  const commands = ids.map((id) => `\`orchestrate deploy ${id} --hours 1\``).join(', ');
+  throw new Failure(
+    'model-unavailable',
+    `${ids.join(', ')}: the service answers with a tuned model only while it is deployed; nothing was asked`,
+    {
+      hint: `deploy it first, which costs by the hour: ${commands}`,
+    },
+  );
+}

@@ -1,0 +1,91 @@
+import { existsSync } from 'node:fs';
+import { isObject } from '../dataset/parse-messages.ts';
+import type { ChatMessage } from '../dataset/row.ts';
+import { Failure } from '../failure.ts';
+import { writeWhole } from '../write-whole.ts';
+import { readPredictionLines, readPredictionsFile, toInputHash, type PredictionLine } from './predictions-file.ts';
+
+export type TrainingTask = 'classification' | 'chat';
+
+export interface TrainingRows {
+  readonly task: TrainingTask;
+  readonly rows: number;
+  /** Rows a label; empty for chats. */
+  readonly labels: Readonly<Record<string, number>>;
+  /** Lines that are left out: without an answer, cut at the most tokens, or with the input of an earlier line. */
+  readonly leftOut: { readonly unanswered: number; readonly truncated: number; readonly repeated: number };
+}
+
+/**
+ * Writes the answers of a predictions file as training rows: a text with the answer as its label, or a conversation that ends with it.
+ * @param task absent: what the first line is
+ * @throws Failure as `readPredictionsFile`; `usage` where the output is there already, `data-invalid` for a conversation where texts are
+ *   wanted, and where no row is left
+ */
+export async function writeTrainingRows(
+  path: string,
+  { out, task }: { readonly out: string; readonly task?: TrainingTask },
+): Promise<TrainingRows> {
+  if (existsSync(out)) throw new Failure('usage', `expected --out to be a new file, found one at ${out}`);
+  await readPredictionsFile(path); // two answers to one input are refused before anything is written
+  const labels = new Map<string, number>();
+  const seen = new Set<string>();
+  const leftOut = { unanswered: 0, truncated: 0, repeated: 0 };
+  let rows = 0;
+  let known = task;
+  async function* toLines(): AsyncGenerator<Buffer> {
+    for await (const { line, input, prediction } of readPredictionLines(path)) {
+      known ??= 'text' in input ? 'classification' : 'chat';
+      const answer = known === 'classification' ? (prediction.answer?.trim() ?? null) : prediction.answer;
+      const hash = toInputHash(input);
+      if (seen.has(hash)) leftOut.repeated++;
+      else if (answer === null || !/\S/.test(answer)) leftOut.unanswered++;
+      else if (prediction.truncated) leftOut.truncated++;
+      else {
+        rows++;
+        if (known === 'classification') labels.set(answer, (labels.get(answer) ?? 0) + 1);
+        yield Buffer.from(
+          `${JSON.stringify(known === 'chat' ? toChat(input, answer) : toLabelled(input, { answer, place: `${path}:${line}` }))}\n`,
+        );
+      }
+      seen.add(hash);
+    }
+    if (rows > 0) return;
+    const found = `${leftOut.unanswered} lines without one and ${leftOut.truncated} whose answer was cut short`;
+    throw new Failure('data-invalid', `${path}: expected answers to train on, found ${found}`);
+  }
+  await writeWhole(out, toLines(), 'training file');
+  return { task: known!, rows, labels: Object.fromEntries(labels), leftOut };
+}
+
+type Input = PredictionLine['input'];
+
+function toLabelled(input: Input, { answer, place }: { answer: string; place: string }): object {
+  if ('text' in input) return { ...input, label: answer };
+  throw new Failure('data-invalid', `${place}: expected a text for the task "classification", found messages`, {
+    hint: 'make rows of conversations with --task chat',
+  });
+}
+
+function toChat(input: Input, answer: string): object {
+  const { messages, ...rest } = 'text' in input ? { messages: [{ role: 'user', content: toContent(input) }] } : input;
+  const calls = 'tools' in rest ? parseCalls(answer) : null;
+  const said: ChatMessage = calls === null ? { role: 'assistant', content: answer } : { role: 'assistant', tool_calls: calls };
+  return { messages: [...messages, said], ...rest };
+}
+
+function toContent({ text, text2 }: Extract<Input, { text: string }>): string {
+  return text2 === undefined ? text : `${text}\n\n${text2}`;
+}
+
+/** Calls of tools, where the answer is such: they are kept as their JSON. */
+function parseCalls(answer: string): unknown[] | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(answer);
+  } catch {
+    return null;
+  }
+  const isCalls = Array.isArray(value) && value.length > 0 && value.every((call) => isObject(call) && isObject(call['function']));
+  return isCalls ? (value as unknown[]) : null;
+}

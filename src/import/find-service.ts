@@ -1,0 +1,23 @@
+import type { Context } from '../contract/context.ts';
+import type { Provider } from '../contract/provider.ts';
+import type { ServiceFile } from '../contract/service.ts';
+import { Failure, isFailure } from '../failure.ts';
+
+/** A provider that keeps jobs and models of an account. @throws Failure `usage` */
+export function findService(providers: ReadonlyMap<string, Provider>, id: string): Provider {
+  const services = [...providers.values()].filter(({ listJobs, listModels }) => listJobs ?? listModels);
+  const found = services.find((provider) => provider.id === id);
+  if (found !== undefined) return found;
+  throw new Failure('usage', `expected a service that is one of ${services.map((one) => one.id).join(', ')}, found "${id}"`);
+}
+
+/** The files of the account; null: the service has no list of them, as gateways may not. */
+export async function listServiceFiles({ listFiles }: Provider, c: Context): Promise<ServiceFile[] | null> {
+  if (listFiles === undefined) return null;
+  try {
+    return await Array.fromAsync(listFiles(c));
+  } catch (error) {
+    if (isFailure(error, 'request-refused')) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,171 @@
+import { randomUUID } from 'node:crypto';
+import type { DeploymentContext } from '../contract/context.ts';
+import type { EndpointModel } from '../contract/model.ts';
+import type { Provider } from '../contract/provider.ts';
+import { SubmitFailure } from '../contract/submit-failure.ts';
+import { Failure } from '../failure.ts';
+import type { Store } from '../store/open-store.ts';
+import { releaseCharge, reserve, settleCharge } from './charges.ts';
+import type { Driver } from './driver.ts';
+import type { RunEvent } from './event.ts';
+import type { Deployment } from './fold.ts';
+import { formatUsd } from './money.ts';
+import { appendEvents, findRun, type StoredRun } from './run-store.ts';
+import { toRunId } from './run-view.ts';
+import { hourMs, toDeploymentUsd, toHoursUsd } from './to-deployment-usd.ts';
+
+/** A deployment of whole hours is to end so long before the next one begins, or a twentieth of its time where that is less. */
+const marginMs = 60_000;
+
+export interface DeployOptions {
+  readonly hours: number;
+  /** The most that these hours may cost; absent: the job's budget alone limits it, and there must be one. */
+  readonly maxUsd?: number | undefined;
+  /** The job's budget as its file has it now, null for none; absent: as it was when the run was submitted. */
+  readonly budgetUsd?: number | null | undefined;
+}
+
+/**
+ * Makes the tuned model of a run callable for so many hours, where its service wants that. What the hours cost is reserved, and the
+ * intent stored under the name that the deployment will have, before the service is asked; asking again goes on with the same deployment.
+ * @throws Failure `usage` where nothing has to be deployed, `run-not-found` where there is no model yet, `budget-exceeded`
+ */
+export async function deployRun(driver: Driver, run: StoredRun, options: DeployOptions): Promise<StoredRun> {
+  const subject = toSubject(driver, run);
+  const { deployment, isNew } = await intend(driver, run, { ...options, subject });
+  const { provider, model, c } = subject;
+  let deployed: EndpointModel;
+  try {
+    deployed = await provider.deploy!(model, deployment.name, c);
+  } catch (error) {
+    if (!(error instanceof SubmitFailure)) throw error;
+    if (isNew) await endDeployment(driver, run, { deployment, usd: 0 });
+    const { code, message, hint } = error.failure;
+    throw new Failure(code, message, { error, ...(hint === null ? {} : { hint }) });
+  }
+  const ended = await changeDeployment(driver, run, { deployment, events: [{ type: 'model-deployed', model: deployed }] });
+  if (ended !== null) return ended;
+  await provider.undeploy!(model, deployment.name, c);
+  throw new Failure('store-locked', `another process ended the deployment of ${toRunId(run.record)} while it came up`);
+}
+
+/**
+ * Ends the deployment of a run, and settles what its hours have cost, which it tells in dollars. Without one it changes nothing and
+ * tells null. Doing so again after a failure is right.
+ */
+export async function undeployRun(driver: Driver, run: StoredRun): Promise<{ run: StoredRun; usd: number | null }> {
+  const { deployment } = run.record;
+  if (deployment === null) return { run, usd: null };
+  const { provider, model, c } = toSubject(driver, run);
+  await provider.undeploy!(model, deployment.name, c);
+  const usd = toDeploymentUsd(deployment, driver.now());
+  const ended = await endDeployment(driver, run, { deployment, usd });
+  return ended === null ? { run: (await findRun(driver.store, run.key))!, usd: null } : { run: ended, usd };
+}
+
+/** The one of these runs whose model has to be deployed. @throws Failure `usage` where there is none, or several */
+export function findDeployable(driver: Driver, runs: readonly StoredRun[]): StoredRun {
+  const deployable = runs.filter((run) => driver.provider(run).deploy !== undefined);
+  const [run = runs[0]!, ...others] = deployable;
+  if (others.length === 0) return run;
+  const names = deployable.map(({ record }) => toRunId(record)).join(', ');
+  throw new Failure('usage', `expected one run whose model has to be deployed, found ${names}`, { hint: 'name one of them' });
+}
+
+interface Subject {
+  readonly provider: Provider;
+  readonly model: EndpointModel;
+  readonly c: DeploymentContext;
+}
+
+function toSubject(driver: Driver, run: StoredRun): Subject {
+  const provider = driver.provider(run);
+  const model = run.record.artifacts[0]?.model;
+  const id = toRunId(run.record);
+  if (provider.deploy === undefined)
+    throw new Failure('usage', `the models of the provider "${provider.id}", as of ${id}, need no deployment`);
+  if (run.record.state !== 'succeeded' || model?.kind !== 'endpoint') {
+    throw new Failure('run-not-found', `${id} has no tuned model yet`, { hint: `\`orchestrate wait ${id}\` waits for it` });
+  }
+  return { provider, model, c: { ...driver.attempt(run), options: run.record.plan.spec.options } };
+}
+
+/** The run's deployment; where it has none, the intent to make one, with what it will cost set aside, in one transaction. */
+async function intend(
+  driver: Driver,
+  run: StoredRun,
+  { hours, maxUsd, budgetUsd: told, subject }: DeployOptions & { readonly subject: Subject },
+): Promise<{ deployment: Deployment; isNew: boolean }> {
+  if (run.record.deployment !== null) return { deployment: run.record.deployment, isNew: false };
+  const { job, workspace, budget } = run.record.plan.spec;
+  const budgetUsd = told === undefined ? budget.usd : told;
+  const usdPerHour = await readPrice(subject);
+  const ms = hours * hourMs;
+  const usd = toHoursUsd(usdPerHour, ms);
+  checkLimit(run, { usd, maxUsd, budgetUsd });
+  const charge = randomUUID();
+  const name = `orchestrate-${run.key.slice(0, 16)}`;
+  const now = driver.now();
+  const at = now.toISOString();
+  const until = new Date(now.getTime() + ms - Math.min(marginMs, ms / 20)).toISOString();
+  return await driver.store.transaction().execute(async (tx) => {
+    const known = (await findRun(tx, run.key))!.record.deployment;
+    if (known !== null) return { deployment: known, isNew: false };
+    await reserve(tx, { id: charge, job, workspace, what: 'deployment', usd, budgetUsd, at });
+    const events = [{ type: 'deployment-intended', name, until, charge, usdPerHour }] as const;
+    const { record } = await appendEvents(tx, run.key, { events, at, fence: null });
+    return { deployment: record.deployment!, isNew: true };
+  });
+}
+
+interface Change {
+  readonly deployment: Deployment;
+  readonly events: readonly RunEvent[];
+  /** Stored with the events. */
+  readonly charge?: (tx: Store) => Promise<void>;
+}
+
+/** Null, and nothing is changed, where the run's deployment is another one by now, or none. */
+async function changeDeployment(driver: Driver, { key }: StoredRun, { deployment, events, charge }: Change): Promise<StoredRun | null> {
+  return await driver.store.transaction().execute(async (tx) => {
+    const present = (await findRun(tx, key))!.record.deployment;
+    if (present?.charge !== deployment.charge) return null;
+    await charge?.(tx);
+    return await appendEvents(tx, key, { events, at: driver.now().toISOString(), fence: null });
+  });
+}
+
+async function endDeployment(
+  driver: Driver,
+  run: StoredRun,
+  { deployment, usd }: { readonly deployment: Deployment; readonly usd: number },
+): Promise<StoredRun | null> {
+  const charge = async (tx: Store): Promise<void> => {
+    await (usd === 0 ? releaseCharge(tx, deployment.charge) : settleCharge(tx, deployment.charge, usd));
+  };
+  return await changeDeployment(driver, run, { deployment, events: [{ type: 'model-undeployed' }], charge });
+}
+
+async function readPrice({ provider, model, c }: Subject): Promise<number> {
+  const quote = (await provider.quoteDeployment?.(model, c)) ?? null;
+  if (quote !== null) return quote.high;
+  throw new Failure('budget-exceeded', `nobody knows what an hour of ${model.name} costs; nothing was started`, {
+    hint: `set ORCHESTRATE_PRICES, such as {"${model.base}": {"hosting": 1.7}}, in US dollars per hour`,
+  });
+}
+
+function checkLimit(
+  run: StoredRun,
+  { usd, maxUsd, budgetUsd }: { usd: number; maxUsd: number | undefined; budgetUsd: number | null },
+): void {
+  const limit = maxUsd ?? budgetUsd;
+  if (usd === 0 || (limit !== null && (maxUsd === undefined || usd <= maxUsd))) return;
+  const why = maxUsd === undefined ? 'nothing says how much may be spent' : `--max-usd allows ${formatUsd(maxUsd)}`;
+  throw new Failure(
+    'budget-exceeded',
+    `deploying ${toRunId(run.record)} would cost up to ${formatUsd(usd)}, and ${why}; nothing was started`,
+    {
+      hint: 'allow it with --max-usd, or set budget.usd in the job file',
+    },
+  );
+}

@@ -1,0 +1,58 @@
+import { refuse, toAnswer, type Answer } from './answer.ts';
+import { toAccount } from './account.ts';
+import type { FaultPlans } from './faults.ts';
+import { addHubNoise } from './hub/noise-hub-jobs.ts';
+import { addNoiseJobs } from './noise-jobs.ts';
+import type { ownSchemas } from './own-schemas.ts';
+import type { Service } from './service.ts';
+import type { Settings } from './settings.ts';
+import type { Validator } from './validator.ts';
+import type { World } from './world.ts';
+
+interface ControlRequest {
+  readonly service: Service;
+  readonly world: World;
+  /** `GET /sandbox/account`. */
+  readonly route: string;
+  readonly body: unknown;
+  readonly validator: Validator;
+}
+
+/** Answers what is no part of the service: how an account fares, and what shall go wrong with it. */
+export function answerControl({ service, world, route, body, validator }: ControlRequest): Answer {
+  const check = (schema: keyof typeof ownSchemas): void => {
+    const problem = validator.findOwnProblem(schema, body);
+    if (problem !== null) refuse(400, problem.message, { param: problem.param });
+  };
+  switch (route) {
+    case 'GET /sandbox/account':
+      return toAnswer(toAccount(service, world));
+    case 'PUT /sandbox/faults':
+      check('Faults');
+      setFaults(world, body as FaultPlans);
+      return toAnswer({ faults: world.faults });
+    case 'PUT /sandbox/settings':
+      check('Settings');
+      setSettings(world, body as Partial<Settings>, service.clock.nowMs());
+      return toAnswer({ settings: world.settings });
+    case 'POST /sandbox/step':
+      check('Step');
+      service.clock.step((body as { ms: number }).ms);
+      return toAnswer({ now: new Date(service.clock.nowMs()).toISOString() });
+    default:
+      return refuse(404, `Invalid URL (${route})`, { code: 'unknown_url' });
+  }
+}
+
+/** Plans faults for the requests from now on: the first of a kind is the next one. */
+export function setFaults(world: World, faults: FaultPlans): void {
+  world.faults = faults;
+  world.used = {};
+}
+
+/** Changes what is named. */
+export function setSettings(world: World, settings: Partial<Settings>, nowMs: number): void {
+  world.settings = { ...world.settings, ...settings };
+  addNoiseJobs(world, nowMs);
+  addHubNoise(world, nowMs);
+}

@@ -1,0 +1,132 @@
+import { addCommit, findCommit, mainBranch, toLfsFile, toRegularFile } from './repo-store.ts';
+import { toAdapterFiles } from './adapter.ts';
+import { toFigureLines } from './figure-lines.ts';
+import { findOwnerOfToken, findReadableRepo, isOwnName } from './find-repo.ts';
+import type { HubJob, JobContext } from './hub-job.ts';
+import type { Repo } from './hub-world.ts';
+import { toClassifierCard } from './model-card.ts';
+import { isStoredName } from './preupload.ts';
+import { readHiddenFailure, readRecordedLog } from './recorded-logs.ts';
+import type { JobTask } from './train-model.ts';
+import type { World } from '../world.ts';
+
+/** How the program in a container goes, and what it brings to the model's repository at its end. */
+export interface Outcome {
+  readonly exitCode: number;
+  readonly lines: readonly string[];
+  readonly model: { readonly owner: World; readonly repo: Repo; readonly files: ReadonlyMap<string, Uint8Array> } | null;
+  /** It has ended at once: there was nothing to train. */
+  readonly isQuick: boolean;
+}
+
+const claimBranch = 'orchestrate-claim';
+
+/**
+ * Does what our own program does in a container: claims the model's repository, fetches the rows, trains, uploads. No command is ever
+ * executed. A job that was told no task ends with 0 and says nothing.
+ */
+export function runContainer(context: JobContext, job: HubJob, nowMs: number): Outcome | Promise<Outcome> {
+  const { task } = job;
+  if (task === null) return { exitCode: 0, lines: [], model: null, isQuick: false };
+  if (typeof task === 'string') return toCrash(`json.decoder.JSONDecodeError: ORCHESTRATE_JOB: ${task}`);
+  const owner = findOwnerOfToken(context.service, job.secrets['HF_TOKEN']);
+  if (owner === null) return toCrash("KeyError: 'HF_TOKEN'");
+  const repo = findReadableRepo(context.service, owner, { type: 'model', name: task.output.repo });
+  if (repo === null || !isOwnName(owner, repo.name)) return toCrash(toMissing(task.output.repo));
+  const main = findCommit(repo, mainBranch);
+  if (repo.branches.has(claimBranch) || main === null)
+    return { exitCode: 3, lines: ['orchestrate: this attempt is claimed already: nothing is trained'], model: null, isQuick: true };
+  repo.branches.set(claimBranch, main.oid);
+  const rows = findRows(context, owner, task);
+  if (typeof rows === 'string') return toCrash(rows);
+  job.hasTrained = true;
+  return train(context, { job, task, owner, repo, rows, nowMs });
+}
+
+function toMissing(name: string): string {
+  return `huggingface_hub.errors.RepositoryNotFoundError: 404 Client Error. Repository Not Found for ${name}`;
+}
+
+function toCrash(error: string): Outcome {
+  const lines = ['Traceback (most recent call last):', '  File "<string>", line 1, in <module>', error];
+  return { exitCode: 1, lines, model: null, isQuick: true };
+}
+
+interface Rows {
+  readonly train: Buffer;
+  readonly validation: Buffer | null;
+}
+
+/** The files of the dataset, or why they cannot be read. */
+function findRows({ service }: JobContext, owner: World, { dataset }: JobTask): Rows | string {
+  const repo = findReadableRepo(service, owner, { type: 'dataset', name: dataset.repo });
+  const files = repo === null ? undefined : findCommit(repo, dataset.revision)?.files;
+  if (files === undefined) return toMissing(`${dataset.repo} at ${dataset.revision}`);
+  const train = files.get(dataset.train)?.bytes;
+  const validation = dataset.validation == null ? null : files.get(dataset.validation)?.bytes;
+  if (train === undefined || validation === undefined) return `FileNotFoundError: ${dataset.repo} has no ${dataset.train}`;
+  return { train, validation };
+}
+
+interface Training {
+  readonly job: HubJob;
+  readonly task: JobTask;
+  readonly owner: World;
+  readonly repo: Repo;
+  readonly rows: Rows;
+  readonly nowMs: number;
+}
+
+async function train(context: JobContext, { job, task, owner, repo, rows, nowMs }: Training): Promise<Outcome> {
+  const { hiddenFailure, jobError, blockModel } = context.world.settings;
+  const first = `orchestrate: running ${task.engine} for ${task.task}`;
+  // AutoTrain's own command ends with 0 after an exception.
+  if (hiddenFailure) return { exitCode: 0, lines: [first, ...(await readHiddenFailure())], model: null, isQuick: false };
+  if (jobError !== null) return toFailedEngine(first, `${jobError.code}: ${jobError.message}`);
+  try {
+    const { lines, files } = await learn(context, { job, task, owner, rows, nowMs });
+    const model = blockModel ? null : { owner, repo, files };
+    const last = model === null ? [] : [`orchestrate: the model is in ${repo.name}`];
+    return { exitCode: 0, lines: [first, ...lines, ...last], model, isQuick: false };
+  } catch (error) {
+    return toFailedEngine(first, `RuntimeError: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function toFailedEngine(first: string, error: string): Outcome {
+  const crash = ['Traceback (most recent call last):', ...error.split('\n'), 'orchestrate: the engine ended with status 1'];
+  return { exitCode: 1, lines: [first, ...crash], model: null, isQuick: false };
+}
+
+interface Learned {
+  readonly lines: readonly string[];
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+async function learn(context: JobContext, { job, task, owner, rows, nowMs }: Omit<Training, 'repo'>): Promise<Learned> {
+  if (task.task !== 'text-classification') return { lines: await readRecordedLog(task), files: toAdapterFiles(task, rows.train.length) };
+  const { trainModel, signal } = context.service;
+  if (trainModel === null) throw new Error('this sandbox was started without a trainer');
+  const base = findBase(context, owner, task);
+  const { files, figures } = await trainModel({ task, rows, base, signal: AbortSignal.any([signal, job.stop.signal]) });
+  const lines = toFigureLines(task.engine, figures, nowMs);
+  return { lines, files: new Map([...files, ['README.md', Buffer.from(toClassifierCard(task, figures))]]) };
+}
+
+/** The base model's files, where its weights are here. */
+function findBase({ service }: JobContext, owner: World, { model }: JobTask): ReadonlyMap<string, Buffer> | null {
+  const repo = findReadableRepo(service, owner, { type: 'model', name: model.base });
+  const files = repo === null ? undefined : findCommit(repo, model.revision ?? mainBranch)?.files;
+  if (files === undefined || ![...files.keys()].some((path) => path.endsWith('.safetensors'))) return null;
+  return new Map([...files].map(([path, { bytes }]) => [path, bytes]));
+}
+
+/** Brings a model to its repository, all of it in one commit. */
+export function commitModel({ owner, repo, files }: NonNullable<Outcome['model']>, nowMs: number): void {
+  const made = [...files].map(([path, bytes]) => {
+    const content = Buffer.from(bytes);
+    return [path, isStoredName(path) ? toLfsFile(content) : toRegularFile(content)] as const;
+  });
+  const tree = new Map([...(findCommit(repo, mainBranch)?.files ?? []), ...made]);
+  addCommit(owner, repo, { branch: mainBranch, title: 'The tuned model', message: '', nowMs, tree });
+}

@@ -1,0 +1,35 @@
+import canonicalize from 'canonicalize';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { toCanonicalJson } from '../../src/dataset/to-canonical-json.ts';
+
+test('the same as the reference implementation of RFC 8785 writes', () => {
+  const key = fc.oneof(
+    fc.constantFrom('__proto__', 'toJSON', 'constructor', '10', '9', 'é', '€', '😀', '\ufb33'),
+    fc.string({ unit: 'binary' }),
+  );
+  const { value } = fc.letrec((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 4 },
+      fc.constantFrom(null, true, false),
+      fc.double({ noNaN: true, noDefaultInfinity: true }),
+      fc.string({ unit: 'binary' }),
+      fc.array(tie('value'), { maxLength: 4 }),
+      fc.array(fc.tuple(key, tie('value')), { maxLength: 5 }).map((entries) => Object.fromEntries(entries) as unknown),
+    ),
+  }));
+  fc.assert(
+    fc.property(value, (json) => {
+      expect(toCanonicalJson(json)).toBe(canonicalize(json));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+// From RFC 8785, section 3.2.3.
+test('names are sorted by UTF-16 code units, and names without a value are left out', () => {
+  const names = ['\u20ac', '\r', '\ufb33', '1', '\ud83d\ude00', '\u0080', '\u00f6'];
+  const json = toCanonicalJson({ ...Object.fromEntries(names.map((name) => [name, 0])), absent: undefined });
+  expect(Object.keys(JSON.parse(json) as object)).toEqual(['1', '\r', '\u0080', '\u00f6', '\u20ac', '\ud83d\ude00', '\ufb33']);
+  expect(json.startsWith('{"\\r":0,"1":0,')).toBe(true);
+});

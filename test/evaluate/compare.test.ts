@@ -1,0 +1,99 @@
+import { expect, test } from 'vitest';
+import { toComparison, type Candidate } from '../../src/evaluate/compare.ts';
+
+const expected = Array.from({ length: 40 }, (_, i) => `Answer ${i}`);
+const input = { job: 'job', set: 'test', margin: 0.02, labels: [], expected, referenceAmong: ['majority', 'untrained'] } as const;
+
+const toCandidate = (kind: Candidate['kind'], answers: Candidate['answers']): Candidate => ({ name: kind, kind, run: null, answers });
+
+test('a text is right where it is the very one, whatever white space is around it', () => {
+  const answers = ['Answer 0', '\tAnswer 1\n', 'answer 2', 'Answer  3', 'Answer 4.', null, ...expected.slice(6)];
+  const { candidates } = toComparison({ ...input, measure: 'exact_match', candidates: [toCandidate('tuned', answers)] });
+  expect(candidates[0]).toMatchObject({ rows: 40, measures: { exact_match: 36 / 40 }, unparseable: 1, perClass: [], confusion: [] });
+});
+
+test('a label is right as it is written and not otherwise', () => {
+  const labels = ['no', 'yes'];
+  const candidates = [toCandidate('majority', ['no', 'no']), toCandidate('tuned', ['no', ' yes'])];
+  const comparison = toComparison({ ...input, measure: 'accuracy', labels, expected: ['no', 'yes'], candidates });
+  expect(comparison.candidates.map(({ measures }) => measures.accuracy)).toEqual([0.5, 0.5]);
+  expect(comparison.candidates[1]).toMatchObject({ unparseable: 1, difference: 0 });
+});
+
+test('difference, interval, p and verdict are those of the rows that only one has right', () => {
+  const base = expected.map((text, i) => (i < 10 ? text : 'no'));
+  const tuned = expected.map((text, i) => (i < 2 ? 'no' : text));
+  const { reference, candidates } = toComparison({
+    ...input,
+    measure: 'exact_match',
+    candidates: [toCandidate('untrained', base), toCandidate('tuned', tuned)],
+  });
+  expect(reference).toBe('untrained');
+  expect(candidates[1]!.difference).toBeCloseTo(28 / 40, 9);
+  const [low, high] = candidates[1]!.interval!;
+  expect(low).toBeGreaterThan(0.4);
+  expect(high).toBeLessThan(0.95);
+  // 2 against 30 rows: 2 * (1 + 32 + 496) / 2^32
+  expect(candidates[1]!.pValue).toBeCloseTo((2 * (1 + 32 + 496)) / 2 ** 32, 12);
+  expect(candidates[1]!.verdict).toBe('better');
+});
+
+test('where no candidate may be the reference there is none, and no verdict', () => {
+  const comparison = toComparison({ ...input, measure: 'exact_match', candidates: [toCandidate('tuned', expected)] });
+  expect(comparison).toMatchObject({ reference: null, candidates: [{ difference: null, interval: null, pValue: null, verdict: null }] });
+});
+
+test('the reference is the best of those that may be it, and a tuned one is held against nothing else', () => {
+  const withRight = (name: string, kind: Candidate['kind'], rows: number): Candidate => ({
+    ...toCandidate(
+      kind,
+      expected.map((text, i) => (i < rows ? text : 'no')),
+    ),
+    name,
+  });
+  const candidates = [
+    withRight('a', 'reference', 30),
+    withRight('b', 'reference', 20),
+    withRight('old', 'tuned', 10),
+    withRight('new', 'tuned', 30),
+  ];
+  const compareWith = (...referenceAmong: string[]): [string | null, (string | null)[]] => {
+    const compared = toComparison({ ...input, measure: 'exact_match', candidates, referenceAmong });
+    return [compared.reference, compared.candidates.map(({ verdict }) => verdict)];
+  };
+  expect(compareWith('b', 'a')).toEqual(['a', [null, null, 'worse', 'equivalent']]);
+  expect(compareWith('b')).toEqual(['b', [null, null, 'worse', 'better']]);
+  expect(compareWith('old')).toEqual(['old', [null, null, null, 'better']]);
+  expect(compareWith('gone')).toEqual([null, [null, null, null, null]]);
+});
+
+test('not worse is asked of one side: the printed interval may reach below the margin', () => {
+  const rows = Array.from({ length: 400 }, (_, i) => `Answer ${i}`);
+  const toAnswers = (isRight: (i: number) => boolean): string[] => rows.map((text, i) => (isRight(i) ? text : 'no'));
+  const old = {
+    ...toCandidate(
+      'reference',
+      toAnswers((i) => i < 380),
+    ),
+    name: 'old',
+  };
+  const tuned = toCandidate(
+    'tuned',
+    toAnswers((i) => i >= 20),
+  );
+  const compareWith = (margin: number): unknown => {
+    const compared = toComparison({
+      ...input,
+      expected: rows,
+      measure: 'exact_match',
+      margin,
+      candidates: [old, tuned],
+      referenceAmong: ['old'],
+    });
+    return compared.candidates[1];
+  };
+  const { interval } = compareWith(0) as { interval: [number, number] };
+  expect(compareWith(-interval[0] - 0.001)).toMatchObject({ difference: 0, interval, verdict: 'not worse' });
+  expect(compareWith(-interval[0] + 0.001)).toMatchObject({ difference: 0, interval, verdict: 'equivalent' });
+  expect(compareWith(0.01)).toMatchObject({ difference: 0, interval, verdict: 'cannot tell' });
+});

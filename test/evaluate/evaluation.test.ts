@@ -1,0 +1,193 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { createAnsweringService, toRead, type AnsweringService, type ServiceSettings } from './answering-service.ts';
+import { heldOutRows, openSmallJob, runSmallJob } from './small-job.ts';
+
+const labels = new Map(heldOutRows.map(({ text, label }) => [text, label]));
+
+/** Right where it is tuned; untrained it says yes to everything. */
+const right: ServiceSettings['say'] = (row, tuned) => (tuned ? labels.get(toRead(row).replace('Text: ', ''))! : 'yes');
+
+const createLocal = (): AnsweringService =>
+  createAnsweringService({ id: 'laptop', kind: 'folder', price: 'free', trainingUsd: 0, say: right });
+
+test('models on this machine and of a service stand in one comparison, on the same rows', async () => {
+  const [local, paid] = [createLocal(), createAnsweringService({ say: right })];
+  const { orchestrator } = await runSmallJob([local.provider, paid.provider]);
+  const [comparison, ...others] = await orchestrator.evaluate('small', { maxUsd: 1 });
+  expect(others).toEqual([]);
+  expect(comparison).toMatchObject({ measure: 'accuracy', reference: 'most frequent label', rows: 12, notes: [] });
+  expect(comparison!.candidates.map(({ name, run, measures }) => [name, run, measures.accuracy])).toEqual([
+    ['most frequent label', null, 8 / 12],
+    ['untrained head of laptop', null, 4 / 12],
+    ['base of paid', null, 4 / 12],
+    ['laptop', 'small/laptop', 1],
+    ['paid', 'small/paid', 1],
+  ]);
+  const [, , base, laptop, tuned] = comparison!.candidates;
+  expect(laptop).toMatchObject({ cost: 0 });
+  expect(base!.cost).toBeCloseTo(12 * (0.001 + 2 * 0.0001), 9); // two tokens an answer
+  expect(tuned!.cost).toBeCloseTo(1 + 12 * 0.0012, 9);
+  expect(base!.latency).toBe(105.5);
+  expect(tuned!.difference).toBeCloseTo(4 / 12, 9);
+  expect([local.asked.length, paid.asked.length]).toEqual([24, 24]);
+  expect(paid.asked[0]!.row).toMatchObject({
+    messages: [
+      { role: 'system', content: 'Classify the text.\n\nAnswer with exactly one of these labels: "no", "yes".' },
+      { role: 'user', content: 'text 0' },
+    ],
+  });
+  expect(paid.asked[0]!.c.concurrency).toBe(8);
+});
+
+test('the day on which a service ends a model stands beside it, and is told where it is near', async () => {
+  const [local, paid] = [createLocal(), createAnsweringService({ say: right })];
+  const days = (count: number): string => new Date(Date.now() + count * 86_400_000).toISOString().slice(0, 10);
+  for (const [date, isNear] of [
+    [days(30), true],
+    [days(200), false],
+  ] as const) {
+    const provider = { ...paid.provider, toEnd: () => ({ date, source: 'a page', asOf: null }) };
+    const { orchestrator } = await runSmallJob([local.provider, provider]);
+    const [comparison] = await orchestrator.evaluate('small', { maxUsd: 1 });
+    expect(comparison!.candidates.map(({ endsOn }) => endsOn)).toEqual([null, null, date, null, date]);
+    const told = expect.stringContaining(`base of paid, paid: its service ends this model on ${date}`) as string;
+    expect(comparison!.notes).toEqual(isNear ? [told] : []);
+  }
+});
+
+test('what was answered is not asked again, and compare asks no service', async () => {
+  const [local, paid] = [createLocal(), createAnsweringService({ say: right })];
+  const { orchestrator } = await runSmallJob([local.provider, paid.provider]);
+  const [before] = await orchestrator.compare('small');
+  expect(paid.asked).toEqual([]);
+  expect(before!.candidates.map(({ name }) => name)).toEqual(['most frequent label', 'untrained head of laptop', 'laptop']);
+  expect(before!.notes).toEqual([
+    'base of paid has answered 0 of 12 rows and is left out: `orchestrate evaluate small` asks it',
+    'small/paid has answered 0 of 12 rows and is left out: `orchestrate evaluate small` asks it',
+  ]);
+  await orchestrator.evaluate('small', { limit: 5, maxUsd: 1 });
+  expect(paid.asked).toHaveLength(10);
+  expect((await orchestrator.compare('small'))[0]!.notes[1]).toContain('small/paid has answered 5 of 12 rows');
+  const all = await orchestrator.evaluate('small', { maxUsd: 1 });
+  expect(paid.asked).toHaveLength(24);
+  expect(new Set(paid.asked.map(({ model, row }) => `${model} ${row.id}`)).size).toBe(24);
+  expect(await orchestrator.estimate('small')).toMatchObject({ high: 0 });
+  expect(await orchestrator.evaluate('small')).toEqual(all); // needs no limit: nothing is left to pay for
+  expect(await orchestrator.compare('small')).toEqual(all);
+  expect(paid.asked).toHaveLength(24);
+  expect(local.asked).toHaveLength(24);
+});
+
+test('runs that begin with the same model share it', async () => {
+  const paid = createAnsweringService({ say: right });
+  const targets = { a: { provider: 'paid', model: 'same' }, b: { provider: 'paid', model: 'same', options: { other: true } } };
+  const { orchestrator } = await runSmallJob([paid.provider], { targets });
+  const [comparison] = await orchestrator.evaluate('small', { maxUsd: 1 });
+  expect(comparison!.candidates.map(({ name }) => name)).toEqual(['most frequent label', 'base of a and b', 'a', 'b']);
+  expect(paid.asked).toHaveLength(36);
+});
+
+test('rows that stand in two held-out sets are reckoned and asked once', async () => {
+  const paid = createAnsweringService({ say: right });
+  const data = { train: './train.jsonl', test: { one: './test.jsonl', other: './test.jsonl' } };
+  const { orchestrator } = await runSmallJob([paid.provider], { data });
+  expect(await orchestrator.estimate('small')).toMatchObject({ low: expect.closeTo(24 * 0.001, 9) as number });
+  const comparisons = await orchestrator.evaluate('small', { maxUsd: 0.264 });
+  expect(comparisons.map(({ set }) => set)).toEqual(['one', 'other']);
+  expect(comparisons[1]!.candidates).toEqual(comparisons[0]!.candidates);
+  expect(paid.asked).toHaveLength(24);
+});
+
+test('another prompt, another setting: asked again', async () => {
+  const paid = createAnsweringService({ say: right });
+  const one = await runSmallJob([paid.provider], { evaluation: { generation: { temperature: 0 } } });
+  await one.orchestrator.evaluate('small', { maxUsd: 1 });
+  expect(paid.asked[0]!.c.generation).toMatchObject({ temperature: 0 });
+  const change = JSON.parse(readFileSync(one.path, 'utf8')) as object;
+  writeFileSync(one.path, JSON.stringify({ ...change, prompt: { template: 'Text: {text}' } }));
+  await one.orchestrator.submit(await one.orchestrator.load(one.path));
+  await one.orchestrator.wait(['small']);
+  await one.orchestrator.evaluate('small', { maxUsd: 1 });
+  expect(paid.asked).toHaveLength(48); // the base model too
+  expect(toRead(paid.asked[24]!.row)).toBe('Text: text 0');
+});
+
+test('what names no label is counted, and counts as wrong', async () => {
+  const paid = createAnsweringService({
+    say: (row, tuned) => (tuned ? (toRead(row) === 'text 0' ? 'maybe' : ` "${right(row, true)!.toUpperCase()}".\n`) : null),
+  });
+  const { orchestrator } = await runSmallJob([paid.provider]);
+  const [comparison] = await orchestrator.evaluate('small', { maxUsd: 1 });
+  expect(comparison!.candidates.map(({ unparseable }) => unparseable)).toEqual([0, 12, 1]);
+  expect(comparison!.candidates.map(({ measures }) => measures.accuracy)).toEqual([8 / 12, 0, 11 / 12]);
+  const answers = await orchestrator.run('small/paid').predict([{ text: 'text 0' }, { text: 'text 1' }]);
+  expect(answers.map(({ label, answer }) => [label, answer])).toEqual([
+    [null, 'maybe'],
+    ['no', ' "NO".\n'],
+  ]);
+  expect(paid.asked).toHaveLength(24); // these were rows of the held-out set
+});
+
+const toChat = (i: number, answer: object): object => ({
+  messages: [
+    { role: 'user', content: `question ${i}` },
+    { role: 'assistant', ...answer },
+  ],
+});
+
+test('conversations are scored by the very text of their last answer', async () => {
+  const test_ = Array.from({ length: 12 }, (_, i) => toChat(i, { content: `Answer ${i}` }));
+  const call = { tool_calls: [{ id: '1', type: 'function', function: { name: 'f', arguments: '{}' } }] };
+  const train = Array.from({ length: 12 }, (_, i) => toChat(i + 100, { content: `Answer ${i}` }));
+  const paid = createAnsweringService({
+    say: (row, tuned) => {
+      const number = /\d+/.exec(toRead(row))![0];
+      if (number === '3') return null;
+      return tuned ? ` Answer ${number}\n` : number === '0' ? 'Answer 0' : `answer ${number}`;
+    },
+  });
+  const { orchestrator } = await runSmallJob([paid.provider], { task: 'chat' }, { train, test: [...test_, toChat(50, call)] });
+  const [comparison] = await orchestrator.evaluate('small', { maxUsd: 1 });
+  expect(comparison).toMatchObject({ measure: 'exact_match', reference: 'base of paid', rows: 12, labels: [] });
+  expect(comparison!.notes).toEqual(['1 of the rows expect no text as their answer and are left out']);
+  expect(comparison!.candidates).toMatchObject([
+    { name: 'base of paid', measures: { exact_match: 1 / 12 }, unparseable: 1, perClass: [], confusion: [], verdict: null },
+    { name: 'paid', measures: { exact_match: 11 / 12 }, unparseable: 1, perClass: [], confusion: [], verdict: 'better' },
+  ]);
+  expect(comparison!.candidates[1]!.pValue).toBeCloseTo(2 * 0.5 ** 10, 9);
+  expect(paid.asked[0]!.row).toMatchObject({ messages: [{ role: 'user', content: 'question 0' }] });
+
+  const [answer] = await orchestrator.run('small/paid').predict([{ text: 'question 77' }], { maxUsd: 1 });
+  expect(answer).toMatchObject({ answer: ' Answer 77\n' });
+  expect(answer).not.toHaveProperty('label');
+  expect(paid.asked.at(-1)!.row).toMatchObject({ messages: [{ role: 'user', content: 'question 77' }] });
+});
+
+test('preferences are not scored', async () => {
+  const paid = createAnsweringService({ say: right });
+  const row = (i: number): object => ({ prompt: `question ${i}`, chosen: 'good', rejected: 'bad' });
+  const data = { train: [row(1), row(2)], test: [row(3)] };
+  const { orchestrator } = await runSmallJob([paid.provider], { task: 'preference', training: { method: 'dpo' } }, data);
+  expect(await orchestrator.evaluate('small')).toEqual([]);
+  expect(await orchestrator.estimate('small')).toMatchObject({ high: 0 });
+  expect(paid.asked).toEqual([]);
+});
+
+test('a model that answers no rows is named', async () => {
+  const { predict: _, ...mute } = createAnsweringService({ id: 'mute', say: right }).provider;
+  const { orchestrator } = await runSmallJob([createLocal().provider, mute]);
+  const [comparison] = await orchestrator.compare('small');
+  expect(comparison!.notes).toEqual(['small/mute is left out: its provider answers no rows']);
+});
+
+test('a budget that was written into the job file later counts where the file is named', async () => {
+  const paid = createAnsweringService({ say: right });
+  const { orchestrator, folder, path } = await runSmallJob([paid.provider]);
+  await expect(orchestrator.evaluate(path)).rejects.toMatchObject({ code: 'budget-exceeded' });
+  writeFileSync(path, JSON.stringify({ ...(JSON.parse(readFileSync(path, 'utf8')) as object), budget: { usd: 5 } }));
+  await expect(orchestrator.evaluate('small')).rejects.toMatchObject({ code: 'budget-exceeded' });
+  expect(paid.asked).toEqual([]);
+  await using other = await openSmallJob(folder, [paid.provider]);
+  expect(await other.evaluate(path)).toHaveLength(1);
+});

@@ -1,0 +1,42 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Provider } from '../../src/contract/provider.ts';
+import { createOrchestrator, type Orchestrator } from '../../src/index.ts';
+import { createScratchFolder } from '../scratch.ts';
+
+/** Held-out rows: every third is `yes`, the other ones `no`. */
+export const heldOutRows = Array.from({ length: 12 }, (_, i) => ({ text: `text ${i}`, label: i % 3 === 0 ? 'yes' : 'no' }));
+
+const trainingRows = [...heldOutRows, { text: 'one more', label: 'no' }].map((row) => ({ ...row, text: `trained ${row.text}` }));
+
+export interface SmallJob {
+  readonly orchestrator: Orchestrator;
+  readonly folder: string;
+  /** Of the job file. */
+  readonly path: string;
+}
+
+/** Writes a job file with its data and runs it to its end; `job` changes the file's fields. */
+export async function runSmallJob(
+  providers: readonly Provider[],
+  job: Readonly<Record<string, unknown>> = {},
+  data: { readonly train: readonly object[]; readonly test: readonly object[] } = { train: trainingRows, test: heldOutRows },
+): Promise<SmallJob> {
+  const folder = createScratchFolder();
+  const path = join(folder, 'job.json');
+  const toLines = (rows: readonly object[]): string => rows.map((row) => JSON.stringify(row)).join('\n');
+  writeFileSync(join(folder, 'train.jsonl'), toLines(data.train));
+  writeFileSync(join(folder, 'test.jsonl'), toLines(data.test));
+  const targets = Object.fromEntries(providers.map(({ id }) => [id, { provider: id, model: `base-${id}` }]));
+  const sources = { train: './train.jsonl', test: './test.jsonl' };
+  writeFileSync(path, JSON.stringify({ version: 1, name: 'small', task: 'classification', data: sources, targets, ...job }));
+  const orchestrator = await openSmallJob(folder, providers);
+  await orchestrator.submit(await orchestrator.load(path));
+  await orchestrator.wait(['small']);
+  return { orchestrator, folder, path };
+}
+
+/** The state of a small job, as another process would open it. */
+export async function openSmallJob(folder: string, providers: readonly Provider[], signal?: AbortSignal): Promise<Orchestrator> {
+  return await createOrchestrator({ dir: join(folder, 'state'), providers, environment: {}, ...(signal && { signal }) });
+}

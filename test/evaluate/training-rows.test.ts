@@ -1,0 +1,108 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { writeTrainingRows, type TrainingRows } from '../../src/evaluate/training-rows.ts';
+import { createScratchFolder } from '../scratch.ts';
+
+interface Written {
+  readonly counts: TrainingRows;
+  readonly rows: unknown[];
+}
+
+function write(lines: readonly object[]): { path: string; out: string } {
+  const folder = createScratchFolder();
+  const path = join(folder, 'old.jsonl');
+  writeFileSync(path, lines.map((line) => JSON.stringify(line)).join('\n'));
+  return { path, out: join(folder, 'train.jsonl') };
+}
+
+async function make(lines: readonly object[], task?: TrainingRows['task']): Promise<Written> {
+  const { path, out } = write(lines);
+  const counts = await writeTrainingRows(path, { out, ...(task && { task }) });
+  const rows = readFileSync(out, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as unknown);
+  return { counts, rows };
+}
+
+const texts = [
+  { text: 'good', answer: ' yes\n', expected: 'no' },
+  { text: 'bad', text2: 'worse', answer: 'no' },
+  { text: 'filtered', answer: null },
+  { text: 'blank', answer: ' ' },
+  { text: 'cut', answer: 'ye', truncated: true },
+  { text: 'good', answer: ' yes\n' },
+];
+
+test('answers to texts become labels; what cannot be learned is left out and counted', async () => {
+  expect(await make(texts)).toEqual({
+    counts: { task: 'classification', rows: 2, labels: { yes: 1, no: 1 }, leftOut: { unanswered: 2, truncated: 1, repeated: 1 } },
+    rows: [
+      { text: 'good', label: 'yes' },
+      { text: 'bad', text2: 'worse', label: 'no' },
+    ],
+  });
+});
+
+test('answers to texts become conversations where that is wanted, word for word', async () => {
+  const { counts, rows } = await make(texts, 'chat');
+  expect(counts).toMatchObject({ task: 'chat', rows: 2, labels: {} });
+  expect(rows).toEqual([
+    {
+      messages: [
+        { role: 'user', content: 'good' },
+        { role: 'assistant', content: ' yes\n' },
+      ],
+    },
+    {
+      messages: [
+        { role: 'user', content: 'bad\n\nworse' },
+        { role: 'assistant', content: 'no' },
+      ],
+    },
+  ]);
+});
+
+test('answers end their conversations; calls of tools are calls again', async () => {
+  const asked = [
+    { role: 'system', content: 'Be kind.' },
+    { role: 'user', content: 'hi' },
+  ];
+  const tools = [{ type: 'function', function: { name: 'greet' } }];
+  const calls = [{ id: 'call_1', type: 'function', function: { name: 'greet', arguments: '{}' } }];
+  const again = [...asked, { role: 'user', content: 'again' }];
+  const { counts, rows } = await make([
+    { messages: asked, answer: 'hello' },
+    { messages: asked, tools, answer: JSON.stringify(calls) },
+    { messages: again, answer: JSON.stringify(calls) },
+  ]);
+  expect(counts).toMatchObject({ task: 'chat', rows: 3 });
+  expect(rows).toEqual([
+    { messages: [...asked, { role: 'assistant', content: 'hello' }] },
+    { messages: [...asked, { role: 'assistant', tool_calls: calls }], tools },
+    { messages: [...again, { role: 'assistant', content: JSON.stringify(calls) }] },
+  ]);
+});
+
+test.each([
+  [
+    'a conversation among texts',
+    [texts[0]!, { messages: [{ role: 'user', content: 'hi' }], answer: 'x' }],
+    /:2: expected a text for the task/,
+  ],
+  ['two answers to one input', [texts[0]!, { text: 'good', answer: 'no' }], /:2: expected the answer " yes\\n" of line 1/],
+  ['nothing to learn', texts.slice(2, 5), /: expected answers to train on, found 2 lines without one and 1 whose answer was cut short$/],
+])('refused, and nothing is written: %s', async (_, lines, message) => {
+  const { path, out } = write(lines);
+  const refusal = { code: 'data-invalid', message: expect.stringMatching(message) as string };
+  await expect(writeTrainingRows(path, { out })).rejects.toMatchObject(refusal);
+  expect(existsSync(out)).toBe(false);
+});
+
+test('a file that is there is not written over', async () => {
+  const { path } = write(texts);
+  const before = readFileSync(path);
+  await expect(writeTrainingRows(path, { out: path })).rejects.toMatchObject({ code: 'usage' });
+  expect(readFileSync(path)).toEqual(before);
+});

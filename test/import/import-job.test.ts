@@ -1,0 +1,384 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, afterAll, describe, expect, test } from 'vitest';
+import { openaiShaped } from '../../providers/openai/openai-shaped.ts';
+import type { Context } from '../../src/contract/context.ts';
+import { isFailure } from '../../src/failure.ts';
+import { importJob } from '../../src/import/import-job.ts';
+import type { ImportRecord } from '../../src/import/import-record.ts';
+import type { Fault, RequestKind } from '../../src/sandbox/faults.ts';
+import { readJobFile } from '../../src/spec/read-job-file.ts';
+import { canaryKey, createSandboxWorld, type SandboxWorld } from '../providers/openai/world.ts';
+import { createScratchFolder } from '../scratch.ts';
+import { createJob, deleteFile, toChatText, toPreferenceText, uploadText, type Asking } from './service-jobs.ts';
+
+const base = 'gpt-4.1-mini-2025-04-14';
+const fixed = new Date('2026-11-25T12:00:00Z');
+
+function toContext(world: SandboxWorld, signal?: AbortSignal): Context {
+  return { ...world.toAttempt(undefined, undefined, signal), now: () => fixed };
+}
+
+async function importInto(world: SandboxWorld, id: string, folder: string, c = toContext(world)): Promise<ImportRecord> {
+  return await importJob(openaiShaped(world.dialect), { id, folder }, c);
+}
+
+function toAsking({ sandbox, dialect }: SandboxWorld): Asking {
+  return { sandbox, apiKey: canaryKey, dialect: dialect.id };
+}
+
+function readFolder(folder: string): Record<string, string> {
+  return Object.fromEntries(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'latin1')]));
+}
+
+const reads: readonly RequestKind[] = ['list', 'get', 'events', 'checkpoints', 'file', 'files', 'content', 'models', 'model'];
+
+/** What was asked since. */
+function toKinds(world: SandboxWorld, from: number): RequestKind[] {
+  return world.sandbox
+    .account(canaryKey)
+    .requests.slice(from)
+    .map(({ kind }) => kind);
+}
+
+/** A job that has ended, with training and validation data. */
+async function createEndedJob(world: SandboxWorld, more: object = {}): Promise<{ id: string; train: string; validation: string }> {
+  const asking = toAsking(world);
+  const train = await uploadText(asking, toChatText(20));
+  const validation = await uploadText(
+    asking,
+    toChatText(10, (i) => `Something else that was answered to question ${i}, at length.`),
+  );
+  world.sandbox.step(1000); // Azure reads files for a while
+  const id = await createJob(asking, { model: base, training_file: train, validation_file: validation, suffix: 'my-model', ...more });
+  world.sandbox.step(10_000);
+  return { id, train, validation };
+}
+
+describe.each(['openai', 'azure'] as const)('a job of %s', (dialect) => {
+  test('comes home whole, and its job file is one', async () => {
+    await using world = await createSandboxWorld({ dialect, pageSize: 7 });
+    const { id } = await createEndedJob(world, { metadata: { team: 'search' }, seed: 11 });
+    const from = world.sandbox.account(canaryKey).requests.length;
+    const folder = join(createScratchFolder(), 'new', id);
+    const record = await importInto(world, id, folder);
+    const files = readFolder(folder);
+
+    const [result] = world.sandbox.account(canaryKey).jobs[0]!.result_files;
+    const names = ['IMPORT.json', 'checkpoints.json', 'events.jsonl', 'job-record.json', 'job.jsonc', `results-${result!}.csv`];
+    expect(Object.keys(files)).toEqual([...names, 'train.jsonl', 'validation.jsonl']);
+    expect(files['train.jsonl']).toBe(toChatText(20));
+    expect(files[`results-${result!}.csv`]).toMatch(/^step,train_loss,/);
+    expect(files['events.jsonl']!.split('\n').length).toBeGreaterThan(30);
+    const times = files['events.jsonl']!.trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { created_at: number }).created_at);
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+    expect(JSON.parse(files['checkpoints.json']!)).toHaveLength(3);
+    expect(JSON.parse(files['job-record.json']!)).toMatchObject({ id, model: base, status: 'succeeded', seed: 11 });
+    expect(record).toMatchObject({ complete: true, missing: [], notes: [], status: 'succeeded', base, at: fixed.toISOString() });
+    expect(JSON.parse(files['IMPORT.json']!)).toEqual(record);
+    expect(record.files.map(({ name }) => name).sort()).toEqual(
+      Object.keys(files)
+        .filter((name) => name !== 'IMPORT.json')
+        .sort(),
+    );
+    for (const { name, bytes } of record.files) expect(files[name]).toHaveLength(bytes);
+
+    const { spec } = await readJobFile(join(folder, 'job.jsonc'));
+    expect(spec).toMatchObject({
+      name: 'my-model',
+      task: 'chat',
+      data: { train: './train.jsonl', validation: './validation.jsonl' },
+      training: {
+        method: 'sft',
+        epochs: expect.any(Number) as number,
+        learningRate: { multiplier: expect.any(Number) as number },
+        seed: 11,
+      },
+      targets: { [dialect]: { provider: dialect, model: base, options: { suffix: 'my-model' }, native: { metadata: { team: 'search' } } } },
+    });
+    expect(toKinds(world, from).filter((kind) => !reads.includes(kind))).toEqual([]);
+    expect(Object.values(files).join('')).not.toContain(canaryKey);
+
+    const asked = world.sandbox.account(canaryKey).requests.length;
+    expect(await importInto(world, id, folder, { ...toContext(world), now: () => new Date('2027-01-01') })).toEqual(record);
+    expect(readFolder(folder)).toEqual(files);
+    expect(toKinds(world, asked)).toEqual([]);
+  });
+
+  test('without its files: what is gone is said, and the rest is there', async () => {
+    await using world = await createSandboxWorld({ dialect });
+    const { id, train, validation } = await createEndedJob(world);
+    await deleteFile(toAsking(world), train);
+    const folder = createScratchFolder();
+    const record = await importInto(world, id, folder);
+    expect(record).toMatchObject({
+      complete: false,
+      missing: [`train.jsonl (${train}): it is gone at the service`],
+      notes: ['the training data is not to be had at the service: the job cannot become a run'],
+    });
+    expect(readFileSync(join(folder, 'job.jsonc'), 'utf8')).toContain('not to be had at the service: put the rows here');
+    const files = readFolder(folder);
+    expect(Object.keys(files)).toContain('validation.jsonl');
+    await importInto(world, id, folder, { ...toContext(world), now: () => new Date('2027-01-01') });
+    expect(readFolder(folder)).toEqual(files);
+
+    await deleteFile(toAsking(world), validation);
+    const other = createScratchFolder();
+    expect((await importInto(world, id, other)).missing).toHaveLength(2);
+    expect((await readJobFile(join(other, 'job.jsonc'))).spec.data).toEqual({ train: './train.jsonl' });
+  });
+
+  test('that trains on pairs is a preference job', async () => {
+    await using world = await createSandboxWorld({ dialect });
+    const train = await uploadText(toAsking(world), toPreferenceText(12));
+    world.sandbox.step(1000);
+    const method = { type: 'dpo', dpo: { hyperparameters: { beta: 0.2, n_epochs: 2 } } };
+    const id = await createJob(toAsking(world), { model: base, training_file: train, method });
+    world.sandbox.step(10_000);
+    const folder = createScratchFolder();
+    expect((await importInto(world, id, folder)).notes).toEqual([]);
+    const { spec } = await readJobFile(join(folder, 'job.jsonc'));
+    expect(spec).toMatchObject({ name: id.toLowerCase(), task: 'preference', training: { method: 'dpo', epochs: 2, beta: 0.2 } });
+  });
+});
+
+describe('chats that ask for labels', () => {
+  const names = ['job.classification.jsonc', 'train.classification.jsonl', 'validation.classification.jsonl'];
+
+  async function importLabelled(world: SandboxWorld, folder: string, validation: string): Promise<ImportRecord> {
+    const train = toChatText(20, (i) => ['yes', 'no', 'maybe'][i % 3]!);
+    const files = [await uploadText(toAsking(world), train), await uploadText(toAsking(world), validation)];
+    const id = await createJob(toAsking(world), { model: base, training_file: files[0]!, validation_file: files[1]!, suffix: 'mine' });
+    world.sandbox.step(10_000);
+    return await importInto(world, id, folder);
+  }
+
+  test('come home as a classification too, and the chat job is what it was', async () => {
+    await using world = await createSandboxWorld();
+    const folder = createScratchFolder();
+    const record = await importLabelled(
+      world,
+      folder,
+      toChatText(10, () => 'no'),
+    );
+    expect(record.notes).toEqual([
+      'each answer is one of 3 short texts: job.classification.jsonc has them as a classification, for a model of your own',
+    ]);
+    expect(record.files.map(({ name }) => name)).toEqual(expect.arrayContaining(names));
+    expect((await readJobFile(join(folder, 'job.jsonc'))).spec).toMatchObject({ name: 'mine', task: 'chat' });
+    expect((await readJobFile(join(folder, 'job.classification.jsonc'))).spec).toEqual({
+      version: 1,
+      name: 'mine-classifier',
+      task: 'classification',
+      data: { train: './train.classification.jsonl', validation: './validation.classification.jsonl' },
+      prompt: { system: 'Answer.' },
+      evaluation: { generation: { temperature: 0, maxTokens: 16 } },
+      targets: { local: { provider: 'local', model: './model' } },
+    });
+    const rows = readFileSync(join(folder, 'train.classification.jsonl'), 'utf8').trim().split('\n');
+    expect(rows).toHaveLength(20);
+    expect(rows.slice(0, 2)).toEqual(['{"text":"question 0","label":"yes"}', '{"text":"question 1","label":"no"}']);
+    expect(readFileSync(join(folder, 'validation.classification.jsonl'), 'utf8')).toContain('{"text":"question 9","label":"no"}\n');
+  });
+
+  test.each([
+    ['answers that are none of them', toChatText(10)],
+    ['another system message', toChatText(10, () => 'no').replaceAll('Answer.', 'Say it.')],
+  ])('with validation rows of %s, come home without those', async (_, validation) => {
+    await using world = await createSandboxWorld();
+    const folder = createScratchFolder();
+    const record = await importLabelled(world, folder, validation);
+    expect(record.notes).toContain('job.classification.jsonc has no validation: not all of its rows are such questions');
+    expect(record.files.map(({ name }) => name)).not.toContain('validation.classification.jsonl');
+    expect((await readJobFile(join(folder, 'job.classification.jsonc'))).spec.data).toEqual({ train: './train.classification.jsonl' });
+  });
+
+  test('stay as somebody has changed them', async () => {
+    await using world = await createSandboxWorld({ settings: { jobMs: 100_000 } });
+    const folder = createScratchFolder();
+    const rows = toChatText(10, () => 'no');
+    const { id } = await importLabelled(world, folder, rows);
+    for (const name of names) writeFileSync(join(folder, name), `${readFileSync(join(folder, name), 'utf8')}\n`);
+    const changed = readFolder(folder);
+    world.sandbox.step(100_000);
+    expect(await importInto(world, id, folder)).toMatchObject({ complete: true });
+    expect(names.map((name) => readFolder(folder)[name])).toEqual(names.map((name) => changed[name]));
+  });
+});
+
+test('a job that runs is brought home as far as it is, and again later; a job file that was changed stays', async () => {
+  await using world = await createSandboxWorld({ settings: { jobMs: 10_000 } });
+  const train = await uploadText(toAsking(world), toChatText(20));
+  const id = await createJob(toAsking(world), { model: base, training_file: train });
+  world.sandbox.step(5000);
+  const folder = createScratchFolder();
+  expect(await importInto(world, id, folder)).toMatchObject({ complete: false, status: 'running', model: null });
+  const events = readFileSync(join(folder, 'events.jsonl'), 'utf8');
+  const edited = `${readFileSync(join(folder, 'job.jsonc'), 'utf8')}// mine\n`;
+  writeFileSync(join(folder, 'job.jsonc'), edited);
+  world.sandbox.step(10_000);
+  expect(await importInto(world, id, folder)).toMatchObject({ complete: true, status: 'succeeded', model: expect.any(String) as string });
+  expect(readFileSync(join(folder, 'events.jsonl'), 'utf8').length).toBeGreaterThan(events.length);
+  expect(readFileSync(join(folder, 'job.jsonc'), 'utf8')).toBe(edited);
+});
+
+test('a failed job comes home with the reason of its failure', async () => {
+  await using world = await createSandboxWorld({ settings: { jobError: { code: 'server_error', message: 'it broke' } } });
+  const { id } = await createEndedJob(world);
+  const folder = createScratchFolder();
+  expect(await importInto(world, id, folder)).toMatchObject({ complete: true, status: 'failed', model: null });
+  expect(readFileSync(join(folder, 'job-record.json'), 'utf8')).toContain('it broke');
+});
+
+test('a folder with something else in it is not touched', async () => {
+  await using world = await createSandboxWorld();
+  const { id } = await createEndedJob(world);
+  const folder = createScratchFolder();
+  writeFileSync(join(folder, 'train.jsonl'), 'mine');
+  await expect(importInto(world, id, folder)).rejects.toMatchObject({ code: 'usage', hint: 'name another folder with --out' });
+  expect(readFolder(folder)).toEqual({ 'train.jsonl': 'mine' });
+  const other = createScratchFolder();
+  await importInto(world, id, other);
+  const files = readFolder(other);
+  await expect(importInto(world, 'ftjob-other', other)).rejects.toMatchObject({ code: 'usage' });
+  expect(readFolder(other)).toEqual(files);
+});
+
+test('a job that is not there, and a page of a proxy, are failures that leave no data', async () => {
+  await using world = await createSandboxWorld();
+  const { id } = await createEndedJob(world);
+  const folder = createScratchFolder();
+  await expect(importInto(world, 'ftjob-none', join(folder, 'a'))).rejects.toMatchObject({ code: 'request-refused' });
+  for (const kind of ['get', 'file', 'content', 'events', 'checkpoints'] as const) {
+    world.sandbox.setFaults({ [kind]: [{ type: 'html' }] }, canaryKey);
+    await expect(importInto(world, id, join(folder, kind)), kind).rejects.toMatchObject({ code: 'response-invalid' });
+    expect(JSON.stringify(readFolder(join(folder, kind)))).not.toContain('please log in');
+  }
+});
+
+describe('an import that was interrupted', () => {
+  let world: SandboxWorld;
+  let id: string;
+  let whole: Record<string, string>;
+  let folder: string;
+
+  beforeAll(async () => {
+    world = await createSandboxWorld({ pageSize: 40 });
+    ({ id } = await createEndedJob(world));
+    folder = join(world.folder, 'whole');
+    await importInto(world, id, folder);
+    whole = readFolder(folder);
+  });
+  afterAll(async () => await world.close());
+
+  const faults: readonly Fault[] = (['drop-before', 'drop-after', '500-before', 'cut', 'html', '429'] as const).map((type) => ({ type }));
+  const kinds = ['get', 'file', 'content', 'events', 'checkpoints'] as const;
+  const cases = kinds.flatMap((kind) => faults.map((fault) => ({ kind, fault })));
+
+  test.each(cases)('by $fault.type of $kind, at each of its requests: goes on to the same folder', async ({ kind, fault }) => {
+    let failures = 0;
+    for (let at = 0; at < 10; at++) {
+      const here = join(world.folder, `${kind}-${fault.type}-${at}`);
+      world.sandbox.setFaults(
+        { [kind]: [...Array.from({ length: at }, () => ({ type: 'ok' as const })), ...Array.from({ length: 12 }, () => fault)] },
+        canaryKey,
+      );
+      const isDone = await importInto(world, id, here).then(
+        () => true,
+        (error: unknown) => {
+          expect(isFailure(error)).toBe(true);
+          return false;
+        },
+      );
+      world.sandbox.setFaults({}, canaryKey);
+      expect(readdirSync(here).filter((name) => name.startsWith('.'))).toEqual([]);
+      if (isDone) break;
+      failures++;
+      await importInto(world, id, here);
+      expect(readFolder(here)).toEqual(whole);
+    }
+    expect(failures).toBeGreaterThan(0);
+  });
+
+  test('once each, by drops, errors and cut answers: they are asked again, and the folder is the same', async () => {
+    for (const type of ['drop-before', 'drop-after', '500-before', '500-after', 'cut', '429'] as const) {
+      const here = join(world.folder, `once-${type}`);
+      world.sandbox.setFaults(Object.fromEntries(kinds.map((kind) => [kind, [{ type }]])), canaryKey);
+      await importInto(world, id, here);
+      world.sandbox.setFaults({}, canaryKey);
+      expect(readFolder(here)).toEqual(whole);
+    }
+  });
+
+  test('by a person, at any moment: goes on to the same folder', async () => {
+    let isDone = false;
+    let moments = 0;
+    for (; !isDone; moments++) {
+      const here = join(world.folder, `abort-${moments}`);
+      const controller = new AbortController();
+      let looks = 0;
+      const c = toContext(world, controller.signal);
+      const aborting: Context = {
+        ...c,
+        credential(name) {
+          if (looks++ === moments) controller.abort(new Error('stop'));
+          return c.credential(name);
+        },
+      };
+      isDone = await importInto(world, id, here, aborting).then(
+        () => !controller.signal.aborted,
+        () => false,
+      );
+      await importInto(world, id, here);
+      expect(readFolder(here)).toEqual(whole);
+    }
+    expect(moments).toBeGreaterThan(10);
+  });
+
+  test('by a power cut between any two files, or in the middle of one: goes on to the same folder', async () => {
+    const names = ['train.jsonl', 'validation.jsonl', Object.keys(whole).find((name) => name.startsWith('results-'))!];
+    const order = [...names, 'events.jsonl', 'checkpoints.json', 'job-record.json', 'job.jsonc', 'IMPORT.json'];
+    for (let count = 0; count < order.length; count++) {
+      const here = join(world.folder, `cut-${count}`);
+      mkdirSync(here);
+      const begun = { schema: 'orchestrate.import/1', at: null, provider: 'openai', id, job: null, status: null, base: null };
+      const record = { ...begun, model: null, complete: false, files: [], missing: [], notes: [] };
+      writeFileSync(join(here, 'IMPORT.json'), JSON.stringify(record));
+      for (const name of order.slice(0, count)) cpSync(join(folder, name), join(here, name));
+      writeFileSync(join(here, `.${order[count]!}.part`), 'half a f');
+      await importInto(world, id, here);
+      expect(readFolder(here)).toEqual(whole);
+    }
+  });
+
+  test('before anything was said in the folder: begins', async () => {
+    const here = join(world.folder, 'nothing');
+    mkdirSync(here);
+    writeFileSync(join(here, '.IMPORT.json.part'), '{"sch');
+    await importInto(world, id, here);
+    expect(readFolder(here)).toEqual(whole);
+  });
+
+  test('a file that was deleted since comes back', async () => {
+    const here = join(world.folder, 'deleted');
+    cpSync(folder, here, { recursive: true });
+    rmSync(join(here, 'validation.jsonl'));
+    await importInto(world, id, here);
+    expect(existsSync(join(here, 'validation.jsonl'))).toBe(true);
+    expect(readFolder(here)).toEqual(whole);
+  });
+});
+
+test('files above what is held of an answer elsewhere come as they are', async () => {
+  await using world = await createSandboxWorld();
+  const text = toChatText(300, (i) => `${i} ${'long '.repeat(8000)}`);
+  expect(text.length).toBeGreaterThan(10_000_000);
+  const train = await uploadText(toAsking(world), text);
+  const id = await createJob(toAsking(world), { model: base, training_file: train });
+  world.sandbox.step(10_000);
+  const folder = createScratchFolder();
+  await importInto(world, id, folder);
+  expect(readFileSync(join(folder, 'train.jsonl'), 'utf8') === text).toBe(true);
+});

@@ -1,0 +1,178 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { createOrchestrator } from '../../src/create-orchestrator.ts';
+import type { Orchestrator } from '../../src/orchestrator.ts';
+import { readSpending } from '../../src/run/charges.ts';
+import { acceptRun } from '../../src/run/run-store.ts';
+import type { RequestKind } from '../../src/sandbox/faults.ts';
+import { startSandbox, type Sandbox, type SandboxOptions } from '../../src/sandbox/start-sandbox.ts';
+import { openStore } from '../../src/store/open-store.ts';
+import { createScratchFolder } from '../scratch.ts';
+import { createJob, deleteFile, toChatText, toPreferenceText, uploadText, type Asking } from './service-jobs.ts';
+
+const base = 'gpt-4.1-mini-2025-04-14';
+const paying: readonly RequestKind[] = ['upload', 'create', 'delete', 'cancel', 'pause', 'resume', 'chat', 'deploy', 'model-delete'];
+
+interface World {
+  readonly sandbox: Sandbox;
+  readonly folder: string;
+  readonly asking: Asking;
+  open(): Promise<Orchestrator>;
+  /** Requests that change something, since the last time. */
+  takeWrites(): RequestKind[];
+}
+
+async function createWorld(dialect: 'openai' | 'azure' = 'openai', options: SandboxOptions = {}): Promise<World> {
+  const sandbox = await startSandbox({ clock: 'stepped', now: () => new Date('2026-11-25T12:00:00Z'), seed: 5, ...options });
+  onTestFinished(async () => await sandbox.close());
+  const folder = createScratchFolder();
+  let from = 0;
+  return {
+    sandbox,
+    folder,
+    asking: { sandbox, apiKey: sandbox.env.OPENAI_API_KEY, dialect },
+    open: async () =>
+      await createOrchestrator({ dir: join(folder, 'state'), from: folder, environment: { ...sandbox.env, ...sandbox.azureEnv } }),
+    takeWrites() {
+      const { requests } = sandbox.account();
+      const writes = requests.slice(from).filter(({ kind }) => paying.includes(kind));
+      from = requests.length;
+      return writes.map(({ kind }) => kind);
+    },
+  };
+}
+
+async function createEndedJob({ asking, sandbox }: World, text = toChatText(20), more: object = {}): Promise<string> {
+  const train = await uploadText(asking, text);
+  sandbox.step(1000);
+  const id = await createJob(asking, { model: base, training_file: train, suffix: 'mine', ...more });
+  sandbox.step(10_000);
+  return id;
+}
+
+test.each([
+  ['openai', expect.any(Number) as number, expect.stringContaining(base) as string],
+  ['azure', null, null], // its price is not known, and its model is not deployed
+] as const)('a job of %s becomes a run, once, with its measures, log and model', async (dialect, actual, callAs) => {
+  const world = await createWorld(dialect);
+  const id = await createEndedJob(world);
+  world.takeWrites();
+  await using orchestrator = await world.open();
+  const { run, problem } = await orchestrator.importJob(dialect, id, id);
+  expect(problem).toBeNull();
+  expect(run).toMatchObject({
+    id: `mine/${dialect}`,
+    ok: true,
+    status: { phase: 'succeeded', raw: 'succeeded' },
+    remote: { id },
+    data: { train: { rows: 20 } },
+    outputs: [{ kind: 'endpoint', callAs }],
+    cost: { high: null, actual },
+  });
+  expect((await orchestrator.run(run!.id).metrics()).length).toBeGreaterThan(10);
+  expect((await orchestrator.run(run!.id).logs()).length).toBeGreaterThan(10);
+  const again = await orchestrator.importJob(dialect, id, id);
+  expect(again.run).toMatchObject({ id: run!.id, key: run!.key });
+  rmSync(join(world.folder, id), { recursive: true });
+  expect((await orchestrator.importJob(dialect, id, 'elsewhere')).run).toMatchObject({ id: run!.id, key: run!.key });
+  expect(await orchestrator.list()).toHaveLength(1);
+  expect(world.takeWrites()).toEqual([]);
+});
+
+test('two jobs that are equal in everything are two runs', async () => {
+  const world = await createWorld();
+  const ids = [await createEndedJob(world, undefined, { seed: 1 }), await createEndedJob(world, undefined, { seed: 1 })];
+  await using orchestrator = await world.open();
+  for (const id of [...ids, ...ids]) await orchestrator.importJob('openai', id, id);
+  const runs = await orchestrator.list();
+  expect(runs.map(({ id, remote }) => [id, remote?.id])).toEqual([
+    ['mine/openai#2', ids[1]],
+    ['mine/openai', ids[0]],
+  ]);
+});
+
+test('a preference job becomes a run too, and a running one is followed to its end', async () => {
+  const world = await createWorld('openai', { settings: { jobMs: 20_000 } });
+  const id = await createEndedJob(world, toPreferenceText(12), { method: { type: 'dpo', dpo: { hyperparameters: { beta: 0.3 } } } });
+  await using orchestrator = await world.open();
+  expect((await orchestrator.importJob('openai', id, id)).run).toMatchObject({ terminal: false, status: { phase: 'running' } });
+  world.sandbox.step(20_000);
+  expect(await orchestrator.list('mine', { isRefreshed: true })).toMatchObject([{ ok: true }]);
+  expect((await orchestrator.importJob('openai', id, id)).record).toMatchObject({ complete: true, status: 'succeeded' });
+  expect(await orchestrator.list()).toHaveLength(1);
+});
+
+test('without its training data, or with data that cannot be used, there is no run, and that is said', async () => {
+  const world = await createWorld();
+  const id = await createEndedJob(world);
+  await deleteFile(world.asking, world.sandbox.account().jobs[0]!.training_file);
+  const silent = toChatText(20).replaceAll(/,\{"role":"assistant"[^}]*\}/g, '');
+  const bad = await createEndedJob(world, `${toChatText(20)}${silent.split('\n')[0]!.replace('"user"', '"assistant","weight":0')}\n`);
+  await using orchestrator = await world.open();
+  expect(await orchestrator.importJob('openai', id, id)).toMatchObject({
+    run: null,
+    problem: 'the training data is not to be had at the service: the job cannot become a run',
+    record: { files: expect.arrayContaining([expect.objectContaining({ name: 'job.jsonc' })]) as unknown },
+  });
+  const { run, problem } = await orchestrator.importJob('openai', bad, bad);
+  expect(run).toBeNull();
+  expect(problem).toMatch(/^no run can be made of it: .*train\.jsonl:21/);
+  expect(await orchestrator.list()).toEqual([]);
+});
+
+test('an imported run sets no money aside', async () => {
+  const world = await createWorld('azure');
+  const id = await createEndedJob(world);
+  await using orchestrator = await world.open();
+  await orchestrator.importJob('azure', id, id);
+  const store = openStore(join(world.folder, 'state'));
+  onTestFinished(async () => await store.destroy());
+  expect(await readSpending(store, 'mine', null)).toMatchObject({ spentUsd: 0, reservedUsd: 0 });
+});
+
+test('a name that is no service, and one that keeps no jobs', async () => {
+  const world = await createWorld();
+  await using orchestrator = await world.open();
+  for (const name of ['local', 'opnai']) {
+    await expect(orchestrator.importJob(name, 'ftjob-1', 'there')).rejects.toMatchObject({ code: 'usage' });
+    await expect(orchestrator.models(name)).rejects.toThrow(/one of openai, azure.*, found/);
+  }
+});
+
+test('an import that ended before the job was stored with its run goes on with that run', async () => {
+  const world = await createWorld();
+  const ids = [await createEndedJob(world, undefined, { seed: 1 }), await createEndedJob(world, undefined, { seed: 1 })];
+  await using orchestrator = await world.open();
+  await orchestrator.importJob('openai', ids[0]!, ids[0]!);
+  const job = await orchestrator.load(join(world.folder, ids[0]!, 'job.jsonc'));
+  const [plan] = await orchestrator.plan(job, { again: true });
+  const store = openStore(join(world.folder, 'state'));
+  onTestFinished(async () => await store.destroy());
+  await acceptRun(store, plan!, new Date().toISOString());
+  expect(await orchestrator.list()).toMatchObject([{ id: 'mine/openai#2', status: { phase: 'accepted' } }, { id: 'mine/openai' }]);
+  await orchestrator.importJob('openai', ids[1]!, ids[1]!);
+  expect(await orchestrator.list()).toMatchObject([
+    { id: 'mine/openai#2', ok: true, remote: { id: ids[1] } },
+    { id: 'mine/openai', remote: { id: ids[0] } },
+  ]);
+});
+
+test('an imported run stays with its job, also when its job file is submitted elsewhere', async () => {
+  let nowMs = Date.parse('2026-11-25T12:00:00Z');
+  const world = await createWorld('openai', { settings: { jobMs: 600_000 } });
+  const id = await createEndedJob(world);
+  const environment = { ...world.sandbox.env };
+  const now = (): Date => new Date(nowMs);
+  await using here = await createOrchestrator({ dir: join(world.folder, 'state'), from: world.folder, environment, now });
+  await using there = await createOrchestrator({ dir: join(world.folder, 'there'), from: world.folder, environment, now });
+  await here.importJob('openai', id, id);
+  const job = await there.load(join(world.folder, id, 'job.jsonc'));
+  const [submitted] = await there.submit(job);
+  expect(submitted!.remote!.id).not.toBe(id);
+  nowMs += 60_000;
+  expect(await here.list('mine', { isRefreshed: true })).toMatchObject([
+    { terminal: false, status: { phase: 'validating' }, remote: { id } },
+  ]);
+  expect(world.takeWrites()).not.toContain('cancel');
+});

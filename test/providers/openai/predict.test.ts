@@ -1,0 +1,238 @@
+import { expect, test } from 'vitest';
+import { azureDialect } from '../../../providers/openai/azure.ts';
+import { openaiDialect } from '../../../providers/openai/openai.ts';
+import { predict } from '../../../providers/openai/predict.ts';
+import type { PredictionContext } from '../../../src/contract/context.ts';
+import type { EndpointModel } from '../../../src/contract/model.ts';
+import type { Prediction, PredictionRow } from '../../../src/contract/prediction.ts';
+import { startAnsweringServer, type AnsweringServer, type Asked, type Said } from './answering-server.ts';
+import { canaryKey, createSandboxWorld } from './world.ts';
+
+type Change = Partial<PredictionContext>;
+
+const toRow = (id: string): PredictionRow => ({ id, messages: [{ role: 'user', content: id, weight: 1 }] });
+const rows = ['a', 'b', 'c', 'd', 'e'].map(toRow);
+
+const toCompletion = (content: unknown, change: object = {}, message: object = {}): Said => ({
+  body: {
+    choices: [{ index: 0, message: { role: 'assistant', content, ...message }, finish_reason: 'stop', ...change }],
+    usage: { prompt_tokens: 9, completion_tokens: 2 },
+  },
+});
+const toError = (status: number, error: object, headers: Record<string, string> = {}): Said => ({ status, headers, body: { error } });
+
+/** The text of the row that is asked. */
+const toText = ({ body }: Asked): string => (body as { messages: { content: string }[] }).messages[0]!.content;
+
+function toModel(server: AnsweringServer, dialect = openaiDialect): EndpointModel {
+  const place = server.toPlace(dialect);
+  return { kind: 'endpoint', identity: `${place} ft:x`, place, name: 'ft:x', base: 'x' };
+}
+
+function toPredictionContext(server: AnsweringServer, change: Change = {}): PredictionContext {
+  return { ...server.toContext(), generation: {}, concurrency: 2, ...change };
+}
+
+async function answer(server: AnsweringServer, asked: readonly PredictionRow[], change: Change = {}): Promise<Prediction[]> {
+  return await Array.fromAsync(predict(openaiDialect, { model: toModel(server), rows: asked }, toPredictionContext(server, change)));
+}
+
+test('the body of a request, and what becomes of its answer', async () => {
+  const logprobs = {
+    content: [
+      { token: 'y', logprob: -0.5 },
+      { token: 'es', logprob: -0.25 },
+    ],
+    refusal: null,
+  };
+  let nowMs = 0;
+  await using server = await startAnsweringServer(() => {
+    nowMs += 250;
+    return toCompletion('yes', { logprobs });
+  });
+  const generation = { temperature: 0, maxTokens: 16, seed: 3 };
+  const found = await answer(server, [toRow('a')], { generation, now: () => new Date(nowMs) });
+  expect(server.asked[0]).toMatchObject({ method: 'POST', path: '/v1/chat/completions' });
+  expect(server.asked[0]?.body).toEqual({
+    model: 'ft:x',
+    messages: [{ role: 'user', content: 'a' }],
+    temperature: 0,
+    max_completion_tokens: 16,
+    seed: 3,
+    logprobs: true,
+  });
+  expect(found).toEqual([
+    {
+      id: 'a',
+      answer: 'yes',
+      probabilities: null,
+      logProbability: -0.75,
+      truncated: false,
+      latencyMs: 250,
+      tokens: { input: 9, output: 2 },
+    },
+  ]);
+});
+
+test('what nobody set is not sent', async () => {
+  await using server = await startAnsweringServer(() => toCompletion('yes'));
+  await answer(server, [toRow('a')]);
+  expect(Object.keys(server.asked[0]?.body ?? {})).toEqual(['model', 'messages', 'logprobs']);
+});
+
+test('Azure is asked by the name of the deployment', async () => {
+  await using server = await startAnsweringServer(() => toCompletion('yes'));
+  const setting = (name: string): string | null =>
+    name === 'OPENAI_API_VERSION' ? '2025-04-01-preview' : server.toContext().setting(name);
+  const c = toPredictionContext(server, { setting });
+  const model = { ...toModel(server), place: azureDialect.toPlace(c), name: 'my-deployment' };
+  await Array.fromAsync(predict(azureDialect, { model, rows: [toRow('a')] }, c));
+  expect(server.asked[0]).toMatchObject({ path: '/openai/deployments/my-deployment/chat/completions', body: { model: 'my-deployment' } });
+});
+
+const calls = [{ id: 'c', type: 'function', function: { name: 'f', arguments: '{}' } }];
+
+test.each([
+  ['cut', toCompletion('ye', { finish_reason: 'length' }), 'ye', true],
+  ['filtered', toCompletion('ye', { finish_reason: 'content_filter' }), null, false],
+  ['refused', toCompletion(null, {}, { refusal: 'I cannot' }), null, false],
+  ['empty', toCompletion(''), '', false],
+  ['none', toCompletion(null), null, false],
+  ['a call of tools', toCompletion(null, { finish_reason: 'tool_calls' }, { tool_calls: calls }), JSON.stringify(calls), false],
+  ['a prompt that is filtered', toError(400, { code: 'content_filter', message: 'the prompt is filtered' }), null, false],
+] as const)('an answer that is %s', async (_, said, text, truncated) => {
+  await using server = await startAnsweringServer(() => said);
+  expect(await answer(server, [toRow('a')])).toMatchObject([{ id: 'a', answer: text, truncated, logProbability: null }]);
+});
+
+test('answers come as they are there, no more at once than are allowed', async () => {
+  let open = 0;
+  let most = 0;
+  const held: (() => void)[] = [];
+  await using server = await startAnsweringServer(async (asked) => {
+    most = Math.max(most, ++open);
+    // The first row is answered last.
+    if (toText(asked) === 'a') await new Promise<void>((resolve) => held.push(resolve));
+    if (toText(asked) === 'e') held[0]?.();
+    open--;
+    return toCompletion(toText(asked));
+  });
+  const found = await answer(server, rows);
+  expect(found.map(({ id }) => id)).toEqual(expect.arrayContaining(['a', 'b', 'c', 'd', 'e']));
+  expect(found.map(({ id }) => id).slice(0, 3)).toEqual(['b', 'c', 'd']);
+  expect(found.every(({ id, answer: text }) => id === text)).toBe(true);
+  expect(most).toBe(2);
+});
+
+test('log probabilities are asked for until they are refused once', async () => {
+  const refusal = toError(400, { message: "Unsupported parameter: 'logprobs'", param: 'logprobs', code: 'unsupported_parameter' });
+  await using server = await startAnsweringServer(({ body }) => (body?.['logprobs'] === undefined ? toCompletion('yes') : refusal));
+  const found = await answer(server, rows, { concurrency: 1 });
+  expect(found).toHaveLength(5);
+  expect(server.asked.map(({ body }) => body?.['logprobs'] ?? false)).toEqual([true, false, false, false, false, false]);
+});
+
+const limited = toError(429, { message: 'slow down' }, { 'retry-after': '7' });
+const broken = toError(503, { message: 'overloaded' });
+
+test.each([
+  ['a limit', limited, 7000],
+  ['an overload', broken, 1000],
+  ['a lost connection', null, 1000],
+  ['the page of a proxy', { status: 502, headers: { 'content-type': 'text/html' }, body: '<html>' }, 1000],
+])('after %s the row is asked again', async (_, said, pauseMs) => {
+  let times = 0;
+  await using server = await startAnsweringServer(() => (times++ === 0 ? said : toCompletion('yes')));
+  expect(await answer(server, rows, { concurrency: 1 })).toHaveLength(5);
+  expect(server.asked).toHaveLength(6);
+  expect(server.waits).toEqual([pauseMs]);
+});
+
+test('a row is asked three times at most, and the others are not asked meanwhile', async () => {
+  await using server = await startAnsweringServer(() => limited);
+  const end = await answer(server, rows, { concurrency: 1 }).catch((error: unknown) => error);
+  expect(end).toMatchObject({ code: 'rate-limited' });
+  expect(server.asked.map(toText)).toEqual(['a', 'a', 'a']);
+  expect(server.waits).toEqual([7000, 7000]);
+});
+
+test.each([
+  [
+    'an empty account',
+    toError(429, { message: `none left, ${canaryKey}`, code: 'insufficient_quota', type: 'insufficient_quota' }),
+    'quota-exhausted',
+  ],
+  ['a refusal', toError(400, { message: 'too long' }), 'request-refused'],
+  ['a key that is wrong', toError(401, { message: `wrong key ${canaryKey}` }), 'credentials-invalid'],
+  ['a model that is gone', toError(404, { message: 'no such model', code: 'model_not_found' }), 'model-unavailable'],
+  ['a page instead of an answer', { body: '<html>', headers: { 'content-type': 'text/html' } }, 'response-invalid'],
+  ['an answer without choices', { body: { choices: [] } }, 'response-invalid'],
+])('%s ends it at once', async (_, said, code) => {
+  await using server = await startAnsweringServer(() => said);
+  const end = await answer(server, rows, { concurrency: 1 }).catch((error: unknown) => error);
+  expect(end).toMatchObject({ code });
+  expect(server.asked).toHaveLength(1);
+  expect(server.waits).toEqual([]);
+  expect(`${String(end)} ${JSON.stringify(end)}`).not.toContain(canaryKey);
+});
+
+test('an abort ends it at once, with the rows that are on their way', async () => {
+  const controller = new AbortController();
+  const reason = new Error('enough');
+  await using server = await startAnsweringServer(async (asked) => {
+    if (toText(asked) === 'a') return toCompletion('yes');
+    controller.abort(reason);
+    return await new Promise<never>(() => {});
+  });
+  const found: string[] = [];
+  const reading = async (): Promise<void> => {
+    const c = toPredictionContext(server, { signal: controller.signal, concurrency: 1 });
+    for await (const { id } of predict(openaiDialect, { model: toModel(server), rows }, c)) found.push(id);
+  };
+  await expect(reading()).rejects.toBe(reason);
+  expect(found).toEqual(['a']);
+  expect(server.asked).toHaveLength(2);
+});
+
+test('who has enough ends the rows that are on their way', async () => {
+  await using server = await startAnsweringServer(async (asked) =>
+    toText(asked) === 'a' ? toCompletion('yes') : await new Promise<never>(() => {}),
+  );
+  for await (const { id } of predict(openaiDialect, { model: toModel(server), rows }, toPredictionContext(server))) {
+    expect(id).toBe('a');
+    break;
+  }
+  expect(server.asked.length).toBeLessThanOrEqual(2);
+});
+
+test('what this service cannot answer is refused before anything is asked', async () => {
+  await using server = await startAnsweringServer(() => toCompletion('yes'));
+  const model = toModel(server);
+  const folder = { kind: 'folder', identity: 'i', path: '/m', labels: [], seed: 1, maxLength: 1 } as const;
+  const c = toPredictionContext(server);
+  const ask = async (change: object): Promise<unknown> => await Array.fromAsync(predict(openaiDialect, { model, rows, ...change }, c));
+  await expect(ask({ model: folder })).rejects.toMatchObject({ code: 'model-invalid' });
+  await expect(ask({ rows: [...rows, { id: 't', text: 'x' }] })).rejects.toMatchObject({
+    code: 'data-invalid',
+    message: expect.stringContaining('row t') as string,
+  });
+  await expect(ask({ model: { ...model, place: 'https://other.example/v1' } })).rejects.toMatchObject({ code: 'configuration-invalid' });
+  expect(await ask({ rows: [] })).toEqual([]);
+  expect(server.asked).toEqual([]);
+});
+
+test('the stand-in of the service answers, each row for one price', async () => {
+  await using world = await createSandboxWorld();
+  const c = { ...world.toAttempt(), generation: { temperature: 0, maxTokens: 16 }, concurrency: 2 };
+  const place = openaiDialect.toPlace(c);
+  const base = 'gpt-4.1-mini-2025-04-14';
+  const model = { kind: 'endpoint', identity: `${place} ${base}`, place, name: base, base } as const;
+  const found = await Array.fromAsync(predict(openaiDialect, { model, rows }, c));
+  expect(found.map(({ id }) => id).sort()).toEqual(['a', 'b', 'c', 'd', 'e']);
+  for (const { answer: text, logProbability, tokens } of found) {
+    expect([typeof text, typeof logProbability, typeof tokens?.input]).toEqual(['string', 'number', 'number']);
+  }
+  const { bill, violations } = world.sandbox.account(canaryKey);
+  expect(bill.map(({ kind }) => kind)).toEqual(Array.from({ length: 5 }, () => 'chat'));
+  expect(violations).toEqual([]);
+});

@@ -1,0 +1,220 @@
+import { inspect } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { openaiShaped } from '../../../providers/openai/openai-shaped.ts';
+import type { Attempt } from '../../../src/contract/context.ts';
+import type { JobRef } from '../../../src/contract/job.ts';
+import type { Provider, TranslationInput } from '../../../src/contract/provider.ts';
+import type { Row } from '../../../src/dataset/row.ts';
+import { isFailure } from '../../../src/failure.ts';
+import { toNextLookMs } from '../../../src/run/cadence.ts';
+import { createToldWorld, toStepEvent } from './told-job.ts';
+import { canaryKey, createSandboxWorld, dialects, facts, toInput, type SandboxWorld, type WorldOptions } from './world.ts';
+
+/*
+ * What other programs that speak with several services were seen to do wrong. Each of these tests sends a whole job to a service and looks
+ * at what arrived there, or hears of one and looks at what is told of it.
+ */
+
+interface Sent {
+  readonly world: SandboxWorld;
+  readonly provider: Provider;
+  readonly c: Attempt;
+  readonly job: JobRef;
+  /** The job at the service. */
+  readonly wire: () => Readonly<Record<string, unknown>>;
+  /** The rows at the service. */
+  readonly readLines: () => Promise<unknown[]>;
+}
+
+const jobMs = 100_000;
+
+async function withJob(input: TranslationInput, options: WorldOptions, use: (sent: Sent) => Promise<void>): Promise<void> {
+  await using world = await createSandboxWorld({ settings: { jobMs }, ...options });
+  const provider = openaiShaped(world.dialect);
+  const c = world.toAttempt();
+  const { request } = provider.translate(input);
+  const prepared = await provider.prepare(request, c);
+  const job = await provider.create(provider.bind(request, prepared, c.key, c.attempt), c);
+  const wire = (): Readonly<Record<string, unknown>> => ({ ...world.sandbox.account(canaryKey).jobs.find(({ id }) => id === job.id) });
+  const readLines = async (): Promise<unknown[]> => {
+    const client = await world.dialect.openClient(c);
+    const text = await (await client.files.content(String(wire()['training_file']))).text();
+    return text
+      .trimEnd()
+      .split('\n')
+      .map((line): unknown => JSON.parse(line));
+  };
+  await use({ world, provider, c, job, wire, readLines });
+  expect(world.sandbox.account(canaryKey).violations).toEqual([]);
+}
+
+const user = { role: 'user', content: 'hi' };
+const pairs: readonly Row[] = Array.from({ length: 12 }, (_, i) => ({
+  prompt: [user],
+  chosen: [{ role: 'assistant', content: `good ${i}` }],
+  rejected: [{ role: 'assistant', content: `bad ${i}` }],
+}));
+
+const call = { id: 'c1', type: 'function', function: { name: 'look', arguments: '{}' } };
+const tools = [{ type: 'function', function: { name: 'look', parameters: {} } }];
+const bot = (content: string): { role: string; content: string } => ({ role: 'assistant', content });
+const chats: readonly Row[] = [
+  ...Array.from({ length: 9 }, () => ({ messages: [{ role: 'system', content: 'Be brief.' }, user, bot('hello')] })),
+  { messages: [user, bot('no system message')] },
+  { messages: [user, bot('one'), user, bot('two'), user, bot('three')] },
+  { messages: [user, { role: 'assistant', content: null, tool_calls: [call] }], tools },
+  {
+    messages: [
+      user,
+      { role: 'assistant', content: null, tool_calls: [call] },
+      { role: 'tool', tool_call_id: 'c1', content: '7' },
+      bot('7'),
+    ],
+    tools,
+  },
+];
+
+describe.each(Object.values(dialects))('$id', (dialect) => {
+  const options = { dialect: dialect.id };
+
+  test('a job of preferences does not become one of plain answers', async () => {
+    const input = toInput({ task: 'preference', training: { beta: 0.1, epochs: 1 } });
+    await withJob(input, { ...options, rows: pairs }, async ({ wire, readLines }) => {
+      expect(wire()['method']).toMatchObject({ type: 'dpo', dpo: { hyperparameters: { beta: 0.1, n_epochs: 1 } } });
+      const lines = await readLines();
+      expect(lines).toHaveLength(12);
+      expect(lines[3]).toEqual({
+        input: { messages: [user] },
+        preferred_output: [bot('good 3')],
+        non_preferred_output: [bot('bad 3')],
+      });
+    });
+  });
+
+  test('no row is dropped: none without a system message, with calls of tools, or with several answers', async () => {
+    const few = { ...facts, train: { ...facts.train, rows: chats.length } };
+    await withJob(toInput({ task: 'chat' }, { facts: few }), { ...options, rows: chats, facts: few }, async ({ readLines }) => {
+      expect(await readLines()).toEqual(chats);
+    });
+  });
+
+  test('a rank is not sent as another size, and no size is read back as a rank', async () => {
+    const training = { adapter: { type: 'lora', rank: 8, alpha: 16 }, batchSize: 4 } as const;
+    const { notes } = openaiShaped(dialect).translate(toInput({ training }));
+    expect(notes).toContainEqual(expect.objectContaining({ type: 'unsupported', field: 'training.adapter', value: training.adapter }));
+    await withJob(toInput({ training }), options, async ({ world, wire, provider, job, c }) => {
+      expect(wire()['method']).toMatchObject({ supervised: { hyperparameters: { batch_size: 4 } } });
+      expect(inspect(wire(), { depth: Infinity })).not.toMatch(/rank|lora|adapter|alpha|: 8\b|: 16\b/i);
+      world.sandbox.step(jobMs);
+      const seen = await provider.observe(job, null, c);
+      expect(seen.notes).toContainEqual({ type: 'defaulted', field: 'training.batchSize', value: 4 });
+      expect(JSON.stringify(seen.notes)).not.toContain('adapter');
+    });
+  });
+
+  test.each([{ learningRate: { multiplier: 1 } }, { learningRate: 1e-4 }])(
+    'a multiplier is not sent as a rate, and a rate not as a multiplier: %o',
+    async (training) => {
+      await withJob(toInput({ training }), options, async ({ wire }) => {
+        expect(JSON.stringify(wire())).not.toMatch(/learning_?rate"/i);
+        const { hyperparameters } = (wire()['method'] as { supervised: { hyperparameters: Record<string, unknown> } }).supervised;
+        const isMultiplier = typeof training.learningRate === 'object';
+        expect(hyperparameters['learning_rate_multiplier'] === 1).toBe(isMultiplier);
+        expect(Object.values(hyperparameters)).not.toContain(1e-4);
+      });
+    },
+  );
+
+  test('what was written comes back by the same names, the seed with it', async () => {
+    const training = { epochs: 2, batchSize: 4, learningRate: { multiplier: 0.7 }, seed: 9 };
+    await withJob(toInput({ training }), options, async ({ world, wire, provider, job, c }) => {
+      expect(wire()).toMatchObject({ seed: 9 });
+      world.sandbox.step(jobMs);
+      const { notes } = await provider.observe(job, null, c);
+      const back = Object.fromEntries(notes.flatMap((note) => (note.type === 'defaulted' ? [[note.field.slice(9), note.value]] : [])));
+      expect(back).toEqual(training);
+    });
+  });
+
+  test('a job that is cancelled is there still, with its file, and nothing was deleted', async () => {
+    await withJob(toInput(), options, async ({ world, wire, provider, job, c }) => {
+      await provider.cancel!(job, c);
+      expect(await provider.find({}, [], c)).toEqual([job]);
+      expect((await provider.observe(job, null, c)).status.phase).toBe('cancelled');
+      const { used, files, requests } = world.sandbox.account(canaryKey);
+      expect(used).toMatchObject({ cancel: 1 });
+      expect(requests.map(({ kind }) => kind)).not.toContain('delete');
+      expect(files.map(({ id }) => id)).toContain(wire()['training_file']);
+    });
+  });
+
+  test('a pause pauses and a resumption resumes: neither of them cancels', async () => {
+    await withJob(toInput(), options, async ({ world, provider, job, c }) => {
+      const look = async (): Promise<string> => (await provider.observe(job, null, c)).status.phase;
+      world.sandbox.step(jobMs * 0.3);
+      expect(await look()).toBe('running');
+      await provider.pause!(job, c);
+      expect(await look()).toBe('paused');
+      world.sandbox.step(jobMs * 10);
+      expect(await look(), 'a paused job waits').toBe('paused');
+      expect(await provider.resume!(job, c)).toMatchObject({ id: job.id });
+      expect(await look()).toBe('running');
+      world.sandbox.step(jobMs);
+      expect(await look()).toBe('succeeded');
+      const { used } = world.sandbox.account(canaryKey);
+      expect(used).toMatchObject({ pause: 1, resume: 1 });
+      expect(used.cancel).toBeUndefined();
+    });
+  });
+
+  test.each(['Stopping', 'CANCELLING', 'cancelling', 'cancel_requested', 'EXPIRED', 'PAUSED', 'IDLE', 'EARLY_STOPPED', 'tomorrow'])(
+    'a word of no promise, "%s", is neither an end, nor a queue that is looked at for ever',
+    async (word) => {
+      await using world = await createToldWorld({ status: word }, dialect);
+      const { status, failure, finishedAt, artifacts } = await world.look();
+      expect({ status, failure, finishedAt, artifacts }).toEqual({
+        status: { phase: 'unknown', raw: word },
+        failure: null,
+        finishedAt: null,
+        artifacts: [],
+      });
+      const pauses = ['unknown', 'queued'].map((phase) => toNextLookMs({ ageMs: 60_000, phase, random: 0 }));
+      expect(pauses[0]).toBeGreaterThan(10 * pauses[1]!);
+    },
+  );
+
+  test('times are those of the service, in seconds or not, and a job that runs has no end', async () => {
+    const at = Date.parse('2026-11-22T12:00:00Z');
+    for (const unit of [1, 1000]) {
+      await using world = await createToldWorld(
+        { created_at: (at / 1000) * unit, finished_at: null, estimated_finish: Number.NaN },
+        dialect,
+      );
+      world.told.events = [{ ...toStepEvent(1, 0), created_at: (at / 1000 + 60) * unit }];
+      expect(await world.look()).toMatchObject({
+        startedAt: '2026-11-22T12:01:00.000Z',
+        finishedAt: null,
+        progress: { etaSeconds: null },
+        metrics: [{ at: '2026-11-22T12:01:00.000Z' }],
+      });
+    }
+  });
+
+  test('what goes wrong on the way to the service is no word about the job', async () => {
+    await withJob(toInput(), options, async ({ world, provider, job, c }) => {
+      const { cursor } = await provider.observe(job, null, c);
+      for (const type of ['500-before', 'drop-before', 'html', '429', 'cut'] as const) {
+        const faults = Array.from({ length: 9 }, () => ({ type }));
+        world.sandbox.setFaults({ get: faults, list: faults }, canaryKey);
+        const asked = [provider.observe(job, cursor, c), provider.find({}, [], c), Array.fromAsync(provider.listJobs!(c))];
+        const ends = await Promise.all(asked.map(async (asking) => await asking.catch((error: unknown) => error)));
+        expect(
+          ends.map((end) => isFailure(end)),
+          type,
+        ).toEqual([true, true, true]);
+      }
+      world.sandbox.setFaults({}, canaryKey);
+      expect((await provider.observe(job, cursor, c)).status.phase).not.toBe('unknown');
+    });
+  });
+});

@@ -1,0 +1,101 @@
+import { createRepo, streamJobLogs } from '@huggingface/hub';
+import { expect, test } from 'vitest';
+import { openHubWorld, trainQuickly, type HubWorld } from './hub-world.ts';
+import { lookAt, openJob } from './jobs-world.ts';
+
+interface Read {
+  /** Without progress bars and times. */
+  readonly lines: readonly string[];
+  readonly end: 'end' | 'cut';
+}
+
+function toLine(line: string): string {
+  return line
+    .replace(/^.*\r/, '')
+    .replace(/^.*\| (INFO .*)$/, '$1')
+    .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, 'TIME');
+}
+
+async function readLog({ hub }: HubWorld, jobId: string): Promise<Read> {
+  const lines: string[] = [];
+  try {
+    for await (const { message } of streamJobLogs({ ...hub, namespace: 'rehearsal', jobId })) lines.push(toLine(message));
+    return { lines, end: 'end' };
+  } catch {
+    return { lines, end: 'cut' };
+  }
+}
+
+const whole = [
+  '===== Job started at TIME =====',
+  'orchestrate: running autotrain for text-classification',
+  expect.stringContaining("on_log:367 - {'loss': 0.7, 'learning_rate': 1e-05, 'epoch': 0.5}"),
+  "{'loss': 0.7, 'learning_rate': 1e-05, 'epoch': 0.5}",
+  expect.stringContaining("on_log:367 - {'loss': 0.5, 'learning_rate': 0.0, 'epoch': 1.0}"),
+  "{'loss': 0.5, 'learning_rate': 0.0, 'epoch': 1.0}",
+  expect.stringContaining("{'eval_loss': 0.6"),
+  "{'eval_loss': 0.6, 'eval_accuracy': 0.75, 'eval_runtime': 0.1, 'epoch': 1.0}",
+  'orchestrate: the model is in rehearsal/tuned',
+  '===== Job finished: status=COMPLETED =====',
+];
+
+async function openEnded(world: HubWorld): Promise<string> {
+  const id = await openJob(world);
+  world.sandbox.step(4000);
+  await lookAt(world, id);
+  return id;
+}
+
+test('a log is replayed from its start, whole, with the same times, as often as one asks', async () => {
+  const world = await openHubWorld({ trainModel: trainQuickly });
+  const id = await openEnded(world);
+  expect(await readLog(world, id)).toEqual({ lines: whole, end: 'end' });
+  const read = async (): Promise<string> => await (await world.ask('GET', `/api/jobs/rehearsal/${id}/logs`)).text();
+  expect(await read()).toBe(await read());
+  const tail = await (await world.ask('GET', `/api/jobs/rehearsal/${id}/logs?tail=2`)).text();
+  expect(tail.split('\n\n').filter((event) => event !== '')).toHaveLength(2);
+});
+
+test('a cut comes in the middle, an early end looks like the end, and the next stream is whole', async () => {
+  const world = await openHubWorld({ trainModel: trainQuickly });
+  const id = await openEnded(world);
+  world.sandbox.setFaults({ 'job-logs': [{ type: 'cut' }, { type: 'early-end' }, { type: '500-before' }, { type: 'drop-before' }] });
+  expect(await readLog(world, id)).toEqual({ lines: whole.slice(0, 5), end: 'cut' });
+  expect(await readLog(world, id)).toEqual({ lines: whole.slice(0, 5), end: 'end' });
+  expect(await readLog(world, id)).toEqual({ lines: [], end: 'cut' });
+  expect(await readLog(world, id)).toEqual({ lines: [], end: 'cut' });
+  expect(await readLog(world, id)).toEqual({ lines: whole, end: 'end' });
+});
+
+test('a stream follows a running job to its end, and says now and then that it lives', async () => {
+  const world = await openHubWorld({ trainModel: trainQuickly, settings: { jobMs: 400_000 } });
+  const { sandbox, ask } = world;
+  const id = await openJob(world);
+  const { body } = await ask('GET', `/api/jobs/rehearsal/${id}/logs`);
+  if (body === null) throw new Error('expected a stream');
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  const next = async (): Promise<string> => (await reader.read()).value ?? 'the end';
+  sandbox.step(30_000);
+  expect(await next()).toBe(': keep-alive\n\n');
+  sandbox.step(70_000);
+  expect(await next()).toContain('Job started');
+  await lookAt(world, id);
+  sandbox.step(60_000);
+  expect(await next()).toContain('orchestrate: running');
+  sandbox.step(240_000);
+  let rest = '';
+  for (let text = await next(); text !== 'the end'; text = await next()) rest += text;
+  expect(rest).toContain('status=COMPLETED');
+});
+
+test('a stream ends when its job is cancelled, and with the sandbox', async () => {
+  const world = await openHubWorld();
+  const id = await openJob(world);
+  const log = readLog(world, id);
+  world.sandbox.step(1000);
+  await lookAt(world, id);
+  await world.ask('POST', `/api/jobs/rehearsal/${id}/cancel`);
+  expect((await log).lines.at(-1)).toBe('===== Job finished: status=CANCELED =====');
+  await createRepo({ ...world.hub, repo: 'rehearsal/more' });
+  expect((await world.ask('GET', '/api/jobs/rehearsal/0/logs')).status).toBe(404);
+});
