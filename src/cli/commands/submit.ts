@@ -113,6 +113,11 @@ interface Result {
   readonly seconds: number;
 }
 
+/** A model that was written to a repository answers on this machine, which reads classifiers only. */
+function isMute({ outputs, data }: RunView): boolean {
+  return data.labels.length === 0 && outputs.every(({ kind }) => kind === 'repository');
+}
+
 function printResult({ terminal }: Cli, { runs, comparisons, evaluation, seconds }: Result): void {
   for (const comparison of comparisons) terminal.print(`\n${toComparisonText(comparison)}`);
   terminal.print('');
@@ -128,7 +133,7 @@ function printResult({ terminal }: Cli, { runs, comparisons, evaluation, seconds
     terminal.print(`time     ${isOnly ? '' : `${run.id}: `}${formatSeconds(seconds)}${training}`);
     for (const { uri } of run.outputs) terminal.print(`model    ${escapeLine(formatPlace(uri))}`);
     if (needsDeployment(run)) terminal.print(`deploy   ${toNextCommand(run)} (costs by the hour; until then it answers nobody)`);
-    else terminal.print(`try it   ${programName} predict ${run.id} "a text of your own"`);
+    else if (!isMute(run)) terminal.print(`try it   ${programName} predict ${run.id} "a text of your own"`);
   }
   if (evaluation !== null) terminal.print(escapeLine(evaluation));
 }
