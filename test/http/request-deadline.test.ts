@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest';
-import type { Context } from '../../src/contract/context.ts';
 import { toRequestDeadline } from '../../src/http.ts';
 
 function read(text: string | null): { deadlineMs?: number } {
-  return toRequestDeadline({ setting: (name) => (name === 'ORCHESTRATE_REQUEST_SECONDS' ? text : null) } as Context);
+  return toRequestDeadline({ setting: (name) => (name === 'ORCHESTRATE_REQUEST_SECONDS' ? text : null) });
 }
 
 test.each([
