@@ -104,20 +104,10 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     await checkPlans(store, plans); // a submission that is refused leaves no copy of its data behind
     const { keepData } = await import('./run/data-store.ts');
     await keepData(dir, plans[0]!.facts);
-    const { driveSubmission } = await import('./run/drive.ts');
-    const driver = await createDriver(true);
-    const runs: StoredRun[] = [];
-    const failures: unknown[] = [];
-    for (const run of await acceptRuns(store, plans, now().toISOString())) {
-      try {
-        runs.push(await driveSubmission(driver, run, { wait, tell: (changed) => submitOptions?.onChange?.(toView(changed)) }));
-      } catch (error) {
-        signal.throwIfAborted();
-        failures.push(error); // the other targets have nothing to do with it
-      }
-    }
-    if (failures.length > 0) throw failures[0];
-    return runs.map(toView);
+    const { driveSubmissions } = await import('./run/drive.ts');
+    const accepted = await acceptRuns(store, plans, now().toISOString());
+    const tell = (run: StoredRun): void => submitOptions?.onChange?.(toView(run));
+    return (await driveSubmissions(await createDriver(true), accepted, { wait, tell, signal })).map(toView);
   };
 
   const watch: Orchestrator['watch'] = async function* (addresses, { timeoutMs } = {}) {

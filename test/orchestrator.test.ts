@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { isFailure } from '../src/failure.ts';
+import { Failure, isFailure } from '../src/failure.ts';
 import { createOrchestrator, type Orchestrator } from '../src/index.ts';
 import { createMemoryService } from './run/memory-provider.ts';
 import { createScratchFolder } from './scratch.ts';
@@ -45,6 +45,24 @@ test('where an answer is lost, the submission says that it is looking before it 
   const told: string[] = [];
   await orchestrator.submit(job, { onChange: ({ status }) => told.push(status.phase) });
   expect(told).toEqual(['preparing', 'uncertain', 'submitted']);
+});
+
+test('a target that fails keeps no other one from its submission, and both are told', async () => {
+  const service = createMemoryService();
+  const prepare = (): never => {
+    throw new Failure('credentials-invalid', 'TOKEN: expected a key, found none', { hint: 'set TOKEN' });
+  };
+  const closed = { ...createMemoryService().provider, id: 'closed', prepare };
+  await using orchestrator = await createOrchestrator({ dir: createScratchFolder(), providers: [service.provider, closed] });
+  const targets = ['b.provider=closed', 'b.model=any', 'c.provider=memory', 'c.model=any'].map((set) => `targets.${set}`);
+  const job = await orchestrator.load('fixtures/sentiment/job.json', targets);
+  await expect(orchestrator.submit(job, { targets: ['b', 'c'] })).rejects.toMatchObject({
+    code: 'credentials-invalid',
+    message: 'sentiment/b: TOKEN: expected a key, found none',
+    hint: 'set TOKEN\nthe other targets have nothing to do with it: sentiment/c is submitted',
+  });
+  await expect(orchestrator.submit(job, { targets: ['b'] })).rejects.toMatchObject({ hint: 'set TOKEN' });
+  expect(service.jobs).toHaveLength(1);
 });
 
 test('an address names a job, a target, a number, a key or a job file', async () => {

@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts';
+import { Failure, isFailure, toFailureData } from '../failure.ts';
 import { advance } from './advance.ts';
 import type { Driver } from './driver.ts';
 import type { StoredRun } from './run-store.ts';
@@ -13,16 +13,51 @@ const pausesMs = [1000, 4000];
 /** Another worker has the run, or nothing can be done yet. */
 const idleMs = 100;
 
+interface Driving {
+  wait(ms: number): Promise<void>;
+  /** Hears of each step: settling a lost answer takes as long as the service may need to list a job. */
+  tell(run: StoredRun): void;
+}
+
+/**
+ * Drives accepted runs, one after the other, until their jobs exist. A target that fails keeps no other one from its submission.
+ * @throws Failure of the first one that failed, which tells what became of the others
+ */
+export async function driveSubmissions(
+  driver: Driver,
+  accepted: readonly StoredRun[],
+  { signal, ...driving }: Driving & { readonly signal: AbortSignal },
+): Promise<StoredRun[]> {
+  const runs: StoredRun[] = [];
+  const failed: { readonly id: string; readonly error: unknown }[] = [];
+  for (const run of accepted) {
+    try {
+      runs.push(await driveSubmission(driver, run, driving));
+    } catch (error) {
+      signal.throwIfAborted();
+      failed.push({ id: toRunId(run.record), error });
+    }
+  }
+  if (failed.length === 0) return runs;
+  const { error } = failed[0]!;
+  if (accepted.length === 1 || !isFailure(error)) throw error;
+  const lines = failed.map(({ id, error: one }) => {
+    const { message } = toFailureData(one);
+    return message.startsWith(id) ? message : `${id}: ${message}`;
+  });
+  const others = runs.map(({ record }) => `${toRunId(record)} is ${record.state}`).join(', ');
+  const hints = [error.hint, others === '' ? null : `the other targets have nothing to do with it: ${others}`].filter(
+    (hint) => hint !== null,
+  );
+  throw new Failure(error.code, lines.join('\n'), { ...(hints.length === 0 ? {} : { hint: hints.join('\n') }), error });
+}
+
 /**
  * Drives an accepted run until its job exists, or nothing more can be done. A run whose job exists is looked at once, so that an
- * interrupted one goes on. `tell` hears of each step: settling a lost answer takes as long as the service may need to list a job.
+ * interrupted one goes on.
  * @throws Failure `service-unavailable` where the submission could surely not be sent
  */
-export async function driveSubmission(
-  driver: Driver,
-  accepted: StoredRun,
-  { wait, tell }: { wait(ms: number): Promise<void>; tell(run: StoredRun): void },
-): Promise<StoredRun> {
+async function driveSubmission(driver: Driver, accepted: StoredRun, { wait, tell }: Driving): Promise<StoredRun> {
   let run = accepted;
   let unsent = 0;
   while (unsubmitted.includes(run.record.state)) {
