@@ -79,3 +79,28 @@ export function toBatchSize(
 ): number {
   return Number(parameters[perDevice]) * Number(parameters[accumulation]) * devices;
 }
+
+interface LoraNames {
+  /** The engine's name, for people. */
+  readonly engine: string;
+  /** Turns low-rank matrices on. */
+  readonly isOn: string;
+  readonly targets: string;
+  toTargets(targets: readonly string[]): unknown;
+}
+
+/** Low-rank matrices in a language model, or all of its weights. */
+export const takeLora =
+  ({ engine, isOn, targets, toTargets }: LoraNames): Taker<'adapter'> =>
+  (value) => {
+    if (value.type === 'full') return sent({ [isOn]: false });
+    if (value.type === 'head') return unsupported('a language model has no head of its own that could be trained alone');
+    if (value.alpha !== undefined && !Number.isInteger(value.alpha)) return unsupported(`${engine} takes a whole lora_alpha only`);
+    return sent({
+      [isOn]: true,
+      lora_r: value.rank,
+      ...(value.alpha === undefined ? {} : { lora_alpha: value.alpha }),
+      ...(value.dropout === undefined ? {} : { lora_dropout: value.dropout }),
+      ...(value.targets === undefined ? {} : { [targets]: toTargets(value.targets) }),
+    });
+  };

@@ -2,6 +2,7 @@ import {
   sent,
   takeBatchSize,
   takeLearningRate,
+  takeLora,
   takeMaxLength,
   takeMethod,
   toBatchSize,
@@ -152,18 +153,7 @@ export const autotrainChats: EngineSettings = {
   take: {
     ...shared,
     beta: (value, { task }) => (task === 'dpo' ? sent({ dpo_beta: value }) : unsupported('"beta" belongs to the method "dpo"')),
-    adapter(value) {
-      if (value.type === 'full') return sent({ peft: false });
-      if (value.type === 'head') return unsupported('a language model has no head of its own that could be trained alone');
-      if (value.alpha !== undefined && !Number.isInteger(value.alpha)) return unsupported('AutoTrain takes a whole lora_alpha only');
-      return sent({
-        peft: true,
-        lora_r: value.rank,
-        ...(value.alpha === undefined ? {} : { lora_alpha: value.alpha }),
-        ...(value.dropout === undefined ? {} : { lora_dropout: value.dropout }),
-        ...(value.targets === undefined ? {} : { target_modules: value.targets.join(',') }),
-      });
-    },
+    adapter: takeLora({ engine: 'AutoTrain', isOn: 'peft', targets: 'target_modules', toTargets: (names) => names.join(',') }),
     loss: (value, { task }) =>
       (value === 'answer') === (task === 'dpo')
         ? sent()

@@ -1,16 +1,5 @@
-import {
-  sent,
-  takeBatchSize,
-  takeLearningRate,
-  takeMaxLength,
-  takeMethod,
-  toBatchSize,
-  unsupported,
-  type EngineSettings,
-} from './engine-settings.ts';
-
-const batch = { perDevice: 'per_device_train_batch_size', accumulation: 'gradient_accumulation_steps' } as const;
-const schedules = { linear: 'linear', cosine: 'cosine', constant: 'constant_with_warmup' } as const;
+import { sent, unsupported, type EngineSettings } from './engine-settings.ts';
+import { takeTrainerBatchSize, trainerDefaulted, trainerTake } from './parameters-trainer.ts';
 
 const owned =
   `per_device_train_batch_size gradient_accumulation_steps num_train_epochs max_steps learning_rate lr_scheduler_type warmup_ratio
@@ -60,15 +49,9 @@ export const transformersSettings: EngineSettings = {
   has: (name) => owned.includes(name) || others.includes(name),
   owned: new Set(owned),
   take: {
-    method: takeMethod,
-    epochs: (value) => sent({ num_train_epochs: value }),
-    steps: (value) => sent({ max_steps: value }),
-    batchSize: takeBatchSize(batch, 32),
-    learningRate: takeLearningRate('learning_rate'),
-    schedule: (value) => sent({ lr_scheduler_type: schedules[value] }),
+    ...trainerTake,
+    batchSize: takeTrainerBatchSize(32),
     warmupRatio: (value) => sent({ warmup_ratio: value }),
-    weightDecay: (value) => sent({ weight_decay: value }),
-    maxGradNorm: (value) => sent({ max_grad_norm: value }),
     beta: () => unsupported('"beta" belongs to the method "dpo"'),
     adapter: (value) =>
       value.type === 'lora'
@@ -87,24 +70,12 @@ export const transformersSettings: EngineSettings = {
         ? sent({ load_best_model_at_end: true })
         : unsupported('the best weights are found with validation rows, and there are none');
     },
-    maxLength: takeMaxLength('max_length'),
-    seed: (value) => sent({ seed: value }),
   },
   defaulted: {
+    ...trainerDefaulted,
     method: () => 'sft',
-    epochs: ({ num_train_epochs: epochs, max_steps: steps }) => (steps === -1 ? epochs : null),
-    steps: () => null,
-    batchSize: (parameters, { machine }) => toBatchSize(parameters, batch, machine.devices),
-    learningRate: ({ learning_rate: rate }) => rate,
-    schedule: () => 'linear',
     warmupRatio: ({ warmup_ratio: ratio }) => ratio,
-    weightDecay: ({ weight_decay: decay }) => decay,
-    maxGradNorm: ({ max_grad_norm: norm }) => norm,
     beta: () => null,
-    adapter: () => ({ type: 'full' }),
     loss: () => 'answer',
-    select: () => 'last',
-    maxLength: ({ max_length: length }) => length,
-    seed: ({ seed }) => seed,
   },
 };

@@ -1,19 +1,7 @@
-import {
-  sent,
-  takeBatchSize,
-  takeLearningRate,
-  takeMaxLength,
-  takeMethod,
-  toBatchSize,
-  unsupported,
-  type EngineContext,
-  type EngineSettings,
-} from './engine-settings.ts';
+import { sent, takeLora, unsupported, type EngineContext, type EngineSettings } from './engine-settings.ts';
 import names from './names-trl.json' with { type: 'json' };
+import { takeTrainerBatchSize, trainerDefaulted, trainerTake } from './parameters-trainer.ts';
 import type { Parameters } from './request.ts';
-
-const batch = { perDevice: 'per_device_train_batch_size', accumulation: 'gradient_accumulation_steps' } as const;
-const schedules = { linear: 'linear', cosine: 'cosine', constant: 'constant_with_warmup' } as const;
 
 /** The defaults of `trl sft` and `trl dpo` 1.16.0 that decide what is learned, and what differs from them on purpose. */
 function toDefaults({ task, machine, hasValidation }: EngineContext): Parameters {
@@ -78,29 +66,12 @@ export const trlSettings: EngineSettings = {
       assistant_only_loss completion_only_loss load_best_model_at_end push_to_hub hub_model_id hub_token config report_to`.split(/\s+/),
   ),
   take: {
-    method: takeMethod,
-    epochs: (value) => sent({ num_train_epochs: value }),
-    steps: (value) => sent({ max_steps: value }),
-    batchSize: takeBatchSize(batch, 8),
-    learningRate: takeLearningRate('learning_rate'),
-    schedule: (value) => sent({ lr_scheduler_type: schedules[value] }),
+    ...trainerTake,
+    batchSize: takeTrainerBatchSize(8),
     // Below 1 it is a share of the steps, from 1 on a number of them.
     warmupRatio: (value) => (value < 1 ? sent({ warmup_steps: value }) : unsupported('the engine takes a share below 1')),
-    weightDecay: (value) => sent({ weight_decay: value }),
-    maxGradNorm: (value) => sent({ max_grad_norm: value }),
     beta: (value, { task }) => (task === 'dpo' ? sent({ beta: value }) : unsupported('"beta" belongs to the method "dpo"')),
-    adapter(value) {
-      if (value.type === 'full') return sent({ use_peft: false });
-      if (value.type === 'head') return unsupported('a language model has no head of its own that could be trained alone');
-      if (value.alpha !== undefined && !Number.isInteger(value.alpha)) return unsupported('TRL takes a whole lora_alpha only');
-      return sent({
-        use_peft: true,
-        lora_r: value.rank,
-        ...(value.alpha === undefined ? {} : { lora_alpha: value.alpha }),
-        ...(value.dropout === undefined ? {} : { lora_dropout: value.dropout }),
-        ...(value.targets === undefined ? {} : { lora_target_modules: value.targets }),
-      });
-    },
+    adapter: takeLora({ engine: 'TRL', isOn: 'use_peft', targets: 'lora_target_modules', toTargets: (names) => names }),
     loss(value, { task }) {
       if (task === 'dpo') return value === 'answer' ? sent() : unsupported('the method "dpo" compares answers');
       if (value === 'all') return sent({ completion_only_loss: false });
@@ -112,24 +83,12 @@ export const trlSettings: EngineSettings = {
       if (!hasValidation) return unsupported('the best weights are found with validation rows, and there are none');
       return sent({ load_best_model_at_end: true, metric_for_best_model: 'eval_loss', greater_is_better: false, save_strategy: 'epoch' });
     },
-    maxLength: takeMaxLength('max_length'),
-    seed: (value) => sent({ seed: value }),
   },
   defaulted: {
+    ...trainerDefaulted,
     method: (_parameters, { task }) => task,
-    epochs: ({ num_train_epochs: epochs, max_steps: steps }) => (steps === -1 ? epochs : null),
-    steps: () => null,
-    batchSize: (parameters, { machine }) => toBatchSize(parameters, batch, machine.devices),
-    learningRate: ({ learning_rate: rate }) => rate,
-    schedule: () => 'linear',
     warmupRatio: ({ warmup_steps: ratio }) => ratio,
-    weightDecay: ({ weight_decay: decay }) => decay,
-    maxGradNorm: ({ max_grad_norm: norm }) => norm,
     beta: ({ beta }) => beta ?? null,
-    adapter: () => ({ type: 'full' }),
     loss: (_parameters, { task }) => (task === 'dpo' ? null : 'completion_only_loss'),
-    select: () => 'last',
-    maxLength: ({ max_length: length }) => length,
-    seed: ({ seed }) => seed,
   },
 };

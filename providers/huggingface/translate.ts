@@ -1,4 +1,5 @@
 import type { Note } from '../../src/contract/note.ts';
+import { toPromptNotes } from '../../src/contract/prompt-notes.ts';
 import type { Translation, TranslationInput } from '../../src/contract/provider.ts';
 import { chatVersion, checkTemplate } from '../../src/dataset/to-chat.ts';
 import { Failure } from '../../src/failure.ts';
@@ -85,23 +86,14 @@ function toRowsPlan(
   return task === 'classification' ? { format, conversion: chatVersion, prompt, labels, isPair } : { ...shared, format };
 }
 
-function toRowsNotes({ task, prompt }: RunSpec, { conversion, format }: RowsPlan): Note[] {
-  const written = Object.entries(prompt ?? {}).filter(([, value]) => value !== undefined);
-  if (conversion === null) {
-    const why =
-      format === 'labels' ? 'the engine learns the text itself, not a chat about it' : `the rows of the task "${task}" are chats already`;
-    return written.map(([field, value]) => ({ type: 'unsupported', field: `prompt.${field}`, value, why }));
-  }
-  return [
-    {
-      type: 'converted',
-      field: 'task',
-      from: task,
-      value: conversion,
-      why: 'the engine learns chats: a row is a question, its label the answer',
-    },
-    ...written.map(([field, value]): Note => ({ type: 'sent', field: `prompt.${field}`, value })),
-  ];
+function toRowsNotes(spec: RunSpec, { conversion, format }: RowsPlan): Note[] {
+  return toPromptNotes(spec, conversion, {
+    converted: 'the engine learns chats: a row is a question, its label the answer',
+    unused:
+      format === 'labels'
+        ? 'the engine learns the text itself, not a chat about it'
+        : `the rows of the task "${spec.task}" are chats already`,
+  });
 }
 
 function toOptionNotes(options: Options, { engine, why }: ChosenEngine, { flavor, image, private: isPrivate }: HubRequest): Note[] {

@@ -1,4 +1,5 @@
 import type { Note } from '../../src/contract/note.ts';
+import { toPromptNotes } from '../../src/contract/prompt-notes.ts';
 import type { Translation, TranslationInput } from '../../src/contract/provider.ts';
 import { chatVersion, checkTemplate } from '../../src/dataset/to-chat.ts';
 import { Failure } from '../../src/failure.ts';
@@ -71,22 +72,11 @@ function toRowsPlan({ task, target, prompt }: RunSpec, dialect: Dialect, labels:
   return { task, conversion: chatVersion, prompt, labels };
 }
 
-function toRowsNotes({ task, prompt }: RunSpec, { conversion }: RowsPlan): Note[] {
-  const written = Object.entries(prompt ?? {}).filter(([, value]) => value !== undefined);
-  if (conversion === null) {
-    const why = `the rows of the task "${task}" are chats already`;
-    return written.map(([field, value]) => ({ type: 'unsupported', field: `prompt.${field}`, value, why }));
-  }
-  return [
-    {
-      type: 'converted',
-      field: 'task',
-      from: task,
-      value: conversion,
-      why: 'the service learns chats: a row is a question, its label the answer',
-    },
-    ...written.map(([field, value]): Note => ({ type: 'sent', field: `prompt.${field}`, value })),
-  ];
+function toRowsNotes(spec: RunSpec, { conversion }: RowsPlan): Note[] {
+  return toPromptNotes(spec, conversion, {
+    converted: 'the service learns chats: a row is a question, its label the answer',
+    unused: `the rows of the task "${spec.task}" are chats already`,
+  });
 }
 
 function toOptionNotes(options: Options, suffix: string): Note[] {

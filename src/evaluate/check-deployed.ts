@@ -16,15 +16,16 @@ export function toTunedModel({ record: { artifacts, deployment } }: StoredRun): 
  * @throws Failure `model-unavailable`, with the command that deploys it
  */
 export async function checkDeployed(
-  world: Pick<EvaluationWorld, 'store' | 'provider'>,
+  { store }: Pick<EvaluationWorld, 'store'>,
   runs: readonly StoredRun[],
   asks: readonly Ask[],
 ): Promise<void> {
-  const needy = runs.filter(({ record: { plan, artifacts, deployment } }) => {
-    return artifacts.length > 0 && deployment?.model == null && world.provider(plan.spec.provider, plan.spec.target).deploy !== undefined;
+  const needy = runs.filter(({ record: { artifacts, deployment } }) => {
+    const model = artifacts[0]?.model;
+    return model?.kind === 'endpoint' && model.needsDeployment === true && deployment?.model == null;
   });
   if (needy.length === 0) return;
-  const open = new Set((await findOpenQuestions(world.store, asks)).map(({ answerer }) => answerer.model.identity));
+  const open = new Set((await findOpenQuestions(store, asks)).map(({ answerer }) => answerer.model.identity));
   const ids = needy.filter((run) => open.has(toTunedModel(run).identity)).map(({ record }) => toRunId(record));
   if (ids.length === 0) return;
   const commands = ids.map((id) => `\`orchestrate deploy ${id} --hours 1\``).join(', ');

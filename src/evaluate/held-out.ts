@@ -9,7 +9,7 @@ import { toRunId, toRunView } from '../run/run-view.ts';
 import type { Store } from '../store/open-store.ts';
 import { toAsking, type Asking } from './asking.ts';
 import { toTunedModel } from './check-deployed.ts';
-import type { Measure } from './compare.ts';
+import type { ComparisonInput, Measure } from './compare.ts';
 import { findMuteness, toHome } from './model-home.ts';
 import { toEntrants, type Contender, type Entrant } from './entrants.ts';
 import type { AskedRow } from './to-question.ts';
@@ -24,15 +24,7 @@ export interface EvaluationWorld {
 }
 
 /** One held-out set with the models that are to be scored on it. */
-export interface HeldOut {
-  readonly job: string;
-  /** The set's name. */
-  readonly set: string;
-  readonly measure: Measure;
-  readonly margin: number;
-  readonly labels: readonly string[];
-  /** What is right, one a row. */
-  readonly expected: readonly string[];
+export interface HeldOut extends Omit<ComparisonInput, 'candidates' | 'referenceAmong'> {
   /** The most frequent training label; null where the task has none. */
   readonly majority: string | null;
   readonly rows: readonly AskedRow[];

@@ -40,11 +40,8 @@ export async function driveSubmissions(
   }
   if (failed.length === 0) return runs;
   const { error } = failed[0]!;
-  if (accepted.length === 1 || !isFailure(error)) throw error;
-  const lines = failed.map(({ id, error: one }) => {
-    const { message } = toFailureData(one);
-    return message.startsWith(id) ? message : `${id}: ${message}`;
-  });
+  if (!isFailure(error)) throw error;
+  const lines = failed.map(({ id, error: one }) => `${id}: ${toFailureData(one).message}`);
   const others = runs.map(({ record }) => `${toRunId(record)} is ${record.state}`).join(', ');
   const hints = [error.hint, others === '' ? null : `the other targets have nothing to do with it: ${others}`].filter(
     (hint) => hint !== null,
@@ -77,7 +74,7 @@ async function driveSubmission(driver: Driver, accepted: StoredRun, { wait, tell
 
 function toUnsent({ record }: StoredRun): Failure {
   const { code, message } = record.failure!;
-  return new Failure(code, `${toRunId(record)} could not be sent: ${message}`, { hint: 'submit it again later: nothing was started' });
+  return new Failure(code, `it could not be sent: ${message}`, { hint: 'submit it again later: nothing was started' });
 }
 
 /** Follows runs to their ends, one list a look; ends when none can go on by itself. Creates nothing. */

@@ -1,16 +1,13 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createHuggingFace, huggingface } from '../../../providers/huggingface/index.ts';
 import { contractLaw } from '../../../src/contract/contract-law.ts';
 import type { LawWorld } from '../../../src/contract/law-subject.ts';
 import type { TranslationInput } from '../../../src/contract/provider.ts';
-import { Secret } from '../../../src/http.ts';
 import type { FaultPlans } from '../../../src/sandbox/faults.ts';
 import type { TrainModel } from '../../../src/sandbox/hub/train-model.ts';
 import { startSandbox, type Sandbox } from '../../../src/sandbox/start-sandbox.ts';
-import { facts, key, rows, toInput as toHubInput } from './world.ts';
+import { createContexts, createSteppedClock } from '../stepped-context.ts';
+import { key, toInput as toHubInput } from './world.ts';
 
 /* The provider and the sandbox's Hub, which was written apart from it by what the official clients send. */
 const token = 'hf_sandbox_canary9f3a7c21e5';
@@ -29,39 +26,17 @@ const toInput: typeof toHubInput = (spec, change) =>
   toHubInput({ model: { kind: 'hub', name: 'distilbert/distilbert-base-uncased', revision: null }, ...spec }, change);
 
 async function createWorld(): Promise<World> {
-  let nowMs = Date.parse('2026-11-22T12:00:00Z');
-  const sandbox = await startSandbox({ clock: 'stepped', now: () => new Date(nowMs), seed: 7, settings: { jobMs }, trainModel });
-  const folder = mkdtempSync(join(tmpdir(), 'orchestrate-'));
-  const values: Readonly<Record<string, string>> = { HF_ENDPOINT: sandbox.url, HF_TOKEN: token };
+  const clock = createSteppedClock((ms) => sandbox.step(ms));
+  const now = (): Date => new Date(clock.now());
+  const sandbox = await startSandbox({ clock: 'stepped', now, seed: 7, settings: { jobMs }, trainModel });
+  const { toAttempt, remove } = createContexts({ clock, values: { HF_ENDPOINT: sandbox.url, HF_TOKEN: token } });
   return {
     sandbox,
     provider: createHuggingFace({ quietMs: 60, allMs: 10_000 }),
-    toAttempt(runKey, attempt, signal) {
-      const workDir = join(folder, runKey);
-      mkdirSync(workDir, { recursive: true });
-      return {
-        signal,
-        now: () => new Date(nowMs),
-        async wait(ms) {
-          signal.throwIfAborted();
-          nowMs += ms;
-          sandbox.step(ms);
-          await Promise.resolve();
-        },
-        setting: (name) => values[name] ?? null,
-        credential: (name) => (values[name] === undefined ? null : new Secret(values[name])),
-        key: runKey,
-        attempt,
-        workDir,
-        facts,
-        async *readRows() {
-          yield* await Promise.resolve(rows);
-        },
-      };
-    },
+    toAttempt,
     async close() {
       await sandbox.close();
-      rmSync(folder, { recursive: true, force: true });
+      remove();
     },
   };
 }

@@ -1,28 +1,19 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createHuggingFace } from '../../../providers/huggingface/index.ts';
 import type { Attempt } from '../../../src/contract/context.ts';
 import type { Provider, TranslationInput } from '../../../src/contract/provider.ts';
 import type { DataFacts } from '../../../src/dataset/inspect.ts';
 import type { Row } from '../../../src/dataset/row.ts';
-import { Secret } from '../../../src/http.ts';
 import type { RunSpec } from '../../../src/spec/run-spec.ts';
 import { toMemoryPlan } from '../../run/memory-provider.ts';
+import { createContexts, createSteppedClock, facts, key } from '../stepped-context.ts';
 import { startHub, type HubServer, type Settings } from './hub-server.ts';
+
+export { facts, key, rows } from '../stepped-context.ts';
 
 /** A token like no other text. */
 export const canaryToken = 'hf_canary9f3a7c21e5b84d60a1c2';
 
 const plan = toMemoryPlan('a');
-
-export const key = plan.key;
-export const facts: DataFacts = { ...plan.facts, train: { ...plan.facts.train, rows: 12 } };
-
-export const rows: readonly Row[] = Array.from({ length: 12 }, (_, i) => ({
-  text: `the text of row ${i}`,
-  label: i % 2 === 0 ? 'no' : 'yes',
-}));
 
 /** A job for a model of the Hub. */
 export function toInput(spec: Partial<RunSpec> = {}, change: Partial<TranslationInput> = {}): TranslationInput {
@@ -47,43 +38,15 @@ export interface WorldOptions extends Partial<Settings> {
 
 /** A Hub with a clock that the context's `wait` puts forward. */
 export async function createHubWorld(options: WorldOptions = {}): Promise<HubWorld> {
-  const { rows: held = rows, facts: known = facts, environment = {}, ...settings } = options;
-  let nowMs = Date.parse('2026-11-22T12:00:00Z');
-  const hub = await startHub(() => nowMs, settings);
-  const folder = mkdtempSync(join(tmpdir(), 'orchestrate-'));
+  const { rows: held, facts: known, environment = {}, ...settings } = options;
+  const clock = createSteppedClock();
+  const hub = await startHub(clock.now, settings);
   const values: Readonly<Record<string, string | null>> = { HF_ENDPOINT: hub.url, HF_TOKEN: canaryToken, ...environment };
+  const { folder, toAttempt, remove } = createContexts({ clock, values, rows: held, facts: known });
   const close = async (): Promise<void> => {
     await hub.close();
-    rmSync(folder, { recursive: true, force: true });
+    remove();
   };
-  return {
-    hub,
-    provider: createHuggingFace({ quietMs: 60, allMs: 10_000 }),
-    folder,
-    pass: (ms) => void (nowMs += ms),
-    toAttempt(runKey = key, attempt = 1, signal = new AbortController().signal) {
-      const workDir = join(folder, runKey);
-      mkdirSync(workDir, { recursive: true });
-      return {
-        signal,
-        now: () => new Date(nowMs),
-        async wait(ms) {
-          signal.throwIfAborted();
-          nowMs += ms;
-          await Promise.resolve();
-        },
-        setting: (name) => values[name] ?? null,
-        credential: (name) => (values[name] == null ? null : new Secret(values[name])),
-        key: runKey,
-        attempt,
-        workDir,
-        facts: known,
-        async *readRows() {
-          yield* await Promise.resolve(held);
-        },
-      };
-    },
-    close,
-    [Symbol.asyncDispose]: close,
-  };
+  const provider = createHuggingFace({ quietMs: 60, allMs: 10_000 });
+  return { hub, provider, folder, pass: clock.pass, toAttempt, close, [Symbol.asyncDispose]: close };
 }

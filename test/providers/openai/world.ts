@@ -1,6 +1,3 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { azureDialect } from '../../../providers/openai/azure.ts';
 import type { Dialect } from '../../../providers/openai/dialect.ts';
 import { openaiDialect } from '../../../providers/openai/openai.ts';
@@ -8,10 +5,12 @@ import type { Attempt } from '../../../src/contract/context.ts';
 import type { TranslationInput } from '../../../src/contract/provider.ts';
 import type { DataFacts } from '../../../src/dataset/inspect.ts';
 import type { Row } from '../../../src/dataset/row.ts';
-import { Secret } from '../../../src/http.ts';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../../../src/sandbox/start-sandbox.ts';
 import type { RunSpec } from '../../../src/spec/run-spec.ts';
 import { toMemoryPlan } from '../../run/memory-provider.ts';
+import { createContexts, createSteppedClock, facts, key } from '../stepped-context.ts';
+
+export { facts, key, rows } from '../stepped-context.ts';
 
 /** A key like no other text, for an account of its own. */
 export const canaryKey = 'sk-sandbox-canary-9f3a7c21e5';
@@ -19,14 +18,6 @@ export const canaryKey = 'sk-sandbox-canary-9f3a7c21e5';
 export const dialects: Readonly<Record<Dialect['id'], Dialect>> = { openai: openaiDialect, azure: azureDialect };
 
 const plan = toMemoryPlan('a');
-
-export const key = plan.key;
-export const facts: DataFacts = { ...plan.facts, train: { ...plan.facts.train, rows: 12 } };
-
-export const rows: readonly Row[] = Array.from({ length: 12 }, (_, i) => ({
-  text: `the text of row ${i}`,
-  label: i % 2 === 0 ? 'no' : 'yes',
-}));
 
 /** A job for a hosted model. */
 export function toInput(spec: Partial<RunSpec> = {}, change: Partial<TranslationInput> = {}): TranslationInput {
@@ -53,10 +44,9 @@ export interface WorldOptions extends SandboxOptions {
 }
 
 export async function createSandboxWorld(options: WorldOptions = {}): Promise<SandboxWorld> {
-  const { dialect = 'openai', rows: held = rows, facts: known = facts, environment = {}, ...sandboxOptions } = options;
-  let nowMs = Date.parse('2026-11-22T12:00:00Z');
-  const sandbox = await startSandbox({ clock: 'stepped', now: () => new Date(nowMs), seed: 7, ...sandboxOptions });
-  const folder = mkdtempSync(join(tmpdir(), 'orchestrate-'));
+  const { dialect = 'openai', rows: held, facts: known, environment = {}, ...sandboxOptions } = options;
+  const clock = createSteppedClock((ms) => sandbox.step(ms));
+  const sandbox = await startSandbox({ clock: 'stepped', now: () => new Date(clock.now()), seed: 7, ...sandboxOptions });
   const values: Readonly<Record<string, string | null>> = {
     ...sandbox.env,
     ...sandbox.azureEnv,
@@ -64,38 +54,10 @@ export async function createSandboxWorld(options: WorldOptions = {}): Promise<Sa
     AZURE_OPENAI_API_KEY: canaryKey,
     ...environment,
   };
+  const { folder, toAttempt, remove } = createContexts({ clock, values, rows: held, facts: known });
   const close = async (): Promise<void> => {
     await sandbox.close();
-    rmSync(folder, { recursive: true, force: true });
+    remove();
   };
-  return {
-    sandbox,
-    dialect: dialects[dialect],
-    folder,
-    toAttempt(runKey = key, attempt = 1, signal = new AbortController().signal) {
-      const workDir = join(folder, runKey);
-      mkdirSync(workDir, { recursive: true });
-      return {
-        signal,
-        now: () => new Date(nowMs),
-        async wait(ms) {
-          signal.throwIfAborted();
-          nowMs += ms;
-          sandbox.step(ms);
-          await Promise.resolve();
-        },
-        setting: (name) => values[name] ?? null,
-        credential: (name) => (values[name] == null ? null : new Secret(values[name])),
-        key: runKey,
-        attempt,
-        workDir,
-        facts: known,
-        async *readRows() {
-          yield* await Promise.resolve(held);
-        },
-      };
-    },
-    close,
-    [Symbol.asyncDispose]: close,
-  };
+  return { sandbox, dialect: dialects[dialect], folder, toAttempt, close, [Symbol.asyncDispose]: close };
 }
