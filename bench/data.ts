@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { toStreamKey, toUint32 } from '../src/random.ts';
+import { toStreamKey, toUint32 } from '../src/lib/random.ts';
 import { interleave, type Sample } from './interleave.ts';
 import { toRatio, toSpread, toTable } from './markdown.ts';
 

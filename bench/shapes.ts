@@ -1,6 +1,6 @@
 import type { BertConfig } from '../src/model-files/bert-config.ts';
 import { toBertParameters } from '../src/model-files/bert-parameters.ts';
-import { toStreamKey, toUint32 } from '../src/random.ts';
+import { toStreamKey, toUint32 } from '../src/lib/random.ts';
 import type { TensorFlow } from '../src/trainer/backend.ts';
 import type { EncodedRow } from '../src/trainer/batch.ts';
 import type { Network } from '../src/trainer/classifier.ts';

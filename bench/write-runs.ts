@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Metric } from '../src/contract/metric.ts';
+import type { Metric } from '../src/provider/metric.ts';
 import { createOrchestrator } from '../src/create-orchestrator.ts';
 import { acceptRun, appendEvents } from '../src/run/run-store.ts';
 import { openStore } from '../src/store/open-store.ts';

@@ -5,12 +5,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { commands, sharedOptions } from '../src/cli/commands.ts';
-import { failureKinds, outcomeStatuses } from '../src/failure.ts';
-import { toJobSchema } from '../src/spec/job-schema.ts';
-import { reservedFields } from '../src/spec/job-spec.ts';
+import { failureKinds, outcomeStatuses } from '../src/errors.ts';
+import { toJobSchema } from '../src/job/job-schema.ts';
+import { reservedFields } from '../src/job/job-spec.ts';
 import { providers } from '../providers/index.ts';
 import { longestPauseMs } from '../src/run/cadence.ts';
-import { maxAttempts, patienceMs } from '../src/run/settle.ts';
+import { maxAttempts, patienceMs } from '../src/run/reconcile.ts';
 import { duties, transitions, type RunState } from '../src/run/transitions.ts';
 
 interface Schema {

@@ -1,4 +1,4 @@
-import type { Provider } from '../src/contract/provider.ts';
+import type { Provider } from '../src/provider/provider.ts';
 import { huggingface } from './huggingface/index.ts';
 import { local } from './local/index.ts';
 import { azure, openai } from './openai/index.ts';

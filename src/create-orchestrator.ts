@@ -2,16 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Attempt, Context } from './contract/context.ts';
-import type { Check, Provider } from './contract/provider.ts';
+import type { Attempt, Context } from './provider/context.ts';
+import type { Check, Provider } from './provider/provider.ts';
 import type { Evaluation } from './evaluate/evaluation.ts';
-import { Failure } from './failure.ts';
+import { Failure } from './errors.ts';
 import type { Driver } from './run/driver.ts';
 import { findNewestRuns, findRuns, isJobFile } from './run/find-runs.ts';
 import { acceptRuns, appendEvents, checkPlans, listLogs, listMetrics, listRuns, type StoredRun } from './run/run-store.ts';
 import { toRunView, type RunView } from './run/run-view.ts';
 import { isEnded } from './run/transitions.ts';
-import { Secret } from './http.ts';
+import { Secret } from './provider-kit/http.ts';
 import { openEmptyStore, openStore } from './store/open-store.ts';
 import type { OrchestratorOptions, Orchestrator } from './orchestrator.ts';
 
@@ -86,7 +86,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
   };
   const toView = (run: StoredRun): RunView => toRunView(run, now());
 
-  const load: Orchestrator['load'] = async (...args) => await (await import('./spec/read-job-file.ts')).readJobFile(...args);
+  const load: Orchestrator['load'] = async (...args) => await (await import('./job/read-job-file.ts')).readJobFile(...args);
 
   const plan: Orchestrator['plan'] = async (job, submitOptions = {}) => {
     const { planJob } = await import('./run/plan-job.ts');

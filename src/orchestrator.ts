@@ -1,7 +1,7 @@
-import type { Metric } from './contract/metric.ts';
-import type { MadeThing } from './contract/made-thing.ts';
-import type { Check, Provider, Quote } from './contract/provider.ts';
-import type { ServiceFile, ServiceJob, ServiceModel } from './contract/service.ts';
+import type { Metric } from './provider/metric.ts';
+import type { MadeThing } from './provider/remote-resource.ts';
+import type { Check, Provider, Quote } from './provider/provider.ts';
+import type { ServiceFile, ServiceJob, ServiceModel } from './provider/service.ts';
 import type { ClassificationRow } from './dataset/map-row.ts';
 import type { TextAnswer } from './evaluate/answer-texts.ts';
 import type { Capture, CaptureOptions } from './evaluate/capture.ts';
@@ -15,7 +15,7 @@ import type { RunPlan } from './run/event.ts';
 import type { BudgetView } from './run/read-budget.ts';
 import type { PlanJobOptions } from './run/plan-job.ts';
 import type { RunView } from './run/run-view.ts';
-import type { JobFile } from './spec/read-job-file.ts';
+import type { JobFile } from './job/read-job-file.ts';
 
 export type { CompareOptions, EvaluateOptions };
 

@@ -6,59 +6,59 @@ import { expect, test } from 'vitest';
  * Who may import whom. An area is a folder or a file; a file belongs to the longest area that its path begins with, and may always
  * import its own area and the leaves. `types:` in front of an area allows `import type` only.
  */
-const leaves = ['src/failure.ts', 'src/random.ts', 'src/write-whole.ts'];
+const leaves = ['src/errors.ts', 'src/lib/random.ts', 'src/lib/fs.ts'];
 
 const model = ['src/contract', 'src/dataset', 'src/spec'];
 const work = ['src/run', 'src/evaluate', 'src/store', ...model];
 
 const areas: Readonly<Record<string, readonly string[]>> = {
   bin: ['src/cli/main.ts'],
-  'src/cli/main.ts': ['src/cli', 'src/create-orchestrator.ts', 'types:src/orchestrator.ts', 'src/http/proxy.ts', ...work],
+  'src/cli/main.ts': ['src/cli', 'src/create-orchestrator.ts', 'types:src/orchestrator.ts', 'src/provider-kit/http/proxy.ts', ...work],
   'src/cli': ['src/create-orchestrator.ts', 'src/orchestrator.ts', 'src/run', 'src/evaluate', 'src/import', 'src/sandbox', ...model],
   'src/index.ts': [
     'providers/index.ts',
     'src/cli/main.ts',
     'src/create-orchestrator.ts',
     'types:src/orchestrator.ts',
-    'src/http.ts',
+    'src/provider-kit/http.ts',
     'src/run',
     'src/evaluate',
     ...model,
   ],
-  'src/create-orchestrator.ts': ['providers/index.ts', 'src/http.ts', 'src/import', 'types:src/orchestrator.ts', ...work],
+  'src/create-orchestrator.ts': ['providers/index.ts', 'src/provider-kit/http.ts', 'src/import', 'types:src/orchestrator.ts', ...work],
   'src/orchestrator.ts': ['types:src/import', ...work],
   'src/run': ['src/store', 'src/model-files', ...model],
-  'src/evaluate': ['src/run', 'src/store', 'src/model-files', 'src/spawn.ts', ...model],
-  'src/contract': ['src/dataset', 'src/spec', 'types:src/http.ts'],
+  'src/evaluate': ['src/run', 'src/store', 'src/model-files', 'src/lib/process.ts', ...model],
+  'src/contract': ['src/dataset', 'src/spec', 'types:src/provider-kit/http.ts'],
   'src/store': [],
   'src/dataset': ['types:src/spec', 'src/model-files'],
   'src/spec': ['src/model-files'],
   'src/model-files': [],
-  'src/trainer': ['src/model-files', 'src/run-lock.ts'],
-  'src/http.ts': ['src/http'],
+  'src/trainer': ['src/model-files', 'src/lib/run-lock.ts'],
+  'src/provider-kit/http.ts': ['src/http'],
   'src/http': ['types:src/contract'],
   'src/import': ['src/run', 'src/store', ...model],
   'src/sandbox': ['fixtures/openapi', 'fixtures/huggingface/logs'],
   'fixtures/huggingface/logs': [],
   'fixtures/openapi': [],
-  'src/spawn.ts': ['src/run-lock.ts'],
-  'src/run-lock.ts': [],
-  'src/failure.ts': [],
-  'src/random.ts': [],
-  'src/write-whole.ts': [],
+  'src/lib/process.ts': ['src/lib/run-lock.ts'],
+  'src/lib/run-lock.ts': [],
+  'src/errors.ts': [],
+  'src/lib/random.ts': [],
+  'src/lib/fs.ts': [],
   'providers/index.ts': ['src/contract', 'providers/huggingface', 'providers/local', 'providers/openai'],
-  'providers/huggingface': ['src/contract', 'src/http.ts', 'src/dataset', 'types:src/spec'],
+  'providers/huggingface': ['src/contract', 'src/provider-kit/http.ts', 'src/dataset', 'types:src/spec'],
   'providers/local': [
     'src/contract',
-    'src/http.ts',
+    'src/provider-kit/http.ts',
     'src/dataset',
     'types:src/spec',
-    'src/spawn.ts',
-    'src/run-lock.ts',
+    'src/lib/process.ts',
+    'src/lib/run-lock.ts',
     'src/model-files',
     'types:src/trainer/files.ts',
   ],
-  'providers/openai': ['src/contract', 'src/http.ts', 'src/dataset', 'types:src/spec'],
+  'providers/openai': ['src/contract', 'src/provider-kit/http.ts', 'src/dataset', 'types:src/spec'],
 };
 
 /** Packages and modules of Node that only some areas may import. A package that is not named here may not be imported at all. */
@@ -92,11 +92,11 @@ const owners: Readonly<Record<string, readonly string[]>> = {
     'providers/local',
     'providers/openai',
   ],
-  'node:child_process': ['src/spawn.ts'],
-  'node:http': ['src/http.ts', 'src/sandbox'],
-  'node:https': ['src/http.ts'],
-  'node:net': ['src/http.ts'],
-  'node:sqlite': ['src/store', 'src/trainer', 'src/run-lock.ts'],
+  'node:child_process': ['src/lib/process.ts'],
+  'node:http': ['src/provider-kit/http.ts', 'src/sandbox'],
+  'node:https': ['src/provider-kit/http.ts'],
+  'node:net': ['src/provider-kit/http.ts'],
+  'node:sqlite': ['src/store', 'src/trainer', 'src/lib/run-lock.ts'],
 };
 
 /** Text that only some areas may hold. */
@@ -105,7 +105,7 @@ const texts: readonly { readonly pattern: RegExp; readonly only: readonly string
   { pattern: /\bconsole\./, only: ['bin'] },
   { pattern: /\bprocess\.exit\(/, only: ['src/cli/main.ts'] }, // cuts off what is being written: for the second Ctrl-C
   { pattern: /\b(Sqlite|Postgres)(Driver|Adapter|Dialect|QueryCompiler)\b/, only: ['src/store'] },
-  { pattern: /\bfetch\(/, only: ['src/http.ts'] },
+  { pattern: /\bfetch\(/, only: ['src/provider-kit/http.ts'] },
   { pattern: /\bimport\((?!\s*')/, only: ['bin'] }, // what is imported must be readable here
 ];
 
@@ -186,7 +186,7 @@ function readSources(): Sources {
 
 test('imports, text and length of every file keep to the tables', () => {
   const sources = readSources();
-  expect(Object.keys(sources)).toContain('src/failure.ts');
+  expect(Object.keys(sources)).toContain('src/errors.ts');
   expect(findViolations(sources)).toEqual([]);
 });
 
@@ -200,7 +200,7 @@ test.each([
   ['src/run/submit.ts', "import { openStore } from '../store/open-store.ts';"],
   ['src/run/submit.ts', "import type { Kysely } from 'kysely';"],
   ['src/create-orchestrator.ts', "import {\n  providers,\n} from '../providers/index.ts';"],
-  ['src/spawn.ts', "import { spawn } from 'node:child_process';"],
+  ['src/lib/process.ts', "import { spawn } from 'node:child_process';"],
   ['src/trainer/lock.ts', "import { DatabaseSync } from 'node:sqlite';"],
   ['src/trainer/main.ts', "const tf = await import('@tensorflow/tfjs-core');\nprocess.stdout.write('');"],
   [
@@ -214,7 +214,7 @@ test.each([
 
 test.each([
   ['src/store/open-store.ts', "import { submit } from '../run/submit.ts';", 'imports ../run/submit.ts: src/store may import'],
-  ['src/spec/resolve.ts', "import type { DataFacts } from '../dataset/inspect.ts';", 'imports ../dataset/inspect.ts'],
+  ['src/job/resolve.ts', "import type { DataFacts } from '../dataset/inspect.ts';", 'imports ../dataset/inspect.ts'],
   ['src/dataset/open-dataset.ts', "import { resolve } from '../spec/resolve.ts';", 'imports ../spec/resolve.ts'],
   ['src/model-files/safetensors.ts', "export * from '../trainer/bert.ts';", 'imports ../trainer/bert.ts'],
   ['src/cli/submit.ts', "import { providers } from '../../providers/index.ts';", 'imports ../../providers/index.ts'],
@@ -223,7 +223,7 @@ test.each([
   [
     'src/run/submit.ts',
     "import {\n  spawn,\n  type ChildProcess,\n} from 'node:child_process';",
-    'imports node:child_process: only src/spawn.ts may',
+    'imports node:child_process: only src/lib/process.ts may',
   ],
   ['src/run/run-store.ts', "import { DatabaseSync } from 'node:sqlite';", 'imports node:sqlite: only src/store'],
   ['src/run/run-store.ts', "import { SqliteAdapter } from 'kysely';", 'matches'],

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { Failure, isFailure } from '../src/failure.ts';
+import { Failure, isFailure } from '../src/errors.ts';
 import { createOrchestrator, type Orchestrator } from '../src/index.ts';
 import { createMemoryService } from './run/memory-provider.ts';
 import { createScratchFolder } from './scratch.ts';

@@ -1,5 +1,5 @@
-import type { Failure } from '../../src/failure.ts';
-import { toHttpFailure } from '../../src/http.ts';
+import type { Failure } from '../../src/errors.ts';
+import { toHttpFailure } from '../../src/provider-kit/http.ts';
 
 /** An answer that is no success, read by hand, as the Failure that `requestJson` would make of it. */
 export function toAnswerFailure(statusCode: number, body: string, what: string): Failure {

@@ -1,5 +1,5 @@
-import type { Context } from '../../src/contract/context.ts';
-import type { RepositoryModel } from '../../src/contract/model.ts';
+import type { Context } from '../../src/provider/context.ts';
+import type { RepositoryModel } from '../../src/provider/model.ts';
 import { toEndpoint } from './endpoint.ts';
 import type { HubRequest } from './request.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Failure, isFailure } from '../../src/failure.ts';
+import { Failure, isFailure } from '../../src/errors.ts';
 import { explain } from './failures.ts';
 import type { Hub } from './client.ts';
 import { autotrainModelTypes } from './engine.ts';

@@ -1,6 +1,6 @@
-import type { Context } from '../../src/contract/context.ts';
-import type { Check } from '../../src/contract/provider.ts';
-import { isFailure } from '../../src/failure.ts';
+import type { Context } from '../../src/provider/context.ts';
+import type { Check } from '../../src/provider/provider.ts';
+import { isFailure } from '../../src/errors.ts';
 import { openHub } from './client.ts';
 import { readAccount } from './namespace.ts';
 

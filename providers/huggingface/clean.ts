@@ -1,7 +1,7 @@
-import type { Context } from '../../src/contract/context.ts';
-import type { MadeThing, RunsToClean } from '../../src/contract/made-thing.ts';
-import { isTerminalPhase } from '../../src/contract/status.ts';
-import { Failure } from '../../src/failure.ts';
+import type { Context } from '../../src/provider/context.ts';
+import type { MadeThing, RunsToClean } from '../../src/provider/remote-resource.ts';
+import { isTerminalPhase } from '../../src/provider/status.ts';
+import { Failure } from '../../src/errors.ts';
 import { openHub, type Hub } from './client.ts';
 import { listJobs } from './jobs-api.ts';
 import { datasetName, isModelOf, modelName } from './names.ts';

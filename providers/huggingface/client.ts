@@ -1,5 +1,5 @@
-import type { Context } from '../../src/contract/context.ts';
-import { Failure, isFailure } from '../../src/failure.ts';
+import type { Context } from '../../src/provider/context.ts';
+import { Failure, isFailure } from '../../src/errors.ts';
 import {
   createFetch,
   createRedactor,
@@ -9,7 +9,7 @@ import {
   type FetchOptions,
   type JsonAnswer,
   type Secret,
-} from '../../src/http.ts';
+} from '../../src/provider-kit/http.ts';
 import { toEndpoint } from './endpoint.ts';
 import { explain } from './failures.ts';
 

@@ -1,6 +1,6 @@
-import type { Context } from '../../src/contract/context.ts';
-import type { JobRef } from '../../src/contract/job.ts';
-import { Failure } from '../../src/failure.ts';
+import type { Context } from '../../src/provider/context.ts';
+import type { JobRef } from '../../src/provider/job.ts';
+import { Failure } from '../../src/errors.ts';
 
 const publicEndpoint = 'https://huggingface.co';
 

@@ -1,4 +1,4 @@
-import type { Training, TrainingField } from '../../src/spec/job-spec.ts';
+import type { Training, TrainingField } from '../../src/job/job-spec.ts';
 import type { Machine } from './flavor.ts';
 import type { EngineTask, Parameters } from './request.ts';
 

@@ -1,5 +1,5 @@
-import { Failure } from '../../src/failure.ts';
-import type { RunSpec } from '../../src/spec/run-spec.ts';
+import { Failure } from '../../src/errors.ts';
+import type { RunSpec } from '../../src/job/run-spec.ts';
 import type { Options } from './options.ts';
 import type { EngineName, EngineTask } from './request.ts';
 

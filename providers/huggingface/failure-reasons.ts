@@ -1,4 +1,4 @@
-import type { FailureCause, FailureCode } from '../../src/failure.ts';
+import type { FailureCause, FailureCode } from '../../src/errors.ts';
 
 /** Why a training can fail, as far as its last words tell. */
 export interface FailureReason {

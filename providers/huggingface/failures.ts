@@ -1,4 +1,4 @@
-import { Failure } from '../../src/failure.ts';
+import { Failure } from '../../src/errors.ts';
 
 /** Says what to do about a refusal, where its words are known. */
 export function explain(failure: Failure): Failure {

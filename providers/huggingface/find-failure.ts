@@ -1,4 +1,4 @@
-import { failureKinds, type FailureData } from '../../src/failure.ts';
+import { failureKinds, type FailureData } from '../../src/errors.ts';
 import { reasons, signs, type FailureReason } from './failure-reasons.ts';
 import { parseLogLine } from './parse-log-line.ts';
 import { parseLogMarker } from './parse-log-marker.ts';

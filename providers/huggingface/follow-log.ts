@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Note } from '../../src/contract/note.ts';
+import type { Note } from '../../src/provider/note.ts';
 import { readSse, sseBegins, type SseState } from './read-sse.ts';
 
 /** A line of a job's log. */

@@ -1,5 +1,5 @@
-import type { Note } from '../../src/contract/note.ts';
-import type { Progress } from '../../src/contract/job.ts';
+import type { Note } from '../../src/provider/note.ts';
+import type { Progress } from '../../src/provider/job.ts';
 import { parseLogLine, type LogFact } from './parse-log-line.ts';
 import { parseMetrics, type Measurement } from './parse-metrics.ts';
 import type { DictEntry } from './parse-python-dict.ts';

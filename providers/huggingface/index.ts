@@ -1,5 +1,5 @@
-import type { JobRef } from '../../src/contract/job.ts';
-import { defineProvider, type Provider } from '../../src/contract/provider.ts';
+import type { JobRef } from '../../src/provider/job.ts';
+import { defineProvider, type Provider } from '../../src/provider/provider.ts';
 import { baseModel } from './base-model.ts';
 import { check } from './check.ts';
 import { listMade, removeMade } from './clean.ts';
@@ -11,11 +11,11 @@ import { preview } from './preview.ts';
 import { quote } from './quote.ts';
 import { logLimits, type LogLimits } from './read-log.ts';
 import type { HubRequest, Prepared, Wire } from './request.ts';
-import { cancel } from './steer.ts';
+import { cancel } from './controls.ts';
 import { bind, create, discard, fence, find } from './submit.ts';
 import { toModel } from './to-model.ts';
 import { translate } from './translate.ts';
-import { words } from './words.ts';
+import { words } from './status.ts';
 
 /** The provider with other patience for the logs of running jobs. */
 export function createHuggingFace(limits: LogLimits = logLimits): Provider {

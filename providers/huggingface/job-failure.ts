@@ -1,4 +1,4 @@
-import { failureKinds, type FailureData } from '../../src/failure.ts';
+import { failureKinds, type FailureData } from '../../src/errors.ts';
 import { claimedLine } from './container/program.ts';
 import { findFailure, type JobEnd } from './find-failure.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Failure } from '../../src/failure.ts';
+import { Failure } from '../../src/errors.ts';
 import type { Hub } from './client.ts';
 
 const Time = z.string().nullish();

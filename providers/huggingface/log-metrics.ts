@@ -1,5 +1,5 @@
-import type { Metric } from '../../src/contract/metric.ts';
-import type { Note } from '../../src/contract/note.ts';
+import type { Metric } from '../../src/provider/metric.ts';
+import type { Note } from '../../src/provider/note.ts';
 import type { LogLine } from './follow-log.ts';
 import { addLogLine, toTrainingLog, type TrainingLog } from './follow-metrics.ts';
 import { toIsoTime } from './to-iso-time.ts';

@@ -1,5 +1,5 @@
-import type { Metric } from '../../src/contract/metric.ts';
-import type { Note } from '../../src/contract/note.ts';
+import type { Metric } from '../../src/provider/metric.ts';
+import type { Note } from '../../src/provider/note.ts';
 import type { Hub } from './client.ts';
 import { toMetricKey } from './log-metrics.ts';
 import { parseModelCard } from './parse-model-card.ts';

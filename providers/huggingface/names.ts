@@ -1,4 +1,4 @@
-import type { RunKey } from '../../src/spec/run-key.ts';
+import type { RunKey } from '../../src/job/run-key.ts';
 
 /** How what is made at the Hub is called. Its end tells that it is ours, and of which rows or run it is. */
 export const datasetName = /^orchestrate-data-[0-9a-f]{24}$/;

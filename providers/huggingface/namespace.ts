@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Context } from '../../src/contract/context.ts';
-import { Failure } from '../../src/failure.ts';
+import type { Context } from '../../src/provider/context.ts';
+import { Failure } from '../../src/errors.ts';
 import type { Hub } from './client.ts';
 import { parseAnswer } from './jobs-api.ts';
 

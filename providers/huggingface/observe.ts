@@ -1,8 +1,8 @@
-import type { Note } from '../../src/contract/note.ts';
-import type { Attempt } from '../../src/contract/context.ts';
-import type { ActualCost, Artifact, JobRef, Observation } from '../../src/contract/job.ts';
-import { isTerminalPhase, type Phase, type Status } from '../../src/contract/status.ts';
-import { isFailure, failureKinds } from '../../src/failure.ts';
+import type { Note } from '../../src/provider/note.ts';
+import type { Attempt } from '../../src/provider/context.ts';
+import type { ActualCost, Artifact, JobRef, Observation } from '../../src/provider/job.ts';
+import { isTerminalPhase, type Phase, type Status } from '../../src/provider/status.ts';
+import { isFailure, failureKinds } from '../../src/errors.ts';
 import { openHub, type Hub } from './client.ts';
 import { beginning, type HubCursor } from './cursor.ts';
 import { parsePlace, toPlace } from './endpoint.ts';
@@ -17,7 +17,7 @@ import { readPrice } from './prices.ts';
 import { readLog, type JobLog, type LogLimits } from './read-log.ts';
 import { toIsoTime } from './to-iso-time.ts';
 import { toShownLine } from './to-shown-line.ts';
-import { words } from './words.ts';
+import { words } from './status.ts';
 
 /** How long after the end of a job its model, or its log, may still come. */
 const lateMs = 10 * 60_000;

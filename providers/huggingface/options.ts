@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Failure } from '../../src/failure.ts';
+import { Failure } from '../../src/errors.ts';
 
 /** What a target may set under `options`. What it does not set is chosen by `toEngine` and by the account. */
 export const Options = z.strictObject({

@@ -1,4 +1,4 @@
-import type { Metric } from '../../src/contract/metric.ts';
+import type { Metric } from '../../src/provider/metric.ts';
 
 /** A metric without the time of its measurement, which only the reader of a log knows. */
 export type Measurement = Omit<Metric, 'at'>;

@@ -1,4 +1,4 @@
-import type { Note } from '../../src/contract/note.ts';
+import type { Note } from '../../src/provider/note.ts';
 import { toNonFiniteText } from './follow-metrics.ts';
 import { parseMetrics, type Measurement } from './parse-metrics.ts';
 import { parsePythonNumber } from './parse-python-dict.ts';

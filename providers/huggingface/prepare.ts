@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import type { Attempt } from '../../src/contract/context.ts';
+import type { Attempt } from '../../src/provider/context.ts';
 import { checkModel } from './check-model.ts';
 import { openHub, type Hub } from './client.ts';
 import { toDatasetCard } from './dataset-card.ts';

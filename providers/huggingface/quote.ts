@@ -1,5 +1,5 @@
-import type { QuoteContext } from '../../src/contract/context.ts';
-import type { Quote } from '../../src/contract/provider.ts';
+import type { QuoteContext } from '../../src/provider/context.ts';
+import type { Quote } from '../../src/provider/provider.ts';
 import { openHub } from './client.ts';
 import { readPrice } from './prices.ts';
 import type { HubRequest } from './request.ts';

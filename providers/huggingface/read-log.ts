@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Note } from '../../src/contract/note.ts';
-import type { Context } from '../../src/contract/context.ts';
-import { Failure } from '../../src/failure.ts';
+import type { Note } from '../../src/provider/note.ts';
+import type { Context } from '../../src/provider/context.ts';
+import { Failure } from '../../src/errors.ts';
 import { toAnswerFailure } from './answer-failure.ts';
 import { openHub } from './client.ts';
 import { followLog, toLastLines, toNewLines, type LogCursor, type LogLine } from './follow-log.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { openAsBlob } from 'node:fs';
 import { z } from 'zod';
-import { Failure, isFailure } from '../../src/failure.ts';
+import { Failure, isFailure } from '../../src/errors.ts';
 import type { Hub } from './client.ts';
 import { parseAnswer } from './jobs-api.ts';
 

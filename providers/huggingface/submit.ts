@@ -1,9 +1,9 @@
-import type { Attempt } from '../../src/contract/context.ts';
-import type { JobRef } from '../../src/contract/job.ts';
-import { SubmitFailure } from '../../src/contract/submit-failure.ts';
-import { Failure, isFailure } from '../../src/failure.ts';
-import { toSendOutcome } from '../../src/http.ts';
-import type { RunKey } from '../../src/spec/run-key.ts';
+import type { Attempt } from '../../src/provider/context.ts';
+import type { JobRef } from '../../src/provider/job.ts';
+import { SubmitFailure } from '../../src/provider/submit-failure.ts';
+import { Failure, isFailure } from '../../src/errors.ts';
+import { toSendOutcome } from '../../src/provider-kit/http.ts';
+import type { RunKey } from '../../src/job/run-key.ts';
 import { fenceAttempt, isClaimed, readFence } from './claims.ts';
 import { openHub, type Hub } from './client.ts';
 import { claimedLine, program } from './container/program.ts';

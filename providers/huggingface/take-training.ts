@@ -1,6 +1,6 @@
-import type { Note } from '../../src/contract/note.ts';
-import { Failure } from '../../src/failure.ts';
-import type { Training, TrainingField } from '../../src/spec/job-spec.ts';
+import type { Note } from '../../src/provider/note.ts';
+import { Failure } from '../../src/errors.ts';
+import type { Training, TrainingField } from '../../src/job/job-spec.ts';
 import type { EngineContext, EngineSettings, Taken, Taker } from './engine-settings.ts';
 import { autotrainChats, autotrainLabels } from './parameters-autotrain.ts';
 import { transformersSettings } from './parameters-transformers.ts';

@@ -1,6 +1,6 @@
-import type { Context } from '../../src/contract/context.ts';
-import type { RepositoryModel } from '../../src/contract/model.ts';
-import { Failure } from '../../src/failure.ts';
+import type { Context } from '../../src/provider/context.ts';
+import type { RepositoryModel } from '../../src/provider/model.ts';
+import { Failure } from '../../src/errors.ts';
 import { toEndpoint } from './endpoint.ts';
 
 const longest = 512;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { toTrainingMessages } from '../../src/dataset/to-chat.ts';
 import type { ChatMessage, Row, ToolFields } from '../../src/dataset/row.ts';
-import { toFileFailure } from '../../src/failure.ts';
+import { toFileFailure } from '../../src/errors.ts';
 import type { RowsPlan } from './request.ts';
 
 /** What a written file is: its hash, and its hash as git has it. */

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
-import type { Context } from '../../src/contract/context.ts';
-import type { Check } from '../../src/contract/provider.ts';
-import { spawnCheck } from '../../src/spawn.ts';
+import type { Context } from '../../src/provider/context.ts';
+import type { Check } from '../../src/provider/provider.ts';
+import { spawnCheck } from '../../src/lib/process.ts';
 import type { BackendName, CheckAnswer } from '../../src/trainer/files.ts';
 
 const backends: readonly { readonly name: BackendName; readonly what: string; readonly hint: string }[] = [

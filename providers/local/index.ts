@@ -1,10 +1,10 @@
-import { defineProvider } from '../../src/contract/provider.ts';
+import { defineProvider } from '../../src/provider/provider.ts';
 import { check } from './check.ts';
 import { observe } from './observe.ts';
 import { predict } from './predict.ts';
-import { cancel, pause, resume } from './steer.ts';
+import { cancel, pause, resume } from './controls.ts';
 import { bind, create, fence, find, prepare } from './submit.ts';
-import { words } from './trainer-words.ts';
+import { words } from './status.ts';
 import { translate, type LocalRequest } from './translate.ts';
 
 /** Trains on this machine, in a process of its own that outlives the command which started it. */

@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { Failure, failureKinds, toFailureData, type FailureCode, type FailureData } from '../../src/failure.ts';
-import type { Metric } from '../../src/contract/metric.ts';
-import type { Note } from '../../src/contract/note.ts';
-import type { Attempt } from '../../src/contract/context.ts';
-import type { Artifact, JobRef, Observation, Progress } from '../../src/contract/job.ts';
+import { Failure, failureKinds, toFailureData, type FailureCode, type FailureData } from '../../src/errors.ts';
+import type { Metric } from '../../src/provider/metric.ts';
+import type { Note } from '../../src/provider/note.ts';
+import type { Attempt } from '../../src/provider/context.ts';
+import type { Artifact, JobRef, Observation, Progress } from '../../src/provider/job.ts';
 import type { TrainerEvent, TrainFile } from '../../src/trainer/files.ts';
 import { eventsBegin, isTrainerAlive, listCheckpoints, readLogTail, readTrainerEvents, type EventPlace } from './run-folder.ts';
-import { isEnd, toLastWord, words, type LocalWord } from './trainer-words.ts';
+import { isEnd, toLastWord, words, type LocalWord } from './status.ts';
 
 export interface LocalCursor {
   readonly place: EventPlace;

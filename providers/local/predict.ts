@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
-import { Failure, failureKinds, type FailureData } from '../../src/failure.ts';
-import type { PredictionContext } from '../../src/contract/context.ts';
-import type { ModelRef } from '../../src/contract/model.ts';
-import type { Prediction, PredictionRow, TextRow } from '../../src/contract/prediction.ts';
-import { toModelName } from '../../src/contract/to-model-name.ts';
-import { spawnPrediction } from '../../src/spawn.ts';
+import { Failure, failureKinds, type FailureData } from '../../src/errors.ts';
+import type { PredictionContext } from '../../src/provider/context.ts';
+import type { ModelRef } from '../../src/provider/model.ts';
+import type { Prediction, PredictionRow, TextRow } from '../../src/provider/prediction.ts';
+import { toModelName } from '../../src/provider-kit/to-model-name.ts';
+import { spawnPrediction } from '../../src/lib/process.ts';
 import type { PredictAnswer, PredictFile, PredictRow } from '../../src/trainer/files.ts';
 
 /** Answers rows with a model folder: a process of its own reads them as JSON lines and answers in JSON lines. */

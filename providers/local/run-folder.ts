@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { toFileFailure, toSystemCode } from '../../src/failure.ts';
-import { takeRunLock } from '../../src/run-lock.ts';
+import { toFileFailure, toSystemCode } from '../../src/errors.ts';
+import { takeRunLock } from '../../src/lib/run-lock.ts';
 import type { TrainerEvent } from '../../src/trainer/files.ts';
 
 /**

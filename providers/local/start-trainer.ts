@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
-import type { Attempt } from '../../src/contract/context.ts';
-import { spawnTraining } from '../../src/spawn.ts';
+import type { Attempt } from '../../src/provider/context.ts';
+import { spawnTraining } from '../../src/lib/process.ts';
 
 /** How long a trainer may take to say that it has started, or that it stops. */
 export const startMs = 30_000;

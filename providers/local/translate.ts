@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { Failure } from '../../src/failure.ts';
-import type { Note } from '../../src/contract/note.ts';
-import type { Translation, TranslationInput } from '../../src/contract/provider.ts';
-import type { Training } from '../../src/spec/job-spec.ts';
+import { Failure } from '../../src/errors.ts';
+import type { Note } from '../../src/provider/note.ts';
+import type { Translation, TranslationInput } from '../../src/provider/provider.ts';
+import type { Training } from '../../src/job/job-spec.ts';
 import type { BackendName, TrainingSettings } from '../../src/trainer/files.ts';
 
 /** What a target of this provider may set under `options`. */

@@ -1,11 +1,11 @@
-import type { Context } from '../../src/contract/context.ts';
-import { Failure } from '../../src/failure.ts';
-import type { Secret } from '../../src/http.ts';
+import type { Context } from '../../src/provider/context.ts';
+import { Failure } from '../../src/errors.ts';
+import type { Secret } from '../../src/provider-kit/http.ts';
 import { openClient } from './client.ts';
 import type { Dialect } from './dialect.ts';
 import { openaiWords } from './openai.ts';
 import { AzureOptions } from './options.ts';
-import { parsePlace } from './place.ts';
+import { parsePlace } from './base-url.ts';
 
 /** Azure OpenAI and Microsoft Foundry: the same jobs at another place; a tuned model answers once it is deployed. */
 export const azureDialect: Dialect = {

@@ -1,5 +1,5 @@
 import type OpenAI from 'openai';
-import type { Context } from '../../src/contract/context.ts';
+import type { Context } from '../../src/provider/context.ts';
 import type { ClientOptions } from './client.ts';
 import type { Dialect } from './dialect.ts';
 import { toServiceFailure, toTelling } from './failures.ts';

@@ -1,9 +1,9 @@
-import type { Context } from '../../src/contract/context.ts';
-import type { EndpointModel, ModelRef } from '../../src/contract/model.ts';
-import type { PredictionRow, PromptRow } from '../../src/contract/prediction.ts';
-import { toModelName } from '../../src/contract/to-model-name.ts';
-import { Failure } from '../../src/failure.ts';
-import { checkPlace } from './check-place.ts';
+import type { Context } from '../../src/provider/context.ts';
+import type { EndpointModel, ModelRef } from '../../src/provider/model.ts';
+import type { PredictionRow, PromptRow } from '../../src/provider/prediction.ts';
+import { toModelName } from '../../src/provider-kit/to-model-name.ts';
+import { Failure } from '../../src/errors.ts';
+import { checkPlace } from './check-base-url.ts';
 import type { Dialect } from './dialect.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { Context } from '../../src/contract/context.ts';
-import type { Check } from '../../src/contract/provider.ts';
-import { isFailure } from '../../src/failure.ts';
+import type { Context } from '../../src/provider/context.ts';
+import type { Check } from '../../src/provider/provider.ts';
+import { isFailure } from '../../src/errors.ts';
 import { callService } from './call-service.ts';
 import { toSecrets, type Dialect } from './dialect.ts';
 import { parseAnswer } from './upload.ts';

@@ -1,6 +1,6 @@
 import type OpenAI from 'openai';
-import type { Context } from '../../src/contract/context.ts';
-import { createFetch, toRequestDeadline, type FetchOptions, type Secret } from '../../src/http.ts';
+import type { Context } from '../../src/provider/context.ts';
+import { createFetch, toRequestDeadline, type FetchOptions, type Secret } from '../../src/provider-kit/http.ts';
 
 /** How long and how large the answers of a client may be; see `createFetch`. */
 export type ClientOptions = Pick<FetchOptions, 'deadlineMs' | 'body' | 'maxBodyBytes'>;

@@ -1,11 +1,11 @@
-import type { Context, DeploymentContext } from '../../src/contract/context.ts';
-import type { EndpointModel } from '../../src/contract/model.ts';
-import type { Quote } from '../../src/contract/provider.ts';
-import { SubmitFailure } from '../../src/contract/submit-failure.ts';
-import { Failure, failureKinds, isFailure } from '../../src/failure.ts';
-import { toSendOutcome } from '../../src/http.ts';
+import type { Context, DeploymentContext } from '../../src/provider/context.ts';
+import type { EndpointModel } from '../../src/provider/model.ts';
+import type { Quote } from '../../src/provider/provider.ts';
+import { SubmitFailure } from '../../src/provider/submit-failure.ts';
+import { Failure, failureKinds, isFailure } from '../../src/errors.ts';
+import { toSendOutcome } from '../../src/provider-kit/http.ts';
 import { azureDialect } from './azure.ts';
-import { checkPlace } from './check-place.ts';
+import { checkPlace } from './check-base-url.ts';
 import { openManagement, type DeploymentBody, type Management } from './management.ts';
 import { AzureOptions } from './options.ts';
 import { findPrice } from './prices.ts';

@@ -1,9 +1,9 @@
 import type OpenAI from 'openai';
 import type { z } from 'zod';
-import type { Context } from '../../src/contract/context.ts';
-import type { EndpointModel } from '../../src/contract/model.ts';
-import type { Phase } from '../../src/contract/status.ts';
-import type { Secret } from '../../src/http.ts';
+import type { Context } from '../../src/provider/context.ts';
+import type { EndpointModel } from '../../src/provider/model.ts';
+import type { Phase } from '../../src/provider/status.ts';
+import type { Secret } from '../../src/provider-kit/http.ts';
 import type { ClientOptions } from './client.ts';
 import type { Options } from './options.ts';
 import type { OpenAIRequest } from './request.ts';

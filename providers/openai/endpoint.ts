@@ -1,5 +1,5 @@
-import type { Context } from '../../src/contract/context.ts';
-import type { EndpointModel } from '../../src/contract/model.ts';
+import type { Context } from '../../src/provider/context.ts';
+import type { EndpointModel } from '../../src/provider/model.ts';
 import type { Dialect } from './dialect.ts';
 
 /** An existing model, by the name that requests call it. */

@@ -1,7 +1,7 @@
-import type { Context } from '../../src/contract/context.ts';
-import { SubmitFailure } from '../../src/contract/submit-failure.ts';
-import { Failure, type FailureCode } from '../../src/failure.ts';
-import { createRedactor, toSendOutcome } from '../../src/http.ts';
+import type { Context } from '../../src/provider/context.ts';
+import { SubmitFailure } from '../../src/provider/submit-failure.ts';
+import { Failure, type FailureCode } from '../../src/errors.ts';
+import { createRedactor, toSendOutcome } from '../../src/provider-kit/http.ts';
 import { toSecrets, type Dialect } from './dialect.ts';
 
 /** How failures are told: what was asked, without credentials. */

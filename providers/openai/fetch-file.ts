@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { Context } from '../../src/contract/context.ts';
-import { Failure, failureKinds, isFailure } from '../../src/failure.ts';
-import { writeWhole, type WrittenFile } from '../../src/write-whole.ts';
+import type { Context } from '../../src/provider/context.ts';
+import { Failure, failureKinds, isFailure } from '../../src/errors.ts';
+import { writeWhole, type WrittenFile } from '../../src/lib/fs.ts';
 import { callService } from './call-service.ts';
 import type { Dialect } from './dialect.ts';
 import { parseAnswer } from './upload.ts';

@@ -1,4 +1,4 @@
-import { defineProvider } from '../../src/contract/provider.ts';
+import { defineProvider } from '../../src/provider/provider.ts';
 import { azureDialect } from './azure.ts';
 import { deploy, quoteDeployment, undeploy } from './deploy.ts';
 import { openaiShaped } from './openai-shaped.ts';

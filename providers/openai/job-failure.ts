@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Failure, toFailureData, type FailureCode, type FailureData } from '../../src/failure.ts';
+import { Failure, toFailureData, type FailureCode, type FailureData } from '../../src/errors.ts';
 
 const JobError = z.looseObject({ code: z.string().nullish(), message: z.string().nullish(), param: z.string().nullish() });
 

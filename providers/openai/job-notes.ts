@@ -1,4 +1,4 @@
-import type { Note } from '../../src/contract/note.ts';
+import type { Note } from '../../src/provider/note.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 

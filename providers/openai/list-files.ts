@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Context } from '../../src/contract/context.ts';
-import type { ServiceFile } from '../../src/contract/service.ts';
+import type { Context } from '../../src/provider/context.ts';
+import type { ServiceFile } from '../../src/provider/service.ts';
 import type { Dialect } from './dialect.ts';
 import { readPages } from './read-pages.ts';
 import { toIsoTime } from './to-iso-time.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Context } from '../../src/contract/context.ts';
-import type { ServiceJob } from '../../src/contract/service.ts';
+import type { Context } from '../../src/provider/context.ts';
+import type { ServiceJob } from '../../src/provider/service.ts';
 import type { Dialect } from './dialect.ts';
 import { readEnds } from './list-models.ts';
 import { readPages } from './read-pages.ts';

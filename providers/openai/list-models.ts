@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import type { Context } from '../../src/contract/context.ts';
-import type { ServiceEnd, ServiceModel } from '../../src/contract/service.ts';
+import type { Context } from '../../src/provider/context.ts';
+import type { ServiceEnd, ServiceModel } from '../../src/provider/service.ts';
 import { callService } from './call-service.ts';
 import type { Dialect } from './dialect.ts';
-import { isTunable, toEnd } from './ends.ts';
+import { isTunable, toEnd } from './deprecations.ts';
 import { toIsoTime } from './to-iso-time.ts';
 import { parseAnswer } from './upload.ts';
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import type { Context } from '../../src/contract/context.ts';
-import { Failure } from '../../src/failure.ts';
-import { createFetch, createRedactor, toHttpFailure } from '../../src/http.ts';
-import { parsePlace } from './place.ts';
+import type { Context } from '../../src/provider/context.ts';
+import { Failure } from '../../src/errors.ts';
+import { createFetch, createRedactor, toHttpFailure } from '../../src/provider-kit/http.ts';
+import { parsePlace } from './base-url.ts';
 
 /** What a deployment is asked to be: the bodies of Azure's `Deployments - Create Or Update`. */
 export interface DeploymentBody {

@@ -1,4 +1,4 @@
-import type { Metric } from '../../src/contract/metric.ts';
+import type { Metric } from '../../src/provider/metric.ts';
 
 type Place = Pick<Metric, 'name' | 'split' | 'coverage'>;
 

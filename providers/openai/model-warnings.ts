@@ -1,6 +1,6 @@
-import type { Note } from '../../src/contract/note.ts';
+import type { Note } from '../../src/provider/note.ts';
 import type { Dialect } from './dialect.ts';
-import ends from './ends.json' with { type: 'json' };
+import ends from './deprecations.json' with { type: 'json' };
 import type { Method } from './request.ts';
 
 interface ModelEnd {

@@ -1,11 +1,11 @@
-import type { Metric } from '../../src/contract/metric.ts';
-import type { Note } from '../../src/contract/note.ts';
-import type { Context } from '../../src/contract/context.ts';
-import type { ActualCost, Artifact, JobRef, Observation, Progress } from '../../src/contract/job.ts';
-import { isTerminalPhase, type Status } from '../../src/contract/status.ts';
-import { failureKinds, isFailure } from '../../src/failure.ts';
-import { createRedactor } from '../../src/http.ts';
-import { checkPlace } from './check-place.ts';
+import type { Metric } from '../../src/provider/metric.ts';
+import type { Note } from '../../src/provider/note.ts';
+import type { Context } from '../../src/provider/context.ts';
+import type { ActualCost, Artifact, JobRef, Observation, Progress } from '../../src/provider/job.ts';
+import { isTerminalPhase, type Status } from '../../src/provider/status.ts';
+import { failureKinds, isFailure } from '../../src/errors.ts';
+import { createRedactor } from '../../src/provider-kit/http.ts';
+import { checkPlace } from './check-base-url.ts';
 import { readCheckpoints, type Checkpoint } from './checkpoints.ts';
 import { beginning, type OpenAICursor } from './cursor.ts';
 import { toSecrets, type Dialect } from './dialect.ts';
@@ -17,7 +17,7 @@ import { readJob, toTunedName, type Job } from './read-job.ts';
 import { readResultFiles, toResultFiles, toResultTime } from './result-file.ts';
 import { selectMetrics } from './select-metrics.ts';
 import { toIsoTime } from './to-iso-time.ts';
-import { toStatus } from './words.ts';
+import { toStatus } from './status.ts';
 
 /** What a look has found, and what was told before. */
 interface Found {

@@ -1,11 +1,11 @@
-import type { JobRef } from '../../src/contract/job.ts';
-import type { ModelRef } from '../../src/contract/model.ts';
-import { defineProvider, type Provider } from '../../src/contract/provider.ts';
+import type { JobRef } from '../../src/provider/job.ts';
+import type { ModelRef } from '../../src/provider/model.ts';
+import { defineProvider, type Provider } from '../../src/provider/provider.ts';
 import { check } from './check.ts';
 import type { OpenAICursor } from './cursor.ts';
 import type { Dialect } from './dialect.ts';
 import { toEndpoint } from './endpoint.ts';
-import { toEnd } from './ends.ts';
+import { toEnd } from './deprecations.ts';
 import { fetchJob } from './fetch-job.ts';
 import { listFiles } from './list-files.ts';
 import { listJobs } from './list-jobs.ts';
@@ -16,7 +16,7 @@ import { prepare } from './prepare.ts';
 import { preview } from './preview.ts';
 import { quote, quotePredictions } from './quote.ts';
 import type { OpenAIRequest, Prepared, Wire } from './request.ts';
-import { cancel, pause, resume } from './steer.ts';
+import { cancel, pause, resume } from './controls.ts';
 import { bind, create, discard, fence, find } from './submit.ts';
 import { translate } from './translate.ts';
 

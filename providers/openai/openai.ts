@@ -1,10 +1,10 @@
-import type { Context } from '../../src/contract/context.ts';
-import { Failure } from '../../src/failure.ts';
+import type { Context } from '../../src/provider/context.ts';
+import { Failure } from '../../src/errors.ts';
 import { openClient } from './client.ts';
 import type { Dialect } from './dialect.ts';
 import { toEndpoint } from './endpoint.ts';
 import { OpenAIOptions } from './options.ts';
-import { parsePlace } from './place.ts';
+import { parsePlace } from './base-url.ts';
 
 /** The service's words for a job. `pausing` and `paused` are on the wire though its client does not name them. */
 export const openaiWords = {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Failure } from '../../src/failure.ts';
+import { Failure } from '../../src/errors.ts';
 
 /** Ends up in the name of the tuned model; the target's own name when absent. */
 const suffix = z.string().min(1).optional();

@@ -1,8 +1,8 @@
 import type OpenAI from 'openai';
-import type { Context, PredictionContext } from '../../src/contract/context.ts';
-import type { EndpointModel, ModelRef } from '../../src/contract/model.ts';
-import type { Prediction, PredictionRow, PromptRow } from '../../src/contract/prediction.ts';
-import { isFailure, type FailureCode } from '../../src/failure.ts';
+import type { Context, PredictionContext } from '../../src/provider/context.ts';
+import type { EndpointModel, ModelRef } from '../../src/provider/model.ts';
+import type { Prediction, PredictionRow, PromptRow } from '../../src/provider/prediction.ts';
+import { isFailure, type FailureCode } from '../../src/errors.ts';
 import { callService } from './call-service.ts';
 import { checkAnswerable } from './check-answerable.ts';
 import type { Dialect } from './dialect.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Attempt } from '../../src/contract/context.ts';
+import type { Attempt } from '../../src/provider/context.ts';
 import type { Dialect } from './dialect.ts';
 import type { OpenAIRequest, Prepared } from './request.ts';
 import { uploadFile, uploadLimits, waitUntilProcessed } from './upload.ts';

@@ -1,6 +1,6 @@
-import type { RequestPreview } from '../../src/contract/provider.ts';
+import type { RequestPreview } from '../../src/provider/provider.ts';
 import type { DataFacts } from '../../src/dataset/inspect.ts';
-import type { RunKey } from '../../src/spec/run-key.ts';
+import type { RunKey } from '../../src/job/run-key.ts';
 import type { OpenAIRequest } from './request.ts';
 import { bind } from './submit.ts';
 

@@ -1,7 +1,7 @@
-import type { PredictionContext, QuoteContext } from '../../src/contract/context.ts';
-import type { ModelRef } from '../../src/contract/model.ts';
-import type { PredictionRow } from '../../src/contract/prediction.ts';
-import type { Quote } from '../../src/contract/provider.ts';
+import type { PredictionContext, QuoteContext } from '../../src/provider/context.ts';
+import type { ModelRef } from '../../src/provider/model.ts';
+import type { PredictionRow } from '../../src/provider/prediction.ts';
+import type { Quote } from '../../src/provider/provider.ts';
 import { checkAnswerable } from './check-answerable.ts';
 import { countMessageTokens, countRowTokens, loadTokenizer, type TokenCount } from './count-tokens.ts';
 import type { Dialect } from './dialect.ts';

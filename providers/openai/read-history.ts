@@ -1,5 +1,5 @@
-import type { Context } from '../../src/contract/context.ts';
-import { isFailure } from '../../src/failure.ts';
+import type { Context } from '../../src/provider/context.ts';
+import { isFailure } from '../../src/errors.ts';
 import type { Dialect } from './dialect.ts';
 import { readPages, type WireItem } from './read-pages.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Context } from '../../src/contract/context.ts';
+import type { Context } from '../../src/provider/context.ts';
 import { callService } from './call-service.ts';
 import type { Dialect } from './dialect.ts';
 import { toIsoTime } from './to-iso-time.ts';

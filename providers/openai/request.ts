@@ -1,4 +1,4 @@
-import type { RunSpec } from '../../src/spec/run-spec.ts';
+import type { RunSpec } from '../../src/job/run-spec.ts';
 
 /** What is absent is the service's own choice ("auto"). */
 export interface Hyperparameters {

@@ -1,5 +1,5 @@
-import type { Metric } from '../../src/contract/metric.ts';
-import type { Context } from '../../src/contract/context.ts';
+import type { Metric } from '../../src/provider/metric.ts';
+import type { Context } from '../../src/provider/context.ts';
 import type { Checkpoint } from './checkpoints.ts';
 import type { OpenAICursor } from './cursor.ts';
 import type { Dialect } from './dialect.ts';

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import type { Attempt, Context } from '../../src/contract/context.ts';
-import type { JobRef } from '../../src/contract/job.ts';
-import { SubmitFailure } from '../../src/contract/submit-failure.ts';
-import { Failure, isFailure } from '../../src/failure.ts';
-import type { RunKey } from '../../src/spec/run-key.ts';
+import type { Attempt, Context } from '../../src/provider/context.ts';
+import type { JobRef } from '../../src/provider/job.ts';
+import { SubmitFailure } from '../../src/provider/submit-failure.ts';
+import { Failure, isFailure } from '../../src/errors.ts';
+import type { RunKey } from '../../src/job/run-key.ts';
 import { callService } from './call-service.ts';
 import type { Dialect } from './dialect.ts';
 import { toServiceFailure, toSubmitFailure, toTelling } from './failures.ts';

@@ -1,5 +1,5 @@
-import { Failure } from '../../src/failure.ts';
-import type { Note } from '../../src/contract/note.ts';
+import { Failure } from '../../src/errors.ts';
+import type { Note } from '../../src/provider/note.ts';
 
 /** Fields of the create call that the job says by other words, and `rows`, which is our own. */
 const owned = ['model', 'training_file', 'validation_file', 'method', 'hyperparameters', 'seed', 'suffix', 'rows'];

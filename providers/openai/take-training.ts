@@ -1,5 +1,5 @@
-import type { Note } from '../../src/contract/note.ts';
-import type { RunSpec } from '../../src/spec/run-spec.ts';
+import type { Note } from '../../src/provider/note.ts';
+import type { RunSpec } from '../../src/job/run-spec.ts';
 import type { Hyperparameters, Method } from './request.ts';
 
 type Training = RunSpec['training'];

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Prediction } from '../../src/contract/prediction.ts';
+import type { Prediction } from '../../src/provider/prediction.ts';
 
 const anything = z.unknown().optional();
 

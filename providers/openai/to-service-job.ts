@@ -1,9 +1,9 @@
-import type { Context } from '../../src/contract/context.ts';
-import type { ServiceEnd, ServiceJob } from '../../src/contract/service.ts';
+import type { Context } from '../../src/provider/context.ts';
+import type { ServiceEnd, ServiceJob } from '../../src/provider/service.ts';
 import type { Dialect } from './dialect.ts';
 import { toTunedName, type Job } from './read-job.ts';
 import { toIsoTime } from './to-iso-time.ts';
-import { toStatus } from './words.ts';
+import { toStatus } from './status.ts';
 
 /** A job of the service in our words. @param toEnd when a model ends */
 export function toServiceJob(

@@ -1,9 +1,9 @@
-import type { Note } from '../../src/contract/note.ts';
-import { toPromptNotes } from '../../src/contract/prompt-notes.ts';
-import type { Translation, TranslationInput } from '../../src/contract/provider.ts';
+import type { Note } from '../../src/provider/note.ts';
+import { toPromptNotes } from '../../src/provider-kit/prompt-notes.ts';
+import type { Translation, TranslationInput } from '../../src/provider/provider.ts';
 import { chatVersion, checkTemplate } from '../../src/dataset/to-chat.ts';
-import { Failure } from '../../src/failure.ts';
-import type { RunSpec } from '../../src/spec/run-spec.ts';
+import { Failure } from '../../src/errors.ts';
+import type { RunSpec } from '../../src/job/run-spec.ts';
 import type { Dialect } from './dialect.ts';
 import { toModelWarnings } from './model-warnings.ts';
 import { parseOptions, type Options } from './options.ts';

@@ -1,7 +1,7 @@
 import { openAsBlob } from 'node:fs';
 import { z } from 'zod';
-import type { Context } from '../../src/contract/context.ts';
-import { Failure } from '../../src/failure.ts';
+import type { Context } from '../../src/provider/context.ts';
+import { Failure } from '../../src/errors.ts';
 import { callService } from './call-service.ts';
 import type { Dialect } from './dialect.ts';
 import { toMultipart } from './to-multipart.ts';

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { toTrainingMessages } from '../../src/dataset/to-chat.ts';
 import type { ClassificationRow, Row, ToolFields } from '../../src/dataset/row.ts';
-import { toFileFailure } from '../../src/failure.ts';
+import { toFileFailure } from '../../src/errors.ts';
 import type { RowsPlan } from './request.ts';
 
 const flushedCharacters = 65_536;

@@ -86,16 +86,16 @@ export const commands: readonly CommandEntry[] = [
     options: [last, ['--follow', 'print new lines too, until the run has ended']],
     load: async () => (await import('./commands/logs.ts')).logs,
   },
-  { usage: 'cancel <run>', summary: 'ask a run to stop', load: async () => (await import('./commands/wishes.ts')).cancel },
+  { usage: 'cancel <run>', summary: 'ask a run to stop', load: async () => (await import('./commands/controls.ts')).cancel },
   {
     usage: 'pause <run>',
     summary: 'ask a run to stop where it can go on later',
-    load: async () => (await import('./commands/wishes.ts')).pause,
+    load: async () => (await import('./commands/controls.ts')).pause,
   },
   {
     usage: 'resume <run>',
     summary: 'let a paused or interrupted run go on',
-    load: async () => (await import('./commands/wishes.ts')).resume,
+    load: async () => (await import('./commands/controls.ts')).resume,
   },
   {
     usage: 'deploy <run>',

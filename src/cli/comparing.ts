@@ -1,7 +1,7 @@
 import type { Comparison } from '../evaluate/compare.ts';
 import type { CompareOptions } from '../evaluate/evaluation.ts';
 import { findUnmet, requirements, type Requirement } from '../evaluate/requirement.ts';
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import type { Cli } from './cli.ts';
 
 /** `--reference`, `--margin` and `--require`. @throws Failure `usage` */

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import type { Provider } from '../contract/provider.ts';
-import { Failure, failureKinds, isFailure, toFailureData } from '../failure.ts';
-import { useEnvironmentProxy } from '../http/proxy.ts';
+import type { Provider } from '../provider/provider.ts';
+import { Failure, failureKinds, isFailure, toFailureData } from '../errors.ts';
+import { useEnvironmentProxy } from '../provider-kit/http/proxy.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { Cli } from './cli.ts';
 import { escapeText } from './escape.ts';

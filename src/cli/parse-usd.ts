@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 
 /** An amount of dollars such as `5` or `0.25`; undefined where the flag was not given. @throws Failure `usage` */
 export function parseUsd(flag: string, text: unknown): number | undefined {

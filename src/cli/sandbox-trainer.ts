@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Metric } from '../contract/metric.ts';
+import type { Metric } from '../provider/metric.ts';
 import { createOrchestrator } from '../create-orchestrator.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { Figures, JobTask, TrainedModel, TrainingTask, TrainModel } from '../sandbox/hub/train-model.ts';

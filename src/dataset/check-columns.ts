@@ -1,5 +1,5 @@
 import { closestMatch } from 'leven';
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import type { RawRow } from './raw-row.ts';
 import { toShown } from './to-shown.ts';
 

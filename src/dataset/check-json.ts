@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import { toShown } from './to-shown.ts';
 
 /** Lists and objects inside one another; what is deeper is no conversation, and nothing that walks it may run out of stack. */

@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import { toShown } from './to-shown.ts';
 
 /**

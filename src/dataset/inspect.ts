@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import type { Columns } from './check-columns.ts';
 import { type BadRows, createBadRows } from './bad-rows.ts';
 import { createFingerprintSet, toFingerprint } from './fingerprint-set.ts';

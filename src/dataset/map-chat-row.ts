@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import { checkColumns } from './check-columns.ts';
 import { parseMessages } from './parse-messages.ts';
 import { parseTools } from './parse-tools.ts';

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import { checkColumns } from './check-columns.ts';
 import { checkText } from './check-text.ts';
 import { isObject, parseMessages } from './parse-messages.ts';

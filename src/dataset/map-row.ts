@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import { checkColumns } from './check-columns.ts';
 import { checkText } from './check-text.ts';
 import type { RawRow } from './raw-row.ts';

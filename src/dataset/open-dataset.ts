@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { Failure, isFailure, toFileFailure, toSystemCode } from '../failure.ts';
+import { Failure, isFailure, toFileFailure, toSystemCode } from '../errors.ts';
 import { parseFormat } from './parse-format.ts';
 
 /**

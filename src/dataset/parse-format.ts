@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 
 export interface DatasetFormat {
   readonly rows: 'jsonl' | 'csv' | 'tsv';

@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import { checkJson } from './check-json.ts';
 import type { ChatMessage } from './row.ts';
 import { toShown } from './to-shown.ts';

@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import type { RowTask } from './row.ts';
 
 /** Columns that the data of a task may have, by our names. */

@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import { checkJson } from './check-json.ts';
 import { isObject } from './parse-messages.ts';
 import type { ToolFields } from './row.ts';

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import { readLines } from './read-lines.ts';
 import type { RawRow } from './raw-row.ts';
 import { toShown } from './to-shown.ts';

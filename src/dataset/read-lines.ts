@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 
 /** The longest line that is read. Above it a file is taken for something else than rows. */
 export const maxLineBytes = 64 * 1024 * 1024;

@@ -1,4 +1,4 @@
-import type { Failure } from '../failure.ts';
+import type { Failure } from '../errors.ts';
 import { openDataset } from './open-dataset.ts';
 import { parseFormat } from './parse-format.ts';
 import { readJsonRows } from './read-json-rows.ts';

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { pipeline, Readable } from 'node:stream';
 import { CsvError, parse } from 'csv-parse';
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import { maxLineBytes, readLines } from './read-lines.ts';
 import type { RawRow } from './raw-row.ts';
 import { toShown } from './to-shown.ts';

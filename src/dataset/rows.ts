@@ -1,4 +1,4 @@
-import { isFailure } from '../failure.ts';
+import { isFailure } from '../errors.ts';
 import { checkColumns, type Columns } from './check-columns.ts';
 import { parseChatRow } from './map-chat-row.ts';
 import { parsePreferenceRow } from './map-preference-row.ts';

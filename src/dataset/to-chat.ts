@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import type { ChatMessage, ChatRow, ClassificationRow, PreferenceRow, Row } from './row.ts';
 
 export { parseLabel } from './parse-label.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import { releaseCharge, settleCharge, type Account } from '../run/charges.ts';
 import type { Store } from '../store/open-store.ts';
 import { listAnswersOfCharge } from './stored-answers.ts';

@@ -1,10 +1,10 @@
-import type { Context, PredictionContext } from '../contract/context.ts';
-import type { Prediction } from '../contract/prediction.ts';
-import { toModelName } from '../contract/to-model-name.ts';
-import { Failure } from '../failure.ts';
+import type { Context, PredictionContext } from '../provider/context.ts';
+import type { Prediction } from '../provider/prediction.ts';
+import { toModelName } from '../provider-kit/to-model-name.ts';
+import { Failure } from '../errors.ts';
 import type { Store } from '../store/open-store.ts';
-import type { Answerer } from './asking.ts';
-import { bringHome } from './model-home.ts';
+import type { Answerer } from './prompt-settings.ts';
+import { bringHome } from './model-cache.ts';
 import { keepAnswers, readAnswers, type StoredAnswer } from './stored-answers.ts';
 import type { Question } from './to-question.ts';
 

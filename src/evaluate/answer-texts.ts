@@ -1,14 +1,14 @@
-import type { Prediction } from '../contract/prediction.ts';
+import type { Prediction } from '../provider/prediction.ts';
 import type { ClassificationRow } from '../dataset/row.ts';
-import { toModelName } from '../contract/to-model-name.ts';
+import { toModelName } from '../provider-kit/to-model-name.ts';
 import { parseLabel } from '../dataset/to-chat.ts';
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import type { StoredRun } from '../run/run-store.ts';
 import { answerRows } from './answer-rows.ts';
-import { toAsking } from './asking.ts';
+import { toAsking } from './prompt-settings.ts';
 import { checkDeployed, toTunedModel } from './check-deployed.ts';
 import type { EvaluationWorld } from './held-out.ts';
-import { findMuteness, toHome } from './model-home.ts';
+import { findMuteness, toHome } from './model-cache.ts';
 import { payForAnswers, type Bill } from './pay-for-answers.ts';
 import { toQuestion, type AskedRow } from './to-question.ts';
 

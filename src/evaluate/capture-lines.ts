@@ -1,8 +1,8 @@
 import { openDataset } from '../dataset/open-dataset.ts';
 import { readLines } from '../dataset/read-lines.ts';
 import { chatVersion } from '../dataset/to-chat.ts';
-import { Failure, isFailure } from '../failure.ts';
-import { toJsonHash } from '../spec/run-key.ts';
+import { Failure, isFailure } from '../errors.ts';
+import { toJsonHash } from '../job/run-key.ts';
 import type { Captured } from './capture-model.ts';
 import type { CaptureRow } from './capture-rows.ts';
 import { toPredictionText } from './predictions-file.ts';

@@ -1,19 +1,19 @@
-import type { Context, GenerationSettings } from '../contract/context.ts';
-import type { Provider } from '../contract/provider.ts';
-import { toModelName } from '../contract/to-model-name.ts';
+import type { Context, GenerationSettings } from '../provider/context.ts';
+import type { Provider } from '../provider/provider.ts';
+import { toModelName } from '../provider-kit/to-model-name.ts';
 import type { Columns } from '../dataset/check-columns.ts';
-import { Failure, isFailure } from '../failure.ts';
+import { Failure, isFailure } from '../errors.ts';
 import { findNewestRuns } from '../run/find-runs.ts';
 import { inspectJobData } from '../run/plan.ts';
 import { toRunId } from '../run/run-view.ts';
-import type { RunSpec } from '../spec/run-spec.ts';
-import { toJsonHash } from '../spec/run-key.ts';
-import { readJobFile, type JobFile } from '../spec/read-job-file.ts';
-import { resolveTarget } from '../spec/resolve.ts';
+import type { RunSpec } from '../job/run-spec.ts';
+import { toJsonHash } from '../job/run-key.ts';
+import { readJobFile, type JobFile } from '../job/read-job-file.ts';
+import { resolveTarget } from '../job/resolve.ts';
 import type { Store } from '../store/open-store.ts';
-import { defaultConcurrency, toAsking, type Answerer, type Asking } from './asking.ts';
+import { defaultConcurrency, toAsking, type Answerer, type Asking } from './prompt-settings.ts';
 import { toTunedModel } from './check-deployed.ts';
-import { findMuteness, toHome } from './model-home.ts';
+import { findMuteness, toHome } from './model-cache.ts';
 import type { Bill } from './pay-for-answers.ts';
 
 /** What names a model whose answers are to be kept. */

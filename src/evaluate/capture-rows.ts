@@ -6,8 +6,8 @@ import { parseTools } from '../dataset/parse-tools.ts';
 import type { RawRow } from '../dataset/raw-row.ts';
 import { readRows } from '../dataset/read-rows.ts';
 import { toExpectedAnswer } from '../dataset/to-chat.ts';
-import { Failure } from '../failure.ts';
-import type { Asking } from './asking.ts';
+import { Failure } from '../errors.ts';
+import type { Asking } from './prompt-settings.ts';
 import { toInput, type PredictionInput } from './predictions-file.ts';
 import type { AskedRow } from './to-question.ts';
 

@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import { parseLabel } from '../dataset/to-chat.ts';
-import { Failure } from '../failure.ts';
-import { writeWhole } from '../write-whole.ts';
+import { Failure } from '../errors.ts';
+import { writeWhole } from '../lib/fs.ts';
 import { answerRows } from './answer-rows.ts';
-import type { Answerer } from './asking.ts';
+import type { Answerer } from './prompt-settings.ts';
 import { checkContinued, toCaptureText } from './capture-lines.ts';
 import { findCaptured, type CaptureModel, type CaptureWorld } from './capture-model.ts';
 import { readCaptureRows } from './capture-rows.ts';

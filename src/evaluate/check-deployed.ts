@@ -1,5 +1,5 @@
-import type { ModelRef } from '../contract/model.ts';
-import { Failure } from '../failure.ts';
+import type { ModelRef } from '../provider/model.ts';
+import { Failure } from '../errors.ts';
 import type { StoredRun } from '../run/run-store.ts';
 import { toRunId } from '../run/run-view.ts';
 import type { EvaluationWorld } from './held-out.ts';

@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import type { Candidate } from './compare.ts';
 
 /** What may be the reference of a comparison. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { Prediction } from '../contract/prediction.ts';
+import type { Prediction } from '../provider/prediction.ts';
 import { toShown } from '../dataset/to-shown.ts';
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import type { Question } from './to-question.ts';
 
 /** Reads the output of a command, line by line. */

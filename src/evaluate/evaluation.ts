@@ -1,13 +1,13 @@
 import { resolve } from 'node:path';
-import type { Context } from '../contract/context.ts';
-import type { Provider, Quote } from '../contract/provider.ts';
+import type { Context } from '../provider/context.ts';
+import type { Provider, Quote } from '../provider/provider.ts';
 import type { ClassificationRow } from '../dataset/row.ts';
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import { findNewestRuns, isJobFile } from '../run/find-runs.ts';
 import { readPart } from '../run/read-part.ts';
 import type { StoredRun } from '../run/run-store.ts';
-import { readJobFile } from '../spec/read-job-file.ts';
-import { toReferences } from '../spec/resolve.ts';
+import { readJobFile } from '../job/read-job-file.ts';
+import { toReferences } from '../job/resolve.ts';
 import type { Store } from '../store/open-store.ts';
 import { answerTexts, type TextAnswer } from './answer-texts.ts';
 import { compareRuns, estimateRuns, evaluateRuns, type Scope } from './compare-runs.ts';

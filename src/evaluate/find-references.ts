@@ -1,13 +1,13 @@
 import type { ClassificationRow } from '../dataset/row.ts';
 import { toPromptMessages } from '../dataset/to-chat.ts';
-import { Failure, isFailure } from '../failure.ts';
-import { toJsonHash } from '../spec/run-key.ts';
-import type { ReferenceSpec } from '../spec/run-spec.ts';
+import { Failure, isFailure } from '../errors.ts';
+import { toJsonHash } from '../job/run-key.ts';
+import type { ReferenceSpec } from '../job/run-spec.ts';
 import { toCommandQuestions, type CommandEntrant } from './ask-command.ts';
-import type { Asking } from './asking.ts';
-import type { Entrant } from './entrants.ts';
+import type { Asking } from './prompt-settings.ts';
+import type { Entrant } from './candidates.ts';
 import type { EvaluationWorld, HeldOut } from './held-out.ts';
-import { toHome } from './model-home.ts';
+import { toHome } from './model-cache.ts';
 import { readPredictionsFile, toInput, toInputHash, type KeptPrediction } from './predictions-file.ts';
 import { toQuestion, type AskedRow } from './to-question.ts';
 

@@ -1,17 +1,17 @@
-import type { Context } from '../contract/context.ts';
-import type { Provider } from '../contract/provider.ts';
+import type { Context } from '../provider/context.ts';
+import type { Provider } from '../provider/provider.ts';
 import type { ChatRow, ClassificationRow, Row } from '../dataset/row.ts';
 import { toExpectedAnswer } from '../dataset/to-chat.ts';
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import type { RunPlan } from '../run/event.ts';
 import type { StoredRun } from '../run/run-store.ts';
 import { toRunId, toRunView } from '../run/run-view.ts';
 import type { Store } from '../store/open-store.ts';
-import { toAsking, type Asking } from './asking.ts';
+import { toAsking, type Asking } from './prompt-settings.ts';
 import { toTunedModel } from './check-deployed.ts';
 import type { ComparisonInput, Measure } from './compare.ts';
-import { findMuteness, toHome } from './model-home.ts';
-import { toEntrants, type Contender, type Entrant } from './entrants.ts';
+import { findMuteness, toHome } from './model-cache.ts';
+import { toEntrants, type Contender, type Entrant } from './candidates.ts';
 import type { AskedRow } from './to-question.ts';
 
 export interface EvaluationWorld {

@@ -1,8 +1,8 @@
-import type { Context } from '../contract/context.ts';
-import type { Quote } from '../contract/provider.ts';
+import type { Context } from '../provider/context.ts';
+import type { Quote } from '../provider/provider.ts';
 import type { Store } from '../store/open-store.ts';
 import { toUnanswered } from './answer-rows.ts';
-import type { Answerer } from './asking.ts';
+import type { Answerer } from './prompt-settings.ts';
 import { quoteAnswers, toSum } from './price.ts';
 import { readAnswers } from './stored-answers.ts';
 import type { Question } from './to-question.ts';

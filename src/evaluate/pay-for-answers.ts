@@ -1,12 +1,12 @@
-import type { Context } from '../contract/context.ts';
-import type { Quote } from '../contract/provider.ts';
-import { toModelName } from '../contract/to-model-name.ts';
-import { Failure } from '../failure.ts';
+import type { Context } from '../provider/context.ts';
+import type { Quote } from '../provider/provider.ts';
+import { toModelName } from '../provider-kit/to-model-name.ts';
+import { Failure } from '../errors.ts';
 import { reserve, settleCharge } from '../run/charges.ts';
 import { formatUsd } from '../run/money.ts';
 import { checkAlone, settleAbandonedCharges, toChargeId, type AnswerPurpose } from './answer-charges.ts';
 import type { AnswerWorld, Till } from './answer-rows.ts';
-import type { Answerer } from './asking.ts';
+import type { Answerer } from './prompt-settings.ts';
 import { findOpenQuestions, type Ask } from './open-questions.ts';
 import { priceAnswer, quoteAnswers, toSum } from './price.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Prediction, PromptRow, TextRow } from '../contract/prediction.ts';
+import type { Prediction, PromptRow, TextRow } from '../provider/prediction.ts';
 import { checkText } from '../dataset/check-text.ts';
 import { parseFormat } from '../dataset/parse-format.ts';
 import { parseMessages } from '../dataset/parse-messages.ts';
@@ -9,8 +9,8 @@ import { readRows } from '../dataset/read-rows.ts';
 import type { ChatMessage } from '../dataset/row.ts';
 import { toPrompt } from '../dataset/to-chat.ts';
 import { toShown } from '../dataset/to-shown.ts';
-import { Failure } from '../failure.ts';
-import { toJsonHash } from '../spec/run-key.ts';
+import { Failure } from '../errors.ts';
+import { toJsonHash } from '../job/run-key.ts';
 import type { AskedRow } from './to-question.ts';
 
 /** What was answered: the texts of a row of the data, or a conversation up to the answer. */

@@ -1,8 +1,8 @@
-import type { Context } from '../contract/context.ts';
-import type { Prediction } from '../contract/prediction.ts';
-import type { Quote } from '../contract/provider.ts';
+import type { Context } from '../provider/context.ts';
+import type { Prediction } from '../provider/prediction.ts';
+import type { Quote } from '../provider/provider.ts';
 import { toPredictionContext } from './answer-rows.ts';
-import type { Answerer } from './asking.ts';
+import type { Answerer } from './prompt-settings.ts';
 import type { Question } from './to-question.ts';
 
 const free: Quote = { currency: 'USD', low: 0, high: 0, source: 'free', asOf: null };

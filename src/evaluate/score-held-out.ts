@@ -1,11 +1,11 @@
-import type { Prediction } from '../contract/prediction.ts';
-import type { ServiceEnd } from '../contract/service.ts';
+import type { Prediction } from '../provider/prediction.ts';
+import type { ServiceEnd } from '../provider/service.ts';
 import { parseLabel } from '../dataset/to-chat.ts';
-import { toEndNotes } from '../run/end-of-service.ts';
-import type { Asking } from './asking.ts';
+import { toEndNotes } from '../run/deprecation.ts';
+import type { Asking } from './prompt-settings.ts';
 import { chooseReference } from './choose-reference.ts';
 import { toComparison, type Candidate, type Comparison } from './compare.ts';
-import type { Entrant } from './entrants.ts';
+import type { Entrant } from './candidates.ts';
 import type { References } from './find-references.ts';
 import type { EvaluationWorld, HeldOut } from './held-out.ts';
 import { readAnswers, type StoredAnswer } from './stored-answers.ts';

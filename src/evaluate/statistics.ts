@@ -1,5 +1,5 @@
 /** Whether a difference between two models on the same rows is more than chance. */
-import { toStreamKey, toUniform } from '../random.ts';
+import { toStreamKey, toUniform } from '../lib/random.ts';
 
 export interface Interval {
   readonly low: number;

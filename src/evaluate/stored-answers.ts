@@ -1,4 +1,4 @@
-import type { Prediction } from '../contract/prediction.ts';
+import type { Prediction } from '../provider/prediction.ts';
 import type { Store } from '../store/open-store.ts';
 
 /** An answer as it is kept. */

@@ -1,8 +1,8 @@
-import type { PredictionRow, PromptRow } from '../contract/prediction.ts';
+import type { PredictionRow, PromptRow } from '../provider/prediction.ts';
 import type { ChatRow, ClassificationRow } from '../dataset/row.ts';
 import { chatVersion, toPrompt, toPromptMessages } from '../dataset/to-chat.ts';
-import { toJsonHash } from '../spec/run-key.ts';
-import type { Answerer } from './asking.ts';
+import { toJsonHash } from '../job/run-key.ts';
+import type { Answerer } from './prompt-settings.ts';
 
 /** A row without what is asked of it. */
 export type AskedRow = Omit<ClassificationRow, 'label'> | ChatRow;

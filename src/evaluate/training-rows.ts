@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { isObject } from '../dataset/parse-messages.ts';
 import type { ChatMessage } from '../dataset/row.ts';
-import { Failure } from '../failure.ts';
-import { writeWhole } from '../write-whole.ts';
+import { Failure } from '../errors.ts';
+import { writeWhole } from '../lib/fs.ts';
 import { readPredictionLines, readPredictionsFile, toInputHash, type PredictionLine } from './predictions-file.ts';
 
 export type TrainingTask = 'classification' | 'chat';

@@ -1,4 +1,4 @@
-import type { JobSpec } from '../spec/job-spec.ts';
+import type { JobSpec } from '../job/job-spec.ts';
 import type { AutotrainTask, ToPath } from './autotrain-parameters.ts';
 import { notePart, readPart, type DataPart } from './hub-names.ts';
 import { assume, carry, convert } from './notes.ts';

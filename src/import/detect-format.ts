@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import { isFields } from './source.ts';
 
 /** The kinds of files that can be imported, each with its name for people. */

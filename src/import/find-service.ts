@@ -1,7 +1,7 @@
-import type { Context } from '../contract/context.ts';
-import type { Provider } from '../contract/provider.ts';
-import type { ServiceFile } from '../contract/service.ts';
-import { Failure, isFailure } from '../failure.ts';
+import type { Context } from '../provider/context.ts';
+import type { Provider } from '../provider/provider.ts';
+import type { ServiceFile } from '../provider/service.ts';
+import { Failure, isFailure } from '../errors.ts';
 
 /** A provider that keeps jobs and models of an account. @throws Failure `usage` */
 export function findService(providers: ReadonlyMap<string, Provider>, id: string): Provider {

@@ -1,5 +1,5 @@
-import { Failure } from '../failure.ts';
-import { checkJob } from '../spec/job-problems.ts';
+import { Failure } from '../errors.ts';
+import { checkJob } from '../job/job-problems.ts';
 import { toJobSpec, type ImportedJob } from './imported-job.ts';
 import { toNotes, type Reasons } from './notes.ts';
 import type { Source } from './source.ts';

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
-import { Failure, toFileFailure, toSystemCode } from '../failure.ts';
+import { Failure, toFileFailure, toSystemCode } from '../errors.ts';
 import type { ImportedJob, ImportNote } from './imported-job.ts';
 import { readConfig } from './read-config.ts';
 import { toJobFileText } from './write-job-file.ts';

@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import type { Context } from '../contract/context.ts';
-import type { Provider } from '../contract/provider.ts';
-import type { FetchedJob } from '../contract/service.ts';
-import { isTerminalPhase } from '../contract/status.ts';
-import { Failure, toFileFailure } from '../failure.ts';
-import { unfinishedEnding, writeWholeText } from '../write-whole.ts';
+import type { Context } from '../provider/context.ts';
+import type { Provider } from '../provider/provider.ts';
+import type { FetchedJob } from '../provider/service.ts';
+import { isTerminalPhase } from '../provider/status.ts';
+import { Failure, toFileFailure } from '../errors.ts';
+import { unfinishedEnding, writeWholeText } from '../lib/fs.ts';
 import { importFile, readImportRecord, toBegun, writeImportRecord, type ImportRecord } from './import-record.ts';
 import { writeJobFiles } from './write-job-files.ts';
 

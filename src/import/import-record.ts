@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { Failure, toFileFailure, toSystemCode } from '../failure.ts';
-import { writeWholeText } from '../write-whole.ts';
+import { Failure, toFileFailure, toSystemCode } from '../errors.ts';
+import { writeWholeText } from '../lib/fs.ts';
 
 /** Where an import says what it brought home. */
 export const importFile = 'IMPORT.json';

@@ -1,14 +1,14 @@
 import { join } from 'node:path';
-import type { Context } from '../contract/context.ts';
-import type { Provider } from '../contract/provider.ts';
-import { isFailure, type FailureCode } from '../failure.ts';
+import type { Context } from '../provider/context.ts';
+import type { Provider } from '../provider/provider.ts';
+import { isFailure, type FailureCode } from '../errors.ts';
 import { adoptJob } from '../run/adopt-job.ts';
 import { keepData } from '../run/data-store.ts';
 import type { Driver } from '../run/driver.ts';
 import type { RunPlan } from '../run/event.ts';
 import { planJob, type PlanWorld } from '../run/plan-job.ts';
 import type { StoredRun } from '../run/run-store.ts';
-import { readJobFile } from '../spec/read-job-file.ts';
+import { readJobFile } from '../job/read-job-file.ts';
 import { importJob } from './import-job.ts';
 import type { ImportRecord } from './import-record.ts';
 import { jobFile } from './write-job-files.ts';

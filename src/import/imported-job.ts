@@ -1,4 +1,4 @@
-import type { JobSpec, Training } from '../spec/job-spec.ts';
+import type { JobSpec, Training } from '../job/job-spec.ts';
 
 /**
  * What became of one field of the source: `carried` under our name, `converted` (the text says how and why), `unmatched` (without equal:

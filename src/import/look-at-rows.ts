@@ -1,6 +1,6 @@
 import { openDataset } from '../dataset/open-dataset.ts';
 import { readJsonRows } from '../dataset/read-json-rows.ts';
-import { isFailure, type Failure } from '../failure.ts';
+import { isFailure, type Failure } from '../errors.ts';
 import { parseLabelledChat } from './labelled-chat.ts';
 
 export interface RowsLook {

@@ -1,4 +1,4 @@
-import type { JobSpec, Training } from '../spec/job-spec.ts';
+import type { JobSpec, Training } from '../job/job-spec.ts';
 import { finishJob } from './finish-job.ts';
 import { readModel } from './hub-names.ts';
 import { type ImportedJob } from './imported-job.ts';

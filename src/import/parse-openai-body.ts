@@ -1,4 +1,4 @@
-import type { Training, TrainingField } from '../spec/job-spec.ts';
+import type { Training, TrainingField } from '../job/job-spec.ts';
 import { finishJob } from './finish-job.ts';
 import { type ImportedJob } from './imported-job.ts';
 import { isSecret, maskSecrets } from './mask-secrets.ts';

@@ -1,4 +1,4 @@
-import type { Training } from '../spec/job-spec.ts';
+import type { Training } from '../job/job-spec.ts';
 import { finishJob } from './finish-job.ts';
 import { changesTraining, type ImportedJob } from './imported-job.ts';
 import { readName } from './read-name.ts';

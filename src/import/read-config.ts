@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { Failure, isFailure, toFileFailure } from '../failure.ts';
-import { parseJobText, type JobText } from '../spec/job-text.ts';
+import { Failure, isFailure, toFileFailure } from '../errors.ts';
+import { parseJobText, type JobText } from '../job/job-text.ts';
 import { detectFormat, type ConfigFormat } from './detect-format.ts';
 import type { ImportedJob } from './imported-job.ts';
 import { parseAutotrain } from './parse-autotrain.ts';

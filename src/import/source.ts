@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import type { ImportNote } from './imported-job.ts';
 import { isSecret, mask, maskSecrets } from './mask-secrets.ts';
 

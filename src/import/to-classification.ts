@@ -1,7 +1,7 @@
 import { openDataset } from '../dataset/open-dataset.ts';
 import { readJsonRows } from '../dataset/read-json-rows.ts';
 import { toPromptMessages, type ChatPrompt } from '../dataset/to-chat.ts';
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import type { ImportedJob, ImportNote } from './imported-job.ts';
 import { parseLabelledChat } from './labelled-chat.ts';
 import type { Classes } from './look-at-rows.ts';

@@ -1,4 +1,4 @@
-import { Training, type TrainingField } from '../spec/job-spec.ts';
+import { Training, type TrainingField } from '../job/job-spec.ts';
 import { changesTraining } from './imported-job.ts';
 import { assume, carry, convert, leave } from './notes.ts';
 import { readFlag, readInteger, readNumber, readText, toRefusal, toValue, type Source, type SourcePath } from './source.ts';

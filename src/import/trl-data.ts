@@ -1,4 +1,4 @@
-import type { JobSpec } from '../spec/job-spec.ts';
+import type { JobSpec } from '../job/job-spec.ts';
 import { notePart, readFilePath, readPart, type DataPart, type PartSource } from './hub-names.ts';
 import { assume, carry, convert, leave } from './notes.ts';
 import { isFields, readNumber, readText, requireText, toRefusal, toValue, type Source, type SourcePath } from './source.ts';

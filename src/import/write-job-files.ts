@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { FetchedJob } from '../contract/service.ts';
-import { isFailure } from '../failure.ts';
-import { writeWhole, writeWholeText } from '../write-whole.ts';
+import type { FetchedJob } from '../provider/service.ts';
+import { isFailure } from '../errors.ts';
+import { writeWhole, writeWholeText } from '../lib/fs.ts';
 import type { ImportedFile, ImportRecord } from './import-record.ts';
 import type { ImportedJob } from './imported-job.ts';
 import { lookAtRows, type Classes } from './look-at-rows.ts';

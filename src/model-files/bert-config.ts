@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import { toShown } from './to-shown.ts';
 
 /** The sizes of a BERT encoder (Devlin et al. 2019), as its config.json gives them. */

@@ -3,7 +3,7 @@
  * tokenizer.json lists them. They are a small program in a foreign file: a regular expression may run for years, and steps that make
  * the text longer, one after the other, fill any memory. What is let through takes time and memory in proportion to the text.
  */
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import { isObject } from './read-json.ts';
 import { toShown } from './to-shown.ts';
 

@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import { checkTextSteps } from './check-text-steps.ts';
 import { isObject } from './read-json.ts';
 import { toShown } from './to-shown.ts';

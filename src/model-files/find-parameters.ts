@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import { isWidened, type SafetensorsIndex } from './safetensors.ts';
 import { toShownName } from './to-shown.ts';
 

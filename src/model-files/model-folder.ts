@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, readSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { Failure, toFileFailure } from '../failure.ts';
+import { Failure, toFileFailure } from '../errors.ts';
 import { parseBertConfig, type BertConfig } from './bert-config.ts';
 import { toBertRules } from './bert-parameters.ts';
 import { findParameters } from './find-parameters.ts';

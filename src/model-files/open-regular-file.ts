@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
-import { Failure, toFileFailure } from '../failure.ts';
+import { Failure, toFileFailure } from '../errors.ts';
 
 /**
  * Opens a file for reading, and nothing else that a path can name: a pipe would let the reader wait for ever, a device has no end.

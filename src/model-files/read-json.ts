@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, readFileSync } from 'node:fs';
-import { Failure, toFileFailure } from '../failure.ts';
+import { Failure, toFileFailure } from '../errors.ts';
 import { openRegularFile } from './open-regular-file.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import { checkTokenizer } from './check-tokenizer.ts';
 import { readJsonObject } from './read-json.ts';
 

@@ -4,7 +4,7 @@
  * not cover.
  */
 import { closeSync, fstatSync, readSync } from 'node:fs';
-import { Failure, toFileFailure } from '../failure.ts';
+import { Failure, toFileFailure } from '../errors.ts';
 import { openRegularFile } from './open-regular-file.ts';
 import { isObject } from './read-json.ts';
 import { scanKeys } from './scan-keys.ts';

@@ -1,5 +1,5 @@
 import * as tokenizers from '@huggingface/tokenizers';
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import { isObject } from './read-json.ts';
 import { readTokenizerFiles } from './read-tokenizer-files.ts';
 

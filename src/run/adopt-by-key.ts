@@ -1,11 +1,11 @@
-import type { Note } from '../contract/note.ts';
-import type { Failure } from '../failure.ts';
+import type { Note } from '../provider/note.ts';
+import type { Failure } from '../errors.ts';
 import type { Driver } from './driver.ts';
 import type { RunPlan } from './event.ts';
 import { toFirstRecord } from './fold.ts';
 import { takeLease } from './lease.ts';
 import { acceptFoundRun, appendEvents, type StoredRun } from './run-store.ts';
-import { adoptOldest } from './settle.ts';
+import { adoptOldest } from './reconcile.ts';
 
 /**
  * The state was lost, or is on another machine: looks at the providers for jobs of these plans' keys and takes those that are found

@@ -1,5 +1,5 @@
-import type { JobRef } from '../contract/job.ts';
-import { toJsonHash } from '../spec/run-key.ts';
+import type { JobRef } from '../provider/job.ts';
+import { toJsonHash } from '../job/run-key.ts';
 import { advance } from './advance.ts';
 import type { Driver } from './driver.ts';
 import type { RunPlan } from './event.ts';

@@ -1,15 +1,15 @@
 import { mkdir } from 'node:fs/promises';
-import type { Attempt } from '../contract/context.ts';
-import type { Provider } from '../contract/provider.ts';
-import { SubmitFailure } from '../contract/submit-failure.ts';
-import { Failure, toFailureData } from '../failure.ts';
-import { toJsonHash } from '../spec/run-key.ts';
+import type { Attempt } from '../provider/context.ts';
+import type { Provider } from '../provider/provider.ts';
+import { SubmitFailure } from '../provider/submit-failure.ts';
+import { Failure, toFailureData } from '../errors.ts';
+import { toJsonHash } from '../job/run-key.ts';
 import type { RunEvent } from './event.ts';
 import type { Driver, Step } from './driver.ts';
 import { takeLease } from './lease.ts';
-import { lookAtJob } from './look-at-job.ts';
+import { lookAtJob } from './poll.ts';
 import { appendEvents, findRun, LostLease, type StoredRun } from './run-store.ts';
-import { adoptOldest, settle } from './settle.ts';
+import { adoptOldest, settle } from './reconcile.ts';
 import { isEnded } from './transitions.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import type { Store } from '../store/open-store.ts';
 import type { ChargeTable } from '../store/tables.ts';
 import { formatUsd, toBudgetMicroDollars, toMicroDollars, toUsd } from './money.ts';

@@ -1,7 +1,7 @@
-import type { Context } from '../contract/context.ts';
-import type { MadeThing, PreparedRun } from '../contract/made-thing.ts';
-import type { Provider } from '../contract/provider.ts';
-import { Failure } from '../failure.ts';
+import type { Context } from '../provider/context.ts';
+import type { MadeThing, PreparedRun } from '../provider/remote-resource.ts';
+import type { Provider } from '../provider/provider.ts';
+import { Failure } from '../errors.ts';
 import type { Store } from '../store/open-store.ts';
 import { findOldRuns, type CleanOptions } from './clean-runs.ts';
 import { listRuns, type StoredRun } from './run-store.ts';

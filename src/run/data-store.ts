@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import type { DataFacts } from '../dataset/inspect.ts';
 import { hashSource } from '../dataset/part-tally.ts';
-import { Failure, toFileFailure, toSystemCode } from '../failure.ts';
+import { Failure, toFileFailure, toSystemCode } from '../errors.ts';
 
 /** Larger files are not copied: they are read where they lie, and checked. */
 const copyBytes = 2 ** 30;

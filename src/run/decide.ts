@@ -1,11 +1,11 @@
-import type { JobRef } from '../contract/job.ts';
-import { Failure } from '../failure.ts';
+import type { JobRef } from '../provider/job.ts';
+import { Failure } from '../errors.ts';
 import type { Driver } from './driver.ts';
 import type { RunEvent } from './event.ts';
 import { takeLease } from './lease.ts';
 import { appendEvents, findRun, LostLease, type StoredRun } from './run-store.ts';
 import { toRunId } from './run-view.ts';
-import { adoptOldest } from './settle.ts';
+import { adoptOldest } from './reconcile.ts';
 
 /** What a person found out about a submission without an answer. */
 export type Decision =

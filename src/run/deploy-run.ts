@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { DeploymentContext } from '../contract/context.ts';
-import type { EndpointModel } from '../contract/model.ts';
-import type { Provider } from '../contract/provider.ts';
-import { SubmitFailure } from '../contract/submit-failure.ts';
-import { Failure } from '../failure.ts';
+import type { DeploymentContext } from '../provider/context.ts';
+import type { EndpointModel } from '../provider/model.ts';
+import type { Provider } from '../provider/provider.ts';
+import { SubmitFailure } from '../provider/submit-failure.ts';
+import { Failure } from '../errors.ts';
 import type { Store } from '../store/open-store.ts';
 import { releaseCharge, reserve, settleCharge } from './charges.ts';
 import type { Driver } from './driver.ts';

@@ -1,4 +1,4 @@
-import { Failure, isFailure, toFailureData } from '../failure.ts';
+import { Failure, isFailure, toFailureData } from '../errors.ts';
 import { advance } from './advance.ts';
 import type { Driver } from './driver.ts';
 import type { StoredRun } from './run-store.ts';

@@ -1,5 +1,5 @@
-import type { Attempt } from '../contract/context.ts';
-import type { Provider } from '../contract/provider.ts';
+import type { Attempt } from '../provider/context.ts';
+import type { Provider } from '../provider/provider.ts';
 import type { Store } from '../store/open-store.ts';
 import type { RunEvent } from './event.ts';
 import type { LeaseTerms } from './lease.ts';

@@ -1,13 +1,13 @@
-import type { ActualCost, Artifact, JobRef } from '../contract/job.ts';
-import type { BaseModel, EndpointModel } from '../contract/model.ts';
-import type { Quote } from '../contract/provider.ts';
-import type { ServiceEnd } from '../contract/service.ts';
-import type { Note } from '../contract/note.ts';
-import type { Status } from '../contract/status.ts';
+import type { ActualCost, Artifact, JobRef } from '../provider/job.ts';
+import type { BaseModel, EndpointModel } from '../provider/model.ts';
+import type { Quote } from '../provider/provider.ts';
+import type { ServiceEnd } from '../provider/service.ts';
+import type { Note } from '../provider/note.ts';
+import type { Status } from '../provider/status.ts';
 import type { DataFacts } from '../dataset/inspect.ts';
-import type { FailureData } from '../failure.ts';
-import type { RunKey } from '../spec/run-key.ts';
-import type { RunSpec } from '../spec/run-spec.ts';
+import type { FailureData } from '../errors.ts';
+import type { RunKey } from '../job/run-key.ts';
+import type { RunSpec } from '../job/run-spec.ts';
 
 /** What a run is made from; stored whole with its first event, so that it never has to be translated again. */
 export interface RunPlan {

@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import type { Store } from '../store/open-store.ts';
 import { findRun, listRuns, type StoredRun } from './run-store.ts';
 
@@ -34,7 +34,7 @@ async function findRunsOfFile(store: Store, path: string, adopt?: Adopt): Promis
   if (!isJobFile(path)) {
     throw new Failure('run-not-found', `expected a run such as "job/target", a run key or a job file, found "${path}"`, { hint });
   }
-  const { readJobFile } = await import('../spec/read-job-file.ts');
+  const { readJobFile } = await import('../job/read-job-file.ts');
   const { spec } = await readJobFile(path);
   const runs = await listRuns(store, { job: spec.name });
   if (runs.length > 0) return runs;

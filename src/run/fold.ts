@@ -1,7 +1,7 @@
-import type { ActualCost, Artifact, JobRef } from '../contract/job.ts';
-import type { EndpointModel } from '../contract/model.ts';
-import type { Note } from '../contract/note.ts';
-import type { FailureData } from '../failure.ts';
+import type { ActualCost, Artifact, JobRef } from '../provider/job.ts';
+import type { EndpointModel } from '../provider/model.ts';
+import type { Note } from '../provider/note.ts';
+import type { FailureData } from '../errors.ts';
 import type { RunEvent, RunPlan } from './event.ts';
 import { isEnded, toNextState, type RunState } from './transitions.ts';
 

@@ -1,4 +1,4 @@
-import type { RunKey } from '../spec/run-key.ts';
+import type { RunKey } from '../job/run-key.ts';
 import type { Store } from '../store/open-store.ts';
 
 /** The right to work on a run. The fencing number grows with every change of hands: what an earlier holder writes is refused. */

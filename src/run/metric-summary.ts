@@ -1,4 +1,4 @@
-import type { Metric } from '../contract/metric.ts';
+import type { Metric } from '../provider/metric.ts';
 
 /** A measure in short: the newest value, the best one and its step. */
 export interface MetricSummary {

@@ -1,8 +1,8 @@
-import type { Context } from '../contract/context.ts';
-import type { Provider } from '../contract/provider.ts';
-import type { JobFile } from '../spec/read-job-file.ts';
-import { resolveTarget } from '../spec/resolve.ts';
-import { toJsonHash } from '../spec/run-key.ts';
+import type { Context } from '../provider/context.ts';
+import type { Provider } from '../provider/provider.ts';
+import type { JobFile } from '../job/read-job-file.ts';
+import { resolveTarget } from '../job/resolve.ts';
+import { toJsonHash } from '../job/run-key.ts';
 import type { Store } from '../store/open-store.ts';
 import type { RunPlan } from './event.ts';
 import { inspectJobData, planRun } from './plan.ts';

@@ -2,14 +2,14 @@ import { inspectDataset, type DataFacts, type DataWarning } from '../dataset/ins
 import { parseRowTask, taskColumns } from '../dataset/parse-row-task.ts';
 import type { RowTask } from '../dataset/row.ts';
 import { checkTemplate } from '../dataset/to-chat.ts';
-import { Failure } from '../failure.ts';
-import type { Note } from '../contract/note.ts';
-import type { QuoteContext } from '../contract/context.ts';
-import type { BaseModel } from '../contract/model.ts';
-import type { Provider } from '../contract/provider.ts';
+import { Failure } from '../errors.ts';
+import type { Note } from '../provider/note.ts';
+import type { QuoteContext } from '../provider/context.ts';
+import type { BaseModel } from '../provider/model.ts';
+import type { Provider } from '../provider/provider.ts';
 import { readModelFolder } from '../model-files/model-folder.ts';
-import { toFingerprint, toRunKey } from '../spec/run-key.ts';
-import type { RunSpec } from '../spec/run-spec.ts';
+import { toFingerprint, toRunKey } from '../job/run-key.ts';
+import type { RunSpec } from '../job/run-spec.ts';
 import type { RunPlan } from './event.ts';
 
 /** The measures that a comparison can use so far; `none` where it cannot measure. */

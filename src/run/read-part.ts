@@ -3,7 +3,7 @@ import { parseRowTask } from '../dataset/parse-row-task.ts';
 import type { Row } from '../dataset/row.ts';
 import { readTaskRows } from '../dataset/rows.ts';
 import { isValidationRow } from '../dataset/split.ts';
-import type { RunSpec } from '../spec/run-spec.ts';
+import type { RunSpec } from '../job/run-spec.ts';
 import { findSource } from './data-store.ts';
 
 /** The rows of one part of a run's data, mapped and split, from the files as they were kept. */

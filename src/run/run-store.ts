@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Observation, Progress } from '../contract/job.ts';
-import type { Metric } from '../contract/metric.ts';
-import { isFailure, type Failure, type FailureData } from '../failure.ts';
-import type { RunKey } from '../spec/run-key.ts';
+import type { Observation, Progress } from '../provider/job.ts';
+import type { Metric } from '../provider/metric.ts';
+import { isFailure, type Failure, type FailureData } from '../errors.ts';
+import type { RunKey } from '../job/run-key.ts';
 import type { Store } from '../store/open-store.ts';
 import type { RunEvent, RunPlan } from './event.ts';
 import { longestPauseMs } from './cadence.ts';

@@ -1,6 +1,6 @@
-import type { Note } from '../contract/note.ts';
-import type { ServiceEnd } from '../contract/service.ts';
-import type { FailureData } from '../failure.ts';
+import type { Note } from '../provider/note.ts';
+import type { ServiceEnd } from '../provider/service.ts';
+import type { FailureData } from '../errors.ts';
 import type { MetricSummaries } from './metric-summary.ts';
 import type { StoredRun } from './run-store.ts';
 import { toDeploymentUsd } from './to-deployment-usd.ts';

@@ -1,4 +1,4 @@
-import { isTerminalPhase, openPhases, terminalPhases, type Phase } from '../contract/status.ts';
+import { isTerminalPhase, openPhases, terminalPhases, type Phase } from '../provider/status.ts';
 import type { RunEvent, RunEventType } from './event.ts';
 
 /** Where a run stands: before its job exists in words of our own, afterwards in the job's phase. */

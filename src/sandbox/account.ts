@@ -5,7 +5,7 @@ import { toHubAccount, type HubAccount } from './hub/hub-account.ts';
 import type { Service } from './service.ts';
 import type { Settings } from './settings.ts';
 import { toWireJob, type WireJob } from './wire-job.ts';
-import type { BillEntry, RequestEntry, World } from './world.ts';
+import type { BillEntry, RequestEntry, World } from './service-account.ts';
 
 /** What has come of one API key so far; all of it is JSON. */
 export interface Account {

@@ -1,7 +1,7 @@
 import { refuse, toAnswer, type Answer } from './answer.ts';
 import type { Call } from './call.ts';
 import { advanceAll } from './jobs.ts';
-import type { Deployment, World } from './world.ts';
+import type { Deployment, World } from './service-account.ts';
 
 /** From the request until the management service says `Succeeded`, and from there until the model really answers. */
 const creationMs = 500;

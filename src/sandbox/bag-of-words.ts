@@ -1,6 +1,6 @@
 import type { Predictor } from './predictor.ts';
 import { toLastUserText, type Example } from './training-file.ts';
-import { toWords } from './words.ts';
+import { toWords } from './split-words.ts';
 
 interface LabelCounts {
   readonly words: Map<string, number>;

@@ -1,4 +1,4 @@
-import { toStreamKey, toUniform } from '../random.ts';
+import { toStreamKey, toUniform } from '../lib/random.ts';
 import type { Choice } from './predictor.ts';
 import { toLastUserText, toText, type Message } from './training-file.ts';
 

@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts';
 import type { Dialect } from './dialect.ts';
 import type { Form } from './parse-form.ts';
-import type { World } from './world.ts';
+import type { World } from './service-account.ts';
 
 /** One request, read and checked, on its way to a handler. */
 export interface Call {

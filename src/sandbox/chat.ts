@@ -1,5 +1,5 @@
 import type { OpenAI } from 'openai';
-import { toStreamKey, toUniform } from '../random.ts';
+import { toStreamKey, toUniform } from '../lib/random.ts';
 import { refuse, toAnswer, type Answer } from './answer.ts';
 import { findDeployedModel } from './azure-deployments.ts';
 import { guess } from './base-model.ts';

@@ -1,13 +1,13 @@
 import { refuse, toAnswer, type Answer } from './answer.ts';
 import { toAccount } from './account.ts';
 import type { FaultPlans } from './faults.ts';
-import { addHubNoise } from './hub/noise-hub-jobs.ts';
-import { addNoiseJobs } from './noise-jobs.ts';
+import { addHubNoise } from './hub/other-hub-jobs.ts';
+import { addNoiseJobs } from './other-jobs.ts';
 import type { ownSchemas } from './own-schemas.ts';
 import type { Service } from './service.ts';
 import type { Settings } from './settings.ts';
 import type { Validator } from './validator.ts';
-import type { World } from './world.ts';
+import type { World } from './service-account.ts';
 
 interface ControlRequest {
   readonly service: Service;

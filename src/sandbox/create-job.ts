@@ -5,7 +5,7 @@ import { resolveHyperparameters, type AskedHyperparameters } from './hyperparame
 import { addEvent, planJob } from './life-cycle.ts';
 import { refusals } from './settings.ts';
 import { readTrainingFile, type Method } from './training-file.ts';
-import type { Job, StoredFile, World } from './world.ts';
+import type { Job, StoredFile, World } from './service-account.ts';
 
 /** The body of a creation, as its schema lets it through. */
 interface CreateBody {

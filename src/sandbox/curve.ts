@@ -1,4 +1,4 @@
-import { toStreamKey, toUniform } from '../random.ts';
+import { toStreamKey, toUniform } from '../lib/random.ts';
 
 /** What is measured at a step. */
 export interface StepMetrics {

@@ -2,7 +2,7 @@ import { refuse, toAnswer, type Answer } from './answer.ts';
 import type { Call } from './call.ts';
 import { toSeconds } from './clock.ts';
 import { toPage } from './page.ts';
-import type { StoredFile } from './world.ts';
+import type { StoredFile } from './service-account.ts';
 
 /** A file as the service writes it. Times are Unix seconds. */
 export interface WireFile {

@@ -4,7 +4,7 @@ import { createJob } from './create-job.ts';
 import { addEvent, advance } from './life-cycle.ts';
 import { toPage } from './page.ts';
 import { toWireJob } from './wire-job.ts';
-import type { Job, World } from './world.ts';
+import type { Job, World } from './service-account.ts';
 
 export function create(call: Call): Answer {
   return toAnswer(toWireJob(createJob(call)), call.dialect.id === 'azure' ? 201 : 200);

@@ -1,6 +1,6 @@
 import { toResultFile } from './results.ts';
 import { countSteps, measure } from './steps.ts';
-import type { Job, JobEvent, JobError, Moment, World } from './world.ts';
+import type { Job, JobEvent, JobError, Moment, World } from './service-account.ts';
 
 /** Parts of a job's time at which it leaves `validating_files` and `queued`. */
 const validated = 0.1;

@@ -1,6 +1,6 @@
 import type { Predictor } from './predictor.ts';
 import { toLastUserText, type Example } from './training-file.ts';
-import { toWords } from './words.ts';
+import { toWords } from './split-words.ts';
 
 /** Answers with what was taught for the most similar prompt: the largest share of common words (Jaccard). */
 export function createNearest(examples: readonly Example[]): Predictor {

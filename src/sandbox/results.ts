@@ -1,5 +1,5 @@
 import { countSteps, measure } from './steps.ts';
-import type { Job, StoredFile, World } from './world.ts';
+import type { Job, StoredFile, World } from './service-account.ts';
 
 /** The file of a finished job with the measures of all its steps. */
 export function toResultFile(world: World, job: Job, atMs: number): StoredFile {

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
 import type { TrainModel } from './hub/train-model.ts';
-import type { World } from './world.ts';
+import type { World } from './service-account.ts';
 
 /** What all accounts of one sandbox share. */
 export interface Service {

@@ -4,14 +4,14 @@ import { createServer, type Server } from 'node:http';
 import { toAccount, type Account } from './account.ts';
 import { createRealClock, createSteppedClock } from './clock.ts';
 import { setFaults, setSettings } from './control.ts';
-import { toAccountName } from './door.ts';
+import { toAccountName } from './resolve-service.ts';
 import type { FaultPlans } from './faults.ts';
 import { serveStorage } from './hub/serve-storage.ts';
 import type { TrainModel } from './hub/train-model.ts';
 import { serve } from './serve.ts';
 import type { Service } from './service.ts';
 import type { Settings } from './settings.ts';
-import { createWorld, type World } from './world.ts';
+import { createWorld, type World } from './service-account.ts';
 
 export interface SandboxOptions {
   /** 0 or absent: any that is free. */

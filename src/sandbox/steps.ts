@@ -1,5 +1,5 @@
 import { toStepMetrics, type StepMetrics } from './curve.ts';
-import type { Job } from './world.ts';
+import type { Job } from './service-account.ts';
 
 /** Steps of a job, and of one epoch. */
 export function countSteps(job: Job): { steps: number; perEpoch: number } {

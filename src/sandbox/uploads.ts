@@ -3,7 +3,7 @@ import { refuse, toAnswer, type Answer } from './answer.ts';
 import type { Call } from './call.ts';
 import { toSeconds } from './clock.ts';
 import { addFile, toWireFile } from './files.ts';
-import type { Upload } from './world.ts';
+import type { Upload } from './service-account.ts';
 
 const lifeMs = 3600_000;
 const mostPartBytes = 64 * 2 ** 20;

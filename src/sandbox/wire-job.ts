@@ -1,6 +1,6 @@
 import { toSeconds } from './clock.ts';
 import { toEstimatedFinish } from './life-cycle.ts';
-import type { Job, JobError } from './world.ts';
+import type { Job, JobError } from './service-account.ts';
 
 /** A job as the service writes it. Times are Unix seconds. */
 export interface WireJob {

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely } from 'kysely';
-import { Failure, toSystemCode } from '../failure.ts';
+import { Failure, toSystemCode } from '../errors.ts';
 import { findNetworkFileSystem } from './network-file-system.ts';
 import { NodeSqliteDialect } from './node-sqlite-dialect.ts';
 import { isWithoutSharedMemory, toStoreFailure } from './store-failure.ts';

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { Failure, isFailure, toFileFailure, toSystemCode } from '../failure.ts';
+import { Failure, isFailure, toFileFailure, toSystemCode } from '../errors.ts';
 
 /** SQLite's result code of an error (https://www.sqlite.org/rescode.html), or null; the low byte is the primary one. */
 function toSqliteCode(error: unknown): number | null {

@@ -4,7 +4,7 @@ import { dirname, join, sep } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import type { BackendName } from './files.ts';
 
 /** The library as the engine sees it; each backend brings its own kernels. */

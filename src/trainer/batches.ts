@@ -1,4 +1,4 @@
-import { toShuffled, toStreamKey } from '../random.ts';
+import { toShuffled, toStreamKey } from '../lib/random.ts';
 
 const window = 16; // batches that are sorted together: wide enough for little padding, narrow enough to stay random
 

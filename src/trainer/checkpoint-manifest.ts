@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Failure, toFileFailure } from '../failure.ts';
+import { Failure, toFileFailure } from '../errors.ts';
 import { openRegularFile } from '../model-files/open-regular-file.ts';
 import { isObject } from '../model-files/read-json.ts';
 import { hashFile } from './hash-file.ts';

@@ -1,12 +1,12 @@
 /** What a checkpoint holds of a training, and the way back. */
 import { join } from 'node:path';
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import { isObject, readJsonObject } from '../model-files/read-json.ts';
 import { readSafetensorsIndex, readTensor } from '../model-files/safetensors.ts';
 import { toSafetensorsParts, type TensorToWrite } from '../model-files/write-safetensors.ts';
 import type { Classifier } from './classifier.ts';
 import type { BackendName, EpochEvaluated } from './files.ts';
-import { restoreWeights, type KeptWeights } from './kept-weights.ts';
+import { restoreWeights, type KeptWeights } from './weights-snapshot.ts';
 import type { TrainingState } from './training-state.ts';
 import type { CheckpointContents } from './write-checkpoint.ts';
 

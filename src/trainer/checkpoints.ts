@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { isFailure, Failure, toFailureData, toFileFailure, toSystemCode } from '../failure.ts';
+import { isFailure, Failure, toFailureData, toFileFailure, toSystemCode } from '../errors.ts';
 import {
   readCheckpointState,
   restoreCheckpoint,

@@ -1,11 +1,11 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import type { BertConfig } from '../model-files/bert-config.ts';
 import { toBertParameters, toBertRules } from '../model-files/bert-parameters.ts';
 import type { ParameterSpec } from '../model-files/find-parameters.ts';
 import { readModelFolder } from '../model-files/model-folder.ts';
 import { readTokenizer, type Tokenizer } from '../model-files/tokenizer.ts';
-import { toNormals, toStreamKey } from '../random.ts';
+import { toNormals, toStreamKey } from '../lib/random.ts';
 import { computeAndFree, type TensorFlow } from './backend.ts';
 import { toBatch, type Batch, type EncodedRow } from './batch.ts';
 import { toLogits } from './bert.ts';

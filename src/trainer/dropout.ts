@@ -1,5 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { toStreamKey, toUint32 } from '../random.ts';
+import { toStreamKey, toUint32 } from '../lib/random.ts';
 import type { TensorFlow } from './backend.ts';
 
 /** Dropout (Srivastava et al. 2014) at one place of one forward pass: `key` names its stream of random numbers. */

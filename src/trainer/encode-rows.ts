@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import { isObject } from '../model-files/read-json.ts';
 import type { EncodedRow } from './batch.ts';
 import type { Classifier } from './classifier.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { isFailure, toFailureData, toSystemCode } from '../failure.ts';
+import { isFailure, toFailureData, toSystemCode } from '../errors.ts';
 import { checkManifest } from './checkpoint-manifest.ts';
 import { listCheckpoints, toCheckpointName } from './write-checkpoint.ts';
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { closeSync, readSync } from 'node:fs';
-import { toFileFailure } from '../failure.ts';
+import { toFileFailure } from '../errors.ts';
 import { openRegularFile } from '../model-files/open-regular-file.ts';
 
 /** Size and SHA-256 of a file; `what` names it for the reader. @throws Failure `file-missing`, `permission-denied`, `model-invalid` */

@@ -5,7 +5,7 @@
  *     main.ts predict         answers rows of standard input on standard output
  *     main.ts check BACKEND   takes a real training step of a small network and tells its loss and time
  */
-import { failureKinds, toFailureData } from '../failure.ts';
+import { failureKinds, toFailureData } from '../errors.ts';
 import { isBackendName } from './backend.ts';
 import { runCheck } from './run-check.ts';
 import { runPrediction } from './run-prediction.ts';

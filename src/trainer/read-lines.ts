@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { Failure, toFileFailure } from '../failure.ts';
+import { Failure, toFileFailure } from '../errors.ts';
 
 const chunkBytes = 2 ** 16;
 const maxLineBytes = 64 * 2 ** 20;

@@ -1,6 +1,6 @@
 import type { BertConfig } from '../model-files/bert-config.ts';
 import { toBertParameters } from '../model-files/bert-parameters.ts';
-import { toNormals, toStreamKey } from '../random.ts';
+import { toNormals, toStreamKey } from '../lib/random.ts';
 import { adamWDefaults, createAdamW } from './adamw.ts';
 import { startBackend } from './backend.ts';
 import { closeClassifier, type Network } from './classifier.ts';

@@ -1,7 +1,7 @@
 /** The trainer's side of its run folder: the fence and the control file (see files.ts). */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Failure, toSystemCode } from '../failure.ts';
+import { Failure, toSystemCode } from '../errors.ts';
 import type { ControlFile, FenceFile } from './files.ts';
 
 /** Whether attempts up to and including this one must not start any more. To be asked while the lock is held. */

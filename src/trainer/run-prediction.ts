@@ -1,12 +1,12 @@
 import type { Readable, Writable } from 'node:stream';
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import { startBackend } from './backend.ts';
 import type { EncodedRow } from './batch.ts';
 import { closeClassifier, openClassifier, type Classifier } from './classifier.ts';
 import { encodeText, parseTexts } from './encode-rows.ts';
 import { toAllLogits, toProbabilities } from './evaluate.ts';
 import type { PredictAnswer } from './files.ts';
-import { parsePredictFile } from './told-files.ts';
+import { parsePredictFile } from './parse-train-file.ts';
 import { readStreamLines } from './stream-lines.ts';
 
 /** Rows that are answered together: enough to find some of one length, few enough for the memory. */

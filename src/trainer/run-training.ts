@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
-import { toFailureData, type FailureCode } from '../failure.ts';
-import { takeRunLock } from '../run-lock.ts';
+import { toFailureData, type FailureCode } from '../errors.ts';
+import { takeRunLock } from '../lib/run-lock.ts';
 import { startBackend } from './backend.ts';
 import { openCheckpoints } from './checkpoints.ts';
 import { openClassifier } from './classifier.ts';
@@ -11,7 +11,7 @@ import { toModelCard } from './model-card.ts';
 import { isFenced, readWish } from './run-folder.ts';
 import { saveModel } from './save-model.ts';
 import { toStepCounts } from './schedule.ts';
-import { readTrainFile } from './told-files.ts';
+import { readTrainFile } from './parse-train-file.ts';
 import { train } from './train.ts';
 import { createTrainingState } from './training-state.ts';
 

@@ -1,6 +1,6 @@
 import { closeSync, copyFileSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { toFileFailure } from '../failure.ts';
+import { toFileFailure } from '../errors.ts';
 import type { BertConfig } from '../model-files/bert-config.ts';
 import { readRevision, tokenizerFiles } from '../model-files/model-folder.ts';
 import { flushFolder, writeSafetensors } from '../model-files/write-safetensors.ts';

@@ -1,5 +1,5 @@
 /** The training loop: batches, loss, gradients, clipping, AdamW, and a look at the validation rows after each epoch. */
-import { Failure } from '../failure.ts';
+import { Failure } from '../errors.ts';
 import { type AdamW, toClipFactor, toGradientNorm, updateParameters } from './adamw.ts';
 import type { EncodedRow } from './batch.ts';
 import { toEpochBatches, toParts } from './batches.ts';
@@ -7,7 +7,7 @@ import { toGradients, type Classifier, type Gradients, type Network } from './cl
 import { createDropout } from './dropout.ts';
 import { evaluate } from './evaluate.ts';
 import type { ControlFile, EpochEvaluated, StepFinished, TrainingSettings } from './files.ts';
-import { keepWeights, restoreWeights } from './kept-weights.ts';
+import { keepWeights, restoreWeights } from './weights-snapshot.ts';
 import { toLearningRate, toStepCounts, toWarmupSteps, type Schedule } from './schedule.ts';
 import type { TrainingState } from './training-state.ts';
 

@@ -1,6 +1,6 @@
 import { type AdamW, adamWDefaults, createAdamW } from './adamw.ts';
 import type { EpochEvaluated, TrainingSettings } from './files.ts';
-import type { KeptWeights } from './kept-weights.ts';
+import type { KeptWeights } from './weights-snapshot.ts';
 
 /**
  * Where a training stands, beside the parameters: all that changes from step to step. Random numbers and batches depend on the seed

@@ -9,7 +9,7 @@ import { expect, test } from 'vitest';
 import { writeJsonFile } from '../../providers/local/run-folder.ts';
 import { create, prepare } from '../../providers/local/submit.ts';
 import type { LocalRequest } from '../../providers/local/translate.ts';
-import type { Attempt } from '../../src/contract/context.ts';
+import type { Attempt } from '../../src/provider/context.ts';
 import { inspectDataset } from '../../src/dataset/inspect.ts';
 import { readModelFolder, readRevision } from '../../src/model-files/model-folder.ts';
 import { writeSafetensors } from '../../src/model-files/write-safetensors.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { toServiceText } from '../../src/cli/views/import-view.ts';
 import { toModelsText } from '../../src/cli/views/models-view.ts';
-import type { ServiceFile, ServiceModel } from '../../src/contract/service.ts';
+import type { ServiceFile, ServiceModel } from '../../src/provider/service.ts';
 
 const base = 'gpt-4.1-mini-2025-04-14';
 const told: ServiceModel = {

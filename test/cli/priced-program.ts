@@ -1,6 +1,6 @@
 /** The program with a provider `priced`, whose target says in `options.usd` what it costs at most, and `unpriced`, which knows no prices. */
 import { main } from '../../src/cli/main.ts';
-import type { Provider, Quote } from '../../src/contract/provider.ts';
+import type { Provider, Quote } from '../../src/provider/provider.ts';
 import { createMemoryService } from '../run/memory-provider.ts';
 
 const unpriced: Provider = {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isFailure } from '../../src/failure.ts';
+import { isFailure } from '../../src/errors.ts';
 import { checkJson } from '../../src/dataset/check-json.ts';
 
 function isAccepted(value: unknown): boolean {

@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { mkdirSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Failure } from '../../src/failure.ts';
+import type { Failure } from '../../src/errors.ts';
 import { readJsonRows } from '../../src/dataset/read-json-rows.ts';
 import type { RawRow } from '../../src/dataset/raw-row.ts';
 import { readRows } from '../../src/dataset/read-rows.ts';

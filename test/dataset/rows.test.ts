@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isFailure, type Failure } from '../../src/failure.ts';
+import { isFailure, type Failure } from '../../src/errors.ts';
 import { countCharacters } from '../../src/dataset/count-characters.ts';
 import { parseRowTask } from '../../src/dataset/parse-row-task.ts';
 import { readTaskRows, type RowShape } from '../../src/dataset/rows.ts';

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createSpool } from '../../fixtures/providers/example-provider.ts';
-import { contractLaw } from '../../src/contract/contract-law.ts';
-import type { LawEnd, LawWorld } from '../../src/contract/law-subject.ts';
-import type { Attempt } from '../../src/contract/context.ts';
+import { contractLaw } from '../../src/testing/contract.ts';
+import type { LawEnd, LawWorld } from '../../src/testing/subject.ts';
+import type { Attempt } from '../../src/provider/context.ts';
 import { createOrchestrator } from '../../src/index.ts';
 import { runProgram, type Ended } from '../cli/run-cli.ts';
 import { toMemoryPlan } from '../run/memory-provider.ts';
@@ -28,7 +28,7 @@ test('the example is short', () => {
 });
 
 test('the page speaks of every function of a provider', () => {
-  const [, contract] = /^export interface Provider<.*?\{\n(.*?)^\}/ms.exec(readFileSync('src/contract/provider.ts', 'utf8'))!;
+  const [, contract] = /^export interface Provider<.*?\{\n(.*?)^\}/ms.exec(readFileSync('src/provider/provider.ts', 'utf8'))!;
   const names = [...contract!.matchAll(/^ {2}(?:readonly )?(\w+)\??[(:]/gm)].map(([, name]) => name!);
   expect(names).toContain('fence');
   expect(names.filter((name) => !page.includes(`| \`${name}\``))).toEqual([]);

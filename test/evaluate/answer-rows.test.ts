@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import type { Context } from '../../src/contract/context.ts';
+import type { Context } from '../../src/provider/context.ts';
 import { answerRows, type AnswerWorld } from '../../src/evaluate/answer-rows.ts';
-import type { Answerer } from '../../src/evaluate/asking.ts';
+import type { Answerer } from '../../src/evaluate/prompt-settings.ts';
 import { readAnswers } from '../../src/evaluate/stored-answers.ts';
 import { toQuestion } from '../../src/evaluate/to-question.ts';
 import { openEmptyStore } from '../../src/store/open-store.ts';

@@ -1,10 +1,10 @@
-import type { Attempt, PredictionContext } from '../../src/contract/context.ts';
-import type { JobRef } from '../../src/contract/job.ts';
-import type { ModelRef } from '../../src/contract/model.ts';
-import type { Prediction, PredictionRow } from '../../src/contract/prediction.ts';
-import type { Provider, Quote } from '../../src/contract/provider.ts';
-import { defineProvider } from '../../src/contract/provider.ts';
-import type { RunKey } from '../../src/spec/run-key.ts';
+import type { Attempt, PredictionContext } from '../../src/provider/context.ts';
+import type { JobRef } from '../../src/provider/job.ts';
+import type { ModelRef } from '../../src/provider/model.ts';
+import type { Prediction, PredictionRow } from '../../src/provider/prediction.ts';
+import type { Provider, Quote } from '../../src/provider/provider.ts';
+import { defineProvider } from '../../src/provider/provider.ts';
+import type { RunKey } from '../../src/job/run-key.ts';
 
 /** A service in memory whose trainings are done at once, and whose models answer rows for money. */
 export interface AnsweringService {

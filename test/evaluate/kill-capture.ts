@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { toShuffled, toStreamKey, toUint32 } from '../../src/random.ts';
+import { toShuffled, toStreamKey, toUint32 } from '../../src/lib/random.ts';
 import { startSandbox } from '../../src/sandbox/start-sandbox.ts';
 import { inParallel } from '../kills/in-parallel.ts';
 import { sourceProduct } from '../kills/product.ts';

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Provider } from '../../src/contract/provider.ts';
+import type { Provider } from '../../src/provider/provider.ts';
 import { createOrchestrator, type Orchestrator } from '../../src/index.ts';
 import { createScratchFolder } from '../scratch.ts';
 

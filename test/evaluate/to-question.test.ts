@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { EndpointModel, FolderModel } from '../../src/contract/model.ts';
-import type { Asking } from '../../src/evaluate/asking.ts';
+import type { EndpointModel, FolderModel } from '../../src/provider/model.ts';
+import type { Asking } from '../../src/evaluate/prompt-settings.ts';
 import { toQuestion, type AskedRow } from '../../src/evaluate/to-question.ts';
 
 const folder: FolderModel = { kind: 'folder', identity: 'a', path: '/a', labels: ['no', 'yes'], seed: 1, maxLength: 64 };

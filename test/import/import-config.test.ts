@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { importConfig } from '../../src/import/import-config.ts';
-import { readJobFile } from '../../src/spec/read-job-file.ts';
+import { readJobFile } from '../../src/job/read-job-file.ts';
 import { createScratchFolder } from '../scratch.ts';
 
 const config = {

@@ -2,13 +2,13 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { join } from 'node:path';
 import { beforeAll, afterAll, describe, expect, test } from 'vitest';
 import { openaiShaped } from '../../providers/openai/openai-shaped.ts';
-import type { Context } from '../../src/contract/context.ts';
-import { isFailure } from '../../src/failure.ts';
+import type { Context } from '../../src/provider/context.ts';
+import { isFailure } from '../../src/errors.ts';
 import { importJob } from '../../src/import/import-job.ts';
 import type { ImportRecord } from '../../src/import/import-record.ts';
 import type { Fault, RequestKind } from '../../src/sandbox/faults.ts';
-import { readJobFile } from '../../src/spec/read-job-file.ts';
-import { canaryKey, createSandboxWorld, type SandboxWorld } from '../providers/openai/world.ts';
+import { readJobFile } from '../../src/job/read-job-file.ts';
+import { canaryKey, createSandboxWorld, type SandboxWorld } from '../providers/openai/fixture.ts';
 import { createScratchFolder } from '../scratch.ts';
 import { createJob, deleteFile, toChatText, toPreferenceText, uploadText, type Asking } from './service-jobs.ts';
 

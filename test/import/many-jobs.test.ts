@@ -5,7 +5,7 @@ import { openaiShaped } from '../../providers/openai/openai-shaped.ts';
 import { importJob } from '../../src/import/import-job.ts';
 import type { ImportRecord } from '../../src/import/import-record.ts';
 import type { RequestKind } from '../../src/sandbox/faults.ts';
-import { canaryKey } from '../providers/openai/world.ts';
+import { canaryKey } from '../providers/openai/fixture.ts';
 import { killImports } from './killed-imports.ts';
 import { createUsedAccount, jobKinds, type JobKind, type UsedAccount } from './used-account.ts';
 

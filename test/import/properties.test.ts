@@ -1,16 +1,16 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isFailure } from '../../src/failure.ts';
+import { isFailure } from '../../src/errors.ts';
 import { toJobSpec, type ImportedJob } from '../../src/import/imported-job.ts';
 import { parseAutotrain } from '../../src/import/parse-autotrain.ts';
 import { parseOpenaiBody } from '../../src/import/parse-openai-body.ts';
 import { parseTogetherBody } from '../../src/import/parse-together-body.ts';
 import { parseTrl } from '../../src/import/parse-trl.ts';
 import { toJobFileText } from '../../src/import/write-job-file.ts';
-import { checkJob } from '../../src/spec/job-problems.ts';
-import { parseJobText } from '../../src/spec/job-text.ts';
-import { resolveTarget } from '../../src/spec/resolve.ts';
+import { checkJob } from '../../src/job/job-problems.ts';
+import { parseJobText } from '../../src/job/job-text.ts';
+import { resolveTarget } from '../../src/job/resolve.ts';
 
 const context = { file: 'f' };
 const parsers = { parseAutotrain, parseTrl, parseOpenaiBody, parseTogetherBody };

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { toJobSpec, type ImportedJob } from '../../src/import/imported-job.ts';
 import { parseRecord, type RecordContext } from '../../src/import/record.ts';
-import { checkJob } from '../../src/spec/job-problems.ts';
+import { checkJob } from '../../src/job/job-problems.ts';
 
 const context: RecordContext = { provider: 'openai', id: 'ftjob-Ab1', hasTrain: true, hasValidation: false, rows: null };
 const record = {

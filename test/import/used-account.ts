@@ -1,4 +1,4 @@
-import { canaryKey, createSandboxWorld, type SandboxWorld } from '../providers/openai/world.ts';
+import { canaryKey, createSandboxWorld, type SandboxWorld } from '../providers/openai/fixture.ts';
 import { startCountingProxy, type CountingProxy } from './counting-proxy.ts';
 import { cancelJob, createJob, deleteFile, toChatText, toPreferenceText, uploadText, type Asking } from './service-jobs.ts';
 

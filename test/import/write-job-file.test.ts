@@ -5,8 +5,8 @@ import { expect, test } from 'vitest';
 import { toJobSpec, type ImportedJob } from '../../src/import/imported-job.ts';
 import { readConfig } from '../../src/import/read-config.ts';
 import { toJobFileText } from '../../src/import/write-job-file.ts';
-import { readJobFile } from '../../src/spec/read-job-file.ts';
-import { resolveTarget } from '../../src/spec/resolve.ts';
+import { readJobFile } from '../../src/job/read-job-file.ts';
+import { resolveTarget } from '../../src/job/resolve.ts';
 import { createScratchFolder } from '../scratch.ts';
 
 const samples = globSync('fixtures/import/*.{yml,yaml,json}')

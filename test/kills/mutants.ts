@@ -49,22 +49,22 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'no fence',
-    changes: [{ file: 'src/run/settle.ts', from: 'await provider.fence(record.prepared[record.attempt - 1], c);', to: '' }],
+    changes: [{ file: 'src/run/reconcile.ts', from: 'await provider.fence(record.prepared[record.attempt - 1], c);', to: '' }],
     run: async (bench, setting) => await freezeAndThaw(bench, { ...setting, plan: {} }, toPayment(bench)),
     says: 'DOUBLE',
   },
   {
     name: 'no wait until a job is listed',
     changes: [
-      { file: 'src/run/settle.ts', from: 'if (age() < provider.settleMs)', to: 'if (age() < 0)' },
-      { file: 'src/run/settle.ts', from: 'for (const ms of [provider.settleMs, provider.settleMs / 10])', to: 'for (const ms of [0, 0])' },
+      { file: 'src/run/reconcile.ts', from: 'if (age() < provider.settleMs)', to: 'if (age() < 0)' },
+      { file: 'src/run/reconcile.ts', from: 'for (const ms of [provider.settleMs, provider.settleMs / 10])', to: 'for (const ms of [0, 0])' },
     ],
     run: async (bench, setting) => await killTwice(bench, setting, ['nowhere', 'nowhere']),
     says: 'DOUBLE',
   },
   {
     name: 'no second look after the submission',
-    changes: [{ file: 'src/run/look-at-job.ts', from: 'if (isChecked ||', to: 'if (!isChecked ||' }],
+    changes: [{ file: 'src/run/poll.ts', from: 'if (isChecked ||', to: 'if (!isChecked ||' }],
     run: async (bench, setting) => await twoMachines(bench, { ...setting, plan: {} }),
     says: 'expected one job that goes on, found 2',
   },

@@ -1,7 +1,7 @@
 import { createFetch, defineProvider, requestJson, SubmitFailure, toSendOutcome, type Provider } from '../../src/index.ts';
-import type { Attempt } from '../../src/contract/context.ts';
-import type { JobRef, Observation } from '../../src/contract/job.ts';
-import type { Phase } from '../../src/contract/status.ts';
+import type { Attempt } from '../../src/provider/context.ts';
+import type { JobRef, Observation } from '../../src/provider/job.ts';
+import type { Phase } from '../../src/provider/status.ts';
 
 interface JobBody {
   readonly id: string;

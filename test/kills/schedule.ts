@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { toShuffled, toStreamKey, toUint32 } from '../../src/random.ts';
+import { toShuffled, toStreamKey, toUint32 } from '../../src/lib/random.ts';
 import { inParallel } from './in-parallel.ts';
 import { plans } from './plans.ts';
 import * as scenarios from './scenarios.ts';

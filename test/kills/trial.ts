@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { maxAttempts } from '../../src/run/settle.ts';
+import { maxAttempts } from '../../src/run/reconcile.ts';
 import { checkState, type State } from './check-state.ts';
 import type { Plan } from './plans.ts';
 import type { Product } from './product.ts';

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isFailure } from '../../src/failure.ts';
+import { isFailure } from '../../src/errors.ts';
 import { readSafetensors, readSafetensorsIndex, readTensor } from '../../src/model-files/safetensors.ts';
 import { writeSafetensors } from '../../src/model-files/write-safetensors.ts';
 import { createScratchFolder } from '../scratch.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { isFailure, type Failure } from '../../src/failure.ts';
+import { isFailure, type Failure } from '../../src/errors.ts';
 import { readModelFolder } from '../../src/model-files/model-folder.ts';
 import { readSafetensors } from '../../src/model-files/safetensors.ts';
 import { readTokenizer } from '../../src/model-files/tokenizer.ts';

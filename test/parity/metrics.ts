@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { toClassificationMeasures } from '../../src/evaluate/measures.ts';
 import { toBootstrapInterval, toMcNemar, toResampledInterval, toWilsonInterval } from '../../src/evaluate/statistics.ts';
-import { Failure } from '../../src/failure.ts';
+import { Failure } from '../../src/errors.ts';
 import { type Check, toCheck, toEqualCheck } from './check.ts';
 
 const index = z.int().min(0);

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
-import { Failure } from '../../src/failure.ts';
+import { Failure } from '../../src/errors.ts';
 import { readSafetensors } from '../../src/model-files/safetensors.ts';
 import type { TensorFlow } from '../../src/trainer/backend.ts';
 import type { EncodedRow } from '../../src/trainer/batch.ts';

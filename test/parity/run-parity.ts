@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { toFailureData } from '../../src/failure.ts';
+import { toFailureData } from '../../src/errors.ts';
 import { isObject } from '../../src/model-files/read-json.ts';
 import { startBackend, type TensorFlow } from '../../src/trainer/backend.ts';
 import { closeClassifier } from '../../src/trainer/classifier.ts';

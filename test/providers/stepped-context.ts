@@ -1,11 +1,11 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Attempt } from '../../src/contract/context.ts';
+import type { Attempt } from '../../src/provider/context.ts';
 import type { DataFacts } from '../../src/dataset/inspect.ts';
 import type { Row } from '../../src/dataset/row.ts';
-import { Secret } from '../../src/http.ts';
-import type { RunKey } from '../../src/spec/run-key.ts';
+import { Secret } from '../../src/provider-kit/http.ts';
+import type { RunKey } from '../../src/job/run-key.ts';
 import { toMemoryPlan } from '../run/memory-provider.ts';
 
 const plan = toMemoryPlan('a');

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
-import type { Attempt } from '../../src/contract/context.ts';
-import type { ActualCost } from '../../src/contract/job.ts';
+import type { Attempt } from '../../src/provider/context.ts';
+import type { ActualCost } from '../../src/provider/job.ts';
 import { adoptByKey } from '../../src/run/adopt-by-key.ts';
 import { readSpending } from '../../src/run/charges.ts';
 import { advance } from '../../src/run/advance.ts';
@@ -9,7 +9,7 @@ import { resolveRun } from '../../src/run/decide.ts';
 import { takeLease } from '../../src/run/lease.ts';
 import { acceptRun, appendEvents, findRun, listDueRuns, listRuns, LostLease, type StoredRun } from '../../src/run/run-store.ts';
 import { isEnded } from '../../src/run/transitions.ts';
-import { Failure } from '../../src/failure.ts';
+import { Failure } from '../../src/errors.ts';
 import { openStore, type Store } from '../../src/store/open-store.ts';
 import { createScratchFolder } from '../scratch.ts';
 import { createMemoryService, toMemoryPlan, type MemoryService } from './memory-provider.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isFailure } from '../../src/failure.ts';
+import { isFailure } from '../../src/errors.ts';
 import { readSpending, releaseCharge, reserve, settleCharge } from '../../src/run/charges.ts';
 import type { RunEvent } from '../../src/run/event.ts';
 import { acceptRuns, appendEvents, deleteRun, findRun } from '../../src/run/run-store.ts';

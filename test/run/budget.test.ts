@@ -1,8 +1,8 @@
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely, type KyselyPlugin } from 'kysely';
 import { expect, onTestFinished, test } from 'vitest';
-import type { ActualCost } from '../../src/contract/job.ts';
-import type { Quote } from '../../src/contract/provider.ts';
+import type { ActualCost } from '../../src/provider/job.ts';
+import type { Quote } from '../../src/provider/provider.ts';
 import { cleanRuns } from '../../src/run/clean-runs.ts';
 import { readSpending } from '../../src/run/charges.ts';
 import type { RunEvent, RunPlan } from '../../src/run/event.ts';

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
-import { failureKinds } from '../../src/failure.ts';
+import { failureKinds } from '../../src/errors.ts';
 import { readSpending, releaseCharge, reserve, settleCharge, type Charge } from '../../src/run/charges.ts';
 import { openStore, type Store } from '../../src/store/open-store.ts';
 import { runProgram } from '../cli/run-cli.ts';

@@ -1,9 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest';
-import type { Attempt } from '../../src/contract/context.ts';
-import type { EndpointModel } from '../../src/contract/model.ts';
-import { defineProvider, type Quote } from '../../src/contract/provider.ts';
-import { SubmitFailure } from '../../src/contract/submit-failure.ts';
-import { Failure } from '../../src/failure.ts';
+import type { Attempt } from '../../src/provider/context.ts';
+import type { EndpointModel } from '../../src/provider/model.ts';
+import { defineProvider, type Quote } from '../../src/provider/provider.ts';
+import { SubmitFailure } from '../../src/provider/submit-failure.ts';
+import { Failure } from '../../src/errors.ts';
 import { readSpending } from '../../src/run/charges.ts';
 import { cleanRuns } from '../../src/run/clean-runs.ts';
 import { deployRun, findDeployable, undeployRun } from '../../src/run/deploy-run.ts';

@@ -1,10 +1,10 @@
 import type { DataFacts } from '../../src/dataset/inspect.ts';
-import { toFailureData, Failure } from '../../src/failure.ts';
-import type { Attempt } from '../../src/contract/context.ts';
-import type { JobRef } from '../../src/contract/job.ts';
-import { defineProvider, type Provider } from '../../src/contract/provider.ts';
-import { SubmitFailure, type Sent } from '../../src/contract/submit-failure.ts';
-import type { Status } from '../../src/contract/status.ts';
+import { toFailureData, Failure } from '../../src/errors.ts';
+import type { Attempt } from '../../src/provider/context.ts';
+import type { JobRef } from '../../src/provider/job.ts';
+import { defineProvider, type Provider } from '../../src/provider/provider.ts';
+import { SubmitFailure, type Sent } from '../../src/provider/submit-failure.ts';
+import type { Status } from '../../src/provider/status.ts';
 import type { RunPlan } from '../../src/run/event.ts';
 
 /** A service in memory that counts what it is asked. */

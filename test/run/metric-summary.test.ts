@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Metric } from '../../src/contract/metric.ts';
+import type { Metric } from '../../src/provider/metric.ts';
 import { addMetrics } from '../../src/run/metric-summary.ts';
 
 function toMetric(name: string, value: number, step: number | null): Metric {

@@ -1,8 +1,8 @@
-import type { Attempt } from '../../src/contract/context.ts';
-import type { JobRef, Observation } from '../../src/contract/job.ts';
-import { defineProvider, type Provider } from '../../src/contract/provider.ts';
-import { SubmitFailure } from '../../src/contract/submit-failure.ts';
-import { Failure } from '../../src/failure.ts';
+import type { Attempt } from '../../src/provider/context.ts';
+import type { JobRef, Observation } from '../../src/provider/job.ts';
+import { defineProvider, type Provider } from '../../src/provider/provider.ts';
+import { SubmitFailure } from '../../src/provider/submit-failure.ts';
+import { Failure } from '../../src/errors.ts';
 
 /** How a create goes wrong in the model; `late` commits so many ms after the answer was given up. */
 export type CreateFault = 'ok' | 'lost' | 'answer-lost' | 'limited' | 'not-sent' | { readonly lateMs: number };

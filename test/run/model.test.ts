@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { settleMs, type CreateFault } from './model-service.ts';
-import { createModelWorld, leaseMs, type Command, type Mutant } from './model-world.ts';
+import { createModelWorld, leaseMs, type Command, type Mutant } from './model-fixture.ts';
 
 /*
  * Sequences of everything that can go wrong, on the real protocol and the real store: MODEL_RUNS=20000 MODEL_SEED=7 for more, or others.

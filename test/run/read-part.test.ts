@@ -4,9 +4,9 @@ import { expect, test } from 'vitest';
 import type { ChatRow, PreferenceRow, Row } from '../../src/dataset/row.ts';
 import { inspectJobData } from '../../src/run/plan.ts';
 import { readPart } from '../../src/run/read-part.ts';
-import { JobSpec } from '../../src/spec/job-spec.ts';
-import { resolveTarget } from '../../src/spec/resolve.ts';
-import type { RunSpec } from '../../src/spec/run-spec.ts';
+import { JobSpec } from '../../src/job/job-spec.ts';
+import { resolveTarget } from '../../src/job/resolve.ts';
+import type { RunSpec } from '../../src/job/run-spec.ts';
 
 function toSpec(task: string, change: object = {}): RunSpec {
   const folder = task === 'classification' ? 'sentiment' : task;

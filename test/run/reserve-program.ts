@@ -1,5 +1,5 @@
 /** A process that sets a dollar aside many times, and prints how often that was refused: FOLDER NAME TIMES BUDGET. */
-import { isFailure } from '../../src/failure.ts';
+import { isFailure } from '../../src/errors.ts';
 import { reserve } from '../../src/run/charges.ts';
 import { openStore } from '../../src/store/open-store.ts';
 

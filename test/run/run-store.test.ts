@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import type { Metric } from '../../src/contract/metric.ts';
+import type { Metric } from '../../src/provider/metric.ts';
 import { acceptRun, appendEvents, findRun, listMetrics } from '../../src/run/run-store.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { createScratchFolder } from '../scratch.ts';

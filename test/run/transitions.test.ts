@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { terminalPhases } from '../../src/contract/status.ts';
+import { terminalPhases } from '../../src/provider/status.ts';
 import type { RunEvent } from '../../src/run/event.ts';
 import { foldEvent, toFirstRecord } from '../../src/run/fold.ts';
 import { isEnded, toNextState, transitions, type RunState } from '../../src/run/transitions.ts';

@@ -6,7 +6,7 @@ import { handleCall } from '../../src/sandbox/handle-call.ts';
 import { openaiDialect } from '../../src/sandbox/openai-dialect.ts';
 import type { Route } from '../../src/sandbox/routes.ts';
 import { loadValidator } from '../../src/sandbox/validator.ts';
-import { createWorld } from '../../src/sandbox/world.ts';
+import { createWorld } from '../../src/sandbox/service-account.ts';
 
 const call: Call = {
   world: createWorld('one', 1, {}),

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test } from 'vitest';
-import { isFailure } from '../../src/failure.ts';
+import { isFailure } from '../../src/errors.ts';
 import { toNetworkFileSystem } from '../../src/store/network-file-system.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { createScratchFolder } from '../scratch.ts';

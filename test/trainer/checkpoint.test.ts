@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { toSystemCode } from '../../src/failure.ts';
-import { toStreamKey, toUint32 } from '../../src/random.ts';
+import { toSystemCode } from '../../src/errors.ts';
+import { toStreamKey, toUint32 } from '../../src/lib/random.ts';
 import { checkManifest } from '../../src/trainer/checkpoint-manifest.ts';
 import { listCheckpoints, toCheckpointName, writeCheckpoint } from '../../src/trainer/write-checkpoint.ts';
 import { createScratchFolder } from '../scratch.ts';

@@ -5,7 +5,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { toStreamKey, toUint32, toUniform } from '../../src/random.ts';
+import { toStreamKey, toUint32, toUniform } from '../../src/lib/random.ts';
 import type { BackendName } from '../../src/trainer/files.ts';
 import { loadNumbered } from './numbered-checkpoint.ts';
 import { readEvents, toFigures, writeRunFolder, writeSmallModel } from './small-training.ts';

@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, watch, writeFileSy
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { readRevision } from '../../src/model-files/model-folder.ts';
-import { takeRunLock } from '../../src/run-lock.ts';
+import { takeRunLock } from '../../src/lib/run-lock.ts';
 import type { PredictAnswer, TrainerEvent, TrainFile, TrainingSettings } from '../../src/trainer/files.ts';
 import { createScratchFolder } from '../scratch.ts';
 import { labels, settings, tinyBert } from './tiny-classifier.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { toStreamKey, toUint32 } from '../../src/random.ts';
+import { toStreamKey, toUint32 } from '../../src/lib/random.ts';
 import { checkpointFiles } from '../../src/trainer/checkpoint-manifest.ts';
 import { findCheckpoint } from '../../src/trainer/find-checkpoint.ts';
 import type { CheckpointContents } from '../../src/trainer/write-checkpoint.ts';

@@ -1,6 +1,6 @@
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { toNormals } from '../../src/random.ts';
+import { toNormals } from '../../src/lib/random.ts';
 import { computeAndFree, startBackend, type TensorFlow } from '../../src/trainer/backend.ts';
 import { toBatch } from '../../src/trainer/batch.ts';
 import { createOps, type Ops } from '../../src/trainer/ops.ts';

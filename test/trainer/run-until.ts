@@ -5,7 +5,7 @@ import { closeClassifier, openClassifier } from '../../src/trainer/classifier.ts
 import { readRows } from '../../src/trainer/encode-rows.ts';
 import { openEvents } from '../../src/trainer/event-file.ts';
 import type { TrainerEvent } from '../../src/trainer/files.ts';
-import { readTrainFile } from '../../src/trainer/told-files.ts';
+import { readTrainFile } from '../../src/trainer/parse-train-file.ts';
 import { train } from '../../src/trainer/train.ts';
 import { createTrainingState, type TrainingState } from '../../src/trainer/training-state.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parseBertConfig } from '../../src/model-files/bert-config.ts';
 import { toBertParameters } from '../../src/model-files/bert-parameters.ts';
 import { writeSafetensors } from '../../src/model-files/write-safetensors.ts';
-import { toNormals, toStreamKey } from '../../src/random.ts';
+import { toNormals, toStreamKey } from '../../src/lib/random.ts';
 import type { TrainerEvent, TrainFile, TrainingSettings } from '../../src/trainer/files.ts';
 import { labels, settings, tinyBert } from './tiny-classifier.ts';
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { closeClassifier, type Classifier } from '../../src/trainer/classifier.ts';
 import { evaluate } from '../../src/trainer/evaluate.ts';
 import type { EpochEvaluated, StepFinished, TrainingSettings } from '../../src/trainer/files.ts';
-import { keepWeights } from '../../src/trainer/kept-weights.ts';
+import { keepWeights } from '../../src/trainer/weights-snapshot.ts';
 import { accumulateGradients, train, type TrainingEnd } from '../../src/trainer/train.ts';
 import { createTrainingState } from '../../src/trainer/training-state.ts';
 import { openTinyClassifier, readSentiment, settings } from './tiny-classifier.ts';

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { CaptureProgress } from '../../evaluate/capture.ts';
-import { Failure } from '../../failure.ts';
+import { Failure } from '../../errors.ts';
 import type { Cli } from '../cli.ts';
 import { parseCount } from '../parse-flags.ts';
 import { parseUsd } from '../parse-usd.ts';

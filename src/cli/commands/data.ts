@@ -1,4 +1,4 @@
-import { Failure } from '../../failure.ts';
+import { Failure } from '../../errors.ts';
 import type { TrainingTask } from '../../evaluate/training-rows.ts';
 import type { Cli } from '../cli.ts';
 import { toTrainingText } from '../views/capture-view.ts';

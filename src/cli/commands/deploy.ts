@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Failure, toFailureData, type FailureCode } from '../../failure.ts';
+import { Failure, toFailureData, type FailureCode } from '../../errors.ts';
 import type { RunHandle } from '../../orchestrator.ts';
 import type { RunView } from '../../run/run-view.ts';
 import type { Cli } from '../cli.ts';

@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises';
-import type { Check } from '../../contract/provider.ts';
-import { failureKinds } from '../../failure.ts';
+import type { Check } from '../../provider/provider.ts';
+import { failureKinds } from '../../errors.ts';
 import { escapeLine } from '../escape.ts';
 import type { Cli } from '../cli.ts';
 

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { Failure } from '../../failure.ts';
+import { Failure } from '../../errors.ts';
 import type { Cli } from '../cli.ts';
 import { toConfigText, toImportText, toServiceText } from '../views/import-view.ts';
 

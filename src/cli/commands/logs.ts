@@ -1,4 +1,4 @@
-import { Failure } from '../../failure.ts';
+import { Failure } from '../../errors.ts';
 import type { Orchestrator } from '../../orchestrator.ts';
 import { escapeLine } from '../escape.ts';
 import type { Cli } from '../cli.ts';

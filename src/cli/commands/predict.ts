@@ -1,7 +1,7 @@
 import { addAbortSignal } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { TextAnswer } from '../../evaluate/answer-texts.ts';
-import { Failure } from '../../failure.ts';
+import { Failure } from '../../errors.ts';
 import { escapeLine } from '../escape.ts';
 import type { Cli } from '../cli.ts';
 import { parseUsd } from '../parse-usd.ts';

@@ -1,4 +1,4 @@
-import { Failure } from '../../failure.ts';
+import { Failure } from '../../errors.ts';
 import type { Decision } from '../../run/decide.ts';
 import type { CommandFunction } from '../cli.ts';
 import { toRunPage } from '../views/run-view-text.ts';

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Failure } from '../../failure.ts';
+import { Failure } from '../../errors.ts';
 import { startSandbox } from '../../sandbox/start-sandbox.ts';
 import type { Cli } from '../cli.ts';
 import { createSandboxTrainer } from '../sandbox-trainer.ts';

@@ -1,10 +1,10 @@
-import type { Quote } from '../../contract/provider.ts';
+import type { Quote } from '../../provider/provider.ts';
 import type { Comparison } from '../../evaluate/compare.ts';
 import type { Orchestrator } from '../../orchestrator.ts';
-import { isFailure } from '../../failure.ts';
-import { toEndNotes } from '../../run/end-of-service.ts';
+import { isFailure } from '../../errors.ts';
+import { toEndNotes } from '../../run/deprecation.ts';
 import type { RunView } from '../../run/run-view.ts';
-import type { JobSpec } from '../../spec/job-spec.ts';
+import type { JobSpec } from '../../job/job-spec.ts';
 import { escapeLine, escapeText } from '../escape.ts';
 import type { Cli } from '../cli.ts';
 import { toOutcome } from '../outcome.ts';

@@ -1,4 +1,4 @@
-import { Failure } from '../../failure.ts';
+import { Failure } from '../../errors.ts';
 import type { Orchestrator } from '../../orchestrator.ts';
 import type { RunView } from '../../run/run-view.ts';
 import type { Cli } from '../cli.ts';

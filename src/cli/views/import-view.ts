@@ -1,4 +1,4 @@
-import type { ServiceFile, ServiceJob, ServiceModel } from '../../contract/service.ts';
+import type { ServiceFile, ServiceJob, ServiceModel } from '../../provider/service.ts';
 import type { ImportRecord } from '../../import/import-record.ts';
 import type { ImportNote } from '../../import/imported-job.ts';
 import type { RunView } from '../../run/run-view.ts';

@@ -1,5 +1,5 @@
-import type { ServiceModel } from '../../contract/service.ts';
-import { toAgeText } from '../../run/end-of-service.ts';
+import type { ServiceModel } from '../../provider/service.ts';
+import { toAgeText } from '../../run/deprecation.ts';
 import { escapeLine } from '../escape.ts';
 import { formatTable } from './format.ts';
 

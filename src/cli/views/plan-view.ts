@@ -1,5 +1,5 @@
-import type { RequestPreview } from '../../contract/provider.ts';
-import { toEndNotes } from '../../run/end-of-service.ts';
+import type { RequestPreview } from '../../provider/provider.ts';
+import { toEndNotes } from '../../run/deprecation.ts';
 import type { RunPlan } from '../../run/event.ts';
 import { formatUsd } from '../../run/money.ts';
 import type { BudgetView } from '../../run/read-budget.ts';

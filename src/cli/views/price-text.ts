@@ -1,4 +1,4 @@
-import type { Quote } from '../../contract/provider.ts';
+import type { Quote } from '../../provider/provider.ts';
 import { formatUsd } from '../../run/money.ts';
 
 /** `$1.20 to $2.40 (list prices, of 2026-01-01)`. */

@@ -1,6 +1,6 @@
-import { isDifference, type Note } from '../../contract/note.ts';
+import { isDifference, type Note } from '../../provider/note.ts';
 import { formatUsd } from '../../run/money.ts';
-import { toEndNotes } from '../../run/end-of-service.ts';
+import { toEndNotes } from '../../run/deprecation.ts';
 import type { RunView } from '../../run/run-view.ts';
 import { escapeLine, escapeText } from '../escape.ts';
 import { formatAge, formatCount, formatPlace, formatSeconds, formatTable } from './format.ts';

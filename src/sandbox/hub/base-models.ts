@@ -1,4 +1,4 @@
-import type { Commit, Repo } from './hub-world.ts';
+import type { Commit, Repo } from './hub-state.ts';
 import { mainBranch, toRegularFile } from './repo-store.ts';
 
 /** Public models that jobs start from, with what tells whether they can be trained. Their weights are not here. */

@@ -2,7 +2,7 @@ import { toAnswer, type Answer } from '../answer.ts';
 import { findOwnRepo, findRevision } from './find-repo.ts';
 import type { HubCall } from './hub-call.ts';
 import { refuseHub } from './hub-error.ts';
-import type { RepoFile } from './hub-world.ts';
+import type { RepoFile } from './hub-state.ts';
 import { parseHubBody } from './parse-hub-body.ts';
 import { decodeContent, toSafePath, type EncodedFile } from './repo-path.ts';
 import { addCommit, findCommit, mainBranch, toLfsFile, toRegularFile } from './repo-store.ts';

@@ -3,12 +3,12 @@ import { toAdapterFiles } from './adapter.ts';
 import { toFigureLines } from './figure-lines.ts';
 import { findOwnerOfToken, findReadableRepo, isOwnName } from './find-repo.ts';
 import type { HubJob, JobContext } from './hub-job.ts';
-import type { Repo } from './hub-world.ts';
+import type { Repo } from './hub-state.ts';
 import { toClassifierCard } from './model-card.ts';
 import { isStoredName } from './preupload.ts';
 import { readHiddenFailure, readRecordedLog } from './recorded-logs.ts';
 import type { JobTask } from './train-model.ts';
-import type { World } from '../world.ts';
+import type { World } from '../service-account.ts';
 
 /** How the program in a container goes, and what it brings to the model's repository at its end. */
 export interface Outcome {

@@ -1,10 +1,10 @@
 import type { Service } from '../service.ts';
-import type { World } from '../world.ts';
-import { isHubToken } from '../door.ts';
+import type { World } from '../service-account.ts';
+import { isHubToken } from '../resolve-service.ts';
 import { findBaseRepo } from './base-models.ts';
 import type { HubCall } from './hub-call.ts';
 import { refuseHub } from './hub-error.ts';
-import type { Commit, Repo, RepoType } from './hub-world.ts';
+import type { Commit, Repo, RepoType } from './hub-state.ts';
 import { findCommit, mainBranch, toRepoKey } from './repo-store.ts';
 
 interface RepoName {

@@ -1,4 +1,4 @@
-import { toStreamKey, toUint32 } from '../../random.ts';
+import { toStreamKey, toUint32 } from '../../lib/random.ts';
 
 /** So many small numbers from a seed, as little-endian 32-bit floats. */
 export function toFloats(seed: number, count: number): Buffer {

@@ -1,6 +1,6 @@
 import { advanceHubJobs } from './hub-job-life.ts';
 import type { JobContext } from './hub-job.ts';
-import type { Leak, Repo } from './hub-world.ts';
+import type { Leak, Repo } from './hub-state.ts';
 import { findCommit, listCommits } from './repo-store.ts';
 import { toWireHubJob, type WireHubJob } from './wire-hub-job.ts';
 

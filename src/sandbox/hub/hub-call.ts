@@ -3,7 +3,7 @@ import type { Answer } from '../answer.ts';
 import type { RequestKind } from '../faults.ts';
 import type { Service } from '../service.ts';
 import type { Validator } from '../validator.ts';
-import type { World } from '../world.ts';
+import type { World } from '../service-account.ts';
 
 /** One request to the Hub on its way to a handler. */
 export interface HubCall {

@@ -1,4 +1,4 @@
-import type { Moment, World } from '../world.ts';
+import type { Moment, World } from '../service-account.ts';
 import { commitModel, runContainer, type Outcome } from './container.ts';
 import { findMinutePrice } from './hardware.ts';
 import { isEnded, type HubJob, type JobContext, type Stage } from './hub-job.ts';

@@ -1,5 +1,5 @@
 import type { Service } from '../service.ts';
-import type { Moment, World } from '../world.ts';
+import type { Moment, World } from '../service-account.ts';
 import type { JobTask } from './train-model.ts';
 
 /** Where a job lives. */

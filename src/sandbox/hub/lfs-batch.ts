@@ -1,7 +1,7 @@
 import { toAnswer, type Answer } from '../answer.ts';
 import { findOwnRepo, findRepo } from './find-repo.ts';
 import type { HubCall } from './hub-call.ts';
-import type { Grant, Repo } from './hub-world.ts';
+import type { Grant, Repo } from './hub-state.ts';
 import { parseHubBody } from './parse-hub-body.ts';
 import { nextHex } from './repo-store.ts';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { World } from '../world.ts';
+import type { World } from '../service-account.ts';
 import { toBlobOid, toLfsPointer, toSha256 } from './git-oid.ts';
-import type { Commit, Repo, RepoFile, RepoType } from './hub-world.ts';
+import type { Commit, Repo, RepoFile, RepoType } from './hub-state.ts';
 
 export const mainBranch = 'main';
 

@@ -3,7 +3,7 @@ import { toAccountId } from './account-id.ts';
 import { findRepo, findRevision, isOwnName } from './find-repo.ts';
 import type { HubCall } from './hub-call.ts';
 import { refuseHub } from './hub-error.ts';
-import type { Repo, RepoType } from './hub-world.ts';
+import type { Repo, RepoType } from './hub-state.ts';
 import { toHubPage } from './hub-page.ts';
 import { parseHubBody } from './parse-hub-body.ts';
 import { decodeContent, toSafePath, type EncodedFile } from './repo-path.ts';

@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { toRefusalAnswer, type Answer } from '../answer.ts';
-import { isHubToken } from '../door.ts';
+import { isHubToken } from '../resolve-service.ts';
 import { answerWithFault, send, type Fault } from '../faults.ts';
-import { noteRequest } from '../note-request.ts';
+import { noteRequest } from '../record-request.ts';
 import type { Service } from '../service.ts';
 import { loadValidator } from '../validator.ts';
 import type { HubCall, HubRoute } from './hub-call.ts';

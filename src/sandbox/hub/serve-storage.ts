@@ -3,12 +3,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import type { Answer } from '../answer.ts';
 import { answerWithFault, send, type PlannedErrors } from '../faults.ts';
-import { noteRequest } from '../note-request.ts';
+import { noteRequest } from '../record-request.ts';
 import type { Service } from '../service.ts';
-import type { World } from '../world.ts';
+import type { World } from '../service-account.ts';
 import { toRangeAnswer } from './byte-range.ts';
 import { toSha256 } from './git-oid.ts';
-import type { Grant, Leak } from './hub-world.ts';
+import type { Grant, Leak } from './hub-state.ts';
 
 /**
  * Answers one request to the storage, an origin of its own as at the Hub: who comes here has a signed address and must not show the

@@ -3,7 +3,7 @@ import { findRepo, findRevision } from './find-repo.ts';
 import { toBlobOid, toLfsPointer } from './git-oid.ts';
 import type { HubCall } from './hub-call.ts';
 import { refuseHub } from './hub-error.ts';
-import type { Commit, RepoFile } from './hub-world.ts';
+import type { Commit, RepoFile } from './hub-state.ts';
 import { toHubPage } from './hub-page.ts';
 import { parseHubBody } from './parse-hub-body.ts';
 

@@ -2,11 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { listMade, removeMade } from '../../../providers/huggingface/clean.ts';
 import type { HubRequest, Prepared } from '../../../providers/huggingface/request.ts';
 import { translate } from '../../../providers/huggingface/translate.ts';
-import type { Attempt } from '../../../src/contract/context.ts';
-import type { MadeThing } from '../../../src/contract/made-thing.ts';
-import type { Quote } from '../../../src/contract/provider.ts';
-import type { RunKey } from '../../../src/spec/run-key.ts';
-import { createHubWorld, key, toInput, type HubWorld } from './world.ts';
+import type { Attempt } from '../../../src/provider/context.ts';
+import type { MadeThing } from '../../../src/provider/remote-resource.ts';
+import type { Quote } from '../../../src/provider/provider.ts';
+import type { RunKey } from '../../../src/job/run-key.ts';
+import { createHubWorld, key, toInput, type HubWorld } from './fixture.ts';
 
 describe('quote', () => {
   const ask = async ({ provider, toAttempt }: HubWorld, flavor: string): Promise<Quote | null> => {

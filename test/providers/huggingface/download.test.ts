@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { RepositoryModel } from '../../../src/contract/model.ts';
-import { createHubWorld, type HubWorld, type WorldOptions } from './world.ts';
+import type { RepositoryModel } from '../../../src/provider/model.ts';
+import { createHubWorld, type HubWorld, type WorldOptions } from './fixture.ts';
 
 async function createModel(options: WorldOptions = {}): Promise<HubWorld & { model: RepositoryModel; target: string }> {
   const world = await createHubWorld(options);

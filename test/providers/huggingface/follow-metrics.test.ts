@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { addLogLine, toProgress, toTrainingLog, type TrainingLog } from '../../../providers/huggingface/follow-metrics.ts';
 import type { Measurement } from '../../../providers/huggingface/parse-metrics.ts';
-import type { Note } from '../../../src/contract/note.ts';
+import type { Note } from '../../../src/provider/note.ts';
 import { anyText } from './any-text.ts';
 import { readFixtureLines } from './read-fixture.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { HubCursor } from '../../../providers/huggingface/cursor.ts';
-import type { JobRef, Observation } from '../../../src/contract/job.ts';
-import { canaryToken, createHubWorld, key, toInput, type HubWorld, type WorldOptions } from './world.ts';
+import type { JobRef, Observation } from '../../../src/provider/job.ts';
+import { canaryToken, createHubWorld, key, toInput, type HubWorld, type WorldOptions } from './fixture.ts';
 import { readFixture, readFixtureLines } from './read-fixture.ts';
 
 type Seen = Observation<HubCursor>;

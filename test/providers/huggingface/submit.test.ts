@@ -5,9 +5,9 @@ import golden from '../../../fixtures/huggingface/job-create.json' with { type: 
 import type { HubRequest, JobTask, Prepared, Wire } from '../../../providers/huggingface/request.ts';
 import { bind, create } from '../../../providers/huggingface/submit.ts';
 import { translate } from '../../../providers/huggingface/translate.ts';
-import type { TranslationInput } from '../../../src/contract/provider.ts';
-import { SubmitFailure } from '../../../src/contract/submit-failure.ts';
-import { canaryToken, createHubWorld, facts, key, rows, toInput, type HubWorld } from './world.ts';
+import type { TranslationInput } from '../../../src/provider/provider.ts';
+import { SubmitFailure } from '../../../src/provider/submit-failure.ts';
+import { canaryToken, createHubWorld, facts, key, rows, toInput, type HubWorld } from './fixture.ts';
 
 const prepared: Prepared = {
   endpoint: 'https://hub.example',

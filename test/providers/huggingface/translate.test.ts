@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { translate } from '../../../providers/huggingface/translate.ts';
-import type { Note } from '../../../src/contract/note.ts';
-import type { Training } from '../../../src/spec/job-spec.ts';
-import type { RunSpec } from '../../../src/spec/run-spec.ts';
+import type { Note } from '../../../src/provider/note.ts';
+import type { Training } from '../../../src/job/job-spec.ts';
+import type { RunSpec } from '../../../src/job/run-spec.ts';
 import schemas from '../../../fixtures/huggingface/schemas/autotrain-0.8.36.json' with { type: 'json' };
 import flags from '../../../fixtures/huggingface/schemas/trl-1.16.0.json' with { type: 'json' };
-import { facts, toInput } from './world.ts';
+import { facts, toInput } from './fixture.ts';
 
 const withValidation = { facts: { ...facts, validation: facts.train } };
 const whole: Training = {

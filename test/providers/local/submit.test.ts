@@ -2,12 +2,12 @@ import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { local } from '../../../providers/local/index.ts';
-import type { Attempt } from '../../../src/contract/context.ts';
-import type { Observation } from '../../../src/contract/job.ts';
-import { SubmitFailure } from '../../../src/contract/submit-failure.ts';
-import { isFailure } from '../../../src/failure.ts';
+import type { Attempt } from '../../../src/provider/context.ts';
+import type { Observation } from '../../../src/provider/job.ts';
+import { SubmitFailure } from '../../../src/provider/submit-failure.ts';
+import { isFailure } from '../../../src/errors.ts';
 import { readModelFolder } from '../../../src/model-files/model-folder.ts';
-import { takeRunLock } from '../../../src/run-lock.ts';
+import { takeRunLock } from '../../../src/lib/run-lock.ts';
 import { toMemoryPlan } from '../../run/memory-provider.ts';
 import { createScratchFolder } from '../../scratch.ts';
 

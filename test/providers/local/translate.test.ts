@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { local } from '../../../providers/local/index.ts';
-import { isFailure } from '../../../src/failure.ts';
-import { isDifference, type Note } from '../../../src/contract/note.ts';
-import type { RunSpec } from '../../../src/spec/run-spec.ts';
+import { isFailure } from '../../../src/errors.ts';
+import { isDifference, type Note } from '../../../src/provider/note.ts';
+import type { RunSpec } from '../../../src/job/run-spec.ts';
 import { toMemoryPlan } from '../../run/memory-provider.ts';
 
 const plan = toMemoryPlan();

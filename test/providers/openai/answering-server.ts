@@ -3,9 +3,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { Dialect } from '../../../providers/openai/dialect.ts';
-import type { Context } from '../../../src/contract/context.ts';
-import { Secret } from '../../../src/http.ts';
-import { canaryKey } from './world.ts';
+import type { Context } from '../../../src/provider/context.ts';
+import { Secret } from '../../../src/provider-kit/http.ts';
+import { canaryKey } from './fixture.ts';
 
 export interface Asked {
   readonly method: string;

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
 import { check } from '../../../providers/openai/check.ts';
-import { canaryKey, createSandboxWorld } from './world.ts';
+import { canaryKey, createSandboxWorld } from './fixture.ts';
 
 test.each(['openai', 'azure'] as const)('%s: a key that works', async (dialect) => {
   await using world = await createSandboxWorld({ dialect });

@@ -4,7 +4,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { create, find, bind } from '../../../providers/openai/submit.ts';
 import { translate } from '../../../providers/openai/translate.ts';
 import { startRecordingServer } from './recording-server.ts';
-import { canaryKey, createSandboxWorld, dialects, key, toInput } from './world.ts';
+import { canaryKey, createSandboxWorld, dialects, key, toInput } from './fixture.ts';
 
 afterEach(() => void vi.unstubAllEnvs());
 

@@ -4,12 +4,12 @@ import { deploy, quoteDeployment, undeploy } from '../../../providers/openai/dep
 import { azure, openai } from '../../../providers/openai/index.ts';
 import { openManagement } from '../../../providers/openai/management.ts';
 import { predict } from '../../../providers/openai/predict.ts';
-import type { Context, DeploymentContext } from '../../../src/contract/context.ts';
-import type { EndpointModel } from '../../../src/contract/model.ts';
-import { SubmitFailure } from '../../../src/contract/submit-failure.ts';
-import { Secret } from '../../../src/http.ts';
+import type { Context, DeploymentContext } from '../../../src/provider/context.ts';
+import type { EndpointModel } from '../../../src/provider/model.ts';
+import { SubmitFailure } from '../../../src/provider/submit-failure.ts';
+import { Secret } from '../../../src/provider-kit/http.ts';
 import { startAnsweringServer, type Asked, type AnsweringServer, type Said } from './answering-server.ts';
-import { canaryKey, createSandboxWorld, type SandboxWorld, type WorldOptions } from './world.ts';
+import { canaryKey, createSandboxWorld, type SandboxWorld, type WorldOptions } from './fixture.ts';
 
 const base = 'gpt-4.1-mini-2025-04-14';
 /** The sandbox deploys base models too. */

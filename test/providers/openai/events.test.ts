@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { noEvents, readEvents, toLog, type EventsSeen } from '../../../providers/openai/events.ts';
 import { openaiDialect } from '../../../providers/openai/openai.ts';
 import { createdAt } from './answering-server.ts';
-import { createToldWorld, toStepEvent, type ToldWorld } from './told-job.ts';
+import { createToldWorld, toStepEvent, type ToldWorld } from './answered-job.ts';
 
 async function read({ server }: ToldWorld, seen: EventsSeen): Promise<{ ids: string[]; seen: EventsSeen }> {
   const stored = JSON.parse(JSON.stringify(seen)) as EventsSeen;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { toServiceFailure, toSubmitFailure, toTelling } from '../../../providers/openai/failures.ts';
-import { Failure } from '../../../src/failure.ts';
-import { canaryKey, createSandboxWorld } from './world.ts';
+import { Failure } from '../../../src/errors.ts';
+import { canaryKey, createSandboxWorld } from './fixture.ts';
 
 async function tell(thrown: unknown): Promise<{ sent: string; code: string; message: string; hint: string | null }> {
   await using world = await createSandboxWorld();

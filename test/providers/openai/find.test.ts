@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { fence, find } from '../../../providers/openai/submit.ts';
 import { startRecordingServer, type RecordedRequest } from './recording-server.ts';
-import { createSandboxWorld, dialects, key } from './world.ts';
+import { createSandboxWorld, dialects, key } from './fixture.ts';
 
 const { openai } = dialects;
 const prepared = { trainingFile: 'file-mine', validationFile: null };

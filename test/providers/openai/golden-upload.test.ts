@@ -7,7 +7,7 @@ import { translate } from '../../../providers/openai/translate.ts';
 import { uploadLimits } from '../../../providers/openai/upload.ts';
 import { azure, dated, openai, record } from './own-client.ts';
 import type { RecordedRequest } from './recording-server.ts';
-import { key, toInput } from './world.ts';
+import { key, toInput } from './fixture.ts';
 
 /** The parts of a form, or a body that is none as the only one. In which order a form has its parts says nothing (RFC 7578, 5.2). */
 function toParts({ headers, body }: RecordedRequest): string[] {

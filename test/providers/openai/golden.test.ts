@@ -2,10 +2,10 @@ import type OpenAI from 'openai';
 import { expect, test } from 'vitest';
 import { bind, create } from '../../../providers/openai/submit.ts';
 import { translate } from '../../../providers/openai/translate.ts';
-import type { TranslationInput } from '../../../src/contract/provider.ts';
+import type { TranslationInput } from '../../../src/provider/provider.ts';
 import { apiVersion, azure, dated, openai, record } from './own-client.ts';
 import type { RecordedRequest } from './recording-server.ts';
-import { canaryKey, facts, key, toInput, type SandboxWorld } from './world.ts';
+import { canaryKey, facts, key, toInput, type SandboxWorld } from './fixture.ts';
 
 const model = 'gpt-4.1-mini-2025-04-14';
 const withValidation = { ...facts, validation: facts.train };

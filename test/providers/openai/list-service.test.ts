@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { openaiShaped } from '../../../providers/openai/openai-shaped.ts';
 import { createJob, toChatText, uploadText } from '../../import/service-jobs.ts';
 import { startRecordingServer } from './recording-server.ts';
-import { canaryKey, createSandboxWorld, dialects } from './world.ts';
+import { canaryKey, createSandboxWorld, dialects } from './fixture.ts';
 
 const base = 'gpt-4.1-mini-2025-04-14';
 

@@ -3,10 +3,10 @@ import { azureDialect } from '../../../providers/openai/azure.ts';
 import type { OpenAICursor } from '../../../providers/openai/cursor.ts';
 import { observe } from '../../../providers/openai/observe.ts';
 import { openaiDialect } from '../../../providers/openai/openai.ts';
-import { isFailure } from '../../../src/failure.ts';
+import { isFailure } from '../../../src/errors.ts';
 import { createdAt } from './answering-server.ts';
-import { createToldWorld, toStepEvent } from './told-job.ts';
-import { canaryKey } from './world.ts';
+import { createToldWorld, toStepEvent } from './answered-job.ts';
+import { canaryKey } from './fixture.ts';
 
 const finishedAt = createdAt + 300;
 const end = { status: 'succeeded', fine_tuned_model: 'ft:gpt-4.1-mini-2025-04-14:me:a:1', finished_at: finishedAt, trained_tokens: 12_000 };

@@ -5,12 +5,12 @@ import { listModels } from '../../../providers/openai/list-models.ts';
 import { observe } from '../../../providers/openai/observe.ts';
 import { bind, create, fence, find } from '../../../providers/openai/submit.ts';
 import { translate } from '../../../providers/openai/translate.ts';
-import type { Attempt } from '../../../src/contract/context.ts';
-import type { JobRef, Observation } from '../../../src/contract/job.ts';
-import { SubmitFailure } from '../../../src/contract/submit-failure.ts';
-import { isFailure } from '../../../src/failure.ts';
-import { Secret } from '../../../src/http.ts';
-import { canaryKey, dialects, facts, key, toInput } from './world.ts';
+import type { Attempt } from '../../../src/provider/context.ts';
+import type { JobRef, Observation } from '../../../src/provider/job.ts';
+import { SubmitFailure } from '../../../src/provider/submit-failure.ts';
+import { isFailure } from '../../../src/errors.ts';
+import { Secret } from '../../../src/provider-kit/http.ts';
+import { canaryKey, dialects, facts, key, toInput } from './fixture.ts';
 
 const { openai, azure } = dialects;
 const origin = 'https://service.example';

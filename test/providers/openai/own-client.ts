@@ -1,7 +1,7 @@
 import OpenAI, { AzureOpenAI } from 'openai';
 import type { Row } from '../../../src/dataset/row.ts';
 import { startRecordingServer, type RecordedRequest } from './recording-server.ts';
-import { canaryKey, createSandboxWorld, type SandboxWorld } from './world.ts';
+import { canaryKey, createSandboxWorld, type SandboxWorld } from './fixture.ts';
 
 export const apiVersion = '2025-04-01-preview';
 

@@ -2,11 +2,11 @@ import { expect, test } from 'vitest';
 import { azureDialect } from '../../../providers/openai/azure.ts';
 import { openaiDialect } from '../../../providers/openai/openai.ts';
 import { predict } from '../../../providers/openai/predict.ts';
-import type { PredictionContext } from '../../../src/contract/context.ts';
-import type { EndpointModel } from '../../../src/contract/model.ts';
-import type { Prediction, PredictionRow } from '../../../src/contract/prediction.ts';
+import type { PredictionContext } from '../../../src/provider/context.ts';
+import type { EndpointModel } from '../../../src/provider/model.ts';
+import type { Prediction, PredictionRow } from '../../../src/provider/prediction.ts';
 import { startAnsweringServer, type AnsweringServer, type Asked, type Said } from './answering-server.ts';
-import { canaryKey, createSandboxWorld } from './world.ts';
+import { canaryKey, createSandboxWorld } from './fixture.ts';
 
 type Change = Partial<PredictionContext>;
 

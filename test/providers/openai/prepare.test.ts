@@ -4,9 +4,9 @@ import { expect, test } from 'vitest';
 import { prepare } from '../../../providers/openai/prepare.ts';
 import { translate } from '../../../providers/openai/translate.ts';
 import type { LocatedRow, Row } from '../../../src/dataset/row.ts';
-import type { RunSpec } from '../../../src/spec/run-spec.ts';
+import type { RunSpec } from '../../../src/job/run-spec.ts';
 import { startRecordingServer, type RecordedRequest } from './recording-server.ts';
-import { canaryKey, createSandboxWorld, dialects, facts, key, rows, toInput, type SandboxWorld } from './world.ts';
+import { canaryKey, createSandboxWorld, dialects, facts, key, rows, toInput, type SandboxWorld } from './fixture.ts';
 
 const { openai } = dialects;
 const withValidation = { ...facts, validation: facts.train };

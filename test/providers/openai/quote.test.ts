@@ -4,10 +4,10 @@ import { openaiDialect } from '../../../providers/openai/openai.ts';
 import { findPrice } from '../../../providers/openai/prices.ts';
 import { quote, quotePredictions } from '../../../providers/openai/quote.ts';
 import type { Hyperparameters, Method, OpenAIRequest } from '../../../providers/openai/request.ts';
-import type { Context, PredictionContext, QuoteContext } from '../../../src/contract/context.ts';
-import type { EndpointModel } from '../../../src/contract/model.ts';
+import type { Context, PredictionContext, QuoteContext } from '../../../src/provider/context.ts';
+import type { EndpointModel } from '../../../src/provider/model.ts';
 import type { Row } from '../../../src/dataset/row.ts';
-import { facts } from './world.ts';
+import { facts } from './fixture.ts';
 
 const place = 'https://api.openai.com/v1';
 const model = 'gpt-4.1-mini-2025-04-14';

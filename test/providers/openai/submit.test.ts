@@ -6,9 +6,9 @@ import { prepare } from '../../../providers/openai/prepare.ts';
 import type { Prepared, Wire } from '../../../providers/openai/request.ts';
 import { bind, create, discard, fence, find } from '../../../providers/openai/submit.ts';
 import { translate } from '../../../providers/openai/translate.ts';
-import type { Attempt } from '../../../src/contract/context.ts';
-import { SubmitFailure } from '../../../src/contract/submit-failure.ts';
-import { canaryKey, createSandboxWorld, key, toInput, type SandboxWorld } from './world.ts';
+import type { Attempt } from '../../../src/provider/context.ts';
+import { SubmitFailure } from '../../../src/provider/submit-failure.ts';
+import { canaryKey, createSandboxWorld, key, toInput, type SandboxWorld } from './fixture.ts';
 
 interface Ready {
   readonly prepared: Prepared;

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import { bind } from '../../../providers/openai/submit.ts';
 import { translate } from '../../../providers/openai/translate.ts';
-import type { Note } from '../../../src/contract/note.ts';
-import type { TranslationInput } from '../../../src/contract/provider.ts';
-import { isFailure } from '../../../src/failure.ts';
-import type { RunSpec } from '../../../src/spec/run-spec.ts';
-import { dialects, facts, key, toInput } from './world.ts';
+import type { Note } from '../../../src/provider/note.ts';
+import type { TranslationInput } from '../../../src/provider/provider.ts';
+import { isFailure } from '../../../src/errors.ts';
+import type { RunSpec } from '../../../src/job/run-spec.ts';
+import { dialects, facts, key, toInput } from './fixture.ts';
 
 const { openai, azure } = dialects;
 

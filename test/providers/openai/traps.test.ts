@@ -1,14 +1,14 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { openaiShaped } from '../../../providers/openai/openai-shaped.ts';
-import type { Attempt } from '../../../src/contract/context.ts';
-import type { JobRef } from '../../../src/contract/job.ts';
-import type { Provider, TranslationInput } from '../../../src/contract/provider.ts';
+import type { Attempt } from '../../../src/provider/context.ts';
+import type { JobRef } from '../../../src/provider/job.ts';
+import type { Provider, TranslationInput } from '../../../src/provider/provider.ts';
 import type { Row } from '../../../src/dataset/row.ts';
-import { isFailure } from '../../../src/failure.ts';
+import { isFailure } from '../../../src/errors.ts';
 import { toNextLookMs } from '../../../src/run/cadence.ts';
-import { createToldWorld, toStepEvent } from './told-job.ts';
-import { canaryKey, createSandboxWorld, dialects, facts, toInput, type SandboxWorld, type WorldOptions } from './world.ts';
+import { createToldWorld, toStepEvent } from './answered-job.ts';
+import { canaryKey, createSandboxWorld, dialects, facts, toInput, type SandboxWorld, type WorldOptions } from './fixture.ts';
 
 /*
  * What other programs that speak with several services were seen to do wrong. Each of these tests sends a whole job to a service and looks

@@ -1,0 +1,63 @@
+import { existsSync } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Context } from '../provider/context.ts';
+import type { FolderModel, ModelRef, RepositoryModel } from '../provider/model.ts';
+import type { Provider } from '../provider/provider.ts';
+import { Failure } from '../errors.ts';
+import { readModelFolder } from '../model-files/model-folder.ts';
+
+/** Where a model in a repository is brought to, and who answers with it from there. */
+export interface ModelHome {
+  /** Whole or absent. */
+  readonly folder: string;
+  /** The provider of this machine. */
+  readonly provider: Provider;
+}
+
+export function toHome(
+  { dir, provider }: { readonly dir: string; provider(id: string, target: string): Provider },
+  key: string,
+  name: 'model' | 'base',
+): ModelHome {
+  return { folder: join(dir, 'runs', key, name), provider: provider('local', name) };
+}
+
+/** Why no row can be answered with a model; null where that is possible. */
+export function findMuteness(provider: Provider, model: ModelRef): string | null {
+  if (model.kind !== 'repository') return provider.predict === undefined ? 'its provider answers no rows' : null;
+  if (provider.download === undefined) return 'its provider cannot bring its model to this machine';
+  return model.labels.length > 0 ? null : 'its model writes text, and this machine answers with classifiers only';
+}
+
+export function isHome({ folder }: ModelHome): boolean {
+  return existsSync(folder);
+}
+
+/**
+ * A model in a repository as a folder of this machine; one that is there already is not asked for again. What a broken download has
+ * brought is kept for the next one.
+ * @throws Failure of the provider, and `model-invalid` for what this machine cannot answer with
+ */
+export async function bringHome(
+  { provider, model, home }: { readonly provider: Provider; readonly model: RepositoryModel; readonly home: ModelHome },
+  context: Context,
+): Promise<FolderModel> {
+  const { folder } = home;
+  if (!isHome(home)) {
+    const partial = `${folder}.partial`;
+    await provider.download!(model, partial, context);
+    await rename(partial, folder).catch(async (error: unknown) => {
+      if (!isHome(home)) throw error;
+      await rm(partial, { recursive: true, force: true }); // another process was faster
+    });
+  }
+  const labels = model.labels.length > 0 ? model.labels : (readModelFolder(folder).labels ?? []);
+  if (labels.length === 0) {
+    throw new Failure(
+      'model-invalid',
+      `${model.repository}: expected a classifier, found none: this machine answers with classifiers only`,
+    );
+  }
+  return { kind: 'folder', identity: model.identity, path: folder, labels, seed: 0, maxLength: model.maxLength };
+}

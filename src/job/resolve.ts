@@ -1,0 +1,113 @@
+import { resolve as toAbsolute } from 'node:path';
+import { Failure } from '../errors.ts';
+import type { JobSpec, Training, TrainingField } from './job-spec.ts';
+import type { DataSpec, ModelName, ReferenceSpec, RunSpec } from './run-spec.ts';
+
+type Target = JobSpec['targets'][string];
+
+const defaultColumns: Readonly<Record<JobSpec['task'], Record<string, string>>> = {
+  classification: { text: 'text', label: 'label' },
+  chat: { messages: 'messages' },
+  preference: { chosen: 'chosen', rejected: 'rejected' },
+  text: { text: 'text' },
+};
+
+/** What models are compared by where the job does not say; rows with two ends, and bare text, have no answer to be right about. */
+const defaultMeasures: Readonly<Record<JobSpec['task'], string>> = {
+  classification: 'accuracy',
+  chat: 'exact_match',
+  preference: 'none',
+  text: 'none',
+};
+
+/** The measure may fall by so much and still be called "not worse", where the job names no margin. */
+const defaultMargin = 0.02;
+
+function toSource(source: string, folder: string): string {
+  return source.startsWith('hub:') ? source : toAbsolute(folder, source);
+}
+
+function toSources(sources: string | readonly string[], folder: string): string[] {
+  return [sources].flat().map((source) => toSource(source, folder));
+}
+
+function isPath(model: string): boolean {
+  return /^\.{0,2}\//.test(model);
+}
+
+function toModelName(model: string, folder: string): ModelName {
+  if (isPath(model)) return { kind: 'folder', path: toAbsolute(folder, model) };
+  if (!model.startsWith('hub:')) return { kind: 'service', name: model };
+  const [name, revision] = model.slice('hub:'.length).split('@', 2);
+  return { kind: 'hub', name: name!, revision: revision ?? null };
+}
+
+function toDataSpec(spec: JobSpec, folder: string): DataSpec {
+  const { train, validation, test, columns } = spec.data;
+  const isFraction = typeof validation === 'object' && 'fraction' in validation;
+  const tests = test === undefined ? {} : typeof test === 'string' ? { test } : test;
+  return {
+    train: toSources(train, folder),
+    validation: validation === undefined ? null : isFraction ? validation : toSources(validation, folder),
+    test: Object.fromEntries(Object.entries(tests).map(([name, sources]) => [name, toSources(sources, folder)])),
+    columns: { ...defaultColumns[spec.task], ...(columns as Record<string, string> | undefined) },
+  };
+}
+
+/** The job's references by name. Paths are taken from `folder`, the job file's, in which commands run too. */
+export function toReferences({ references }: JobSpec, folder: string): Record<string, ReferenceSpec> {
+  const entries = Object.entries(references ?? {}).map(([name, reference]): [string, ReferenceSpec] => {
+    if ('command' in reference) return [name, { command: reference.command, folder }];
+    if ('predictions' in reference) return [name, { predictions: toAbsolute(folder, reference.predictions) }];
+    const { provider, model } = reference;
+    return [name, { provider, model: isPath(model) ? toAbsolute(folder, model) : model }];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** The job's wishes, with what the target sets over them and what it takes back (`null`). */
+function toTraining(wishes: Training, required: NonNullable<Target['training']>): Training {
+  const merged = { ...wishes, ...required };
+  // `epochs` and `steps` answer one question: a target that gives one of them drops the job's other.
+  if (required.steps != null && required.epochs === undefined) delete merged.epochs;
+  if (required.epochs != null && required.steps === undefined) delete merged.steps;
+  return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== null));
+}
+
+/**
+ * One target of a job as a RunSpec. Paths are taken from `folder`, the job file's.
+ * @throws Failure `usage` where the job has no such target.
+ */
+export function resolveTarget(spec: JobSpec, name: string, folder: string): RunSpec {
+  const target = spec.targets[name];
+  if (target === undefined) {
+    throw new Failure('usage', `job "${spec.name}" has no target "${name}"; it has: ${Object.keys(spec.targets).join(', ')}`);
+  }
+  const training = toTraining(spec.training ?? {}, target.training ?? {});
+  const fields = Object.keys(training) as TrainingField[];
+  return {
+    version: 1,
+    workspace: spec.workspace ?? null,
+    job: spec.name,
+    target: name,
+    provider: target.provider ?? name,
+    task: spec.task,
+    model: toModelName(target.model, folder),
+    data: toDataSpec(spec, folder),
+    prompt: spec.prompt ?? null,
+    training,
+    requirements: fields.filter((field) => field === 'method' || spec.strict === true || target.training?.[field] !== undefined),
+    options: target.options ?? {},
+    native: target.native ?? {},
+    evaluation: {
+      measure: spec.evaluation?.measure ?? defaultMeasures[spec.task],
+      margin: spec.evaluation?.margin ?? defaultMargin,
+      generation: spec.evaluation?.generation ?? {},
+      concurrency: spec.evaluation?.concurrency ?? null,
+    },
+    references: toReferences(spec, folder),
+    budget: { usd: spec.budget?.usd ?? null, hours: spec.budget?.hours ?? null },
+    onUncertain: spec.onUncertain ?? null,
+    tags: spec.tags ?? {},
+  };
+}

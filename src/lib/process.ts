@@ -1,0 +1,60 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, openSync, closeSync } from 'node:fs';
+import { getCompileCacheDir } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+/** The trainer's main file: the source in a clone, the bundle's second entry in the installed package. */
+function toTrainerEntry(): string {
+  const source = fileURLToPath(new URL('../trainer/main.ts', import.meta.url));
+  return existsSync(source) ? source : fileURLToPath(new URL('./trainer.js', import.meta.url));
+}
+
+/** The trainer's compiled code is kept where the command's is. */
+function toEnvironment(): NodeJS.ProcessEnv {
+  const folder = getCompileCacheDir();
+  return folder === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: folder };
+}
+
+/** Starts a training that outlives this process; what it prints goes to `logPath`. */
+export function spawnTraining(folder: string, logPath: string): ChildProcess {
+  const log = openSync(logPath, 'a', 0o600);
+  try {
+    const child = spawn(process.execPath, [toTrainerEntry(), 'train', folder], {
+      detached: true,
+      stdio: ['ignore', log, log],
+      cwd: folder,
+      env: toEnvironment(),
+    });
+    child.unref();
+    return child;
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** A process that takes one training step on a backend: one JSON line on standard output. It ends when the signal aborts. */
+export function spawnCheck(backend: string, signal: AbortSignal): ChildProcess {
+  return spawn(process.execPath, [toTrainerEntry(), 'check', backend], { stdio: ['ignore', 'pipe', 'pipe'], env: toEnvironment(), signal });
+}
+
+/** A process that answers rows: JSON lines in, JSON lines out. It ends with its input, or when the signal aborts. */
+export function spawnPrediction(signal: AbortSignal): ChildProcess {
+  return spawn(process.execPath, [toTrainerEntry(), 'predict'], { stdio: ['pipe', 'pipe', 'pipe'], env: toEnvironment(), signal });
+}
+
+/**
+ * A user's own command, in a folder: rows in, answers out; what it says on standard error goes through. `stopCommand` ends it with
+ * what it has started.
+ */
+export function spawnCommand([program, ...args]: readonly string[], folder: string): ChildProcess {
+  return spawn(program!, args, { cwd: folder, stdio: ['pipe', 'pipe', 'inherit'], detached: true });
+}
+
+export function stopCommand({ pid, exitCode, signalCode }: ChildProcess): void {
+  if (pid === undefined || exitCode !== null || signalCode !== null) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error; // it has just ended
+  }
+}

@@ -1,0 +1,177 @@
+import type { Sent } from '../../provider/submit-failure.ts';
+import { Failure, isFailure, toFailureData, toSystemCode, type FailureCode } from '../../errors.ts';
+import { createRedactor } from './redact.ts';
+import { parseRetryAfter } from './retry-after.ts';
+
+/** How a call ended that may cost: whether it was sent, and what is said about it. Made for `SubmitFailure`. */
+export interface SendOutcome {
+  readonly sent: Sent;
+  readonly failure: Failure;
+}
+
+/** An answer that is no success, with its body: the text, or what JSON makes of it. */
+export interface FailedAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: unknown;
+}
+
+/** How failures are told: what was asked (`POST https://…`), without credentials. */
+export interface Telling {
+  readonly what: string;
+  readonly redact: (text: string) => string;
+  readonly now: Date;
+}
+
+/**
+ * The one table of what is known about a request that failed. A code that is not in it is `unknown`: the request may have been
+ * carried out. It must be the failure of one request only: after a second one these words would be wrong for the first.
+ */
+const sentByCode: Readonly<Partial<Record<FailureCode, Sent>>> = {
+  'request-unsent': 'no',
+  'service-unreachable': 'no',
+  'certificate-invalid': 'no',
+  'credentials-invalid': 'refused',
+  'request-refused': 'refused',
+  'quota-exhausted': 'refused',
+  'rate-limited': 'limited',
+};
+
+/** Whether a call that threw `thrown` was sent; `thrown` may be wrapped, or made by an SDK from the answer. */
+export function toSendOutcome(thrown: unknown, telling?: Partial<Telling>): SendOutcome {
+  const failure = toHttpFailure(thrown, telling);
+  return { sent: sentByCode[failure.code] ?? 'unknown', failure };
+}
+
+const redactShapes = createRedactor([]);
+
+/** Whatever a request threw as a Failure: our own, an SDK's error with the service's answer in it, or the network's. */
+export function toHttpFailure(thrown: unknown, told: Partial<Telling> = {}): Failure {
+  const telling = { what: 'the request', redact: redactShapes, now: new Date(), ...told };
+  for (const error of toChain(thrown)) {
+    if (isFailure(error)) return error;
+    const answer = toAnswer(error);
+    if (answer !== null) return toAnswerFailure(answer, telling);
+    const failure = toTransportFailure(error, telling);
+    if (failure !== null) return failure;
+  }
+  const isOfFetch = toChain(thrown).some((error) => error instanceof TypeError && /^(fetch failed|terminated)$/.test(error.message));
+  const message = toFailureData(toChain(thrown).at(-1)).message;
+  return new Failure(isOfFetch ? 'service-unavailable' : 'unexpected', telling.redact(`${telling.what}: ${message}`));
+}
+
+/** An error and what caused it, outermost first. */
+function toChain(error: unknown): unknown[] {
+  const chain: unknown[] = [];
+  for (let next = error; next != null && !chain.includes(next); next = next instanceof Error ? next.cause : null) chain.push(next);
+  return chain;
+}
+
+/** The answer inside an error of the SDKs `openai` (`status`, `error`) and `@huggingface/hub` (`statusCode`, `data`). */
+function toAnswer(error: unknown): FailedAnswer | null {
+  if (!(error instanceof Error)) return null;
+  const {
+    status,
+    statusCode,
+    error: inner,
+    data,
+    headers,
+  } = error as Error & Readonly<Partial<Record<'status' | 'statusCode' | 'error' | 'data' | 'headers', unknown>>>;
+  const headersFound = headers instanceof Headers ? headers : new Headers();
+  if (typeof status === 'number') return { status, headers: headersFound, body: inner == null ? '' : { error: inner } };
+  if (typeof statusCode === 'number') return { status: statusCode, headers: headersFound, body: data };
+  return null;
+}
+
+const refusals = new Set([400, 401, 403, 404, 405, 410, 413, 415, 422]);
+
+/** An answer that is no success. Only one in the service's own words, an `error` in JSON, tells what the service did. */
+export function toAnswerFailure({ status, headers, body }: FailedAnswer, { what, redact, now }: Telling): Failure {
+  const own = parseServiceError(body);
+  const code = toAnswerCode(status, own);
+  const retryAfterMs = parseRetryAfter(headers, now);
+  const found = redact(
+    own?.message ?? (typeof body === 'string' && body.trim() !== '' ? 'a body that is not its own JSON error' : 'no reason'),
+  );
+  return new Failure(code, `${redact(what)}: expected success, found ${status} with ${toShort(found)}`, {
+    ...(retryAfterMs === null ? {} : { retryAfterMs }),
+    ...(code === 'credentials-invalid' ? { hint: 'check the credential, what it may do, and where it comes from' } : {}),
+  });
+}
+
+interface ServiceError {
+  readonly message: string;
+  readonly kinds: readonly unknown[];
+}
+
+function toAnswerCode(status: number, own: ServiceError | null): FailureCode {
+  if (own === null || (status !== 429 && !refusals.has(status))) {
+    return status >= 500 || [408, 409, 429].includes(status) ? 'service-unavailable' : 'response-invalid';
+  }
+  if (status === 429) return own.kinds.includes('insufficient_quota') ? 'quota-exhausted' : 'rate-limited';
+  return status === 401 || status === 403 ? 'credentials-invalid' : 'request-refused';
+}
+
+/** `{"error": "…"}` or `{"error": {"message": "…", "code"?, "type"?}}`, as text or parsed. */
+function parseServiceError(body: unknown): ServiceError | null {
+  const parsed = typeof body === 'string' ? parseJson(body) : body;
+  const error = isObject(parsed) ? parsed['error'] : null;
+  if (typeof error === 'string' && error !== '') return { message: error, kinds: [] };
+  if (!isObject(error) || typeof error['message'] !== 'string') return null;
+  return { message: error['message'], kinds: [error['code'], error['type']] };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+const shownCharacters = 500;
+
+function toShort(text: string): string {
+  return text.length > shownCharacters ? `${text.slice(0, shownCharacters)}…` : text;
+}
+
+/** Node's words for a certificate that was not accepted, before anything was sent (X.509 verification results of OpenSSL). */
+const certificate = /^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|INVALID_CA$|INVALID_PURPOSE$|HOSTNAME_MISMATCH$|ERR_TLS_CERT_)/;
+const unreached = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'UND_ERR_CONNECT_TIMEOUT']);
+const slow = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
+
+/** A failure of the network or of what came over it; null where the error says nothing of the kind. */
+function toTransportFailure(error: unknown, { what, redact }: Telling): Failure | null {
+  const code = toSystemCode(error instanceof AggregateError ? error.errors[0] : error);
+  const toFailure = (kind: FailureCode, found: string, hint?: string): Failure =>
+    new Failure(kind, redact(`${what}: ${found}`), hint === undefined ? {} : { hint });
+  if (error instanceof Error && error.name === 'AbortError') return toFailure('interrupted', 'interrupted before its answer');
+  if (error instanceof Error && error.name === 'TimeoutError') return toFailure('timeout', 'expected an answer in time, found none');
+  if (error instanceof Error && error.name === 'HTTPParserError')
+    return toFailure('response-invalid', 'expected HTTP, found something else');
+  if (error instanceof SyntaxError) return toFailure('response-invalid', 'expected JSON, found other text');
+  if (code === null) return null;
+  if (certificate.test(code)) {
+    return toFailure(
+      'certificate-invalid',
+      `the certificate of the service is not accepted (${code})`,
+      'nothing was sent; check the address',
+    );
+  }
+  if (isUnreached(error)) return toFailure('service-unreachable', `no connection (${code})`, 'check the network and the address');
+  if (slow.has(code)) return toFailure('timeout', 'expected an answer in time, found none');
+  if (/^(HPE_|Z_|ERR__?ERROR_|UND_ERR_HEADERS_OVERFLOW)/.test(code))
+    return toFailure('response-invalid', `expected an answer that can be read, found one that cannot (${code})`);
+  return toFailure('service-unavailable', `the connection broke (${code})`);
+}
+
+/** Whether no connection came about. Of several addresses that were tried, none may have been reached. */
+function isUnreached(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(isUnreached);
+  if (!(error instanceof Error)) return false;
+  return unreached.has(toSystemCode(error) ?? '') || ('syscall' in error && error.syscall === 'connect');
+}

@@ -1,0 +1,70 @@
+import type { Attempt } from '../provider/context.ts';
+import type { JobRef } from '../provider/job.ts';
+import type { Provider } from '../provider/provider.ts';
+import { Failure, toFailureData } from '../errors.ts';
+import type { RunEvent } from './event.ts';
+import type { RunRecord } from './fold.ts';
+
+export const maxAttempts = 3;
+/** Without a single complete listing for so long, a person is asked. */
+export const patienceMs = 24 * 3_600_000;
+
+/**
+ * Looks for the jobs of a run's key. Of several the oldest stays; the others are cancelled, and that is said. Null where there is
+ * none, which is a proof only as far as the provider's listing is up to date.
+ */
+export async function adoptOldest(provider: Provider, record: RunRecord, c: Attempt): Promise<{ job: JobRef; events: RunEvent[] } | null> {
+  const jobs = (await provider.find(record.plan.request, record.prepared, c)).toSorted(
+    (a, b) => a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id),
+  );
+  const [oldest, ...others] = jobs;
+  if (oldest === undefined) return null;
+  for (const other of others) await provider.cancel?.(other, c);
+  const message = `the provider had ${jobs.length} jobs of this run: ${oldest.id}, the oldest, stays; cancelled: ${others.map(({ id }) => id).join(', ')}; what ${others.length === 1 ? 'it has' : 'they have'} cost until then is not known and in no sum`;
+  return { job: oldest, events: others.length === 0 ? [] : [{ type: 'note-added', note: { type: 'warning', message } }] };
+}
+
+/**
+ * What became of a submission without an answer: look; wait until a job would be listed; look; fence the attempt, so that a late call
+ * must fail; wait until a job that was made before the fence is surely listed; and look twice. A job that is found is adopted. One that
+ * is proved absent lets the next attempt begin, where the provider has a fence and the job does not want to be asked. Otherwise the run
+ * stops for a person rather than pay twice.
+ *
+ * The proof is the fence and the full wait after it, which no clock can shorten. The wait before it spares a job that exists the fence.
+ */
+export async function settle(provider: Provider, record: RunRecord, c: Attempt): Promise<RunEvent[]> {
+  const look = async (): Promise<RunEvent[] | null> => {
+    const found = await adoptOldest(provider, record, c);
+    return found === null ? null : [...found.events, { type: 'job-adopted', job: found.job }];
+  };
+  const since = Date.parse(record.since);
+  const age = (): number => c.now().getTime() - since;
+  try {
+    const found = await look();
+    if (found !== null) return found;
+    if (age() < provider.settleMs) await c.wait(provider.settleMs - Math.max(0, age()));
+    const late = await look();
+    if (late !== null) return late;
+    if ((record.plan.spec.onUncertain ?? provider.onUncertain ?? 'ask') === 'ask' || provider.fence === undefined)
+      return [toQuestion(record, 'no job of it is listed')];
+    await provider.fence(record.prepared[record.attempt - 1], c);
+    for (const ms of [provider.settleMs, provider.settleMs / 10]) {
+      await c.wait(ms);
+      const last = await look();
+      if (last !== null) return last;
+    }
+  } catch (error) {
+    if (age() < patienceMs) throw error;
+    return [toQuestion(record, `the provider could not be asked for a day: ${toFailureData(error).message}`)];
+  }
+  if (record.attempt >= maxAttempts) return [toQuestion(record, 'no job of it is listed, and three attempts are enough')];
+  return [{ type: 'submission-disproved', attempt: record.attempt }];
+}
+
+function toQuestion({ attempt, plan }: RunRecord, why: string): RunEvent {
+  const { job, target, provider } = plan.spec;
+  const failure = new Failure('needs-decision', `attempt ${attempt} to submit ${job}/${target} had no answer: ${why}`, {
+    hint: `look for a job with the run key ${plan.key} at ${provider}, then: orchestrate resolve ${job}/${target} --adopt ID | --absent | --cancel`,
+  });
+  return { type: 'attention-needed', failure: toFailureData(failure) };
+}

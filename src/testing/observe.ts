@@ -1,0 +1,121 @@
+import { expectEqual, expectFailureData, expectIsoTime, expectJson, expectThat, inWorld, toLaw, toStored } from './checks.ts';
+import type { Life, Look } from './life.ts';
+import type { Law, LawSubject, LawWorld } from './subject.ts';
+import { makeReady } from './ready.ts';
+import { terminalPhases, type TerminalPhase } from '../provider/status.ts';
+
+type Lives = (end: TerminalPhase) => Promise<Life>;
+
+/** What `observe` promises, held against a job's life to each end that the subject can bring about. */
+export function toObserveLaws<World extends LawWorld>(subject: LawSubject<World>, lives: Lives): Law[] {
+  const { provider } = subject;
+  const ends = terminalPhases.filter((end) => subject.ends[end] !== undefined);
+  const lacks = (end: TerminalPhase): string | null => (subject.ends[end] === undefined ? `way to the end "${end}"` : null);
+  const lacksEnds = ends.length === 0 ? 'way to any end' : null;
+  const inEachLife = (check: (life: Life) => void) => async () => {
+    for (const end of ends) check(await lives(end));
+  };
+  return [
+    ...terminalPhases.map((end) =>
+      toLaw(`the end "${end}" is seen`, lacks(end), async () => {
+        const { looks } = await lives(end);
+        expectEqual(`the last phase of a job that is ${end}`, looks.at(-1)!.status.phase, end);
+      }),
+    ),
+    toLaw('looks from cursor to cursor bring all that one look brings', lacksEnds, inEachLife(checkWhole)),
+    toLaw('a look at an old cursor brings what came after it, and at the last one nothing', lacksEnds, inEachLife(checkReplays)),
+    toLaw('no metric is told twice', lacksEnds, inEachLife(checkMetrics)),
+    toLaw('an observation is JSON with times in UTC and a next look', lacksEnds, inEachLife(checkPlain)),
+    toLaw(
+      'a look changes nothing',
+      lacksEnds ?? (subject.snapshot === undefined ? 'snapshot' : null),
+      inEachLife(({ before, after }) => expectEqual('the world after looks', after, before)),
+    ),
+    toLaw(
+      'a status word stands for its phase',
+      lacksEnds,
+      inEachLife((life) => checkWords(life, provider.words)),
+    ),
+    toLaw('a word that is not listed is unknown, which is no end', subject.say === undefined ? 'say' : null, async () => {
+      await inWorld(subject, async (world) => await checkUnknownWords(subject, world));
+    }),
+    toLaw('a job that has succeeded has an artifact', lacks('succeeded'), async () => {
+      const { looks } = await lives('succeeded');
+      const artifacts = looks.flatMap((seen) => seen.artifacts);
+      expectThat(artifacts.length > 0, 'the artifacts of a job that succeeded', 'at least one, with or before its end', artifacts);
+    }),
+    toLaw('a job that has failed says why', lacks('failed'), async () => {
+      const { looks } = await lives('failed');
+      const failures = looks.flatMap(({ failure }) => failure ?? []);
+      expectThat(failures.length > 0, 'the failure of a job that failed', 'one, with its end', null);
+      for (const failure of failures) expectFailureData('the failure of a job that failed', failure);
+    }),
+  ];
+}
+
+const increments = ['metrics', 'logs', 'artifacts', 'notes'] as const;
+
+function expectIncrements(what: string, found: Look, looks: readonly Look[]): void {
+  for (const kind of increments)
+    expectEqual(
+      `${kind} of ${what}`,
+      found[kind],
+      looks.flatMap((seen) => seen[kind] as unknown[]),
+    );
+}
+
+function checkWhole({ end, looks, replays }: Life): void {
+  expectIncrements(`one look at a job that is ${end}, beside ${looks.length} looks`, replays[0]!, looks);
+  expectEqual('the status of one look', replays[0]!.status, looks.at(-1)!.status);
+}
+
+function checkReplays({ end, looks, replays }: Life): void {
+  for (const [i, replay] of replays.entries()) {
+    if (i === 0) continue; // without a cursor: another law's
+    expectIncrements(`the look at cursor ${i} of ${looks.length}, of a job that is ${end}`, replay, looks.slice(i));
+    expectEqual(`the phase at cursor ${i}, after the end`, replay.status.phase, looks.at(-1)!.status.phase);
+  }
+}
+
+function checkMetrics({ looks, replays }: Life): void {
+  for (const metrics of [looks.flatMap((seen) => seen.metrics), replays[0]!.metrics]) {
+    const seen = new Set<string>();
+    for (const metric of metrics) {
+      const { split, name, coverage, step, epoch } = metric;
+      const place = [split, name, coverage, step ?? `epoch ${epoch}`].join(' ');
+      expectThat(!seen.has(place), 'metrics', `one of ${place}`, metric);
+      seen.add(place);
+    }
+  }
+}
+
+function checkPlain({ looks, replays }: Life): void {
+  for (const seen of [...looks, ...replays]) {
+    expectJson('observe', seen);
+    expectThat(seen.nextInMs === null || seen.nextInMs > 0, 'nextInMs', 'null, or milliseconds, more than 0', seen.nextInMs);
+    const times = [...seen.metrics.map(({ at }) => at), ...seen.logs.map(({ at }) => at), seen.startedAt ?? [], seen.finishedAt ?? []];
+    for (const time of times.flat()) expectIsoTime('a time of observe', time);
+  }
+}
+
+function checkWords({ looks, replays }: Life, words: Readonly<Record<string, string>>): void {
+  for (const { status } of [...looks, ...replays]) {
+    const expected = Object.hasOwn(words, status.raw) ? words[status.raw] : 'unknown';
+    expectEqual(`the phase of the word "${status.raw}"`, status.phase, expected);
+  }
+}
+
+/** The second and the third every object has, whatever its author listed. */
+const unlisted = ['a-word-of-tomorrow', 'constructor', '__proto__', ''];
+
+async function checkUnknownWords<World extends LawWorld>(subject: LawSubject<World>, world: World): Promise<void> {
+  const { wire, c } = await makeReady(world, subject.inputs.base);
+  const job = await world.provider.create(wire, c);
+  let cursor: unknown = null;
+  for (const word of unlisted) {
+    await subject.say!(world, job, word);
+    const seen = await world.provider.observe(job, cursor, c);
+    expectEqual(`the status of a job whose service says "${word}"`, seen.status, { phase: 'unknown', raw: word });
+    cursor = toStored(seen.cursor);
+  }
+}

@@ -1,0 +1,84 @@
+import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { Context } from '../../src/provider/context.ts';
+import type { RepositoryModel } from '../../src/provider/model.ts';
+import type { Provider } from '../../src/provider/provider.ts';
+import { bringHome, findMuteness, isHome, toHome } from '../../src/evaluate/model-cache.ts';
+import { tinyBert } from '../cli/write-job.ts';
+import { createMemoryService } from '../run/memory-provider.ts';
+import { createScratchFolder } from '../scratch.ts';
+
+const context: Context = {
+  signal: new AbortController().signal,
+  now: () => new Date(0),
+  wait: async () => await Promise.resolve(),
+  setting: () => null,
+  credential: () => null,
+};
+
+const model: RepositoryModel = {
+  kind: 'repository',
+  identity: 'a model',
+  place: 'https://hub.example',
+  repository: 'acme/model',
+  revision: 'a'.repeat(40),
+  labels: ['no', 'yes'],
+  maxLength: 32,
+};
+
+/** A provider that brings a model without a head, and what it was asked. */
+function createService(fault?: Error): { provider: Provider; asked: string[] } {
+  const asked: string[] = [];
+  const download: Provider['download'] = async (of, folder) => {
+    asked.push(folder);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'begun'), '');
+    if (fault !== undefined) throw fault;
+    cpSync(tinyBert, folder, { recursive: true });
+    return await Promise.resolve({
+      kind: 'folder',
+      identity: of.identity,
+      path: folder,
+      labels: of.labels,
+      seed: 0,
+      maxLength: of.maxLength,
+    });
+  };
+  return { provider: { ...createMemoryService().provider, download }, asked };
+}
+
+test('a model is brought once, whole, and then found without its service', async () => {
+  const { provider, asked } = createService();
+  const home = toHome({ dir: createScratchFolder(), provider: () => provider }, 'a-key', 'model');
+  expect(isHome(home)).toBe(false);
+  const brought = await bringHome({ provider, model, home }, context);
+  expect(brought).toEqual({ kind: 'folder', identity: 'a model', path: home.folder, labels: ['no', 'yes'], seed: 0, maxLength: 32 });
+  expect(isHome(home)).toBe(true);
+  expect(await bringHome({ provider, model, home }, context)).toEqual(brought);
+  expect(asked).toEqual([`${home.folder}.partial`]);
+});
+
+test('a download that breaks off leaves no model, and what came is kept for the next one', async () => {
+  const { provider } = createService(new Error('cut'));
+  const home = toHome({ dir: createScratchFolder(), provider: () => provider }, 'a-key', 'base');
+  await expect(bringHome({ provider, model, home }, context)).rejects.toThrow('cut');
+  expect(isHome(home)).toBe(false);
+  expect(existsSync(join(`${home.folder}.partial`, 'begun'))).toBe(true);
+  const { provider: working } = createService();
+  await bringHome({ provider: working, model, home }, context);
+  expect(existsSync(`${home.folder}.partial`)).toBe(false);
+});
+
+test('a model without labels that nobody knows is no classifier', async () => {
+  const { provider } = createService();
+  const home = toHome({ dir: createScratchFolder(), provider: () => provider }, 'a-key', 'model');
+  await expect(bringHome({ provider, model: { ...model, labels: [] }, home }, context)).rejects.toMatchObject({ code: 'model-invalid' });
+});
+
+test('what cannot answer is told before anything is brought', () => {
+  const { provider } = createService();
+  expect(findMuteness(provider, model)).toBeNull();
+  expect(findMuteness(provider, { ...model, labels: [] })).toContain('writes text');
+  expect(findMuteness(createMemoryService().provider, model)).toContain('cannot bring');
+});

@@ -1,0 +1,161 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { isFailure } from '../../src/errors.ts';
+import { readJobFile } from '../../src/job/read-job-file.ts';
+import { createScratchFolder } from '../scratch.ts';
+
+const minimal = `{
+  "version": 1,
+  "name": "mini",
+  "task": "classification",
+  "data": { "train": "./train.jsonl" },
+  "targets": { "here": { "provider": "local", "model": "./model" } }
+}`;
+
+async function writeJob(text: string, name = 'job.json'): Promise<string> {
+  const path = join(createScratchFolder(), name);
+  await writeFile(path, text);
+  return path;
+}
+
+/** The message of the failure that reading a job with this text ends in, without the folder. */
+async function readFailure(text: string, overrides: string[] = []): Promise<{ code: string; lines: string[] }> {
+  const path = await writeJob(text);
+  try {
+    await readJobFile(path, overrides);
+  } catch (error) {
+    if (isFailure(error)) return { code: error.code, lines: error.message.replaceAll(path, 'job.json').split('\n') };
+    throw error;
+  }
+  throw new Error('the job was accepted');
+}
+
+test('a file with every part is read', async () => {
+  const { spec } = await readJobFile('fixtures/example/job.jsonc');
+  expect(Object.keys(spec.targets)).toEqual(['laptop', 'gpt', 'hub']);
+  expect(spec.training?.learningRate).toBe(5e-4);
+});
+
+test('nothing is filled in', async () => {
+  const { spec } = await readJobFile(await writeJob(minimal));
+  expect(spec).toEqual(JSON.parse(minimal));
+});
+
+test('all errors are told at once, each with line, column, path and what was found', async () => {
+  const text = minimal
+    .replace('"version": 1', '"version": 2, "colour": 1')
+    .replace('"mini"', '"Mini!"')
+    .replace('"data": {', '"trainig": {}, "data": { "validation": {"fraction": 0.9},');
+  const { code, lines } = await readFailure(text);
+  expect(code).toBe('job-file-invalid');
+  expect(lines).toEqual([
+    'job.json:2:3 version: expected 1, found 2',
+    'job.json:3:3 name: expected 1 to 32 characters of a-z, 0-9 and "-", found "Mini!"',
+    'job.json:5:43 data.validation.fraction: Too big: expected number to be <=0.5, found 0.9',
+    'job.json:2:17 colour: unknown field; expected one of version, name, workspace, strict, onUncertain, task, data, prompt, training, evaluation, budget, tags, targets, references',
+    'job.json:5:3 trainig: unknown field, did you mean "training"?',
+  ]);
+});
+
+test.each([
+  ['"matrix": {}, "task"', 'matrix: this word is reserved for a later version; take it out'],
+  ['"training": {"earlyStopping": {}}, "task"', 'training.earlyStopping: this word is reserved for a later version; take it out'],
+  ['"training": {"epochs": 1, "steps": 2}, "task"', 'training: expected "epochs" or "steps", found both'],
+  ['"training": {"method": "dpo"}, "task"', 'training.method: "dpo" needs the task "preference", found the task "classification"'],
+  ['"training": {"epohcs": 1}, "task"', 'training.epohcs: unknown field, did you mean "epochs"?'],
+  ['"training": {"adapter": {"type": "lora"}}, "task"', 'training.adapter.rank: expected number, found nothing'],
+  ['"name": "again", "task"', 'name: the field stands twice'],
+  [
+    '"references": {"old": {"predictions": "hub:owner/rows"}}, "task"',
+    'references.old.predictions: expected the path of a file, found a data set of the Hub',
+  ],
+])('%s is refused', async (replacement, expected) => {
+  const { lines } = await readFailure(minimal.replace('"task"', replacement));
+  expect(lines.map((line) => line.replace(/^job\.json:\d+:\d+ /, ''))).toContain(expected);
+});
+
+test('select best without validation rows is refused', async () => {
+  const { lines } = await readFailure(minimal.replace('"task"', '"training": {"select": "best"}, "task"'));
+  expect(lines.join()).toContain('training.select: "best" needs validation rows');
+});
+
+test.each([
+  ['', 'expected a job, found an empty file'],
+  ['{"version": 1', 'expected JSON: Unexpected end of input found.'],
+  ['[]', '(the whole file): expected object, found []'],
+  ['null', '(the whole file): expected object, found null'],
+])('the text %j is refused', async (text, expected) => {
+  const { code, lines } = await readFailure(text);
+  expect(code).toBe('job-file-invalid');
+  expect(lines.join('\n')).toContain(expected);
+});
+
+test('a missing file and a folder are told apart from a wrong one', async () => {
+  await expect(readJobFile('/nowhere/job.json')).rejects.toMatchObject({
+    code: 'file-missing',
+    message: 'job file not found: /nowhere/job.json',
+  });
+  await expect(readJobFile('fixtures')).rejects.toMatchObject({
+    code: 'file-missing',
+    message: 'expected a job file, found a folder: fixtures',
+  });
+});
+
+test('fields are set from the command line', async () => {
+  const path = await writeJob(minimal);
+  const { spec } = await readJobFile(path, ['training.epochs=2', 'training.schedule=cosine', 'targets.here.model=./other']);
+  expect(spec.training).toEqual({ epochs: 2, schedule: 'cosine' });
+  expect(spec.targets['here']?.model).toBe('./other');
+  expect((await readFailure(minimal, ['training'])).code).toBe('usage');
+  expect((await readFailure(minimal, ['name.first=1'])).code).toBe('usage');
+  expect((await readFailure(minimal, ['__proto__.polluted=1'])).code).toBe('usage');
+  expect((await readFailure(minimal, ['training.epochs=many'])).lines[0]).toContain('training.epochs: expected number, found "many"');
+});
+
+const yaml = `# a comment
+version: 1
+name: mini
+task: classification
+data:
+  train: ./train.jsonl
+targets:
+  here: &here {provider: local, model: ./model}
+  there: *here
+`;
+
+test('YAML says the same as JSON, with comments and anchors', async () => {
+  const { spec } = await readJobFile(await writeJob(yaml, 'job.yaml'));
+  const target = { provider: 'local', model: './model' };
+  expect(spec).toEqual({ ...(JSON.parse(minimal) as object), targets: { here: target, there: target } });
+});
+
+test.each([
+  [yaml.replace('name: mini', 'name: Mini\nnmae: x'), ['3:1 name: expected 1 to 32', '4:1 nmae: unknown field, did you mean "name"?']],
+  [yaml.replace('./train.jsonl', '[./a.jsonl, b.jsonl]'), ['6:22 data.train.1: expected a path']],
+  [yaml.replace('local,', 'local, provider: other,'), ['8:33 expected YAML: Map keys must be unique']],
+  [yaml.replace('data:', 'data: ['), ['expected YAML: ']],
+  ['- just\n- a list', ['1:1 (the whole file): expected object']],
+])('an error in YAML is told with its place: %j', async (text, expected) => {
+  const path = await writeJob(text, 'job.yml');
+  const failure = await readJobFile(path).catch((error: unknown) => error);
+  expect(isFailure(failure, 'job-file-invalid')).toBe(true);
+  for (const part of expected) expect((failure as Error).message).toContain(part);
+});
+
+test('an explosion of aliases is refused', async () => {
+  const levels = Array.from(
+    { length: 12 },
+    (_, i) => `a${i}: &a${i} [${Array.from({ length: 10 }, () => (i === 0 ? 'x' : `*a${i - 1}`)).join(', ')}]`,
+  );
+  const path = await writeJob(levels.join('\n'), 'job.yaml');
+  await expect(readJobFile(path)).rejects.toMatchObject({ code: 'job-file-invalid' });
+});
+
+test('a huge file is refused before it is read as a job', async () => {
+  const path = await writeJob(' '.repeat(2 ** 20 + 1));
+  await expect(readJobFile(path)).rejects.toMatchObject({
+    code: 'job-file-invalid',
+    message: expect.stringContaining('at most 1 MiB') as string,
+  });
+});

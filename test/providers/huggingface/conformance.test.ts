@@ -1,0 +1,131 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { huggingface } from '../../../providers/huggingface/index.ts';
+import { contractLaw } from '../../../src/testing/contract.ts';
+import type { LawWorld } from '../../../src/testing/subject.ts';
+import type { JobRef } from '../../../src/provider/job.ts';
+import type { TranslationInput } from '../../../src/provider/provider.ts';
+import type { Settings } from './hub-server.ts';
+import { canaryToken, createHubWorld, facts, key, toInput, type HubWorld } from './fixture.ts';
+
+type World = LawWorld & HubWorld;
+
+const lines = readFileSync(new URL('../../../fixtures/huggingface/autotrain-classification-merged.log', import.meta.url), 'utf8').split(
+  '\n',
+);
+const files = {
+  'model.safetensors': 'weights',
+  'README.md': readFileSync(new URL('../../../fixtures/huggingface/card-classification.md', import.meta.url), 'utf8'),
+  'checkpoint-45/trainer_state.json': readFileSync(
+    new URL('../../../fixtures/huggingface/trainer-state-classification.json', import.meta.url),
+    'utf8',
+  ),
+};
+
+const live = (): AbortSignal => new AbortController().signal;
+const create = async (settings: Partial<Settings> = {}): Promise<World> =>
+  await createHubWorld({ lines, files, jobMs: 22_000, ...settings });
+
+const base = toInput();
+const different: Readonly<Record<string, TranslationInput>> = {
+  epochs: toInput({ training: { epochs: 2 } }),
+  'another batch': toInput({ training: { batchSize: 2 } }),
+  'another rate': toInput({ training: { learningRate: 1e-4 } }),
+  'another seed': toInput({ training: { seed: 2 } }),
+  trl: toInput({ options: { engine: 'trl' } }),
+  transformers: toInput({ options: { engine: 'transformers' } }),
+  'another machine': toInput({ options: { flavor: 'a10g-small' } }),
+  'another namespace': toInput({ options: { namespace: 'acme-labs' } }),
+  'a public model': toInput({ options: { private: false } }),
+  'another image': toInput({ options: { image: 'acme/trainer' } }),
+  chats: toInput({ task: 'chat' }),
+  'all tokens of chats': toInput({ task: 'chat', training: { loss: 'all' } }),
+  preferences: toInput({ task: 'preference' }),
+  'a raw setting': toInput({ native: { logging_steps: 3 } }),
+  'another model': toInput({ model: { kind: 'hub', name: 'acme/other', revision: null } }),
+  'another revision': toInput({ model: { kind: 'hub', name: 'acme/base', revision: 'v2' } }),
+  'other labels': toInput({}, { facts: { ...facts, labels: ['no', 'other', 'yes'] } }),
+  'more time': toInput({ budget: { usd: null, hours: 9 } }),
+};
+
+const failures = (['500', 'html', 'cut', '401', '429'] as const).map((type) => [type, { fault: { on: /./, type } }] as const);
+const prepared = {
+  endpoint: '',
+  namespace: 'acme',
+  dataset: { repo: 'acme/data', revision: 'a', hasValidation: false },
+  output: 'acme/model',
+};
+const toCalls = (name: string, call: (world: World) => Promise<unknown>): Record<string, (world: World) => Promise<unknown>> =>
+  Object.fromEntries(
+    failures.map(([type, settings]) => [
+      `${name} at a service that answers with ${type}`,
+      async (world: World) => {
+        Object.assign(world.hub.settings, settings);
+        return await call(world);
+      },
+    ]),
+  );
+const job: JobRef = { provider: 'huggingface', id: 'x', place: '', attempt: 1, createdAt: '2026-11-22T12:00:00.000Z', url: null };
+
+const laws = contractLaw<World>({
+  provider: huggingface,
+  inputs: { base, different, same: { 'other tags': toInput({ tags: { team: 'search' } }) } },
+  createWorld: async () => await create(),
+  ends: {
+    succeeded: {},
+    failed: {
+      bring: async ({ hub }) => {
+        Object.assign(hub.settings, { stage: 'ERROR', message: 'exit code 1' });
+        await Promise.resolve();
+      },
+    },
+    cancelled: { bring: async ({ provider, toAttempt }, ref) => await provider.cancel!(ref, toAttempt(key, 1, live())) },
+    expired: {
+      bring: async ({ hub }) => {
+        Object.assign(hub.settings, { stage: 'DELETED' });
+        await Promise.resolve();
+      },
+    },
+  },
+  say: async ({ hub }, _job, word) => {
+    hub.settings.said = word;
+    await Promise.resolve();
+  },
+  stall: async ({ hub }) => {
+    hub.settings.fault = { on: /./, type: 'hang' };
+    await Promise.resolve();
+  },
+  failing: {
+    ...toCalls(
+      'prepare',
+      async ({ provider, toAttempt }) => await provider.prepare(provider.translate(base).request, toAttempt(key, 1, live())),
+    ),
+    ...toCalls('create', async ({ provider, hub, toAttempt }) => {
+      const wire = provider.bind(provider.translate(base).request, { ...prepared, endpoint: hub.url }, key, 1);
+      return await provider.create(wire, toAttempt(key, 1, live()));
+    }),
+    ...toCalls(
+      'find',
+      async ({ provider, hub, toAttempt }) => await provider.find({}, [{ ...prepared, endpoint: hub.url }], toAttempt(key, 1, live())),
+    ),
+    ...toCalls('fence', async ({ provider, toAttempt }) => await provider.fence!(prepared, toAttempt(key, 1, live()))),
+    ...toCalls(
+      'observe',
+      async ({ provider, hub, toAttempt }) => await provider.observe({ ...job, place: `${hub.url}/acme` }, null, toAttempt(key, 1, live())),
+    ),
+    ...toCalls(
+      'cancel',
+      async ({ provider, hub, toAttempt }) => await provider.cancel!({ ...job, place: `${hub.url}/acme` }, toAttempt(key, 1, live())),
+    ),
+  },
+  snapshot: async ({ hub }) =>
+    await Promise.resolve({
+      jobs: hub.jobs.map(({ id, end }) => ({ id, end })),
+      repos: [...hub.repos].map(([name, { sha, branches }]) => [name, sha, [...branches]]),
+    }),
+  secrets: [canaryToken],
+});
+
+test.each(laws)('$name', async ({ check }) => {
+  await expect(check()).resolves.toBeUndefined();
+});

@@ -1,0 +1,127 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { changeLook, replace, toFaults, type Fault } from './fault.ts';
+import { at, endJob, words } from './correct-provider.ts';
+
+const waiting = { phase: 'queued', raw: 'waiting' } as const;
+
+/** What can go wrong with a job that there is. */
+export const observeFaults: readonly Fault[] = [
+  ...toFaults('the end "succeeded" is seen', {
+    'never sees an end': changeLook(() => ({ status: { phase: 'running', raw: 'running' } })),
+  }),
+  ...(['succeeded', 'failed', 'cancelled', 'expired'] as const).flatMap((end) =>
+    toFaults(`the end "${end}" is seen`, {
+      'takes one end for another': changeLook(({ status }) =>
+        status.phase === end ? { status: { ...status, phase: end === 'failed' ? 'expired' : 'failed' } } : {},
+      ),
+    }),
+  ),
+  ...toFaults('looks from cursor to cursor bring all that one look brings', {
+    'begins again without a cursor': changeLook((_seen, { cursor }) => (cursor === null ? { status: waiting } : {})),
+    'forgets old logs': changeLook(({ logs }, { cursor }) => (cursor === null ? { logs: logs.slice(-2) } : {})),
+    'loses what comes with the end': changeLook(({ status }, { cursor }) =>
+      cursor !== null && status.phase === 'failed' ? { metrics: [], logs: [] } : {},
+    ),
+  }),
+  ...toFaults('a look at an old cursor brings what came after it, and at the last one nothing', {
+    'has no status without news': changeLook(({ logs }) => (logs.length === 0 ? { status: waiting } : {})),
+    'tells the last log each time': changeLook(({ logs, status }) => ({ logs: logs.length > 0 ? logs : [{ at, text: status.raw }] })),
+    'remembers what it told': (() => {
+      const told = new WeakMap<object, number>();
+      return changeLook((seen, { cursor, world }) => {
+        const before = told.get(world.reports) ?? 0;
+        told.set(world.reports, seen.cursor.seen);
+        return cursor !== null && cursor.seen < before ? { metrics: [], logs: [] } : {};
+      });
+    })(),
+  }),
+  ...toFaults('no metric is told twice', {
+    'tells the newest metric again': changeLook(({ metrics }) => ({ metrics: metrics.flatMap((metric) => [metric, metric]) })),
+    'gives no step': changeLook(({ metrics }) => ({ metrics: metrics.map((metric) => ({ ...metric, step: null })) })),
+  }),
+  ...toFaults('an observation is JSON with times in UTC and a next look', {
+    'has a Map for a cursor': changeLook(({ cursor }) => ({ cursor: { ...cursor, byFile: new Map() } })),
+    'gives local times': changeLook(() => ({ startedAt: '2026-01-01 10:00:00' })),
+    'looks without pause': changeLook(() => ({ nextInMs: 0 })),
+    'has a number that is none': changeLook(({ metrics }) => ({ metrics: metrics.map((metric) => ({ ...metric, value: NaN })) })),
+  }),
+  ...toFaults('a look changes nothing', {
+    'marks what was read': changeLook(async (_seen, { job, world }) => {
+      world.serviceOf('read').jobs.push(job);
+      return await Promise.resolve({});
+    }),
+    'tells the service to go on': changeLook(
+      (_seen, { job, world }) => (world.reports.get(job.id)!.all[0]!.logs as unknown[]).push('x') && {},
+    ),
+  }),
+  ...toFaults('a status word stands for its phase', {
+    'gives a phase of its own': changeLook(({ status }) =>
+      status.raw === 'waiting' ? { status: { ...status, phase: 'validating' } } : {},
+    ),
+    'translates the word too': changeLook(({ status }) => ({ status: { ...status, raw: status.raw.toUpperCase() } })),
+  }),
+  ...toFaults('a word that is not listed is unknown, which is no end', {
+    'takes it for a failure': changeLook(({ status }) => (status.phase === 'unknown' ? { status: { ...status, phase: 'failed' } } : {})),
+    'looks it up where every object has words': changeLook(({ status }) => ({
+      status: { ...status, phase: (words as Record<string, unknown>)[status.raw] ?? 'unknown' },
+    })),
+  }),
+  ...toFaults('a job that has succeeded has an artifact', { 'gives none': changeLook(() => ({ artifacts: [] })) }),
+  ...toFaults('a job that has failed says why', {
+    'does not say': changeLook(() => ({ failure: null })),
+    'has a code of its own': changeLook(({ failure }) => (failure === null ? {} : { failure: { ...failure, code: 'OOM' } })),
+  }),
+  ...toFaults('cancel may be asked again, of a job that runs and of one that has ended', {
+    'cancels nothing': replace(() => ({ cancel: async () => await Promise.resolve() })),
+    'refuses a job that is being cancelled': replace((_provider, world) => ({
+      async cancel(job) {
+        if (world.reports.get(job.id)!.all.at(-1)!.word === 'stopped') throw new Error('409 Conflict');
+        await Promise.resolve(endJob(world, job, 'stopped'));
+      },
+    })),
+  }),
+  ...toFaults('a paused job goes on when it is resumed, and both may be asked again', {
+    'pauses nothing': replace(() => ({ pause: async () => await Promise.resolve() })),
+    'resumes nothing': replace(() => ({ resume: async (job) => await Promise.resolve(job) })),
+    'makes a job with each resume': replace(({ create, resume }) => ({
+      async resume(job, c) {
+        await create({}, c);
+        return await resume!(job, c);
+      },
+    })),
+    'refuses a job that runs already': replace(({ resume }, world) => ({
+      async resume(job, c) {
+        if (world.reports.get(job.id)!.all.at(-1)!.word !== 'held') throw new Error('409 Conflict');
+        return await resume!(job, c);
+      },
+    })),
+  }),
+  ...toFaults('no credential is in anything that is returned, thrown or written', {
+    'notes it': replace(({ translate }, { token }) => ({
+      translate(input) {
+        const { request, notes } = translate(input);
+        return { request, notes: [...notes, { type: 'warning', message: `the token is ${token}` }] };
+      },
+    })),
+    'sends it in the body': replace(({ bind }, { token }) => ({ bind: (...args) => ({ ...(bind(...args) as object), token }) })),
+    'shows it in an address': replace(({ create }, { token }) => ({
+      create: async (...args) => ({ ...(await create(...args)), url: `https://service/jobs?token=${encodeURIComponent(token)}` }),
+    })),
+    'logs its headers': changeLook(({ logs }, { world }) => ({
+      logs: logs.map((log) => ({ ...log, text: `Authorization: Basic ${Buffer.from(world.token).toString('base64')}` })),
+    })),
+    'writes it to a file': replace(({ prepare }, { token }) => ({
+      async prepare(request, c) {
+        await writeFile(join(c.workDir, 'curl.sh'), `${await readFile(join(c.workDir, 'curl.sh'), 'utf8').catch(() => '')}curl ${token}`);
+        return await prepare(request, c);
+      },
+    })),
+    'throws it': replace(({ find }, { token }) => ({
+      find: async (...args) =>
+        await find(...args).catch((error: unknown) => {
+          throw Object.assign(error as Error, { request: { headers: { token } } });
+        }),
+    })),
+  }),
+];

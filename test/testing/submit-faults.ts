@@ -1,0 +1,163 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Attempt } from '../../src/provider/context.ts';
+import type { JobRef } from '../../src/provider/job.ts';
+import { SubmitFailure } from '../../src/provider/submit-failure.ts';
+import { changeJobs, replace, toFaults, type Change, type Fault } from './fault.ts';
+import { at } from './correct-provider.ts';
+
+let count = 0;
+
+const ghost: JobRef = { provider: 'memory', id: 'ghost', place: 'memory', attempt: 1, createdAt: at, url: null };
+
+const unfenced: Change = replace((provider) => {
+  const { fence: _fence, ...rest } = provider;
+  return { ...rest, fence: async () => await Promise.resolve() };
+});
+
+/** Ignores the signal of its context. */
+function withoutSignal(c: Attempt): Attempt {
+  return { ...c, signal: new AbortController().signal };
+}
+
+/** What can go wrong until there is a job, and how calls end. */
+export const submitFaults: readonly Fault[] = [
+  ...toFaults('bind gives the same for the same input, and JSON', {
+    'counts its bodies': replace(({ bind }) => ({ bind: (...args) => ({ ...(bind(...args) as object), nonce: count++ }) })),
+    'has a Date in the body': replace(({ bind }) => ({ bind: (...args) => ({ ...(bind(...args) as object), at: new Date(0) }) })),
+    'completes what it was given': replace(({ bind }) => ({
+      bind: (request, ...rest) => bind(Object.assign(request as object, { model: 'x' }), ...rest),
+    })),
+  }),
+  ...toFaults('prepare can be repeated and makes no job', {
+    'uploads once only': replace(({ prepare }) => ({
+      async prepare(request, c) {
+        await writeFile(join(c.workDir, `upload-${c.attempt}`), '', { flag: 'wx' });
+        return await prepare(request, c);
+      },
+    })),
+    'begins to train': replace(({ prepare, create }) => ({
+      async prepare(request, c) {
+        await create(request, c);
+        return await prepare(request, c);
+      },
+    })),
+    'gives a Map': replace(() => ({ prepare: async () => await Promise.resolve(new Map([['upload', 1]])) })),
+  }),
+  ...toFaults('prepare gives identifiers, not rows', {
+    'gives the rows': replace(({ prepare }) => ({
+      async prepare(request, c) {
+        const rows = await Array.fromAsync(c.readRows('train'));
+        return { ...((await prepare(request, c)) as object), rows };
+      },
+    })),
+  }),
+  ...toFaults('find lists nothing before create, and the job after it', {
+    'lists a job before there is one': replace(({ find }) => ({
+      find: async (request, prepared, c) => (prepared.length === 0 ? [ghost] : await find(request, prepared, c)),
+    })),
+    'takes an upload for a job': replace(({ find }) => ({
+      async find(request, prepared, c) {
+        const jobs = await find(request, prepared, c);
+        return jobs.length === 0 && prepared.length > 0 ? [ghost] : jobs;
+      },
+    })),
+    'leaves undefined in a job': changeJobs({ url: undefined as unknown as null }),
+    'gives its jobs no name': changeJobs({ id: '' }),
+    'says that its jobs are another provider’s': changeJobs({ provider: 'x' }),
+    'lists nothing ever': replace(() => ({ find: async () => await Promise.resolve([]) })),
+    'lists a job under another name': replace(({ find }) => ({
+      find: async (...args) => (await find(...args)).map((job) => ({ ...job, id: `ft:${job.id}` })),
+    })),
+    'needs what was prepared': replace(({ find }) => ({
+      find: async (request, prepared, c) => {
+        if (prepared[0] === undefined) throw new TypeError('undefined is not an object');
+        return await find(request, prepared, c);
+      },
+    })),
+    'names another provider': replace(({ create }) => ({ create: async (...args) => ({ ...(await create(...args)), provider: 'x' }) })),
+    'gives a time that is none': replace(({ create }) => ({
+      create: async (...args) => ({ ...(await create(...args)), createdAt: 'now' }),
+    })),
+  }),
+  ...toFaults('find lists no job of another run', {
+    'lists whatever there is': replace((_provider, world) => ({
+      find: async () => await Promise.resolve(world.allServices().flatMap(({ jobs }) => jobs)),
+    })),
+  }),
+  ...toFaults('a second create of one attempt makes no job that find does not list', {
+    'lists one job only': replace(({ find }) => ({ find: async (...args) => (await find(...args)).slice(0, 1) })),
+  }),
+  ...toFaults('a fenced attempt can no longer be created', {
+    'says that it has created': replace(({ create }) => ({ create: async (...args) => await create(...args).catch(() => ghost) })),
+    'fences nothing': unfenced,
+    'fences once only': replace(({ fence }, { fenced }) => ({
+      async fence(prepared, c) {
+        if (fenced.has(`${c.key} ${c.attempt}`)) throw new Error('not found');
+        await fence!(prepared, c);
+      },
+    })),
+    'creates all the same': replace(({ create }, { serviceOf }) => ({
+      async create(wire, c) {
+        return await create(wire, c).catch(async (error: unknown) => {
+          await serviceOf(c.key).provider.create(wire, c);
+          throw error;
+        });
+      },
+    })),
+  }),
+  ...toFaults('a fence leaves the next attempt and a job that exists alone', {
+    'fences every attempt': replace((_provider, { fenced }) => ({
+      fence: async (_prepared, { key }) => await Promise.resolve([1, 2, 3].forEach((attempt) => fenced.add(`${key} ${attempt}`))),
+    })),
+    'throws jobs away': replace(({ fence }, { serviceOf }) => ({
+      async fence(prepared, c) {
+        serviceOf(c.key).jobs.length = 0;
+        await fence!(prepared, c);
+      },
+    })),
+  }),
+  ...toFaults('an aborted signal ends prepare, create, find and observe, and nothing is created', {
+    ...Object.fromEntries(
+      (['prepare', 'create', 'find', 'observe'] as const).map((name) => [
+        `${name} does not look at the signal`,
+        replace((provider) => {
+          const call = provider[name] as (...args: unknown[]) => Promise<unknown>;
+          return { [name]: async (...args: unknown[]) => await call(...args.slice(0, -1), withoutSignal(args.at(-1) as Attempt)) };
+        }),
+      ]),
+    ),
+    'creates, and only then looks at the signal': replace(({ create }) => ({
+      async create(wire, c) {
+        const job = await create(wire, withoutSignal(c));
+        c.signal.throwIfAborted();
+        return job;
+      },
+    })),
+  }),
+  ...toFaults('an abort ends a call that waits for the service', {
+    'looks at the signal before it waits only': replace(({ find }) => ({
+      async find(request, prepared, c) {
+        c.signal.throwIfAborted();
+        return await find(request, prepared, withoutSignal(c));
+      },
+    })),
+  }),
+  ...toFaults('a call that fails throws a Failure or a SubmitFailure', {
+    'throws a bare error': replace(({ prepare }) => ({
+      prepare: async (...args) =>
+        await prepare(...args).catch((error: unknown) => {
+          throw new Error('ECONNREFUSED', { cause: error });
+        }),
+    })),
+    'takes a service that is out of reach for an empty one': replace(({ find }) => ({
+      find: async (...args) => await find(...args).catch(() => []),
+    })),
+    'throws a SubmitFailure that says nothing': replace(({ create }) => ({
+      create: async (...args) =>
+        await create(...args).catch(() => {
+          throw new SubmitFailure('no', { code: 'unexpected', cause: 'program', message: '', hint: null, retryable: false });
+        }),
+    })),
+  }),
+];
