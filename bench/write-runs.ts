@@ -13,13 +13,13 @@ export async function writeRuns(dir: string, jobFile: string, count: number): Pr
   const [plan] = await orchestrator.plan(await orchestrator.load(jobFile));
   await using store = openStore(dir);
   const metrics = toMetrics();
-  const look = {
+  const poll = {
     cursor: null,
     progress: { step: steps, steps, epoch: 3, etaSeconds: 0, rowsPerSecond: 500, loss: 0.2 },
     at,
     error: null,
-    unseen: null,
-    nextAt: null,
+    failedPolls: null,
+    nextPollAt: null,
   };
   for (let i = 0; i < count; i++) {
     const key = `${plan!.key.slice(0, -2)}${String(i).padStart(2, '0')}`;
@@ -36,11 +36,11 @@ export async function writeRuns(dir: string, jobFile: string, count: number): Pr
     await appendEvents(store, run.key, {
       fence: null,
       at,
-      look,
+      poll,
       metrics,
       logs: [{ at, text: 'trainer started' }],
       events: [
-        { type: 'job-adopted', job: { provider: 'local', id: key, place: 'here', attempt: 1, createdAt: at, url: null } },
+        { type: 'job-adopted', job: { provider: 'local', id: key, location: 'here', attempt: 1, createdAt: at, url: null } },
         { type: 'artifact-found', artifact: { kind: 'folder', uri, sha256: key, model } },
         { type: 'status-changed', status: { phase: 'succeeded', raw: 'finished' }, startedAt: at, finishedAt: at },
       ],

@@ -11,7 +11,7 @@ import { reservedFields } from '../src/job/job-spec.ts';
 import { providers } from '../providers/index.ts';
 import { longestPauseMs } from '../src/run/cadence.ts';
 import { maxAttempts, patienceMs } from '../src/run/reconcile.ts';
-import { duties, transitions, type RunState } from '../src/run/transitions.ts';
+import { stateActions, transitions, type RunState } from '../src/run/transitions.ts';
 
 interface Schema {
   readonly type?: string;
@@ -90,8 +90,8 @@ function toStateRows(): string[][] {
     return byNext.map(([next, events]) => `${events.map(([event]) => event).join(', ')} → ${words[next] ?? `\`${next}\``}`).join('; ');
   };
   const states = Object.keys(transitions) as RunState[];
-  return [...Map.groupBy(states, (state) => `${duties[state]} | ${toEvents(state)}`).values()].map((alike) => {
-    return [alike.map((state) => `\`${state}\``).join(' '), duties[alike[0]!], toEvents(alike[0]!)];
+  return [...Map.groupBy(states, (state) => `${stateActions[state]} | ${toEvents(state)}`).values()].map((alike) => {
+    return [alike.map((state) => `\`${state}\``).join(' '), stateActions[alike[0]!], toEvents(alike[0]!)];
   });
 }
 
@@ -101,7 +101,7 @@ function toConstantRows(): string[][] {
     ['attempts at most', String(maxAttempts)],
     ['a person is asked when a service could not be asked for', hours(patienceMs)],
     ['longest pause between two looks', `${longestPauseMs / 60_000} min`],
-    ...providers.map(({ id, settleMs }) => [`\`${id}\` lists a created job within (\`settleMs\`)`, `${settleMs / 1000} s`]),
+    ...providers.map(({ id, listingDelayMs }) => [`\`${id}\` lists a created job within (\`settleMs\`)`, `${listingDelayMs / 1000} s`]),
   ];
 }
 

@@ -66,7 +66,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
   const findService = async (id: string): Promise<Provider> =>
     (await import('./import/find-service.ts')).findService(await readProviders(), id);
   /** With a signal that does not abort: to end what costs by the hour also when the person has gone. */
-  const calm: Context = { ...context, signal: new AbortController().signal, wait: async (ms) => await sleep(ms) };
+  const uninterruptible: Context = { ...context, signal: new AbortController().signal, wait: async (ms) => await sleep(ms) };
   const createDriver = async (mayCreate: boolean, driven = context): Promise<Driver> => {
     const provider = await findProvider();
     const { readPart } = await import('./run/read-part.ts');
@@ -128,7 +128,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
   };
 
   /** Stores a person's wish with every run that can still have it, and passes it on at once. */
-  const wish = async (address: string, type: 'cancel-requested' | 'pause-requested'): Promise<RunView[]> => {
+  const requestControl = async (address: string, type: 'cancel-requested' | 'pause-requested'): Promise<RunView[]> => {
     const { advance } = await import('./run/advance.ts');
     const driver = await createDriver(false);
     const runs = await Promise.all(
@@ -158,7 +158,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       const runs = address === undefined ? await listRuns(store) : await findRuns(store, address, adopt);
       if (!isRefreshed) return runs.map(toView);
       const { advance } = await import('./run/advance.ts');
-      const driver: Driver = { ...(await createDriver(false)), isUrgent: true };
+      const driver: Driver = { ...(await createDriver(false)), force: true };
       return (await Promise.all(runs.map(async (run) => await advance(driver, run)))).map(toView);
     },
     async wait(addresses, watchOptions) {
@@ -170,8 +170,8 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       view: async () => toView((await findNewestRuns(store, address))[0]!),
       metrics: async () => await listMetrics(store, (await findNewestRuns(store, address))[0]!.key),
       logs: async () => await listLogs(store, (await findNewestRuns(store, address))[0]!.key),
-      cancel: async () => await wish(address, 'cancel-requested'),
-      pause: async () => await wish(address, 'pause-requested'),
+      cancel: async () => await requestControl(address, 'cancel-requested'),
+      pause: async () => await requestControl(address, 'pause-requested'),
       async resume() {
         const { resumeRun } = await import('./run/decide.ts');
         return toView(await resumeRun(await createDriver(true), (await findNewestRuns(store, address))[0]!));
@@ -186,7 +186,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       },
       async undeploy() {
         const { findDeployable, undeployRun } = await import('./run/deploy-run.ts');
-        const driver = await createDriver(false, calm);
+        const driver = await createDriver(false, uninterruptible);
         const { run, usd } = await undeployRun(driver, findDeployable(driver, await findNewestRuns(store, address)));
         return { run: toView(run), usd };
       },
@@ -198,7 +198,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     }),
     async clean(cleanOptions) {
       const { cleanRuns, findOldRuns } = await import('./run/clean-runs.ts');
-      return await cleanRuns(store, dir, { runs: await findOldRuns(store, cleanOptions, now()), isRehearsal: cleanOptions.isRehearsal });
+      return await cleanRuns(store, dir, { runs: await findOldRuns(store, cleanOptions, now()), dryRun: cleanOptions.dryRun });
     },
     async cleanService(id, cleanOptions) {
       const { cleanService } = await import('./run/clean-service.ts');
@@ -207,8 +207,8 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     },
     async importJob(provider, id, folder) {
       const { importRun } = await import('./import/import-run.ts');
-      const world = { store, dir, context, provider: await findService(provider), createDriver: async () => await createDriver(false) };
-      const { run, ...imported } = await importRun(world, { id, folder: resolve(options.from ?? '.', folder) });
+      const workspace = { store, dir, context, provider: await findService(provider), createDriver: async () => await createDriver(false) };
+      const { run, ...imported } = await importRun(workspace, { id, folder: resolve(options.from ?? '.', folder) });
       return { ...imported, run: run === null ? null : toView(run) };
     },
     listServiceFiles: async (provider) =>

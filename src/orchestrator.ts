@@ -1,5 +1,5 @@
 import type { Metric } from './provider/metric.ts';
-import type { MadeThing } from './provider/remote-resource.ts';
+import type { RemoteResource } from './provider/remote-resource.ts';
 import type { Check, Provider, Quote } from './provider/provider.ts';
 import type { ServiceFile, ServiceJob, ServiceModel } from './provider/service.ts';
 import type { ClassificationRow } from './dataset/map-row.ts';
@@ -104,7 +104,7 @@ export interface Orchestrator extends AsyncDisposable {
    * Deletes at a service what was made there for ended runs, and what no run needs; a rehearsal only tells what. The runs stay here.
    * Nothing that an open run needs is touched.
    */
-  cleanService(provider: string, options: CleanOptions): Promise<MadeThing[]>;
+  cleanService(provider: string, options: CleanOptions): Promise<RemoteResource[]>;
   /**
    * Brings a job home that was made at a service by whomever, into a folder, and makes a run of it where that is possible; `problem`
    * says why it is not. Reads the service only; doing so again goes on, or changes nothing.

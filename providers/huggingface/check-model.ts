@@ -3,7 +3,7 @@ import { Failure, isFailure } from '../../src/errors.ts';
 import { explain } from './failures.ts';
 import type { Hub } from './client.ts';
 import { autotrainModelTypes } from './engine.ts';
-import { isGone } from './repositories.ts';
+import { isNotFound } from './repositories.ts';
 import type { HubRequest } from './request.ts';
 
 const Config = z.looseObject({ model_type: z.string().nullish() });
@@ -35,7 +35,7 @@ export async function checkModel(hub: Hub, { engine, model: { base, revision } }
 
 function toModelFailure(error: unknown, base: string, revision: string | null): unknown {
   const name = revision === null ? base : `${base}@${revision}`;
-  if (isGone(error)) {
+  if (isNotFound(error)) {
     return new Failure('model-unavailable', `${name}: expected a model of the Hub with a config.json, found none that this token may see`);
   }
   if (isFailure(error, 'credentials-invalid')) {

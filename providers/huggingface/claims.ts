@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Hub } from './client.ts';
 import { claimBranch } from './container/program.ts';
 import { parseAnswer } from './jobs-api.ts';
-import { isGone, toStatus } from './repositories.ts';
+import { isNotFound, toStatus } from './repositories.ts';
 import { toIsoTime } from './to-iso-time.ts';
 
 /** A branch with a commit of its own, from which a fence claims: so its claim can be told from that of a job, which begins at `main`. */
@@ -49,7 +49,7 @@ export async function isClaimed(hub: Hub, output: string): Promise<boolean> {
  */
 export async function readFence(hub: Hub, output: string): Promise<string | null> {
   const branches = await readBranches(hub, output).catch((error: unknown) => {
-    if (isGone(error)) return new Map<string, string | null>();
+    if (isNotFound(error)) return new Map<string, string | null>();
     throw error;
   });
   const claim = branches.get(claimBranch) ?? null;

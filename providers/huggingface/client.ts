@@ -10,7 +10,7 @@ import {
   type JsonAnswer,
   type Secret,
 } from '../../src/provider-kit/http.ts';
-import { toEndpoint } from './endpoint.ts';
+import { parseEndpoint } from './endpoint.ts';
 import { explain } from './failures.ts';
 
 /** How long and how large answers may be; see `createFetch`. */
@@ -43,15 +43,15 @@ export interface Hub {
 const placeholder = 'hf_placeholder';
 
 /** @throws Failure `credentials-invalid` without a token, `configuration-invalid` */
-export function openHub(c: Context, { isPublic = false, ...options }: ClientOptions = {}): Hub {
-  const endpoint = toEndpoint(c);
-  const secret = c.credential('HF_TOKEN');
+export function openHub(context: Context, { isPublic = false, ...options }: ClientOptions = {}): Hub {
+  const endpoint = parseEndpoint(context);
+  const secret = context.credential('HF_TOKEN');
   if (secret === null && !isPublic) {
     throw new Failure('credentials-invalid', 'HF_TOKEN: expected a token, found none', {
       hint: 'tokens are made at https://huggingface.co/settings/tokens; it needs to write repositories and to start jobs',
     });
   }
-  const hubFetch = toHubFetch({ endpoint, secret, options }, c);
+  const hubFetch = toHubFetch({ endpoint, secret, options }, context);
   const redact = createRedactor(secret === null ? [] : [secret]);
   const credential = secret === null ? {} : { authorization: `Bearer ${placeholder}` };
   return {
@@ -63,14 +63,14 @@ export function openHub(c: Context, { isPublic = false, ...options }: ClientOpti
         headers: { ...(init.headers as Record<string, string> | undefined), ...credential },
       }),
     request: async (method, path, body) =>
-      await requestJson(hubFetch, { url: `${endpoint}${path}`, method, body, headers: credential, signal: c.signal, redact }),
+      await requestJson(hubFetch, { url: `${endpoint}${path}`, method, body, headers: credential, signal: context.signal, redact }),
     redact,
     async call(what, use) {
       try {
         return await use();
       } catch (error) {
-        c.signal.throwIfAborted();
-        throw explain(isFailure(error) ? error : toHttpFailure(error, { what: `${what} at ${endpoint}`, redact, now: c.now() }));
+        context.signal.throwIfAborted();
+        throw explain(isFailure(error) ? error : toHttpFailure(error, { what: `${what} at ${endpoint}`, redact, now: context.now() }));
       }
     },
   };
@@ -79,20 +79,20 @@ export function openHub(c: Context, { isPublic = false, ...options }: ClientOpti
 /** Puts the token in where the placeholder stands: nowhere else, since addresses of the storage are signed and need none. */
 function toHubFetch(
   { endpoint, secret, options }: { endpoint: string; secret: Secret | null; options: Omit<ClientOptions, 'isPublic'> },
-  c: Context,
+  context: Context,
 ): typeof globalThis.fetch {
   const send = createFetch({
-    ...toRequestDeadline(c),
+    ...toRequestDeadline(context),
     ...options,
     origin: new URL(endpoint).origin,
     secrets: secret === null ? [] : [secret],
-    now: () => c.now(),
-    wait: async (ms) => await c.wait(ms),
+    now: () => context.now(),
+    wait: async (ms) => await context.wait(ms),
   });
   return async (input, init = {}) => {
     const headers = new Headers(init.headers);
     if (headers.has('authorization') && secret !== null) headers.set('authorization', `Bearer ${secret.reveal()}`);
-    const signal = init.signal == null ? c.signal : AbortSignal.any([c.signal, init.signal]);
+    const signal = init.signal == null ? context.signal : AbortSignal.any([context.signal, init.signal]);
     return await send(input, { ...init, headers, signal });
   };
 }

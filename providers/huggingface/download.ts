@@ -7,7 +7,7 @@ import type { FolderModel, RepositoryModel } from '../../src/provider/model.ts';
 import { Failure, toFileFailure } from '../../src/errors.ts';
 import { toAnswerFailure } from './answer-failure.ts';
 import { openHub } from './client.ts';
-import { toEndpoint } from './endpoint.ts';
+import { parseEndpoint } from './endpoint.ts';
 import { toFilePath } from './model-files.ts';
 import { listFiles, type HubFile } from './repositories.ts';
 
@@ -20,18 +20,18 @@ const slowestBytesPerSecond = 256 * 1024;
  * there already are kept.
  * @throws Failure `response-invalid` for bytes that are not those of the list, `model-invalid` for a repository without weights
  */
-export async function download(model: RepositoryModel, folder: string, c: Context): Promise<FolderModel> {
-  const endpoint = toEndpoint(c);
-  if (model.place !== endpoint && !model.place.startsWith(`${endpoint}/`)) {
+export async function download(model: RepositoryModel, folder: string, context: Context): Promise<FolderModel> {
+  const endpoint = parseEndpoint(context);
+  if (model.location !== endpoint && !model.location.startsWith(`${endpoint}/`)) {
     throw new Failure(
       'configuration-invalid',
-      `Hugging Face: expected the address of ${model.repository}, ${model.place}, found ${endpoint}`,
+      `Hugging Face: expected the address of ${model.repository}, ${model.location}, found ${endpoint}`,
       {
         hint: 'set HF_ENDPOINT as it was when the model was made',
       },
     );
   }
-  const listed = await listFiles(openHub(c), { type: 'model', name: model.repository }, model.revision);
+  const listed = await listFiles(openHub(context), { type: 'model', name: model.repository }, model.revision);
   const files = (listed ?? []).filter(({ path }) => !path.includes('/') && !path.includes('\\') && !unwanted.test(path));
   if (!files.some(({ path }) => /\.(?:safetensors|bin)$/.test(path))) {
     throw new Failure(
@@ -43,9 +43,9 @@ export async function download(model: RepositoryModel, folder: string, c: Contex
     throw toFileFailure(error, 'folder of the model', folder);
   });
   for (const file of files) {
-    c.signal.throwIfAborted();
+    context.signal.throwIfAborted();
     const path = join(folder, file.path);
-    if (!(await isThere(path))) await bring(model, { file, path }, c);
+    if (!(await isThere(path))) await bring(model, { file, path }, context);
   }
   const labels = model.labels.length > 0 ? model.labels : await readLabels(join(folder, 'config.json'));
   return { kind: 'folder', identity: model.identity, path: folder, labels, seed: 0, maxLength: model.maxLength };
@@ -58,10 +58,10 @@ async function isThere(path: string): Promise<boolean> {
   );
 }
 
-async function bring(model: RepositoryModel, { file, path }: { file: HubFile; path: string }, c: Context): Promise<void> {
+async function bring(model: RepositoryModel, { file, path }: { file: HubFile; path: string }, context: Context): Promise<void> {
   const partial = `${path}.partial`;
   try {
-    const found = await fetchFile(model, { file, partial }, c);
+    const found = await fetchFile(model, { file, partial }, context);
     const expected = file.sha256 ?? file.oid;
     if (found !== expected) {
       throw new Failure(
@@ -80,9 +80,9 @@ async function bring(model: RepositoryModel, { file, path }: { file: HubFile; pa
 }
 
 /** Writes a file and gives its hash. The Hub sends large files from another address, which is given no credential. */
-async function fetchFile(model: RepositoryModel, { file, partial }: { file: HubFile; partial: string }, c: Context): Promise<string> {
+async function fetchFile(model: RepositoryModel, { file, partial }: { file: HubFile; partial: string }, context: Context): Promise<string> {
   const { size } = file;
-  const hub = openHub(c, { body: 'stream', deadlineMs: 60_000 + (size / slowestBytesPerSecond) * 1000, maxBodyBytes: size + 65_536 });
+  const hub = openHub(context, { body: 'stream', deadlineMs: 60_000 + (size / slowestBytesPerSecond) * 1000, maxBodyBytes: size + 65_536 });
   const address = toFilePath(model, file.path);
   return await hub.call(`GET ${address}`, async () => {
     const response = await hub.send(address);

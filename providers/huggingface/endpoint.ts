@@ -5,8 +5,8 @@ import { Failure } from '../../src/errors.ts';
 const publicEndpoint = 'https://huggingface.co';
 
 /** The Hub's address, without a slash at its end. @throws Failure `configuration-invalid` */
-export function toEndpoint(c: Context): string {
-  const text = c.setting('HF_ENDPOINT') ?? publicEndpoint;
+export function parseEndpoint(context: Context): string {
+  const text = context.setting('HF_ENDPOINT') ?? publicEndpoint;
   const url = URL.parse(text);
   const isPlain = url !== null && /^https?:$/.test(url.protocol) && `${url.username}${url.password}${url.search}${url.hash}` === '';
   if (isPlain) return url.href.replace(/\/+$/, '');
@@ -17,7 +17,7 @@ export function toEndpoint(c: Context): string {
 }
 
 /** Where a job is: the Hub and the namespace. */
-export function toPlace(endpoint: string, namespace: string): string {
+export function formatLocation(endpoint: string, namespace: string): string {
   return `${endpoint}/${namespace}`;
 }
 
@@ -26,11 +26,11 @@ export function toPlace(endpoint: string, namespace: string): string {
  * @param what for the message, such as `the job 67a…`
  * @throws Failure `configuration-invalid`
  */
-export function parsePlace({ place }: Pick<JobRef, 'place'>, what: string, c: Context): string {
-  const endpoint = toEndpoint(c);
-  const namespace = place.slice(endpoint.length + 1);
-  if (place.startsWith(`${endpoint}/`) && /^[\w.-]+$/.test(namespace)) return namespace;
-  throw new Failure('configuration-invalid', `Hugging Face: expected the address of ${what}, ${place}, found ${endpoint}`, {
+export function parseLocation({ location }: Pick<JobRef, 'location'>, what: string, context: Context): string {
+  const endpoint = parseEndpoint(context);
+  const namespace = location.slice(endpoint.length + 1);
+  if (location.startsWith(`${endpoint}/`) && /^[\w.-]+$/.test(namespace)) return namespace;
+  throw new Failure('configuration-invalid', `Hugging Face: expected the address of ${what}, ${location}, found ${endpoint}`, {
     hint: 'set HF_ENDPOINT as it was when this was submitted',
   });
 }

@@ -14,18 +14,18 @@ export interface EngineContext {
 }
 
 /** What becomes of a written field. */
-export type Taken =
+export type Mapped =
   | { readonly type: 'sent'; readonly parameters: Parameters }
   | { readonly type: 'converted'; readonly parameters: Parameters; readonly value: unknown; readonly why: string }
   | { readonly type: 'unsupported'; readonly why: string };
 
-export type Taker<Field extends TrainingField> = (value: NonNullable<Training[Field]>, context: EngineContext) => Taken;
+export type SettingMapper<Field extends TrainingField> = (value: NonNullable<Training[Field]>, context: EngineContext) => Mapped;
 
 /** How an engine is told of a training. */
 export interface EngineSettings {
   /** Every setting as it is where the job says nothing: all are sent, so that no default of another version decides. */
   toDefaults(context: EngineContext): Parameters;
-  readonly take: { readonly [Field in TrainingField]: Taker<Field> };
+  readonly map: { readonly [Field in TrainingField]: SettingMapper<Field> };
   /** What a field that the job does not name amounts to; null: the engine has nothing of the kind. */
   readonly defaulted: { readonly [Field in TrainingField]: (parameters: Parameters, context: EngineContext) => unknown };
   /** Whether the engine has a setting of this name. */
@@ -34,28 +34,28 @@ export interface EngineSettings {
   readonly owned: ReadonlySet<string>;
 }
 
-export function sent(parameters: Parameters = {}): Taken {
+export function sent(parameters: Parameters = {}): Mapped {
   return { type: 'sent', parameters };
 }
 
-export function unsupported(why: string): Taken {
+export function unsupported(why: string): Mapped {
   return { type: 'unsupported', why };
 }
 
 /** The field `method` is checked when the engine is chosen. */
-export const takeMethod: Taker<'method'> = () => sent();
+export const mapMethod: SettingMapper<'method'> = () => sent();
 
 /** A rate as it is. A multiplier is another quantity. */
-export const takeLearningRate =
-  (name: string): Taker<'learningRate'> =>
+export const mapLearningRate =
+  (name: string): SettingMapper<'learningRate'> =>
   (value) =>
     typeof value === 'number'
       ? sent({ [name]: value })
       : unsupported('the engine takes an absolute rate, and {"multiplier": m} is of a rate that nobody told');
 
 /** Tokens of a row, no more than the model can read. */
-export const takeMaxLength =
-  (...names: readonly string[]): Taker<'maxLength'> =>
+export const mapMaxLength =
+  (...names: readonly string[]): SettingMapper<'maxLength'> =>
   (value, { maxLength }) => {
     const toParameters = (length: number): Parameters => Object.fromEntries(names.map((name) => [name, length]));
     if (maxLength === null || value <= maxLength) return sent(toParameters(value));
@@ -63,8 +63,8 @@ export const takeMaxLength =
   };
 
 /** Rows of one step of the optimizer, parted among the GPUs, and into parts that fit their memory: the gradient is the same. */
-export const takeBatchSize =
-  (names: { readonly perDevice: string; readonly accumulation: string }, most: number): Taker<'batchSize'> =>
+export const mapBatchSize =
+  (names: { readonly perDevice: string; readonly accumulation: string }, most: number): SettingMapper<'batchSize'> =>
   (value, { machine: { devices } }) => {
     if (value % devices !== 0) return unsupported(`the machine has ${devices} GPUs, among which the rows of a step are parted evenly`);
     const own = value / devices;
@@ -90,8 +90,8 @@ interface LoraNames {
 }
 
 /** Low-rank matrices in a language model, or all of its weights. */
-export const takeLora =
-  ({ engine, isOn, targets, toTargets }: LoraNames): Taker<'adapter'> =>
+export const mapLora =
+  ({ engine, isOn, targets, toTargets }: LoraNames): SettingMapper<'adapter'> =>
   (value) => {
     if (value.type === 'full') return sent({ [isOn]: false });
     if (value.type === 'head') return unsupported('a language model has no head of its own that could be trained alone');

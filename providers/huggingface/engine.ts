@@ -39,16 +39,16 @@ function isYoungerName(model: string): boolean {
 
 /** @throws Failure `job-file-invalid` for what no engine, or not the one that was asked for, can learn */
 export function toEngine({ task, target, training }: RunSpec, options: Options, model: string, isPair: boolean): ChosenEngine {
-  const place = `targets.${target}`;
+  const location = `targets.${target}`;
   if (task === 'text') {
-    throw new Failure('job-file-invalid', `${place}: Hugging Face expects a task of chats or labels, found "text"`, {
+    throw new Failure('job-file-invalid', `${location}: Hugging Face expects a task of chats or labels, found "text"`, {
       hint: 'plain text has no answer that it could learn; the task "chat" has',
     });
   }
   const method = training.method ?? (task === 'preference' ? 'dpo' : 'sft');
   if ((method === 'dpo') !== (task === 'preference')) {
     const expected = method === 'dpo' ? 'sft' : 'dpo';
-    throw new Failure('job-file-invalid', `${place}: expected the method "${expected}" for the task "${task}", found "${method}"`);
+    throw new Failure('job-file-invalid', `${location}: expected the method "${expected}" for the task "${task}", found "${method}"`);
   }
   const asked = options.engine ?? 'auto';
   const found = asked === 'auto' ? toAutomatic(task, model, isPair) : { engine: asked, why: 'the target asks for it' };
@@ -56,16 +56,19 @@ export function toEngine({ task, target, training }: RunSpec, options: Options, 
   if (engine === 'transformers' && task !== 'classification') {
     throw new Failure(
       'job-file-invalid',
-      `${place}.options.engine: expected "trl" or "autotrain" for the task "${task}", found "transformers"`,
+      `${location}.options.engine: expected "trl" or "autotrain" for the task "${task}", found "transformers"`,
     );
   }
   if (engine === 'autotrain' && isPair) {
-    throw new Failure('job-file-invalid', `${place}.options.engine: autotrain reads one text a row, found pairs (data.columns.text2)`, {
+    throw new Failure('job-file-invalid', `${location}.options.engine: autotrain reads one text a row, found pairs (data.columns.text2)`, {
       hint: 'take the engine "transformers"',
     });
   }
   if (engine === 'autotrain' && options.flavor?.startsWith('rtx-pro-6000') === true) {
-    throw new Failure('job-file-invalid', `${place}.options.flavor: the program of autotrain is too old for the GPU of ${options.flavor}`);
+    throw new Failure(
+      'job-file-invalid',
+      `${location}.options.flavor: the program of autotrain is too old for the GPU of ${options.flavor}`,
+    );
   }
   const isLabels = task === 'classification' && engine !== 'trl';
   return { ...found, task: isLabels ? 'text-classification' : method };

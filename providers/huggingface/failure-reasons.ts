@@ -13,7 +13,7 @@ interface Sign {
   /** In `Type: message` of one of the exceptions, or in the last line of a program that ended without one. */
   readonly pattern: RegExp;
   /** Where it was raised, where the words alone do not tell. */
-  readonly place?: RegExp;
+  readonly location?: RegExp;
   readonly reason: FailureReason;
 }
 
@@ -193,15 +193,15 @@ export const signs: readonly Sign[] = [
   { pattern: /unrecognized arguments|not used by the HfArgumentParser|unexpected keyword argument/, reason: reasons.argument },
   { pattern: /: error: argument |: error: the following arguments are required|: error: ambiguous option/, reason: reasons.setting },
   { pattern: /Unknown split |^ValueError: Split .{1,200} not found/, reason: reasons.split },
-  { pattern: /^KeyError\b/, place: /^dataset_dict\.py:/, reason: reasons.split },
-  { pattern: /^KeyError\b/, place: /^parser\.py:/, reason: reasons.setting },
+  { pattern: /^KeyError\b/, location: /^dataset_dict\.py:/, reason: reasons.split },
+  { pattern: /^KeyError\b/, location: /^parser\.py:/, reason: reasons.setting },
   {
     pattern: /\bnot in (?:train|valid|validation) data\b|^(?:ValueError|KeyError|AttributeError): .{0,200}\bcolumns?\b/i,
     reason: reasons.column,
   },
   {
     pattern: /^KeyError\b/,
-    place: /^(?:arrow_dataset|formatting|text|frame|base|data_utils|\w+_trainer)\.py:/,
+    location: /^(?:arrow_dataset|formatting|text|frame|base|data_utils|\w+_trainer)\.py:/,
     reason: reasons.column,
   },
   { pattern: /^(?:DatasetGeneration(?:Cast)?Error|CastError|ArrowInvalid|ArrowTypeError)\b/, reason: reasons.rows },

@@ -22,8 +22,8 @@ export function findFailure(lines: readonly string[], end: JobEnd = { isFailed: 
   const pieces = lines.flatMap(toPieces);
   const goesOn = pieces.findLastIndex(saysTraining);
   const isKilled = message !== null && killedMessage.test(message);
-  const told = findException(pieces, goesOn, isFailed && !isKilled) ?? findRefusedArguments(pieces, goesOn) ?? findKill(pieces, goesOn);
-  if (told !== null || !isFailed) return told;
+  const reported = findException(pieces, goesOn, isFailed && !isKilled) ?? findRefusedArguments(pieces, goesOn) ?? findKill(pieces, goesOn);
+  if (reported !== null || !isFailed) return reported;
   if (message !== null && message !== '') return toFailure(isKilled ? reasons.killed : null, message);
   return toFailure(null, pieces.findLast((piece) => piece.trim() !== '' && parseLogMarker(piece) === null) ?? 'it left no word');
 }
@@ -47,8 +47,8 @@ function findException(lines: readonly string[], goesOn: number, isFailed: boole
   // Of several processes the first one to fail says why. What is printed can come before what was printed earlier to the other stream:
   // a launcher that says so, or the service, makes the last traceback count wherever it stands.
   const isEnd = isFailed || launched.some(({ line }) => line > goesOn);
-  const told = own.find(({ line }) => line === caught || line > goesOn) ?? (isEnd ? own.at(-1) : undefined);
-  if (told !== undefined) return toExceptionFailure(told.exceptions);
+  const reported = own.find(({ line }) => line === caught || line > goesOn) ?? (isEnd ? own.at(-1) : undefined);
+  if (reported !== undefined) return toExceptionFailure(reported.exceptions);
   if (caught !== -1) return toFailure(null, lines.slice(caught).map(toRecordText).find(isSaid) ?? lines[caught]!);
   const refused = findRefusedArguments(lines, goesOn);
   return refused ?? (isEnd && launched[0] !== undefined ? toExceptionFailure(launched[0].exceptions) : null);
@@ -78,7 +78,7 @@ function toExceptionFailure(exceptions: readonly PythonException[]): FailureData
   // The last exception is the most telling one, unless it only wraps the others.
   const reason = [...exceptions]
     .reverse()
-    .reduce<FailureReason | null>((found, exception) => found ?? toReason(toText(exception), exception.place), null);
+    .reduce<FailureReason | null>((found, exception) => found ?? toReason(toText(exception), exception.location), null);
   return toFailure(reason, toText(last));
 }
 
@@ -87,7 +87,7 @@ function toText({ type, message }: PythonException): string {
 }
 
 function toReason(text: string, at: string | null): FailureReason | null {
-  const sign = signs.find(({ pattern, place }) => pattern.test(text) && (place === undefined || (at !== null && place.test(at))));
+  const sign = signs.find(({ pattern, location }) => pattern.test(text) && (location === undefined || (at !== null && location.test(at))));
   return sign?.reason ?? null;
 }
 

@@ -2,7 +2,7 @@ import type { JobRef } from '../../src/provider/job.ts';
 import { defineProvider, type Provider } from '../../src/provider/provider.ts';
 import { baseModel } from './base-model.ts';
 import { check } from './check.ts';
-import { listMade, removeMade } from './clean.ts';
+import { listResources, deleteResource } from './clean.ts';
 import type { HubCursor } from './cursor.ts';
 import { download } from './download.ts';
 import { observe } from './observe.ts';
@@ -15,14 +15,14 @@ import { cancel } from './controls.ts';
 import { bind, create, discard, fence, find } from './submit.ts';
 import { toModel } from './to-model.ts';
 import { translate } from './translate.ts';
-import { words } from './status.ts';
+import { statusMap } from './status.ts';
 
 /** The provider with other patience for the logs of running jobs. */
 export function createHuggingFace(limits: LogLimits = logLimits): Provider {
   return defineProvider<HubRequest, Prepared, Wire, HubCursor>({
     id: 'huggingface',
-    words,
-    settleMs: 60_000,
+    statusMap,
+    listingDelayMs: 60_000,
     onUncertain: 'ask',
     // A look is about four requests, and a free account has 1000 in five minutes.
     rate: { perSecond: 0.7, burst: 30 },
@@ -34,15 +34,15 @@ export function createHuggingFace(limits: LogLimits = logLimits): Provider {
     find,
     fence,
     discard,
-    observe: async (job, cursor, c) => await observe({ job, cursor, limits }, c),
-    cancel: async (job: JobRef, c) => await cancel(job, c),
+    observe: async (job, cursor, context) => await observe({ job, cursor, limits }, context),
+    cancel: async (job: JobRef, context) => await cancel(job, context),
     quote,
     baseModel,
     check,
     toModel,
     download,
-    listMade,
-    removeMade,
+    listResources,
+    deleteResource,
   });
 }
 

@@ -8,11 +8,12 @@ export function findEndFailure(lines: readonly string[], end: JobEnd): FailureDa
     const message = 'the job found its attempt claimed, by another job of it or because the program had given it up, and trained nothing';
     return toFailure('request-refused', message, 'look at the other job, or submit again with --again');
   }
-  const told = findFailure(lines, end);
+  const reported = findFailure(lines, end);
   const own = lines.findLast((line) => ownWords.test(line.trim()))?.trim();
   // The program in the container says how the engine ended. The engine itself says why, where it does; the service only repeats the status.
-  const isExplained = told !== null && (told.code !== 'training-failed' || /: (?:\w+\.)*\w*(?:Error|Exception)\b/.test(told.message));
-  if (own === undefined || isExplained) return told;
+  const isExplained =
+    reported !== null && (reported.code !== 'training-failed' || /: (?:\w+\.)*\w*(?:Error|Exception)\b/.test(reported.message));
+  if (own === undefined || isExplained) return reported;
   return toFailure(
     'training-failed',
     `the training program failed: ${own.replace('orchestrate: ', '')}`,
@@ -21,7 +22,7 @@ export function findEndFailure(lines: readonly string[], end: JobEnd): FailureDa
 }
 
 /** Of a job that ended well and has no model: where it brought one, if it did, there is none any more. */
-export function findGoneModel(lines: readonly string[]): FailureData | null {
+export function findMissingModel(lines: readonly string[]): FailureData | null {
   const [, repository] =
     /^orchestrate: the model is in (\S+)$/.exec(lines.findLast((line) => line.includes(modelLine))?.trim() ?? '') ?? [];
   if (repository === undefined) return null;

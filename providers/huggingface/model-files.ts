@@ -46,26 +46,26 @@ async function readText(hub: Hub, model: FinishedModel, path: string): Promise<s
 export async function readFileMetrics(
   hub: Hub,
   model: FinishedModel,
-  { told, at }: { readonly told: readonly Metric[]; readonly at: string },
+  { reported, at }: { readonly reported: readonly Metric[]; readonly at: string },
 ): Promise<{ metrics: Metric[]; notes: readonly Note[] }> {
   const path = findState(model.files);
   const state = path === null ? null : parseTrainerState(await readText(hub, model, path));
   const card = parseModelCard(await readText(hub, model, 'README.md'));
-  const keys = new Set(told.map(toMetricKey));
+  const keys = new Set(reported.map(toMetricKey));
   const metrics: Metric[] = [];
   for (const measurement of [...(state?.metrics ?? []), ...card]) {
     const key = toMetricKey(measurement);
-    if (keys.has(key) || isTold(measurement, told)) continue;
+    if (keys.has(key) || isReported(measurement, reported)) continue;
     keys.add(key);
     metrics.push({ ...measurement, at });
   }
-  return { metrics, notes: told.length === 0 ? (state?.notes ?? []) : [] };
+  return { metrics, notes: reported.length === 0 ? (state?.notes ?? []) : [] };
 }
 
 /** A log gives some measures by the epoch alone, rounded. */
-function isTold({ split, name, epoch }: Measurement, told: readonly Metric[]): boolean {
+function isReported({ split, name, epoch }: Measurement, reported: readonly Metric[]): boolean {
   if (epoch === null) return false;
-  return told.some(
+  return reported.some(
     (one) => one.name === name && one.split === split && one.step === null && one.epoch !== null && Math.abs(one.epoch - epoch) < 0.006,
   );
 }

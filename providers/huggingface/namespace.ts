@@ -17,8 +17,8 @@ export async function readAccount(hub: Hub): Promise<z.infer<typeof WhoAmI>> {
 }
 
 /** Who pays and owns: what the target names, else HF_NAMESPACE, else the token's own account. */
-export async function readNamespace(hub: Hub, asked: string | null, c: Context): Promise<string> {
-  const named = asked ?? c.setting('HF_NAMESPACE');
+export async function readNamespace(hub: Hub, asked: string | null, context: Context): Promise<string> {
+  const named = asked ?? context.setting('HF_NAMESPACE');
   if (named === null || named === '') return (await readAccount(hub)).name;
   if (/^[A-Za-z0-9][\w.-]{0,95}$/.test(named)) return named;
   throw new Failure('configuration-invalid', 'HF_NAMESPACE: expected the name of a user or an organization, found something else');

@@ -1,15 +1,15 @@
 import {
   sent,
-  takeBatchSize,
-  takeLearningRate,
-  takeLora,
-  takeMaxLength,
-  takeMethod,
+  mapBatchSize,
+  mapLearningRate,
+  mapLora,
+  mapMaxLength,
+  mapMethod,
   toBatchSize,
   unsupported,
   type EngineContext,
   type EngineSettings,
-  type Taker,
+  type SettingMapper,
 } from './engine-settings.ts';
 import names from './names-autotrain.json' with { type: 'json' };
 import type { Parameters } from './request.ts';
@@ -36,24 +36,24 @@ function toShared({ machine }: EngineContext): Parameters {
   };
 }
 
-const takeEpochs: Taker<'epochs'> = (value) =>
+const mapEpochs: SettingMapper<'epochs'> = (value) =>
   Number.isInteger(value) ? sent({ epochs: value }) : unsupported('AutoTrain takes whole epochs only');
 
-const takeSchedule: Taker<'schedule'> = (value) =>
+const mapSchedule: SettingMapper<'schedule'> = (value) =>
   value === 'constant' ? unsupported('its "constant" has no warm-up, which "constant" here begins with') : sent({ scheduler: value });
 
 const shared = {
-  method: takeMethod,
-  epochs: takeEpochs,
+  method: mapMethod,
+  epochs: mapEpochs,
   steps: () => unsupported(noSteps),
-  batchSize: takeBatchSize(batch, 32),
-  learningRate: takeLearningRate('lr'),
-  schedule: takeSchedule,
+  batchSize: mapBatchSize(batch, 32),
+  learningRate: mapLearningRate('lr'),
+  schedule: mapSchedule,
   warmupRatio: (value) => sent({ warmup_ratio: value }),
   weightDecay: (value) => sent({ weight_decay: value }),
   maxGradNorm: (value) => sent({ max_grad_norm: value }),
   seed: (value) => sent({ seed: value }),
-} as const satisfies Partial<EngineSettings['take']>;
+} as const satisfies Partial<EngineSettings['map']>;
 
 const sharedDefaults = {
   method: (_parameters, { task }) => (task === 'dpo' ? 'dpo' : 'sft'),
@@ -88,14 +88,14 @@ export const autotrainLabels: EngineSettings = {
   }),
   has: (name) => names.labels.includes(name),
   owned: new Set([...owned, 'target_column', 'max_seq_length']),
-  take: {
+  map: {
     ...shared,
     beta: () => unsupported('"beta" belongs to the method "dpo"'),
     adapter: (value) => (value.type === 'full' ? sent() : unsupported('AutoTrain trains all parameters of a classifier')),
     loss: (value) => (value === 'answer' ? sent() : unsupported('a classifier learns labels, not texts')),
     select: (value) =>
       value === 'best' ? sent() : unsupported('AutoTrain keeps the weights of the epoch with the lowest validation loss'),
-    maxLength: takeMaxLength('max_seq_length'),
+    maxLength: mapMaxLength('max_seq_length'),
   },
   defaulted: {
     ...sharedDefaults,
@@ -150,16 +150,16 @@ export const autotrainChats: EngineSettings = {
     'target_modules',
     'dpo_beta',
   ]),
-  take: {
+  map: {
     ...shared,
     beta: (value, { task }) => (task === 'dpo' ? sent({ dpo_beta: value }) : unsupported('"beta" belongs to the method "dpo"')),
-    adapter: takeLora({ engine: 'AutoTrain', isOn: 'peft', targets: 'target_modules', toTargets: (names) => names.join(',') }),
+    adapter: mapLora({ engine: 'AutoTrain', isOn: 'peft', targets: 'target_modules', toTargets: (names) => names.join(',') }),
     loss: (value, { task }) =>
       (value === 'answer') === (task === 'dpo')
         ? sent()
         : unsupported(task === 'dpo' ? 'the method "dpo" compares answers' : 'AutoTrain learns all tokens of a conversation'),
     select: (value) => (value === 'last' ? sent() : unsupported('AutoTrain evaluates no language model while it trains')),
-    maxLength: takeMaxLength('block_size', 'model_max_length'),
+    maxLength: mapMaxLength('block_size', 'model_max_length'),
   },
   defaulted: {
     ...sharedDefaults,

@@ -1,9 +1,9 @@
 import {
   sent,
-  takeBatchSize,
-  takeLearningRate,
-  takeMaxLength,
-  takeMethod,
+  mapBatchSize,
+  mapLearningRate,
+  mapMaxLength,
+  mapMethod,
   toBatchSize,
   type EngineContext,
   type EngineSettings,
@@ -14,22 +14,22 @@ const batch = { perDevice: 'per_device_train_batch_size', accumulation: 'gradien
 const schedules = { linear: 'linear', cosine: 'cosine', constant: 'constant_with_warmup' } as const;
 
 /** Of a classifier's rows, which are short, and of conversations: what the memory of a small GPU holds at once. */
-export function takeTrainerBatchSize(most: number): EngineSettings['take']['batchSize'] {
-  return takeBatchSize(batch, most);
+export function mapTrainerBatchSize(most: number): EngineSettings['map']['batchSize'] {
+  return mapBatchSize(batch, most);
 }
 
 /** Fields under the names of transformers' `TrainingArguments`, which TRL and our own script take over. */
 export const trainerTake = {
-  method: takeMethod,
+  method: mapMethod,
   epochs: (value) => sent({ num_train_epochs: value }),
   steps: (value) => sent({ max_steps: value }),
-  learningRate: takeLearningRate('learning_rate'),
+  learningRate: mapLearningRate('learning_rate'),
   schedule: (value) => sent({ lr_scheduler_type: schedules[value] }),
   weightDecay: (value) => sent({ weight_decay: value }),
   maxGradNorm: (value) => sent({ max_grad_norm: value }),
-  maxLength: takeMaxLength('max_length'),
+  maxLength: mapMaxLength('max_length'),
   seed: (value) => sent({ seed: value }),
-} as const satisfies Partial<EngineSettings['take']>;
+} as const satisfies Partial<EngineSettings['map']>;
 
 /** What these fields are where the job does not name them. */
 export const trainerDefaulted = {

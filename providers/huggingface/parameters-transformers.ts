@@ -1,5 +1,5 @@
 import { sent, unsupported, type EngineSettings } from './engine-settings.ts';
-import { takeTrainerBatchSize, trainerDefaulted, trainerTake } from './parameters-trainer.ts';
+import { mapTrainerBatchSize, trainerDefaulted, trainerTake } from './parameters-trainer.ts';
 
 const owned =
   `per_device_train_batch_size gradient_accumulation_steps num_train_epochs max_steps learning_rate lr_scheduler_type warmup_ratio
@@ -48,9 +48,9 @@ export const transformersSettings: EngineSettings = {
   }),
   has: (name) => owned.includes(name) || others.includes(name),
   owned: new Set(owned),
-  take: {
+  map: {
     ...trainerTake,
-    batchSize: takeTrainerBatchSize(32),
+    batchSize: mapTrainerBatchSize(32),
     warmupRatio: (value) => sent({ warmup_ratio: value }),
     beta: () => unsupported('"beta" belongs to the method "dpo"'),
     adapter: (value) =>

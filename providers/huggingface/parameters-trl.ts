@@ -1,6 +1,6 @@
-import { sent, takeLora, unsupported, type EngineContext, type EngineSettings } from './engine-settings.ts';
+import { sent, mapLora, unsupported, type EngineContext, type EngineSettings } from './engine-settings.ts';
 import names from './names-trl.json' with { type: 'json' };
-import { takeTrainerBatchSize, trainerDefaulted, trainerTake } from './parameters-trainer.ts';
+import { mapTrainerBatchSize, trainerDefaulted, trainerTake } from './parameters-trainer.ts';
 import type { Parameters } from './request.ts';
 
 /** The defaults of `trl sft` and `trl dpo` 1.16.0 that decide what is learned, and what differs from them on purpose. */
@@ -65,13 +65,13 @@ export const trlSettings: EngineSettings = {
       warmup_ratio weight_decay max_grad_norm max_length seed use_peft lora_r lora_alpha lora_dropout lora_target_modules beta
       assistant_only_loss completion_only_loss load_best_model_at_end push_to_hub hub_model_id hub_token config report_to`.split(/\s+/),
   ),
-  take: {
+  map: {
     ...trainerTake,
-    batchSize: takeTrainerBatchSize(8),
+    batchSize: mapTrainerBatchSize(8),
     // Below 1 it is a share of the steps, from 1 on a number of them.
     warmupRatio: (value) => (value < 1 ? sent({ warmup_steps: value }) : unsupported('the engine takes a share below 1')),
     beta: (value, { task }) => (task === 'dpo' ? sent({ beta: value }) : unsupported('"beta" belongs to the method "dpo"')),
-    adapter: takeLora({ engine: 'TRL', isOn: 'use_peft', targets: 'lora_target_modules', toTargets: (names) => names }),
+    adapter: mapLora({ engine: 'TRL', isOn: 'use_peft', targets: 'lora_target_modules', toTargets: (names) => names }),
     loss(value, { task }) {
       if (task === 'dpo') return value === 'answer' ? sent() : unsupported('the method "dpo" compares answers');
       if (value === 'all') return sent({ completion_only_loss: false });

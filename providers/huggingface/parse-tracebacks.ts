@@ -5,7 +5,7 @@ export interface PythonException {
   /** Its message, some lines of it. */
   readonly message: string;
   /** `file.py:function` of the place that raised it, without the folder; null where it is not told. */
-  readonly place: string | null;
+  readonly location: string | null;
 }
 
 /** One traceback, or several that led to each other: the last exception is the one that ended the program. */
@@ -53,16 +53,16 @@ export function parseTracebacks(lines: readonly string[]): Traceback[] {
 
 /** The exception below the heading at `from`, and its last line. */
 function readException(lines: readonly string[], from: number): { exception: PythonException; end: number } | null {
-  let place: string | null = null;
+  let location: string | null = null;
   for (let at = from + 1; at < lines.length && at <= from + mostFrames; at += 1) {
     const line = lines[at]!;
     if (heading.test(line)) return null;
     const inFrame = frame.exec(line);
-    if (inFrame !== null) place = `${inFrame[1]!.split(/[\\/]/).at(-1)!}:${inFrame[2] ?? ''}`;
+    if (inFrame !== null) location = `${inFrame[1]!.split(/[\\/]/).at(-1)!}:${inFrame[2] ?? ''}`;
     const found = /^\s/.test(line) || otherRecord.test(line) ? null : raised.exec(line);
     if (found === null) continue;
     const { rest, end } = readRest(lines, at);
-    return { exception: { type: found[1]!.split('.').at(-1)!, message: [found[2] ?? '', ...rest].join('\n').trim(), place }, end };
+    return { exception: { type: found[1]!.split('.').at(-1)!, message: [found[2] ?? '', ...rest].join('\n').trim(), location }, end };
   }
   return null;
 }

@@ -28,10 +28,10 @@ export function parseTrainerState(text: string): TrainerState | null {
     if (!isObject(row)) continue;
     // As in a log: what is evaluated after the training is the model that was kept, which belongs to no step.
     const isKept = isOver && row.loss === undefined;
-    const place = isKept ? { step: null, epoch: null } : { step: toCount(row.step), epoch: toFinite(row.epoch) };
+    const location = isKept ? { step: null, epoch: null } : { step: toCount(row.step), epoch: toFinite(row.epoch) };
     const read = parseMetrics(
       Object.entries(row).map(([name, value]) => [name, toNumber(value)] as const),
-      { ...place, file },
+      { ...location, file },
     );
     for (const metric of read.metrics) metrics.set(JSON.stringify([metric.split, metric.name, metric.step ?? metric.epoch]), metric);
     for (const field of read.nonFinite) if (!nonFinite.has(field)) nonFinite.set(field, toFinite(row.epoch));

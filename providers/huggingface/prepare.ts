@@ -14,23 +14,23 @@ import { writeRows, type WrittenFile } from './write-rows.ts';
  * Brings the rows into a private repository that is named by their content, and makes an empty one for the model. Rows that are there already
  * are used again once every file was compared.
  */
-export async function prepare(request: HubRequest, c: Attempt): Promise<Prepared> {
-  c.signal.throwIfAborted();
-  const hub = openHub(c);
-  const namespace = await readNamespace(hub, request.namespace, c);
+export async function prepare(request: HubRequest, context: Attempt): Promise<Prepared> {
+  context.signal.throwIfAborted();
+  const hub = openHub(context);
+  const namespace = await readNamespace(hub, request.namespace, context);
   await checkModel(hub, request);
   const write = async (part: 'train' | 'validation'): Promise<WrittenFile> =>
-    await writeRows(join(c.workDir, `${part}.jsonl`), c.readRows(part), request.rows);
+    await writeRows(join(context.workDir, `${part}.jsonl`), context.readRows(part), request.rows);
   const train = await write('train');
-  const validation = c.facts.validation === null ? null : await write('validation');
+  const validation = context.facts.validation === null ? null : await write('validation');
   const files: NewFile[] = [
     { path: 'README.md', content: { text: toDatasetCard(request.rows, { train, validation }) } },
     { path: 'train.jsonl', content: toContent(train) },
     ...(validation === null ? [] : [{ path: 'validation.jsonl', content: toContent(validation) }]),
   ];
   const dataset: Repository = { type: 'dataset', name: `${namespace}/${toDatasetName(toHash(files, request.private))}` };
-  const revision = await bringFiles(hub, dataset, { files, isPrivate: request.private }, c);
-  const output = `${namespace}/${toModelName(request.name, c.key, c.attempt)}`;
+  const revision = await bringFiles(hub, dataset, { files, isPrivate: request.private }, context);
+  const output = `${namespace}/${toModelName(request.name, context.key, context.attempt)}`;
   await makeRepository(hub, { type: 'model', name: output }, request.private);
   return { endpoint: hub.endpoint, namespace, dataset: { repo: dataset.name, revision, hasValidation: validation !== null }, output };
 }
@@ -54,10 +54,10 @@ async function bringFiles(
   hub: Hub,
   repo: Repository,
   { files, isPrivate }: { readonly files: readonly NewFile[]; readonly isPrivate: boolean },
-  c: Attempt,
+  context: Attempt,
 ): Promise<string> {
   const present = await readCommit(hub, repo);
   if (present !== null && (await hasFiles((await listFiles(hub, repo, present)) ?? [], files))) return present;
   if (present === null) await makeRepository(hub, repo, isPrivate);
-  return await commitFiles(hub, repo, files, c);
+  return await commitFiles(hub, repo, files, context);
 }

@@ -57,7 +57,7 @@ const table: { readonly asOf: string; readonly usd: Readonly<Record<string, numb
 const unitsAnHour: Readonly<Record<string, number>> = { minute: 60, hour: 1, second: 3600 };
 
 /** What the service asks for a machine today, else what it asked when the table was written; null for a machine that nobody knows. */
-export async function readPrice(hub: Hub, flavor: string, c: Context): Promise<HourPrice | null> {
+export async function readPrice(hub: Hub, flavor: string, context: Context): Promise<HourPrice | null> {
   const path = '/api/jobs/hardware';
   try {
     const list = await hub.call(`GET ${path}`, async () => parseAnswer(Hardware, (await hub.request('GET', path)).json, `GET ${path}`));
@@ -66,10 +66,10 @@ export async function readPrice(hub: Hub, flavor: string, c: Context): Promise<H
     const unit = machine?.unitCostMicroUSD != null ? machine.unitCostMicroUSD / 1e6 : machine?.unitCostUSD;
     if (unit != null && units !== undefined) {
       const usd = Math.round(unit * units * 1e6) / 1e6;
-      return { usd, source: `${flavor} at $${usd} an hour, from ${hub.endpoint}${path}`, asOf: c.now().toISOString().slice(0, 10) };
+      return { usd, source: `${flavor} at $${usd} an hour, from ${hub.endpoint}${path}`, asOf: context.now().toISOString().slice(0, 10) };
     }
   } catch (error) {
-    c.signal.throwIfAborted();
+    context.signal.throwIfAborted();
     if (!isFailure(error)) throw error;
   }
   return findKnownPrice(flavor);

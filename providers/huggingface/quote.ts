@@ -5,8 +5,8 @@ import { readPrice } from './prices.ts';
 import type { HubRequest } from './request.ts';
 
 /** What a training costs: nothing where it ends at once, at most the machine for all the time that it may run; null for an unknown machine. */
-export async function quote({ flavor, timeoutSeconds }: HubRequest, c: QuoteContext): Promise<Quote | null> {
-  const price = await readPrice(openHub(c, { isPublic: true, deadlineMs: 10_000 }), flavor, c);
+export async function quote({ flavor, timeoutSeconds }: HubRequest, context: QuoteContext): Promise<Quote | null> {
+  const price = await readPrice(openHub(context, { isPublic: true, deadlineMs: 10_000 }), flavor, context);
   if (price === null) return null;
   const hours = timeoutSeconds / 3600;
   return {

@@ -35,22 +35,22 @@ const maxBodyBytes = 128 * 1024 * 1024;
  */
 export async function readLog(
   { namespace, id, cursor, hasEnded }: { namespace: string; id: string; cursor: LogCursor; hasEnded: boolean },
-  c: Context,
+  context: Context,
   limits: LogLimits = logLimits,
 ): Promise<JobLog> {
-  const first = await connect({ namespace, id, cursor, hasEnded }, c, limits);
+  const first = await connect({ namespace, id, cursor, hasEnded }, context, limits);
   // A clean end before the service's own last line may be a proxy's: what an ended job said is not said again later.
   if (!hasEnded || first.all.some(({ text }) => parseLogMarker(text)?.type === 'finished')) return first;
-  const second = await connect({ namespace, id, cursor, hasEnded }, c, limits);
+  const second = await connect({ namespace, id, cursor, hasEnded }, context, limits);
   return second.all.length >= first.all.length ? second : first;
 }
 
 async function connect(
   { namespace, id, cursor, hasEnded }: { namespace: string; id: string; cursor: LogCursor; hasEnded: boolean },
-  c: Context,
+  context: Context,
   { quietMs, allMs }: LogLimits,
 ): Promise<JobLog> {
-  const hub = openHub(c, { body: 'stream', deadlineMs: allMs, maxBodyBytes });
+  const hub = openHub(context, { body: 'stream', deadlineMs: allMs, maxBodyBytes });
   const path = `${toJobsPath(namespace, id)}/logs`;
   return await hub.call(`GET ${path}`, async () => {
     const closing = new AbortController();
@@ -59,7 +59,7 @@ async function connect(
     const all: LogLine[] = [];
     const fresh: LogLine[] = [];
     const notes: Note[] = [];
-    const take = (part: { lines: readonly LogLine[]; notes: readonly Note[] }): void => {
+    const map = (part: { lines: readonly LogLine[]; notes: readonly Note[] }): void => {
       fresh.push(...part.lines);
       notes.push(...part.notes);
     };
@@ -78,13 +78,13 @@ async function connect(
         all.push(...every.lines);
         const some = toNewLines(known, chunk);
         known = some.state;
-        take(some);
+        map(some);
       }
     } finally {
       closing.abort();
     }
     const last = toLastLines(known);
-    take(last);
+    map(last);
     return { all, fresh, notes, cursor: last.state.cursor };
   });
 }

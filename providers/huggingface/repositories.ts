@@ -75,7 +75,7 @@ export async function readCommit(hub: Hub, repo: Repository): Promise<string | n
     try {
       return parseAnswer(RepoInfo, (await hub.request('GET', path)).json, `GET ${path}`).sha;
     } catch (error) {
-      if (isGone(error)) return null;
+      if (isNotFound(error)) return null;
       throw error;
     }
   });
@@ -136,6 +136,6 @@ export function toStatus(error: unknown): number | null {
 }
 
 /** A 404 in the service's own words. */
-export function isGone(error: unknown): boolean {
+export function isNotFound(error: unknown): boolean {
   return isFailure(error, 'request-refused') && /\bfound 404\b/.test(error.message);
 }

@@ -9,7 +9,7 @@ import { openHub, type Hub } from './client.ts';
 import { claimedLine, program } from './container/program.ts';
 import { classifier } from './container/classifier.ts';
 import { launch } from './container/launch.ts';
-import { toEndpoint, toPlace } from './endpoint.ts';
+import { parseEndpoint, formatLocation } from './endpoint.ts';
 import { explain } from './failures.ts';
 import { HubJob, listJobs, parseAnswer, toJobsPath } from './jobs-api.ts';
 import { readNamespace } from './namespace.ts';
@@ -76,27 +76,27 @@ function toJobTask({ engine, task, model, parameters, rows, labels, maxLength }:
 }
 
 /** The one call that may cost, sent once. */
-export async function create(wire: Wire, c: Attempt): Promise<JobRef> {
-  if (c.signal.aborted) throw new SubmitFailure('no', new Failure('interrupted', 'interrupted before the job was sent'));
-  const { hub, secrets } = await openCreate(wire, c);
+export async function create(wire: Wire, context: Attempt): Promise<JobRef> {
+  if (context.signal.aborted) throw new SubmitFailure('no', new Failure('interrupted', 'interrupted before the job was sent'));
+  const { hub, secrets } = await openCreate(wire, context);
   const path = toJobsPath(wire.namespace);
   try {
     const { json } = await hub.request('POST', path, { ...wire.body, secrets });
-    return toJobRef(parseAnswer(HubJob, json, `POST ${path}`), wire, c);
+    return toJobRef(parseAnswer(HubJob, json, `POST ${path}`), wire, context);
   } catch (error) {
-    throw toSubmitFailure(error, { what: `POST ${hub.endpoint}${path}`, redact: hub.redact, now: c.now() });
+    throw toSubmitFailure(error, { what: `POST ${hub.endpoint}${path}`, redact: hub.redact, now: context.now() });
   }
 }
 
 /** What is looked at before the call; whatever goes wrong here, nothing was sent. */
-async function openCreate(wire: Wire, c: Attempt): Promise<{ hub: Hub; secrets: Record<string, string> }> {
+async function openCreate(wire: Wire, context: Attempt): Promise<{ hub: Hub; secrets: Record<string, string> }> {
   try {
-    const hub = openHub(c);
+    const hub = openHub(context);
     if (wire.endpoint !== hub.endpoint) {
       throw new Failure('configuration-invalid', `HF_ENDPOINT: expected ${wire.endpoint}, where the rows are, found ${hub.endpoint}`);
     }
     const secrets = Object.entries(wire.body.secrets).map(([name, { $secret }]) => {
-      const secret = c.credential($secret);
+      const secret = context.credential($secret);
       if (secret === null) throw new Failure('credentials-invalid', `${$secret}: expected a credential, found none`);
       return [name, secret.reveal()] as const;
     });
@@ -107,33 +107,36 @@ async function openCreate(wire: Wire, c: Attempt): Promise<{ hub: Hub; secrets: 
   }
 }
 
-function toSubmitFailure(error: unknown, telling: { what: string; redact: (text: string) => string; now: Date }): SubmitFailure {
-  const { sent, failure } = toSendOutcome(error, telling);
-  const told = explain(failure);
+function toSubmitFailure(error: unknown, info: { what: string; redact: (text: string) => string; now: Date }): SubmitFailure {
+  const { sent, failure } = toSendOutcome(error, info);
+  const reported = explain(failure);
   // "Payment required", in the service's own words: no job was made.
   if (/: expected success, found 402 with (?!a body that is|no reason)/.test(failure.message)) {
-    return new SubmitFailure('refused', new Failure('quota-exhausted', told.message, told.hint === null ? {} : { hint: told.hint }));
+    return new SubmitFailure(
+      'refused',
+      new Failure('quota-exhausted', reported.message, reported.hint === null ? {} : { hint: reported.hint }),
+    );
   }
-  return new SubmitFailure(sent, told);
+  return new SubmitFailure(sent, reported);
 }
 
 /** The run's jobs, in every stage and on all pages; without those that came after the fence of their attempt and train nothing. */
-export async function find(request: HubRequest, prepared: readonly Prepared[], c: Attempt): Promise<JobRef[]> {
-  c.signal.throwIfAborted();
-  const hub = openHub(c);
+export async function find(request: HubRequest, prepared: readonly Prepared[], context: Attempt): Promise<JobRef[]> {
+  context.signal.throwIfAborted();
+  const hub = openHub(context);
   const namespaces = new Set(prepared.filter(({ endpoint }) => endpoint === hub.endpoint).map(({ namespace }) => namespace));
-  if (namespaces.size === 0) namespaces.add(await readNamespace(hub, request.namespace, c));
+  if (namespaces.size === 0) namespaces.add(await readNamespace(hub, request.namespace, context));
   const found: JobRef[] = [];
   for (const namespace of namespaces) {
-    const jobs = await listJobs(hub, namespace, [keyLabel, c.key]);
+    const jobs = await listJobs(hub, namespace, [keyLabel, context.key]);
     // A service that does not know the filter lists all of them.
-    const own = jobs.filter(({ labels }) => labels?.[keyLabel] === c.key);
+    const own = jobs.filter(({ labels }) => labels?.[keyLabel] === context.key);
     const fenced = await readFences(hub, own);
     const live = own.filter((job) => {
       const since = fenced.get(parseTask(job)?.output.repo ?? '') ?? null;
       return since === null || (toIsoTime(job.createdAt) ?? since) <= since;
     });
-    found.push(...live.map((job) => toJobRef(job, { endpoint: hub.endpoint, namespace }, c)));
+    found.push(...live.map((job) => toJobRef(job, { endpoint: hub.endpoint, namespace }, context)));
   }
   return found;
 }
@@ -146,27 +149,27 @@ async function readFences(hub: Hub, jobs: readonly HubJob[]): Promise<Map<string
   return fences;
 }
 
-function toJobRef(job: HubJob, { endpoint, namespace }: Pick<Wire, 'endpoint' | 'namespace'>, c: Attempt): JobRef {
+function toJobRef(job: HubJob, { endpoint, namespace }: Pick<Wire, 'endpoint' | 'namespace'>, context: Attempt): JobRef {
   const attempt = Number(job.labels?.[attemptLabel]);
   return {
     provider: 'huggingface',
     id: job.id,
-    place: toPlace(endpoint, namespace),
-    attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : c.attempt,
-    createdAt: toIsoTime(job.createdAt) ?? c.now().toISOString(),
+    location: formatLocation(endpoint, namespace),
+    attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : context.attempt,
+    createdAt: toIsoTime(job.createdAt) ?? context.now().toISOString(),
     url: `${endpoint}/jobs/${namespace}/${encodeURIComponent(job.id)}`,
   };
 }
 
 /** Makes the claim that a late job of the attempt would have to make first: it then ends at once, and trains nothing. */
-export async function fence(prepared: Prepared, c: Attempt): Promise<void> {
-  await fenceAttempt(openHub(c), prepared.output);
+export async function fence(prepared: Prepared, context: Attempt): Promise<void> {
+  await fenceAttempt(openHub(context), prepared.output);
 }
 
 /** Deletes the attempt's model repository where it is still empty. The rows stay: another run may use them. */
-export async function discard(prepared: Prepared, c: Attempt): Promise<void> {
-  if (prepared.endpoint !== toEndpoint(c)) return;
-  const hub = openHub(c);
+export async function discard(prepared: Prepared, context: Attempt): Promise<void> {
+  if (prepared.endpoint !== parseEndpoint(context)) return;
+  const hub = openHub(context);
   const repo = { type: 'model', name: prepared.output } as const;
   const files = await listFiles(hub, repo, 'main');
   if (files !== null && files.every(({ path }) => path === '.gitattributes')) await removeRepository(hub, repo);

@@ -1,7 +1,7 @@
 import type { Context } from '../../src/provider/context.ts';
 import type { RepositoryModel } from '../../src/provider/model.ts';
 import { Failure } from '../../src/errors.ts';
-import { toEndpoint } from './endpoint.ts';
+import { parseEndpoint } from './endpoint.ts';
 
 const longest = 512;
 
@@ -9,7 +9,7 @@ const longest = 512;
  * A model of the Hub by its name and commit: `hub:owner/name@<commit>`. Its labels are read once it is downloaded.
  * @throws Failure `configuration-invalid`
  */
-export function toModel(name: string, c: Context): RepositoryModel {
+export function toModel(name: string, context: Context): RepositoryModel {
   const [, repository, revision] = /^(?:hub:)?([\w.-]+\/[\w.-]+)@([0-9a-f]{40})$/.exec(name) ?? [];
   if (repository === undefined || revision === undefined) {
     throw new Failure(
@@ -20,11 +20,11 @@ export function toModel(name: string, c: Context): RepositoryModel {
       },
     );
   }
-  const place = toEndpoint(c);
+  const location = parseEndpoint(context);
   return {
     kind: 'repository',
-    identity: `${place} ${repository}@${revision}`,
-    place,
+    identity: `${location} ${repository}@${revision}`,
+    location,
     repository,
     revision,
     labels: [],

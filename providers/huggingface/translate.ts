@@ -9,16 +9,16 @@ import { images, toEngine, type ChosenEngine } from './engine.ts';
 import { defaultFlavor, toMachine } from './flavor.ts';
 import { parseOptions, type Options } from './options.ts';
 import type { HubRequest, Parameters, RowsPlan } from './request.ts';
-import { takeNative, takeTraining, toSettings } from './take-training.ts';
+import { mapNative, mapTraining, toSettings } from './take-training.ts';
 
 /** How long a job may run where the job file names no hours: the service's own limit of 30 minutes would end most trainings. */
 const defaultHours = 4;
 
 /** Writes a job as what an engine is told. Nothing is left to the engine: its defaults are sent too. */
 export function translate({ spec, facts, model }: TranslationInput): Translation<HubRequest> {
-  const place = `targets.${spec.target}`;
+  const location = `targets.${spec.target}`;
   if (spec.model.kind !== 'hub') {
-    throw new Failure('job-file-invalid', `${place}.model: expected a model of the Hub, found "${model.base}"`, {
+    throw new Failure('job-file-invalid', `${location}.model: expected a model of the Hub, found "${model.base}"`, {
       hint: 'write hub:owner/name, such as hub:distilbert/distilbert-base-uncased',
     });
   }
@@ -36,8 +36,8 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
     maxLength: model.maxLength,
     epochs: spec.training.epochs ?? null,
   };
-  const training = takeTraining(spec.training, settings, context);
-  const native = takeNative(spec.native, { settings, task, target: spec.target, isKnownImage: options.image === undefined });
+  const training = mapTraining(spec.training, settings, context);
+  const native = mapNative(spec.native, { settings, task, target: spec.target, isKnownImage: options.image === undefined });
   const parameters = { ...training.parameters, ...native.parameters };
   const rows = toRowsPlan(spec, chosen, parameters, { labels: facts.labels, isPair });
   const request: HubRequest = {

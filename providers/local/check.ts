@@ -11,12 +11,12 @@ const backends: readonly { readonly name: BackendName; readonly what: string; re
 ];
 
 /** Takes a real training step on each backend, in a process of its own. */
-export async function check(c: Context): Promise<Check[]> {
-  return await Promise.all(backends.map(async (backend) => await checkBackend(backend, c)));
+export async function check(context: Context): Promise<Check[]> {
+  return await Promise.all(backends.map(async (backend) => await checkBackend(backend, context)));
 }
 
-async function checkBackend({ name, what, hint }: (typeof backends)[number], c: Context): Promise<Check> {
-  const child = spawnCheck(name, c.signal);
+async function checkBackend({ name, what, hint }: (typeof backends)[number], context: Context): Promise<Check> {
+  const child = spawnCheck(name, context.signal);
   const ended = once(child, 'close') as Promise<[number | null]>;
   const [printed, said, [status]] = await Promise.all([text(child.stdout!), text(child.stderr!), ended]);
   if (status !== 0) return { name: `backend ${name}`, ok: false, found: said.trim().split('\n').at(-1) ?? `status ${status}`, hint };

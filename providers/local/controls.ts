@@ -24,16 +24,16 @@ import { isEnd, toLastWord, type LocalWord } from './status.ts';
 const instantMs = 100;
 
 /** Stops the training for good. A paused or interrupted one ends at once; its checkpoints are left. */
-export async function cancel(_job: JobRef, c: Attempt): Promise<void> {
-  await writeControl(c, 'cancel');
-  await endInPlace(c, (word, { step }) => (isEnd(word) ? null : { type: 'training-cancelled', at: c.now().toISOString(), step }));
+export async function cancel(_job: JobRef, context: Attempt): Promise<void> {
+  await writeControl(context, 'cancel');
+  await endHere(context, (word, { step }) => (isEnd(word) ? null : { type: 'training-cancelled', at: context.now().toISOString(), step }));
 }
 
 /** Stops the training where it can go on. An interrupted one is paused at its newest checkpoint. */
-export async function pause(_job: JobRef, c: Attempt): Promise<void> {
-  if ((await readControl(c)) !== 'cancel') await writeControl(c, 'pause');
-  await endInPlace(c, (word, { checkpoint: step }) =>
-    isEnd(word) || word === 'paused' ? null : { type: 'training-paused', at: c.now().toISOString(), step },
+export async function pause(_job: JobRef, context: Attempt): Promise<void> {
+  if ((await readControl(context)) !== 'cancel') await writeControl(context, 'pause');
+  await endHere(context, (word, { checkpoint: step }) =>
+    isEnd(word) || word === 'paused' ? null : { type: 'training-paused', at: context.now().toISOString(), step },
   );
 }
 
@@ -43,32 +43,32 @@ export async function pause(_job: JobRef, c: Attempt): Promise<void> {
  *
  * @throws Failure `trainer-died` when the trainer ends before it begins
  */
-export async function resume(job: JobRef, c: Attempt): Promise<JobRef> {
-  const isPaused = (await readControl(c)) === 'pause';
-  const before = await readTrainerEvents(c.workDir, eventsBegin);
-  if (isPaused) await rm(toControlPath(c), { force: true });
-  if (isTrainerAlive(c.workDir, instantMs) && !(isPaused && (await isStopping(c, before)))) return job;
-  const { events, place } = await readTrainerEvents(c.workDir, eventsBegin);
+export async function resume(job: JobRef, context: Attempt): Promise<JobRef> {
+  const isPaused = (await readControl(context)) === 'pause';
+  const before = await readTrainerEvents(context.workDir, eventsBegin);
+  if (isPaused) await rm(toControlPath(context), { force: true });
+  if (isTrainerAlive(context.workDir, instantMs) && !(isPaused && (await isStopping(context, before)))) return job;
+  const { events, location } = await readTrainerEvents(context.workDir, eventsBegin);
   if (isEnd(toLastWord(events, 'starting'))) return job;
-  const started = await startTrainer(c, async () => {
-    const { events: told } = await readTrainerEvents(c.workDir, place);
-    return told.find((event) => event.type === 'trainer-started') ?? null;
+  const started = await startTrainer(context, async () => {
+    const { events: reported } = await readTrainerEvents(context.workDir, location);
+    return reported.find((event) => event.type === 'trainer-started') ?? null;
   });
   // Another process may have started one at the same moment: the lock leaves one of the two.
   if (started === undefined) throw new Failure('trainer-died', `the trainer gave no sign of life within ${startMs / 1000} s`);
-  if (started === null && !isTrainerAlive(c.workDir, instantMs)) {
-    throw new Failure('trainer-died', `the trainer ended before it went on: ${await readLogTail(c.workDir)}`);
+  if (started === null && !isTrainerAlive(context.workDir, instantMs)) {
+    throw new Failure('trainer-died', `the trainer ended before it went on: ${await readLogTail(context.workDir)}`);
   }
   return job;
 }
 
 /** Waits until the trainer is gone (true), or tells of a step that it has taken since: then it has not read the pause (false). */
-async function isStopping(c: Attempt, before: EventsRead): Promise<boolean> {
+async function isStopping(context: Attempt, before: EventsRead): Promise<boolean> {
   for (let waited = 0; waited < startMs; waited += startLookMs) {
-    if (!isTrainerAlive(c.workDir, instantMs)) return true;
-    const { events } = await readTrainerEvents(c.workDir, before.place);
+    if (!isTrainerAlive(context.workDir, instantMs)) return true;
+    const { events } = await readTrainerEvents(context.workDir, before.location);
     if (events.some((event) => event.type === 'step-finished' || event.type === 'model-written')) return false;
-    await c.wait(startLookMs);
+    await context.wait(startLookMs);
   }
   return false;
 }
@@ -80,15 +80,15 @@ interface Stand {
 }
 
 /** Tells an event in the place of a trainer that started and does not live. Where one lives, nothing is done: it reads its control file. */
-async function endInPlace(c: Attempt, toEvent: (word: LocalWord, stand: Stand) => TrainerEvent | null): Promise<void> {
-  const lock = takeRunLock(join(c.workDir, 'run.lock.db'), instantMs);
+async function endHere(context: Attempt, toEvent: (word: LocalWord, stand: Stand) => TrainerEvent | null): Promise<void> {
+  const lock = takeRunLock(join(context.workDir, 'run.lock.db'), instantMs);
   if (lock === null) return;
   try {
-    const { events } = await readTrainerEvents(c.workDir, eventsBegin);
+    const { events } = await readTrainerEvents(context.workDir, eventsBegin);
     if (!events.some((event) => event.type === 'trainer-started')) return;
     const step = events.findLast((event) => event.type === 'step-finished')?.step ?? 0;
-    const event = toEvent(toLastWord(events, 'starting'), { step, checkpoint: Math.max(0, ...(await listCheckpoints(c.workDir))) });
-    if (event !== null) await appendEvent(c.workDir, event);
+    const event = toEvent(toLastWord(events, 'starting'), { step, checkpoint: Math.max(0, ...(await listCheckpoints(context.workDir))) });
+    if (event !== null) await appendEvent(context.workDir, event);
   } finally {
     lock.release();
   }
@@ -98,11 +98,11 @@ function toControlPath({ workDir }: Attempt): string {
   return join(workDir, 'control.json');
 }
 
-async function readControl(c: Attempt): Promise<ControlFile['command'] | null> {
-  const path = toControlPath(c);
+async function readControl(context: Attempt): Promise<ControlFile['command'] | null> {
+  const path = toControlPath(context);
   return existsSync(path) ? (JSON.parse(await readFile(path, 'utf8')) as ControlFile).command : null;
 }
 
-async function writeControl(c: Attempt, command: ControlFile['command']): Promise<void> {
-  await writeJsonFile(toControlPath(c), { command } satisfies ControlFile);
+async function writeControl(context: Attempt, command: ControlFile['command']): Promise<void> {
+  await writeJsonFile(toControlPath(context), { command } satisfies ControlFile);
 }

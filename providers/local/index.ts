@@ -4,14 +4,14 @@ import { observe } from './observe.ts';
 import { predict } from './predict.ts';
 import { cancel, pause, resume } from './controls.ts';
 import { bind, create, fence, find, prepare } from './submit.ts';
-import { words } from './status.ts';
+import { statusMap } from './status.ts';
 import { translate, type LocalRequest } from './translate.ts';
 
 /** Trains on this machine, in a process of its own that outlives the command which started it. */
 export const local = defineProvider({
   id: 'local',
-  words,
-  settleMs: 2000,
+  statusMap,
+  listingDelayMs: 2000,
   onUncertain: 'retry',
   translate,
   prepare,

@@ -8,10 +8,10 @@ import type { Attempt } from '../../src/provider/context.ts';
 import type { Artifact, JobRef, Observation, Progress } from '../../src/provider/job.ts';
 import type { TrainerEvent, TrainFile } from '../../src/trainer/files.ts';
 import { eventsBegin, isTrainerAlive, listCheckpoints, readLogTail, readTrainerEvents, type EventPlace } from './run-folder.ts';
-import { isEnd, toLastWord, words, type LocalWord } from './status.ts';
+import { isEnd, toLastWord, statusMap, type LocalWord } from './status.ts';
 
 export interface LocalCursor {
-  readonly place: EventPlace;
+  readonly location: EventPlace;
   /** What the trainer's events made of it so far. */
   readonly word: LocalWord;
   /** Whether it was seen to be gone. */
@@ -20,15 +20,15 @@ export interface LocalCursor {
   readonly startedAt: string | null;
 }
 
-const beginning: LocalCursor = { place: eventsBegin, word: 'starting', isLost: false, startedAt: null };
+const beginning: LocalCursor = { location: eventsBegin, word: 'starting', isLost: false, startedAt: null };
 
 /** How often a training on this machine is worth a look. */
 const lookMs = 200;
 
-export async function observe(_job: JobRef, cursor: LocalCursor | null, c: Attempt): Promise<Observation<LocalCursor>> {
-  c.signal.throwIfAborted();
-  const living = isTrainerAlive(c.workDir);
-  const { events, place, isFromStart } = await readTrainerEvents(c.workDir, (cursor ?? beginning).place);
+export async function observe(_job: JobRef, cursor: LocalCursor | null, context: Attempt): Promise<Observation<LocalCursor>> {
+  context.signal.throwIfAborted();
+  const living = isTrainerAlive(context.workDir);
+  const { events, location, isFromStart } = await readTrainerEvents(context.workDir, (cursor ?? beginning).location);
   const from = isFromStart || cursor === null ? beginning : cursor;
   const spoken = toLastWord(events, from.word);
   // Asked before the events were read: a trainer that was gone by then has written all that it ever will.
@@ -36,27 +36,28 @@ export async function observe(_job: JobRef, cursor: LocalCursor | null, c: Attem
   const word = isLost ? 'lost' : spoken;
   const failed = events.find((event) => event.type === 'training-failed');
   const startedAt = from.startedAt ?? events.find((event) => event.type === 'trainer-started')?.at ?? null;
-  const loss = isLost && (!from.isLost || events.length > 0) ? [{ at: c.now().toISOString(), text: await toLossText(c.workDir) }] : [];
+  const loss =
+    isLost && (!from.isLost || events.length > 0) ? [{ at: context.now().toISOString(), text: await toCrashMessage(context.workDir) }] : [];
   return {
-    status: { phase: words[word], raw: word },
+    status: { phase: statusMap[word], raw: word },
     progress: events.reduce<Progress | null>((progress, event) => toProgress(event) ?? progress, null),
     metrics: events.flatMap(toMetrics),
     logs: [...events.flatMap((event) => toLogText(event).map((text) => ({ at: event.at, text }))), ...loss],
-    artifacts: await toArtifacts(events, c),
-    checkpoint: await findCheckpoint(events, cursor === null ? c.workDir : null),
-    notes: events.flatMap((event) => toNotes(event, c.workDir)),
+    artifacts: await toArtifacts(events, context),
+    checkpoint: await findCheckpoint(events, cursor === null ? context.workDir : null),
+    notes: events.flatMap((event) => toNotes(event, context.workDir)),
     failure: failed === undefined ? null : toTrainerFailure(failed),
     startedAt,
     finishedAt: isEnd(spoken) ? (events.findLast((event) => toLastWord([event], 'starting') === spoken)?.at ?? null) : null,
-    cursor: { place, word: spoken, isLost, startedAt },
+    cursor: { location, word: spoken, isLost, startedAt },
     nextInMs: lookMs,
   };
 }
 
 /** The newest checkpoint that these events tell of, or that lies in the folder where one is given. */
 async function findCheckpoint(events: readonly TrainerEvent[], folder: string | null): Promise<number | null> {
-  const told = events.flatMap((event) => (event.type === 'checkpoint-written' ? event.step : []));
-  const steps = folder === null ? told : [...told, ...(await listCheckpoints(folder))];
+  const reported = events.flatMap((event) => (event.type === 'checkpoint-written' ? event.step : []));
+  const steps = folder === null ? reported : [...reported, ...(await listCheckpoints(folder))];
   return steps.length === 0 ? null : Math.max(...steps);
 }
 
@@ -114,11 +115,11 @@ function toLogText(event: TrainerEvent): string[] {
   }
 }
 
-async function toArtifacts(events: readonly TrainerEvent[], c: Attempt): Promise<Artifact[]> {
+async function toArtifacts(events: readonly TrainerEvent[], context: Attempt): Promise<Artifact[]> {
   const written = events.filter((event) => event.type === 'model-written').find((event) => event.folder === 'model');
   if (written === undefined) return [];
-  const { model } = JSON.parse(await readFile(join(c.workDir, 'train.json'), 'utf8')) as TrainFile;
-  const path = join(c.workDir, written.folder);
+  const { model } = JSON.parse(await readFile(join(context.workDir, 'train.json'), 'utf8')) as TrainFile;
+  const path = join(context.workDir, written.folder);
   const ref = {
     kind: 'folder',
     identity: written.sha256,
@@ -151,7 +152,7 @@ function toTrainerFailure(event: Extract<TrainerEvent, { type: 'training-failed'
   return toFailureData(new Failure(code, event.message, event.hint === null ? {} : { hint: event.hint }));
 }
 
-async function toLossText(folder: string): Promise<string> {
+async function toCrashMessage(folder: string): Promise<string> {
   const tail = await readLogTail(folder);
   return `the trainer is gone without having said why${tail === '' ? '' : `; its last words:\n${tail}`}`;
 }

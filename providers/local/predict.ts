@@ -10,10 +10,10 @@ import { spawnPrediction } from '../../src/lib/process.ts';
 import type { PredictAnswer, PredictFile, PredictRow } from '../../src/trainer/files.ts';
 
 /** Answers rows with a model folder: a process of its own reads them as JSON lines and answers in JSON lines. */
-export async function* predict(model: ModelRef, rows: readonly PredictionRow[], c: PredictionContext): AsyncGenerator<Prediction> {
+export async function* predict(model: ModelRef, rows: readonly PredictionRow[], context: PredictionContext): AsyncGenerator<Prediction> {
   if (model.kind !== 'folder') throw new Failure('model-invalid', `expected a model folder, found ${toModelName(model)}`);
   if (rows.length === 0) return;
-  const child = spawnPrediction(c.signal);
+  const child = spawnPrediction(context.signal);
   const { stdin, stdout, stderr } = child as Required<typeof child> & typeof child;
   const ended = once(child, 'close') as Promise<[number | null]>;
   const said = text(stderr!);

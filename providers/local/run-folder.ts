@@ -32,7 +32,7 @@ export const eventsBegin: EventPlace = { offset: 0, mark: '' };
 
 export interface EventsRead {
   readonly events: TrainerEvent[];
-  readonly place: EventPlace;
+  readonly location: EventPlace;
   /** Whether the file is no longer the one that was read: these are all its events. */
   readonly isFromStart: boolean;
 }
@@ -49,8 +49,8 @@ export async function readTrainerEvents(folder: string, after: EventPlace): Prom
     return { ...(await readTrainerEvents(folder, eventsBegin)), isFromStart: true };
   }
   const { events, end } = parseEvents(bytes, before);
-  const place = { offset: after.offset - before + end, mark: toMark(bytes.subarray(Math.max(0, end - markBytes), end)) };
-  return { events, place, isFromStart: after.offset === 0 };
+  const location = { offset: after.offset - before + end, mark: toMark(bytes.subarray(Math.max(0, end - markBytes), end)) };
+  return { events, location, isFromStart: after.offset === 0 };
 }
 
 function toMark(bytes: Buffer): string {
@@ -89,10 +89,10 @@ async function readFrom(path: string, offset: number): Promise<Buffer> {
  * Tells an event in the place of a trainer that does not live. To be called while its lock is held, or another trainer may write too.
  */
 export async function appendEvent(folder: string, event: TrainerEvent): Promise<void> {
-  const { place } = await readTrainerEvents(folder, eventsBegin);
+  const { location } = await readTrainerEvents(folder, eventsBegin);
   await using file = await open(join(folder, 'events.jsonl'), 'r+');
-  await file.truncate(place.offset); // a crash may have left a part of a line
-  await file.write(`${JSON.stringify(event)}\n`, place.offset);
+  await file.truncate(location.offset); // a crash may have left a part of a line
+  await file.write(`${JSON.stringify(event)}\n`, location.offset);
   await file.sync();
 }
 

@@ -11,12 +11,12 @@ export const startLookMs = 20;
  * Starts the trainer of the run folder as a process of its own and looks until `find` finds what it waits for. Returns null when the
  * process has ended before that, `undefined` when the time is over.
  */
-export async function startTrainer<T>(c: Attempt, find: () => Promise<T | null>): Promise<T | null | undefined> {
-  c.signal.throwIfAborted();
-  const child = spawnTraining(c.workDir, join(c.workDir, 'trainer.log'));
+export async function startTrainer<T>(context: Attempt, find: () => Promise<T | null>): Promise<T | null | undefined> {
+  context.signal.throwIfAborted();
+  const child = spawnTraining(context.workDir, join(context.workDir, 'trainer.log'));
   const exited = once(child, 'exit').then(() => true);
   for (let waited = 0; waited < startMs; waited += startLookMs) {
-    const ended = await Promise.race([exited, c.wait(startLookMs).then(() => false)]);
+    const ended = await Promise.race([exited, context.wait(startLookMs).then(() => false)]);
     const found = await find();
     if (found !== null) return found;
     if (ended) return null;

@@ -2,7 +2,7 @@ import type { Phase } from '../../src/provider/status.ts';
 import type { TrainerEvent } from '../../src/trainer/files.ts';
 
 /** The trainer's status words: derived from its events, `lost` from its lock. */
-export const words = {
+export const statusMap = {
   starting: 'queued',
   training: 'running',
   saved: 'finalizing',
@@ -13,7 +13,7 @@ export const words = {
   failed: 'failed',
 } as const satisfies Record<string, Phase>;
 
-export type LocalWord = keyof typeof words;
+export type LocalWord = keyof typeof statusMap;
 
 /** What an event makes of a training, or null where it stays what it was. */
 function toWord(event: TrainerEvent): LocalWord | null {

@@ -24,21 +24,21 @@ export interface LocalPrepared {
  * Writes the mapped, split rows into the run folder, after a look whether the model is still the one that was planned with.
  * @throws Failure `model-invalid`, `data-invalid`, `disk-full`
  */
-export async function prepare(request: LocalRequest, c: Attempt): Promise<LocalPrepared> {
-  c.signal.throwIfAborted();
+export async function prepare(request: LocalRequest, context: Attempt): Promise<LocalPrepared> {
+  context.signal.throwIfAborted();
   const { revision } = readModelFolder(request.model.folder);
   if (revision !== request.model.revision) {
     throw new Failure('model-invalid', `${request.model.folder} has changed since the run was accepted`, {
       hint: 'submit the job again: the changed model makes a new run',
     });
   }
-  const folder = join(c.workDir, 'rows');
+  const folder = join(context.workDir, 'rows');
   const write = async (part: 'train' | 'validation'): Promise<string> => {
     const name = `rows/${part}.jsonl`;
-    await using file = await open(join(c.workDir, name), 'w', 0o600);
+    await using file = await open(join(context.workDir, name), 'w', 0o600);
     let lines = '';
     // Others were refused by `translate`.
-    for await (const { text, text2, label } of c.readRows(part) as AsyncIterable<ClassificationRow>) {
+    for await (const { text, text2, label } of context.readRows(part) as AsyncIterable<ClassificationRow>) {
       const row: TrainRow = text2 === undefined ? { text, label } : { text, text2, label };
       lines += `${JSON.stringify(row)}\n`;
       if (lines.length > 65_536) {
@@ -51,7 +51,7 @@ export async function prepare(request: LocalRequest, c: Attempt): Promise<LocalP
   };
   try {
     await mkdir(folder, { recursive: true });
-    return { train: await write('train'), validation: c.facts.validation === null ? null : await write('validation') };
+    return { train: await write('train'), validation: context.facts.validation === null ? null : await write('validation') };
   } catch (error) {
     throw toFileFailure(error, 'rows of the run', folder);
   }
@@ -72,20 +72,20 @@ export function bind(request: LocalRequest, prepared: LocalPrepared, key: RunKey
 }
 
 function toJobRef(wire: { nonce: string; attempt: number }, at: string): JobRef {
-  return { provider: 'local', id: wire.nonce, place: hostname(), attempt: wire.attempt, createdAt: at, url: null };
+  return { provider: 'local', id: wire.nonce, location: hostname(), attempt: wire.attempt, createdAt: at, url: null };
 }
 
 /**
  * Starts the trainer as a process of its own and waits for its first sign of life.
  * @throws SubmitFailure `no` where the disk is full: nothing has begun, and the trainer can be started when there is space
  */
-export async function create(wire: TrainFile, c: Attempt): Promise<JobRef> {
-  c.signal.throwIfAborted();
-  await writeJsonFile(join(c.workDir, 'train.json'), wire).catch((error: unknown) => {
+export async function create(wire: TrainFile, context: Attempt): Promise<JobRef> {
+  context.signal.throwIfAborted();
+  await writeJsonFile(join(context.workDir, 'train.json'), wire).catch((error: unknown) => {
     throw new SubmitFailure('no', toFailureData(error));
   });
-  const job = await startTrainer(c, async () => await findStarted(c));
-  if (job === null) throw await toStillbirth(c.workDir);
+  const job = await startTrainer(context, async () => await findStarted(context));
+  if (job === null) throw await toStartFailure(context.workDir);
   if (job === undefined) throw new Failure('trainer-died', `the trainer gave no sign of life within ${startMs / 1000} s`);
   return job;
 }
@@ -94,7 +94,7 @@ export async function create(wire: TrainFile, c: Attempt): Promise<JobRef> {
 const leastFreeBytes = 65_536;
 
 /** Why a trainer ended before it said that it has started. On a full disk it could not say so. */
-async function toStillbirth(folder: string): Promise<SubmitFailure> {
+async function toStartFailure(folder: string): Promise<SubmitFailure> {
   const { bavail, bsize } = await statfs(folder);
   if (bavail * bsize < leastFreeBytes) {
     const hint = 'free some space and run the command again';
@@ -105,17 +105,17 @@ async function toStillbirth(folder: string): Promise<SubmitFailure> {
 }
 
 /** The last attempt that has started, with its first start: it may have been paused or interrupted since. */
-async function findStarted(c: Attempt): Promise<JobRef | null> {
-  const { events } = await readTrainerEvents(c.workDir, eventsBegin);
+async function findStarted(context: Attempt): Promise<JobRef | null> {
+  const { events } = await readTrainerEvents(context.workDir, eventsBegin);
   const starts = events.filter((event) => event.type === 'trainer-started');
   const first = starts.find(({ nonce }) => nonce === starts.at(-1)!.nonce);
   return first === undefined ? null : toJobRef(first, first.at);
 }
 
 /** The run's training: the one whose trainer said that it has started. */
-export async function find(_request: LocalRequest, _prepared: readonly LocalPrepared[], c: Attempt): Promise<JobRef[]> {
-  c.signal.throwIfAborted();
-  const job = await findStarted(c);
+export async function find(_request: LocalRequest, _prepared: readonly LocalPrepared[], context: Attempt): Promise<JobRef[]> {
+  context.signal.throwIfAborted();
+  const job = await findStarted(context);
   return job === null ? [] : [job];
 }
 
@@ -125,18 +125,18 @@ export async function find(_request: LocalRequest, _prepared: readonly LocalPrep
  *
  * @throws Failure `timeout` when it does not speak
  */
-export async function fence(_prepared: LocalPrepared, c: Attempt): Promise<void> {
+export async function fence(_prepared: LocalPrepared, context: Attempt): Promise<void> {
   for (let waited = 0; waited < startMs; waited += startLookMs) {
-    const lock = takeRunLock(join(c.workDir, 'run.lock.db'), 0);
+    const lock = takeRunLock(join(context.workDir, 'run.lock.db'), 0);
     if (lock !== null) {
       try {
-        return await writeJsonFile(join(c.workDir, 'fence.json'), { attempt: c.attempt } satisfies FenceFile);
+        return await writeJsonFile(join(context.workDir, 'fence.json'), { attempt: context.attempt } satisfies FenceFile);
       } finally {
         lock.release();
       }
     }
-    if ((await findStarted(c)) !== null) return;
-    await c.wait(startLookMs);
+    if ((await findStarted(context)) !== null) return;
+    await context.wait(startLookMs);
   }
-  throw new Failure('timeout', `a process holds ${join(c.workDir, 'run.lock.db')} and does not say that its training has started`);
+  throw new Failure('timeout', `a process holds ${join(context.workDir, 'run.lock.db')} and does not say that its training has started`);
 }

@@ -61,15 +61,15 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
   }
   const options = parseOptions(spec.target, spec.options);
   const notes: Note[] = [];
-  const take = toTaker(spec.training, notes);
-  const maxLength = takeMaxLength(spec.training, model.maxLength, notes);
+  const take = createSettingMapper(spec.training, notes);
+  const maxLength = mapMaxLength(spec.training, model.maxLength, notes);
   const batchSize = take('batchSize');
   const training: TrainingSettings = {
     epochs: spec.training.steps === undefined ? take('epochs') : null,
     steps: spec.training.steps ?? null,
     batchSize,
     microBatchSize: Math.min(options.microBatchSize ?? batchSize, batchSize),
-    learningRate: takeLearningRate(spec.training, notes),
+    learningRate: mapLearningRate(spec.training, notes),
     schedule: take('schedule'),
     warmupRatio: take('warmupRatio'),
     weightDecay: take('weightDecay'),
@@ -101,7 +101,7 @@ function parseOptions(target: string, options: unknown): z.infer<typeof LocalOpt
 type Plain = Exclude<keyof typeof defaults, 'learningRate'>;
 
 /** Takes fields as they are written, or the default, and notes which. */
-function toTaker(training: Training, notes: Note[]): <F extends Plain>(field: F) => NonNullable<Training[F]> {
+function createSettingMapper(training: Training, notes: Note[]): <F extends Plain>(field: F) => NonNullable<Training[F]> {
   return (field) => {
     const written = training[field];
     const value = written ?? defaults[field];
@@ -110,7 +110,7 @@ function toTaker(training: Training, notes: Note[]): <F extends Plain>(field: F)
   };
 }
 
-function takeLearningRate({ learningRate }: Training, notes: Note[]): number {
+function mapLearningRate({ learningRate }: Training, notes: Note[]): number {
   const field = 'training.learningRate';
   if (typeof learningRate === 'number') {
     notes.push({ type: 'sent', field, value: learningRate });
@@ -123,7 +123,7 @@ function takeLearningRate({ learningRate }: Training, notes: Note[]): number {
   return defaults.learningRate;
 }
 
-function takeMaxLength({ maxLength }: Training, most: number | null, notes: Note[]): number {
+function mapMaxLength({ maxLength }: Training, most: number | null, notes: Note[]): number {
   const field = 'training.maxLength';
   const limit = most ?? 512;
   if (maxLength === undefined) notes.push({ type: 'defaulted', field, value: limit });

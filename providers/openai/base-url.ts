@@ -5,7 +5,7 @@ import { Failure } from '../../src/errors.ts';
  * @param setting where it comes from, for the message
  * @throws Failure `configuration-invalid`
  */
-export function parsePlace(text: string, setting: string): string {
+export function parseBaseUrl(text: string, setting: string): string {
   const url = URL.parse(text);
   const isPlain = url !== null && /^https?:$/.test(url.protocol) && `${url.username}${url.password}${url.search}${url.hash}` === '';
   if (isPlain) return url.href.replace(/\/+$/, '');

@@ -2,7 +2,7 @@ import type OpenAI from 'openai';
 import type { Context } from '../../src/provider/context.ts';
 import type { ClientOptions } from './client.ts';
 import type { Dialect } from './dialect.ts';
-import { toServiceFailure, toTelling } from './failures.ts';
+import { toServiceFailure, toRequestInfo } from './failures.ts';
 
 /**
  * Asks the service; whatever goes wrong is thrown as a Failure.
@@ -10,13 +10,13 @@ import { toServiceFailure, toTelling } from './failures.ts';
  */
 export async function callService<T>(
   { dialect, call, ...options }: ClientOptions & { dialect: Dialect; call: string },
-  c: Context,
+  context: Context,
   use: (client: OpenAI) => Promise<T>,
 ): Promise<T> {
-  const client = await dialect.openClient(c, options);
+  const client = await dialect.openClient(context, options);
   try {
     return await use(client);
   } catch (error) {
-    throw toServiceFailure(error, toTelling(dialect, c, call));
+    throw toServiceFailure(error, toRequestInfo(dialect, context, call));
   }
 }

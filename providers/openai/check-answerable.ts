@@ -3,7 +3,7 @@ import type { EndpointModel, ModelRef } from '../../src/provider/model.ts';
 import type { PredictionRow, PromptRow } from '../../src/provider/prediction.ts';
 import { toModelName } from '../../src/provider-kit/to-model-name.ts';
 import { Failure } from '../../src/errors.ts';
-import { checkPlace } from './check-base-url.ts';
+import { checkBaseUrl } from './check-base-url.ts';
 import type { Dialect } from './dialect.ts';
 
 /**
@@ -13,12 +13,12 @@ import type { Dialect } from './dialect.ts';
 export function checkAnswerable(
   dialect: Dialect,
   { model, rows }: { readonly model: ModelRef; readonly rows: readonly PredictionRow[] },
-  c: Context,
+  context: Context,
 ): { model: EndpointModel; rows: readonly PromptRow[] } {
   if (model.kind !== 'endpoint') {
     throw new Failure('model-invalid', `expected a model of ${dialect.name}, found ${toModelName(model)}`);
   }
-  checkPlace(dialect, { what: `the model ${model.name}`, place: model.place }, c);
+  checkBaseUrl(dialect, { what: `the model ${model.name}`, baseUrl: model.location }, context);
   const texts = rows.filter((row) => !('messages' in row));
   if (texts.length === 0) return { model, rows: rows.filter((row) => 'messages' in row) };
   throw new Failure('data-invalid', `row ${texts[0]!.id}: expected messages for the model ${model.name}, found a text without them`);

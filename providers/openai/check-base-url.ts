@@ -7,10 +7,14 @@ import type { Dialect } from './dialect.ts';
  * @param what for the message, such as `the job ftjob-1`
  * @throws Failure `configuration-invalid`
  */
-export function checkPlace(dialect: Dialect, { what, place }: { readonly what: string; readonly place: string }, c: Context): void {
-  const present = dialect.toPlace(c);
-  if (present === place) return;
-  throw new Failure('configuration-invalid', `${dialect.name}: expected the address of ${what}, ${place}, found ${present}`, {
+export function checkBaseUrl(
+  dialect: Dialect,
+  { what, baseUrl }: { readonly what: string; readonly baseUrl: string },
+  context: Context,
+): void {
+  const present = dialect.getBaseUrl(context);
+  if (present === baseUrl) return;
+  throw new Failure('configuration-invalid', `${dialect.name}: expected the address of ${what}, ${baseUrl}, found ${present}`, {
     hint: 'set the address of the service as it was when this was submitted',
   });
 }

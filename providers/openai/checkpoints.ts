@@ -16,8 +16,8 @@ export interface Checkpoint {
 }
 
 /** The checkpoints of a job, by step. */
-export async function readCheckpoints(dialect: Dialect, job: string, c: Context): Promise<Checkpoint[]> {
-  const items = await readList(dialect, { path: `${toJobPath(job)}/checkpoints`, sinceMs: null }, c);
+export async function readCheckpoints(dialect: Dialect, job: string, context: Context): Promise<Checkpoint[]> {
+  const items = await readList(dialect, { path: `${toJobPath(job)}/checkpoints`, sinceMs: null }, context);
   return items.flatMap(toCheckpoints).sort((a, b) => a.step - b.step);
 }
 

@@ -8,7 +8,7 @@ export type ClientOptions = Pick<FetchOptions, 'deadlineMs' | 'body' | 'maxBodyB
 /** Where a service is, and what opens it. */
 export interface Access {
   /** The base URL, without a slash at its end. */
-  readonly place: string;
+  readonly baseUrl: string;
   readonly secret: Secret;
   /** The header that carries the credential, with what stands in front of it. */
   readonly header: { readonly name: string; readonly prefix: string };
@@ -24,10 +24,10 @@ const placeholder = 'none';
  * The service's own client, without its retries, its log and what it reads from the environment. Every call goes through
  * `createFetch`, ends with the context's signal, and throws what `toServiceFailure` explains.
  */
-export async function openClient(access: Access, c: Context, options: ClientOptions = {}): Promise<OpenAI> {
+export async function openClient(access: Access, context: Context, options: ClientOptions = {}): Promise<OpenAI> {
   const { AzureOpenAI, OpenAI: Client } = await import('openai');
   const settings = {
-    baseURL: access.place,
+    baseURL: access.baseUrl,
     apiKey: placeholder,
     adminAPIKey: null,
     organization: null,
@@ -36,7 +36,7 @@ export async function openClient(access: Access, c: Context, options: ClientOpti
     maxRetries: 0,
     timeout: 2 ** 31 - 1, // createFetch keeps the time
     logLevel: 'off',
-    fetch: toClientFetch(access, c, options),
+    fetch: toClientFetch(access, context, options),
   } as const;
   if (access.apiVersion === null) return new Client(settings);
   return new AzureOpenAI({ ...settings, apiVersion: access.apiVersion });
@@ -45,19 +45,19 @@ export async function openClient(access: Access, c: Context, options: ClientOpti
 /** What the client may say of itself: it would add headers from the environment (`OPENAI_CUSTOM_HEADERS`). */
 const clientHeader = /^(accept|content-type|user-agent|openai-beta|x-stainless-[\w-]+)$/;
 
-function toClientFetch({ place, secret, header, headers }: Access, c: Context, options: ClientOptions): typeof globalThis.fetch {
+function toClientFetch({ baseUrl, secret, header, headers }: Access, context: Context, options: ClientOptions): typeof globalThis.fetch {
   const send = createFetch({
-    ...toRequestDeadline(c),
+    ...toRequestDeadline(context),
     ...options,
-    origin: new URL(place).origin,
+    origin: new URL(baseUrl).origin,
     secrets: [secret],
-    now: () => c.now(),
-    wait: async (ms) => await c.wait(ms),
+    now: () => context.now(),
+    wait: async (ms) => await context.wait(ms),
   });
   const clientFetch: typeof globalThis.fetch = async (input, init = {}) => {
     const own = [...new Headers(init.headers)].filter(([name]) => clientHeader.test(name));
     const sent = new Headers([...own, ...Object.entries(headers), [header.name, `${header.prefix}${secret.reveal()}`]]);
-    const signal = init.signal == null ? c.signal : AbortSignal.any([c.signal, init.signal]);
+    const signal = init.signal == null ? context.signal : AbortSignal.any([context.signal, init.signal]);
     return await send(input, { ...init, headers: sent, signal });
   };
   // With it the client need not find out, by a call to `data:`, whether this fetch knows forms.

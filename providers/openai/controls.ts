@@ -2,14 +2,14 @@ import type { Context } from '../../src/provider/context.ts';
 import type { JobRef } from '../../src/provider/job.ts';
 import { isTerminalPhase, type Phase } from '../../src/provider/status.ts';
 import { callService } from './call-service.ts';
-import { checkPlace } from './check-base-url.ts';
+import { checkBaseUrl } from './check-base-url.ts';
 import type { Dialect } from './dialect.ts';
 import { readJob, toJobPath } from './read-job.ts';
 import { toPhase } from './status.ts';
 
 /** Stops a job for good. One that has ended is left alone. */
-export async function cancel(dialect: Dialect, job: JobRef, c: Context): Promise<void> {
-  await steer(dialect, { job, verb: 'cancel', isNeedless: isTerminalPhase }, c);
+export async function cancel(dialect: Dialect, job: JobRef, context: Context): Promise<void> {
+  await steer(dialect, { job, verb: 'cancel', isNeedless: isTerminalPhase }, context);
 }
 
 /** Whether a pause has no use (it is paused, or has ended) or comes too early: it is asked for again until it is seen. */
@@ -18,13 +18,13 @@ function isNoTimeToPause(phase: Phase): boolean {
 }
 
 /** Stops a running job where it can go on later. */
-export async function pause(dialect: Dialect, job: JobRef, c: Context): Promise<void> {
-  await steer(dialect, { job, verb: 'pause', isNeedless: isNoTimeToPause }, c);
+export async function pause(dialect: Dialect, job: JobRef, context: Context): Promise<void> {
+  await steer(dialect, { job, verb: 'pause', isNeedless: isNoTimeToPause }, context);
 }
 
 /** Lets a paused job go on. One that runs, or has ended, is left alone. */
-export async function resume(dialect: Dialect, job: JobRef, c: Context): Promise<JobRef> {
-  await steer(dialect, { job, verb: 'resume', isNeedless: (phase) => phase !== 'paused' && phase !== 'unknown' }, c);
+export async function resume(dialect: Dialect, job: JobRef, context: Context): Promise<JobRef> {
+  await steer(dialect, { job, verb: 'resume', isNeedless: (phase) => phase !== 'paused' && phase !== 'unknown' }, context);
   return job;
 }
 
@@ -35,15 +35,15 @@ export async function resume(dialect: Dialect, job: JobRef, c: Context): Promise
 async function steer(
   dialect: Dialect,
   { job, verb, isNeedless }: { readonly job: JobRef; readonly verb: string; isNeedless(phase: Phase): boolean },
-  c: Context,
+  context: Context,
 ): Promise<void> {
-  checkPlace(dialect, { what: `the job ${job.id}`, place: job.place }, c);
+  checkBaseUrl(dialect, { what: `the job ${job.id}`, baseUrl: job.location }, context);
   const path = `${toJobPath(job.id)}/${verb}`;
   try {
-    await callService({ dialect, call: `POST ${path}` }, c, async (client) => await client.post<unknown>(path));
+    await callService({ dialect, call: `POST ${path}` }, context, async (client) => await client.post<unknown>(path));
   } catch (error) {
-    c.signal.throwIfAborted();
-    const { status } = await readJob(dialect, job.id, c);
+    context.signal.throwIfAborted();
+    const { status } = await readJob(dialect, job.id, context);
     if (!isNeedless(toPhase(dialect, status))) throw error;
   }
 }

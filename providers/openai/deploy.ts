@@ -5,7 +5,7 @@ import { SubmitFailure } from '../../src/provider/submit-failure.ts';
 import { Failure, failureKinds, isFailure } from '../../src/errors.ts';
 import { toSendOutcome } from '../../src/provider-kit/http.ts';
 import { azureDialect } from './azure.ts';
-import { checkPlace } from './check-base-url.ts';
+import { checkBaseUrl } from './check-base-url.ts';
 import { openManagement, type DeploymentBody, type Management } from './management.ts';
 import { AzureOptions } from './options.ts';
 import { findPrice } from './prices.ts';
@@ -26,22 +26,22 @@ const failedStates: readonly string[] = ['Failed', 'Canceled', 'Disabled'];
  * Has Azure answer with a tuned model under a name, and waits until it can. A deployment of this name that is there already is the one.
  * @throws SubmitFailure where the service was surely not asked, or has refused; Failure for everything else
  */
-export async function deploy(model: EndpointModel, name: string, c: DeploymentContext): Promise<EndpointModel> {
+export async function deploy(model: EndpointModel, name: string, context: DeploymentContext): Promise<EndpointModel> {
   const { management, found } = await ask(async () => {
-    checkPlace(azureDialect, { what: `the model ${model.name}`, place: model.place }, c);
-    const opened = openManagement(c);
+    checkBaseUrl(azureDialect, { what: `the model ${model.name}`, baseUrl: model.location }, context);
+    const opened = openManagement(context);
     const before = await opened.read(name);
     if (before?.state !== 'Deleting') return { management: opened, found: before };
-    await waitFor(opened, { name, isDone: isGone }, c);
+    await waitFor(opened, { name, isDone: isNotFound }, context);
     return { management: opened, found: null };
   }, 'no');
-  if (found === null) await ask(async () => await management.create(name, toBody(model, c)));
+  if (found === null) await ask(async () => await management.create(name, toBody(model, context)));
   else if (found.model !== model.name) {
     throw new Failure('request-refused', `the deployment ${name}: expected the model ${model.name}, found ${found.model}`, {
       hint: 'end it in the portal: it was not made by this run',
     });
   }
-  await waitFor(management, { name, isDone: (state) => isUp(name, state) }, c);
+  await waitFor(management, { name, isDone: (state) => isUp(name, state) }, context);
   return { ...model, name };
 }
 
@@ -57,42 +57,42 @@ async function ask<T>(call: () => Promise<T>, sent?: 'no'): Promise<T> {
 }
 
 /** Ends a deployment, and waits until it is gone. @throws Failure `configuration-invalid` where it may be up in another account */
-export async function undeploy({ place }: EndpointModel, name: string, c: Context): Promise<void> {
-  const management = openManagement(c);
+export async function undeploy({ location: baseUrl }: EndpointModel, name: string, context: Context): Promise<void> {
+  const management = openManagement(context);
   for (let tries = 1; ; tries++) {
     try {
-      if (!(await management.delete(name))) checkAccount(place, name, c);
+      if (!(await management.delete(name))) checkAccount(baseUrl, name, context);
       break;
     } catch (error) {
       if (!isFailure(error) || !failureKinds[error.code].retryable || tries === mostDeletions) throw error;
-      await c.wait(error.retryAfterMs ?? 1000 * 2 ** tries);
+      await context.wait(error.retryAfterMs ?? 1000 * 2 ** tries);
     }
   }
-  await waitFor(management, { name, isDone: isGone }, c);
+  await waitFor(management, { name, isDone: isNotFound }, context);
 }
 
 /** What is not there is gone, unless the settings name another account than the one in which it was made. */
-function checkAccount(place: string, name: string, c: Context): void {
-  const [, owner] = /^https:\/\/([^./]+)\.(?:openai|cognitiveservices|services\.ai)\.azure\.com/i.exec(place) ?? [];
-  const account = c.setting('AZURE_ACCOUNT') ?? '';
+function checkAccount(baseUrl: string, name: string, context: Context): void {
+  const [, owner] = /^https:\/\/([^./]+)\.(?:openai|cognitiveservices|services\.ai)\.azure\.com/i.exec(baseUrl) ?? [];
+  const account = context.setting('AZURE_ACCOUNT') ?? '';
   if (owner === undefined || owner.toLowerCase() === account.toLowerCase()) return;
-  throw new Failure('configuration-invalid', `the deployment ${name} is not in the account ${account}; its model is at ${place}`, {
-    hint: `set AZURE_ACCOUNT to the account of ${place}, with its group and subscription; until it is ended there, it costs`,
+  throw new Failure('configuration-invalid', `the deployment ${name} is not in the account ${account}; its model is at ${baseUrl}`, {
+    hint: `set AZURE_ACCOUNT to the account of ${baseUrl}, with its group and subscription; until it is ended there, it costs`,
   });
 }
 
 /** Of the kind of place where the model was trained, an hour; the developer tier is free. Also says what `deploy` would lack. */
-export async function quoteDeployment(model: EndpointModel, c: DeploymentContext): Promise<Quote | null> {
-  openManagement(c);
-  if (toTier(c) === 'developertier') {
+export async function quoteDeployment(model: EndpointModel, context: DeploymentContext): Promise<Quote | null> {
+  openManagement(context);
+  if (toTier(context) === 'developertier') {
     const source = 'learn.microsoft.com: deployments of the developer tier have no hosting fee, and end after a day';
     return await Promise.resolve({ currency: 'USD', low: 0, high: 0, source, asOf: '2026-11-22' });
   }
-  const price = findPrice(azureDialect, { model: model.base, kind: 'hosting' }, c);
+  const price = findPrice(azureDialect, { model: model.base, kind: 'hosting' }, context);
   return price === null ? null : { currency: 'USD', low: price.usd, high: price.usd, source: price.source, asOf: price.asOf };
 }
 
-function isGone(state: string | null): boolean {
+function isNotFound(state: string | null): boolean {
   return state === null;
 }
 
@@ -109,17 +109,17 @@ interface Awaited {
   isDone(state: string | null): boolean;
 }
 
-async function waitFor(management: Management, { name, isDone }: Awaited, c: Context): Promise<void> {
-  const untilMs = c.now().getTime() + patienceMs;
+async function waitFor(management: Management, { name, isDone }: Awaited, context: Context): Promise<void> {
+  const untilMs = context.now().getTime() + patienceMs;
   for (let pauseMs = 1000; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
     const state = (await management.read(name))?.state ?? null;
     if (isDone(state)) return;
-    if (c.now().getTime() >= untilMs) {
+    if (context.now().getTime() >= untilMs) {
       throw new Failure('timeout', `the deployment ${name} is ${state ?? 'not there'} after ${patienceMs / 60_000} minutes`, {
         hint: 'the same command goes on waiting for it; `orchestrate undeploy` ends it',
       });
     }
-    await c.wait(pauseMs);
+    await context.wait(pauseMs);
   }
 }
 
@@ -128,7 +128,7 @@ function toTier({ options }: DeploymentContext): string {
   return AzureOptions.parse(options).trainingType?.toLowerCase() ?? 'standard';
 }
 
-function toBody({ name, base }: EndpointModel, c: DeploymentContext): DeploymentBody {
+function toBody({ name, base }: EndpointModel, context: DeploymentContext): DeploymentBody {
   const format = /^(gpt-(?!oss)|o\d)/.test(base) ? 'OpenAI' : 'OpenAI-OSS';
-  return { sku: { name: toTier(c), capacity }, properties: { model: { format, name, version: '1' } } };
+  return { sku: { name: toTier(context), capacity }, properties: { model: { format, name, version: '1' } } };
 }

@@ -1,4 +1,4 @@
-import type { ServiceEnd } from '../../src/provider/service.ts';
+import type { Deprecation } from '../../src/provider/service.ts';
 import type { Dialect } from './dialect.ts';
 import ends from './deprecations.json' with { type: 'json' };
 
@@ -17,7 +17,7 @@ function findModel(dialect: Dialect, model: string): KnownModel | null {
 }
 
 /** When a model, base or tuned, is switched off, from the file that comes with the program; null: it does not know. */
-export function toEnd(dialect: Dialect, model: string): ServiceEnd | null {
+export function getDeprecation(dialect: Dialect, model: string): Deprecation | null {
   const known = findModel(dialect, model);
   const date = known?.ends ?? known?.ended;
   return date === undefined ? null : { date, source: ends[dialect.id].source, asOf: ends.asOf };

@@ -13,26 +13,26 @@ export interface Dialect {
   readonly id: 'openai' | 'azure';
   /** Its name for people. */
   readonly name: string;
-  readonly words: Readonly<Record<string, Phase>>;
-  readonly settleMs: number;
+  readonly statusMap: Readonly<Record<string, Phase>>;
+  readonly listingDelayMs: number;
   /** Credentials, of which one is enough. */
   readonly keyNames: readonly string[];
   readonly options: z.ZodObject & z.ZodType<Options>;
   /** Where it is: the base URL, without a slash at its end. @throws Failure `configuration-invalid` */
-  toPlace(c: Context): string;
+  getBaseUrl(context: Context): string;
   /** @throws Failure `credentials-invalid` where there is none, `configuration-invalid` */
-  openClient(c: Context, options?: ClientOptions): Promise<OpenAI>;
+  openClient(context: Context, options?: ClientOptions): Promise<OpenAI>;
   /** Fields of the create body beside those that all have. */
   toCreateExtras(options: Options): Readonly<Record<string, unknown>>;
   /** The base model's name without what this service adds to the names of tuned models. */
   toBaseName(model: string): string;
   /** The model that a request begins with, where it can be called without further ado. */
-  baseModel?(request: OpenAIRequest, c: Context): EndpointModel;
+  baseModel?(request: OpenAIRequest, context: Context): EndpointModel;
   /** Where a person looks at a job; null where the address is not known. */
-  toJobUrl(place: string, id: string): string | null;
+  toJobUrl(baseUrl: string, id: string): string | null;
 }
 
 /** Every credential that may be in use, to be masked in what is told. */
-export function toSecrets({ keyNames }: Dialect, c: Context): Secret[] {
-  return keyNames.map((name) => c.credential(name)).filter((secret) => secret !== null);
+export function toSecrets({ keyNames }: Dialect, context: Context): Secret[] {
+  return keyNames.map((name) => context.credential(name)).filter((secret) => secret !== null);
 }

@@ -37,9 +37,9 @@ export interface JobEvent {
 export async function readEvents(
   dialect: Dialect,
   { job, seen }: { readonly job: string; readonly seen: EventsSeen },
-  c: Context,
+  context: Context,
 ): Promise<{ events: JobEvent[]; seen: EventsSeen }> {
-  const items = await readList(dialect, { path: `${toJobPath(job)}/events`, sinceMs: toWindow(seen.at) }, c);
+  const items = await readList(dialect, { path: `${toJobPath(job)}/events`, sinceMs: toWindow(seen.at) }, context);
   const wasSeen = toWasSeen(seen);
   const fresh = items.filter((item) => !wasSeen(item));
   const at = items.reduce<string | null>((newest, item) => (newest === null || item.at > newest ? item.at : newest), seen.at);

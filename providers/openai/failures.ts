@@ -5,16 +5,20 @@ import { createRedactor, toSendOutcome } from '../../src/provider-kit/http.ts';
 import { toSecrets, type Dialect } from './dialect.ts';
 
 /** How failures are told: what was asked, without credentials. */
-export interface Telling {
+export interface RequestInfo {
   readonly what: string;
   readonly redact: (text: string) => string;
   readonly now: Date;
 }
 
 /** @param call such as `POST /files` */
-export function toTelling(dialect: Dialect, c: Context, call: string): Telling {
+export function toRequestInfo(dialect: Dialect, context: Context, call: string): RequestInfo {
   const [method, path] = call.split(' ', 2);
-  return { what: `${method} ${dialect.toPlace(c)}${path}`, redact: createRedactor(toSecrets(dialect, c)), now: c.now() };
+  return {
+    what: `${method} ${dialect.getBaseUrl(context)}${path}`,
+    redact: createRedactor(toSecrets(dialect, context)),
+    now: context.now(),
+  };
 }
 
 interface Explanation {
@@ -63,19 +67,19 @@ const noPermission: Explanation = {
 };
 
 /** Whatever a call threw as one Failure, with what to do where the service's word for it is known. */
-export function toServiceFailure(thrown: unknown, telling: Telling): Failure {
-  return explain(thrown, telling).failure;
+export function toServiceFailure(thrown: unknown, info: RequestInfo): Failure {
+  return explain(thrown, info).failure;
 }
 
 /** The same for the one call that may cost. */
-export function toSubmitFailure(thrown: unknown, telling: Telling): SubmitFailure {
+export function toSubmitFailure(thrown: unknown, info: RequestInfo): SubmitFailure {
   if (thrown instanceof SubmitFailure) return thrown;
-  const { sent, failure } = explain(thrown, telling);
+  const { sent, failure } = explain(thrown, info);
   return new SubmitFailure(sent, failure);
 }
 
-function explain(thrown: unknown, telling: Telling): ReturnType<typeof toSendOutcome> {
-  const outcome = toSendOutcome(thrown, telling);
+function explain(thrown: unknown, info: RequestInfo): ReturnType<typeof toSendOutcome> {
+  const outcome = toSendOutcome(thrown, info);
   const explanation = outcome.sent === 'refused' ? findExplanation(thrown) : null;
   if (explanation === null) return outcome;
   const { retryAfterMs, message } = outcome.failure;

@@ -24,25 +24,25 @@ const mostTries = 3;
 export async function fetchFile(
   dialect: Dialect,
   { id, path, check }: { readonly id: string; readonly path: string; readonly check: (head: string) => boolean },
-  c: Context,
+  context: Context,
 ): Promise<FetchedFile> {
-  const about = await readWireFile(dialect, id, c);
+  const about = await readWireFile(dialect, id, context);
   if ('refused' in about) return about;
   for (let tries = 1; ; tries++) {
     try {
-      return await download(dialect, { id, path, check, bytes: about.bytes }, c);
+      return await download(dialect, { id, path, check, bytes: about.bytes }, context);
     } catch (error) {
-      c.signal.throwIfAborted();
+      context.signal.throwIfAborted();
       // A body that broke off is the reader's: the whole call is made again.
       if (!isFailure(error) || !failureKinds[error.code].retryable || tries === mostTries) throw error;
-      await c.wait(tries * 1000);
+      await context.wait(tries * 1000);
     }
   }
 }
 
-async function readWireFile(dialect: Dialect, id: string, c: Context): Promise<{ bytes: number } | { refused: string }> {
+async function readWireFile(dialect: Dialect, id: string, context: Context): Promise<{ bytes: number } | { refused: string }> {
   const path = `/files/${encodeURIComponent(id)}`;
-  const answer = await askForFile(dialect, { call: `GET ${path}` }, c, async (client) => await client.get<unknown>(path));
+  const answer = await askForFile(dialect, { call: `GET ${path}` }, context, async (client) => await client.get<unknown>(path));
   if ('refused' in answer) return answer;
   const { bytes } = parseAnswer(WireFile, answer.given, `GET ${path}`);
   return { bytes: typeof bytes === 'number' && bytes > 0 ? bytes : 0 };
@@ -51,12 +51,12 @@ async function readWireFile(dialect: Dialect, id: string, c: Context): Promise<{
 async function download(
   dialect: Dialect,
   { id, path, check, bytes }: { id: string; path: string; check: (head: string) => boolean; bytes: number },
-  c: Context,
+  context: Context,
 ): Promise<FetchedFile> {
   const call = `GET /files/${encodeURIComponent(id)}/content`;
   const deadlineMs = Math.min(longestMs, 60_000 + (bytes / bytesPerSecond) * 1000);
   const options = { call, body: 'stream', deadlineMs, maxBodyBytes: Infinity } as const;
-  const answer = await askForFile(dialect, options, c, async (client) => await client.files.content(id));
+  const answer = await askForFile(dialect, options, context, async (client) => await client.files.content(id));
   if ('refused' in answer) return answer;
   const { headers, body } = answer.given;
   const isPage = /^text\/html\b/i.test(headers.get('content-type') ?? '');
@@ -98,10 +98,10 @@ const refusals = [400, 403, 404, 405, 410];
 async function askForFile<T>(
   dialect: Dialect,
   options: Omit<Parameters<typeof callService>[0], 'dialect'>,
-  c: Context,
+  context: Context,
   ask: Parameters<typeof callService<T>>[2],
 ): Promise<{ given: T } | { refused: string }> {
-  return await callService({ ...options, dialect }, c, async (client) => {
+  return await callService({ ...options, dialect }, context, async (client) => {
     try {
       return { given: await ask(client) };
     } catch (error) {

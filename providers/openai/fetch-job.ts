@@ -8,7 +8,7 @@ import { Failure } from '../../src/errors.ts';
 import { createRedactor } from '../../src/provider-kit/http.ts';
 import { writeWholeText } from '../../src/lib/fs.ts';
 import { toSecrets, type Dialect } from './dialect.ts';
-import { toEnd } from './deprecations.ts';
+import { getDeprecation } from './deprecations.ts';
 import { fetchFile } from './fetch-file.ts';
 import { readHistory } from './read-history.ts';
 import { readJob, toJobPath } from './read-job.ts';
@@ -32,13 +32,13 @@ interface Wanted {
 export async function fetchJob(
   dialect: Dialect,
   { id, folder }: { readonly id: string; readonly folder: string },
-  c: Context,
+  context: Context,
 ): Promise<FetchedJob> {
-  const redact = createRedactor(toSecrets(dialect, c));
-  const record = await readJob(dialect, id, c);
+  const redact = createRedactor(toSecrets(dialect, context));
+  const record = await readJob(dialect, id, context);
   const missing: string[] = [];
   const keep = async (wanted: Wanted): Promise<KeptFile> => {
-    const found = await fetchOnce(dialect, { ...wanted, folder }, c);
+    const found = await fetchOnce(dialect, { ...wanted, folder }, context);
     if (found !== null && 'refused' in found) missing.push(redact(`${wanted.name} (${wanted.id}): ${found.refused}`));
     return found === null || 'refused' in found ? null : found;
   };
@@ -51,7 +51,7 @@ export async function fetchJob(
   }
   for (const list of ['events', 'checkpoints'] as const) {
     const name = list === 'events' ? 'events.jsonl' : 'checkpoints.json';
-    const items = await readHistory(dialect, `${toJobPath(id)}/${list}`, c);
+    const items = await readHistory(dialect, `${toJobPath(id)}/${list}`, context);
     if (items === null) missing.push(`${name}: the service keeps no ${list}`);
     const path = join(folder, name);
     const text =
@@ -62,7 +62,7 @@ export async function fetchJob(
     });
   }
   return {
-    job: toServiceJob(dialect, record, { c, toEnd: (model) => toEnd(dialect, model) }),
+    job: toServiceJob(dialect, record, { context, getDeprecation: (model) => getDeprecation(dialect, model) }),
     record: JSON.parse(redact(JSON.stringify(record))) as unknown,
     train,
     validation,
@@ -74,12 +74,12 @@ export async function fetchJob(
 async function fetchOnce(
   dialect: Dialect,
   { id, name, folder, check }: Wanted & { readonly folder: string },
-  c: Context,
+  context: Context,
 ): Promise<KeptFile | { refused: string }> {
   if (id === null) return null;
   const path = join(folder, name);
   if (existsSync(path)) return { path, sha256: await hashFile(path) };
-  const fetched = await fetchFile(dialect, { id, path, check }, c);
+  const fetched = await fetchFile(dialect, { id, path, check }, context);
   return 'refused' in fetched ? fetched : { path, sha256: fetched.sha256 };
 }
 

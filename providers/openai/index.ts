@@ -1,8 +1,8 @@
 import { defineProvider } from '../../src/provider/provider.ts';
 import { azureDialect } from './azure.ts';
 import { deploy, quoteDeployment, undeploy } from './deploy.ts';
-import { openaiShaped } from './openai-shaped.ts';
+import { createOpenAICompatible } from './openai-shaped.ts';
 import { openaiDialect } from './openai.ts';
 
-export const openai = openaiShaped(openaiDialect);
-export const azure = defineProvider({ ...openaiShaped(azureDialect), deploy, undeploy, quoteDeployment });
+export const openai = createOpenAICompatible(openaiDialect);
+export const azure = defineProvider({ ...createOpenAICompatible(azureDialect), deploy, undeploy, quoteDeployment });

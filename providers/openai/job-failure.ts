@@ -28,8 +28,8 @@ const itsOwn: Explanation = { code: 'service-unavailable', hint: '`orchestrate l
 export function toJobFailure(error: unknown, service: string): FailureData {
   const { code, message, param } = JobError.safeParse(error).data ?? {};
   const explanation = (code != null && Object.hasOwn(explanations, code) ? explanations[code] : undefined) ?? itsOwn;
-  const place = [code, param].filter((word) => word != null && word !== '').join(', ');
+  const baseUrl = [code, param].filter((word) => word != null && word !== '').join(', ');
   const said = message == null || message === '' ? 'it does not say why' : message;
-  const text = `${service}: the job has failed: ${said}${place === '' ? '' : ` (${place})`}`;
+  const text = `${service}: the job has failed: ${said}${baseUrl === '' ? '' : ` (${baseUrl})`}`;
   return toFailureData(new Failure(explanation.code, text, { hint: explanation.hint }));
 }

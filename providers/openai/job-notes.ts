@@ -27,8 +27,8 @@ export function toUsedNotes(job: Fields): Extract<Note, { type: 'defaulted' }>[]
 export function toHyperparameters({ method, hyperparameters }: Fields): Readonly<Record<string, number>> {
   const { type } = toFields(method);
   const inside = typeof type === 'string' ? toFields(toFields(toFields(method)[type])['hyperparameters']) : {};
-  const isTold = (entry: [string, unknown]): entry is [string, number] => typeof entry[1] === 'number';
-  return Object.fromEntries([toFields(hyperparameters), inside].flatMap((fields) => Object.entries(fields).filter(isTold)));
+  const isReported = (entry: [string, unknown]): entry is [string, number] => typeof entry[1] === 'number';
+  return Object.fromEntries([toFields(hyperparameters), inside].flatMap((fields) => Object.entries(fields).filter(isReported)));
 }
 
 /** How a job trains; what says nothing of it trains on answers. */

@@ -18,8 +18,8 @@ const WireFile = z.looseObject({
 const path = '/files';
 
 /** Every file of the account, in the service's order. */
-export async function* listFiles(dialect: Dialect, c: Context): AsyncGenerator<ServiceFile> {
-  for await (const item of readPages(dialect, path, c)) {
+export async function* listFiles(dialect: Dialect, context: Context): AsyncGenerator<ServiceFile> {
+  for await (const item of readPages(dialect, path, context)) {
     const { id, filename, purpose, bytes, created_at, expires_at } = parseAnswer(WireFile, item, `GET ${path}`);
     yield {
       id,

@@ -12,9 +12,9 @@ const ListedJob = z.looseObject({ id: z.string(), status: z.string(), model: z.s
 const path = '/fine_tuning/jobs';
 
 /** Every job of the account, newest first, whoever made it. */
-export async function* listJobs(dialect: Dialect, c: Context): AsyncGenerator<ServiceJob> {
-  const toEnd = await readEnds(dialect, c);
-  for await (const item of readPages(dialect, path, c)) {
-    yield toServiceJob(dialect, parseAnswer(ListedJob, item, `GET ${path}`), { c, toEnd });
+export async function* listJobs(dialect: Dialect, context: Context): AsyncGenerator<ServiceJob> {
+  const getDeprecation = await readEnds(dialect, context);
+  for await (const item of readPages(dialect, path, context)) {
+    yield toServiceJob(dialect, parseAnswer(ListedJob, item, `GET ${path}`), { context, getDeprecation });
   }
 }

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { Context } from '../../src/provider/context.ts';
-import type { ServiceEnd, ServiceModel } from '../../src/provider/service.ts';
+import type { Deprecation, ServiceModel } from '../../src/provider/service.ts';
 import { callService } from './call-service.ts';
 import type { Dialect } from './dialect.ts';
-import { isTunable, toEnd } from './deprecations.ts';
+import { isTunable, getDeprecation } from './deprecations.ts';
 import { toIsoTime } from './to-iso-time.ts';
 import { parseAnswer } from './upload.ts';
 
@@ -23,14 +23,18 @@ const Models = z.looseObject({ data: z.array(WireModel) });
 const call = 'GET /models';
 
 /** The models of the service as it lists them; the list has no pages. */
-async function readModels(dialect: Dialect, c: Context): Promise<readonly WireModel[]> {
-  return await callService({ dialect, call }, c, async (client) => parseAnswer(Models, await client.get<unknown>('/models'), call).data);
+async function readModels(dialect: Dialect, context: Context): Promise<readonly WireModel[]> {
+  return await callService(
+    { dialect, call },
+    context,
+    async (client) => parseAnswer(Models, await client.get<unknown>('/models'), call).data,
+  );
 }
 
 /** The bases that can be tuned, then the account's tuned models, the newest first. */
-export async function* listModels(dialect: Dialect, c: Context): AsyncGenerator<ServiceModel> {
-  const models = await readModels(dialect, c);
-  const toModelEnd = toEnds(dialect, models);
+export async function* listModels(dialect: Dialect, context: Context): AsyncGenerator<ServiceModel> {
+  const models = await readModels(dialect, context);
+  const toModelEnd = readDeprecations(dialect, models);
   const toModel = ({ id, created, created_at }: WireModel, kind: ServiceModel['kind']): ServiceModel => {
     return { name: id, kind, createdAt: toIsoTime(created) ?? toIsoTime(created_at), end: toModelEnd(id) };
   };
@@ -42,21 +46,21 @@ export async function* listModels(dialect: Dialect, c: Context): AsyncGenerator<
 }
 
 /** When models end: the service's own word for the model or its base, else that of the file; of the file alone where it lists none. */
-export async function readEnds(dialect: Dialect, c: Context): Promise<(model: string) => ServiceEnd | null> {
+export async function readEnds(dialect: Dialect, context: Context): Promise<(model: string) => Deprecation | null> {
   try {
-    return toEnds(dialect, await readModels(dialect, c));
+    return readDeprecations(dialect, await readModels(dialect, context));
   } catch {
-    c.signal.throwIfAborted();
-    return (model) => toEnd(dialect, model); // a date says where it is from: what cannot be had hides no job
+    context.signal.throwIfAborted();
+    return (model) => getDeprecation(dialect, model); // a date says where it is from: what cannot be had hides no job
   }
 }
 
-function toEnds(dialect: Dialect, models: readonly WireModel[]): (model: string) => ServiceEnd | null {
-  const told = new Map(models.map((model) => [model.id, toToldEnd(model)]));
-  return (model) => told.get(model) ?? told.get(dialect.toBaseName(model)) ?? toEnd(dialect, model);
+function readDeprecations(dialect: Dialect, models: readonly WireModel[]): (model: string) => Deprecation | null {
+  const reported = new Map(models.map((model) => [model.id, getDeprecationFromModel(model)]));
+  return (model) => reported.get(model) ?? reported.get(dialect.toBaseName(model)) ?? getDeprecation(dialect, model);
 }
 
-function toToldEnd({ shutdown_date: day, deprecation }: WireModel): ServiceEnd | null {
+function getDeprecationFromModel({ shutdown_date: day, deprecation }: WireModel): Deprecation | null {
   if (typeof day === 'string' && /^\d{4}-\d\d-\d\d$/.test(day)) return { date: day, source: `shutdown_date of ${call}`, asOf: null };
   const date = toIsoTime(deprecation?.inference)?.slice(0, 10);
   return date === undefined ? null : { date, source: `deprecation.inference of ${call}`, asOf: null };

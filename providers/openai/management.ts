@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Context } from '../../src/provider/context.ts';
 import { Failure } from '../../src/errors.ts';
 import { createFetch, createRedactor, toHttpFailure } from '../../src/provider-kit/http.ts';
-import { parsePlace } from './base-url.ts';
+import { parseBaseUrl } from './base-url.ts';
 
 /** What a deployment is asked to be: the bodies of Azure's `Deployments - Create Or Update`. */
 export interface DeploymentBody {
@@ -28,7 +28,7 @@ export interface Management {
 
 /** The first one that knows the developer tier; the others are in it too. */
 const apiVersion = '2025-07-01-preview';
-const publicPlace = 'https://management.azure.com';
+const publicBaseUrl = 'https://management.azure.com';
 
 const Deployment = z.looseObject({
   properties: z.looseObject({ provisioningState: z.string(), model: z.looseObject({ name: z.string() }) }),
@@ -36,32 +36,32 @@ const Deployment = z.looseObject({
 const Refusal = z.looseObject({ error: z.looseObject({ code: z.string() }) });
 
 /** Words for a deployment that is not there. That its account or group is not there is another thing. */
-const goneWords: readonly string[] = ['ResourceNotFound', 'DeploymentNotFound', 'NotFound', '404'];
+const endedStatuses: readonly string[] = ['ResourceNotFound', 'DeploymentNotFound', 'NotFound', '404'];
 
 /**
  * The way to the account that the settings name.
  * @throws Failure `credentials-invalid`, `configuration-invalid`, with everything that is missing; nothing is asked then
  */
-export function openManagement(c: Context): Management {
-  const { secret, path, place } = readAccess(c);
+export function openManagement(context: Context): Management {
+  const { secret, path, baseUrl } = readAccess(context);
   const redact = createRedactor([secret]);
   const send = createFetch({
-    origin: new URL(place).origin,
+    origin: new URL(baseUrl).origin,
     secrets: [secret],
-    now: () => c.now(),
-    wait: async (ms) => await c.wait(ms),
+    now: () => context.now(),
+    wait: async (ms) => await context.wait(ms),
   });
   const ask = async (method: string, name: string, body?: DeploymentBody): Promise<{ status: number; text: string } | null> => {
-    const url = `${place}${path}/deployments/${encodeURIComponent(name)}`;
+    const url = `${baseUrl}${path}/deployments/${encodeURIComponent(name)}`;
     const headers = { authorization: `Bearer ${secret.reveal()}`, accept: 'application/json', 'content-type': 'application/json' };
-    const init = { method, headers, signal: c.signal, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
+    const init = { method, headers, signal: context.signal, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
     const response = await send(`${url}?api-version=${apiVersion}`, init);
     const { status, ok } = response;
     const text = await response.text();
     if (ok) return { status, text };
-    if (status === 404 && method !== 'PUT' && isGone(text)) return null;
+    if (status === 404 && method !== 'PUT' && isNotFound(text)) return null;
     const answered = Object.assign(new Error('no success'), { statusCode: status, data: text, headers: response.headers });
-    throw toHttpFailure(answered, { what: `${method} ${url}`, redact, now: c.now() });
+    throw toHttpFailure(answered, { what: `${method} ${url}`, redact, now: context.now() });
   };
   return {
     async read(name) {
@@ -76,22 +76,22 @@ export function openManagement(c: Context): Management {
 const accountSettings = ['AZURE_SUBSCRIPTION_ID', 'AZURE_RESOURCE_GROUP', 'AZURE_ACCOUNT'] as const;
 const tokenName = 'AZURE_MANAGEMENT_TOKEN';
 
-function readAccess(c: Context): { secret: NonNullable<ReturnType<Context['credential']>>; path: string; place: string } {
-  const place = parsePlace(c.setting('AZURE_MANAGEMENT_URL') ?? publicPlace, 'AZURE_MANAGEMENT_URL');
-  const secret = c.credential(tokenName);
-  const [subscription = null, group = null, account = null] = accountSettings.map((name) => c.setting(name));
+function readAccess(context: Context): { secret: NonNullable<ReturnType<Context['credential']>>; path: string; baseUrl: string } {
+  const baseUrl = parseBaseUrl(context.setting('AZURE_MANAGEMENT_URL') ?? publicBaseUrl, 'AZURE_MANAGEMENT_URL');
+  const secret = context.credential(tokenName);
+  const [subscription = null, group = null, account = null] = accountSettings.map((name) => context.setting(name));
   if (secret === null || subscription === null || group === null || account === null) {
-    const missing = [...(secret === null ? [tokenName] : []), ...accountSettings.filter((name) => c.setting(name) === null)];
+    const missing = [...(secret === null ? [tokenName] : []), ...accountSettings.filter((name) => context.setting(name) === null)];
     throw new Failure(
       secret === null ? 'credentials-invalid' : 'configuration-invalid',
       `Azure deploys a model by its management service, for which ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing`,
       {
-        hint: `"az account get-access-token --resource ${publicPlace}" gives the token, and "az cognitiveservices account list" the names; nothing was started`,
+        hint: `"az account get-access-token --resource ${publicBaseUrl}" gives the token, and "az cognitiveservices account list" the names; nothing was started`,
       },
     );
   }
   const [s, g, a] = [subscription, group, account].map(encodeURIComponent);
-  return { secret, place, path: `/subscriptions/${s}/resourceGroups/${g}/providers/Microsoft.CognitiveServices/accounts/${a}` };
+  return { secret, baseUrl, path: `/subscriptions/${s}/resourceGroups/${g}/providers/Microsoft.CognitiveServices/accounts/${a}` };
 }
 
 function parseDeployment(text: string, name: string): FoundDeployment {
@@ -102,9 +102,9 @@ function parseDeployment(text: string, name: string): FoundDeployment {
   return { model: model.name, state: provisioningState };
 }
 
-function isGone(text: string): boolean {
+function isNotFound(text: string): boolean {
   const result = Refusal.safeParse(toJson(text));
-  return result.success && goneWords.includes(result.data.error.code);
+  return result.success && endedStatuses.includes(result.data.error.code);
 }
 
 function toJson(text: string): unknown {

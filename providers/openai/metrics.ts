@@ -1,6 +1,6 @@
 import type { Metric } from '../../src/provider/metric.ts';
 
-type Place = Pick<Metric, 'name' | 'split' | 'coverage'>;
+type BaseUrl = Pick<Metric, 'name' | 'split' | 'coverage'>;
 
 const trainLoss = { name: 'loss', split: 'train', coverage: 'batch' } as const;
 const trainAccuracy = { name: 'mean_token_accuracy', split: 'train', coverage: 'batch' } as const;
@@ -10,7 +10,7 @@ const fullLoss = { name: 'loss', split: 'validation', coverage: 'full' } as cons
 const fullAccuracy = { name: 'mean_token_accuracy', split: 'validation', coverage: 'full' } as const;
 
 /** The service's names in events, checkpoints and result files; in the last some are called otherwise, and Azure has its own. */
-const places: ReadonlyMap<string, Place> = new Map<string, Place>([
+const places: ReadonlyMap<string, BaseUrl> = new Map<string, BaseUrl>([
   ['train_loss', trainLoss],
   ['train_mean_token_accuracy', trainAccuracy],
   ['train_accuracy', trainAccuracy],
@@ -38,13 +38,13 @@ export function toMetrics(numbers: Readonly<Record<string, unknown>>, { step, at
   const metrics = new Map<string, Metric>();
   for (const [field, value] of Object.entries(numbers)) {
     if (positions.has(field) || typeof value !== 'number' || !Number.isFinite(value)) continue;
-    const metric: Metric = { ...toPlace(field), step, epoch: null, value, source: `${by} ${field}`, at };
+    const metric: Metric = { ...getBaseUrl(field), step, epoch: null, value, source: `${by} ${field}`, at };
     if (!metrics.has(toMetricKey(metric))) metrics.set(toMetricKey(metric), metric);
   }
   return [...metrics.values()];
 }
 
-function toPlace(field: string): Place {
+function getBaseUrl(field: string): BaseUrl {
   const split = /^(full_)?valid|^eval/.test(field) ? 'validation' : 'train';
   return places.get(field) ?? { name: `x/${field}`, split, coverage: 'unreported' };
 }

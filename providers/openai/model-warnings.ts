@@ -10,15 +10,15 @@ interface ModelEnd {
   readonly methods?: readonly Method['type'][];
 }
 
-interface ServiceEnds {
+interface Deprecations {
   readonly source: string;
   readonly closed: string;
   readonly models: Readonly<Record<string, ModelEnd>>;
 }
 
-const services: Readonly<Record<Dialect['id'], ServiceEnds>> = { openai: ends.openai, azure: ends.azure } as Record<
+const services: Readonly<Record<Dialect['id'], Deprecations>> = { openai: ends.openai, azure: ends.azure } as Record<
   Dialect['id'],
-  ServiceEnds
+  Deprecations
 >;
 
 /** What is known of training a base model; when it ends is told by `toEnd`. The service decides: nothing here refuses a model. */
@@ -32,7 +32,7 @@ export function toModelWarnings(dialect: Dialect, model: string, method: Method[
   }));
 }
 
-function toBaseWarnings(base: string, known: ModelEnd | undefined, models: ServiceEnds['models'], method: Method['type']): string[] {
+function toBaseWarnings(base: string, known: ModelEnd | undefined, models: Deprecations['models'], method: Method['type']): string[] {
   if (known === undefined) {
     const dated = Object.keys(models).find((name) => name.replace(/-\d{4}-\d\d-\d\d$/, '') === base);
     if (dated === undefined) return [`the model ${JSON.stringify(base)} is not known to be one that can be tuned`];

@@ -5,7 +5,7 @@ import type { ActualCost, Artifact, JobRef, Observation, Progress } from '../../
 import { isTerminalPhase, type Status } from '../../src/provider/status.ts';
 import { failureKinds, isFailure } from '../../src/errors.ts';
 import { createRedactor } from '../../src/provider-kit/http.ts';
-import { checkPlace } from './check-base-url.ts';
+import { checkBaseUrl } from './check-base-url.ts';
 import { readCheckpoints, type Checkpoint } from './checkpoints.ts';
 import { beginning, type OpenAICursor } from './cursor.ts';
 import { toSecrets, type Dialect } from './dialect.ts';
@@ -32,18 +32,18 @@ interface Found {
 export async function observe(
   dialect: Dialect,
   { job: ref, cursor }: { readonly job: JobRef; readonly cursor: OpenAICursor | null },
-  c: Context,
+  context: Context,
 ): Promise<Observation<OpenAICursor>> {
-  checkPlace(dialect, { what: `the job ${ref.id}`, place: ref.place }, c);
+  checkBaseUrl(dialect, { what: `the job ${ref.id}`, baseUrl: ref.location }, context);
   const before = cursor ?? beginning;
-  const job = await readJob(dialect, ref.id, c);
+  const job = await readJob(dialect, ref.id, context);
   const status = toStatus(dialect, job);
   // Before the events, so that the event of a step is there whenever its checkpoint is.
-  const checkpoints = await readCheckpoints(dialect, ref.id, c);
-  const { events, seen } = await readEvents(dialect, { job: ref.id, seen: before.events }, c);
+  const checkpoints = await readCheckpoints(dialect, ref.id, context);
+  const { events, seen } = await readEvents(dialect, { job: ref.id, seen: before.events }, context);
   const found = { job, status, events, checkpoints, cursor: before };
-  const result = await readResult(dialect, found, c);
-  const metrics = await selectMetrics(dialect, { ...found, result: result?.metrics ?? [] }, c);
+  const result = await readResult(dialect, found, context);
+  const metrics = await selectMetrics(dialect, { ...found, result: result?.metrics ?? [] }, context);
   const used = toUsedNotes(job).filter(({ field }) => !before.noted.includes(field));
   const model = toNewModel(found);
   const next: OpenAICursor = {
@@ -55,18 +55,18 @@ export async function observe(
     model: model ?? before.model,
     noted: [...before.noted, ...used.map(({ field }) => field), ...(isUnnamed(found) ? [unnamed] : [])],
   };
-  const redact = createRedactor(toSecrets(dialect, c));
+  const redact = createRedactor(toSecrets(dialect, context));
   const failure = status.phase === 'failed' ? toJobFailure(job['error'], dialect.name) : null;
   return {
     status,
-    progress: toProgress(job, next, c.now()),
+    progress: toProgress(job, next, context.now()),
     metrics,
     logs: [...events.map(toLog), ...(model === null ? [] : toKeptLogs(checkpoints))].map(({ at, text }) => ({ at, text: redact(text) })),
-    artifacts: model === null ? [] : [toArtifact(dialect, { job, model, place: ref.place })],
+    artifacts: model === null ? [] : [toArtifact(dialect, { job, model, baseUrl: ref.location })],
     checkpoint: checkpoints.at(-1)?.step ?? null,
     notes: [...used, ...(isUnnamed(found) ? [toUnnamedNote(dialect)] : []), ...(result?.notes ?? [])],
     failure: failure === null ? null : { ...failure, message: redact(failure.message) },
-    cost: toCost(dialect, job, c),
+    cost: toCost(dialect, job, context),
     startedAt: next.startedAt,
     finishedAt: isTerminalPhase(status.phase) ? toIsoTime(job['finished_at']) : null,
     cursor: next,
@@ -81,16 +81,16 @@ const resultMs = 3_600_000;
 async function readResult(
   dialect: Dialect,
   { job, status, cursor }: Found,
-  c: Context,
+  context: Context,
 ): Promise<{ metrics: Metric[]; notes: Note[] } | null> {
   const hasEnded = status.phase === 'finalizing' || isTerminalPhase(status.phase);
   if (!hasEnded || cursor.isResultRead || toResultFiles(job).length === 0) return null;
   try {
-    return { metrics: await readResultFiles(dialect, job, c), notes: [] };
+    return { metrics: await readResultFiles(dialect, job, context), notes: [] };
   } catch (error) {
-    c.signal.throwIfAborted();
+    context.signal.throwIfAborted();
     if (!isFailure(error)) throw error;
-    const ageMs = c.now().getTime() - Date.parse(toResultTime(job, c));
+    const ageMs = context.now().getTime() - Date.parse(toResultTime(job, context));
     if (failureKinds[error.code].retryable && ageMs < resultMs) throw error;
     return {
       metrics: [],
@@ -129,8 +129,14 @@ function toNewModel({ job, status, cursor }: Found): string | null {
   return status.phase === 'succeeded' && model !== cursor.model ? model : null;
 }
 
-function toArtifact(dialect: Dialect, { job, model, place }: { job: Job; model: string; place: string }): Artifact {
-  const ref = { kind: 'endpoint', identity: `${place} ${model}`, place, name: model, base: dialect.toBaseName(job.model) } as const;
+function toArtifact(dialect: Dialect, { job, model, baseUrl }: { job: Job; model: string; baseUrl: string }): Artifact {
+  const ref = {
+    kind: 'endpoint',
+    identity: `${baseUrl} ${model}`,
+    location: baseUrl,
+    name: model,
+    base: dialect.toBaseName(job.model),
+  } as const;
   // Where its base cannot be called without further ado, neither can it.
   const called = dialect.baseModel === undefined ? { ...ref, needsDeployment: true as const } : ref;
   return { kind: 'endpoint', uri: `${dialect.id}:${model}`, sha256: null, model: called };
@@ -153,9 +159,9 @@ function toProgress(job: Job, { step, steps, loss }: OpenAICursor, now: Date): P
 }
 
 /** Nothing is known of the price of other methods. */
-function toCost(dialect: Dialect, job: Job, c: Context): ActualCost | null {
+function toCost(dialect: Dialect, job: Job, context: Context): ActualCost | null {
   const { trained_tokens: tokens } = job;
   if (typeof tokens !== 'number' || toMethodType(job) !== 'supervised') return null;
-  const price = findPrice(dialect, { model: job.model, kind: 'supervised' }, c);
+  const price = findPrice(dialect, { model: job.model, kind: 'supervised' }, context);
   return price === null ? null : { usd: toUsd(tokens, price), source: `${tokens} trained tokens at ${toPriceText(price)}` };
 }

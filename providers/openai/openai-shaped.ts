@@ -4,8 +4,8 @@ import { defineProvider, type Provider } from '../../src/provider/provider.ts';
 import { check } from './check.ts';
 import type { OpenAICursor } from './cursor.ts';
 import type { Dialect } from './dialect.ts';
-import { toEndpoint } from './endpoint.ts';
-import { toEnd } from './deprecations.ts';
+import { toEndpointModel } from './endpoint.ts';
+import { getDeprecation } from './deprecations.ts';
 import { fetchJob } from './fetch-job.ts';
 import { listFiles } from './list-files.ts';
 import { listJobs } from './list-jobs.ts';
@@ -21,35 +21,35 @@ import { bind, create, discard, fence, find } from './submit.ts';
 import { translate } from './translate.ts';
 
 /** A provider that speaks the fine-tuning API of OpenAI in this dialect. */
-export function openaiShaped(dialect: Dialect): Provider {
-  const { id, words, settleMs } = dialect;
+export function createOpenAICompatible(dialect: Dialect): Provider {
+  const { id, statusMap, listingDelayMs } = dialect;
   return defineProvider<OpenAIRequest, Prepared, Wire, OpenAICursor>({
     id,
-    words,
-    settleMs,
+    statusMap,
+    listingDelayMs,
     onUncertain: 'ask',
     translate: (input) => translate(dialect, input),
     preview,
-    prepare: async (request, c) => await prepare(dialect, request, c),
+    prepare: async (request, context) => await prepare(dialect, request, context),
     bind,
-    create: async (wire, c) => await create(dialect, wire, c),
-    find: async (_request, prepared, c) => await find(dialect, prepared, c),
-    fence: async (prepared, c) => await fence(dialect, prepared, c),
-    discard: async (prepared, c) => await discard(dialect, prepared, c),
-    observe: async (job, cursor, c) => await observe(dialect, { job, cursor }, c),
-    cancel: async (job: JobRef, c) => await cancel(dialect, job, c),
-    pause: async (job: JobRef, c) => await pause(dialect, job, c),
-    resume: async (job: JobRef, c) => await resume(dialect, job, c),
-    ...(dialect.baseModel === undefined ? {} : { baseModel: (request, c) => dialect.baseModel!(request, c) }),
-    toEnd: (model) => toEnd(dialect, model),
-    listModels: (c) => listModels(dialect, c),
-    listJobs: (c) => listJobs(dialect, c),
-    listFiles: (c) => listFiles(dialect, c),
-    fetchJob: async (job, folder, c) => await fetchJob(dialect, { id: job, folder }, c),
-    toModel: (name, c) => toEndpoint(dialect, name, c),
-    quote: async (request, c) => await quote(dialect, request, c),
-    check: async (c) => await check(dialect, c),
-    predict: (model: ModelRef, rows, c) => predict(dialect, { model, rows }, c),
-    quotePredictions: async (model, rows, c) => await quotePredictions(dialect, { model, rows }, c),
+    create: async (wire, context) => await create(dialect, wire, context),
+    find: async (_request, prepared, context) => await find(dialect, prepared, context),
+    fence: async (prepared, context) => await fence(dialect, prepared, context),
+    discard: async (prepared, context) => await discard(dialect, prepared, context),
+    observe: async (job, cursor, context) => await observe(dialect, { job, cursor }, context),
+    cancel: async (job: JobRef, context) => await cancel(dialect, job, context),
+    pause: async (job: JobRef, context) => await pause(dialect, job, context),
+    resume: async (job: JobRef, context) => await resume(dialect, job, context),
+    ...(dialect.baseModel === undefined ? {} : { baseModel: (request, context) => dialect.baseModel!(request, context) }),
+    getDeprecation: (model) => getDeprecation(dialect, model),
+    listModels: (context) => listModels(dialect, context),
+    listJobs: (context) => listJobs(dialect, context),
+    listFiles: (context) => listFiles(dialect, context),
+    fetchJob: async (job, folder, context) => await fetchJob(dialect, { id: job, folder }, context),
+    toModel: (name, context) => toEndpointModel(dialect, name, context),
+    quote: async (request, context) => await quote(dialect, request, context),
+    check: async (context) => await check(dialect, context),
+    predict: (model: ModelRef, rows, context) => predict(dialect, { model, rows }, context),
+    quotePredictions: async (model, rows, context) => await quotePredictions(dialect, { model, rows }, context),
   });
 }

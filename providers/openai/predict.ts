@@ -48,7 +48,7 @@ export async function* predict(
   const asked = checkAnswerable(dialect, { model, rows }, context);
   const asking: Asking = { dialect, model: asked.model, generation: context.generation, withLogprobs: true };
   const stop = new AbortController();
-  const c = toStoppable(context, stop.signal);
+  const stoppable = toStoppable(context, stop.signal);
   const waiting: Task[] = asked.rows.map((row) => ({ row, tries: 1 }));
   const running = new Map<Task, Promise<Outcome>>();
   const most = Math.max(1, context.concurrency);
@@ -56,21 +56,21 @@ export async function* predict(
   try {
     while (waiting.length + running.size > 0) {
       context.signal.throwIfAborted();
-      const pauseMs = openAtMs - c.now().getTime();
+      const pauseMs = openAtMs - stoppable.now().getTime();
       if (pauseMs > 0 && running.size === 0) {
-        await c.wait(pauseMs);
+        await stoppable.wait(pauseMs);
         openAtMs = -Infinity;
       }
-      while (running.size < most && openAtMs <= c.now().getTime()) {
+      while (running.size < most && openAtMs <= stoppable.now().getTime()) {
         const task = waiting.shift();
         if (task === undefined) break;
-        running.set(task, tryOnce(asking, task, c));
+        running.set(task, tryOnce(asking, task, stoppable));
       }
       const outcome = await Promise.race(running.values());
       running.delete(outcome.task);
       if ('prediction' in outcome) yield outcome.prediction;
       else {
-        openAtMs = Math.max(openAtMs, c.now().getTime() + outcome.pauseMs);
+        openAtMs = Math.max(openAtMs, stoppable.now().getTime() + outcome.pauseMs);
         waiting.unshift({ ...outcome.task, tries: outcome.task.tries + 1 });
       }
     }
@@ -84,34 +84,34 @@ export async function* predict(
 }
 
 /** The same context with a second signal. */
-function toStoppable(c: PredictionContext, signal: AbortSignal): Context {
+function toStoppable(context: PredictionContext, signal: AbortSignal): Context {
   return {
-    signal: AbortSignal.any([c.signal, signal]),
-    now: () => c.now(),
-    wait: async (ms) => await c.wait(ms),
-    setting: (name) => c.setting(name),
-    credential: (name) => c.credential(name),
+    signal: AbortSignal.any([context.signal, signal]),
+    now: () => context.now(),
+    wait: async (ms) => await context.wait(ms),
+    setting: (name) => context.setting(name),
+    credential: (name) => context.credential(name),
   };
 }
 
-async function tryOnce(asking: Asking, task: Task, c: Context): Promise<Outcome> {
+async function tryOnce(asking: Asking, task: Task, context: Context): Promise<Outcome> {
   try {
-    return { task, prediction: await ask(asking, task.row, c) };
+    return { task, prediction: await ask(asking, task.row, context) };
   } catch (error) {
     if (!isFailure(error) || !passing.has(error.code) || task.tries >= mostTries) throw error;
     return { task, pauseMs: error.retryAfterMs ?? 1000 * 2 ** (task.tries - 1) };
   }
 }
 
-async function ask(asking: Asking, row: PromptRow, c: Context): Promise<Prediction> {
+async function ask(asking: Asking, row: PromptRow, context: Context): Promise<Prediction> {
   const { dialect } = asking;
   const call = 'POST /chat/completions';
-  const startedMs = c.now().getTime();
-  const completion = await callService({ dialect, call, deadlineMs: answerMs }, c, async (client) => {
+  const startedMs = context.now().getTime();
+  const completion = await callService({ dialect, call, deadlineMs: answerMs }, context, async (client) => {
     const answer = await post(client, asking, row);
     return answer === null ? null : parseAnswer(Completion, answer, call);
   });
-  return toPrediction(row.id, completion, c.now().getTime() - startedMs);
+  return toPrediction(row.id, completion, context.now().getTime() - startedMs);
 }
 
 /** The answer; null where a filter of the service let none come about. */

@@ -37,10 +37,10 @@ interface Priced {
  * The price in the setting `ORCHESTRATE_PRICES`, else the one that is known; null where there is none.
  * @throws Failure `configuration-invalid`
  */
-export function findPrice(dialect: Dialect, { model, kind }: Priced, c: Context): Price | null {
+export function findPrice(dialect: Dialect, { model, kind }: Priced, context: Context): Price | null {
   const base = dialect.toBaseName(model);
   const toldKind = kind === 'supervised' || kind === 'dpo' ? 'training' : kind;
-  const set = parseSetting(c).get(base)?.[toldKind];
+  const set = parseSetting(context).get(base)?.[toldKind];
   if (set !== undefined) return { usd: set, asOf: null, source: settingName };
   return prices[dialect.id][base]?.[kind] ?? null;
 }
@@ -48,8 +48,8 @@ export function findPrice(dialect: Dialect, { model, kind }: Priced, c: Context)
 const settingName = 'ORCHESTRATE_PRICES';
 
 /** `{"gpt-4.1-mini-2025-04-14": {"training": 5, "input": 0.8, "output": 3.2, "hosting": 1.7}}`, by base model. */
-function parseSetting(c: Context): ReadonlyMap<string, z.infer<typeof ToldPrices>> {
-  const text = c.setting(settingName);
+function parseSetting(context: Context): ReadonlyMap<string, z.infer<typeof ToldPrices>> {
+  const text = context.setting(settingName);
   if (text === null) return new Map();
   const result = z.record(z.string(), ToldPrices).safeParse(toJson(text));
   if (result.success) return new Map(Object.entries(result.data));

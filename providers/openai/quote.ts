@@ -15,12 +15,12 @@ import type { Method, OpenAIRequest } from './request.ts';
 const chosenEpochs: TokenCount = { least: 1, most: 50 };
 
 /** What a training costs: its tokens times its epochs; null where the price is not known. Validation rows are not charged for. */
-export async function quote(dialect: Dialect, request: OpenAIRequest, c: QuoteContext): Promise<Quote | null> {
+export async function quote(dialect: Dialect, request: OpenAIRequest, context: QuoteContext): Promise<Quote | null> {
   const { model, method, rows } = request;
-  const price = findPrice(dialect, { model, kind: method.type }, c);
+  const price = findPrice(dialect, { model, kind: method.type }, context);
   if (price === null) return null;
   const count = await loadTokenizer();
-  const tokens = await sum(c, c.readRows('train'), (row) => countRowTokens(row, rows, count));
+  const tokens = await sum(context, context.readRows('train'), (row) => countRowTokens(row, rows, count));
   const epochs = toEpochs(method);
   return {
     currency: 'USD',
@@ -44,15 +44,15 @@ function toEpochs(method: Method): TokenCount {
 export async function quotePredictions(
   dialect: Dialect,
   { model, rows }: { readonly model: ModelRef; readonly rows: readonly PredictionRow[] },
-  c: PredictionContext,
+  context: PredictionContext,
 ): Promise<Quote | null> {
-  const asked = checkAnswerable(dialect, { model, rows }, c);
-  const { maxTokens } = c.generation;
-  const input = findPrice(dialect, { model: asked.model.base, kind: 'input' }, c);
-  const output = findPrice(dialect, { model: asked.model.base, kind: 'output' }, c);
+  const asked = checkAnswerable(dialect, { model, rows }, context);
+  const { maxTokens } = context.generation;
+  const input = findPrice(dialect, { model: asked.model.base, kind: 'input' }, context);
+  const output = findPrice(dialect, { model: asked.model.base, kind: 'output' }, context);
   if (input === null || output === null || maxTokens === undefined) return null;
   const count = await loadTokenizer();
-  const tokens = await sum(c, asked.rows, ({ messages, tools }) => countMessageTokens(messages, tools, count));
+  const tokens = await sum(context, asked.rows, ({ messages, tools }) => countMessageTokens(messages, tools, count));
   return {
     currency: 'USD',
     low: toUsd(tokens.least, input) + toUsd(rows.length, output),
@@ -63,14 +63,14 @@ export async function quotePredictions(
 }
 
 async function sum<Row>(
-  c: QuoteContext | PredictionContext,
+  context: QuoteContext | PredictionContext,
   rows: AsyncIterable<Row> | Iterable<Row>,
   count: (row: Row) => TokenCount,
 ): Promise<TokenCount> {
   let least = 0;
   let most = 0;
   for await (const row of rows) {
-    c.signal.throwIfAborted();
+    context.signal.throwIfAborted();
     const tokens = count(row);
     least += tokens.least;
     most += tokens.most;

@@ -8,10 +8,10 @@ import { readPages, type WireItem } from './read-pages.ts';
  * route, or answer it with the job itself.
  * @throws Failure where it could not be asked
  */
-export async function readHistory(dialect: Dialect, path: string, c: Context): Promise<readonly WireItem[] | null> {
+export async function readHistory(dialect: Dialect, path: string, context: Context): Promise<readonly WireItem[] | null> {
   const items: WireItem[] = [];
   try {
-    for await (const item of readPages(dialect, path, c)) items.push(item);
+    for await (const item of readPages(dialect, path, context)) items.push(item);
   } catch (error) {
     if (!isFailure(error, 'request-refused')) throw error;
     return null;

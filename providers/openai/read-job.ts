@@ -14,10 +14,10 @@ export function toJobPath(id: string): string {
 }
 
 /** A job as the service has it now. */
-export async function readJob(dialect: Dialect, id: string, c: Context): Promise<Job> {
+export async function readJob(dialect: Dialect, id: string, context: Context): Promise<Job> {
   const path = toJobPath(id);
   const call = `GET ${path}`;
-  return await callService({ dialect, call }, c, async (client) => parseAnswer(Job, await client.get<unknown>(path), call));
+  return await callService({ dialect, call }, context, async (client) => parseAnswer(Job, await client.get<unknown>(path), call));
 }
 
 /** The name of the tuned model; null where there is none yet. */

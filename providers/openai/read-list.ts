@@ -25,11 +25,11 @@ const pageSize = 100;
 export async function readList(
   dialect: Dialect,
   { path, sinceMs }: { readonly path: string; readonly sinceMs: number | null },
-  c: Context,
+  context: Context,
 ): Promise<readonly Item[]> {
   const items: Item[] = [];
   for (let after: string | null = null; ; after = items.at(-1)!.id) {
-    const page = await readPage(dialect, { path, after }, c);
+    const page = await readPage(dialect, { path, after }, context);
     const known = items.length;
     mergePage(items, page.items);
     // A service that ignores `after` says for ever that there is more.
@@ -42,10 +42,10 @@ export async function readList(
 async function readPage(
   dialect: Dialect,
   { path, after }: { readonly path: string; readonly after: string | null },
-  c: Context,
+  context: Context,
 ): Promise<{ items: Item[]; hasMore: boolean }> {
   const query = { limit: pageSize, ...(after === null ? {} : { after }) };
-  const answer = await callService({ dialect, call: `GET ${path}` }, c, async (client) => {
+  const answer = await callService({ dialect, call: `GET ${path}` }, context, async (client) => {
     try {
       return await client.get<unknown>(path, { query });
     } catch (error) {

@@ -18,12 +18,12 @@ const pageSize = 100;
  * that brings nothing new: a service that ignores `after` says for ever that there is more.
  * @throws Failure of a call, `response-invalid` for an answer that is no page, and `request-refused` where there is no such list
  */
-export async function* readPages(dialect: Dialect, path: string, c: Context): AsyncGenerator<WireItem> {
+export async function* readPages(dialect: Dialect, path: string, context: Context): AsyncGenerator<WireItem> {
   const call = `GET ${path}`;
   const seen = new Set<string>();
   for (let after: string | null = null; ;) {
     const query = { limit: pageSize, ...(after === null ? {} : { after }) };
-    const page: z.infer<typeof Page> = await callService({ dialect, call }, c, async (client) =>
+    const page: z.infer<typeof Page> = await callService({ dialect, call }, context, async (client) =>
       // Not the client's own lists: they take any answer without "data", such as a page of a proxy, for an empty list.
       parseAnswer(Page, await askForPage(async () => await client.get<unknown>(path, { query }), call), call),
     );

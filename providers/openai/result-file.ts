@@ -15,17 +15,21 @@ export function toResultFiles({ result_files: files }: Job): readonly string[] {
 }
 
 /** When a job ended, which is the time of the measures in its result file: it tells no other. */
-export function toResultTime(job: Job, c: Context): string {
-  return toIsoTime(job['finished_at']) ?? toIsoTime(job['created_at']) ?? c.now().toISOString();
+export function toResultTime(job: Job, context: Context): string {
+  return toIsoTime(job['finished_at']) ?? toIsoTime(job['created_at']) ?? context.now().toISOString();
 }
 
 /** All measures of an ended job. */
-export async function readResultFiles(dialect: Dialect, job: Job, c: Context): Promise<Metric[]> {
+export async function readResultFiles(dialect: Dialect, job: Job, context: Context): Promise<Metric[]> {
   const metrics: Metric[] = [];
   for (const file of toResultFiles(job)) {
     const call = `GET /files/${encodeURIComponent(file)}/content`;
-    const text = await callService({ dialect, call, maxBodyBytes }, c, async (client) => await (await client.files.content(file)).text());
-    metrics.push(...toResultMetrics(text, toResultTime(job, c)));
+    const text = await callService(
+      { dialect, call, maxBodyBytes },
+      context,
+      async (client) => await (await client.files.content(file)).text(),
+    );
+    metrics.push(...toResultMetrics(text, toResultTime(job, context)));
   }
   return metrics;
 }
@@ -36,9 +40,9 @@ export async function readResultFiles(dialect: Dialect, job: Job, c: Context): P
  */
 export function toResultMetrics(text: string, at: string): Metric[] {
   const [header = [], ...rows] = toTable(text);
-  const place = header.indexOf('step');
+  const baseUrl = header.indexOf('step');
   return rows.flatMap((fields) => {
-    const step = toStep(toNumber(fields[place]));
+    const step = toStep(toNumber(fields[baseUrl]));
     if (step === null || fields.length > header.length) return [];
     const numbers = Object.fromEntries(header.map((name, i) => [name, toNumber(fields[i])]));
     return toMetrics(numbers, { step, at, by: 'result file' });

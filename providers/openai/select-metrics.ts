@@ -21,26 +21,26 @@ interface Measured {
  * The measures that were not told before: of events, then of checkpoints, then of the result file. The three tell much the same, and
  * only the last one everything; who tells a measure first is told of.
  */
-export async function selectMetrics(dialect: Dialect, found: Measured, c: Context): Promise<Metric[]> {
+export async function selectMetrics(dialect: Dialect, found: Measured, context: Context): Promise<Metric[]> {
   const { events, checkpoints, result, cursor } = found;
   const byAge = Map.groupBy(checkpoints, ({ id }) => (cursor.checkpoints.includes(id) ? 'known' : 'new'));
   const toCheckpointMetrics = (age: 'known' | 'new'): Metric[] => (byAge.get(age) ?? []).flatMap(({ metrics }) => metrics);
   const fresh = [...events.flatMap(toEventMetrics), ...toCheckpointMetrics('new'), ...result];
-  const told = new Set(toCheckpointMetrics('known').map(toMetricKey));
+  const reported = new Set(toCheckpointMetrics('known').map(toMetricKey));
   // Of steps beyond the newest nothing can have been told.
   const mayBeTold = fresh.some(({ step }) => cursor.step !== null && step !== null && step <= cursor.step);
-  if (mayBeTold) for (const key of await readToldKeys(dialect, found, c)) told.add(key);
+  if (mayBeTold) for (const key of await readToldKeys(dialect, found, context)) reported.add(key);
   return fresh.filter((metric) => {
     const key = toMetricKey(metric);
-    const isNew = !told.has(key);
-    told.add(key);
+    const isNew = !reported.has(key);
+    reported.add(key);
     return isNew;
   });
 }
 
 /** The measures that events and the result file told in earlier looks, read again. */
-async function readToldKeys(dialect: Dialect, { job, cursor }: Measured, c: Context): Promise<string[]> {
-  const { events } = await readEvents(dialect, { job: job.id, seen: noEvents }, c);
-  const result = cursor.isResultRead ? await readResultFiles(dialect, job, c) : [];
+async function readToldKeys(dialect: Dialect, { job, cursor }: Measured, context: Context): Promise<string[]> {
+  const { events } = await readEvents(dialect, { job: job.id, seen: noEvents }, context);
+  const result = cursor.isResultRead ? await readResultFiles(dialect, job, context) : [];
   return [...events.filter(toWasSeen(cursor.events)).flatMap(toEventMetrics), ...result].map(toMetricKey);
 }

@@ -3,8 +3,8 @@ import type { Dialect } from './dialect.ts';
 import { toTunedName, type Job } from './read-job.ts';
 
 /** What the service's word for a job means; one that is not listed is `unknown`, and no end. */
-export function toPhase({ words }: Dialect, word: string): Phase {
-  return (Object.hasOwn(words, word) ? words[word] : undefined) ?? 'unknown';
+export function toPhase({ statusMap }: Dialect, word: string): Phase {
+  return (Object.hasOwn(statusMap, word) ? statusMap[word] : undefined) ?? 'unknown';
 }
 
 /** Where a job stands. It has succeeded once it names its model: until then a check of the model may still forbid it. */

@@ -6,7 +6,7 @@ import { Failure, isFailure } from '../../src/errors.ts';
 import type { RunKey } from '../../src/job/run-key.ts';
 import { callService } from './call-service.ts';
 import type { Dialect } from './dialect.ts';
-import { toServiceFailure, toSubmitFailure, toTelling } from './failures.ts';
+import { toServiceFailure, toSubmitFailure, toRequestInfo } from './failures.ts';
 import type { OpenAIRequest, Prepared, Wire } from './request.ts';
 import { attemptName, keyName } from './take-native.ts';
 import { toIsoTime } from './to-iso-time.ts';
@@ -37,37 +37,39 @@ export function bind(request: OpenAIRequest, prepared: Prepared, key: RunKey, at
 }
 
 /** The one call that may cost, sent once. */
-export async function create(dialect: Dialect, wire: Wire, c: Attempt): Promise<JobRef> {
-  if (c.signal.aborted) throw new SubmitFailure('no', new Failure('interrupted', 'interrupted before the job was sent'));
-  const client = await dialect.openClient(c).catch((error: unknown) => {
+export async function create(dialect: Dialect, wire: Wire, context: Attempt): Promise<JobRef> {
+  if (context.signal.aborted) throw new SubmitFailure('no', new Failure('interrupted', 'interrupted before the job was sent'));
+  const client = await dialect.openClient(context).catch((error: unknown) => {
     throw isFailure(error) ? new SubmitFailure('no', error) : error;
   });
-  const telling = toTelling(dialect, c, `POST ${path}`);
+  const info = toRequestInfo(dialect, context, `POST ${path}`);
   try {
-    const job = parseAnswer(Job, await client.post<unknown>(path, { body: wire }), telling.what);
-    return toJobRef(dialect, job, c);
+    const job = parseAnswer(Job, await client.post<unknown>(path, { body: wire }), info.what);
+    return toJobRef(dialect, job, context);
   } catch (error) {
-    throw toSubmitFailure(error, telling);
+    throw toSubmitFailure(error, info);
   }
 }
 
 /** The run's jobs: those with its key in their metadata, and those that train on a file of its attempts. */
-export async function find(dialect: Dialect, prepared: readonly Prepared[], c: Attempt): Promise<JobRef[]> {
+export async function find(dialect: Dialect, prepared: readonly Prepared[], context: Attempt): Promise<JobRef[]> {
   const files = new Set<unknown>(prepared.map(({ trainingFile }) => trainingFile));
-  const jobs = await listJobs(dialect, c);
+  const jobs = await listJobs(dialect, context);
   // Gateways ignore the filter, or lose the metadata.
-  return jobs.filter((job) => toMetadata(job)[keyName] === c.key || files.has(job.training_file)).map((job) => toJobRef(dialect, job, c));
+  return jobs
+    .filter((job) => toMetadata(job)[keyName] === context.key || files.has(job.training_file))
+    .map((job) => toJobRef(dialect, job, context));
 }
 
 const pageSize = 100;
 
 /** @throws Failure where the service does not list them to the end: a list that may lack a job proves nothing */
-async function listJobs(dialect: Dialect, c: Attempt): Promise<Job[]> {
+async function listJobs(dialect: Dialect, context: Attempt): Promise<Job[]> {
   const call = `GET ${path}`;
   const jobs = new Map<string, Job>();
   for (let after: string | null = null; ;) {
-    const query: Record<string, unknown> = { limit: pageSize, metadata: { [keyName]: c.key }, ...(after === null ? {} : { after }) };
-    const page: z.infer<typeof JobPage> = await callService({ dialect, call }, c, async (client) =>
+    const query: Record<string, unknown> = { limit: pageSize, metadata: { [keyName]: context.key }, ...(after === null ? {} : { after }) };
+    const page: z.infer<typeof JobPage> = await callService({ dialect, call }, context, async (client) =>
       // Not `jobs.list`: it takes any answer without "data", such as a page of a proxy, for an empty list.
       parseAnswer(JobPage, await client.get<unknown>(path, { query }), call),
     );
@@ -87,45 +89,45 @@ function toMetadata({ metadata }: Job): Record<string, unknown> {
   return typeof metadata === 'object' && metadata !== null ? (metadata as Record<string, unknown>) : {};
 }
 
-function toJobRef(dialect: Dialect, job: Job, c: Attempt): JobRef {
+function toJobRef(dialect: Dialect, job: Job, context: Attempt): JobRef {
   const attempt = Number(toMetadata(job)[attemptName]);
-  const place = dialect.toPlace(c);
+  const baseUrl = dialect.getBaseUrl(context);
   return {
     provider: dialect.id,
     id: job.id,
-    place,
-    attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : c.attempt,
-    createdAt: toIsoTime(job.created_at) ?? c.now().toISOString(),
-    url: dialect.toJobUrl(place, job.id),
+    location: baseUrl,
+    attempt: Number.isSafeInteger(attempt) && attempt > 0 ? attempt : context.attempt,
+    createdAt: toIsoTime(job.created_at) ?? context.now().toISOString(),
+    url: dialect.toJobUrl(baseUrl, job.id),
   };
 }
 
 /** Deletes the attempt's training file, without which no job of it can be created. */
-export async function fence(dialect: Dialect, { trainingFile }: Prepared, c: Context): Promise<void> {
-  await deleteFile(dialect, trainingFile, c);
+export async function fence(dialect: Dialect, { trainingFile }: Prepared, context: Context): Promise<void> {
+  await deleteFile(dialect, trainingFile, context);
 }
 
 /** Deletes what `prepare` uploaded. */
-export async function discard(dialect: Dialect, { trainingFile, validationFile }: Prepared, c: Context): Promise<void> {
-  for (const file of [trainingFile, validationFile]) if (file !== null) await deleteFile(dialect, file, c);
+export async function discard(dialect: Dialect, { trainingFile, validationFile }: Prepared, context: Context): Promise<void> {
+  for (const file of [trainingFile, validationFile]) if (file !== null) await deleteFile(dialect, file, context);
 }
 
 /** What is gone already is no error. @throws Failure where the file may still be there */
-async function deleteFile(dialect: Dialect, file: string, c: Context): Promise<void> {
+async function deleteFile(dialect: Dialect, file: string, context: Context): Promise<void> {
   const call = `DELETE /files/${encodeURIComponent(file)}`;
-  const client = await dialect.openClient(c);
-  const telling = toTelling(dialect, c, call);
+  const client = await dialect.openClient(context);
+  const info = toRequestInfo(dialect, context, call);
   const answer = await client.delete<unknown>(`/files/${encodeURIComponent(file)}`).catch((error: unknown) => {
-    const failure = toServiceFailure(error, telling);
-    if (failure.code === 'request-refused' && isGone(error)) return { deleted: true };
+    const failure = toServiceFailure(error, info);
+    if (failure.code === 'request-refused' && isNotFound(error)) return { deleted: true };
     throw failure;
   });
   // Null is a 204, Azure's answer; any other one without content may be a proxy's.
-  if (answer !== null) parseAnswer(z.looseObject({ deleted: z.literal(true) }), answer, telling.what);
+  if (answer !== null) parseAnswer(z.looseObject({ deleted: z.literal(true) }), answer, info.what);
 }
 
 /** A 404 for this file, not for an address that the service does not know. */
-function isGone(error: unknown): boolean {
+function isNotFound(error: unknown): boolean {
   const { status, code } = error as { status?: unknown; code?: unknown };
   return status === 404 && code !== 'unknown_url';
 }

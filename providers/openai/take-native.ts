@@ -8,7 +8,7 @@ const owned = ['model', 'training_file', 'validation_file', 'method', 'hyperpara
 export const keyName = 'orchestrate_key';
 export const attemptName = 'orchestrate_attempt';
 
-export interface TakenNative {
+export interface MappedNative {
   /** Merged into the body as they are. */
   readonly fields: Readonly<Record<string, unknown>>;
   readonly notes: readonly Note[];
@@ -19,28 +19,28 @@ export interface TakenNative {
  * @param more fields that the dialect has options for
  * @throws Failure `job-file-invalid` for one that would change what the job says, or how its runs are found
  */
-export function takeNative(native: Readonly<Record<string, unknown>>, target: string, more: readonly string[]): TakenNative {
-  const place = `targets.${target}.native`;
+export function mapNative(native: Readonly<Record<string, unknown>>, target: string, more: readonly string[]): MappedNative {
+  const baseUrl = `targets.${target}.native`;
   for (const field of Object.keys(native)) {
     if (!owned.includes(field) && !more.includes(field)) continue;
-    throw new Failure('job-file-invalid', `${place}.${field}: expected a field that the job has no word for, found "${field}"`, {
+    throw new Failure('job-file-invalid', `${baseUrl}.${field}: expected a field that the job has no word for, found "${field}"`, {
       hint: more.includes(field) ? `"options" has it: targets.${target}.options.${field}` : 'say it with the fields of the job file',
     });
   }
   const notes: Note[] = Object.entries(native).map(([field, value]) => ({ type: 'sent', field: `native.${field}`, value }));
-  if (native['metadata'] !== undefined) notes.push(...checkMetadata(native['metadata'], place));
+  if (native['metadata'] !== undefined) notes.push(...checkMetadata(native['metadata'], baseUrl));
   return { fields: native, notes };
 }
 
 /** Metadata of the service: 16 pairs, keys of 64 and values of 512 characters at most; two pairs are ours. */
-function checkMetadata(metadata: unknown, place: string): Note[] {
+function checkMetadata(metadata: unknown, baseUrl: string): Note[] {
   const pairs = typeof metadata === 'object' && metadata !== null && !Array.isArray(metadata) ? Object.entries(metadata) : null;
   if (pairs === null || pairs.some(([, value]) => typeof value !== 'string')) {
-    throw new Failure('job-file-invalid', `${place}.metadata: expected an object of strings, found something else`);
+    throw new Failure('job-file-invalid', `${baseUrl}.metadata: expected an object of strings, found something else`);
   }
   const ours = pairs.find(([key]) => key === keyName || key === attemptName);
   if (ours !== undefined) {
-    throw new Failure('job-file-invalid', `${place}.metadata.${ours[0]}: expected a key of your own, found one by which runs are found`);
+    throw new Failure('job-file-invalid', `${baseUrl}.metadata.${ours[0]}: expected a key of your own, found one by which runs are found`);
   }
   const problems = [
     ...(pairs.length > 14 ? [`14 pairs of metadata beside two of ours, and is sent ${pairs.length}`] : []),

@@ -5,7 +5,7 @@ import type { Hyperparameters, Method } from './request.ts';
 type Training = RunSpec['training'];
 
 /** What the service is told of the training, and what is said about every field. */
-export interface TakenTraining {
+export interface MappedTraining {
   readonly method: Method;
   readonly seed: number | null;
   readonly notes: readonly Note[];
@@ -32,7 +32,7 @@ const bounds: Readonly<Record<keyof Hyperparameters, { readonly most: number; re
   beta: { most: 2, text: 'a beta above 0, at most 2' },
 };
 
-export function takeTraining(training: Training, type: Method['type']): TakenTraining {
+export function mapTraining(training: Training, type: Method['type']): MappedTraining {
   const notes: Note[] = [];
   const sent = (field: keyof Training, value: unknown): void => void notes.push({ type: 'sent', field: `training.${field}`, value });
   const defaulted = (field: keyof Training, value: unknown = auto): void =>

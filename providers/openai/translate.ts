@@ -8,24 +8,28 @@ import type { Dialect } from './dialect.ts';
 import { toModelWarnings } from './model-warnings.ts';
 import { parseOptions, type Options } from './options.ts';
 import type { Method, OpenAIRequest, RowsPlan } from './request.ts';
-import { takeNative } from './take-native.ts';
-import { takeTraining } from './take-training.ts';
+import { mapNative } from './take-native.ts';
+import { mapTraining } from './take-training.ts';
 
 const fewestRows = 10;
 const longestSuffix = 64;
 
 /** Writes a job as the body of a create call, without its files. What the job does not say is left to the service. */
 export function translate(dialect: Dialect, { spec, facts, model }: TranslationInput): Translation<OpenAIRequest> {
-  const place = `targets.${spec.target}`;
+  const baseUrl = `targets.${spec.target}`;
   if (spec.model.kind !== 'service') {
-    throw new Failure('job-file-invalid', `${place}.model: ${dialect.name} expects the name of one of its models, found "${model.base}"`, {
-      hint: 'such as gpt-4.1-mini-2025-04-14; folders and models of a hub are trained by other providers',
-    });
+    throw new Failure(
+      'job-file-invalid',
+      `${baseUrl}.model: ${dialect.name} expects the name of one of its models, found "${model.base}"`,
+      {
+        hint: 'such as gpt-4.1-mini-2025-04-14; folders and models of a hub are trained by other providers',
+      },
+    );
   }
   const options = parseOptions(dialect.options, spec.target, spec.options);
-  const { notes: trainingNotes, method, seed } = takeTraining(spec.training, toMethodType(spec, dialect));
+  const { notes: trainingNotes, method, seed } = mapTraining(spec.training, toMethodType(spec, dialect));
   const rows = toRowsPlan(spec, dialect, facts.labels, 'text2' in facts.columns);
-  const native = takeNative(
+  const native = mapNative(
     spec.native,
     spec.target,
     Object.keys(dialect.options.shape).filter((name) => name !== 'suffix'),

@@ -25,12 +25,12 @@ const CompletedUpload = z.looseObject({ file: WithId });
 export async function uploadFile(
   dialect: Dialect,
   { path, name, limits }: { path: string; name: string; limits: UploadLimits },
-  c: Context,
+  context: Context,
 ): Promise<string> {
   const blob = await openAsBlob(path, { type: 'application/jsonl' });
-  if (blob.size > limits.wholeBytes) return await uploadParts(dialect, { blob, name, partBytes: limits.partBytes }, c);
+  if (blob.size > limits.wholeBytes) return await uploadParts(dialect, { blob, name, partBytes: limits.partBytes }, context);
   const call = 'POST /files';
-  return await callService({ dialect, call }, c, async (client) => {
+  return await callService({ dialect, call }, context, async (client) => {
     const form = toMultipart({ purpose: 'fine-tune' }, { field: 'file', name, blob });
     return parseAnswer(WithId, await client.post<unknown>('/files', form), call).id;
   });
@@ -42,8 +42,8 @@ interface PartsUpload {
   readonly partBytes: number;
 }
 
-async function uploadParts(dialect: Dialect, { blob, name, partBytes }: PartsUpload, c: Context): Promise<string> {
-  const upload = await callService({ dialect, call: 'POST /uploads' }, c, async (client) => {
+async function uploadParts(dialect: Dialect, { blob, name, partBytes }: PartsUpload, context: Context): Promise<string> {
+  const upload = await callService({ dialect, call: 'POST /uploads' }, context, async (client) => {
     const about = { bytes: blob.size, filename: name, mime_type: 'text/jsonl', purpose: 'fine-tune' } as const;
     return parseAnswer(WithId, await client.uploads.create(about), 'POST /uploads').id;
   });
@@ -55,13 +55,13 @@ async function uploadParts(dialect: Dialect, { blob, name, partBytes }: PartsUpl
     parts.push(
       await callService(
         { dialect, call },
-        c,
+        context,
         async (client) => parseAnswer(WithId, await client.post<unknown>(call.slice(5), form), call).id,
       ),
     );
   }
   const call = `POST /uploads/${upload}/complete`;
-  const completed = await callService({ dialect, call, deadlineMs: completeMs }, c, async (client) =>
+  const completed = await callService({ dialect, call, deadlineMs: completeMs }, context, async (client) =>
     parseAnswer(CompletedUpload, await client.uploads.complete(upload, { part_ids: parts }), call),
   );
   return completed.file.id;
@@ -89,11 +89,11 @@ const looks = { firstMs: 500, longestMs: 5000, allMs: 600_000 };
  * Waits until the service has read the file: a job that comes earlier may be refused.
  * @throws Failure `data-invalid` with the service's words where it cannot read the file, `timeout`
  */
-export async function waitUntilProcessed(dialect: Dialect, file: string, c: Context): Promise<void> {
+export async function waitUntilProcessed(dialect: Dialect, file: string, context: Context): Promise<void> {
   const call = `GET /files/${file}`;
   let pauseMs = looks.firstMs;
   for (let waitedMs = 0; waitedMs < looks.allMs; waitedMs += pauseMs) {
-    const { status, status_details: details } = await callService({ dialect, call }, c, async (client) =>
+    const { status, status_details: details } = await callService({ dialect, call }, context, async (client) =>
       parseAnswer(FileState, await client.get<unknown>(`/files/${encodeURIComponent(file)}`), call),
     );
     // The service says that it will give the status up one day.
@@ -102,7 +102,7 @@ export async function waitUntilProcessed(dialect: Dialect, file: string, c: Cont
       throw new Failure('data-invalid', `${dialect.name} cannot read the uploaded rows: ${details ?? 'it does not say why'}`);
     }
     if (status === 'deleted' || status === 'deleting') throw new Failure('data-invalid', `${call}: the uploaded file was deleted`);
-    await c.wait(pauseMs);
+    await context.wait(pauseMs);
     pauseMs = Math.min(pauseMs * 2, looks.longestMs);
   }
   throw new Failure('timeout', `${call}: expected the file to be read within ${looks.allMs / 60_000} minutes`);

@@ -3,27 +3,27 @@ import type { Prediction } from '../provider/prediction.ts';
 import { toModelName } from '../provider-kit/to-model-name.ts';
 import { Failure } from '../errors.ts';
 import type { Store } from '../store/open-store.ts';
-import type { Answerer } from './prompt-settings.ts';
-import { bringHome } from './model-cache.ts';
+import type { ModelClient } from './prompt-settings.ts';
+import { downloadModel } from './model-cache.ts';
 import { keepAnswers, readAnswers, type StoredAnswer } from './stored-answers.ts';
-import type { Question } from './to-question.ts';
+import type { PredictRequest } from './to-question.ts';
 
-export interface AnswerWorld {
+export interface AnswerWorkspace {
   readonly store: Store;
   readonly context: Context;
 }
 
 /** Hears of what is asked and answered, as far as that has to be paid. */
-export interface Till {
+export interface SpendMeter {
   /** Before a model is asked. */
-  begin(answerer: Answerer): void;
+  begin(client: ModelClient): void;
   /** Of each new answer, before it is kept. */
-  stamp(prediction: Prediction): Promise<StoredAnswer>;
+  record(prediction: Prediction): Promise<StoredAnswer>;
 }
 
 interface Questions {
-  readonly questions: readonly Question[];
-  readonly till?: Till | undefined;
+  readonly questions: readonly PredictRequest[];
+  readonly meter?: SpendMeter | undefined;
 }
 
 /** Answers of this machine are cheap to give again, and each write waits for the disk; those of a service are kept one by one. */
@@ -34,29 +34,33 @@ const folderBatch = 256;
  * and equal ones are asked once.
  * @throws Failure of the provider, and `response-invalid` where it leaves questions without an answer; what was answered is kept
  */
-export async function answerRows(world: AnswerWorld, answerer: Answerer, { questions, till }: Questions): Promise<StoredAnswer[]> {
+export async function answerRows(
+  workspace: AnswerWorkspace,
+  client: ModelClient,
+  { questions, meter }: Questions,
+): Promise<StoredAnswer[]> {
   const ids = questions.map(({ id }) => id);
-  const known = await readAnswers(world.store, ids);
+  const known = await readAnswers(workspace.store, ids);
   const open = toUnanswered(questions, known);
-  if (open.length > 0) await ask(world, answerer, { open, known, till });
+  if (open.length > 0) await ask(workspace, client, { open, known, meter });
   return ids.map((id) => known.get(id)!);
 }
 
 interface Open {
-  readonly open: readonly Question[];
+  readonly open: readonly PredictRequest[];
   readonly known: Map<string, StoredAnswer>;
-  readonly till: Till | undefined;
+  readonly meter: SpendMeter | undefined;
 }
 
-async function ask({ store, context }: AnswerWorld, answerer: Answerer, { open, known, till }: Open): Promise<void> {
-  const { provider, model, asking } = await toPresent(answerer, context);
+async function ask({ store, context }: AnswerWorkspace, client: ModelClient, { open, known, meter }: Open): Promise<void> {
+  const { provider, model, settings } = await toPresent(client, context);
   const waiting = new Set(open.map(({ id }) => id));
   const fresh: StoredAnswer[] = [];
-  till?.begin(answerer);
+  meter?.begin(client);
   try {
-    for await (const prediction of provider.predict!(model, open, toPredictionContext(context, asking))) {
+    for await (const prediction of provider.predict!(model, open, toPredictionContext(context, settings))) {
       if (!waiting.delete(prediction.id)) continue; // the first answer to a question is the one
-      const answer = (await till?.stamp(prediction)) ?? prediction;
+      const answer = (await meter?.record(prediction)) ?? prediction;
       known.set(answer.id, answer);
       fresh.push(answer);
       if (fresh.length >= (model.kind === 'endpoint' ? 1 : folderBatch)) await keepAnswers(store, fresh.splice(0));
@@ -72,14 +76,14 @@ async function ask({ store, context }: AnswerWorld, answerer: Answerer, { open, 
 }
 
 /** A model in a repository answers from a folder of this machine. */
-async function toPresent(answerer: Answerer, context: Context): Promise<Answerer> {
-  const { model, home, provider } = answerer;
-  if (model.kind !== 'repository' || home === undefined) return answerer;
-  return { ...answerer, provider: home.provider, model: await bringHome({ provider, model, home }, context) };
+async function toPresent(client: ModelClient, context: Context): Promise<ModelClient> {
+  const { model, cache, provider } = client;
+  if (model.kind !== 'repository' || cache === undefined) return client;
+  return { ...client, provider: cache.provider, model: await downloadModel({ provider, model, cache }, context) };
 }
 
 /** The questions without an answer, each once. */
-export function toUnanswered(questions: readonly Question[], known: ReadonlyMap<string, unknown>): Question[] {
+export function toUnanswered(questions: readonly PredictRequest[], known: ReadonlyMap<string, unknown>): PredictRequest[] {
   const seen = new Set<string>();
   return questions.filter(({ id }) => {
     if (known.has(id) || seen.has(id)) return false;
@@ -88,6 +92,6 @@ export function toUnanswered(questions: readonly Question[], known: ReadonlyMap<
   });
 }
 
-export function toPredictionContext(context: Context, { generation, concurrency }: Answerer['asking']): PredictionContext {
+export function toPredictionContext(context: Context, { generation, concurrency }: ModelClient['settings']): PredictionContext {
   return { ...context, generation, concurrency };
 }

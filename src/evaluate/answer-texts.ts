@@ -5,11 +5,11 @@ import { parseLabel } from '../dataset/to-chat.ts';
 import { Failure } from '../errors.ts';
 import type { StoredRun } from '../run/run-store.ts';
 import { answerRows } from './answer-rows.ts';
-import { toAsking } from './prompt-settings.ts';
+import { getPromptSettings } from './prompt-settings.ts';
 import { checkDeployed, toTunedModel } from './check-deployed.ts';
-import type { EvaluationWorld } from './held-out.ts';
-import { findMuteness, toHome } from './model-cache.ts';
-import { payForAnswers, type Bill } from './pay-for-answers.ts';
+import type { EvaluationWorkspace } from './held-out.ts';
+import { findPredictProblem, getCacheFolder } from './model-cache.ts';
+import { payForAnswers, type SpendLimit } from './pay-for-answers.ts';
 import { toQuestion, type AskedRow } from './to-question.ts';
 
 /** A tuned model's answer to a text; `answer` is what the model said. */
@@ -23,34 +23,34 @@ export interface TextAnswer extends Prediction {
  * @throws Failure as `payForAnswers` and `answerRows`
  */
 export async function answerTexts(
-  world: Pick<EvaluationWorld, 'store' | 'dir' | 'context' | 'provider'>,
+  workspace: Pick<EvaluationWorkspace, 'store' | 'dir' | 'context' | 'provider'>,
   run: StoredRun,
-  { rows, bill }: { readonly rows: readonly Omit<ClassificationRow, 'label'>[]; readonly bill: Bill },
+  { rows, limit }: { readonly rows: readonly Omit<ClassificationRow, 'label'>[]; readonly limit: SpendLimit },
 ): Promise<TextAnswer[]> {
   const { plan } = run.record;
-  const asking = toAsking(plan);
-  const provider = world.provider(plan.spec.provider, plan.spec.target);
+  const settings = getPromptSettings(plan);
+  const provider = workspace.provider(plan.spec.provider, plan.spec.target);
   const model = toTunedModel(run);
-  const mute = findMuteness(provider, model);
+  const mute = findPredictProblem(provider, model);
   if (mute !== null) {
     throw new Failure('model-unavailable', `${toModelName(model)} answers no texts: ${mute}`, {
       hint: 'have another program answer with it; `orchestrate status` tells where it is',
     });
   }
-  const answerer = { provider, model, asking, home: toHome(world, run.key, 'model') };
-  const isClassification = asking.task === 'classification';
-  const questions = rows.map((row) => toQuestion(answerer, isClassification ? row : toChat(row)));
-  await checkDeployed(world, [run], [{ answerer, questions }]);
+  const client = { provider, model, settings, cache: getCacheFolder(workspace, run.key, 'model') };
+  const isClassification = settings.task === 'classification';
+  const questions = rows.map((row) => toQuestion(client, isClassification ? row : toChat(row)));
+  await checkDeployed(workspace, [run], [{ client, questions }]);
   const predictions = await payForAnswers(
-    world,
-    { bill, asks: [{ answerer, questions }] },
-    async (till) => await answerRows(world, answerer, { questions, till }),
+    workspace,
+    { limit, asks: [{ client, questions }] },
+    async (meter) => await answerRows(workspace, client, { questions, meter }),
   );
   if (!isClassification) return predictions;
-  const isGenerated = answerer.model.kind === 'endpoint';
+  const isGenerated = client.model.kind === 'endpoint';
   return predictions.map((prediction) => {
     const { answer } = prediction;
-    return { ...prediction, label: isGenerated ? parseLabel(answer, asking.labels) : answer };
+    return { ...prediction, label: isGenerated ? parseLabel(answer, settings.labels) : answer };
   });
 }
 

@@ -7,11 +7,11 @@ import { readLines } from '../dataset/read-lines.ts';
 import { Failure, toSystemCode } from '../errors.ts';
 import { spawnCommand, stopCommand } from '../lib/process.ts';
 import { toJsonHash } from '../job/run-key.ts';
-import { toUnanswered, type AnswerWorld } from './answer-rows.ts';
+import { toUnanswered, type AnswerWorkspace } from './answer-rows.ts';
 import { createAnswerReader } from './command-answers.ts';
 import { toInput } from './predictions-file.ts';
 import { keepAnswers, readAnswers } from './stored-answers.ts';
-import type { AskedRow, Question } from './to-question.ts';
+import type { AskedRow, PredictRequest } from './to-question.ts';
 
 /** A user's own command that answers rows. */
 export interface Command {
@@ -26,7 +26,7 @@ export interface CommandEntrant {
   /** The reference's. */
   readonly name: string;
   readonly command: Command;
-  readonly questions: readonly Question[];
+  readonly questions: readonly PredictRequest[];
 }
 
 /** A command that says nothing for so long is taken for stuck. */
@@ -39,7 +39,7 @@ const mostScriptBytes = 2 ** 24;
  * What a command is asked of rows. The keys change with all that can be seen to decide the answers: the words of the command, its
  * folder, the scripts among its words (files named from the folder), and the row.
  */
-export async function toCommandQuestions({ words, folder }: Command, rows: readonly AskedRow[]): Promise<Question[]> {
+export async function toCommandQuestions({ words, folder }: Command, rows: readonly AskedRow[]): Promise<PredictRequest[]> {
   const scripts = await Promise.all(words.map(async (word) => (isAbsolute(word) ? null : await hashScript(resolve(folder, word)))));
   const command = toJsonHash({ words, folder, scripts });
   return rows.map((row) => {
@@ -62,7 +62,11 @@ async function hashScript(path: string): Promise<string | null> {
  * @throws Failure `response-invalid` (a line that is no answer, a row without or with two of them, an exit status other than 0),
  * `timeout` where it says nothing for so long, `job-file-invalid` where it cannot be started
  */
-export async function askCommand({ store, context }: AnswerWorld, entrant: CommandEntrant, silenceMs = longestSilenceMs): Promise<void> {
+export async function askCommand(
+  { store, context }: AnswerWorkspace,
+  entrant: CommandEntrant,
+  silenceMs = longestSilenceMs,
+): Promise<void> {
   const { command, questions } = entrant;
   const open = toUnanswered(questions, await readAnswers(store, [...new Set(questions.map(({ id }) => id))]));
   if (open.length === 0) return;

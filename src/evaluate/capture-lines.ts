@@ -3,15 +3,15 @@ import { readLines } from '../dataset/read-lines.ts';
 import { chatVersion } from '../dataset/to-chat.ts';
 import { Failure, isFailure } from '../errors.ts';
 import { toJsonHash } from '../job/run-key.ts';
-import type { Captured } from './capture-model.ts';
+import type { CaptureSource } from './capture-model.ts';
 import type { CaptureRow } from './capture-rows.ts';
 import { toPredictionText } from './predictions-file.ts';
 import type { StoredAnswer } from './stored-answers.ts';
 
 /** A row with its answer, as the file has it. */
-export function toCaptureText({ called, answerer }: Captured, { input, asked, expected }: CaptureRow, answer: StoredAnswer): string {
-  const { provider, asking, model } = answerer;
-  const { prompt, labels, generation } = asking;
+export function toCaptureText({ called, client }: CaptureSource, { input, asked, expected }: CaptureRow, answer: StoredAnswer): string {
+  const { provider, settings, model } = client;
+  const { prompt, labels, generation } = settings;
   const { temperature, maxTokens, seed } = generation;
   const { answer: text, probabilities, logProbability = null, truncated, latencyMs = null, tokens = null, at = null } = answer;
   return toPredictionText({

@@ -11,10 +11,10 @@ import { toJsonHash } from '../job/run-key.ts';
 import { readJobFile, type JobFile } from '../job/read-job-file.ts';
 import { resolveTarget } from '../job/resolve.ts';
 import type { Store } from '../store/open-store.ts';
-import { defaultConcurrency, toAsking, type Answerer, type Asking } from './prompt-settings.ts';
+import { defaultConcurrency, getPromptSettings, type ModelClient, type PromptSettings } from './prompt-settings.ts';
 import { toTunedModel } from './check-deployed.ts';
-import { findMuteness, toHome } from './model-cache.ts';
-import type { Bill } from './pay-for-answers.ts';
+import { findPredictProblem, getCacheFolder } from './model-cache.ts';
+import type { SpendLimit } from './pay-for-answers.ts';
 
 /** What names a model whose answers are to be kept. */
 export interface CaptureModel {
@@ -27,7 +27,7 @@ export interface CaptureModel {
   readonly generation?: GenerationSettings | undefined;
 }
 
-export interface CaptureWorld {
+export interface CaptureWorkspace {
   readonly store: Store;
   /** The state folder. */
   readonly dir: string;
@@ -36,22 +36,22 @@ export interface CaptureWorld {
 }
 
 /** A model with all that decides what it is asked, and whose money its answers cost. */
-export interface Captured {
+export interface CaptureSource {
   /** As a job file can call it. */
   readonly name: string;
   /** What requests call the model; the run's address where there are none. */
   readonly called: string;
-  readonly answerer: Answerer;
+  readonly client: ModelClient;
   /** By our names: how the data calls its columns. */
   readonly columns: Columns;
-  readonly account: Pick<Bill, 'job' | 'workspace' | 'budgetUsd'>;
+  readonly account: Pick<SpendLimit, 'job' | 'workspace' | 'budgetUsd'>;
 }
 
 /**
  * The model of a name: the one that is given, else a reference of the job file, else the tuned model of a run.
  * @throws Failure `usage`, `run-not-found`, `model-unavailable`, and of reading the job file and its data
  */
-export async function findCaptured(world: CaptureWorld, name: string, options: CaptureModel): Promise<Captured> {
+export async function findCaptured(workspace: CaptureWorkspace, name: string, options: CaptureModel): Promise<CaptureSource> {
   const { provider, model, generation } = options;
   const job = options.job === undefined ? null : await readJobFile(options.job);
   if ((provider === undefined) !== (model === undefined)) throw new Failure('usage', 'expected --provider and --model together');
@@ -61,15 +61,15 @@ export async function findCaptured(world: CaptureWorld, name: string, options: C
     });
   }
   if (provider !== undefined && model !== undefined)
-    return await toGiven(world, { name, provider, model, job, generation, place: '--provider' });
+    return await toGiven(workspace, { name, provider, model, job, generation, place: '--provider' });
   const reference = job?.spec.references?.[name];
-  if (job === null || reference === undefined) return await findTuned(world, name, job);
-  if ('provider' in reference) return await toGiven(world, { name, ...reference, job, generation, place: `references.${name}` });
+  if (job === null || reference === undefined) return await findTuned(workspace, name, job);
+  if ('provider' in reference) return await toGiven(workspace, { name, ...reference, job, generation, place: `references.${name}` });
   const kind = 'predictions' in reference ? `a file of answers already: ${reference.predictions}` : 'a command';
   throw new Failure('usage', `${job.path}: expected references.${name} to be a model of a service, found ${kind}`);
 }
 
-interface Given {
+interface NamedModel {
   readonly name: string;
   readonly provider: string;
   readonly model: string;
@@ -79,29 +79,29 @@ interface Given {
   readonly place: string;
 }
 
-async function toGiven(world: CaptureWorld, given: Given): Promise<Captured> {
+async function toGiven(workspace: CaptureWorkspace, given: NamedModel): Promise<CaptureSource> {
   const { name, job, generation = {}, place } = given;
   if (!/^[a-z0-9-]{1,32}$/.test(name)) {
     throw new Failure('usage', `expected a name of 1 to 32 characters of a-z, 0-9 and "-" for the model, found ${JSON.stringify(name)}`);
   }
-  const provider = findProvider(world, given.provider, place);
-  const model = provider.toModel?.(given.model, world.context);
+  const provider = findProvider(workspace, given.provider, place);
+  const model = provider.toModel?.(given.model, workspace.context);
   if (model === undefined) throw new Failure('usage', `${place}: expected a provider with models of its own, found "${given.provider}"`);
   const called = given.model;
-  const home = toHome(world, toJsonHash(model.identity).slice(0, 32), 'model');
+  const cache = getCacheFolder(workspace, toJsonHash(model.identity).slice(0, 32), 'model');
   if (job === null) {
-    const asking: Asking = { task: 'chat', prompt: null, labels: [], generation, concurrency: defaultConcurrency };
+    const settings: PromptSettings = { task: 'chat', prompt: null, labels: [], generation, concurrency: defaultConcurrency };
     // No job's name has a colon: this account is nobody else's.
     const account = { job: `capture:${name}`, workspace: null, budgetUsd: null };
-    return toCaptured({ name, called, answerer: { provider, model, asking, home }, columns: {}, account });
+    return toCaptured({ name, called, client: { provider, model, settings, cache }, columns: {}, account });
   }
   const spec = resolveTarget(job.spec, Object.keys(job.spec.targets)[0]!, job.folder); // what all its targets share
-  const asking = toAsking({ spec, facts: await inspectJobData(spec) });
-  return toCaptured({ name, called, answerer: { provider, model, asking, home }, columns: spec.data.columns, account: toAccount(spec) });
+  const settings = getPromptSettings({ spec, facts: await inspectJobData(spec) });
+  return toCaptured({ name, called, client: { provider, model, settings, cache }, columns: spec.data.columns, account: toAccount(spec) });
 }
 
 /** The composition root names the target in its failure, and here is none. */
-function findProvider({ provider }: CaptureWorld, id: string, place: string): Provider {
+function findProvider({ provider }: CaptureWorkspace, id: string, place: string): Provider {
   try {
     return provider(id, place);
   } catch (error) {
@@ -109,8 +109,8 @@ function findProvider({ provider }: CaptureWorld, id: string, place: string): Pr
   }
 }
 
-async function findTuned(world: CaptureWorld, address: string, job: JobFile | null): Promise<Captured> {
-  const runs = await findNewestRuns(world.store, address).catch((error: unknown) => {
+async function findTuned(workspace: CaptureWorkspace, address: string, job: JobFile | null): Promise<CaptureSource> {
+  const runs = await findNewestRuns(workspace.store, address).catch((error: unknown) => {
     throw isFailure(error, 'run-not-found') ? toUnknownFailure(address, job) : error;
   });
   const [run, ...others] = runs.filter(({ record }) => record.artifacts.length > 0);
@@ -123,14 +123,14 @@ async function findTuned(world: CaptureWorld, address: string, job: JobFile | nu
   }
   const { key, record } = run;
   const { spec } = record.plan;
-  const provider = world.provider(spec.provider, spec.target);
+  const provider = workspace.provider(spec.provider, spec.target);
   const model = toTunedModel(run);
-  const answerer = { provider, model, asking: toAsking(record.plan), home: toHome(world, key, 'model') };
+  const client = { provider, model, settings: getPromptSettings(record.plan), cache: getCacheFolder(workspace, key, 'model') };
   const called = model.kind === 'endpoint' ? model.name : toRunId(record);
   const name = toRunId(record)
     .replaceAll(/[^a-z0-9-]/g, '-')
     .slice(0, 32);
-  return toCaptured({ name, called, answerer, columns: spec.data.columns, account: toAccount(spec) });
+  return toCaptured({ name, called, client, columns: spec.data.columns, account: toAccount(spec) });
 }
 
 function toUnknownFailure(name: string, job: JobFile | null): Failure {
@@ -141,14 +141,14 @@ function toUnknownFailure(name: string, job: JobFile | null): Failure {
   });
 }
 
-function toAccount({ job, workspace, budget }: RunSpec): Captured['account'] {
+function toAccount({ job, workspace, budget }: RunSpec): CaptureSource['account'] {
   return { job, workspace, budgetUsd: budget.usd };
 }
 
 /** @throws Failure `model-unavailable` */
-function toCaptured(captured: Captured): Captured {
-  const { provider, model } = captured.answerer;
-  const mute = findMuteness(provider, model);
+function toCaptured(captured: CaptureSource): CaptureSource {
+  const { provider, model } = captured.client;
+  const mute = findPredictProblem(provider, model);
   if (mute === null) return captured;
   throw new Failure('model-unavailable', `${toModelName(model)} answers no rows: ${mute}`);
 }

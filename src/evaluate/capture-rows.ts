@@ -7,7 +7,7 @@ import type { RawRow } from '../dataset/raw-row.ts';
 import { readRows } from '../dataset/read-rows.ts';
 import { toExpectedAnswer } from '../dataset/to-chat.ts';
 import { Failure } from '../errors.ts';
-import type { Asking } from './prompt-settings.ts';
+import type { PromptSettings } from './prompt-settings.ts';
 import { toInput, type PredictionInput } from './predictions-file.ts';
 import type { AskedRow } from './to-question.ts';
 
@@ -22,7 +22,7 @@ export interface CaptureRow {
 }
 
 export interface RowSettings {
-  readonly task: Asking['task'];
+  readonly task: PromptSettings['task'];
   /** By our names; what is not named is called as we do. */
   readonly columns: Columns;
   /** Only the first rows. */
@@ -63,7 +63,7 @@ function parseConversation(raw: RawRow, { messages: column }: Names, path: strin
 }
 
 /** A text is what a classifier reads, and to any other model what a user says. */
-function parseText(raw: RawRow, { names, task, path }: { names: Names; task: Asking['task']; path: string }): CaptureRow {
+function parseText(raw: RawRow, { names, task, path }: { names: Names; task: PromptSettings['task']; path: string }): CaptureRow {
   const hasLabel = Object.hasOwn(raw.row, names.label) && raw.row[names.label] !== null;
   const { label, ...texts } = parseClassificationRow(raw, hasLabel ? names : { ...names, label: names.text }, path);
   const asked: AskedRow = task === 'classification' ? texts : { messages: [{ role: 'user', content: texts.text }, { role: 'assistant' }] };

@@ -3,9 +3,9 @@ import { parseLabel } from '../dataset/to-chat.ts';
 import { Failure } from '../errors.ts';
 import { writeWhole } from '../lib/fs.ts';
 import { answerRows } from './answer-rows.ts';
-import type { Answerer } from './prompt-settings.ts';
+import type { ModelClient } from './prompt-settings.ts';
 import { checkContinued, toCaptureText } from './capture-lines.ts';
-import { findCaptured, type CaptureModel, type CaptureWorld } from './capture-model.ts';
+import { findCaptured, type CaptureModel, type CaptureWorkspace } from './capture-model.ts';
 import { readCaptureRows } from './capture-rows.ts';
 import type { PayOptions } from './evaluation.ts';
 import { payForAnswers } from './pay-for-answers.ts';
@@ -61,32 +61,32 @@ export interface Capture {
  * @throws Failure as `findCaptured`, `readCaptureRows`, `payForAnswers` and `answerRows`; `data-invalid` where the file is there and
  *   holds something else than these answers
  */
-export async function capture(world: CaptureWorld, name: string, options: CaptureOptions): Promise<Capture> {
+export async function capture(workspace: CaptureWorkspace, name: string, options: CaptureOptions): Promise<Capture> {
   const { data, columns, limit = Infinity, maxUsd = null, onProgress } = options;
-  const captured = await findCaptured(world, name, options);
-  const { answerer, account } = captured;
+  const captured = await findCaptured(workspace, name, options);
+  const { client, account } = captured;
   const path = toOutput(options.out ?? `${captured.name}.jsonl`);
-  const rows = await readCaptureRows(data, { task: answerer.asking.task, columns: { ...captured.columns, ...columns }, limit });
-  const questions = rows.map(({ asked }) => toQuestion(answerer, asked));
+  const rows = await readCaptureRows(data, { task: client.settings.task, columns: { ...captured.columns, ...columns }, limit });
+  const questions = rows.map(({ asked }) => toQuestion(client, asked));
   const ids = questions.map(({ id }) => id);
-  const known = await readAnswers(world.store, ids);
+  const known = await readAnswers(workspace.store, ids);
   const kept = rows.flatMap((row, i) => {
     const answer = known.get(ids[i]!);
     return answer === undefined ? [] : [toCaptureText(captured, row, answer)];
   });
   await checkContinued(path, new Set(kept));
-  const tally = createTally(ids, answerer);
+  const tally = createTally(ids, client);
   for (const answer of known.values()) tally.add(answer);
   const before = tally.progress().done;
-  const bill = { ...account, purpose: 'evaluation', maxUsd } as const;
-  const answers = await payForAnswers(world, { bill, asks: [{ answerer, questions }] }, async (till) => {
+  const spendLimit = { ...account, purpose: 'evaluation', maxUsd } as const;
+  const answers = await payForAnswers(workspace, { limit: spendLimit, asks: [{ client, questions }] }, async (meter) => {
     onProgress?.(tally.progress());
-    return await answerRows(world, answerer, {
+    return await answerRows(workspace, client, {
       questions,
-      till: {
-        ...till,
-        async stamp(prediction) {
-          const answer = { ...(await till.stamp(prediction)), at: world.context.now().toISOString() };
+      meter: {
+        ...meter,
+        async record(prediction) {
+          const answer = { ...(await meter.record(prediction)), at: workspace.context.now().toISOString() };
           tally.add(answer);
           onProgress?.(tally.progress());
           return answer;
@@ -96,7 +96,7 @@ export async function capture(world: CaptureWorld, name: string, options: Captur
   });
   const lines = rows.map((row, i) => Buffer.from(toCaptureText(captured, row, answers[i]!)));
   const { sha256 } = await writeWhole(path, lines, 'predictions file');
-  const { labels } = answerer.asking;
+  const { labels } = client.settings;
   return {
     name: captured.name,
     model: captured.called,
@@ -127,7 +127,7 @@ interface Tally {
 }
 
 /** Counts rows by their answers, each of which comes once; equal rows have one, which is paid for once. */
-function createTally(ids: readonly string[], { provider }: Answerer): Tally {
+function createTally(ids: readonly string[], { provider }: ModelClient): Tally {
   const ifUnpaid = provider.quotePredictions === undefined ? 0 : null;
   const rows = new Map<string, number>();
   for (const id of ids) rows.set(id, (rows.get(id) ?? 0) + 1);

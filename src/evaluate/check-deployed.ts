@@ -2,7 +2,7 @@ import type { ModelRef } from '../provider/model.ts';
 import { Failure } from '../errors.ts';
 import type { StoredRun } from '../run/run-store.ts';
 import { toRunId } from '../run/run-view.ts';
-import type { EvaluationWorld } from './held-out.ts';
+import type { EvaluationWorkspace } from './held-out.ts';
 import { findOpenQuestions, type Ask } from './open-questions.ts';
 
 /** The tuned model of a run, by the name of its deployment where it has one: its answers are kept under the same key. */
@@ -16,7 +16,7 @@ export function toTunedModel({ record: { artifacts, deployment } }: StoredRun): 
  * @throws Failure `model-unavailable`, with the command that deploys it
  */
 export async function checkDeployed(
-  { store }: Pick<EvaluationWorld, 'store'>,
+  { store }: Pick<EvaluationWorkspace, 'store'>,
   runs: readonly StoredRun[],
   asks: readonly Ask[],
 ): Promise<void> {
@@ -25,7 +25,7 @@ export async function checkDeployed(
     return model?.kind === 'endpoint' && model.needsDeployment === true && deployment?.model == null;
   });
   if (needy.length === 0) return;
-  const open = new Set((await findOpenQuestions(store, asks)).map(({ answerer }) => answerer.model.identity));
+  const open = new Set((await findOpenQuestions(store, asks)).map(({ client }) => client.model.identity));
   const ids = needy.filter((run) => open.has(toTunedModel(run).identity)).map(({ record }) => toRunId(record));
   if (ids.length === 0) return;
   const commands = ids.map((id) => `\`orchestrate deploy ${id} --hours 1\``).join(', ');

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Prediction } from '../provider/prediction.ts';
 import { toShown } from '../dataset/to-shown.ts';
 import { Failure } from '../errors.ts';
-import type { Question } from './to-question.ts';
+import type { PredictRequest } from './to-question.ts';
 
 /** Reads the output of a command, line by line. */
 interface AnswerReader {
@@ -29,7 +29,7 @@ const AnswerLine = z.looseObject(
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /** @param place names the command in errors. */
-export function createAnswerReader(place: string, questions: readonly Question[]): AnswerReader {
+export function createAnswerReader(place: string, questions: readonly PredictRequest[]): AnswerReader {
   const asked = new Set(questions.map(({ id }) => id));
   const lineOf = new Map<string, number>(); // by id: where its answer stands
   let fresh: Prediction[] = [];

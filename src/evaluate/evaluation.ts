@@ -12,7 +12,7 @@ import type { Store } from '../store/open-store.ts';
 import { answerTexts, type TextAnswer } from './answer-texts.ts';
 import { compareRuns, estimateRuns, evaluateRuns, type Scope } from './compare-runs.ts';
 import type { Comparison } from './compare.ts';
-import type { Bill } from './pay-for-answers.ts';
+import type { SpendLimit } from './pay-for-answers.ts';
 
 export interface PayOptions {
   /** The most that the answers may cost, in dollars; the job's budget holds beside it. */
@@ -43,7 +43,7 @@ export interface Evaluation {
   predict(address: string, rows: readonly Omit<ClassificationRow, 'label'>[], options?: PayOptions): Promise<TextAnswer[]>;
 }
 
-interface World {
+interface Workspace {
   readonly store: Store;
   /** The state folder. */
   readonly dir: string;
@@ -51,8 +51,8 @@ interface World {
   provider(id: string, target: string): Provider;
 }
 
-export function createEvaluation({ store, dir, context, provider }: World): Evaluation {
-  const world = { store, dir, context, provider, readPart: readPart.bind(null, dir) };
+export function createEvaluation({ store, dir, context, provider }: Workspace): Evaluation {
+  const workspace = { store, dir, context, provider, readPart: readPart.bind(null, dir) };
   const toScope = async (address: string, { reference: wanted, margin }: CompareOptions): Promise<Scope> => {
     if (margin !== undefined && !(margin >= 0 && margin <= 1)) {
       throw new Failure('usage', `expected a margin from 0 to 1, found ${margin}`);
@@ -66,22 +66,30 @@ export function createEvaluation({ store, dir, context, provider }: World): Eval
   return {
     async evaluate(address, { limit, maxUsd, ...options } = {}) {
       const { runs, ...scope } = await toScope(address, options);
-      return await evaluateRuns(world, { ...scope, runs, limit }, await toBill(address, runs[0]!, { purpose: 'evaluation', maxUsd }));
+      return await evaluateRuns(
+        workspace,
+        { ...scope, runs, limit },
+        await readSpendLimit(address, runs[0]!, { purpose: 'evaluation', maxUsd }),
+      );
     },
-    compare: async (address, options = {}) => await compareRuns(world, await toScope(address, options)),
-    estimate: async (address, { limit } = {}) => await estimateRuns(world, { ...(await toScope(address, {})), limit }),
+    compare: async (address, options = {}) => await compareRuns(workspace, await toScope(address, options)),
+    estimate: async (address, { limit } = {}) => await estimateRuns(workspace, { ...(await toScope(address, {})), limit }),
     async predict(address, rows, { maxUsd } = {}) {
       const run = (await findNewestRuns(store, address)).find(({ record }) => record.artifacts.length > 0);
       if (run === undefined) {
         throw new Failure('run-not-found', `"${address}" has no tuned model yet`, { hint: `\`orchestrate wait ${address}\` waits for it` });
       }
-      return await answerTexts(world, run, { rows, bill: await toBill(address, run, { purpose: 'texts', maxUsd }) });
+      return await answerTexts(workspace, run, { rows, limit: await readSpendLimit(address, run, { purpose: 'texts', maxUsd }) });
     },
   };
 }
 
 /** The budget is the job file's own where the address is one: it may have been changed since the runs were submitted. */
-async function toBill(address: string, { record }: StoredRun, { purpose, maxUsd }: PayOptions & Pick<Bill, 'purpose'>): Promise<Bill> {
+async function readSpendLimit(
+  address: string,
+  { record }: StoredRun,
+  { purpose, maxUsd }: PayOptions & Pick<SpendLimit, 'purpose'>,
+): Promise<SpendLimit> {
   const { job, workspace, budget } = record.plan.spec;
   const budgetUsd = isJobFile(address) ? ((await readJobFile(address)).spec.budget?.usd ?? null) : budget.usd;
   return { job, workspace, purpose, budgetUsd, maxUsd: maxUsd ?? null };

@@ -4,10 +4,10 @@ import { Failure, isFailure } from '../errors.ts';
 import { toJsonHash } from '../job/run-key.ts';
 import type { ReferenceSpec } from '../job/run-spec.ts';
 import { toCommandQuestions, type CommandEntrant } from './ask-command.ts';
-import type { Asking } from './prompt-settings.ts';
-import type { Entrant } from './candidates.ts';
-import type { EvaluationWorld, HeldOut } from './held-out.ts';
-import { toHome } from './model-cache.ts';
+import type { PromptSettings } from './prompt-settings.ts';
+import type { Candidate_ } from './candidates.ts';
+import type { EvaluationWorkspace, HeldOut } from './held-out.ts';
+import { getCacheFolder } from './model-cache.ts';
 import { readPredictionsFile, toInput, toInputHash, type KeptPrediction } from './predictions-file.ts';
 import { toQuestion, type AskedRow } from './to-question.ts';
 
@@ -19,7 +19,7 @@ export interface FileEntrant {
 
 /** The references of a job, by what they are. */
 export interface References {
-  readonly models: readonly Entrant[];
+  readonly models: readonly Candidate_[];
   readonly commands: readonly CommandEntrant[];
   readonly files: readonly FileEntrant[];
   /** All of them by their names in a comparison, also those that are left out. */
@@ -35,18 +35,18 @@ export interface ReferencesToFind {
 }
 
 /** The rows that references are asked, how models are asked them, and the runs beside which they stand. */
-type Asked = Pick<HeldOut, 'rows' | 'asking' | 'entrants'>;
+type Asked = Pick<HeldOut, 'rows' | 'settings' | 'entrants'>;
 
 /**
  * What a job's references are asked of the held-out rows, or have answered. A file that has none of the rows is left out and named.
  * @throws Failure of the provider, of `readPredictionsFile`, and `job-file-invalid` for a provider that has no such models
  */
 export async function findReferences(
-  world: EvaluationWorld,
+  workspace: EvaluationWorkspace,
   { specs, isLenient, wanted }: ReferencesToFind,
   asked: Asked,
 ): Promise<References> {
-  const models: Entrant[] = [];
+  const models: Candidate_[] = [];
   const commands: CommandEntrant[] = [];
   const files: FileEntrant[] = [];
   const names: string[] = [];
@@ -62,7 +62,7 @@ export async function findReferences(
         const { answers, note } = await readAnswersOf(spec.predictions, asked);
         if (note !== null) notes.push(`${name}: ${note}`);
         if (answers !== null) files.push({ name, answers });
-      } else models.push(toModelEntrant(world, { key, name, ...spec }, asked));
+      } else models.push(toModelEntrant(workspace, { key, name, ...spec }, asked));
     } catch (error) {
       if (!isLenient || key === wanted || !isFailure(error)) throw error;
       notes.push(`${name} is left out: ${error.message}`);
@@ -72,20 +72,20 @@ export async function findReferences(
 }
 
 function toModelEntrant(
-  world: EvaluationWorld,
+  workspace: EvaluationWorkspace,
   { key, name, provider: id, model: modelName }: { key: string; name: string; provider: string; model: string },
-  { rows, asking }: Asked,
-): Entrant {
-  const provider = naming(key, () => world.provider(id, key));
-  const model = naming(key, () => provider.toModel?.(modelName, world.context));
+  { rows, settings }: Asked,
+): Candidate_ {
+  const provider = naming(key, () => workspace.provider(id, key));
+  const model = naming(key, () => provider.toModel?.(modelName, workspace.context));
   if (model === undefined || (model.kind === 'repository' ? provider.download : provider.predict) === undefined) {
     throw new Failure('job-file-invalid', `references.${key}: the provider "${id}" answers with no models but those that it has tuned`, {
       hint: 'give its answers as a file ({"predictions": "./old.jsonl"}) or a command that answers ({"command": ["python", "answer.py"]})',
     });
   }
-  const answerer = { provider, model, asking, home: toHome(world, toJsonHash(model.identity).slice(0, 32), 'model') };
-  const questions = rows.map((row) => toQuestion(answerer, row));
-  return { name, kind: 'reference', run: null, answerer, questions, trainingUsd: 0 };
+  const client = { provider, model, settings, cache: getCacheFolder(workspace, toJsonHash(model.identity).slice(0, 32), 'model') };
+  const questions = rows.map((row) => toQuestion(client, row));
+  return { name, kind: 'reference', run: null, client, questions, trainingUsd: 0 };
 }
 
 /** What fails without knowing for whom names the reference. */
@@ -101,10 +101,10 @@ function naming<T>(reference: string, find: () => T): T {
 
 async function readAnswersOf(
   path: string,
-  { rows, asking }: Asked,
+  { rows, settings }: Asked,
 ): Promise<{ answers: FileEntrant['answers'] | null; note: string | null }> {
   const kept = await readPredictionsFile(path);
-  const answers = rows.map((row) => findAnswer(kept, row, asking));
+  const answers = rows.map((row) => findAnswer(kept, row, settings));
   const missing = answers.filter((answer) => answer === null).length;
   if (missing === rows.length) return { answers: null, note: `none of the ${rows.length} rows is in ${path}: it is left out` };
   return { answers, note: missing === 0 ? null : `${missing} of ${rows.length} rows are not in ${path}` };
@@ -114,7 +114,7 @@ async function readAnswersOf(
  * A row of a classification may have been answered as it is, as the chat that the job makes of it, or as one with the job's system
  * message alone: who asked elsewhere has not added the labels to it.
  */
-function findAnswer(kept: ReadonlyMap<string, KeptPrediction>, row: AskedRow, { prompt, labels }: Asking): KeptPrediction | null {
+function findAnswer(kept: ReadonlyMap<string, KeptPrediction>, row: AskedRow, { prompt, labels }: PromptSettings): KeptPrediction | null {
   const asRow = kept.get(toInputHash(toInput(row)));
   if (asRow !== undefined || !isClassified(row)) return asRow ?? null;
   const messages = toPromptMessages(row, prompt, labels);

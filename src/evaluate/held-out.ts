@@ -7,14 +7,14 @@ import type { RunPlan } from '../run/event.ts';
 import type { StoredRun } from '../run/run-store.ts';
 import { toRunId, toRunView } from '../run/run-view.ts';
 import type { Store } from '../store/open-store.ts';
-import { toAsking, type Asking } from './prompt-settings.ts';
+import { getPromptSettings, type PromptSettings } from './prompt-settings.ts';
 import { toTunedModel } from './check-deployed.ts';
 import type { ComparisonInput, Measure } from './compare.ts';
-import { findMuteness, toHome } from './model-cache.ts';
-import { toEntrants, type Contender, type Entrant } from './candidates.ts';
+import { findPredictProblem, getCacheFolder } from './model-cache.ts';
+import { toEntrants, type Contender_, type Candidate_ } from './candidates.ts';
 import type { AskedRow } from './to-question.ts';
 
-export interface EvaluationWorld {
+export interface EvaluationWorkspace {
   readonly store: Store;
   readonly context: Context;
   /** The state folder. */
@@ -29,8 +29,8 @@ export interface HeldOut extends Omit<ComparisonInput, 'candidates' | 'reference
   readonly majority: string | null;
   readonly rows: readonly AskedRow[];
   /** How models are asked that no run has made. */
-  readonly asking: Asking;
-  readonly entrants: readonly Entrant[];
+  readonly settings: PromptSettings;
+  readonly entrants: readonly Candidate_[];
   /** The addresses of finished runs that cannot be asked. */
   readonly leftOut: readonly string[];
   readonly notes: readonly string[];
@@ -46,14 +46,14 @@ const measures: Readonly<Partial<Record<RunPlan['spec']['task'], Measure>>> = { 
  * their targets; what is left out is named. None where the task is not scored so. `limit` takes only the first rows.
  * @throws Failure `run-not-found` where none has a model
  */
-export async function findHeldOut(world: EvaluationWorld, runs: readonly StoredRun[], limit = Infinity): Promise<HeldOut[]> {
+export async function findHeldOut(workspace: EvaluationWorkspace, runs: readonly StoredRun[], limit = Infinity): Promise<HeldOut[]> {
   const ended = runs.filter(({ record }) => record.artifacts.length > 0);
   if (ended.length === 0) {
     throw new Failure('run-not-found', 'none of these runs has a tuned model yet', { hint: '`orchestrate wait` waits for it' });
   }
-  const toMuteness = ({ record: { plan, artifacts } }: StoredRun): string | null =>
-    findMuteness(world.provider(plan.spec.provider, plan.spec.target), artifacts[0]!.model);
-  const finished = ended.filter((run) => toMuteness(run) === null);
+  const getPredictProblem = ({ record: { plan, artifacts } }: StoredRun): string | null =>
+    findPredictProblem(workspace.provider(plan.spec.provider, plan.spec.target), artifacts[0]!.model);
+  const finished = ended.filter((run) => getPredictProblem(run) === null);
   // Runs of one submission were accepted at the same moment: their order must not depend on chance.
   const ordered = finished.toSorted((a, b) => toRunId(a.record).localeCompare(toRunId(b.record), 'en'));
   const newest = finished[0] ?? ended[0]!;
@@ -62,11 +62,11 @@ export async function findHeldOut(world: EvaluationWorld, runs: readonly StoredR
   const { plan } = newest.record;
   const { spec, facts } = plan;
   const mute = ended.filter((run) => !finished.includes(run));
-  const muteNotes = mute.map((run) => `${toRunId(run.record)} is left out: ${toMuteness(run)}`);
+  const muteNotes = mute.map((run) => `${toRunId(run.record)} is left out: ${getPredictProblem(run)}`);
   const heldOut: HeldOut[] = [];
   for (const [set, part] of Object.entries(facts.test)) {
     const isAlike = ({ record }: StoredRun): boolean => record.plan.facts.test[set]?.sha256 === part.sha256;
-    const read = ((await Array.fromAsync(world.readPart(plan, { test: set }))) as ScoredRow[]).slice(0, limit);
+    const read = ((await Array.fromAsync(workspace.readPart(plan, { test: set }))) as ScoredRow[]).slice(0, limit);
     const rows = read.filter((row) => toExpectedAnswer(row) !== null);
     if (rows.length === 0) continue;
     const unlike = ordered.filter((run) => !isAlike(run)).map(({ record }) => toRunId(record));
@@ -82,9 +82,9 @@ export async function findHeldOut(world: EvaluationWorld, runs: readonly StoredR
       expected: rows.map((row) => toExpectedAnswer(row)!),
       majority: facts.majority,
       rows,
-      asking: toAsking(plan),
+      settings: getPromptSettings(plan),
       entrants: toEntrants(
-        ordered.filter(isAlike).map((run) => toContender(world, run)),
+        ordered.filter(isAlike).map((run) => toContender(workspace, run)),
         rows,
       ),
       leftOut: [...unlike, ...mute.map(({ record }) => toRunId(record))],
@@ -99,17 +99,17 @@ export async function findHeldOut(world: EvaluationWorld, runs: readonly StoredR
   return heldOut;
 }
 
-function toContender(world: EvaluationWorld, run: StoredRun): Contender {
+function toContender(workspace: EvaluationWorkspace, run: StoredRun): Contender_ {
   const { plan } = run.record;
-  const provider = world.provider(plan.spec.provider, plan.spec.target);
+  const provider = workspace.provider(plan.spec.provider, plan.spec.target);
   return {
     name: plan.spec.target,
     run: toRunId(run.record),
     provider,
-    asking: toAsking(plan),
-    untrained: provider.baseModel?.(plan.request, world.context) ?? null,
+    settings: getPromptSettings(plan),
+    untrained: provider.baseModel?.(plan.request, workspace.context) ?? null,
     tuned: toTunedModel(run),
-    homes: { tuned: toHome(world, run.key, 'model'), untrained: toHome(world, run.key, 'base') },
-    trainingUsd: toRunView(run, world.context.now()).cost.actual,
+    caches: { tuned: getCacheFolder(workspace, run.key, 'model'), untrained: getCacheFolder(workspace, run.key, 'base') },
+    trainingUsd: toRunView(run, workspace.context.now()).cost.actual,
   };
 }

@@ -8,29 +8,29 @@ import { Failure } from '../errors.ts';
 import { readModelFolder } from '../model-files/model-folder.ts';
 
 /** Where a model in a repository is brought to, and who answers with it from there. */
-export interface ModelHome {
+export interface ModelCache {
   /** Whole or absent. */
   readonly folder: string;
   /** The provider of this machine. */
   readonly provider: Provider;
 }
 
-export function toHome(
+export function getCacheFolder(
   { dir, provider }: { readonly dir: string; provider(id: string, target: string): Provider },
   key: string,
   name: 'model' | 'base',
-): ModelHome {
+): ModelCache {
   return { folder: join(dir, 'runs', key, name), provider: provider('local', name) };
 }
 
 /** Why no row can be answered with a model; null where that is possible. */
-export function findMuteness(provider: Provider, model: ModelRef): string | null {
+export function findPredictProblem(provider: Provider, model: ModelRef): string | null {
   if (model.kind !== 'repository') return provider.predict === undefined ? 'its provider answers no rows' : null;
   if (provider.download === undefined) return 'its provider cannot bring its model to this machine';
   return model.labels.length > 0 ? null : 'its model writes text, and this machine answers with classifiers only';
 }
 
-export function isHome({ folder }: ModelHome): boolean {
+export function isCached({ folder }: ModelCache): boolean {
   return existsSync(folder);
 }
 
@@ -39,16 +39,16 @@ export function isHome({ folder }: ModelHome): boolean {
  * brought is kept for the next one.
  * @throws Failure of the provider, and `model-invalid` for what this machine cannot answer with
  */
-export async function bringHome(
-  { provider, model, home }: { readonly provider: Provider; readonly model: RepositoryModel; readonly home: ModelHome },
+export async function downloadModel(
+  { provider, model, cache }: { readonly provider: Provider; readonly model: RepositoryModel; readonly cache: ModelCache },
   context: Context,
 ): Promise<FolderModel> {
-  const { folder } = home;
-  if (!isHome(home)) {
+  const { folder } = cache;
+  if (!isCached(cache)) {
     const partial = `${folder}.partial`;
     await provider.download!(model, partial, context);
     await rename(partial, folder).catch(async (error: unknown) => {
-      if (!isHome(home)) throw error;
+      if (!isCached(cache)) throw error;
       await rm(partial, { recursive: true, force: true }); // another process was faster
     });
   }

@@ -5,13 +5,13 @@ import { Failure } from '../errors.ts';
 import { reserve, settleCharge } from '../run/charges.ts';
 import { formatUsd } from '../run/money.ts';
 import { checkAlone, settleAbandonedCharges, toChargeId, type AnswerPurpose } from './answer-charges.ts';
-import type { AnswerWorld, Till } from './answer-rows.ts';
-import type { Answerer } from './prompt-settings.ts';
+import type { AnswerWorkspace, SpendMeter } from './answer-rows.ts';
+import type { ModelClient } from './prompt-settings.ts';
 import { findOpenQuestions, type Ask } from './open-questions.ts';
 import { priceAnswer, quoteAnswers, toSum } from './price.ts';
 
 /** Whose money it is, and how much of it may be spent. */
-export interface Bill {
+export interface SpendLimit {
   readonly job: string;
   readonly workspace: string | null;
   readonly purpose: AnswerPurpose;
@@ -29,40 +29,40 @@ export interface Bill {
  * @throws Failure `budget-exceeded`, and `store-locked` where another evaluation is under way; nothing is asked then
  */
 export async function payForAnswers<T>(
-  { store, context }: AnswerWorld,
-  { bill, asks }: { readonly bill: Bill; readonly asks: readonly Ask[] },
-  work: (till: Till) => Promise<T>,
+  { store, context }: AnswerWorkspace,
+  { limit, asks }: { readonly limit: SpendLimit; readonly asks: readonly Ask[] },
+  work: (meter: SpendMeter) => Promise<T>,
 ): Promise<T> {
   const open = await findOpenQuestions(store, asks);
-  const quotes = await Promise.all(open.map(async ({ answerer, questions }) => await quoteAnswers(answerer, questions, context)));
+  const quotes = await Promise.all(open.map(async ({ client, questions }) => await quoteAnswers(client, questions, context)));
   const quote = toSum(quotes);
   if (quote === null) throw await toUnpricedFailure(open, context);
-  const underWay = new Map(open.map((ask, i) => [ask.answerer, toUnderWayUsd(ask, quotes[i]!)]));
+  const underWay = new Map(open.map((ask, i) => [ask.client, toUnderWayUsd(ask, quotes[i]!)]));
   if (quote.high === 0) return await work(createTill(open, { context, charge: null, underWay }));
-  checkLimits(quote, bill, open);
-  const { job, workspace, budgetUsd } = bill;
+  checkLimits(quote, limit, open);
+  const { job, workspace, budgetUsd } = limit;
   await settleAbandonedCharges(store, { job, workspace });
-  const charge = toChargeId(bill.purpose, Math.max(...underWay.values()));
+  const charge = toChargeId(limit.purpose, Math.max(...underWay.values()));
   await reserve(store, { id: charge, job, workspace, what: 'predictions', usd: quote.high, at: context.now().toISOString(), budgetUsd });
   await checkAlone(store, { job, workspace }, charge);
-  const till = createTill(open, { context, charge, underWay });
+  const meter = createTill(open, { context, charge, underWay });
   let lostUsd: number | null = null;
   try {
-    const done = await work(till);
+    const done = await work(meter);
     lostUsd = 0;
     return done;
   } finally {
-    const spentUsd = till.spentUsd();
-    await settleCharge(store, charge, spentUsd === null ? quote.high : Math.min(quote.high, spentUsd + (lostUsd ?? till.underWayUsd())));
+    const spentUsd = meter.spentUsd();
+    await settleCharge(store, charge, spentUsd === null ? quote.high : Math.min(quote.high, spentUsd + (lostUsd ?? meter.underWayUsd())));
   }
 }
 
 /** What the answers cost that a model is asked for at the same time: of work that breaks off they may be paid and lost. */
-function toUnderWayUsd({ answerer, questions }: Ask, { high }: Quote): number {
-  return high * Math.min(1, answerer.asking.concurrency / questions.length);
+function toUnderWayUsd({ client, questions }: Ask, { high }: Quote): number {
+  return high * Math.min(1, client.settings.concurrency / questions.length);
 }
 
-interface CountingTill extends Till {
+interface CountingTill extends SpendMeter {
   /** Null where the price of an answer was not known. */
   spentUsd(): number | null;
   /** Of the model that was asked last; models are asked one after the other where that costs. */
@@ -72,22 +72,20 @@ interface CountingTill extends Till {
 /** Writes on each answer what it has cost, and adds it up. */
 function createTill(
   open: readonly Ask[],
-  { context, charge, underWay }: { context: Context; charge: string | null; underWay: ReadonlyMap<Answerer, number> },
+  { context, charge, underWay }: { context: Context; charge: string | null; underWay: ReadonlyMap<ModelClient, number> },
 ): CountingTill {
-  const asked = new Map(
-    open.flatMap(({ answerer, questions }) => questions.map((question) => [question.id, { answerer, question }] as const)),
-  );
-  const calm = { ...context, signal: new AbortController().signal }; // what came before an interruption has its price all the same
+  const asked = new Map(open.flatMap(({ client, questions }) => questions.map((question) => [question.id, { client, question }] as const)));
+  const uninterruptible = { ...context, signal: new AbortController().signal }; // what came before an interruption has its price all the same
   let spentUsd: number | null = 0;
   let underWayUsd = 0;
   return {
-    begin(answerer) {
-      underWayUsd = underWay.get(answerer) ?? 0;
+    begin(client) {
+      underWayUsd = underWay.get(client) ?? 0;
     },
-    async stamp(prediction) {
-      const { answerer, question } = asked.get(prediction.id) ?? {};
-      if (answerer?.provider.quotePredictions === undefined || question === undefined) return prediction;
-      const usd = await priceAnswer(answerer, { question, prediction }, calm).catch(() => null);
+    async record(prediction) {
+      const { client, question } = asked.get(prediction.id) ?? {};
+      if (client?.provider.quotePredictions === undefined || question === undefined) return prediction;
+      const usd = await priceAnswer(client, { question, prediction }, uninterruptible).catch(() => null);
       spentUsd = usd === null || spentUsd === null ? null : spentUsd + usd;
       return { ...prediction, paid: { usd, charge } };
     },
@@ -96,7 +94,7 @@ function createTill(
   };
 }
 
-function checkLimits({ low, high, asOf }: Quote, { budgetUsd, maxUsd }: Bill, open: readonly Ask[]): void {
+function checkLimits({ low, high, asOf }: Quote, { budgetUsd, maxUsd }: SpendLimit, open: readonly Ask[]): void {
   const count = open.reduce((sum, { questions }) => sum + questions.length, 0);
   const day = asOf === null ? '' : `, by prices of ${asOf}`;
   const estimate = `${count.toLocaleString('en-US')} answers would cost ${formatUsd(toCents(low))} to ${formatUsd(toCents(high))}${day}`;
@@ -121,13 +119,13 @@ function toCents(usd: number): number {
 async function toUnpricedFailure(open: readonly Ask[], context: Context): Promise<Failure> {
   const names = new Set<string>();
   let areEndless = true;
-  for (const { answerer, questions } of open) {
-    const { model } = answerer;
-    if ((await quoteAnswers(answerer, questions, context)) !== null) continue;
+  for (const { client, questions } of open) {
+    const { model } = client;
+    if ((await quoteAnswers(client, questions, context)) !== null) continue;
     names.add(model.kind === 'endpoint' ? model.base : toModelName(model));
-    const { generation } = answerer.asking;
-    const asking = { ...answerer.asking, generation: { ...generation, maxTokens: 1 } };
-    areEndless &&= generation.maxTokens === undefined && (await quoteAnswers({ ...answerer, asking }, questions, context)) !== null;
+    const { generation } = client.settings;
+    const settings = { ...client.settings, generation: { ...generation, maxTokens: 1 } };
+    areEndless &&= generation.maxTokens === undefined && (await quoteAnswers({ ...client, settings }, questions, context)) !== null;
   }
   const of = `answers of ${[...names].join(', ')}`;
   if (areEndless) {

@@ -2,19 +2,19 @@ import type { Context } from '../provider/context.ts';
 import type { Prediction } from '../provider/prediction.ts';
 import type { Quote } from '../provider/provider.ts';
 import { toPredictionContext } from './answer-rows.ts';
-import type { Answerer } from './prompt-settings.ts';
-import type { Question } from './to-question.ts';
+import type { ModelClient } from './prompt-settings.ts';
+import type { PredictRequest } from './to-question.ts';
 
 const free: Quote = { currency: 'USD', low: 0, high: 0, source: 'free', asOf: null };
 
 /** What it costs to have these questions answered; null where the price is not known. */
 export async function quoteAnswers(
-  { provider, model, asking }: Answerer,
-  questions: readonly Question[],
+  { provider, model, settings }: ModelClient,
+  questions: readonly PredictRequest[],
   context: Context,
 ): Promise<Quote | null> {
   if (provider.quotePredictions === undefined || questions.length === 0) return free;
-  return await provider.quotePredictions(model, questions, toPredictionContext(context, asking));
+  return await provider.quotePredictions(model, questions, toPredictionContext(context, settings));
 }
 
 /** The sum of prices; null where one of them is not known. */
@@ -39,12 +39,12 @@ export function toSum(quotes: readonly (Quote | null)[]): Quote | null {
  * longest answer, so that never less is reckoned than was paid.
  */
 export async function priceAnswer(
-  answerer: Answerer,
-  { question, prediction }: { readonly question: Question; readonly prediction: Prediction },
+  client: ModelClient,
+  { question, prediction }: { readonly question: PredictRequest; readonly prediction: Prediction },
   context: Context,
 ): Promise<number | null> {
-  const { generation } = answerer.asking;
+  const { generation } = client.settings;
   const maxTokens = prediction.tokens == null ? generation.maxTokens : Math.max(1, prediction.tokens.output);
-  const asking = { ...answerer.asking, generation: { ...generation, maxTokens } };
-  return (await quoteAnswers({ ...answerer, asking }, [question], context))?.high ?? null;
+  const settings = { ...client.settings, generation: { ...generation, maxTokens } };
+  return (await quoteAnswers({ ...client, settings }, [question], context))?.high ?? null;
 }

@@ -3,10 +3,10 @@ import type { ModelRef } from '../provider/model.ts';
 import type { Provider } from '../provider/provider.ts';
 import type { RunPlan } from '../run/event.ts';
 import type { RunSpec } from '../job/run-spec.ts';
-import type { ModelHome } from './model-cache.ts';
+import type { ModelCache } from './model-cache.ts';
 
 /** What of a run decides how its rows are asked, beside the model. */
-export interface Asking {
+export interface PromptSettings {
   readonly task: RunSpec['task'];
   readonly prompt: RunSpec['prompt'];
   /** Of the training rows; none for a task without labels. */
@@ -17,18 +17,18 @@ export interface Asking {
 }
 
 /** A model with all that decides its answers. */
-export interface Answerer {
+export interface ModelClient {
   readonly provider: Provider;
   readonly model: ModelRef;
-  readonly asking: Asking;
+  readonly settings: PromptSettings;
   /** Of a model in a repository. */
-  readonly home?: ModelHome | undefined;
+  readonly cache?: ModelCache | undefined;
 }
 
 /** Where nobody says otherwise. */
 export const defaultConcurrency = 8;
 
-export function toAsking({ spec, facts }: Pick<RunPlan, 'spec' | 'facts'>): Asking {
+export function getPromptSettings({ spec, facts }: Pick<RunPlan, 'spec' | 'facts'>): PromptSettings {
   const { generation, concurrency } = spec.evaluation;
   return { task: spec.task, prompt: spec.prompt, labels: facts.labels, generation, concurrency: concurrency ?? defaultConcurrency };
 }

@@ -6,7 +6,7 @@ export type Requirement = 'better' | 'not-worse' | 'equivalent';
 export const requirements: readonly Requirement[] = ['better', 'not-worse', 'equivalent'];
 
 /** The finished runs that do not reach it, one sentence each; empty where all do. None to judge does not reach it either. */
-export function findUnmet(comparisons: readonly Comparison[], requirement: Requirement): string[] {
+export function failedRequirements(comparisons: readonly Comparison[], requirement: Requirement): string[] {
   const judged = comparisons.flatMap((comparison) => {
     const { candidates, reference, set, leftOut } = comparison;
     const where = set === 'test' ? '' : ` (${set})`;

@@ -1,20 +1,20 @@
 import type { Prediction } from '../provider/prediction.ts';
-import type { ServiceEnd } from '../provider/service.ts';
+import type { Deprecation } from '../provider/service.ts';
 import { parseLabel } from '../dataset/to-chat.ts';
-import { toEndNotes } from '../run/deprecation.ts';
-import type { Asking } from './prompt-settings.ts';
+import { formatDeprecationNotes } from '../run/deprecation.ts';
+import type { PromptSettings } from './prompt-settings.ts';
 import { chooseReference } from './choose-reference.ts';
 import { toComparison, type Candidate, type Comparison } from './compare.ts';
-import type { Entrant } from './candidates.ts';
+import type { Candidate_ } from './candidates.ts';
 import type { References } from './find-references.ts';
-import type { EvaluationWorld, HeldOut } from './held-out.ts';
+import type { EvaluationWorkspace, HeldOut } from './held-out.ts';
 import { readAnswers, type StoredAnswer } from './stored-answers.ts';
 
 /** Why models cannot answer here, in words. */
 export type Unfit = ReadonlyMap<unknown, string>;
 
 /** A held-out set with everything that is to be compared on it. */
-export interface Contest {
+export interface EvaluationSet_ {
   readonly heldOut: HeldOut;
   readonly references: References;
   /** Who is to be the reference, as `chooseReference` reads it. */
@@ -25,11 +25,11 @@ export interface Contest {
 
 /** Compares the models of a held-out set by the answers that are kept; a model that lacks some is left out and named. */
 export async function scoreHeldOut(
-  { store, context }: Pick<EvaluationWorld, 'store' | 'context'>,
-  { heldOut, references, wanted, address }: Contest,
+  { store, context }: Pick<EvaluationWorkspace, 'store' | 'context'>,
+  { heldOut, references, wanted, address }: EvaluationSet_,
   unfit: Unfit,
 ): Promise<Comparison> {
-  const { job, set, measure, margin, labels, expected, majority, asking } = heldOut;
+  const { job, set, measure, margin, labels, expected, majority, settings } = heldOut;
   const candidates: Candidate[] = [];
   const left: (Pick<Candidate, 'name' | 'kind' | 'run'> & { readonly note: string })[] = [];
   const score = async <T extends Kept>(
@@ -48,9 +48,9 @@ export async function scoreHeldOut(
   };
   for (const entrant of [...heldOut.entrants, ...references.models]) await score(entrant, toCandidate);
   for (const entrant of references.commands) {
-    await score({ ...entrant, kind: 'reference', run: null }, ({ name }, answers) => toForeignCandidate(name, answers, asking));
+    await score({ ...entrant, kind: 'reference', run: null }, ({ name }, answers) => toForeignCandidate(name, answers, settings));
   }
-  for (const { name, answers } of references.files) candidates.push(toForeignCandidate(name, answers, asking));
+  for (const { name, answers } of references.files) candidates.push(toForeignCandidate(name, answers, settings));
   const rule: Candidate[] =
     majority === null
       ? []
@@ -71,7 +71,7 @@ export async function scoreHeldOut(
 }
 
 /** Who answers, with the questions whose answers are kept. */
-type Kept = Pick<Entrant, 'name' | 'kind' | 'run' | 'questions'>;
+type Kept = Pick<Candidate_, 'name' | 'kind' | 'run' | 'questions'>;
 
 function toReferenceNotes({ reference, candidates }: Comparison, { names }: References, wanted: string | undefined): string[] {
   if (!candidates.some(({ kind }) => kind === 'tuned')) return [];
@@ -85,7 +85,11 @@ function toReferenceNotes({ reference, candidates }: Comparison, { names }: Refe
 }
 
 /** Of answers that were given elsewhere nobody knows the cost. */
-function toForeignCandidate(name: string, answers: readonly (Omit<Prediction, 'id'> | null)[], { task, labels }: Asking): Candidate {
+function toForeignCandidate(
+  name: string,
+  answers: readonly (Omit<Prediction, 'id'> | null)[],
+  { task, labels }: PromptSettings,
+): Candidate {
   const said = answers.map((answer) => answer?.answer ?? null);
   return {
     name,
@@ -101,7 +105,7 @@ function toLatency(answers: readonly Pick<Prediction, 'latencyMs'>[]): number | 
   return toMedian(answers.map(({ latencyMs }) => latencyMs ?? null).filter((latencyMs) => latencyMs !== null));
 }
 
-function toCandidate(entrant: Entrant, predictions: readonly StoredAnswer[]): Candidate {
+function toCandidate(entrant: Candidate_, predictions: readonly StoredAnswer[]): Candidate {
   const { name, kind, run, trainingUsd } = entrant;
   const answersUsd = toCost(entrant, predictions);
   return {
@@ -115,29 +119,30 @@ function toCandidate(entrant: Entrant, predictions: readonly StoredAnswer[]): Ca
   };
 }
 
-function toEnd({ answerer: { provider, model } }: Pick<Entrant, 'answerer'>): ServiceEnd | null {
-  return model.kind === 'endpoint' ? (provider.toEnd?.(model.base) ?? null) : null;
+function toEnd({ client: { provider, model } }: Pick<Candidate_, 'client'>): Deprecation | null {
+  return model.kind === 'endpoint' ? (provider.getDeprecation?.(model.base) ?? null) : null;
 }
 
 /** Models that end soon, those of one end together. */
-function toEnds(entrants: readonly Entrant[], now: Date): string[] {
+function toEnds(entrants: readonly Candidate_[], now: Date): string[] {
   const names = new Map<string, string[]>();
   for (const entrant of entrants) {
-    for (const { message } of toEndNotes(toEnd(entrant), now)) names.set(message, [...(names.get(message) ?? []), entrant.name]);
+    for (const { message } of formatDeprecationNotes(toEnd(entrant), now))
+      names.set(message, [...(names.get(message) ?? []), entrant.name]);
   }
   return [...names].map(([message, of]) => `${of.join(', ')}: ${message}`);
 }
 
 /** Equal rows were asked, and paid for, once. */
-function toCost({ answerer }: Entrant, predictions: readonly StoredAnswer[]): number | null {
-  const ifUnknown = answerer.provider.quotePredictions === undefined ? 0 : null;
+function toCost({ client }: Candidate_, predictions: readonly StoredAnswer[]): number | null {
+  const ifUnknown = client.provider.quotePredictions === undefined ? 0 : null;
   const costs = new Map(predictions.map(({ id, paid }) => [id, paid === undefined ? ifUnknown : paid.usd]));
   return [...costs.values()].reduce((sum, usd) => (sum === null || usd === null ? null : sum + usd), 0);
 }
 
 /** A generated answer of a classification counts as the label that it names, if any. */
-function toAnswer({ answerer: { model, asking } }: Pick<Entrant, 'answerer'>, { answer }: Prediction): string | null {
-  return asking.task === 'classification' && model.kind === 'endpoint' ? parseLabel(answer, asking.labels) : answer;
+function toAnswer({ client: { model, settings } }: Pick<Candidate_, 'client'>, { answer }: Prediction): string | null {
+  return settings.task === 'classification' && model.kind === 'endpoint' ? parseLabel(answer, settings.labels) : answer;
 }
 
 function toMedian(values: readonly number[]): number | null {

@@ -2,29 +2,29 @@ import type { PredictionRow, PromptRow } from '../provider/prediction.ts';
 import type { ChatRow, ClassificationRow } from '../dataset/row.ts';
 import { chatVersion, toPrompt, toPromptMessages } from '../dataset/to-chat.ts';
 import { toJsonHash } from '../job/run-key.ts';
-import type { Answerer } from './prompt-settings.ts';
+import type { ModelClient } from './prompt-settings.ts';
 
 /** A row without what is asked of it. */
 export type AskedRow = Omit<ClassificationRow, 'label'> | ChatRow;
 
 /** What a model reads of one row. The row's identifier is the key that its answer is kept under. */
-export type Question = PredictionRow;
+export type PredictRequest = PredictionRow;
 
 /**
  * What a model reads of a row: a classifier, which answers on this machine, its texts; every other model messages. The key changes
  * with all that decides the answer (model, text, labels, settings, the way a row becomes messages) and with nothing else.
  */
-export function toQuestion({ model, asking }: Omit<Answerer, 'provider'>, row: AskedRow): Question {
+export function toQuestion({ model, settings }: Omit<ModelClient, 'provider'>, row: AskedRow): PredictRequest {
   if (model.kind !== 'endpoint' && 'text' in row) {
     const { text, text2 } = row;
     const { identity, labels, maxLength } = model;
     const id = toJsonHash({ model: identity, labels, maxLength, text, text2: text2 ?? null });
     return text2 === undefined ? { id, text } : { id, text, text2 };
   }
-  const prompt = 'text' in row ? { messages: toPromptMessages(row, asking.prompt, asking.labels) } : toChat(row);
-  const { temperature, maxTokens, seed } = asking.generation;
+  const prompt = 'text' in row ? { messages: toPromptMessages(row, settings.prompt, settings.labels) } : toChat(row);
+  const { temperature, maxTokens, seed } = settings.generation;
   const generation = { temperature: temperature ?? null, maxTokens: maxTokens ?? null, seed: seed ?? null };
-  const place = model.kind === 'endpoint' ? model.place : null;
+  const place = model.kind === 'endpoint' ? model.location : null;
   return { id: toJsonHash({ model: model.identity, place, chatVersion, generation, tools: null, ...prompt }), ...prompt };
 }
 

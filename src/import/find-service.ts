@@ -12,10 +12,10 @@ export function findService(providers: ReadonlyMap<string, Provider>, id: string
 }
 
 /** The files of the account; null: the service has no list of them, as gateways may not. */
-export async function listServiceFiles({ listFiles }: Provider, c: Context): Promise<ServiceFile[] | null> {
+export async function listServiceFiles({ listFiles }: Provider, context: Context): Promise<ServiceFile[] | null> {
   if (listFiles === undefined) return null;
   try {
-    return await Array.fromAsync(listFiles(c));
+    return await Array.fromAsync(listFiles(context));
   } catch (error) {
     if (isFailure(error, 'request-refused')) return null;
     throw error;

@@ -23,12 +23,12 @@ const recordFile = 'job-record.json';
 export async function importJob(
   provider: Provider,
   { id, folder }: { readonly id: string; readonly folder: string },
-  c: Context,
+  context: Context,
 ): Promise<ImportRecord> {
   if (provider.fetchJob === undefined) throw new Failure('usage', `the provider "${provider.id}" keeps no jobs that could be imported`);
   const before = await openFolder(folder, toBegun(provider.id, id));
   if (before.complete && isWhole(folder, before)) return before;
-  const fetched = await provider.fetchJob(id, folder, c);
+  const fetched = await provider.fetchJob(id, folder, context);
   checkPlace(folder, before, fetched);
   const told = await writeWholeText(join(folder, recordFile), `${JSON.stringify(fetched.record, null, 2)}\n`, 'imported file');
   const written = await writeJobFiles(folder, { before, fetched });
@@ -46,7 +46,7 @@ export async function importJob(
     notes: [...written.notes],
   };
   if (isDeepStrictEqual(after, before)) return before;
-  const record = { ...after, at: c.now().toISOString() };
+  const record = { ...after, at: context.now().toISOString() };
   await writeImportRecord(folder, record);
   return record;
 }
@@ -73,8 +73,8 @@ function toOther(folder: string, expected: string, found: string): Failure {
 
 /** The same id at another address is another job. */
 function checkPlace(folder: string, { job }: ImportRecord, fetched: FetchedJob): void {
-  const { place } = fetched.job.job;
-  if (job !== null && job.place !== place) throw toOther(folder, `a job of ${place}`, `one of ${job.place}`);
+  const { location } = fetched.job.job;
+  if (job !== null && job.location !== location) throw toOther(folder, `a job of ${location}`, `one of ${job.location}`);
 }
 
 /** Whether all files are there still; one that was changed since is not fetched again. */

@@ -10,14 +10,24 @@ export const importFile = 'IMPORT.json';
 const ImportedFile = z.strictObject({ name: z.string(), sha256: z.string(), bytes: z.number() });
 export type ImportedFile = z.infer<typeof ImportedFile>;
 
-const ImportJobRef = z.strictObject({
-  provider: z.string(),
-  id: z.string(),
-  place: z.string(),
-  attempt: z.number(),
-  createdAt: z.string(),
-  url: z.string().nullable(),
-});
+/** Records of earlier versions called the location of a job "place". */
+function withLocation(job: unknown): unknown {
+  if (typeof job !== 'object' || job === null || !('place' in job)) return job;
+  const { place, ...rest } = job;
+  return { location: place, ...rest };
+}
+
+const ImportJobRef = z.preprocess(
+  withLocation,
+  z.strictObject({
+    provider: z.string(),
+    id: z.string(),
+    location: z.string(),
+    attempt: z.number(),
+    createdAt: z.string(),
+    url: z.string().nullable(),
+  }),
+);
 
 /** The content of `IMPORT.json`: what was brought home, when and from where. */
 export const ImportRecord = z.strictObject({

@@ -6,14 +6,14 @@ import { adoptJob } from '../run/adopt-job.ts';
 import { keepData } from '../run/data-store.ts';
 import type { Driver } from '../run/driver.ts';
 import type { RunPlan } from '../run/event.ts';
-import { planJob, type PlanWorld } from '../run/plan-job.ts';
+import { planJob, type PlanWorkspace } from '../run/plan-job.ts';
 import type { StoredRun } from '../run/run-store.ts';
 import { readJobFile } from '../job/read-job-file.ts';
 import { importJob } from './import-job.ts';
 import type { ImportRecord } from './import-record.ts';
 import { jobFile } from './write-job-files.ts';
 
-export interface ImportWorld extends Omit<PlanWorld, 'provider'> {
+export interface ImportWorkspace extends Omit<PlanWorkspace, 'provider'> {
   readonly provider: Provider;
   readonly context: Context;
   createDriver(): Promise<Driver>;
@@ -31,29 +31,29 @@ const obstacles: readonly FailureCode[] = ['data-invalid', 'job-file-invalid', '
 
 /** Brings a job home (`importJob`), and takes it into the store as a run as far as its job file and data allow one. Reads the service only. */
 export async function importRun(
-  world: ImportWorld,
+  workspace: ImportWorkspace,
   { id, folder }: { readonly id: string; readonly folder: string },
 ): Promise<ImportedRun> {
-  const record = await importJob(world.provider, { id, folder }, world.context);
+  const record = await importJob(workspace.provider, { id, folder }, workspace.context);
   const has = (name: string): boolean => record.files.some((file) => file.name === name);
   if (record.job === null || !has(jobFile) || !has('train.jsonl')) return { record, run: null, problem: record.notes[0] ?? null };
   try {
-    return { record, run: await adopt(world, record.job, join(folder, jobFile)), problem: null };
+    return { record, run: await adopt(workspace, record.job, join(folder, jobFile)), problem: null };
   } catch (error) {
     if (!isFailure(error) || !obstacles.includes(error.code)) throw error;
     return { record, run: null, problem: `no run can be made of it: ${error.message}` };
   }
 }
 
-async function adopt(world: ImportWorld, job: NonNullable<ImportRecord['job']>, path: string): Promise<StoredRun> {
-  const { quote: _paid, ...unpriced } = world.provider; // somebody has paid already: nothing is to be set aside
-  const driver = { ...(await world.createDriver()), isUrgent: true };
+async function adopt(workspace: ImportWorkspace, job: NonNullable<ImportRecord['job']>, path: string): Promise<StoredRun> {
+  const { quote: _paid, ...unpriced } = workspace.provider; // somebody has paid already: nothing is to be set aside
+  const driver = { ...(await workspace.createDriver()), isUrgent: true };
   const plan = async (isAgain: boolean): Promise<RunPlan> => {
-    const [planned] = await planJob({ ...world, provider: () => unpriced }, await readJobFile(path), {
+    const [planned] = await planJob({ ...workspace, provider: () => unpriced }, await readJobFile(path), {
       targets: [job.provider],
       again: isAgain,
     });
-    await keepData(world.dir, planned!.facts);
+    await keepData(workspace.dir, planned!.facts);
     return planned!;
   };
   return await adoptJob(driver, { job, plan });

@@ -4,7 +4,7 @@ import { checkAddress, toForeignHeaders } from './http/credentials.ts';
 import { startDeadline } from './http/deadline.ts';
 import { parseRateLimit, type RateLimit } from './http/rate-limit.ts';
 import { readWhole, toGuardedBody } from './http/read-body.ts';
-import { createRedactor, type Secret } from './http/redact.ts';
+import { createRedactor, type Secret } from '../lib/redact.ts';
 import { parseRetryAfter, toPauseMs } from './http/retry-after.ts';
 import { createSendOnce } from './http/send-once.ts';
 import { toHttpFailure } from './http/send-outcome.ts';
@@ -12,7 +12,7 @@ import { toUploadBytes } from './http/upload-size.ts';
 
 export { useEnvironmentProxy } from './http/proxy.ts';
 export type { RateLimit } from './http/rate-limit.ts';
-export { createRedactor, Secret } from './http/redact.ts';
+export { createRedactor, Secret } from '../lib/redact.ts';
 export { toRequestDeadline } from './http/request-deadline.ts';
 export { requestJson, type JsonAnswer } from './http/request-json.ts';
 export { toHttpFailure, toSendOutcome } from './http/send-outcome.ts';

@@ -1,6 +1,6 @@
 import type { DataFacts } from '../dataset/inspect.ts';
 import type { Row } from '../dataset/row.ts';
-import type { Secret } from '../provider-kit/http.ts';
+import type { Secret } from '../lib/redact.ts';
 import type { RunKey } from '../job/run-key.ts';
 
 /** What a provider may use. It reads no environment and no clock of its own. */

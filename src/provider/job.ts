@@ -9,7 +9,7 @@ export interface JobRef {
   readonly provider: string;
   readonly id: string;
   /** Endpoint, namespace, account or host. */
-  readonly place: string;
+  readonly location: string;
   readonly attempt: number;
   /** ISO 8601, UTC. */
   readonly createdAt: string;

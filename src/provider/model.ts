@@ -29,7 +29,7 @@ export interface EndpointModel {
   /** Changes whenever an answer may: predictions are kept under it. */
   readonly identity: string;
   /** Where it is called: endpoint, namespace or account, as in the JobRef. */
-  readonly place: string;
+  readonly location: string;
   /** What requests call it. */
   readonly name: string;
   /** The model that it was tuned from, which decides its price; its own name where it is none of ours. */
@@ -43,7 +43,7 @@ export interface RepositoryModel {
   readonly kind: 'repository';
   /** Changes whenever an answer may: predictions are kept under it. */
   readonly identity: string;
-  readonly place: string;
+  readonly location: string;
   /** `owner/name`. */
   readonly repository: string;
   /** A commit, never a branch. */

@@ -3,11 +3,11 @@ import type { RunKey } from '../job/run-key.ts';
 import type { RunSpec } from '../job/run-spec.ts';
 import type { Attempt, Context, DeploymentContext, PredictionContext, QuoteContext } from './context.ts';
 import type { JobRef, Observation } from './job.ts';
-import type { MadeThing, RunsToClean } from './remote-resource.ts';
+import type { RemoteResource, RunsToClean } from './remote-resource.ts';
 import type { BaseModel, EndpointModel, FolderModel, ModelRef, RepositoryModel } from './model.ts';
 import type { Note } from './note.ts';
 import type { Prediction, PredictionRow } from './prediction.ts';
-import type { FetchedJob, ServiceEnd, ServiceFile, ServiceJob, ServiceModel } from './service.ts';
+import type { FetchedJob, Deprecation, ServiceFile, ServiceJob, ServiceModel } from './service.ts';
 import type { Phase } from './status.ts';
 
 export interface Translation<Request> {
@@ -60,9 +60,9 @@ export interface TranslationInput {
 export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown, Cursor = unknown> {
   readonly id: string;
   /** The service's status words; one that is not listed is `unknown`, which is not an end. */
-  readonly words: Readonly<Record<string, Phase>>;
+  readonly statusMap: Readonly<Record<string, Phase>>;
   /** Time until a created job is surely listed. */
-  readonly settleMs: number;
+  readonly listingDelayMs: number;
   /**
    * What is done when nobody can know whether a submission arrived: `retry` trusts the fence and tries again, `ask` (also
    * when absent) stops for a person. A job may say otherwise.
@@ -75,61 +75,61 @@ export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown,
   /** The requests of a submission in their order, for people. Pure. */
   preview?(request: Request, of: { readonly key: RunKey; readonly facts: DataFacts }): readonly RequestPreview[];
   /** Free and repeatable; returns identifiers, not content. */
-  prepare(request: Request, c: Attempt): Promise<Prepared>;
+  prepare(request: Request, context: Attempt): Promise<Prepared>;
   /** Pure: the exact body. */
   bind(request: Request, prepared: Prepared, key: RunKey, attempt: number): Wire;
   /** The one call that may cost: sends one request, or throws SubmitFailure. */
-  create(wire: Wire, c: Attempt): Promise<JobRef>;
+  create(wire: Wire, context: Attempt): Promise<JobRef>;
   /** The run's jobs at the service, complete, or throws; an empty list is a proof. */
-  find(request: Request, prepared: readonly Prepared[], c: Attempt): Promise<readonly JobRef[]>;
+  find(request: Request, prepared: readonly Prepared[], context: Attempt): Promise<readonly JobRef[]>;
   /** Once it returns, a late `create` of this attempt must fail. */
-  fence?(prepared: Prepared, c: Attempt): Promise<void>;
+  fence?(prepared: Prepared, context: Attempt): Promise<void>;
   /** Only what is new since the cursor; no side effect. */
-  observe(job: JobRef, cursor: Cursor | null, c: Attempt): Promise<Observation<Cursor>>;
-  cancel?(job: JobRef, c: Attempt): Promise<void>;
+  observe(job: JobRef, cursor: Cursor | null, context: Attempt): Promise<Observation<Cursor>>;
+  cancel?(job: JobRef, context: Attempt): Promise<void>;
   /** Asks a running job to stop where it can go on later; repeatable. */
-  pause?(job: JobRef, c: Attempt): Promise<void>;
+  pause?(job: JobRef, context: Attempt): Promise<void>;
   /** Lets a paused or interrupted job go on, and returns the job that does. Repeatable: a job that runs already is left alone. */
-  resume?(job: JobRef, c: Attempt): Promise<JobRef>;
+  resume?(job: JobRef, context: Attempt): Promise<JobRef>;
   /** Deletes what `prepare` left at the service, after a definite refusal. Repeatable; what is gone already is no error. */
-  discard?(prepared: Prepared, c: Attempt): Promise<void>;
+  discard?(prepared: Prepared, context: Attempt): Promise<void>;
   /** What a run of this request costs; null where the price is not known. Absent: the provider knows no prices at all. */
-  quote?(request: Request, c: QuoteContext): Promise<Quote | null>;
+  quote?(request: Request, context: QuoteContext): Promise<Quote | null>;
   /** The untrained model that a run of this request starts from; null where it cannot answer rows. */
-  baseModel?(request: Request, c: Context): ModelRef | null;
+  baseModel?(request: Request, context: Context): ModelRef | null;
   /** Tries what the provider needs on this machine; costs nothing. */
-  check?(c: Context): Promise<Check[]>;
+  check?(context: Context): Promise<Check[]>;
   /** Brings a model in a repository into the folder; files that are there already are kept. Reads only. */
-  download?(model: RepositoryModel, folder: string, c: Context): Promise<FolderModel>;
+  download?(model: RepositoryModel, folder: string, context: Context): Promise<FolderModel>;
   /** Answers rows with a model, in any order, one answer a row, each as soon as it is there. May cost where `quotePredictions` says so. */
-  predict?(model: ModelRef, rows: readonly PredictionRow[], c: PredictionContext): AsyncIterable<Prediction>;
+  predict?(model: ModelRef, rows: readonly PredictionRow[], context: PredictionContext): AsyncIterable<Prediction>;
   /** What answering these rows costs; null where the price is not known. Absent: nothing. */
-  quotePredictions?(model: ModelRef, rows: readonly PredictionRow[], c: PredictionContext): Promise<Quote | null>;
+  quotePredictions?(model: ModelRef, rows: readonly PredictionRow[], context: PredictionContext): Promise<Quote | null>;
   /**
    * Makes a model callable where it is not so by itself: it answers under `name` until `undeploy`, and costs by the hour. Repeatable: a
    * deployment of this name is the one. Throws SubmitFailure with `sent` `no` or `refused` where this call surely made none.
    */
-  deploy?(model: EndpointModel, name: string, c: DeploymentContext): Promise<EndpointModel>;
+  deploy?(model: EndpointModel, name: string, context: DeploymentContext): Promise<EndpointModel>;
   /** Ends a deployment; one that is gone already is no error. */
-  undeploy?(model: EndpointModel, name: string, c: Context): Promise<void>;
+  undeploy?(model: EndpointModel, name: string, context: Context): Promise<void>;
   /** What a deployment costs in one hour; null where the price is not known. Throws where a setting that `deploy` needs is missing. */
-  quoteDeployment?(model: EndpointModel, c: DeploymentContext): Promise<Quote | null>;
+  quoteDeployment?(model: EndpointModel, context: DeploymentContext): Promise<Quote | null>;
   /** An existing model of the service by its name, for references. No request. @throws Failure `configuration-invalid` */
-  toModel?(name: string, c: Context): ModelRef;
+  toModel?(name: string, context: Context): ModelRef;
   /** When a model ends, from what the program was told when it was made. Pure; null: nobody has said. */
-  toEnd?(model: string): ServiceEnd | null;
+  getDeprecation?(model: string): Deprecation | null;
   /** The models that can be tuned, and the account's tuned ones. Reads only, all pages. */
-  listModels?(c: Context): AsyncIterable<ServiceModel>;
+  listModels?(context: Context): AsyncIterable<ServiceModel>;
   /** The account's jobs, newest first. Reads only, all pages. */
-  listJobs?(c: Context): AsyncIterable<ServiceJob>;
+  listJobs?(context: Context): AsyncIterable<ServiceJob>;
   /** The account's files. Reads only, all pages. @throws Failure `request-refused` where the service has no such list */
-  listFiles?(c: Context): AsyncIterable<ServiceFile>;
+  listFiles?(context: Context): AsyncIterable<ServiceFile>;
   /** Brings home what belongs to a job: files are written whole into the folder, those that are there already are kept. Reads only. */
-  fetchJob?(id: string, folder: string, c: Context): Promise<FetchedJob>;
+  fetchJob?(id: string, folder: string, context: Context): Promise<FetchedJob>;
   /** What the provider made at its service for runs that have ended and that nobody needs any more. Reads only. */
-  listMade?(runs: RunsToClean<Prepared>, c: Context): Promise<MadeThing[]>;
+  listResources?(runs: RunsToClean<Prepared>, context: Context): Promise<RemoteResource[]>;
   /** Deletes such a thing for good; what is gone already is no error. @throws Failure `usage` for what is none of ours */
-  removeMade?(thing: MadeThing, c: Context): Promise<void>;
+  deleteResource?(thing: RemoteResource, context: Context): Promise<void>;
 }
 
 /** A provider, frozen. The type parameters are inferred from the functions. */

@@ -1,7 +1,7 @@
 import type { RunKey } from '../job/run-key.ts';
 
 /** Something that was made at a service and stays there. */
-export interface MadeThing {
+export interface RemoteResource {
   /** What `removeMade` goes by. */
   readonly id: string;
   /** The service's word for it, such as `dataset`. */

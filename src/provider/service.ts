@@ -2,7 +2,7 @@ import type { JobRef } from './job.ts';
 import type { Status } from './status.ts';
 
 /** When a service ends a model, as far as anybody has said. */
-export interface ServiceEnd {
+export interface Deprecation {
   /** The day, ISO 8601. */
   readonly date: string;
   /** Who says so: a field of the service, or a page. */
@@ -16,7 +16,7 @@ export interface ServiceModel {
   readonly name: string;
   readonly kind: 'base' | 'tuned';
   readonly createdAt: string | null;
-  readonly end: ServiceEnd | null;
+  readonly end: Deprecation | null;
 }
 
 /** A job that a service keeps, whoever made it. */
@@ -26,7 +26,7 @@ export interface ServiceJob {
   readonly base: string;
   /** The tuned model's name, once there is one. */
   readonly model: string | null;
-  readonly end: ServiceEnd | null;
+  readonly end: Deprecation | null;
 }
 
 /** A file that a service keeps, whatever it is for. */

@@ -5,7 +5,7 @@ import type { RunPlan } from './event.ts';
 import { toFirstRecord } from './fold.ts';
 import { takeLease } from './lease.ts';
 import { acceptFoundRun, appendEvents, type StoredRun } from './run-store.ts';
-import { adoptOldest } from './reconcile.ts';
+import { adoptOldestJob } from './reconcile.ts';
 
 /**
  * The state was lost, or is on another machine: looks at the providers for jobs of these plans' keys and takes those that are found
@@ -16,8 +16,8 @@ export async function adoptByKey(driver: Driver, plans: readonly RunPlan[]): Pro
   for (const plan of plans) {
     const at = driver.now().toISOString();
     const record = toFirstRecord({ type: 'run-accepted', plan, number: 1 }, at);
-    const unstored: StoredRun = { key: plan.key, version: 0, record, look: null, metrics: {} };
-    const found = await adoptOldest(driver.provider(unstored), record, driver.attempt(unstored));
+    const unstored: StoredRun = { key: plan.key, version: 0, record, lastPoll: null, metrics: {} };
+    const found = await adoptOldestJob(driver.provider(unstored), record, driver.attempt(unstored));
     if (found === null) continue;
     const { run, overrun } = await acceptFoundRun(driver.store, plan, at);
     const lease = await takeLease(driver.store, run.key, driver);

@@ -32,9 +32,9 @@ export async function adoptJob(
   return await advance(driver, (await findRun(driver.store, run.key))!);
 }
 
-async function findRunOfJob({ store }: Driver, { provider, id, place }: JobRef): Promise<StoredRun | null> {
+async function findRunOfJob({ store }: Driver, { provider, id, location }: JobRef): Promise<StoredRun | null> {
   const runs = await listRuns(store);
-  return runs.find(({ record: { job } }) => job?.provider === provider && job.id === id && job.place === place) ?? null;
+  return runs.find(({ record: { job } }) => job?.provider === provider && job.id === id && job.location === location) ?? null;
 }
 
 /** Two jobs of a service may be equal in all that a job file says: the second is a further generation, as with `submit --again`. */

@@ -7,9 +7,9 @@ import { toJsonHash } from '../job/run-key.ts';
 import type { RunEvent } from './event.ts';
 import type { Driver, Step } from './driver.ts';
 import { takeLease } from './lease.ts';
-import { lookAtJob } from './poll.ts';
+import { pollRun } from './poll.ts';
 import { appendEvents, findRun, LostLease, type StoredRun } from './run-store.ts';
-import { adoptOldest, settle } from './reconcile.ts';
+import { adoptOldestJob, reconcile } from './reconcile.ts';
 import { isEnded } from './transitions.ts';
 
 /**
@@ -24,7 +24,7 @@ export async function advance(driver: Driver, seen: StoredRun): Promise<StoredRu
   try {
     const append: Step['append'] = async (events, look) =>
       await appendEvents(driver.store, run.key, { events, at: driver.now().toISOString(), fence: lease.fence, ...look });
-    return await takeStep({ driver, run, provider: driver.provider(run), c: driver.attempt(run), append });
+    return await takeStep({ driver, run, provider: driver.provider(run), context: driver.attempt(run), append });
   } catch (error) {
     if (!(error instanceof LostLease)) throw error;
     return (await findRun(driver.store, run.key))!;
@@ -35,7 +35,7 @@ export async function advance(driver: Driver, seen: StoredRun): Promise<StoredRu
 }
 
 async function takeStep(step: Step): Promise<StoredRun> {
-  const { run, driver, provider, c } = step;
+  const { run, driver, provider, context } = step;
   const { record } = run;
   switch (record.state) {
     case 'accepted':
@@ -48,7 +48,7 @@ async function takeStep(step: Step): Promise<StoredRun> {
       return await step.append([{ type: 'submission-unanswered', attempt: record.attempt, failure }]);
     }
     case 'uncertain':
-      return await step.append(await settle(provider, record, c));
+      return await step.append(await reconcile(provider, record, context));
     case 'attention':
     case 'rejected':
     case 'succeeded':
@@ -57,7 +57,7 @@ async function takeStep(step: Step): Promise<StoredRun> {
     case 'expired':
       return run;
     default:
-      return await lookAtJob(step);
+      return await pollRun(step);
   }
 }
 
@@ -69,38 +69,38 @@ async function goOn(step: Step): Promise<StoredRun> {
   const { state, prepared, attempt } = step.run.record;
   const mine = prepared[attempt - 1];
   if (state === 'preparing' && mine === undefined) return await prepare(step);
-  const found = await adoptOldest(step.provider, step.run.record, step.c);
+  const found = await adoptOldestJob(step.provider, step.run.record, step.context);
   if (found !== null) return await step.append([...found.events, { type: 'job-adopted', job: found.job }]);
   return mine === undefined ? await prepare(step) : await submit(step, mine);
 }
 
-async function prepare({ run, provider, c, append }: Step): Promise<StoredRun> {
-  await mkdir(c.workDir, { recursive: true, mode: 0o700 });
-  const prepared = await provider.prepare(run.record.plan.request, c);
+async function prepare({ run, provider, context, append }: Step): Promise<StoredRun> {
+  await mkdir(context.workDir, { recursive: true, mode: 0o700 });
+  const prepared = await provider.prepare(run.record.plan.request, context);
   return await append([{ type: 'submission-prepared', attempt: run.record.attempt, prepared }]);
 }
 
-async function submit({ run, provider, c, append }: Step, prepared: unknown): Promise<StoredRun> {
+async function submit({ run, provider, context, append }: Step, prepared: unknown): Promise<StoredRun> {
   const { plan, attempt } = run.record;
   const wire = provider.bind(plan.request, prepared, plan.key, attempt);
-  c.signal.throwIfAborted();
+  context.signal.throwIfAborted();
   // The intent is on the disk before the call that may cost.
   const intended = await append([{ type: 'submission-intended', attempt, wire, hash: toJsonHash(wire) }]);
   if (intended.record.cancelRequested) {
     const failure = toFailureData(new Failure('interrupted', 'cancelled before it was sent'));
     return await append([{ type: 'submission-unsent', attempt, failure }]);
   }
-  const outcome = await create(provider, { wire, attempt }, c);
+  const outcome = await create(provider, { wire, attempt }, context);
   const stored = await append([outcome]);
   if (outcome.type !== 'submission-rejected') return stored;
-  const events = await discard(provider, prepared, c);
+  const events = await discard(provider, prepared, context);
   return events.length === 0 ? stored : await append(events);
 }
 
 /** Once the service has refused, what was prepared is of no use. That it stays there is said, and hides no refusal. */
-async function discard(provider: Provider, prepared: unknown, c: Attempt): Promise<RunEvent[]> {
+async function discard(provider: Provider, prepared: unknown, context: Attempt): Promise<RunEvent[]> {
   try {
-    await provider.discard?.(prepared, c);
+    await provider.discard?.(prepared, context);
     return [];
   } catch (error) {
     const message = `what was sent in preparation is still at the service: ${toFailureData(error).message}`;
@@ -108,9 +108,9 @@ async function discard(provider: Provider, prepared: unknown, c: Attempt): Promi
   }
 }
 
-async function create(provider: Provider, { wire, attempt }: { wire: unknown; attempt: number }, c: Attempt): Promise<RunEvent> {
+async function create(provider: Provider, { wire, attempt }: { wire: unknown; attempt: number }, context: Attempt): Promise<RunEvent> {
   try {
-    return { type: 'job-submitted', job: await provider.create(wire, c) };
+    return { type: 'job-submitted', job: await provider.create(wire, context) };
   } catch (error) {
     const failure = error instanceof SubmitFailure ? error.failure : toFailureData(error);
     switch (error instanceof SubmitFailure ? error.sent : 'unknown') {

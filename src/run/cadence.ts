@@ -7,7 +7,7 @@ export const longestPauseMs = 900_000;
 /** A status word that nobody knows, or a credential that is refused, does not change soon. */
 const seldomMs = 300_000;
 
-export interface Looked {
+export interface PollTiming {
   readonly ageMs: number;
   readonly phase: string;
   /** In [0, 1). */
@@ -15,13 +15,13 @@ export interface Looked {
 }
 
 /** After a look that saw the job: a twentieth of its age, between 5 s and 2 min, with equal jitter so that processes spread. */
-export function toNextLookMs({ ageMs, phase, random }: Looked): number {
+export function getNextPollMs({ ageMs, phase, random }: PollTiming): number {
   if (phase === 'unknown') return spread(seldomMs, random);
   return spread(Math.min(Math.max(ageMs / 20, firstMs), longestMs), random);
 }
 
 /** After the `times`-th look in a row that failed: twice as long each time, up to 15 min; at least what the service asked for. */
-export function toNextTryMs({
+export function getNextTryMs({
   times,
   code,
   retryAfterMs,

@@ -11,7 +11,7 @@ export interface CleanOptions {
   readonly address?: string | undefined;
   /** Only runs that were accepted so long ago. */
   readonly olderThanMs?: number | undefined;
-  readonly isRehearsal: boolean;
+  readonly dryRun: boolean;
 }
 
 export interface CleanedRun {
@@ -37,17 +37,17 @@ export async function findOldRuns(
 export async function cleanRuns(
   store: Store,
   dir: string,
-  { runs, isRehearsal }: { readonly runs: readonly StoredRun[]; readonly isRehearsal: boolean },
+  { runs, dryRun }: { readonly runs: readonly StoredRun[]; readonly dryRun: boolean },
 ): Promise<CleanedRun[]> {
   const cleaned: CleanedRun[] = [];
   for (const run of runs.filter(({ record }) => isEnded(record.state) && record.deployment === null)) {
     const folder = join(dir, 'runs', run.key);
     cleaned.push({ id: toRunId(run.record), bytes: await countBytes(folder) });
-    if (isRehearsal) continue;
+    if (dryRun) continue;
     await deleteRun(store, run.key);
     await rm(folder, { recursive: true, force: true });
   }
-  if (!isRehearsal) await deleteUnusedData(store, dir);
+  if (!dryRun) await deleteUnusedData(store, dir);
   return cleaned;
 }
 

@@ -1,5 +1,5 @@
 import type { Context } from '../provider/context.ts';
-import type { MadeThing, PreparedRun } from '../provider/remote-resource.ts';
+import type { RemoteResource, PreparedRun } from '../provider/remote-resource.ts';
 import type { Provider } from '../provider/provider.ts';
 import { Failure } from '../errors.ts';
 import type { Store } from '../store/open-store.ts';
@@ -15,8 +15,8 @@ import { isEnded } from './transitions.ts';
 export async function cleanService(
   { store, context, provider }: { readonly store: Store; readonly context: Context; readonly provider: Provider },
   options: CleanOptions,
-): Promise<MadeThing[]> {
-  if (provider.listMade === undefined || provider.removeMade === undefined) {
+): Promise<RemoteResource[]> {
+  if (provider.listResources === undefined || provider.deleteResource === undefined) {
     throw new Failure('usage', `nothing that "${provider.id}" keeps can be deleted from here`, {
       hint: '`orchestrate clean` without --provider deletes what is on this machine',
     });
@@ -26,7 +26,7 @@ export async function cleanService(
     runs.map(({ key, record: { prepared } }) => ({ key, prepared }));
   const chosen = (await findOldRuns(store, options, context.now())).filter(isOurs);
   const open = (await listRuns(store)).filter(isOurs).filter(({ record }) => !isEnded(record.state));
-  const made = await provider.listMade(
+  const made = await provider.listResources(
     {
       ended: toPrepared(chosen.filter(({ record }) => isEnded(record.state))),
       open: toPrepared(open),
@@ -34,6 +34,6 @@ export async function cleanService(
     },
     context,
   );
-  if (!options.isRehearsal) for (const thing of made) await provider.removeMade(thing, context);
+  if (!options.dryRun) for (const thing of made) await provider.deleteResource(thing, context);
   return made;
 }

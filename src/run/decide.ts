@@ -5,7 +5,7 @@ import type { RunEvent } from './event.ts';
 import { takeLease } from './lease.ts';
 import { appendEvents, findRun, LostLease, type StoredRun } from './run-store.ts';
 import { toRunId } from './run-view.ts';
-import { adoptOldest } from './reconcile.ts';
+import { adoptOldestJob } from './reconcile.ts';
 
 /** What a person found out about a submission without an answer. */
 export type Decision =
@@ -38,25 +38,25 @@ export async function resolveRun(driver: Driver, seen: StoredRun, decision: Deci
  * Who says that there is no job may be wrong, or the call may still be on its way: it is fenced off, and its job looked for when one
  * that was made before the fence is surely listed.
  */
-async function findAfterFence(driver: Driver, run: StoredRun): ReturnType<typeof adoptOldest> {
+async function findAfterFence(driver: Driver, run: StoredRun): ReturnType<typeof adoptOldestJob> {
   const { prepared, attempt } = run.record;
   const provider = driver.provider(run);
-  const c = driver.attempt(run);
+  const context = driver.attempt(run);
   const mine = prepared[attempt - 1];
   if (provider.fence !== undefined && mine !== undefined) {
-    await provider.fence(mine, c);
-    await c.wait(provider.settleMs);
+    await provider.fence(mine, context);
+    await context.wait(provider.listingDelayMs);
   }
-  return await adoptOldest(provider, run.record, c);
+  return await adoptOldestJob(provider, run.record, context);
 }
 
 async function findJob(driver: Driver, run: StoredRun, id: string): Promise<JobRef> {
-  const c = driver.attempt(run);
-  const listed = await driver.provider(run).find(run.record.plan.request, run.record.prepared, c);
+  const context = driver.attempt(run);
+  const listed = await driver.provider(run).find(run.record.plan.request, run.record.prepared, context);
   const unlisted = {
     provider: run.record.plan.spec.provider,
     id,
-    place: '',
+    location: '',
     attempt: run.record.attempt,
     createdAt: driver.now().toISOString(),
     url: null,

@@ -33,10 +33,10 @@ export interface DeployOptions {
 export async function deployRun(driver: Driver, run: StoredRun, options: DeployOptions): Promise<StoredRun> {
   const subject = toSubject(driver, run);
   const { deployment, isNew } = await intend(driver, run, { ...options, subject });
-  const { provider, model, c } = subject;
+  const { provider, model, context } = subject;
   let deployed: EndpointModel;
   try {
-    deployed = await provider.deploy!(model, deployment.name, c);
+    deployed = await provider.deploy!(model, deployment.name, context);
   } catch (error) {
     if (!(error instanceof SubmitFailure)) throw error;
     if (isNew) await endDeployment(driver, run, { deployment, usd: 0 });
@@ -45,7 +45,7 @@ export async function deployRun(driver: Driver, run: StoredRun, options: DeployO
   }
   const ended = await changeDeployment(driver, run, { deployment, events: [{ type: 'model-deployed', model: deployed }] });
   if (ended !== null) return ended;
-  await provider.undeploy!(model, deployment.name, c);
+  await provider.undeploy!(model, deployment.name, context);
   throw new Failure('store-locked', `another process ended the deployment of ${toRunId(run.record)} while it came up`);
 }
 
@@ -56,8 +56,8 @@ export async function deployRun(driver: Driver, run: StoredRun, options: DeployO
 export async function undeployRun(driver: Driver, run: StoredRun): Promise<{ run: StoredRun; usd: number | null }> {
   const { deployment } = run.record;
   if (deployment === null) return { run, usd: null };
-  const { provider, model, c } = toSubject(driver, run);
-  await provider.undeploy!(model, deployment.name, c);
+  const { provider, model, context } = toSubject(driver, run);
+  await provider.undeploy!(model, deployment.name, context);
   const usd = toDeploymentUsd(deployment, driver.now());
   const ended = await endDeployment(driver, run, { deployment, usd });
   return ended === null ? { run: (await findRun(driver.store, run.key))!, usd: null } : { run: ended, usd };
@@ -75,7 +75,7 @@ export function findDeployable(driver: Driver, runs: readonly StoredRun[]): Stor
 interface Subject {
   readonly provider: Provider;
   readonly model: EndpointModel;
-  readonly c: DeploymentContext;
+  readonly context: DeploymentContext;
 }
 
 function toSubject(driver: Driver, run: StoredRun): Subject {
@@ -87,7 +87,7 @@ function toSubject(driver: Driver, run: StoredRun): Subject {
   if (run.record.state !== 'succeeded' || model?.kind !== 'endpoint') {
     throw new Failure('run-not-found', `${id} has no tuned model yet`, { hint: `\`orchestrate wait ${id}\` waits for it` });
   }
-  return { provider, model, c: { ...driver.attempt(run), options: run.record.plan.spec.options } };
+  return { provider, model, context: { ...driver.attempt(run), options: run.record.plan.spec.options } };
 }
 
 /** The run's deployment; where it has none, the intent to make one, with what it will cost set aside, in one transaction. */
@@ -146,8 +146,8 @@ async function endDeployment(
   return await changeDeployment(driver, run, { deployment, events: [{ type: 'model-undeployed' }], charge });
 }
 
-async function readPrice({ provider, model, c }: Subject): Promise<number> {
-  const quote = (await provider.quoteDeployment?.(model, c)) ?? null;
+async function readPrice({ provider, model, context }: Subject): Promise<number> {
+  const quote = (await provider.quoteDeployment?.(model, context)) ?? null;
   if (quote !== null) return quote.high;
   throw new Failure('budget-exceeded', `nobody knows what an hour of ${model.name} costs; nothing was started`, {
     hint: `set ORCHESTRATE_PRICES, such as {"${model.base}": {"hosting": 1.7}}, in US dollars per hour`,

@@ -1,5 +1,5 @@
 import type { Note } from '../provider/note.ts';
-import type { ServiceEnd } from '../provider/service.ts';
+import type { Deprecation } from '../provider/service.ts';
 
 const dayMs = 86_400_000;
 /** An end that is nearer is told. */
@@ -8,7 +8,7 @@ const nearDays = 90;
 const oldDays = 90;
 
 /** What a person should know of the end of a model at its service: that it is near or past, or that nobody has looked for long. */
-export function toEndNotes(end: ServiceEnd | null, now: Date): Extract<Note, { type: 'warning' }>[] {
+export function formatDeprecationNotes(end: Deprecation | null, now: Date): Extract<Note, { type: 'warning' }>[] {
   if (end === null) return [];
   const inDays = Math.ceil((Date.parse(end.date) - now.getTime()) / dayMs);
   const age = toAgeText(end, now);
@@ -20,7 +20,7 @@ export function toEndNotes(end: ServiceEnd | null, now: Date): Extract<Note, { t
 }
 
 /** What to add to an end that was read long ago; else nothing. */
-export function toAgeText({ asOf }: ServiceEnd, now: Date): string {
+export function toAgeText({ asOf }: Deprecation, now: Date): string {
   const days = asOf === null ? 0 : Math.floor((now.getTime() - Date.parse(asOf)) / dayMs);
   return days > oldDays ? `; that was read ${days} days ago and may have changed` : '';
 }

@@ -91,7 +91,7 @@ export async function* followRuns(
       ({ record: { state } }) => !isEnded(state) && !['accepted', 'preparing', 'attention', 'paused'].includes(state),
     );
     if (open.length === 0) return;
-    const next = Math.min(...open.map(({ look }) => (look?.nextAt == null ? 0 : Date.parse(look.nextAt))));
+    const next = Math.min(...open.map(({ lastPoll }) => (lastPoll?.nextPollAt == null ? 0 : Date.parse(lastPoll.nextPollAt))));
     await wait(Math.max(idleMs, next - now().getTime()));
   }
 }

@@ -3,7 +3,7 @@ import type { Provider } from '../provider/provider.ts';
 import type { Store } from '../store/open-store.ts';
 import type { RunEvent } from './event.ts';
 import type { LeaseTerms } from './lease.ts';
-import type { LookChange, StoredRun } from './run-store.ts';
+import type { PollChange, StoredRun } from './run-store.ts';
 
 /** What `advance` works with. It holds no state of a run: all that it knows of one comes from the store. */
 export interface Driver extends LeaseTerms {
@@ -16,7 +16,7 @@ export interface Driver extends LeaseTerms {
   /** Whether `create` may be called: only a submission may pay, never a wait. */
   readonly mayCreate: boolean;
   /** Look at once, due or not: a person is waiting for it. */
-  readonly isUrgent?: boolean;
+  readonly force?: boolean;
 }
 
 /** One step of a run under its lease. */
@@ -24,7 +24,7 @@ export interface Step {
   readonly driver: Driver;
   readonly run: StoredRun;
   readonly provider: Provider;
-  readonly c: Attempt;
+  readonly context: Attempt;
   /** Stores what has happened. @throws LostLease */
-  append(events: readonly RunEvent[], look?: LookChange): Promise<StoredRun>;
+  append(events: readonly RunEvent[], look?: PollChange): Promise<StoredRun>;
 }

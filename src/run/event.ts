@@ -1,7 +1,7 @@
 import type { ActualCost, Artifact, JobRef } from '../provider/job.ts';
 import type { BaseModel, EndpointModel } from '../provider/model.ts';
 import type { Quote } from '../provider/provider.ts';
-import type { ServiceEnd } from '../provider/service.ts';
+import type { Deprecation } from '../provider/service.ts';
 import type { Note } from '../provider/note.ts';
 import type { Status } from '../provider/status.ts';
 import type { DataFacts } from '../dataset/inspect.ts';
@@ -22,7 +22,7 @@ export interface RunPlan {
   /** What it will cost; null where nobody knows. */
   readonly quote: Quote | null;
   /** When the service ends the model and what is tuned from it, as far as was known then. */
-  readonly end?: ServiceEnd | null;
+  readonly deprecation?: Deprecation | null;
 }
 
 /** Everything that can happen to a run. */

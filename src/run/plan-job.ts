@@ -16,7 +16,7 @@ export interface PlanJobOptions {
   readonly again?: boolean | undefined;
 }
 
-export interface PlanWorld {
+export interface PlanWorkspace {
   readonly store: Store;
   readonly dir: string;
   readonly context: Context;
@@ -25,7 +25,7 @@ export interface PlanWorld {
 
 /** Plans each target of a job; the data is read once. */
 export async function planJob(
-  { store, dir, context, provider: findProvider }: PlanWorld,
+  { store, dir, context, provider: findProvider }: PlanWorkspace,
   job: JobFile,
   { targets, again }: PlanJobOptions,
 ): Promise<RunPlan[]> {

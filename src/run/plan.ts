@@ -31,7 +31,7 @@ export interface PlanOptions {
  * @throws Failure `data-invalid`, `model-invalid`, `file-missing`, and `job-file-invalid` for what the target cannot do
  */
 export async function planRun(spec: RunSpec, provider: Provider, options: PlanOptions): Promise<RunPlan> {
-  const { facts, generation, quote: c } = options;
+  const { facts, generation, quote: context } = options;
   const model = readBaseModel(spec);
   const fingerprint = toFingerprint(spec, {
     train: facts.train.sha256,
@@ -41,9 +41,20 @@ export async function planRun(spec: RunSpec, provider: Provider, options: PlanOp
   const key = toRunKey(spec, generation, fingerprint);
   const { request, notes } = provider.translate({ spec, facts, model, key });
   checkRequirements(spec, notes);
-  const quote = (await provider.quote?.(request, c)) ?? null;
-  const end = provider.toEnd?.(model.base) ?? null;
-  return { key, generation, spec, facts, model, fingerprint, request, notes: [...notes, ...facts.warnings.map(toWarningNote)], quote, end };
+  const quote = (await provider.quote?.(request, context)) ?? null;
+  const deprecation = provider.getDeprecation?.(model.base) ?? null;
+  return {
+    key,
+    generation,
+    spec,
+    facts,
+    model,
+    fingerprint,
+    request,
+    notes: [...notes, ...facts.warnings.map(toWarningNote)],
+    quote,
+    deprecation,
+  };
 }
 
 /**

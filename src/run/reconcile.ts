@@ -13,13 +13,17 @@ export const patienceMs = 24 * 3_600_000;
  * Looks for the jobs of a run's key. Of several the oldest stays; the others are cancelled, and that is said. Null where there is
  * none, which is a proof only as far as the provider's listing is up to date.
  */
-export async function adoptOldest(provider: Provider, record: RunRecord, c: Attempt): Promise<{ job: JobRef; events: RunEvent[] } | null> {
-  const jobs = (await provider.find(record.plan.request, record.prepared, c)).toSorted(
+export async function adoptOldestJob(
+  provider: Provider,
+  record: RunRecord,
+  context: Attempt,
+): Promise<{ job: JobRef; events: RunEvent[] } | null> {
+  const jobs = (await provider.find(record.plan.request, record.prepared, context)).toSorted(
     (a, b) => a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id),
   );
   const [oldest, ...others] = jobs;
   if (oldest === undefined) return null;
-  for (const other of others) await provider.cancel?.(other, c);
+  for (const other of others) await provider.cancel?.(other, context);
   const message = `the provider had ${jobs.length} jobs of this run: ${oldest.id}, the oldest, stays; cancelled: ${others.map(({ id }) => id).join(', ')}; what ${others.length === 1 ? 'it has' : 'they have'} cost until then is not known and in no sum`;
   return { job: oldest, events: others.length === 0 ? [] : [{ type: 'note-added', note: { type: 'warning', message } }] };
 }
@@ -32,24 +36,24 @@ export async function adoptOldest(provider: Provider, record: RunRecord, c: Atte
  *
  * The proof is the fence and the full wait after it, which no clock can shorten. The wait before it spares a job that exists the fence.
  */
-export async function settle(provider: Provider, record: RunRecord, c: Attempt): Promise<RunEvent[]> {
+export async function reconcile(provider: Provider, record: RunRecord, context: Attempt): Promise<RunEvent[]> {
   const look = async (): Promise<RunEvent[] | null> => {
-    const found = await adoptOldest(provider, record, c);
+    const found = await adoptOldestJob(provider, record, context);
     return found === null ? null : [...found.events, { type: 'job-adopted', job: found.job }];
   };
   const since = Date.parse(record.since);
-  const age = (): number => c.now().getTime() - since;
+  const age = (): number => context.now().getTime() - since;
   try {
     const found = await look();
     if (found !== null) return found;
-    if (age() < provider.settleMs) await c.wait(provider.settleMs - Math.max(0, age()));
+    if (age() < provider.listingDelayMs) await context.wait(provider.listingDelayMs - Math.max(0, age()));
     const late = await look();
     if (late !== null) return late;
     if ((record.plan.spec.onUncertain ?? provider.onUncertain ?? 'ask') === 'ask' || provider.fence === undefined)
       return [toQuestion(record, 'no job of it is listed')];
-    await provider.fence(record.prepared[record.attempt - 1], c);
-    for (const ms of [provider.settleMs, provider.settleMs / 10]) {
-      await c.wait(ms);
+    await provider.fence(record.prepared[record.attempt - 1], context);
+    for (const ms of [provider.listingDelayMs, provider.listingDelayMs / 10]) {
+      await context.wait(ms);
       const last = await look();
       if (last !== null) return last;
     }

@@ -13,7 +13,7 @@ import { toCharge } from './to-charge.ts';
 import { isEnded } from './transitions.ts';
 
 /** What the last look at the provider gave that is not history. */
-export interface LastLook {
+export interface LastPoll {
   readonly cursor: unknown;
   readonly progress: Progress | null;
   /** ISO 8601, UTC: when the provider was last seen. */
@@ -21,8 +21,8 @@ export interface LastLook {
   /** Why it cannot be seen since then, or null. */
   readonly error: FailureData | null;
   /** When it could not be seen for the first time, and how often since. */
-  readonly unseen: { readonly since: string; readonly times: number } | null;
-  readonly nextAt: string | null;
+  readonly failedPolls: { readonly since: string; readonly times: number } | null;
+  readonly nextPollAt: string | null;
 }
 
 /** A run as it stands in the store. */
@@ -30,7 +30,7 @@ export interface StoredRun {
   readonly key: RunKey;
   readonly version: number;
   readonly record: RunRecord;
-  readonly look: LastLook | null;
+  readonly lastPoll: LastPoll | null;
   /** What has been measured, in short: a list of runs need not read all measurements. */
   readonly metrics: MetricSummaries;
 }
@@ -56,7 +56,7 @@ function toStoredRun(row: RunRow): StoredRun {
     key: row.key,
     version: row.version,
     record: JSON.parse(row.record) as RunRecord,
-    look: row.observation === null ? null : (JSON.parse(row.observation) as LastLook),
+    lastPoll: row.observation === null ? null : (JSON.parse(row.observation) as LastPoll),
     metrics: JSON.parse(row.metrics) as MetricSummaries,
   };
 }
@@ -89,9 +89,9 @@ export async function listDueRuns(store: Store, at: Date, most: number): Promise
   return rows.map(toStoredRun);
 }
 
-function toNextAt({ record: { state }, look }: StoredRun): number | null {
+function toNextAt({ record: { state }, lastPoll }: StoredRun): number | null {
   if (isEnded(state) || state === 'attention') return null;
-  return look?.nextAt == null ? 0 : Date.parse(look.nextAt);
+  return lastPoll?.nextPollAt == null ? 0 : Date.parse(lastPoll.nextPollAt);
 }
 
 /** The plans that no run was accepted for. */
@@ -180,17 +180,17 @@ async function insertRun(tx: Store, plan: RunPlan, at: string): Promise<StoredRu
     .execute();
   await insertEvents(tx, plan.key, 0, [event], at);
   await addCharge(tx, { id: plan.key, job, workspace, what: 'training', usd: toCharge(record).usd, at });
-  return { key: plan.key, version: 1, record, look: null, metrics: {} };
+  return { key: plan.key, version: 1, record, lastPoll: null, metrics: {} };
 }
 
 /** What one look at the provider adds beside events. */
-export interface LookChange {
-  readonly look: LastLook;
+export interface PollChange {
+  readonly poll: LastPoll;
   readonly metrics?: readonly Metric[];
   readonly logs?: Observation<unknown>['logs'];
 }
 
-interface Appending extends Partial<LookChange> {
+interface Appending extends Partial<PollChange> {
   readonly events: readonly RunEvent[];
   readonly at: string;
   /** Of the lease under which the events came to be; null for a person's wish, which anybody may add at any time. */
@@ -213,14 +213,14 @@ async function appendIn(tx: Store, key: RunKey, { events, at, fence, ...change }
   const run = toStoredRun(row);
   const record = events.reduce((folded, event) => foldEvent(folded, event, at), run.record);
   const metrics = addMetrics(run.metrics, change.metrics ?? []);
-  const next: StoredRun = { key, version: run.version + events.length, record, look: change.look ?? run.look, metrics };
+  const next: StoredRun = { key, version: run.version + events.length, record, lastPoll: change.poll ?? run.lastPoll, metrics };
   await tx
     .updateTable('run')
     .set({
       state: record.state,
       version: next.version,
       record: JSON.stringify(record),
-      observation: next.look === null ? null : JSON.stringify(next.look),
+      observation: next.lastPoll === null ? null : JSON.stringify(next.lastPoll),
       metrics: JSON.stringify(metrics),
       next_at: toNextAt(next),
     })

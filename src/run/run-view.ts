@@ -1,5 +1,5 @@
 import type { Note } from '../provider/note.ts';
-import type { ServiceEnd } from '../provider/service.ts';
+import type { Deprecation } from '../provider/service.ts';
 import type { FailureData } from '../errors.ts';
 import type { MetricSummaries } from './metric-summary.ts';
 import type { StoredRun } from './run-store.ts';
@@ -72,7 +72,7 @@ export interface RunView {
     readonly callAs: string | null;
   }[];
   /** When the service ends its model, as far as anybody has said. */
-  readonly endsOn: ServiceEnd | null;
+  readonly endsOn: Deprecation | null;
   /** The deployment of the model, where it needs one and has it. */
   readonly deployment: DeploymentView | null;
   readonly notes: readonly Note[];
@@ -109,10 +109,10 @@ export function toRunId({ plan, number }: StoredRun['record']): string {
 }
 
 export function toRunView(run: StoredRun, now: Date): RunView {
-  const { record, look } = run;
+  const { record, lastPoll } = run;
   const { spec, facts, model } = record.plan;
   const terminal = isEnded(record.state);
-  const progress = look?.progress ?? null;
+  const progress = lastPoll?.progress ?? null;
   return {
     schema: 'orchestrate.run/1',
     id: toRunId(record),
@@ -127,10 +127,10 @@ export function toRunView(run: StoredRun, now: Date): RunView {
     attention: record.state === 'attention',
     status: { phase: record.state, raw: record.raw, since: record.since },
     observed: {
-      at: look?.at ?? null,
-      stale: !terminal && (look?.at == null || now.getTime() - Date.parse(look.at) > staleMs),
-      error: look?.error ?? null,
-      nextAt: terminal ? null : (look?.nextAt ?? null),
+      at: lastPoll?.at ?? null,
+      stale: !terminal && (lastPoll?.at == null || now.getTime() - Date.parse(lastPoll.at) > staleMs),
+      error: lastPoll?.error ?? null,
+      nextAt: terminal ? null : (lastPoll?.nextPollAt ?? null),
     },
     progress: {
       step: progress?.step ?? null,
@@ -159,7 +159,7 @@ export function toRunView(run: StoredRun, now: Date): RunView {
       callAs: record.deployment?.model?.name ?? (output.kind === 'endpoint' && output.needsDeployment !== true ? output.name : null),
     })),
     deployment: toDeploymentView(record, now),
-    endsOn: record.plan.end ?? null,
+    endsOn: record.plan.deprecation ?? null,
     notes: record.notes,
     failure: record.failure,
     tags: spec.tags,

@@ -10,10 +10,10 @@ type Next = RunState | 'phase' | 'same' | 'decided';
 type Row = Readonly<Partial<Record<RunEventType, Next>>>;
 
 /** A person may wish at any time; of a run that has ended the wish is history. */
-const wishes: Row = { 'cancel-requested': 'same', 'pause-requested': 'same' };
+const controlRequests: Row = { 'cancel-requested': 'same', 'pause-requested': 'same' };
 
 const ofJob: Row = {
-  ...wishes,
+  ...controlRequests,
   'status-changed': 'phase',
   'submission-checked': 'same',
   'artifact-found': 'same',
@@ -26,7 +26,7 @@ const ofJob: Row = {
 const ofStoppedJob: Row = { ...ofJob, 'resume-intended': 'same', 'job-resumed': 'submitted' };
 /** The artifact, the cost and the failure of an ended job are read with the look that saw its end. */
 const ofEndedJob: Row = {
-  ...wishes,
+  ...controlRequests,
   'artifact-found': 'same',
   'cost-known': 'same',
   'checkpoint-seen': 'same',
@@ -39,14 +39,14 @@ const ofSucceededJob: Row = { ...ofEndedJob, 'deployment-intended': 'same', 'mod
 /** (state, event) -> state. What is not listed must not happen. */
 export const transitions: Readonly<Record<RunState, Row>> = {
   accepted: {
-    ...wishes,
+    ...controlRequests,
     'job-adopted': 'submitted',
     'submission-prepared': 'preparing',
     'note-added': 'same',
     'run-withdrawn': 'cancelled',
   },
   preparing: {
-    ...wishes,
+    ...controlRequests,
     'job-adopted': 'submitted',
     'submission-prepared': 'preparing',
     'submission-intended': 'submitting',
@@ -54,21 +54,21 @@ export const transitions: Readonly<Record<RunState, Row>> = {
     'run-withdrawn': 'cancelled',
   },
   submitting: {
-    ...wishes,
+    ...controlRequests,
     'job-submitted': 'submitted',
     'submission-unsent': 'preparing',
     'submission-rejected': 'rejected',
     'submission-unanswered': 'uncertain',
   },
   uncertain: {
-    ...wishes,
+    ...controlRequests,
     'job-adopted': 'submitted',
     'submission-disproved': 'preparing',
     'attention-needed': 'attention',
     'note-added': 'same',
   },
-  attention: { ...wishes, 'decision-made': 'decided', 'job-adopted': 'submitted', 'note-added': 'same' },
-  rejected: { ...wishes, 'note-added': 'same' },
+  attention: { ...controlRequests, 'decision-made': 'decided', 'job-adopted': 'submitted', 'note-added': 'same' },
+  rejected: { ...controlRequests, 'note-added': 'same' },
   submitted: ofJob,
   ...(Object.fromEntries(openPhases.map((phase) => [phase, ofJob])) as Record<(typeof openPhases)[number], Row>),
   paused: ofStoppedJob,
@@ -78,7 +78,7 @@ export const transitions: Readonly<Record<RunState, Row>> = {
 };
 
 /** What is done about a run in each state; `advance` does it. */
-export const duties: Readonly<Record<RunState, string>> = {
+export const stateActions: Readonly<Record<RunState, string>> = {
   accepted: 'look whether the provider has a job of this key already and adopt it; else prepare (submit only)',
   preparing: 'look again; store the intent with the exact body, then create, once (submit only)',
   submitting: 'the process that stored the intent may have died: settle it as unanswered',

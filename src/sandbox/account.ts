@@ -5,7 +5,7 @@ import { toHubAccount, type HubAccount } from './hub/hub-account.ts';
 import type { Service } from './service.ts';
 import type { Settings } from './settings.ts';
 import { toWireJob, type WireJob } from './wire-job.ts';
-import type { BillEntry, RequestEntry, World } from './service-account.ts';
+import type { BillEntry, RequestEntry, ServiceAccount } from './service-account.ts';
 
 /** What has come of one API key so far; all of it is JSON. */
 export interface Account {
@@ -27,19 +27,19 @@ export interface Account {
   readonly violations: readonly string[];
 }
 
-export function toAccount(service: Service, world: World): Account {
+export function toAccount(service: Service, account: ServiceAccount): Account {
   const nowMs = service.clock.nowMs();
-  advanceAll(world, nowMs);
-  const hub = toHubAccount({ world, service }, nowMs);
+  advanceAll(account, nowMs);
+  const hub = toHubAccount({ account, service }, nowMs);
   return {
-    name: world.name,
-    bill: [...world.bill],
-    requests: [...world.requests],
-    used: { ...world.used },
-    jobs: world.jobs.map(toWireJob),
-    files: [...world.files.values()].map((file) => toWireFile(file, nowMs)),
+    name: account.name,
+    bill: [...account.bill],
+    requests: [...account.requests],
+    used: { ...account.used },
+    jobs: account.jobs.map(toWireJob),
+    files: [...account.files.values()].map((file) => toWireFile(file, nowMs)),
     hub,
-    settings: world.settings,
-    violations: [...world.violations],
+    settings: account.settings,
+    violations: [...account.violations],
   };
 }

@@ -1,11 +1,11 @@
 import type { Clock } from './clock.ts';
 import type { Dialect } from './dialect.ts';
 import type { Form } from './parse-form.ts';
-import type { World } from './service-account.ts';
+import type { ServiceAccount } from './service-account.ts';
 
 /** One request, read and checked, on its way to a handler. */
 export interface Call {
-  readonly world: World;
+  readonly account: ServiceAccount;
   readonly dialect: Dialect;
   readonly clock: Clock;
   readonly nowMs: number;

@@ -26,18 +26,18 @@ interface ChatBody {
 
 /** Answers a conversation. The same request always gets the same answer. */
 export function chat(call: Call): Answer {
-  const { world, nowMs } = call;
+  const { account, nowMs } = call;
   const body = call.body as ChatBody;
   const problem = findMessageProblem(body.messages);
   if (problem !== null) refuse(400, `Invalid 'messages': ${problem}.`, { param: 'messages' });
   if (body.top_logprobs != null && body.logprobs !== true)
     refuse(400, `The 'logprobs' parameter must be true when 'top_logprobs' is given.`, { param: 'top_logprobs' });
-  advanceAll(world, nowMs);
+  advanceAll(account, nowMs);
   const model = toModelName(call, body);
   const choices = predict(call, model, body.messages);
   const completion = toCompletion(call, { body, model, choices, chosen: choose(choices, body) });
   const { prompt_tokens: promptTokens, completion_tokens: completionTokens } = completion.usage!;
-  world.bill.push({ kind: 'chat', at: new Date(nowMs).toISOString(), model, promptTokens, completionTokens });
+  account.bill.push({ kind: 'chat', at: new Date(nowMs).toISOString(), model, promptTokens, completionTokens });
   return toAnswer(completion);
 }
 
@@ -46,9 +46,9 @@ function toModelName(call: Call, body: ChatBody): string {
   return call.dialect.needsDeployment ? findDeployedModel(call, name) : name;
 }
 
-function predict({ world, dialect }: Call, model: string, messages: readonly Message[]): readonly Choice[] {
+function predict({ account, dialect }: Call, model: string, messages: readonly Message[]): readonly Choice[] {
   if (dialect.bases.some(({ id }) => id === model)) return guess(messages);
-  const tuned = world.models.get(model);
+  const tuned = account.models.get(model);
   if (tuned === undefined || tuned.dialect.id !== dialect.id) return refuseModel(model);
   tuned.predictor ??= createPredictor(tuned.examples);
   return tuned.predictor(messages);
@@ -73,7 +73,7 @@ interface Completed {
   readonly chosen: AnswerMessage;
 }
 
-function toCompletion({ world, nowMs }: Call, { body, model, choices, chosen }: Completed): OpenAI.ChatCompletion {
+function toCompletion({ account, nowMs }: Call, { body, model, choices, chosen }: Completed): OpenAI.ChatCompletion {
   const tokens = chosen.content === null ? [] : toTokens(chosen.content);
   const most = body.max_completion_tokens ?? body.max_tokens ?? Infinity;
   const content = chosen.content === null ? null : tokens.slice(0, most).join('');
@@ -89,7 +89,7 @@ function toCompletion({ world, nowMs }: Call, { body, model, choices, chosen }: 
     ...(calls === undefined ? {} : { tool_calls: calls }),
   };
   return {
-    id: world.nextId('chatcmpl-'),
+    id: account.nextId('chatcmpl-'),
     object: 'chat.completion',
     created: toSeconds(nowMs),
     model,

@@ -1,17 +1,17 @@
 import { refuse, toAnswer, type Answer } from './answer.ts';
 import { toAccount } from './account.ts';
 import type { FaultPlans } from './faults.ts';
-import { addHubNoise } from './hub/other-hub-jobs.ts';
-import { addNoiseJobs } from './other-jobs.ts';
+import { addOtherHubJobs } from './hub/other-hub-jobs.ts';
+import { addOtherJobs } from './other-jobs.ts';
 import type { ownSchemas } from './own-schemas.ts';
 import type { Service } from './service.ts';
 import type { Settings } from './settings.ts';
 import type { Validator } from './validator.ts';
-import type { World } from './service-account.ts';
+import type { ServiceAccount } from './service-account.ts';
 
 interface ControlRequest {
   readonly service: Service;
-  readonly world: World;
+  readonly account: ServiceAccount;
   /** `GET /sandbox/account`. */
   readonly route: string;
   readonly body: unknown;
@@ -19,22 +19,22 @@ interface ControlRequest {
 }
 
 /** Answers what is no part of the service: how an account fares, and what shall go wrong with it. */
-export function answerControl({ service, world, route, body, validator }: ControlRequest): Answer {
+export function answerControl({ service, account, route, body, validator }: ControlRequest): Answer {
   const check = (schema: keyof typeof ownSchemas): void => {
     const problem = validator.findOwnProblem(schema, body);
     if (problem !== null) refuse(400, problem.message, { param: problem.param });
   };
   switch (route) {
     case 'GET /sandbox/account':
-      return toAnswer(toAccount(service, world));
+      return toAnswer(toAccount(service, account));
     case 'PUT /sandbox/faults':
       check('Faults');
-      setFaults(world, body as FaultPlans);
-      return toAnswer({ faults: world.faults });
+      setFaults(account, body as FaultPlans);
+      return toAnswer({ faults: account.faults });
     case 'PUT /sandbox/settings':
       check('Settings');
-      setSettings(world, body as Partial<Settings>, service.clock.nowMs());
-      return toAnswer({ settings: world.settings });
+      setSettings(account, body as Partial<Settings>, service.clock.nowMs());
+      return toAnswer({ settings: account.settings });
     case 'POST /sandbox/step':
       check('Step');
       service.clock.step((body as { ms: number }).ms);
@@ -45,14 +45,14 @@ export function answerControl({ service, world, route, body, validator }: Contro
 }
 
 /** Plans faults for the requests from now on: the first of a kind is the next one. */
-export function setFaults(world: World, faults: FaultPlans): void {
-  world.faults = faults;
-  world.used = {};
+export function setFaults(account: ServiceAccount, faults: FaultPlans): void {
+  account.faults = faults;
+  account.used = {};
 }
 
 /** Changes what is named. */
-export function setSettings(world: World, settings: Partial<Settings>, nowMs: number): void {
-  world.settings = { ...world.settings, ...settings };
-  addNoiseJobs(world, nowMs);
-  addHubNoise(world, nowMs);
+export function setSettings(account: ServiceAccount, settings: Partial<Settings>, nowMs: number): void {
+  account.settings = { ...account.settings, ...settings };
+  addOtherJobs(account, nowMs);
+  addOtherHubJobs(account, nowMs);
 }

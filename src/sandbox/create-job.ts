@@ -5,7 +5,7 @@ import { resolveHyperparameters, type AskedHyperparameters } from './hyperparame
 import { addEvent, planJob } from './life-cycle.ts';
 import { refusals } from './settings.ts';
 import { readTrainingFile, type Method } from './training-file.ts';
-import type { Job, StoredFile, World } from './service-account.ts';
+import type { Job, StoredFile, ServiceAccount } from './service-account.ts';
 
 /** The body of a creation, as its schema lets it through. */
 interface CreateBody {
@@ -24,18 +24,18 @@ interface CreateBody {
 }
 
 /** Creates a job, which is what costs: from here it stands in the bill. */
-export function createJob({ world, dialect, nowMs, body: json }: Call): Job {
+export function createJob({ account, dialect, nowMs, body: json }: Call): Job {
   const body = json as CreateBody;
   const method = body.method?.type ?? 'supervised';
-  if (world.settings.refuse !== null) refuseAsSet(world.settings.refuse);
-  requireModel({ world, dialect, body, method });
-  const training = findTrainingFile(world, { id: body.training_file, param: 'training_file', nowMs });
+  if (account.settings.refuse !== null) refuseAsSet(account.settings.refuse);
+  requireModel({ account, dialect, body, method });
+  const training = findTrainingFile(account, { id: body.training_file, param: 'training_file', nowMs });
   const validationId = body.validation_file ?? null;
-  const validation = validationId === null ? null : findTrainingFile(world, { id: validationId, param: 'validation_file', nowMs });
-  const job = toNewJob(world, { body, method: method as Method, dialect, nowMs, training: training.bytes });
-  world.jobs.unshift(job);
+  const validation = validationId === null ? null : findTrainingFile(account, { id: validationId, param: 'validation_file', nowMs });
+  const job = toNewJob(account, { body, method: method as Method, dialect, nowMs, training: training.bytes });
+  account.jobs.unshift(job);
   const { id, model, trainingFile, metadata } = job;
-  world.bill.push({ kind: 'job', at: new Date(nowMs).toISOString(), job: id, trainingFile, metadata, model });
+  account.bill.push({ kind: 'job', at: new Date(nowMs).toISOString(), job: id, trainingFile, metadata, model });
   const problems = [
     { param: 'training_file', problem: job.training.problem },
     {
@@ -44,9 +44,9 @@ export function createJob({ world, dialect, nowMs, body: json }: Call): Job {
     },
   ];
   const [first] = problems.flatMap(({ param, problem }) => (problem === null ? [] : [{ ...problem, param }]));
-  job.moments = planJob(world, job, first ?? null);
-  addEvent(world, job, nowMs, { message: `Created fine-tuning job: ${job.id}` });
-  addEvent(world, job, nowMs, { message: `Validating training file: ${job.trainingFile}` });
+  job.moments = planJob(account, job, first ?? null);
+  addEvent(account, job, nowMs, { message: `Created fine-tuning job: ${job.id}` });
+  addEvent(account, job, nowMs, { message: `Validating training file: ${job.trainingFile}` });
   return job;
 }
 
@@ -56,15 +56,15 @@ function refuseAsSet(code: keyof typeof refusals): never {
 }
 
 interface Asked {
-  readonly world: World;
+  readonly account: ServiceAccount;
   readonly dialect: Dialect;
   readonly body: CreateBody;
   readonly method: Method | 'reinforcement';
 }
 
-function requireModel({ world, dialect, body, method }: Asked): void {
-  const tuned = world.models.get(body.model);
-  const base = dialect.bases.find(({ id }) => id === toRoot(world, body.model));
+function requireModel({ account, dialect, body, method }: Asked): void {
+  const tuned = account.models.get(body.model);
+  const base = dialect.bases.find(({ id }) => id === toRoot(account, body.model));
   const canTune = base !== undefined && method !== 'reinforcement' && base.methods.includes(method);
   if (!canTune || (tuned !== undefined && tuned.dialect.id !== dialect.id)) {
     const message = `Model ${body.model} is not available for fine-tuning or does not exist.`;
@@ -77,15 +77,15 @@ function requireModel({ world, dialect, body, method }: Asked): void {
 }
 
 /** The base that a model was tuned from; its own name where it is none of the account's. */
-export function toRoot(world: World, model: string): string {
-  return world.models.get(model)?.base ?? model;
+export function toRoot(account: ServiceAccount, model: string): string {
+  return account.models.get(model)?.base ?? model;
 }
 
 function findTrainingFile(
-  world: World,
+  account: ServiceAccount,
   { id, param, nowMs }: { readonly id: string; readonly param: string; readonly nowMs: number },
 ): StoredFile {
-  const file = world.files.get(id);
+  const file = account.files.get(id);
   if (file === undefined || file.purpose !== 'fine-tune' || (file.expiresMs ?? Infinity) <= nowMs)
     refuse(400, `invalid ${param}: ${id}`, { param });
   if (nowMs < file.readyMs) refuse(400, `The file import of ${id} is not completed.`, { param, code: 'fileImportNotCompleted' });
@@ -101,24 +101,24 @@ interface NewJob {
 }
 
 /** A job to which nothing has happened yet and nothing will. */
-export function toNewJob(world: World, { body, method, dialect, nowMs, training: bytes }: NewJob): Job {
+export function toNewJob(account: ServiceAccount, { body, method, dialect, nowMs, training: bytes }: NewJob): Job {
   const training = readTrainingFile(bytes, method, 'training');
   const asked = body.method?.[method]?.hyperparameters ?? body.hyperparameters ?? {};
   return {
-    id: world.nextId('ftjob-'),
+    id: account.nextId('ftjob-'),
     dialect,
     createdMs: nowMs,
     model: body.model,
     method,
     hyperparameters: resolveHyperparameters(asked, training.examples.length, method),
     suffix: body.suffix ?? null,
-    seed: body.seed ?? world.nextSeed(),
+    seed: body.seed ?? account.nextSeed(),
     metadata: body.metadata ?? null,
     integrations: body.integrations ?? null,
     trainingFile: body.training_file,
     validationFile: body.validation_file ?? null,
     training,
-    durationMs: world.settings.jobMs,
+    durationMs: account.settings.jobMs,
     moments: [],
     status: 'validating_files',
     looks: 0,

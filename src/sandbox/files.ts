@@ -60,12 +60,12 @@ interface NewFile {
 }
 
 /** Keeps a new file, if it may be one. */
-export function addFile({ world, dialect, nowMs }: Call, { filename, purpose, bytes, lifeMs }: NewFile): StoredFile {
+export function addFile({ account, dialect, nowMs }: Call, { filename, purpose, bytes, lifeMs }: NewFile): StoredFile {
   if (bytes.length === 0) refuse(400, 'File is empty.', { param: 'file' });
   if (purpose === 'fine-tune' && !filename.endsWith('.jsonl'))
     refuse(400, `Invalid file format for Fine-Tuning API. Must be .jsonl`, { param: 'file' });
   const file: StoredFile = {
-    id: world.nextId('file-'),
+    id: account.nextId('file-'),
     bytes,
     createdMs: nowMs,
     filename,
@@ -73,15 +73,15 @@ export function addFile({ world, dialect, nowMs }: Call, { filename, purpose, by
     expiresMs: lifeMs === null ? null : nowMs + lifeMs,
     readyMs: nowMs + dialect.fileImportMs,
   };
-  world.files.set(file.id, file);
+  account.files.set(file.id, file);
   return file;
 }
 
-export function listFiles({ world, nowMs, query, pageSize }: Call): Answer {
+export function listFiles({ account, nowMs, query, pageSize }: Call): Answer {
   const purpose = query.get('purpose');
   const order = query.get('order') ?? 'desc';
   if (order !== 'asc' && order !== 'desc') refuse(400, `Invalid 'order': expected asc or desc.`, { param: 'order' });
-  const kept = [...world.files.values()].filter((file) => isThere(file, nowMs) && (purpose === null || file.purpose === purpose));
+  const kept = [...account.files.values()].filter((file) => isThere(file, nowMs) && (purpose === null || file.purpose === purpose));
   const sorted = order === 'asc' ? kept : kept.toReversed();
   const { data, has_more } = toPage(sorted, { query, usual: 10_000, most: pageSize });
   const wire = data.map((file) => toWireFile(file, nowMs));
@@ -98,13 +98,13 @@ export function readContent(call: Call): Answer {
 
 export function deleteFile(call: Call): Answer {
   const { id } = findFile(call);
-  call.world.files.delete(id);
+  call.account.files.delete(id);
   return call.dialect.id === 'azure' ? toAnswer(undefined, 204) : toAnswer({ object: 'file', id, deleted: true });
 }
 
-function findFile({ world, params, nowMs }: Call): StoredFile {
+function findFile({ account, params, nowMs }: Call): StoredFile {
   const id = params['id']!;
-  const file = world.files.get(id);
+  const file = account.files.get(id);
   if (file === undefined || !isThere(file, nowMs)) refuse(404, `No such File object: ${id}`, { param: 'id' });
   return file;
 }

@@ -17,12 +17,12 @@ export function handleCall(call: Call, { route, body, validator }: Checked): Ans
     const answered = route.handle(call);
     const problem = answered.body === undefined ? null : findAnswerProblem(call, { route, validator, answered });
     if (problem === null) return answered;
-    call.world.violations.push(problem);
+    call.account.violations.push(problem);
     return toErrorAnswer(500, `A fault of the sandbox: ${problem}`);
   } catch (error) {
     const refusal = toRefusalAnswer(error);
     if (refusal !== null) return refusal;
-    call.world.violations.push(`${route.match}: ${String(error)}`);
+    call.account.violations.push(`${route.match}: ${String(error)}`);
     return toFaultAnswer(error);
   }
 }

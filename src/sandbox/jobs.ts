@@ -4,16 +4,16 @@ import { createJob } from './create-job.ts';
 import { addEvent, advance } from './life-cycle.ts';
 import { toPage } from './page.ts';
 import { toWireJob } from './wire-job.ts';
-import type { Job, World } from './service-account.ts';
+import type { Job, ServiceAccount } from './service-account.ts';
 
 export function create(call: Call): Answer {
   return toAnswer(toWireJob(createJob(call)), call.dialect.id === 'azure' ? 201 : 200);
 }
 
-export function list({ world, nowMs, query, dialect, pageSize }: Call): Answer {
+export function list({ account, nowMs, query, dialect, pageSize }: Call): Answer {
   const isWanted = toMetadataFilter(query);
-  const listed = world.jobs.filter((job) => job.createdMs <= nowMs - world.settings.listLagMs && job.dialect.id === dialect.id);
-  for (const job of listed) advance(world, job, nowMs);
+  const listed = account.jobs.filter((job) => job.createdMs <= nowMs - account.settings.listLagMs && job.dialect.id === dialect.id);
+  for (const job of listed) advance(account, job, nowMs);
   const { data, has_more } = toPage(listed.filter(isWanted), { query, usual: 20, most: pageSize });
   return toAnswer({ object: 'list', data: data.map(toWireJob), has_more });
 }
@@ -33,16 +33,16 @@ function toMetadataFilter(query: URLSearchParams): (job: Job) => boolean {
 export function retrieve(call: Call): Answer {
   const job = findJob(call);
   if (job.status !== 'paused') job.looks++;
-  advance(call.world, job, call.nowMs);
+  advance(call.account, job, call.nowMs);
   return toAnswer(toWireJob(job));
 }
 
 /** The job that the path names, as it is now. */
-export function findJob({ world, params, nowMs }: Pick<Call, 'world' | 'params' | 'nowMs'>): Job {
+export function findJob({ account, params, nowMs }: Pick<Call, 'account' | 'params' | 'nowMs'>): Job {
   const id = params['id']!;
-  const job = world.jobs.find((one) => one.id === id);
+  const job = account.jobs.find((one) => one.id === id);
   if (job === undefined) refuse(404, `Could not find fine tune: ${id}`, { param: 'fine_tune_id', code: 'fine_tune_not_found' });
-  advance(world, job, nowMs);
+  advance(account, job, nowMs);
   return job;
 }
 
@@ -52,7 +52,7 @@ export function cancel(call: Call): Answer {
   job.status = 'cancelled';
   job.finishedMs = call.nowMs;
   job.moments = [];
-  addEvent(call.world, job, call.nowMs, { message: 'Fine-tuning job cancelled' });
+  addEvent(call.account, job, call.nowMs, { message: 'Fine-tuning job cancelled' });
   return toAnswer(toWireJob(job));
 }
 
@@ -61,7 +61,7 @@ export function pause(call: Call): Answer {
   if (job.status !== 'running') refuse(400, `Job ${job.id} cannot be paused: its status is ${job.status}.`);
   job.status = 'paused';
   job.pausedAtMs = call.nowMs;
-  addEvent(call.world, job, call.nowMs, { message: 'Fine-tuning job paused' });
+  addEvent(call.account, job, call.nowMs, { message: 'Fine-tuning job paused' });
   return toAnswer(toWireJob(job));
 }
 
@@ -71,7 +71,7 @@ export function resume(call: Call): Answer {
   job.status = 'running';
   job.pausedMs += call.nowMs - (job.pausedAtMs ?? call.nowMs);
   job.pausedAtMs = null;
-  addEvent(call.world, job, call.nowMs, { message: 'Fine-tuning job resumed' });
+  addEvent(call.account, job, call.nowMs, { message: 'Fine-tuning job resumed' });
   return toAnswer(toWireJob(job));
 }
 
@@ -80,6 +80,6 @@ function isEnded({ status }: Job): boolean {
 }
 
 /** Lets everything happen that is due. */
-export function advanceAll(world: World, nowMs: number): void {
-  for (const job of world.jobs) advance(world, job, nowMs);
+export function advanceAll(account: ServiceAccount, nowMs: number): void {
+  for (const job of account.jobs) advance(account, job, nowMs);
 }

@@ -1,6 +1,6 @@
 import { toResultFile } from './results.ts';
 import { countSteps, measure } from './steps.ts';
-import type { Job, JobEvent, JobError, Moment, World } from './service-account.ts';
+import type { Job, JobEvent, JobError, Moment, ServiceAccount } from './service-account.ts';
 
 /** Parts of a job's time at which it leaves `validating_files` and `queued`. */
 const validated = 0.1;
@@ -10,9 +10,9 @@ const mostSteps = 2000;
 const keptCheckpoints = 3;
 
 /** Lets everything happen to a job that is due: by the clock, or by looks where they rule. */
-export function advance(world: World, job: Job, nowMs: number): void {
+export function advance(account: ServiceAccount, job: Job, nowMs: number): void {
   if (job.status === 'paused') return;
-  const { looks } = world.settings;
+  const { looks } = account.settings;
   const elapsedMs = looks === null ? nowMs - job.createdMs - job.pausedMs : (job.durationMs * job.looks) / looks;
   while (job.moments[0] !== undefined && job.moments[0].offsetMs <= elapsedMs) {
     const moment = job.moments.shift()!;
@@ -25,25 +25,25 @@ export function toEstimatedFinish(job: Job): number | null {
   return job.status === 'running' ? job.createdMs + job.pausedMs + job.durationMs : null;
 }
 
-export function addEvent(world: World, job: Job, atMs: number, event: Partial<JobEvent> & { readonly message: string }): void {
-  job.events.push({ id: world.nextId('ftevent-'), atMs, level: 'info', type: 'message', data: {}, ...event });
+export function addEvent(account: ServiceAccount, job: Job, atMs: number, event: Partial<JobEvent> & { readonly message: string }): void {
+  job.events.push({ id: account.nextId('ftevent-'), atMs, level: 'info', type: 'message', data: {}, ...event });
 }
 
 /** All that is going to happen to a new job. `error`: what is wrong with its files. */
-export function planJob(world: World, job: Job, error: JobError | null): Moment[] {
+export function planJob(account: ServiceAccount, job: Job, error: JobError | null): Moment[] {
   const at = (part: number, happen: (atMs: number) => void): Moment => ({ offsetMs: Math.ceil(part * job.durationMs), happen });
-  if (error !== null) return [at(validated, (atMs) => fail(world, job, { atMs, error }))];
+  if (error !== null) return [at(validated, (atMs) => fail(account, job, { atMs, error }))];
   return [
     at(validated, (atMs) => {
       job.status = 'queued';
-      addEvent(world, job, atMs, { message: 'Files validated, moving job to queued state' });
+      addEvent(account, job, atMs, { message: 'Files validated, moving job to queued state' });
     }),
     at(started, (atMs) => {
       job.status = 'running';
-      addEvent(world, job, atMs, { message: 'Fine-tuning job started' });
+      addEvent(account, job, atMs, { message: 'Fine-tuning job started' });
     }),
-    ...planSteps(world, job).map(({ step, happen }) => at(started + ((1 - started) * step.number) / step.of, happen)),
-    at(1, (atMs) => finish(world, job, atMs)),
+    ...planSteps(account, job).map(({ step, happen }) => at(started + ((1 - started) * step.number) / step.of, happen)),
+    at(1, (atMs) => finish(account, job, atMs)),
   ];
 }
 
@@ -52,15 +52,15 @@ interface PlannedStep {
   happen(atMs: number): void;
 }
 
-function planSteps(world: World, job: Job): PlannedStep[] {
+function planSteps(account: ServiceAccount, job: Job): PlannedStep[] {
   const { steps, perEpoch } = countSteps(job);
   const every = Math.ceil(steps / mostSteps);
   const numbers = Array.from({ length: steps }, (_, i) => i + 1).filter((n) => n % every === 0 || n % perEpoch === 0);
   return numbers.map((number) => ({
     step: { number, of: steps + 1 }, // the last step is over a little before the job
     happen(atMs) {
-      addStepEvent(world, job, { atMs, step: number });
-      if (number % perEpoch === 0) addCheckpoint(world, job, { atMs, step: number });
+      addStepEvent(account, job, { atMs, step: number });
+      if (number % perEpoch === 0) addCheckpoint(account, job, { atMs, step: number });
     },
   }));
 }
@@ -70,23 +70,23 @@ interface AtStep {
   readonly step: number;
 }
 
-function addStepEvent(world: World, job: Job, { atMs, step }: AtStep): void {
+function addStepEvent(account: ServiceAccount, job: Job, { atMs, step }: AtStep): void {
   const metrics = measure(job, step);
   const validation = metrics.valid_loss === undefined ? '' : `, validation loss=${metrics.valid_loss.toFixed(2)}`;
   const message = `Step ${step}/${metrics.total_steps}: training loss=${metrics.train_loss.toFixed(2)}${validation}`;
   // What the service measures in preference tuning is not published; these are the usual names of the field.
   const preference = { reward_accuracy: metrics.train_mean_token_accuracy, reward_margin: Number((2.5 - metrics.train_loss).toFixed(5)) };
-  addEvent(world, job, atMs, { message, type: 'metrics', data: { ...metrics, ...(job.method === 'dpo' ? preference : {}) } });
+  addEvent(account, job, atMs, { message, type: 'metrics', data: { ...metrics, ...(job.method === 'dpo' ? preference : {}) } });
 }
 
-function addCheckpoint(world: World, job: Job, { atMs, step }: AtStep): void {
+function addCheckpoint(account: ServiceAccount, job: Job, { atMs, step }: AtStep): void {
   const { total_steps: _, ...metrics } = measure(job, step);
   const model = `${toModelName(job)}:ckpt-step-${step}`;
-  job.checkpoints.push({ id: world.nextId('ftckpt_'), atMs, model, step, metrics });
-  addModel(world, job, { id: model, atMs, isCheckpoint: true });
-  addEvent(world, job, atMs, { message: `Checkpoint created at step ${step}` });
+  job.checkpoints.push({ id: account.nextId('ftckpt_'), atMs, model, step, metrics });
+  addModel(account, job, { id: model, atMs, isCheckpoint: true });
+  addEvent(account, job, atMs, { message: `Checkpoint created at step ${step}` });
   const old = job.checkpoints.length > keptCheckpoints ? job.checkpoints.shift() : undefined;
-  if (old !== undefined) world.models.delete(old.model);
+  if (old !== undefined) account.models.delete(old.model);
 }
 
 function toModelName(job: Job): string {
@@ -94,10 +94,14 @@ function toModelName(job: Job): string {
   return job.dialect.toModelName({ base: job.model, suffix: job.suffix, id });
 }
 
-function addModel(world: World, job: Job, { id, atMs, isCheckpoint }: { id: string; atMs: number; isCheckpoint: boolean }): void {
-  const before = world.models.get(job.model);
+function addModel(
+  account: ServiceAccount,
+  job: Job,
+  { id, atMs, isCheckpoint }: { id: string; atMs: number; isCheckpoint: boolean },
+): void {
+  const before = account.models.get(job.model);
   const examples = [...(before?.examples ?? []), ...job.training.examples];
-  world.models.set(id, {
+  account.models.set(id, {
     id,
     base: before?.base ?? job.model,
     createdMs: atMs,
@@ -108,27 +112,27 @@ function addModel(world: World, job: Job, { id, atMs, isCheckpoint }: { id: stri
   });
 }
 
-function fail(world: World, job: Job, { atMs, error }: { readonly atMs: number; readonly error: JobError }): void {
+function fail(account: ServiceAccount, job: Job, { atMs, error }: { readonly atMs: number; readonly error: JobError }): void {
   job.status = 'failed';
   job.finishedMs = atMs;
   job.error = error;
-  addEvent(world, job, atMs, { message: error.message, level: 'error', data: { error_code: error.code } });
+  addEvent(account, job, atMs, { message: error.message, level: 'error', data: { error_code: error.code } });
 }
 
-function finish(world: World, job: Job, atMs: number): void {
-  const { jobError } = world.settings;
-  if (jobError !== null) return fail(world, job, { atMs, error: { ...jobError, param: null } });
-  const name = world.settings.blockModel ? null : toModelName(job);
-  if (name !== null) addModel(world, job, { id: name, atMs, isCheckpoint: false });
-  const file = toResultFile(world, job, atMs);
-  world.files.set(file.id, file);
+function finish(account: ServiceAccount, job: Job, atMs: number): void {
+  const { jobError } = account.settings;
+  if (jobError !== null) return fail(account, job, { atMs, error: { ...jobError, param: null } });
+  const name = account.settings.blockModel ? null : toModelName(job);
+  if (name !== null) addModel(account, job, { id: name, atMs, isCheckpoint: false });
+  const file = toResultFile(account, job, atMs);
+  account.files.set(file.id, file);
   job.fineTunedModel = name;
   job.resultFiles = [file.id];
   job.trainedTokens = job.training.tokens * job.hyperparameters.n_epochs;
   job.finishedMs = atMs;
   job.status = 'succeeded';
   const verdict = name === null ? 'This model is blocked by usage policy evaluations' : 'Usage policy evaluations completed';
-  if (name !== null) addEvent(world, job, atMs, { message: 'New fine-tuned model created' });
-  addEvent(world, job, atMs, { message: verdict, type: 'moderation_checks', data: { blocked: name === null } });
-  addEvent(world, job, atMs, { message: 'The job has successfully completed' });
+  if (name !== null) addEvent(account, job, atMs, { message: 'New fine-tuned model created' });
+  addEvent(account, job, atMs, { message: verdict, type: 'moderation_checks', data: { blocked: name === null } });
+  addEvent(account, job, atMs, { message: 'The job has successfully completed' });
 }

@@ -17,8 +17,8 @@ export function retrieveModel(call: Call): Answer {
 
 export function deleteModel(call: Call): Answer {
   const id = call.params['id']!;
-  advanceAll(call.world, call.nowMs);
-  if (!call.world.models.delete(id)) refuseModel(id);
+  advanceAll(call.account, call.nowMs);
+  if (!call.account.models.delete(id)) refuseModel(id);
   return toAnswer({ id, object: 'model', deleted: true });
 }
 
@@ -35,17 +35,17 @@ interface WireModel {
 }
 
 /** The bases and the account's own; a tuned model goes with its base. */
-function toModels({ world, dialect, nowMs }: Call, withCheckpoints = false): WireModel[] {
-  advanceAll(world, nowMs);
+function toModels({ account, dialect, nowMs }: Call, withCheckpoints = false): WireModel[] {
+  advanceAll(account, nowMs);
   const dates = new Map(dialect.bases.map(({ id, shutdownDate }) => [id, shutdownDate]));
   const toWire = (id: string, createdMs: number, owner: string): WireModel => ({
     id,
     object: 'model',
     created: toSeconds(createdMs),
     owned_by: owner,
-    shutdown_date: dates.get(toRoot(world, id)) ?? null,
+    shutdown_date: dates.get(toRoot(account, id)) ?? null,
   });
-  const own = [...world.models.values()].filter((model) => model.dialect.id === dialect.id && (withCheckpoints || !model.isCheckpoint));
+  const own = [...account.models.values()].filter((model) => model.dialect.id === dialect.id && (withCheckpoints || !model.isCheckpoint));
   return [
     ...dialect.bases.map(({ id }) => toWire(id, bornMs, 'system')),
     ...own.map(({ id, createdMs }) => toWire(id, createdMs, 'org-sandbox')),

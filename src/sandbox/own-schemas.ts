@@ -87,7 +87,7 @@ const settings = {
     }),
     blockModel: { type: 'boolean' },
     hiddenFailure: { type: 'boolean' },
-    noiseJobs: { type: 'integer', minimum: 0, maximum: 1000 },
+    otherJobs: { type: 'integer', minimum: 0, maximum: 1000 },
   },
 };
 

@@ -6,7 +6,7 @@ import { openaiDialect } from './openai-dialect.ts';
 import { azureRoutes, routes, type Route } from './routes.ts';
 
 /** Which service an address belongs to. */
-export interface Door {
+export interface ResolvedService {
   readonly dialect: Dialect;
   readonly routes: readonly Route[];
   /** The path below the version. */
@@ -14,7 +14,7 @@ export interface Door {
 }
 
 /** Finds the service behind an address; refuses what no service answers to. */
-export function findDoor({ pathname, searchParams }: URL): Door {
+export function resolveService({ pathname, searchParams }: URL): ResolvedService {
   const isVersioned = searchParams.has('api-version');
   const all = [...routes, ...azureRoutes];
   if (pathname.startsWith('/v1/')) return { dialect: openaiDialect, routes, path: pathname.slice('/v1'.length) };

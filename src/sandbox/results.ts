@@ -1,10 +1,10 @@
 import { countSteps, measure } from './steps.ts';
-import type { Job, StoredFile, World } from './service-account.ts';
+import type { Job, StoredFile, ServiceAccount } from './service-account.ts';
 
 /** The file of a finished job with the measures of all its steps. */
-export function toResultFile(world: World, job: Job, atMs: number): StoredFile {
+export function toResultFile(account: ServiceAccount, job: Job, atMs: number): StoredFile {
   return {
-    id: world.nextId('file-'),
+    id: account.nextId('file-'),
     bytes: job.dialect.encodeResult(toCsv(job)),
     createdMs: atMs,
     filename: job.dialect.id === 'azure' ? 'results.csv' : 'step_metrics.csv',

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { refuse, toFaultAnswer, toRefusalAnswer, type Answer } from './answer.ts';
 import type { Call } from './call.ts';
 import { answerControl } from './control.ts';
-import { findDoor, readKey } from './resolve-service.ts';
+import { resolveService, readKey } from './resolve-service.ts';
 import { answerWithFault, send } from './faults.ts';
 import { handleCall } from './handle-call.ts';
 import { isHubPath, serveHub } from './hub/serve-hub.ts';
@@ -35,20 +35,20 @@ async function answer({ service, request, body, validator }: Asked, response: Se
   const url = new URL(request.url ?? '/', 'http://sandbox');
   const method = request.method ?? 'GET';
   if (url.pathname.startsWith('/sandbox/')) {
-    const world = service.findWorld(readKey(request.headers, null));
-    return send(response, answerControl({ service, world, route: `${method} ${url.pathname}`, body: body.json, validator }));
+    const account = service.findAccount(readKey(request.headers, null));
+    return send(response, answerControl({ service, account, route: `${method} ${url.pathname}`, body: body.json, validator }));
   }
-  const { dialect, routes, path } = findDoor(url);
-  const world = service.findWorld(readKey(request.headers, dialect.id));
+  const { dialect, routes, path } = resolveService(url);
+  const account = service.findAccount(readKey(request.headers, dialect.id));
   const found = findRoute(routes, method, path);
   if (found === null) return refuse(404, `Invalid URL (${method} ${url.pathname})`, { code: 'unknown_url' });
   const { route, params } = found;
   const { clock, pageSize } = service;
-  const fault = noteRequest(world, route.kind, clock.nowMs());
-  response.setHeader('x-request-id', world.nextId('req_'));
+  const fault = noteRequest(account, route.kind, clock.nowMs());
+  response.setHeader('x-request-id', account.nextId('req_'));
   const commit = (): Answer => {
     const call: Call = {
-      world,
+      account,
       dialect,
       clock,
       pageSize,

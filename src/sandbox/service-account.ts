@@ -2,7 +2,7 @@ import { toStreamKey, toUint32 } from '../lib/random.ts';
 import type { Dialect, JobStatus } from './dialect.ts';
 import type { FaultPlans, RequestKind } from './faults.ts';
 import type { Stage } from './hub/hub-job.ts';
-import { createHubWorld, type HubWorld } from './hub/hub-state.ts';
+import { createHubState, type HubState } from './hub/hub-state.ts';
 import type { Hyperparameters } from './hyperparameters.ts';
 import type { Predictor } from './predictor.ts';
 import { defaultSettings, type Settings } from './settings.ts';
@@ -160,7 +160,7 @@ export interface Deployment {
 }
 
 /** All that belongs to one API key. */
-export interface World {
+export interface ServiceAccount {
   readonly name: string;
   readonly bill: BillEntry[];
   readonly requests: RequestEntry[];
@@ -172,7 +172,7 @@ export interface World {
   readonly jobs: Job[];
   readonly models: Map<string, TunedModel>;
   readonly deployments: Map<string, Deployment>;
-  readonly hub: HubWorld;
+  readonly hub: HubState;
   settings: Settings;
   faults: FaultPlans;
   used: Partial<Record<RequestKind, number>>;
@@ -184,7 +184,7 @@ export interface World {
 
 const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 
-export function createWorld(name: string, seed: number, faults: FaultPlans): World {
+export function createServiceAccount(name: string, seed: number, faults: FaultPlans): ServiceAccount {
   const key = toStreamKey(seed, name);
   let count = 0;
   const toLetter = (): string => letters[toUint32(key, count++) % letters.length]!;
@@ -198,7 +198,7 @@ export function createWorld(name: string, seed: number, faults: FaultPlans): Wor
     jobs: [],
     models: new Map(),
     deployments: new Map(),
-    hub: createHubWorld(),
+    hub: createHubState(),
     settings: defaultSettings,
     faults,
     used: {},

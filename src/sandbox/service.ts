@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
 import type { TrainModel } from './hub/train-model.ts';
-import type { World } from './service-account.ts';
+import type { ServiceAccount } from './service-account.ts';
 
 /** What all accounts of one sandbox share. */
 export interface Service {
@@ -15,7 +15,7 @@ export interface Service {
   /** Aborts when the sandbox closes. */
   readonly signal: AbortSignal;
   /** The account of a key or token, new at first use. */
-  findWorld(key: string): World;
+  findAccount(key: string): ServiceAccount;
   /** The account of this name where it was ever used. */
-  peekWorld(name: string): World | undefined;
+  peekAccount(name: string): ServiceAccount | undefined;
 }

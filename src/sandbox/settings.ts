@@ -15,7 +15,7 @@ export interface Settings {
   /** At the Hub: jobs fail and say that they have ended well, with a traceback in their log and no model. */
   readonly hiddenFailure: boolean;
   /** So many jobs of other people stand in the list; they run for ever and cost nothing. */
-  readonly noiseJobs: number;
+  readonly otherJobs: number;
 }
 
 export const defaultSettings: Settings = {
@@ -26,7 +26,7 @@ export const defaultSettings: Settings = {
   jobError: null,
   blockModel: false,
   hiddenFailure: false,
-  noiseJobs: 0,
+  otherJobs: 0,
 };
 
 /** Errors that a creation can get, by their code. */

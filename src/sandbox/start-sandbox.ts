@@ -11,7 +11,7 @@ import type { TrainModel } from './hub/train-model.ts';
 import { serve } from './serve.ts';
 import type { Service } from './service.ts';
 import type { Settings } from './settings.ts';
-import { createWorld, type World } from './service-account.ts';
+import { createServiceAccount, type ServiceAccount } from './service-account.ts';
 
 export interface SandboxOptions {
   /** 0 or absent: any that is free. */
@@ -82,7 +82,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     closing.abort();
     await Promise.all([server, storage].map(closeServer));
   };
-  const { clock, findWorld } = service;
+  const { clock, findAccount } = service;
   return {
     url,
     storageUrl,
@@ -97,9 +97,9 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       AZURE_ACCOUNT: 'sandbox',
     },
     step: (ms) => clock.step(ms),
-    account: (apiKey = ownKey) => toAccount(service, findWorld(apiKey)),
-    setFaults: (faults, apiKey = ownKey) => setFaults(findWorld(apiKey), faults),
-    setSettings: (settings, apiKey = ownKey) => setSettings(findWorld(apiKey), settings, clock.nowMs()),
+    account: (apiKey = ownKey) => toAccount(service, findAccount(apiKey)),
+    setFaults: (faults, apiKey = ownKey) => setFaults(findAccount(apiKey), faults),
+    setSettings: (settings, apiKey = ownKey) => setSettings(findAccount(apiKey), settings, clock.nowMs()),
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -123,15 +123,15 @@ async function closeServer(server: Server): Promise<void> {
 function createService(options: SandboxOptions, own: Pick<Service, 'url' | 'storageUrl' | 'signal'>): Service {
   const { now = () => new Date(), seed = randomInt(2 ** 31), faults = {}, settings = {}, pageSize = 100, trainModel = null } = options;
   const clock = options.clock === 'stepped' ? createSteppedClock(now()) : createRealClock(now);
-  const worlds = new Map<string, World>();
-  const findWorld = (key: string): World => {
+  const worlds = new Map<string, ServiceAccount>();
+  const findAccount = (key: string): ServiceAccount => {
     const name = toAccountName(key);
     const found = worlds.get(name);
     if (found !== undefined) return found;
-    const world = createWorld(name, seed, faults);
-    setSettings(world, settings, clock.nowMs());
-    worlds.set(name, world);
-    return world;
+    const account = createServiceAccount(name, seed, faults);
+    setSettings(account, settings, clock.nowMs());
+    worlds.set(name, account);
+    return account;
   };
-  return { ...own, clock, pageSize, trainModel, findWorld, peekWorld: (name) => worlds.get(name) };
+  return { ...own, clock, pageSize, trainModel, findAccount, peekAccount: (name) => worlds.get(name) };
 }

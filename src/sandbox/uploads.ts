@@ -16,9 +16,9 @@ interface CreateBody {
 
 export function createUpload(call: Call): Answer {
   const { filename, purpose, bytes } = call.body as CreateBody;
-  const id = call.world.nextId('upload_');
+  const id = call.account.nextId('upload_');
   const upload: Upload = { id, createdMs: call.nowMs, filename, purpose, bytes, parts: new Map(), status: 'pending', file: null };
-  call.world.uploads.set(id, upload);
+  call.account.uploads.set(id, upload);
   return toAnswer(toWire(upload, call.nowMs));
 }
 
@@ -26,7 +26,7 @@ export function addPart(call: Call): Answer {
   const upload = findPending(call);
   const data = call.form?.files.get('data')?.bytes ?? refuse(400, `'data' is a required property`, { param: 'data' });
   if (data.length > mostPartBytes) refuse(400, 'A part must not be larger than 64 MB.', { param: 'data' });
-  const id = call.world.nextId('part_');
+  const id = call.account.nextId('part_');
   upload.parts.set(id, data);
   return toAnswer({ object: 'upload.part', id, created_at: toSeconds(call.nowMs), upload_id: upload.id });
 }
@@ -53,9 +53,9 @@ export function cancelUpload(call: Call): Answer {
   return toAnswer(toWire(upload, call.nowMs));
 }
 
-function findPending({ world, params, nowMs }: Call): Upload {
+function findPending({ account, params, nowMs }: Call): Upload {
   const id = params['id']!;
-  const upload = world.uploads.get(id) ?? refuse(404, `No such Upload object: ${id}`, { param: 'upload_id' });
+  const upload = account.uploads.get(id) ?? refuse(404, `No such Upload object: ${id}`, { param: 'upload_id' });
   const status = toStatus(upload, nowMs);
   if (status !== 'pending') refuse(400, `Upload ${id} is ${status}.`, { param: 'upload_id' });
   return upload;

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { failureKinds, isFailure, type FailureData } from '../errors.ts';
-import type { Law, LawSubject, LawWorld } from './subject.ts';
+import type { ConformanceTest, ConformanceTarget, ConformanceEnvironment } from './subject.ts';
 import { SubmitFailure } from '../provider/submit-failure.ts';
 
 /** A law; `lacks` names what the provider or the subject does not have, without which nothing can be checked. */
-export function toLaw(name: string, lacks: string | null, check: () => Promise<void>): Law {
+export function createTest(name: string, lacks: string | null, check: () => Promise<void>): ConformanceTest {
   if (lacks !== null) return { name: `${name} (not checked: no ${lacks})`, check: async () => await Promise.resolve() };
   return {
     name,
@@ -12,25 +12,25 @@ export function toLaw(name: string, lacks: string | null, check: () => Promise<v
       try {
         await check();
       } catch (error) {
-        if (error instanceof BrokenLaw) throw error;
-        throw new BrokenLaw(`expected that no call fails, found ${toShown(error)}`, { cause: error });
+        if (error instanceof ConformanceError) throw error;
+        throw new ConformanceError(`expected that no call fails, found ${toShown(error)}`, { cause: error });
       }
     },
   };
 }
 
 /** What the law itself throws, apart from what a provider throws where it must not. */
-class BrokenLaw extends Error {
+class ConformanceError extends Error {
   override readonly name = 'BrokenLaw';
 }
 
 export function expectThat(isTrue: boolean, what: string, expected: string, found: unknown): void {
-  if (!isTrue) throw new BrokenLaw(`${what}: expected ${expected}, found ${toShown(found)}`);
+  if (!isTrue) throw new ConformanceError(`${what}: expected ${expected}, found ${toShown(found)}`);
 }
 
 /** Plain values, compared deeply. */
 export function expectEqual(what: string, found: unknown, expected: unknown): void {
-  if (!isDeepStrictEqual(found, expected)) throw new BrokenLaw(`${what}: expected ${toShown(expected)}, found ${toShown(found)}`);
+  if (!isDeepStrictEqual(found, expected)) throw new ConformanceError(`${what}: expected ${toShown(expected)}, found ${toShown(found)}`);
 }
 
 const shownCharacters = 600;
@@ -43,7 +43,7 @@ function toShown(value: unknown): string {
 /** Whether `value` is the same after a way through JSON text: no undefined, Date, Map, NaN, bigint, function or object of a class. */
 export function expectJson(what: string, value: unknown): void {
   const problem = findNonJson(value, '', new Set());
-  if (problem !== null) throw new BrokenLaw(`${what}: expected JSON, found ${problem}`);
+  if (problem !== null) throw new ConformanceError(`${what}: expected JSON, found ${problem}`);
 }
 
 function findNonJson(value: unknown, path: string, above: ReadonlySet<unknown>): string | null {
@@ -78,12 +78,15 @@ export function freezeDeep<T>(value: T): T {
 }
 
 /** Runs `use` in a new world, with the context of its first attempt. */
-export async function inWorld<World extends LawWorld, T>(subject: LawSubject<World>, use: (world: World) => Promise<T>): Promise<T> {
-  const world = await subject.createWorld();
+export async function inEnvironment<World extends ConformanceEnvironment, T>(
+  subject: ConformanceTarget<World>,
+  use: (environment: World) => Promise<T>,
+): Promise<T> {
+  const environment = await subject.createEnvironment();
   try {
-    return await use(world);
+    return await use(environment);
   } finally {
-    await world.close?.();
+    await environment.close?.();
   }
 }
 
@@ -140,5 +143,5 @@ export async function toError(label: string, call: () => Promise<unknown>): Prom
     (error: unknown) => ({ error }),
   );
   if ('error' in value) return value.error;
-  throw new BrokenLaw(`${label}: expected a call that fails, found ${JSON.stringify(value.found)}`);
+  throw new ConformanceError(`${label}: expected a call that fails, found ${JSON.stringify(value.found)}`);
 }

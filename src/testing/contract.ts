@@ -1,11 +1,11 @@
-import { toCallLaws } from './calls.ts';
+import { createCallTests } from './calls.ts';
 import { createLives } from './life.ts';
-import { toObserveLaws } from './observe.ts';
-import { toSecretLaw } from './secrets.ts';
-import { toSteerLaws } from './controls.ts';
-import type { Law, LawSubject, LawWorld } from './subject.ts';
-import { toSubmitLaws } from './submit.ts';
-import { toTranslateLaws } from './translate.ts';
+import { createObserveTests } from './observe.ts';
+import { createSecretTest } from './secrets.ts';
+import { createControlTests } from './controls.ts';
+import type { ConformanceTest, ConformanceTarget, ConformanceEnvironment } from './subject.ts';
+import { createSubmitTests } from './submit.ts';
+import { createTranslateTests } from './translate.ts';
 
 /**
  * What every provider promises, as checks for any test framework:
@@ -14,14 +14,14 @@ import { toTranslateLaws } from './translate.ts';
  *
  * The checks are independent and may run in any order. What a provider or a subject lacks is not checked; the law's name says so.
  */
-export function contractLaw<World extends LawWorld>(subject: LawSubject<World>): readonly Law[] {
+export function contractTests<World extends ConformanceEnvironment>(subject: ConformanceTarget<World>): readonly ConformanceTest[] {
   const lives = createLives(subject);
   return [
-    ...toTranslateLaws(subject),
-    ...toSubmitLaws(subject),
-    ...toCallLaws(subject),
-    ...toObserveLaws(subject, lives),
-    ...toSteerLaws(subject),
-    toSecretLaw(subject, lives),
+    ...createTranslateTests(subject),
+    ...createSubmitTests(subject),
+    ...createCallTests(subject),
+    ...createObserveTests(subject, lives),
+    ...createControlTests(subject),
+    createSecretTest(subject, lives),
   ];
 }

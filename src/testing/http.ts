@@ -1,12 +1,12 @@
 import { inspect } from 'node:util';
 import { isFailure } from '../errors.ts';
 import { faultCases, type FaultCase, type HttpFault } from '../provider/http-fault.ts';
-import { expectFailure, expectThat, toLaw } from './checks.ts';
-import type { Law } from './subject.ts';
+import { expectFailure, expectThat, createTest } from './checks.ts';
+import type { ConformanceTest } from './subject.ts';
 import { SubmitFailure } from '../provider/submit-failure.ts';
 
 /** A place of its own, with a service that answers as it should until it is told otherwise. */
-export interface HttpLawWorld {
+export interface HttpEnvironment {
   /** How the service answers every request from now on. */
   misbehave(fault: HttpFault): Promise<void> | void;
   /** Requests that have arrived since `misbehave`. */
@@ -21,14 +21,14 @@ export interface HttpArrival {
 }
 
 /** A call that asks the service something. */
-export interface HttpCall<World extends HttpLawWorld> {
+export interface HttpCall<World extends HttpEnvironment> {
   /** Whether it may cost: it then sends one request and throws SubmitFailure. */
   readonly isCreate: boolean;
-  run(world: World, signal: AbortSignal): Promise<unknown>;
+  run(environment: World, signal: AbortSignal): Promise<unknown>;
 }
 
-export interface HttpLawSubject<World extends HttpLawWorld = HttpLawWorld> {
-  createWorld(): Promise<World>;
+export interface HttpTarget<World extends HttpEnvironment = HttpEnvironment> {
+  createEnvironment(): Promise<World>;
   readonly calls: Readonly<Record<string, HttpCall<World>>>;
   /** How long one request of these worlds may take, with all that belongs to it. Pauses between tries must not take real time. */
   readonly deadlineMs: number;
@@ -47,43 +47,43 @@ const slackMs = 3000;
  *
  *     for (const law of httpLaw(subject)) test(law.name, law.check);
  */
-export function httpLaw<World extends HttpLawWorld>(subject: HttpLawSubject<World>): readonly Law[] {
+export function httpTests<World extends HttpEnvironment>(subject: HttpTarget<World>): readonly ConformanceTest[] {
   return [
-    toLaw('calls are answered by a service that answers', null, async () => {
-      await inEachCall(subject, async (name, call, world) => {
-        const end = await toEnd(call.run(world, new AbortController().signal), toLongestMs(subject));
+    createTest('calls are answered by a service that answers', null, async () => {
+      await inEachCall(subject, async (name, call, environment) => {
+        const end = await toEnd(call.run(environment, new AbortController().signal), toLongestMs(subject));
         expectThat('value' in end, `${name} of a good service`, 'an answer', 'error' in end ? end.error : end);
       });
     }),
     ...Object.entries(faultCases).map(([what, one]) =>
-      toLaw(`calls end well with ${what}`, null, async () => {
+      createTest(`calls end well with ${what}`, null, async () => {
         await inEachCall(
           subject,
-          async (name, call, world) => await checkCase(subject, { name: `${name} with ${what}`, call, world, one }),
+          async (name, call, environment) => await checkCase(subject, { name: `${name} with ${what}`, call, environment, one }),
         );
       }),
     ),
     ...(['half-open', 'slow-head', 'slow-body'] as const).map((kind) =>
-      toLaw(`an abort ends calls at once, of a service that is ${kind}`, null, async () => {
+      createTest(`an abort ends calls at once, of a service that is ${kind}`, null, async () => {
         await inEachCall(
           subject,
-          async (name, call, world) => await checkAbort({ name, call, world, kind, withinMs: toLongestMs(subject) }),
+          async (name, call, environment) => await checkAbort({ name, call, environment, kind, withinMs: toLongestMs(subject) }),
         );
       }),
     ),
   ];
 }
 
-async function inEachCall<World extends HttpLawWorld>(
-  { createWorld, calls }: HttpLawSubject<World>,
-  use: (name: string, call: HttpCall<World>, world: World) => Promise<void>,
+async function inEachCall<World extends HttpEnvironment>(
+  { createEnvironment, calls }: HttpTarget<World>,
+  use: (name: string, call: HttpCall<World>, environment: World) => Promise<void>,
 ): Promise<void> {
   for (const [name, call] of Object.entries(calls)) {
-    const world = await createWorld();
+    const environment = await createEnvironment();
     try {
-      await use(name, call, world);
+      await use(name, call, environment);
     } finally {
-      await world.close();
+      await environment.close();
     }
   }
 }
@@ -100,26 +100,26 @@ async function toEnd(called: Promise<unknown>, withinMs: number): Promise<End> {
   return await Promise.race([ended, late.promise]).finally(() => clearTimeout(timeout));
 }
 
-function toLongestMs({ deadlineMs, requests = 1 }: Pick<HttpLawSubject, 'deadlineMs' | 'requests'>): number {
+function toLongestMs({ deadlineMs, requests = 1 }: Pick<HttpTarget, 'deadlineMs' | 'requests'>): number {
   return deadlineMs * requests + slackMs;
 }
 
-interface Met<World extends HttpLawWorld> {
+interface Met<World extends HttpEnvironment> {
   readonly name: string;
   readonly call: HttpCall<World>;
-  readonly world: World;
+  readonly environment: World;
   readonly one: FaultCase;
 }
 
-async function checkCase<World extends HttpLawWorld>(
-  subject: HttpLawSubject<World>,
-  { name, call, world, one }: Met<World>,
+async function checkCase<World extends HttpEnvironment>(
+  subject: HttpTarget<World>,
+  { name, call, environment, one }: Met<World>,
 ): Promise<void> {
-  await world.misbehave(one.fault);
+  await environment.misbehave(one.fault);
   const withinMs = toLongestMs(subject);
-  const end = await toEnd(call.run(world, new AbortController().signal), withinMs);
+  const end = await toEnd(call.run(environment, new AbortController().signal), withinMs);
   expectThat(!('pending' in end), name, `an end within ${withinMs} ms`, 'none');
-  const arrivals = world.arrivals();
+  const arrivals = environment.arrivals();
   const leaked = arrivals.filter(({ isForeign, headers }) => isForeign && holdsSecret(headers, subject.secrets));
   expectThat(leaked.length === 0, `${name}: credentials at another origin`, 'none', `${leaked.length} requests with one`);
   if (call.isCreate) checkCreate({ name, end, one, count: arrivals.length });
@@ -140,23 +140,23 @@ function checkCreate({ name, end, one, count }: { name: string; end: End; one: F
   expectFailure(name, error);
 }
 
-async function checkAbort<World extends HttpLawWorld>({
+async function checkAbort<World extends HttpEnvironment>({
   name,
   call,
-  world,
+  environment,
   kind,
   withinMs,
 }: {
   name: string;
   call: HttpCall<World>;
-  world: World;
+  environment: World;
   kind: 'half-open' | 'slow-head' | 'slow-body';
   withinMs: number;
 }): Promise<void> {
-  await world.misbehave({ kind });
+  await environment.misbehave({ kind });
   const controller = new AbortController();
-  const called = call.run(world, controller.signal);
-  await untilArrived(world, called);
+  const called = call.run(environment, controller.signal);
+  await untilArrived(environment, called);
   controller.abort();
   const end = await toEnd(called, withinMs);
   // A call that did not listen ends too, by its deadline.
@@ -170,11 +170,11 @@ function toCode(error: unknown): string | null {
 }
 
 /** Until a request has arrived, or the call has ended without one. */
-async function untilArrived(world: HttpLawWorld, called: Promise<unknown>): Promise<void> {
+async function untilArrived(environment: HttpEnvironment, called: Promise<unknown>): Promise<void> {
   let hasEnded = false;
   const onEnd = (): void => void (hasEnded = true);
   called.then(onEnd, onEnd);
-  while (world.arrivals().length === 0 && !hasEnded) await new Promise((resolve) => void setImmediate(resolve));
+  while (environment.arrivals().length === 0 && !hasEnded) await new Promise((resolve) => void setImmediate(resolve));
 }
 
 function holdsSecret(value: unknown, secrets: readonly string[]): boolean {

@@ -1,8 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expectThat, inWorld, toStored } from './checks.ts';
+import { expectThat, inEnvironment, toStored } from './checks.ts';
 import { look, makeReady, type Ready } from './ready.ts';
-import type { LawSubject, LawWorld } from './subject.ts';
+import type { ConformanceTarget, ConformanceEnvironment } from './subject.ts';
 import type { JobRef, Observation } from '../provider/job.ts';
 import { isTerminalPhase, type TerminalPhase } from '../provider/status.ts';
 
@@ -26,10 +26,12 @@ export interface Life {
 }
 
 /** Gives the life for an end. It is lived once, however often it is asked for: a training may take long. */
-export function createLives<World extends LawWorld>(subject: LawSubject<World>): (end: TerminalPhase) => Promise<Life> {
+export function createLives<World extends ConformanceEnvironment>(
+  subject: ConformanceTarget<World>,
+): (end: TerminalPhase) => Promise<Life> {
   const lives = new Map<TerminalPhase, Promise<Life>>();
   return async (end) => {
-    const life = lives.get(end) ?? inWorld(subject, async (world) => await live(subject, world, end));
+    const life = lives.get(end) ?? inEnvironment(subject, async (environment) => await live(subject, environment, end));
     lives.set(end, life);
     return await life;
   };
@@ -41,27 +43,31 @@ export const pauseMs = 1000;
 /** More looks than any job of a law needs. */
 const mostLooks = 10_000;
 
-async function live<World extends LawWorld>(subject: LawSubject<World>, world: World, end: TerminalPhase): Promise<Life> {
+async function live<World extends ConformanceEnvironment>(
+  subject: ConformanceTarget<World>,
+  environment: World,
+  end: TerminalPhase,
+): Promise<Life> {
   const { input, bring } = subject.ends[end]!;
-  const ready = await makeReady(world, input ?? subject.inputs.base);
-  const { c } = ready;
-  const job = toStored(await world.provider.create(ready.wire, c));
-  const found = await look(world, ready, [job]);
+  const ready = await makeReady(environment, input ?? subject.inputs.base);
+  const { context } = ready;
+  const job = toStored(await environment.provider.create(ready.wire, context));
+  const found = await look(environment, ready, [job]);
   const looks: Look[] = [];
   const observe = async (seen: Look | undefined): Promise<Look> =>
-    await world.provider.observe(job, seen === undefined ? null : toStored(seen.cursor), c);
+    await environment.provider.observe(job, seen === undefined ? null : toStored(seen.cursor), context);
   while (looks.length === 0 || !isTerminalPhase(looks.at(-1)!.status.phase)) {
     const seen = await observe(looks.at(-1));
     looks.push(seen);
-    if (looks.length === 1) await bring?.(world, job);
+    if (looks.length === 1) await bring?.(environment, job);
     expectThat(looks.length <= mostLooks, `a job that is to be ${end}`, `an end within ${mostLooks} looks`, seen.status);
-    await c.wait(seen.nextInMs ?? pauseMs);
+    await context.wait(seen.nextInMs ?? pauseMs);
   }
-  const before = await subject.snapshot?.(world);
+  const before = await subject.snapshot?.(environment);
   const replays: Look[] = [];
   for (const seen of [undefined, ...looks]) replays.push(await observe(seen));
-  const after = await subject.snapshot?.(world);
-  const files = subject.secrets === undefined ? [] : await readFiles(c.workDir);
+  const after = await subject.snapshot?.(environment);
+  const files = subject.secrets === undefined ? [] : await readFiles(context.workDir);
   return { end, ready, job, found, looks, replays, before, after, files };
 }
 

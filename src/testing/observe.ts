@@ -1,13 +1,16 @@
-import { expectEqual, expectFailureData, expectIsoTime, expectJson, expectThat, inWorld, toLaw, toStored } from './checks.ts';
+import { expectEqual, expectFailureData, expectIsoTime, expectJson, expectThat, inEnvironment, createTest, toStored } from './checks.ts';
 import type { Life, Look } from './life.ts';
-import type { Law, LawSubject, LawWorld } from './subject.ts';
+import type { ConformanceTest, ConformanceTarget, ConformanceEnvironment } from './subject.ts';
 import { makeReady } from './ready.ts';
 import { terminalPhases, type TerminalPhase } from '../provider/status.ts';
 
 type Lives = (end: TerminalPhase) => Promise<Life>;
 
 /** What `observe` promises, held against a job's life to each end that the subject can bring about. */
-export function toObserveLaws<World extends LawWorld>(subject: LawSubject<World>, lives: Lives): Law[] {
+export function createObserveTests<World extends ConformanceEnvironment>(
+  subject: ConformanceTarget<World>,
+  lives: Lives,
+): ConformanceTest[] {
   const { provider } = subject;
   const ends = terminalPhases.filter((end) => subject.ends[end] !== undefined);
   const lacks = (end: TerminalPhase): string | null => (subject.ends[end] === undefined ? `way to the end "${end}"` : null);
@@ -17,34 +20,34 @@ export function toObserveLaws<World extends LawWorld>(subject: LawSubject<World>
   };
   return [
     ...terminalPhases.map((end) =>
-      toLaw(`the end "${end}" is seen`, lacks(end), async () => {
+      createTest(`the end "${end}" is seen`, lacks(end), async () => {
         const { looks } = await lives(end);
         expectEqual(`the last phase of a job that is ${end}`, looks.at(-1)!.status.phase, end);
       }),
     ),
-    toLaw('looks from cursor to cursor bring all that one look brings', lacksEnds, inEachLife(checkWhole)),
-    toLaw('a look at an old cursor brings what came after it, and at the last one nothing', lacksEnds, inEachLife(checkReplays)),
-    toLaw('no metric is told twice', lacksEnds, inEachLife(checkMetrics)),
-    toLaw('an observation is JSON with times in UTC and a next look', lacksEnds, inEachLife(checkPlain)),
-    toLaw(
+    createTest('looks from cursor to cursor bring all that one look brings', lacksEnds, inEachLife(checkWhole)),
+    createTest('a look at an old cursor brings what came after it, and at the last one nothing', lacksEnds, inEachLife(checkReplays)),
+    createTest('no metric is told twice', lacksEnds, inEachLife(checkMetrics)),
+    createTest('an observation is JSON with times in UTC and a next look', lacksEnds, inEachLife(checkPlain)),
+    createTest(
       'a look changes nothing',
       lacksEnds ?? (subject.snapshot === undefined ? 'snapshot' : null),
       inEachLife(({ before, after }) => expectEqual('the world after looks', after, before)),
     ),
-    toLaw(
+    createTest(
       'a status word stands for its phase',
       lacksEnds,
-      inEachLife((life) => checkWords(life, provider.words)),
+      inEachLife((life) => checkWords(life, provider.statusMap)),
     ),
-    toLaw('a word that is not listed is unknown, which is no end', subject.say === undefined ? 'say' : null, async () => {
-      await inWorld(subject, async (world) => await checkUnknownWords(subject, world));
+    createTest('a word that is not listed is unknown, which is no end', subject.say === undefined ? 'say' : null, async () => {
+      await inEnvironment(subject, async (environment) => await checkUnknownWords(subject, environment));
     }),
-    toLaw('a job that has succeeded has an artifact', lacks('succeeded'), async () => {
+    createTest('a job that has succeeded has an artifact', lacks('succeeded'), async () => {
       const { looks } = await lives('succeeded');
       const artifacts = looks.flatMap((seen) => seen.artifacts);
       expectThat(artifacts.length > 0, 'the artifacts of a job that succeeded', 'at least one, with or before its end', artifacts);
     }),
-    toLaw('a job that has failed says why', lacks('failed'), async () => {
+    createTest('a job that has failed says why', lacks('failed'), async () => {
       const { looks } = await lives('failed');
       const failures = looks.flatMap(({ failure }) => failure ?? []);
       expectThat(failures.length > 0, 'the failure of a job that failed', 'one, with its end', null);
@@ -98,9 +101,9 @@ function checkPlain({ looks, replays }: Life): void {
   }
 }
 
-function checkWords({ looks, replays }: Life, words: Readonly<Record<string, string>>): void {
+function checkWords({ looks, replays }: Life, statusMap: Readonly<Record<string, string>>): void {
   for (const { status } of [...looks, ...replays]) {
-    const expected = Object.hasOwn(words, status.raw) ? words[status.raw] : 'unknown';
+    const expected = Object.hasOwn(statusMap, status.raw) ? statusMap[status.raw] : 'unknown';
     expectEqual(`the phase of the word "${status.raw}"`, status.phase, expected);
   }
 }
@@ -108,13 +111,16 @@ function checkWords({ looks, replays }: Life, words: Readonly<Record<string, str
 /** The second and the third every object has, whatever its author listed. */
 const unlisted = ['a-word-of-tomorrow', 'constructor', '__proto__', ''];
 
-async function checkUnknownWords<World extends LawWorld>(subject: LawSubject<World>, world: World): Promise<void> {
-  const { wire, c } = await makeReady(world, subject.inputs.base);
-  const job = await world.provider.create(wire, c);
+async function checkUnknownWords<World extends ConformanceEnvironment>(
+  subject: ConformanceTarget<World>,
+  environment: World,
+): Promise<void> {
+  const { wire, context } = await makeReady(environment, subject.inputs.base);
+  const job = await environment.provider.create(wire, context);
   let cursor: unknown = null;
   for (const word of unlisted) {
-    await subject.say!(world, job, word);
-    const seen = await world.provider.observe(job, cursor, c);
+    await subject.say!(environment, job, word);
+    const seen = await environment.provider.observe(job, cursor, context);
     expectEqual(`the status of a job whose service says "${word}"`, seen.status, { phase: 'unknown', raw: word });
     cursor = toStored(seen.cursor);
   }

@@ -1,5 +1,5 @@
 import { toLiveSignal, toStored } from './checks.ts';
-import type { LawWorld } from './subject.ts';
+import type { ConformanceEnvironment } from './subject.ts';
 import type { Attempt } from '../provider/context.ts';
 import type { JobRef } from '../provider/job.ts';
 import type { TranslationInput } from '../provider/provider.ts';
@@ -9,25 +9,25 @@ export interface Ready {
   readonly request: unknown;
   readonly prepared: unknown;
   readonly wire: unknown;
-  readonly c: Attempt;
+  readonly context: Attempt;
 }
 
 /** Translates, prepares and binds, with everything stored in between, as the core does it. */
-export async function makeReady({ provider, toAttempt }: LawWorld, input: TranslationInput, attempt = 1): Promise<Ready> {
-  const c = toAttempt(input.key, attempt, toLiveSignal());
+export async function makeReady({ provider, toAttempt }: ConformanceEnvironment, input: TranslationInput, attempt = 1): Promise<Ready> {
+  const context = toAttempt(input.key, attempt, toLiveSignal());
   const request = toStored(provider.translate(structuredClone(input)).request);
-  const prepared = toStored(await provider.prepare(request, c));
-  return { request, prepared, wire: toStored(provider.bind(request, prepared, c.key, attempt)), c };
+  const prepared = toStored(await provider.prepare(request, context));
+  return { request, prepared, wire: toStored(provider.bind(request, prepared, context.key, attempt)), context };
 }
 
 /** The listed jobs; where `expected` are not all there yet, once more after `settleMs`. */
 export async function look(
-  { provider }: LawWorld,
-  { request, prepared, c }: Ready,
+  { provider }: ConformanceEnvironment,
+  { request, prepared, context }: Ready,
   expected: readonly JobRef[],
 ): Promise<readonly JobRef[]> {
-  const jobs = await provider.find(request, [prepared], c);
+  const jobs = await provider.find(request, [prepared], context);
   if (expected.every((job) => jobs.some(({ id }) => id === job.id))) return jobs;
-  await c.wait(provider.settleMs);
-  return await provider.find(request, [prepared], c);
+  await context.wait(provider.listingDelayMs);
+  return await provider.find(request, [prepared], context);
 }

@@ -5,13 +5,13 @@ import type { Provider, TranslationInput } from '../provider/provider.ts';
 import type { TerminalPhase } from '../provider/status.ts';
 
 /** One promise of the contract. `check` throws an Error that says what was expected and what was found. */
-export interface Law {
+export interface ConformanceTest {
   readonly name: string;
   check(): Promise<void>;
 }
 
 /** A place of its own with a service in which nothing has happened yet, and a provider that speaks with this service. */
-export interface LawWorld {
+export interface ConformanceEnvironment {
   readonly provider: Provider;
   /**
    * The context of an attempt of the run with this key. Attempts of one key share a folder; all have the same rows. `wait` may
@@ -23,15 +23,15 @@ export interface LawWorld {
 }
 
 /** How a job is brought to one of its ends. */
-export interface LawEnd<World extends LawWorld> {
+export interface ConformanceResult_<World extends ConformanceEnvironment> {
   /** What is submitted for it; the base input when absent. */
   readonly input?: TranslationInput;
   /** Called after the first look at the job; absent where the job comes to this end by itself. */
-  bring?(world: World, job: JobRef): Promise<void>;
+  bring?(environment: World, job: JobRef): Promise<void>;
 }
 
 /** What the law is held against. What is absent is not checked, and the name of the law says so. */
-export interface LawSubject<World extends LawWorld = LawWorld> {
+export interface ConformanceTarget<World extends ConformanceEnvironment = ConformanceEnvironment> {
   /** For what needs no world: `translate`, `bind`, and which functions there are. */
   readonly provider: Provider;
   readonly inputs: {
@@ -42,16 +42,16 @@ export interface LawSubject<World extends LawWorld = LawWorld> {
     /** The base input written otherwise. */
     readonly same?: Readonly<Record<string, TranslationInput>>;
   };
-  createWorld(): Promise<World>;
-  readonly ends: Readonly<Partial<Record<TerminalPhase, LawEnd<World>>>>;
+  createEnvironment(): Promise<World>;
+  readonly ends: Readonly<Partial<Record<TerminalPhase, ConformanceResult_<World>>>>;
   /** Has the service say this word for the status of the job. */
-  say?(world: World, job: JobRef, word: string): Promise<void>;
+  say?(environment: World, job: JobRef, word: string): Promise<void>;
   /** From now on the service takes requests and gives no answer. */
-  stall?(world: World): Promise<void>;
+  stall?(environment: World): Promise<void>;
   /** Calls that must fail, by why: a service out of reach, a missing permission, an answer that is cut off. */
-  readonly failing?: Readonly<Record<string, (world: World) => Promise<unknown>>>;
+  readonly failing?: Readonly<Record<string, (environment: World) => Promise<unknown>>>;
   /** Everything in the world that a look might change by mistake, as JSON. */
-  snapshot?(world: World): Promise<unknown>;
+  snapshot?(environment: World): Promise<unknown>;
   /** The credentials that the provider has in these worlds: made up, long, and found nowhere else. */
   readonly secrets?: readonly string[];
 }

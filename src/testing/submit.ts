@@ -1,116 +1,130 @@
-import { expectEqual, expectIsoTime, expectJson, expectThat, freezeDeep, inWorld, toLaw, toLiveSignal, toStored } from './checks.ts';
+import {
+  expectEqual,
+  expectIsoTime,
+  expectJson,
+  expectThat,
+  freezeDeep,
+  inEnvironment,
+  createTest,
+  toLiveSignal,
+  toStored,
+} from './checks.ts';
 import { look, makeReady, type Ready } from './ready.ts';
-import type { Law, LawSubject, LawWorld } from './subject.ts';
+import type { ConformanceTest, ConformanceTarget, ConformanceEnvironment } from './subject.ts';
 import type { JobRef } from '../provider/job.ts';
 
 /** A key that no hash gives by chance. */
 const otherKey = 'z'.repeat(32);
 
 /** What `prepare`, `bind`, `create`, `find` and `fence` promise. */
-export function toSubmitLaws<World extends LawWorld>(subject: LawSubject<World>): Law[] {
+export function createSubmitTests<World extends ConformanceEnvironment>(subject: ConformanceTarget<World>): ConformanceTest[] {
   const { provider, inputs } = subject;
   const { base } = inputs;
   const lacksFence = provider.fence === undefined ? 'fence' : null;
-  const inEach = (use: (world: World) => Promise<void>) => async () => await inWorld(subject, use);
+  const inEach = (use: (environment: World) => Promise<void>) => async () => await inEnvironment(subject, use);
   return [
-    toLaw(
+    createTest(
       'bind gives the same for the same input, and JSON',
       null,
-      inEach(async (world) => {
-        const { request, prepared, wire, c } = await makeReady(world, base);
-        const bound = world.provider.bind(freezeDeep(toStored(request)), freezeDeep(toStored(prepared)), c.key, 1);
+      inEach(async (environment) => {
+        const { request, prepared, wire, context } = await makeReady(environment, base);
+        const bound = environment.provider.bind(freezeDeep(toStored(request)), freezeDeep(toStored(prepared)), context.key, 1);
         expectJson('bind', bound);
         expectEqual('bind, again and of frozen values', bound, wire);
       }),
     ),
-    toLaw(
+    createTest(
       'prepare can be repeated and makes no job',
       null,
-      inEach(async (world) => {
-        const first = await makeReady(world, base);
-        expectJson('prepare', await world.provider.prepare(first.request, first.c));
-        const second = await makeReady(world, base);
-        expectEqual('find after two times prepare', await look(world, second, []), []);
-        await world.provider.create(second.wire, second.c);
+      inEach(async (environment) => {
+        const first = await makeReady(environment, base);
+        expectJson('prepare', await environment.provider.prepare(first.request, first.context));
+        const second = await makeReady(environment, base);
+        expectEqual('find after two times prepare', await look(environment, second, []), []);
+        await environment.provider.create(second.wire, second.context);
       }),
     ),
-    toLaw(
+    createTest(
       'prepare gives identifiers, not rows',
       null,
-      inEach(async (world) => {
-        const { prepared, c } = await makeReady(world, base);
+      inEach(async (environment) => {
+        const { prepared, context } = await makeReady(environment, base);
         const text = JSON.stringify(prepared);
-        for await (const row of c.readRows('train')) {
+        for await (const row of context.readRows('train')) {
           const held = toTexts(row).find((one) => one.length >= 8 && text.includes(JSON.stringify(one).slice(1, -1)));
           expectThat(held === undefined, 'prepare', 'no text of a row, since it is stored with the run', held);
         }
       }),
     ),
-    toLaw(
+    createTest(
       'find lists nothing before create, and the job after it',
       null,
-      inEach(async (world) => {
-        const request = toStored(world.provider.translate(structuredClone(base)).request);
-        expectEqual('find before prepare', await world.provider.find(request, [], world.toAttempt(base.key, 1, toLiveSignal())), []);
-        const ready = await makeReady(world, base);
-        expectEqual('find before create', await look(world, ready, []), []);
-        const job = await world.provider.create(ready.wire, ready.c);
-        checkJobRef('create', job, world);
-        const jobs = await look(world, ready, [job]);
-        for (const found of jobs) checkJobRef('find', found, world);
-        const toName = ({ provider: of, id, place }: JobRef): object => ({ provider: of, id, place });
+      inEach(async (environment) => {
+        const request = toStored(environment.provider.translate(structuredClone(base)).request);
+        expectEqual(
+          'find before prepare',
+          await environment.provider.find(request, [], environment.toAttempt(base.key, 1, toLiveSignal())),
+          [],
+        );
+        const ready = await makeReady(environment, base);
+        expectEqual('find before create', await look(environment, ready, []), []);
+        const job = await environment.provider.create(ready.wire, ready.context);
+        checkJobRef('create', job, environment);
+        const jobs = await look(environment, ready, [job]);
+        for (const found of jobs) checkJobRef('find', found, environment);
+        const toName = ({ provider: of, id, location }: JobRef): object => ({ provider: of, id, location });
         expectEqual('find after create', jobs.map(toName), [toName(job)]);
       }),
     ),
-    toLaw(
+    createTest(
       'find lists no job of another run',
       null,
-      inEach(async (world) => {
-        const { wire, c } = await makeReady(world, base);
-        await world.provider.create(wire, c);
-        await c.wait(world.provider.settleMs);
-        const other = await makeReady(world, { ...base, key: otherKey });
-        expectEqual('find of a run without a job, beside one that has a job', await look(world, other, []), []);
+      inEach(async (environment) => {
+        const { wire, context } = await makeReady(environment, base);
+        await environment.provider.create(wire, context);
+        await context.wait(environment.provider.listingDelayMs);
+        const other = await makeReady(environment, { ...base, key: otherKey });
+        expectEqual('find of a run without a job, beside one that has a job', await look(environment, other, []), []);
       }),
     ),
-    toLaw(
+    createTest(
       'a second create of one attempt makes no job that find does not list',
       null,
-      inEach(async (world) => {
-        const ready = await makeReady(world, base);
-        const jobs = [await world.provider.create(ready.wire, ready.c)];
-        const second = async (): Promise<unknown> => jobs.push(await world.provider.create(ready.wire, ready.c));
+      inEach(async (environment) => {
+        const ready = await makeReady(environment, base);
+        const jobs = [await environment.provider.create(ready.wire, ready.context)];
+        const second = async (): Promise<unknown> => jobs.push(await environment.provider.create(ready.wire, ready.context));
         await second().catch(() => {}); // to refuse it is as good
-        const found = await look(world, ready, jobs);
+        const found = await look(environment, ready, jobs);
         for (const { id } of jobs) {
           const isListed = found.some((job) => job.id === id);
           expectThat(isListed, 'find after a second create', `the job ${id} among what it lists`, found);
         }
       }),
     ),
-    toLaw(
+    createTest(
       'a fenced attempt can no longer be created',
       lacksFence,
-      inEach(async (world) => {
-        const ready = await makeReady(world, base);
-        await world.provider.fence!(ready.prepared, ready.c);
-        await world.provider.fence!(ready.prepared, ready.c); // a process may die before it has stored that it fenced
-        const outcome = await toCreateOutcome(world, ready);
+      inEach(async (environment) => {
+        const ready = await makeReady(environment, base);
+        await environment.provider.fence!(ready.prepared, ready.context);
+        await environment.provider.fence!(ready.prepared, ready.context); // a process may die before it has stored that it fenced
+        const outcome = await toCreateOutcome(environment, ready);
         expectThat(outcome === 'rejected', 'create after a fence', 'a rejection', outcome);
-        await ready.c.wait(world.provider.settleMs);
-        expectEqual('find after a fence and a create', await look(world, ready, []), []);
+        await ready.context.wait(environment.provider.listingDelayMs);
+        expectEqual('find after a fence and a create', await look(environment, ready, []), []);
       }),
     ),
-    toLaw(
+    createTest(
       'a fence leaves the next attempt and a job that exists alone',
       lacksFence,
-      inEach(async (world) => {
-        const first = await makeReady(world, base, 1);
-        await world.provider.fence!(first.prepared, first.c);
-        const next = await makeReady(world, base, 2);
-        const job = await world.provider.create(next.wire, next.c);
-        await world.provider.fence!(next.prepared, next.c);
-        const found = await look(world, next, [job]);
+      inEach(async (environment) => {
+        const first = await makeReady(environment, base, 1);
+        await environment.provider.fence!(first.prepared, first.context);
+        const next = await makeReady(environment, base, 2);
+        const job = await environment.provider.create(next.wire, next.context);
+        await environment.provider.fence!(next.prepared, next.context);
+        const found = await look(environment, next, [job]);
         const isListed = found.some(({ id }) => id === job.id);
         expectThat(isListed, 'find after a fence that came too late', `the job ${job.id} among what it lists`, found);
       }),
@@ -118,15 +132,15 @@ export function toSubmitLaws<World extends LawWorld>(subject: LawSubject<World>)
   ];
 }
 
-function checkJobRef(what: string, job: JobRef, { provider }: LawWorld): void {
+function checkJobRef(what: string, job: JobRef, { provider }: ConformanceEnvironment): void {
   expectJson(what, job);
   expectEqual(`${what}: provider`, job.provider, provider.id);
   expectThat(job.id !== '', `${what}: id`, 'a name of the job', job.id);
   expectIsoTime(`${what}: createdAt`, job.createdAt);
 }
 
-async function toCreateOutcome({ provider }: LawWorld, { wire, c }: Ready): Promise<string> {
-  return await provider.create(wire, c).then(
+async function toCreateOutcome({ provider }: ConformanceEnvironment, { wire, context }: Ready): Promise<string> {
+  return await provider.create(wire, context).then(
     ({ id }) => `the job ${id}`,
     () => 'rejected',
   );

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isFailure } from '../errors.ts';
 import { toJsonHash } from '../job/run-key.ts';
-import { expectEqual, expectJson, expectThat, freezeDeep, toLaw } from './checks.ts';
+import { expectEqual, expectJson, expectThat, freezeDeep, createTest } from './checks.ts';
 import { toProbes, toStrangeInputs, toWrittenFields } from './inputs.ts';
-import type { Law, LawSubject } from './subject.ts';
+import type { ConformanceTest, ConformanceTarget } from './subject.ts';
 import type { Note } from '../provider/note.ts';
 import type { Provider, Translation, TranslationInput } from '../provider/provider.ts';
 import { openPhases, terminalPhases } from '../provider/status.ts';
@@ -12,7 +12,10 @@ type Inputs = Readonly<Record<string, TranslationInput>>;
 type FieldNote = Exclude<Note, { type: 'warning' }>;
 
 /** What `translate` promises, and what else a provider says without a service. */
-export function toTranslateLaws({ provider, inputs: { base, different, same = {} } }: Pick<LawSubject, 'provider' | 'inputs'>): Law[] {
+export function createTranslateTests({
+  provider,
+  inputs: { base, different, same = {} },
+}: Pick<ConformanceTarget, 'provider' | 'inputs'>): ConformanceTest[] {
   const accepted: Inputs = { base, ...different, ...same };
   const probes = toProbes(base);
   const probed: Inputs = Object.fromEntries(probes.flatMap(({ field, inputs }) => inputs.map((input, i) => [`${field} ${i}`, input])));
@@ -26,14 +29,14 @@ export function toTranslateLaws({ provider, inputs: { base, different, same = {}
   const checkLooks = (): void => {
     expectThat(/^[a-z0-9-]{1,32}$/.test(provider.id), 'id', '1 to 32 characters of a-z, 0-9 and "-"', provider.id);
     expectThat(Object.isFrozen(provider), 'the provider', 'a frozen object, as defineProvider gives it', 'one that can be changed');
-    const { settleMs, words, onUncertain, rate, fence } = provider;
-    expectThat(Number.isFinite(settleMs) && settleMs >= 0, 'settleMs', 'milliseconds, 0 or more', settleMs);
+    const { listingDelayMs, statusMap, onUncertain, rate, fence } = provider;
+    expectThat(Number.isFinite(listingDelayMs) && listingDelayMs >= 0, 'settleMs', 'milliseconds, 0 or more', listingDelayMs);
     const isProved = onUncertain !== 'retry' || fence !== undefined;
     expectThat(isProved, 'onUncertain', '"ask", since only a fence makes "retry" safe', onUncertain);
     const isRate = rate === undefined || (rate.perSecond > 0 && rate.burst >= 1);
     expectThat(isRate, 'rate', 'more than 0 a second, and 1 or more at once', rate);
     const phases: readonly string[] = [...openPhases, ...terminalPhases];
-    for (const [word, phase] of Object.entries(words)) {
+    for (const [word, phase] of Object.entries(statusMap)) {
       expectThat(phases.includes(phase), `words["${word}"]`, `one of ${phases.join(', ')}`, phase);
     }
   };
@@ -55,26 +58,26 @@ export function toTranslateLaws({ provider, inputs: { base, different, same = {}
   };
 
   return [
-    toLaw('the provider is frozen, with a plain id and words for phases that there are', null, async () => await run(checkLooks)),
-    toLaw('translate gives the same for the same input', null, async () => {
+    createTest('the provider is frozen, with a plain id and words for phases that there are', null, async () => await run(checkLooks)),
+    createTest('translate gives the same for the same input', null, async () => {
       await run(() =>
         forEachTranslation((what, input, translation) => expectEqual(`${what}, again`, translate(provider, input), translation)),
       );
     }),
-    toLaw('translate takes a frozen input and changes nothing in it', null, async () => await run(checkFrozen)),
-    toLaw('translate gives JSON', null, async () => {
+    createTest('translate takes a frozen input and changes nothing in it', null, async () => await run(checkFrozen)),
+    createTest('translate gives JSON', null, async () => {
       await run(() => forEachTranslation((what, _input, translation) => expectJson(what, translation)));
     }),
-    toLaw('every field that was written ends in a note', null, async () => await run(() => forEachTranslation(checkNoted))),
-    toLaw('a note repeats what was written', null, async () => await run(() => forEachTranslation(checkNoteValues))),
-    toLaw('different meanings give different requests', null, async () => {
+    createTest('every field that was written ends in a note', null, async () => await run(() => forEachTranslation(checkNoted))),
+    createTest('a note repeats what was written', null, async () => await run(() => forEachTranslation(checkNoteValues))),
+    createTest('different meanings give different requests', null, async () => {
       await run(() => {
         checkDifferent(provider, { base, ...different });
         for (const { field, inputs } of probes) checkProbe(provider, field, inputs);
       });
     }),
-    toLaw('the same meaning gives the same request', null, async () => await run(checkSame)),
-    toLaw('what cannot be translated is refused with a Failure', null, async () => {
+    createTest('the same meaning gives the same request', null, async () => await run(checkSame)),
+    createTest('what cannot be translated is refused with a Failure', null, async () => {
       await run(() => {
         for (const [label, input] of Object.entries({ ...probed, ...toStrangeInputs(base) })) checkRefusal(provider, label, input);
       });

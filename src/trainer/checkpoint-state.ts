@@ -6,7 +6,7 @@ import { readSafetensorsIndex, readTensor } from '../model-files/safetensors.ts'
 import { toSafetensorsParts, type TensorToWrite } from '../model-files/write-safetensors.ts';
 import type { Classifier } from './classifier.ts';
 import type { BackendName, EpochEvaluated } from './files.ts';
-import { restoreWeights, type KeptWeights } from './weights-snapshot.ts';
+import { restoreWeights, type WeightsSnapshot } from './weights-snapshot.ts';
 import type { TrainingState } from './training-state.ts';
 import type { CheckpointContents } from './write-checkpoint.ts';
 
@@ -98,7 +98,7 @@ export function restoreCheckpoint(
   { classifier, state, stored }: { classifier: Classifier; state: TrainingState; stored: CheckpointState },
 ): void {
   const sizes = new Map([...classifier.parameters].map(([name, { size }]) => [name, size]));
-  const read = (file: string, suffix = ''): KeptWeights => readArrays(join(folder, file), sizes, suffix);
+  const read = (file: string, suffix = ''): WeightsSnapshot => readArrays(join(folder, file), sizes, suffix);
   const weights = read('weights.safetensors');
   const [m, v] = [read('moments.safetensors', '.m'), read('moments.safetensors', '.v')];
   const best = stored.best === null ? null : { weights: read('best.safetensors'), epoch: toEvaluation(stored.best) };
@@ -121,7 +121,7 @@ function toTensor(name: string, data: Float32Array): TensorToWrite {
   return { name, shape: [data.length], data };
 }
 
-function readArrays(path: string, sizes: ReadonlyMap<string, number>, suffix: string): KeptWeights {
+function readArrays(path: string, sizes: ReadonlyMap<string, number>, suffix: string): WeightsSnapshot {
   const index = readSafetensorsIndex(path);
   return new Map(
     [...sizes].map(([name, size]) => {

@@ -40,7 +40,7 @@ export function openEvents(folder: string, toNow: () => Date): EventFile {
   return {
     past,
     tell(news) {
-      if (isTold(past, news)) return;
+      if (isGiven(past, news)) return;
       const line = Buffer.from(`${JSON.stringify({ at: toNow().toISOString(), ...news })}\n`);
       try {
         for (let done = 0; done < line.length;) done += writeSync(file, line, done);
@@ -101,7 +101,7 @@ function addToPast(past: TrainerPast, event: TrainerEvent): void {
   }
 }
 
-function isTold(past: TrainerPast, news: TrainerNews): boolean {
+function isGiven(past: TrainerPast, news: TrainerNews): boolean {
   switch (news.type) {
     case 'data-read':
       return past.hasReadData;

@@ -14,7 +14,7 @@ export function isFenced(folder: string, attempt: number): boolean {
  * What is wanted of a running trainer, or null.
  * @throws Failure `file-missing` where the folder was taken away: a trainer without one works for nobody
  */
-export function readWish(folder: string): ControlFile['command'] | null {
+export function readControlRequest(folder: string): ControlFile['command'] | null {
   if (!existsSync(join(folder, 'train.json'))) throw new Failure('file-missing', `the run folder was taken away: ${folder}`);
   return readIfPresent<ControlFile>(join(folder, 'control.json'))?.command ?? null;
 }

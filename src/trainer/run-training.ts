@@ -8,7 +8,7 @@ import { readRows } from './encode-rows.ts';
 import { openEvents, type EventFile, type TrainerNews } from './event-file.ts';
 import type { TrainFile } from './files.ts';
 import { toModelCard } from './model-card.ts';
-import { isFenced, readWish } from './run-folder.ts';
+import { isFenced, readControlRequest } from './run-folder.ts';
 import { saveModel } from './save-model.ts';
 import { toStepCounts } from './schedule.ts';
 import { readTrainFile } from './parse-train-file.ts';
@@ -67,7 +67,7 @@ async function trainFolder(folder: string, file: TrainFile, events: EventFile): 
   const end = train(classifier, { rows, validation }, file.training, {
     state,
     tell: events.tell,
-    readWish: () => readWish(folder),
+    readControlRequest: () => readControlRequest(folder),
     afterStep: checkpoints.afterStep,
     now,
   });

@@ -23,7 +23,7 @@ export interface TrainingHooks {
   readonly state: TrainingState;
   tell(event: StepFinished | EpochEvaluated): void;
   /** Asked before each step. */
-  readWish(): ControlFile['command'] | null;
+  readControlRequest(): ControlFile['command'] | null;
   /** Called after each step but the last, when all that belongs to it is done. */
   afterStep(isEpochEnd: boolean): void;
   /** Milliseconds on a clock that only goes forward. */
@@ -70,7 +70,7 @@ export function train(
 
   while (state.step < total) {
     const { step } = state;
-    const wish = hooks.readWish();
+    const wish = hooks.readControlRequest();
     if (wish !== null) return { reason: wish === 'pause' ? 'paused' : 'cancelled', step, best: null };
     const began = hooks.now();
     if (batches === null || step % perEpoch === 0)

@@ -1,6 +1,6 @@
 import { type AdamW, adamWDefaults, createAdamW } from './adamw.ts';
 import type { EpochEvaluated, TrainingSettings } from './files.ts';
-import type { KeptWeights } from './weights-snapshot.ts';
+import type { WeightsSnapshot } from './weights-snapshot.ts';
 
 /**
  * Where a training stands, beside the parameters: all that changes from step to step. Random numbers and batches depend on the seed
@@ -11,7 +11,7 @@ export interface TrainingState {
   step: number;
   readonly optimizer: AdamW;
   /** The best weights so far and the look at the validation rows that found them so, where the best ones are asked for. */
-  best: { readonly weights: KeptWeights; readonly epoch: EpochEvaluated } | null;
+  best: { readonly weights: WeightsSnapshot; readonly epoch: EpochEvaluated } | null;
   readonly evaluations: EpochEvaluated[];
   /** Rows trained on and the time spent on them, in milliseconds: what `rowsPerSecond` is computed from. */
   rows: number;

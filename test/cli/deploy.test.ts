@@ -14,7 +14,7 @@ import { startCli, type Ended } from './run-cli.ts';
 const base = 'gpt-4.1-mini-2025-04-14';
 const prices = JSON.stringify({ [base]: { training: 5, input: 1, output: 4, hosting: 1.7 } });
 
-interface World {
+interface Fixture {
   readonly folder: string;
   readonly sandbox: Sandbox;
   readonly start: (...args: readonly string[]) => ReturnType<typeof startCli>;
@@ -70,17 +70,17 @@ afterAll(async () => {
 });
 
 /** A finished run at a service whose time goes by. Each test ends what it deploys. */
-function createWorld(faults: FaultPlans = {}): World {
+function createFixture(faults: FaultPlans = {}): Fixture {
   const folder = createScratchFolder();
   cpSync(original, folder, { recursive: true });
   sandbox.setFaults(faults);
   const before = sandbox.account().bill.length;
-  const start: World['start'] = (...args) => {
+  const start: Fixture['start'] = (...args) => {
     const started = startIn(folder, ...args);
     onTestFinished(() => void started.child.kill('SIGKILL'));
     return started;
   };
-  const run: World['run'] = async (...args) => await start(...args).ended;
+  const run: Fixture['run'] = async (...args) => await start(...args).ended;
   return {
     folder,
     sandbox,
@@ -107,21 +107,21 @@ const once1 = [
 ];
 
 test('a tuned model of Azure is deployed, asked and undeployed, and its answers stay', async () => {
-  const world = createWorld();
-  const training = (await world.view()).cost.actual!;
+  const fixture = createFixture();
+  const training = (await fixture.view()).cost.actual!;
   const told = '`orchestrate deploy mood/azure --hours 1`';
-  expect((await world.run('status', 'mood/azure')).stdout).toContain('next: npx orchestrate deploy mood/azure --hours 1\n');
-  expect((await world.view()).outputs).toMatchObject([{ callAs: null }]);
+  expect((await fixture.run('status', 'mood/azure')).stdout).toContain('next: npx orchestrate deploy mood/azure --hours 1\n');
+  expect((await fixture.view()).outputs).toMatchObject([{ callAs: null }]);
   for (const command of [
     ['evaluate', 'mood'],
     ['predict', 'mood/azure', 'good 1'],
   ]) {
-    const refused = await world.run(...command, '--max-usd', '1');
+    const refused = await fixture.run(...command, '--max-usd', '1');
     expect(refused.status).toBe(78);
     expect(refused.stderr).toContain('mood/azure: the service answers with a tuned model only while it is deployed; nothing was asked');
     expect(refused.stderr).toContain(told);
   }
-  const poor = await world.run('deploy', 'mood', '--hours', '1.5', '--max-usd', '3');
+  const poor = await fixture.run('deploy', 'mood', '--hours', '1.5', '--max-usd', '3');
   expect(poor).toMatchObject({
     status: 79,
     stdout: '',
@@ -129,41 +129,41 @@ test('a tuned model of Azure is deployed, asked and undeployed, and its answers 
       'orchestrate: deploying mood/azure would cost up to $3.40, and --max-usd allows $3.00; nothing was started\n' +
       '  allow it with --max-usd, or set budget.usd in the job file\n',
   });
-  expect(world.sandbox.account().used).not.toHaveProperty('deployment');
-  expect((await world.run('undeploy', 'mood')).stderr).toBe('mood/azure is not deployed\n');
+  expect(fixture.sandbox.account().used).not.toHaveProperty('deployment');
+  expect((await fixture.run('undeploy', 'mood')).stderr).toBe('mood/azure is not deployed\n');
 
-  const up = await world.run('deploy', 'mood', '--hours', '1.5', '--max-usd', '4', '--detach');
+  const up = await fixture.run('deploy', 'mood', '--hours', '1.5', '--max-usd', '4', '--detach');
   expect(up).toMatchObject({ status: 0, stdout: '' });
   expect(up.stderr).toMatch(
     /^mood\/azure is deployed as orchestrate-[a-z0-9]{16} until \d{4}-\d\d-\d\d \d\d:\d\d UTC \(1 h 28 min left\); \$1\.70 an hour, \$1\.70 so far\n.*\nIt costs until `.*orchestrate undeploy mood` ends it\.\n$/,
   );
-  expect((await world.spending()).reservedUsd).toBe(3.4);
-  expect((await world.run('status', 'mood/azure')).stdout).toMatch(
+  expect((await fixture.spending()).reservedUsd).toBe(3.4);
+  expect((await fixture.run('status', 'mood/azure')).stdout).toMatch(
     /\n {2}deployed {2}as orchestrate-\S+ until .* left\); \$1\.70 an hour, \$1\.70 so far\n/,
   );
-  expect((await world.run('status')).stdout).toContain('succeeded, deployed');
-  const again = await world.run('deploy', 'mood', '--hours', '9', '--detach');
+  expect((await fixture.run('status')).stdout).toContain('succeeded, deployed');
+  const again = await fixture.run('deploy', 'mood', '--hours', '9', '--detach');
   expect(again.stderr).toContain('It was asked for before: its time stays as it was.');
 
-  const captured = await world.run('capture', 'mood/azure', '--data', 'test.jsonl', '--max-usd', '1', '-q');
+  const captured = await fixture.run('capture', 'mood/azure', '--data', 'test.jsonl', '--max-usd', '1', '-q');
   expect(captured).toMatchObject({ status: 0, stderr: '' });
-  const scores = JSON.parse((await world.run('evaluate', 'mood', '--max-usd', '1', '--json')).stdout) as { candidates: object[] };
+  const scores = JSON.parse((await fixture.run('evaluate', 'mood', '--max-usd', '1', '--json')).stdout) as { candidates: object[] };
   expect(scores.candidates[1]).toMatchObject({ name: 'azure', measures: { accuracy: 1 } });
-  expect(await world.run('predict', 'mood/azure', 'good 1', '--max-usd', '1')).toMatchObject({ status: 0 });
+  expect(await fixture.run('predict', 'mood/azure', 'good 1', '--max-usd', '1')).toMatchObject({ status: 0 });
 
-  expect((await world.run('undeploy', 'mood/azure')).stderr).toBe('mood/azure is no longer deployed; it cost $1.70\n');
-  expect(world.bill()).toMatchObject(once1);
-  expect((await world.view()).deployment).toBeNull();
-  const { spentUsd, reservedUsd } = await world.spending();
+  expect((await fixture.run('undeploy', 'mood/azure')).stderr).toBe('mood/azure is no longer deployed; it cost $1.70\n');
+  expect(fixture.bill()).toMatchObject(once1);
+  expect((await fixture.view()).deployment).toBeNull();
+  const { spentUsd, reservedUsd } = await fixture.spending();
   expect(reservedUsd).toBe(0);
   expect(spentUsd).toBeGreaterThan(1.7 + training);
-  expect((await world.run('compare', 'mood')).stdout).toContain('azure (tuned)');
-  expect((await world.run('evaluate', 'mood')).status).toBe(0);
+  expect((await fixture.run('compare', 'mood')).stdout).toContain('azure (tuned)');
+  expect((await fixture.run('evaluate', 'mood')).status).toBe(0);
 });
 
 test('in the foreground it stays up for its time and is ended then', async () => {
-  const world = createWorld();
-  const { status, stdout } = await world.run('deploy', 'mood', '--hours', '0.0008', '--max-usd', '2', '--json');
+  const fixture = createFixture();
+  const { status, stdout } = await fixture.run('deploy', 'mood', '--hours', '0.0008', '--max-usd', '2', '--json');
   expect(status).toBe(0);
   const [up, ended] = stdout
     .trim()
@@ -171,7 +171,7 @@ test('in the foreground it stays up for its time and is ended then', async () =>
     .map((line) => JSON.parse(line) as { runs: RunView[]; usd?: number });
   expect(up!.runs[0]!.deployment).toMatchObject({ isUp: true, usdPerHour: 1.7, usd: 1.7, overdue: false });
   expect(ended).toMatchObject({ usd: 1.7, runs: [{ deployment: null }] });
-  expect(world.bill()).toMatchObject(once1);
+  expect(fixture.bill()).toMatchObject(once1);
 });
 
 test.each([
@@ -179,29 +179,29 @@ test.each([
   ['SIGTERM', /ending the deployment …\nmood\/azure is no longer deployed; it cost \$1\.70\n$/],
   ['SIGHUP', /Ctrl-C ends it earlier\.\n$/],
 ] as const)('%s ends it before its time', async (signal, said) => {
-  const world = createWorld();
-  const { child, ended } = world.start('deploy', 'mood', '--hours', '2', '--max-usd', '4');
+  const fixture = createFixture();
+  const { child, ended } = fixture.start('deploy', 'mood', '--hours', '2', '--max-usd', '4');
   await once(child.stderr!, 'data'); // it says that it is up
   child.kill(signal);
   const { status, stderr } = await ended;
   expect(status).toBe(0);
   expect(stderr).toMatch(said);
-  expect(world.bill()).toMatchObject(once1);
-  expect((await world.view()).deployment).toBeNull();
+  expect(fixture.bill()).toMatchObject(once1);
+  expect((await fixture.view()).deployment).toBeNull();
 });
 
 test('Ctrl-C while it comes up ends it too', async () => {
-  const world = createWorld({ deploy: [{ type: 'hang-after' }] });
-  const { child, ended } = world.start('deploy', 'mood', '--hours', '2', '--max-usd', '4');
-  await vi.waitFor(() => expect(world.bill()).toHaveLength(1), patience);
+  const fixture = createFixture({ deploy: [{ type: 'hang-after' }] });
+  const { child, ended } = fixture.start('deploy', 'mood', '--hours', '2', '--max-usd', '4');
+  await vi.waitFor(() => expect(fixture.bill()).toHaveLength(1), patience);
   child.kill('SIGINT');
   expect(await ended).toMatchObject({ status: 130, stderr: expect.stringContaining('no longer deployed; it cost $1.70') as string });
-  expect(world.bill()).toMatchObject(once1);
+  expect(fixture.bill()).toMatchObject(once1);
 });
 
 test('an end that fails is said with the command that ends it, and leaves the deployment in sight', async () => {
-  const world = createWorld({ 'deployment-delete': Array.from({ length: 4 }, () => ({ type: '429', retryAfterSeconds: 0 })) });
-  const { child, ended } = world.start('deploy', 'mood', '--hours', '2', '--max-usd', '4');
+  const fixture = createFixture({ 'deployment-delete': Array.from({ length: 4 }, () => ({ type: '429', retryAfterSeconds: 0 })) });
+  const { child, ended } = fixture.start('deploy', 'mood', '--hours', '2', '--max-usd', '4');
   await once(child.stderr!, 'data');
   child.kill('SIGINT');
   const { status, stderr } = await ended;
@@ -209,49 +209,49 @@ test('an end that fails is said with the command that ends it, and leaves the de
   expect(stderr).toMatch(
     /the deployment may be up and cost on: `.*orchestrate undeploy mood\/azure` ends it\nit could not be ended now: DELETE .* 429 /,
   );
-  expect((await world.view()).deployment).toMatchObject({ isUp: true });
-  world.sandbox.setFaults({});
-  expect((await world.run('undeploy', 'mood')).status).toBe(0);
-  expect(world.bill()).toMatchObject(once1);
+  expect((await fixture.view()).deployment).toMatchObject({ isUp: true });
+  fixture.sandbox.setFaults({});
+  expect((await fixture.run('undeploy', 'mood')).status).toBe(0);
+  expect(fixture.bill()).toMatchObject(once1);
 });
 
 test.each([
   ['before the service was asked', { deployment: [{ type: 'hang-after' }] }, 'deployment'],
   ['before its answer', { deploy: [{ type: 'hang-after' }] }, 'deploy'],
 ] as const)('killed %s, the command goes on with the same deployment', async (_word, faults, kind) => {
-  const world = createWorld(faults);
-  const { child, ended } = world.start('deploy', 'mood', '--hours', '1', '--max-usd', '2', '--detach');
-  await vi.waitFor(() => expect(world.sandbox.account().used[kind]).toBe(1), patience);
+  const fixture = createFixture(faults);
+  const { child, ended } = fixture.start('deploy', 'mood', '--hours', '1', '--max-usd', '2', '--detach');
+  await vi.waitFor(() => expect(fixture.sandbox.account().used[kind]).toBe(1), patience);
   child.kill('SIGKILL');
   await ended;
-  expect((await world.run('status', 'mood/azure')).stdout).toContain('not seen to answer yet, as orchestrate-');
-  expect((await world.spending()).reservedUsd).toBe(1.7);
-  expect((await world.run('evaluate', 'mood', '--max-usd', '1')).status).toBe(78);
-  expect((await world.run('deploy', 'mood', '--hours', '1', '--max-usd', '2', '--detach')).status).toBe(0);
-  expect((await world.spending()).reservedUsd).toBe(1.7);
-  expect((await world.run('undeploy', 'mood')).status).toBe(0);
-  expect(world.bill()).toMatchObject(once1);
+  expect((await fixture.run('status', 'mood/azure')).stdout).toContain('not seen to answer yet, as orchestrate-');
+  expect((await fixture.spending()).reservedUsd).toBe(1.7);
+  expect((await fixture.run('evaluate', 'mood', '--max-usd', '1')).status).toBe(78);
+  expect((await fixture.run('deploy', 'mood', '--hours', '1', '--max-usd', '2', '--detach')).status).toBe(0);
+  expect((await fixture.spending()).reservedUsd).toBe(1.7);
+  expect((await fixture.run('undeploy', 'mood')).status).toBe(0);
+  expect(fixture.bill()).toMatchObject(once1);
 });
 
 test('killed before its answer, `undeploy` ends what there may be', async () => {
-  const world = createWorld({ deploy: [{ type: 'hang-after' }] });
-  const { child, ended } = world.start('deploy', 'mood', '--hours', '1', '--max-usd', '2');
-  await vi.waitFor(() => expect(world.bill()).toHaveLength(1), patience);
+  const fixture = createFixture({ deploy: [{ type: 'hang-after' }] });
+  const { child, ended } = fixture.start('deploy', 'mood', '--hours', '1', '--max-usd', '2');
+  await vi.waitFor(() => expect(fixture.bill()).toHaveLength(1), patience);
   child.kill('SIGKILL');
   await ended;
-  expect((await world.run('undeploy', 'mood')).stderr).toContain('no longer deployed; it cost $1.70');
-  expect(world.bill()).toMatchObject(once1);
-  expect((await world.spending()).reservedUsd).toBe(0);
+  expect((await fixture.run('undeploy', 'mood')).stderr).toContain('no longer deployed; it cost $1.70');
+  expect(fixture.bill()).toMatchObject(once1);
+  expect((await fixture.spending()).reservedUsd).toBe(0);
 });
 
 test("the job's budget holds, as its file has it now", async () => {
-  const world = createWorld();
-  const job = join(world.folder, 'job.json');
+  const fixture = createFixture();
+  const job = join(fixture.folder, 'job.json');
   writeFileSync(job, readFileSync(job, 'utf8').replace('"usd":100', '"usd":2'));
-  const refused = await world.run('deploy', 'job.json', '--hours', '2', '--max-usd', '9');
+  const refused = await fixture.run('deploy', 'job.json', '--hours', '2', '--max-usd', '9');
   expect(refused.status).toBe(79);
   expect(refused.stderr).toContain('the budget of $2.00 for the job "mood"');
-  expect(world.bill()).toEqual([]);
+  expect(fixture.bill()).toEqual([]);
   writeFileSync(job, readFileSync(job, 'utf8').replace('"budget":{"usd":2}', '"tags":{}'));
-  expect((await world.run('deploy', 'job.json', '--hours', '2')).stderr).toContain('nothing says how much may be spent');
+  expect((await fixture.run('deploy', 'job.json', '--hours', '2')).stderr).toContain('nothing says how much may be spent');
 });

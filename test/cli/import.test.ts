@@ -10,14 +10,14 @@ import { tinyBert } from './write-job.ts';
 const base = 'gpt-4.1-mini-2025-04-14';
 const canaryKey = 'sk-sandbox-canary-import-4c1d7f';
 
-interface World {
+interface Fixture {
   readonly sandbox: Sandbox;
   readonly asking: Asking;
   readonly cwd: string;
   run(...args: readonly string[]): Promise<Ended>;
 }
 
-async function createWorld(dialect: 'openai' | 'azure' = 'openai'): Promise<World> {
+async function createFixture(dialect: 'openai' | 'azure' = 'openai'): Promise<Fixture> {
   const sandbox = await startSandbox({ clock: 'stepped', now: () => new Date('2026-11-25T12:00:00Z'), seed: 5 });
   onTestFinished(async () => await sandbox.close());
   const cwd = createScratchFolder();
@@ -31,7 +31,7 @@ async function createWorld(dialect: 'openai' | 'azure' = 'openai'): Promise<Worl
   };
 }
 
-async function createEndedJob({ asking, sandbox }: World): Promise<{ id: string; train: string }> {
+async function createEndedJob({ asking, sandbox }: Fixture): Promise<{ id: string; train: string }> {
   const train = await uploadText(asking, toChatText(20));
   sandbox.step(1000);
   const id = await createJob(asking, { model: base, training_file: train, suffix: 'mine' });
@@ -48,9 +48,9 @@ function readAll(folder: string): Record<string, string> {
 }
 
 test.each(['openai', 'azure'] as const)('a job of %s: listed, imported, shown, measured, imported again', async (dialect) => {
-  const world = await createWorld(dialect);
-  const { id } = await createEndedJob(world);
-  const listed = await world.run('import', dialect, '--list');
+  const fixture = await createFixture(dialect);
+  const { id } = await createEndedJob(fixture);
+  const listed = await fixture.run('import', dialect, '--list');
   expect(listed).toMatchObject({ status: 0, stderr: '' });
   expect(listed.stdout).toMatch(
     new RegExp(`^JOB +STATUS +CREATED +BASE +MODEL +ENDS\n${id} +succeeded +2026-11-25 +${base} +\\S+mine\\S* +2027-\\d\\d-14\n\nMODEL `),
@@ -58,68 +58,68 @@ test.each(['openai', 'azure'] as const)('a job of %s: listed, imported, shown, m
   expect(listed.stdout).toMatch(
     /\n\nFILE +PURPOSE +BYTES +CREATED +EXPIRES +NAME\nfile-\S+ +fine-tune-results +[\d,]+ +2026-11-25 +\S+\nfile-\S+ +fine-tune +/,
   );
-  expect(JSON.parse((await world.run('import', dialect, '--list', '--json')).stdout)).toMatchObject({
+  expect(JSON.parse((await fixture.run('import', dialect, '--list', '--json')).stdout)).toMatchObject({
     jobs: [{ job: { id, provider: dialect }, status: { phase: 'succeeded' }, base, end: { date: expect.any(String) as string } }],
     models: expect.any(Array) as unknown[],
     files: [{ purpose: 'fine-tune-results' }, { purpose: 'fine-tune', name: 'rows.jsonl', expiresAt: null }],
   });
 
-  const imported = await world.run('import', dialect, id);
+  const imported = await fixture.run('import', dialect, id);
   expect(imported).toMatchObject({ status: 0, stderr: '' });
   expect(imported.stdout).toContain(`${id} (succeeded) is in ${id}\n`);
   expect(imported.stdout).toContain(`\nrun  mine/${dialect}  succeeded\n`);
-  const files = readAll(join(world.cwd, id));
+  const files = readAll(join(fixture.cwd, id));
   expect(Object.keys(files)).toHaveLength(7);
-  expect(JSON.stringify(readAll(world.cwd))).not.toContain(canaryKey);
-  expect((await world.run('status', 'mine')).stdout).toContain(`  status    succeeded`);
-  expect((await world.run('metrics', 'mine')).stdout).toMatch(/train +loss/);
-  expect((await world.run('logs', 'mine')).stdout).toContain('job started');
-  expect((await world.run('compare', 'mine')).status).toBe(0);
+  expect(JSON.stringify(readAll(fixture.cwd))).not.toContain(canaryKey);
+  expect((await fixture.run('status', 'mine')).stdout).toContain(`  status    succeeded`);
+  expect((await fixture.run('metrics', 'mine')).stdout).toMatch(/train +loss/);
+  expect((await fixture.run('logs', 'mine')).stdout).toContain('job started');
+  expect((await fixture.run('compare', 'mine')).status).toBe(0);
 
-  const again = JSON.parse((await world.run('import', dialect, id, '--json')).stdout) as { run: { id: string } };
+  const again = JSON.parse((await fixture.run('import', dialect, id, '--json')).stdout) as { run: { id: string } };
   expect(again).toMatchObject({ folder: id, import: { complete: true, missing: [] }, run: { id: `mine/${dialect}` }, problem: null });
-  expect(readAll(join(world.cwd, id))).toEqual(files);
-  expect((await world.run('status', '-q')).stdout).toBe(`mine/${dialect}\n`);
-  expect((await world.run('import', dialect, id, '--out', 'other', '-q')).stdout).toBe(`mine/${dialect}\n`);
-  const plan = await world.run('plan', join(id, 'job.jsonc'));
+  expect(readAll(join(fixture.cwd, id))).toEqual(files);
+  expect((await fixture.run('status', '-q')).stdout).toBe(`mine/${dialect}\n`);
+  expect((await fixture.run('import', dialect, id, '--out', 'other', '-q')).stdout).toBe(`mine/${dialect}\n`);
+  const plan = await fixture.run('plan', join(id, 'job.jsonc'));
   expect(plan.status).toBe(0);
   expect(plan.stdout).toContain('20 ');
-  const { bill } = world.sandbox.account(canaryKey);
+  const { bill } = fixture.sandbox.account(canaryKey);
   expect(bill).toHaveLength(1);
 });
 
 test('chats that ask for labels train elsewhere as soon as a model is named: as a classification here, as either at the Hub', async () => {
-  const world = await createWorld();
+  const fixture = await createFixture();
   const train = await uploadText(
-    world.asking,
+    fixture.asking,
     toChatText(20, (i) => ['yes', 'no'][i % 2]!),
   );
-  const id = await createJob(world.asking, { model: base, training_file: train, suffix: 'mine' });
-  world.sandbox.step(10_000);
-  expect((await world.run('import', 'openai', id, '--out', 'old')).stdout).toContain(
+  const id = await createJob(fixture.asking, { model: base, training_file: train, suffix: 'mine' });
+  fixture.sandbox.step(10_000);
+  expect((await fixture.run('import', 'openai', id, '--out', 'old')).stdout).toContain(
     'job.classification.jsonc has them as a classification',
   );
   const here = ['plan', 'old/job.classification.jsonc', '--target', 'local'];
-  expect(await world.run(...here)).toMatchObject({ status: 66, stderr: expect.stringContaining('model') as string });
-  cpSync(tinyBert, join(world.cwd, 'old/model'), { recursive: true });
-  const planned = await world.run(...here);
+  expect(await fixture.run(...here)).toMatchObject({ status: 66, stderr: expect.stringContaining('model') as string });
+  cpSync(tinyBert, join(fixture.cwd, 'old/model'), { recursive: true });
+  const planned = await fixture.run(...here);
   expect(planned).toMatchObject({ status: 0, stderr: '' });
   expect(planned.stdout).toMatch(/^mine-classifier\/local\n[^]*20 training[^]*labels +yes 10, no 10\n/);
   for (const [name, model] of [
     ['job.jsonc', 'hub:Qwen/Qwen2.5-0.5B-Instruct'],
     ['job.classification.jsonc', 'hub:distilbert/distilbert-base-uncased'],
   ] as const) {
-    const path = join(world.cwd, 'old', name);
+    const path = join(fixture.cwd, 'old', name);
     writeFileSync(path, readFileSync(path, 'utf8').replace('// , "hugg', ', "hugg').replace('hub:owner/your-model', model));
-    expect(await world.run('plan', path, '--target', 'huggingface')).toMatchObject({ status: 0, stderr: '' });
+    expect(await fixture.run('plan', path, '--target', 'huggingface')).toMatchObject({ status: 0, stderr: '' });
   }
 });
 
 test('what is gone is said with status 0; a service that cannot be asked is status 69, and nothing is half there', async () => {
-  const world = await createWorld();
-  const { id, train } = await createEndedJob(world);
-  await deleteFile(world.asking, train);
-  const { status, stdout } = await world.run('import', 'openai', id);
+  const fixture = await createFixture();
+  const { id, train } = await createEndedJob(fixture);
+  await deleteFile(fixture.asking, train);
+  const { status, stdout } = await fixture.run('import', 'openai', id);
   expect(status).toBe(0);
   expect(stdout).toContain(`  missing: train.jsonl (${train}): it is gone at the service\n`);
   expect(stdout).toContain('  note: the training data is not to be had at the service: the job cannot become a run\n');
@@ -127,22 +127,22 @@ test('what is gone is said with status 0; a service that cannot be asked is stat
     ['get', [id, '--out', 'other']],
     ['list', ['--list']],
   ] as const) {
-    world.sandbox.setFaults({ [kind]: [{ type: 'html' }] }, canaryKey);
-    expect(await world.run('import', 'openai', ...args)).toMatchObject({ status: 69, stdout: '' });
+    fixture.sandbox.setFaults({ [kind]: [{ type: 'html' }] }, canaryKey);
+    expect(await fixture.run('import', 'openai', ...args)).toMatchObject({ status: 69, stdout: '' });
   }
-  expect(readdirSync(join(world.cwd, 'other'))).toEqual(['IMPORT.json']);
+  expect(readdirSync(join(fixture.cwd, 'other'))).toEqual(['IMPORT.json']);
 });
 
 test('models of a service, as a table and as JSON', async () => {
-  const world = await createWorld();
-  await createEndedJob(world);
-  const { status, stdout } = await world.run('models', 'openai');
+  const fixture = await createFixture();
+  await createEndedJob(fixture);
+  const { status, stdout } = await fixture.run('models', 'openai');
   expect(status).toBe(0);
   expect(stdout).toMatch(
     /^MODEL +KIND +CREATED +ENDS +SAYS\ngpt-4\.1-2025-04-14 +base +2025-04-14 +2027-01-14 +shutdown_date of GET \/models\n/,
   );
   expect(stdout).toMatch(/\nft:gpt-4\.1-mini-2025-04-14:\S+:mine:\S+ +tuned /);
-  const { models } = JSON.parse((await world.run('models', 'openai', '--json')).stdout) as { models: object[] };
+  const { models } = JSON.parse((await fixture.run('models', 'openai', '--json')).stdout) as { models: object[] };
   expect(models[0]).toEqual({
     name: 'gpt-4.1-2025-04-14',
     kind: 'base',
@@ -160,14 +160,14 @@ test.each([
   [['import', './config.yaml', '--method', 'orpo'], 'expected sft or dpo for --method, found "orpo"'],
   [['models', 'local'], 'expected a service that is one of openai, azure'],
 ])('%s is a mistake of the command line', async (args, text) => {
-  const { run, cwd } = await createWorld();
+  const { run, cwd } = await createFixture();
   const { status, stderr } = await run(...args);
   expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining(text) as string });
   expect(existsSync(join(cwd, '.orchestrate', 'runs'))).toBe(false);
 });
 
 test('a configuration of another program becomes a job file beside it, and none that is there is overwritten', async () => {
-  const { run, cwd } = await createWorld();
+  const { run, cwd } = await createFixture();
   mkdirSync(join(cwd, 'old'));
   cpSync(join(import.meta.dirname, '../../fixtures/import/trl-dpo.yaml'), join(cwd, 'old/config.yaml'));
   const first = await run('import', 'old/config.yaml');

@@ -40,7 +40,7 @@ test('a run that has not ended is never cleaned away', async () => {
   await using orchestrator = await createOrchestrator({ dir: createScratchFolder(), providers: [service.provider] });
   const job = await orchestrator.load('fixtures/sentiment/job.json', ['targets.laptop.provider=memory', 'targets.laptop.model=anything']);
   await orchestrator.submit(job);
-  expect(await orchestrator.clean({ isRehearsal: false })).toEqual([]);
+  expect(await orchestrator.clean({ dryRun: false })).toEqual([]);
   expect(await orchestrator.list()).toHaveLength(1);
 });
 

@@ -7,7 +7,7 @@ import { createProgressLog, toProgressLine } from '../../src/cli/views/progress-
 import { toRunPage, toRunTable } from '../../src/cli/views/run-view-text.ts';
 import { toComparison } from '../../src/evaluate/compare.ts';
 import { foldEvent, toFirstRecord } from '../../src/run/fold.ts';
-import type { LastLook } from '../../src/run/run-store.ts';
+import type { LastPoll } from '../../src/run/run-store.ts';
 import { toRunView, type RunView } from '../../src/run/run-view.ts';
 import { toMemoryPlan } from '../run/memory-provider.ts';
 
@@ -15,7 +15,7 @@ const now = new Date('2026-01-01T00:01:00.000Z');
 
 function toRunning(step: number, change: Partial<RunView> = {}): RunView {
   const first = toFirstRecord({ type: 'run-accepted', plan: toMemoryPlan(), number: 1 }, '2026-01-01T00:00:00.000Z');
-  const job = { provider: 'memory', id: '1', place: '', attempt: 1, createdAt: '', url: null };
+  const job = { provider: 'memory', id: '1', location: '', attempt: 1, createdAt: '', url: null };
   const submitted = foldEvent(first, { type: 'job-adopted', job }, '2026-01-01T00:00:01.000Z');
   const record = foldEvent(
     submitted,
@@ -23,8 +23,8 @@ function toRunning(step: number, change: Partial<RunView> = {}): RunView {
     '2026-01-01T00:00:02.000Z',
   );
   const progress = { step, steps: 40, epoch: 1, etaSeconds: 75, rowsPerSecond: 1234.5, loss: 0.5 };
-  const look: LastLook = { cursor: null, progress, at: '2026-01-01T00:00:55.000Z', error: null, unseen: null, nextAt: null };
-  return { ...toRunView({ key: 'k'.repeat(32), version: 3, record, look, metrics: {} }, now), ...change };
+  const lastPoll: LastPoll = { cursor: null, progress, at: '2026-01-01T00:00:55.000Z', error: null, failedPolls: null, nextPollAt: null };
+  return { ...toRunView({ key: 'k'.repeat(32), version: 3, record, lastPoll, metrics: {} }, now), ...change };
 }
 
 test('a training run is a bar with step, loss, rate and time left', () => {
@@ -70,12 +70,12 @@ test.each([
 test.each([
   [30, true],
   [91, false],
-])('the end of a service in %i days stands in the plan and on the page: %s', (days, isTold) => {
+])('the deprecation of a service in %i days stands in the plan and on the page: %s', (days, isTold) => {
   const date = new Date(now.getTime() + days * 86_400_000).toISOString().slice(0, 10);
-  const end = { date, source: 'a page', asOf: null };
+  const deprecation = { date, source: 'a page', asOf: null };
   const message = `its service ends this model on ${date}`;
-  expect(toPlanText({ plan: { ...toMemoryPlan(), end }, requests: null }, now).includes(message)).toBe(isTold);
-  expect(toRunPage(toRunning(10, { endsOn: end }), now).includes(message)).toBe(isTold);
+  expect(toPlanText({ plan: { ...toMemoryPlan(), deprecation }, requests: null }, now).includes(message)).toBe(isTold);
+  expect(toRunPage(toRunning(10, { endsOn: deprecation }), now).includes(message)).toBe(isTold);
 });
 
 test.each([
@@ -117,7 +117,7 @@ test.each([
 test('a run that ended before it had a job has cost nothing', () => {
   const first = toFirstRecord({ type: 'run-accepted', plan: { ...toMemoryPlan(), quote }, number: 1 }, now.toISOString());
   const toActual = (change: Partial<typeof first>): number | null =>
-    toRunView({ key: 'k', version: 1, record: { ...first, ...change }, look: null, metrics: {} }, now).cost.actual;
+    toRunView({ key: 'k', version: 1, record: { ...first, ...change }, lastPoll: null, metrics: {} }, now).cost.actual;
   expect(toActual({ state: 'cancelled' })).toBe(0);
   expect(toActual({ state: 'rejected', wire: {} })).toBe(0);
   expect(toActual({ state: 'cancelled', wire: {} })).toBeNull(); // it may have arrived
@@ -126,13 +126,13 @@ test('a run that ended before it had a job has cost nothing', () => {
 
 test('a run’s view has the planned and the actual cost, and what requests call the model', () => {
   const first = toFirstRecord({ type: 'run-accepted', plan: { ...toMemoryPlan(), quote }, number: 1 }, now.toISOString());
-  const model = { kind: 'endpoint', identity: 'i', place: 'p', name: 'ft:tuned', base: 'base' } as const;
+  const model = { kind: 'endpoint', identity: 'i', location: 'p', name: 'ft:tuned', base: 'base' } as const;
   const record = {
     ...first,
     cost: { usd: 1.5, source: '500 tokens' },
     artifacts: [{ kind: 'endpoint', uri: 'openai:ft:tuned', sha256: null, model } as const],
   };
-  const view = toRunView({ key: 'k', version: 1, record, look: null, metrics: {} }, now);
+  const view = toRunView({ key: 'k', version: 1, record, lastPoll: null, metrics: {} }, now);
   expect(view.cost).toEqual({
     currency: 'USD',
     low: 1.2,

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createSpool } from '../../fixtures/providers/example-provider.ts';
-import { contractLaw } from '../../src/testing/contract.ts';
-import type { LawEnd, LawWorld } from '../../src/testing/subject.ts';
+import { contractTests } from '../../src/testing/contract.ts';
+import type { ConformanceResult_, ConformanceEnvironment } from '../../src/testing/subject.ts';
 import type { Attempt } from '../../src/provider/context.ts';
 import { createOrchestrator } from '../../src/index.ts';
 import { runProgram, type Ended } from '../cli/run-cli.ts';
@@ -44,25 +44,25 @@ const steps = [
   { status: 'running', step: 2, loss: 0.6 },
 ];
 
-interface SpoolWorld extends LawWorld {
+interface SpoolFixture extends ConformanceEnvironment {
   readonly folder: string;
 }
 
 const plan = toMemoryPlan('spool');
 const base = { spec: { ...plan.spec, provider: 'spool', training: { epochs: 1 } }, facts: plan.facts, model: plan.model, key: plan.key };
 
-function toEnd(...lines: readonly object[]): LawEnd<SpoolWorld> {
+function toEnd(...lines: readonly object[]): ConformanceResult_<SpoolFixture> {
   return { bring: async ({ folder }, { id }) => await Promise.resolve(say(folder, id, ...steps, ...lines)) };
 }
 
-function loseFolder(call: (world: SpoolWorld, c: Attempt) => Promise<unknown>): (world: SpoolWorld) => Promise<unknown> {
-  return async (world) => {
-    rmSync(world.folder, { recursive: true });
-    return await call(world, world.toAttempt(plan.key, 1, new AbortController().signal));
+function loseFolder(call: (fixture: SpoolFixture, context: Attempt) => Promise<unknown>): (fixture: SpoolFixture) => Promise<unknown> {
+  return async (fixture) => {
+    rmSync(fixture.folder, { recursive: true });
+    return await call(fixture, fixture.toAttempt(plan.key, 1, new AbortController().signal));
   };
 }
 
-const laws = contractLaw<SpoolWorld>({
+const tests = contractTests<SpoolFixture>({
   provider: createSpool('/nowhere'),
   inputs: {
     base,
@@ -72,7 +72,7 @@ const laws = contractLaw<SpoolWorld>({
       'other labels': { ...base, facts: { ...base.facts, labels: ['bad', 'good'] } },
     },
   },
-  async createWorld() {
+  async createEnvironment() {
     const folder = mkdtempSync(join(tmpdir(), 'orchestrate-'));
     return await Promise.resolve({
       folder,
@@ -101,20 +101,20 @@ const laws = contractLaw<SpoolWorld>({
   },
   say: async ({ folder }, { id }, word) => await Promise.resolve(say(folder, id, { status: word })),
   failing: {
-    'prepare without the folder': loseFolder(async ({ provider }, c) => await provider.prepare({}, c)),
-    'create without the folder': loseFolder(async ({ provider }, c) => await provider.create({ name: 'x' }, c)),
-    'find without the folder': loseFolder(async ({ provider }, c) => await provider.find({}, [], c)),
-    'fence without the folder': loseFolder(async ({ provider }, c) => await provider.fence!({ name: 'x' }, c)),
-    'observe without the folder': loseFolder(async ({ provider, folder }, c) => {
-      const job = { provider: 'spool', id: 'x', place: folder, attempt: 1, createdAt: '2026-01-01T00:00:00.000Z', url: null };
-      return await provider.observe(job, null, c);
+    'prepare without the folder': loseFolder(async ({ provider }, context) => await provider.prepare({}, context)),
+    'create without the folder': loseFolder(async ({ provider }, context) => await provider.create({ name: 'x' }, context)),
+    'find without the folder': loseFolder(async ({ provider }, context) => await provider.find({}, [], context)),
+    'fence without the folder': loseFolder(async ({ provider }, context) => await provider.fence!({ name: 'x' }, context)),
+    'observe without the folder': loseFolder(async ({ provider, folder }, context) => {
+      const job = { provider: 'spool', id: 'x', location: folder, attempt: 1, createdAt: '2026-01-01T00:00:00.000Z', url: null };
+      return await provider.observe(job, null, context);
     }),
   },
   snapshot: async ({ folder }) =>
     await Promise.resolve(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'utf8')])),
 });
 
-test.each(laws)('the example: $name', async ({ check }) => {
+test.each(tests)('the example: $name', async ({ check }) => {
   await expect(check()).resolves.toBeUndefined();
 });
 

@@ -10,7 +10,7 @@ import type { RunKey } from '../../src/job/run-key.ts';
 export interface AnsweringService {
   readonly provider: Provider;
   /** What was asked: the model, and what it read. */
-  readonly asked: { readonly model: string; readonly row: PredictionRow; readonly c: PredictionContext }[];
+  readonly asked: { readonly model: string; readonly row: PredictionRow; readonly context: PredictionContext }[];
   /** Awaited before each answer; may throw. */
   beforeAnswer: (answered: number) => Promise<void> | void;
   /** Leaves these answers out, counted from 0. */
@@ -41,14 +41,14 @@ export function createAnsweringService(settings: ServiceSettings): AnsweringServ
   const jobs = new Map<RunKey, JobRef>();
   const toModel = (name: string, base: string): ModelRef =>
     kind === 'endpoint'
-      ? { kind, identity: name, place: id, name, base }
+      ? { kind, identity: name, location: id, name, base }
       : { kind, identity: name, path: `/models/${name}`, labels: ['no', 'yes'], seed: 1, maxLength: 64 };
 
-  async function* predict(model: ModelRef, rows: readonly PredictionRow[], c: PredictionContext): AsyncGenerator<Prediction> {
+  async function* predict(model: ModelRef, rows: readonly PredictionRow[], context: PredictionContext): AsyncGenerator<Prediction> {
     for (const row of rows) {
-      c.signal.throwIfAborted();
+      context.signal.throwIfAborted();
       await service.beforeAnswer(service.asked.length);
-      const index = service.asked.push({ model: model.identity, row, c }) - 1;
+      const index = service.asked.push({ model: model.identity, row, context }) - 1;
       if (service.dumb.has(index)) continue;
       const tokens = outputTokens === null ? null : { input: 10, output: outputTokens };
       const answer = say(row, model.identity.startsWith('ft:'));
@@ -56,19 +56,19 @@ export function createAnsweringService(settings: ServiceSettings): AnsweringServ
     }
   }
 
-  async function quotePredictions(_model: ModelRef, rows: readonly PredictionRow[], c: PredictionContext): Promise<Quote | null> {
+  async function quotePredictions(_model: ModelRef, rows: readonly PredictionRow[], context: PredictionContext): Promise<Quote | null> {
     await Promise.resolve();
-    c.signal.throwIfAborted();
+    context.signal.throwIfAborted();
     if (price === null || price === 'free') return null;
-    const tokens = c.generation.maxTokens ?? longest;
+    const tokens = context.generation.maxTokens ?? longest;
     const low = rows.length * price.row;
     return { currency: 'USD', low, high: low + rows.length * tokens * price.token, source: 'a price list', asOf: '2026-01-01' };
   }
 
   const provider = defineProvider({
     id,
-    words: { done: 'succeeded' },
-    settleMs: 1,
+    statusMap: { done: 'succeeded' },
+    listingDelayMs: 1,
     translate: ({ spec: { model } }): { request: AnsweringRequest; notes: [] } => ({
       request: { base: model.kind === 'folder' ? model.path : model.name },
       notes: [],
@@ -76,7 +76,7 @@ export function createAnsweringService(settings: ServiceSettings): AnsweringServ
     prepare: async () => await Promise.resolve({}),
     bind: (request: AnsweringRequest, _prepared: object, key: RunKey) => ({ ...request, key }),
     async create({ key }: { key: RunKey }, { attempt }: Attempt) {
-      const job = { provider: id, id: `job-${key}`, place: id, attempt, createdAt: '2026-01-01T00:00:00.000Z', url: null };
+      const job = { provider: id, id: `job-${key}`, location: id, attempt, createdAt: '2026-01-01T00:00:00.000Z', url: null };
       jobs.set(key, job);
       return await Promise.resolve(job);
     },

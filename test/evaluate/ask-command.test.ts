@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { createScratchFolder } from '../scratch.ts';
 import { askCommand, toCommandQuestions, type CommandEntrant } from '../../src/evaluate/ask-command.ts';
-import type { AnswerWorld } from '../../src/evaluate/answer-rows.ts';
+import type { AnswerWorkspace } from '../../src/evaluate/answer-rows.ts';
 import { readAnswers } from '../../src/evaluate/stored-answers.ts';
 import type { AskedRow } from '../../src/evaluate/to-question.ts';
 import { openStore } from '../../src/store/open-store.ts';
@@ -22,8 +22,8 @@ const head = `
   const say = ({ id }, answer = 'yes') => write(JSON.stringify({ id, answer }) + '\\n');
 `;
 
-interface CommandWorld {
-  readonly world: AnswerWorld;
+interface CommandFixture {
+  readonly fixture: AnswerWorkspace;
   readonly folder: string;
   readonly abort: AbortController;
   entrant(asked?: readonly AskedRow[]): Promise<CommandEntrant>;
@@ -31,7 +31,7 @@ interface CommandWorld {
   kept(asked?: readonly AskedRow[]): Promise<(string | null | undefined)[]>;
 }
 
-function createCommandWorld(script: string, start = head): CommandWorld {
+function createCommandFixture(script: string, start = head): CommandFixture {
   const folder = createScratchFolder();
   writeFileSync(join(folder, 'answer.mjs'), `${start}${script}`);
   const store = openStore(join(folder, 'state'));
@@ -51,7 +51,7 @@ function createCommandWorld(script: string, start = head): CommandWorld {
     questions: await toCommandQuestions(command, asked),
   });
   return {
-    world: { store, context },
+    fixture: { store, context },
     folder,
     abort,
     entrant,
@@ -67,10 +67,10 @@ function createCommandWorld(script: string, start = head): CommandWorld {
 }
 
 test('rows go in, answers come out in any order, and are kept', async () => {
-  const { world, folder, entrant, kept } = createCommandWorld(`
+  const { fixture, folder, entrant, kept } = createCommandFixture(`
     for (const row of rows.toReversed()) say(row, row.text === 'two' ? null : row.text.toUpperCase());
   `);
-  await askCommand(world, await entrant());
+  await askCommand(fixture, await entrant());
   expect(await kept()).toEqual(['ONE', null, 'THREE', 'FOUR']);
   const { questions } = await entrant();
   expect(readFileSync(join(folder, 'read.jsonl'), 'utf8')).toBe(questions.map((one) => `${JSON.stringify(one)}\n`).join(''));
@@ -78,22 +78,22 @@ test('rows go in, answers come out in any order, and are kept', async () => {
 });
 
 test('what was answered is not asked again, and equal rows are asked once', async () => {
-  const { world, folder, entrant, kept } = createCommandWorld('for (const row of rows) say(row);');
-  await askCommand(world, await entrant(rows.slice(0, 2)));
+  const { fixture, folder, entrant, kept } = createCommandFixture('for (const row of rows) say(row);');
+  await askCommand(fixture, await entrant(rows.slice(0, 2)));
   const more = [...rows, { text: 'four' }];
-  await askCommand(world, await entrant(more));
-  await askCommand(world, await entrant(more));
+  await askCommand(fixture, await entrant(more));
+  await askCommand(fixture, await entrant(more));
   const read = readFileSync(join(folder, 'read.jsonl'), 'utf8').trim().split('\n');
   expect(read.map((line) => (JSON.parse(line) as { text: string }).text)).toEqual(['one', 'two', 'three', 'four']);
   expect(await kept(more)).toEqual(['yes', 'yes', 'yes', 'yes', 'yes']);
 });
 
 test('another script is another model', async () => {
-  const { world, folder, entrant, kept } = createCommandWorld('for (const row of rows) say(row);');
-  await askCommand(world, await entrant());
+  const { fixture, folder, entrant, kept } = createCommandFixture('for (const row of rows) say(row);');
+  await askCommand(fixture, await entrant());
   writeFileSync(join(folder, 'answer.mjs'), `${head} for (const row of rows) say(row, 'no');`);
   expect(await kept()).toEqual([undefined, undefined, undefined, undefined]);
-  await askCommand(world, await entrant());
+  await askCommand(fixture, await entrant());
   expect(await kept()).toEqual(['no', 'no', 'no', 'no']);
 });
 
@@ -102,7 +102,7 @@ test('a conversation is given without its answer', async () => {
     { role: 'user', content: 'question' },
     { role: 'assistant', content: 'answer' },
   ];
-  const { entrant } = createCommandWorld('');
+  const { entrant } = createCommandFixture('');
   expect((await entrant([{ messages, tools: [] }])).questions).toEqual([
     { id: expect.any(String) as string, messages: [{ role: 'user', content: 'question' }], tools: [] },
   ]);
@@ -121,8 +121,8 @@ test.each<[string, string, string, readonly (string | undefined)[]]>([
   ['a status', 'say(rows[0]); process.exitCode = 3;', 'ended with status 3, after 1 of 4 answers', ['yes']],
   ['a signal', "process.kill(process.pid, 'SIGTERM'); setInterval(() => {}, 1000);", 'was ended by SIGTERM, after 0 of 4 answers', []],
 ])('refused: %s', async (_, script, message, expected) => {
-  const { world, entrant, kept } = createCommandWorld(script);
-  const failure = askCommand(world, await entrant());
+  const { fixture, entrant, kept } = createCommandFixture(script);
+  const failure = askCommand(fixture, await entrant());
   await expect(failure).rejects.toMatchObject({ code: 'response-invalid', message: expect.stringContaining(message) as string });
   await expect(failure).rejects.toThrow(`references.own (${process.execPath} answer.mjs)`);
   expect(await kept()).toEqual(rows.map((_row, i) => expected[i]));
@@ -130,21 +130,21 @@ test.each<[string, string, string, readonly (string | undefined)[]]>([
 
 test('of a command that breaks off, no answer is kept whose line has no end', async () => {
   const lines = 'say(rows[0]); write(JSON.stringify({ id: rows[1].id, answer: "yes" })); process.exitCode = 1;';
-  const { world, entrant, kept } = createCommandWorld(lines);
-  await expect(askCommand(world, await entrant())).rejects.toThrow('ended with status 1, after 1 of 4 answers');
+  const { fixture, entrant, kept } = createCommandFixture(lines);
+  await expect(askCommand(fixture, await entrant())).rejects.toThrow('ended with status 1, after 1 of 4 answers');
   expect(await kept()).toEqual(['yes', undefined, undefined, undefined]);
 });
 
 test('of one that ends well the last line needs no end', async () => {
-  const { world, entrant, kept } = createCommandWorld("write(rows.map(({ id }) => JSON.stringify({ id, answer: 'a' })).join('\\n'));");
-  await askCommand(world, await entrant());
+  const { fixture, entrant, kept } = createCommandFixture("write(rows.map(({ id }) => JSON.stringify({ id, answer: 'a' })).join('\\n'));");
+  await askCommand(fixture, await entrant());
   expect(await kept()).toEqual(['a', 'a', 'a', 'a']);
 });
 
 test('one that cannot be started is named with its folder', async () => {
-  const { world, folder, entrant } = createCommandWorld('');
+  const { fixture, folder, entrant } = createCommandFixture('');
   const { questions } = await entrant();
-  const failure = askCommand(world, { name: 'own', command: { words: ['no-such-program', 'x'], folder }, questions });
+  const failure = askCommand(fixture, { name: 'own', command: { words: ['no-such-program', 'x'], folder }, questions });
   await expect(failure).rejects.toMatchObject({ code: 'job-file-invalid' });
   await expect(failure).rejects.toThrow(`references.own (no-such-program x) cannot be started in ${folder}`);
 });
@@ -176,8 +176,8 @@ async function createWitness(): Promise<{ script: string; alive: Promise<Socket[
 
 test('one that says nothing is ended with what it has started', async () => {
   const witness = await createWitness();
-  const { world, entrant, kept } = createCommandWorld(`say(rows[0]); ${witness.script}`);
-  const failure = askCommand(world, await entrant(), 1500);
+  const { fixture, entrant, kept } = createCommandFixture(`say(rows[0]); ${witness.script}`);
+  const failure = askCommand(fixture, await entrant(), 1500);
   await expect(failure).rejects.toMatchObject({ code: 'timeout' });
   await expect(failure).rejects.toThrow('wrote nothing for 1.5 s and was ended');
   await witness.allGone();
@@ -186,8 +186,8 @@ test('one that says nothing is ended with what it has started', async () => {
 
 test('an interruption ends it with what it has started', async () => {
   const witness = await createWitness();
-  const { world, entrant, abort } = createCommandWorld(witness.script);
-  const asked = askCommand(world, await entrant());
+  const { fixture, entrant, abort } = createCommandFixture(witness.script);
+  const asked = askCommand(fixture, await entrant());
   void witness.alive.then(() => abort.abort(new Error('interrupted')));
   await expect(asked).rejects.toThrow('interrupted');
   await witness.allGone();

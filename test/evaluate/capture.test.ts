@@ -14,7 +14,7 @@ const say: ServiceSettings['say'] = (row, tuned) => (tuned && Number(/\d+/.exec(
 
 const references = { old: { provider: 'paid', model: 'ft:old' }, file: { predictions: './old.jsonl' }, program: { command: ['cat'] } };
 
-interface World extends SmallJob {
+interface Fixture extends SmallJob {
   readonly service: ReturnType<typeof createAnsweringService>;
   /** Where a capture is written. */
   readonly out: string;
@@ -22,11 +22,11 @@ interface World extends SmallJob {
   capture(name: string, options?: object): Promise<Capture>;
 }
 
-async function open(settings: Partial<ServiceSettings> = {}, job: object = {}): Promise<World> {
+async function open(settings: Partial<ServiceSettings> = {}, job: object = {}): Promise<Fixture> {
   const service = createAnsweringService({ say, ...settings });
   const small = await runSmallJob([service.provider], job as Readonly<Record<string, unknown>>);
   const [out, data] = ['old.jsonl', 'test.jsonl'].map((name) => join(small.folder, name)) as [string, string];
-  const capture: World['capture'] = async (name, options = {}) =>
+  const capture: Fixture['capture'] = async (name, options = {}) =>
     await small.orchestrator.capture(name, { data, out, maxUsd: 1, ...options });
   return { ...small, service, out, data, capture };
 }
@@ -139,7 +139,7 @@ test('any model of a service, with rows that have no answer: what it read, and w
     { messages: rows[1]!.messages, tools: rows[1]!.tools },
     { messages: rows[2]!.messages!.slice(0, 1) },
   ]);
-  expect(service.asked[0]!.c).toMatchObject({ generation, concurrency: 8 });
+  expect(service.asked[0]!.context).toMatchObject({ generation, concurrency: 8 });
   expect((await readPredictionsFile(out)).size).toBe(3);
 });
 

@@ -37,7 +37,7 @@ test('models on this machine and of a service stand in one comparison, on the sa
       { role: 'user', content: 'text 0' },
     ],
   });
-  expect(paid.asked[0]!.c.concurrency).toBe(8);
+  expect(paid.asked[0]!.context.concurrency).toBe(8);
 });
 
 test('the day on which a service ends a model stands beside it, and is told where it is near', async () => {
@@ -103,7 +103,7 @@ test('another prompt, another setting: asked again', async () => {
   const paid = createAnsweringService({ say: right });
   const one = await runSmallJob([paid.provider], { evaluation: { generation: { temperature: 0 } } });
   await one.orchestrator.evaluate('small', { maxUsd: 1 });
-  expect(paid.asked[0]!.c.generation).toMatchObject({ temperature: 0 });
+  expect(paid.asked[0]!.context.generation).toMatchObject({ temperature: 0 });
   const change = JSON.parse(readFileSync(one.path, 'utf8')) as object;
   writeFileSync(one.path, JSON.stringify({ ...change, prompt: { template: 'Text: {text}' } }));
   await one.orchestrator.submit(await one.orchestrator.load(one.path));

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import type { Context } from '../../src/provider/context.ts';
 import type { RepositoryModel } from '../../src/provider/model.ts';
 import type { Provider } from '../../src/provider/provider.ts';
-import { bringHome, findMuteness, isHome, toHome } from '../../src/evaluate/model-cache.ts';
+import { downloadModel, findPredictProblem, isCached, getCacheFolder } from '../../src/evaluate/model-cache.ts';
 import { tinyBert } from '../cli/write-job.ts';
 import { createMemoryService } from '../run/memory-provider.ts';
 import { createScratchFolder } from '../scratch.ts';
@@ -20,7 +20,7 @@ const context: Context = {
 const model: RepositoryModel = {
   kind: 'repository',
   identity: 'a model',
-  place: 'https://hub.example',
+  location: 'https://hub.example',
   repository: 'acme/model',
   revision: 'a'.repeat(40),
   labels: ['no', 'yes'],
@@ -50,35 +50,37 @@ function createService(fault?: Error): { provider: Provider; asked: string[] } {
 
 test('a model is brought once, whole, and then found without its service', async () => {
   const { provider, asked } = createService();
-  const home = toHome({ dir: createScratchFolder(), provider: () => provider }, 'a-key', 'model');
-  expect(isHome(home)).toBe(false);
-  const brought = await bringHome({ provider, model, home }, context);
-  expect(brought).toEqual({ kind: 'folder', identity: 'a model', path: home.folder, labels: ['no', 'yes'], seed: 0, maxLength: 32 });
-  expect(isHome(home)).toBe(true);
-  expect(await bringHome({ provider, model, home }, context)).toEqual(brought);
-  expect(asked).toEqual([`${home.folder}.partial`]);
+  const cache = getCacheFolder({ dir: createScratchFolder(), provider: () => provider }, 'a-key', 'model');
+  expect(isCached(cache)).toBe(false);
+  const brought = await downloadModel({ provider, model, cache }, context);
+  expect(brought).toEqual({ kind: 'folder', identity: 'a model', path: cache.folder, labels: ['no', 'yes'], seed: 0, maxLength: 32 });
+  expect(isCached(cache)).toBe(true);
+  expect(await downloadModel({ provider, model, cache }, context)).toEqual(brought);
+  expect(asked).toEqual([`${cache.folder}.partial`]);
 });
 
 test('a download that breaks off leaves no model, and what came is kept for the next one', async () => {
   const { provider } = createService(new Error('cut'));
-  const home = toHome({ dir: createScratchFolder(), provider: () => provider }, 'a-key', 'base');
-  await expect(bringHome({ provider, model, home }, context)).rejects.toThrow('cut');
-  expect(isHome(home)).toBe(false);
-  expect(existsSync(join(`${home.folder}.partial`, 'begun'))).toBe(true);
+  const cache = getCacheFolder({ dir: createScratchFolder(), provider: () => provider }, 'a-key', 'base');
+  await expect(downloadModel({ provider, model, cache }, context)).rejects.toThrow('cut');
+  expect(isCached(cache)).toBe(false);
+  expect(existsSync(join(`${cache.folder}.partial`, 'begun'))).toBe(true);
   const { provider: working } = createService();
-  await bringHome({ provider: working, model, home }, context);
-  expect(existsSync(`${home.folder}.partial`)).toBe(false);
+  await downloadModel({ provider: working, model, cache }, context);
+  expect(existsSync(`${cache.folder}.partial`)).toBe(false);
 });
 
 test('a model without labels that nobody knows is no classifier', async () => {
   const { provider } = createService();
-  const home = toHome({ dir: createScratchFolder(), provider: () => provider }, 'a-key', 'model');
-  await expect(bringHome({ provider, model: { ...model, labels: [] }, home }, context)).rejects.toMatchObject({ code: 'model-invalid' });
+  const cache = getCacheFolder({ dir: createScratchFolder(), provider: () => provider }, 'a-key', 'model');
+  await expect(downloadModel({ provider, model: { ...model, labels: [] }, cache }, context)).rejects.toMatchObject({
+    code: 'model-invalid',
+  });
 });
 
 test('what cannot answer is told before anything is brought', () => {
   const { provider } = createService();
-  expect(findMuteness(provider, model)).toBeNull();
-  expect(findMuteness(provider, { ...model, labels: [] })).toContain('writes text');
-  expect(findMuteness(createMemoryService().provider, model)).toContain('cannot bring');
+  expect(findPredictProblem(provider, model)).toBeNull();
+  expect(findPredictProblem(provider, { ...model, labels: [] })).toContain('writes text');
+  expect(findPredictProblem(createMemoryService().provider, model)).toContain('cannot bring');
 });

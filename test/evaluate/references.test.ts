@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Comparison, Provider } from '../../src/index.ts';
 import { tinyBert } from '../cli/write-job.ts';
-import { findUnmet } from '../../src/evaluate/requirement.ts';
+import { failedRequirements } from '../../src/evaluate/requirement.ts';
 import { createAnsweringService, toRead, type AnsweringService, type ServiceSettings } from './answering-service.ts';
 import { heldOutRows, runSmallJob, type SmallJob } from './small-job.ts';
 
@@ -35,7 +35,7 @@ test('an existing model of a service is asked and paid for like a tuned one, by 
     'old has answered 0 of 12 rows and is left out: `orchestrate evaluate small` asks it',
     'old is the reference and is left out: nothing is held against it',
   ]);
-  expect(findUnmet([before!], 'not-worse')).toEqual(['laptop is held against nothing']);
+  expect(failedRequirements([before!], 'not-worse')).toEqual(['laptop is held against nothing']);
   expect(await orchestrator.estimate('small')).toMatchObject({ low: expect.closeTo(0.012, 9) as number });
   await expect(orchestrator.evaluate('small')).rejects.toMatchObject({ code: 'budget-exceeded' });
   await expect(orchestrator.evaluate('small', { maxUsd: 0.1 })).rejects.toThrow('12 answers would cost $0.012 to $0.14');
@@ -148,7 +148,7 @@ test('a model in a repository is brought here by evaluate alone; one that cannot
     ...service,
     toModel(name) {
       const [repository, revision] = name.split('@') as [string, string];
-      return { kind: 'repository', identity: name, place: 'hub', repository, revision, labels: [], maxLength: 64 };
+      return { kind: 'repository', identity: name, location: 'hub', repository, revision, labels: [], maxLength: 64 };
     },
     async download(model, folder) {
       fetched.push(model.repository);

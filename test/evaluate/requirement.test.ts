@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { toComparison, type ComparedCandidate, type Comparison } from '../../src/evaluate/compare.ts';
-import { findUnmet, requirements } from '../../src/evaluate/requirement.ts';
+import { failedRequirements, requirements } from '../../src/evaluate/requirement.ts';
 
 /** Tuned models a, b, … of these verdicts beside the reference `old`, with the margin 0.02. */
 function toCompared(tuned: readonly Pick<ComparedCandidate, 'verdict' | 'interval'>[], change: Partial<Comparison> = {}): Comparison {
@@ -34,27 +34,27 @@ test.each([
   [null, null, []],
 ] as const)('the verdict %s with the interval %j reaches %j', (verdict, interval, reached) => {
   const comparison = toCompared([{ verdict, interval }]);
-  expect(requirements.filter((requirement) => findUnmet([comparison], requirement).length === 0)).toEqual(reached);
+  expect(requirements.filter((requirement) => failedRequirements([comparison], requirement).length === 0)).toEqual(reached);
 });
 
 test('each run that does not reach it is named, in each set', () => {
   const worse = { verdict: 'worse', interval: [-0.2, -0.1] } as const;
   const open = { verdict: 'cannot tell', interval: [-0.2, 0.1] } as const;
   const comparisons = [toCompared([worse, better]), toCompared([better, open], { set: 'hard', leftOut: ['job/c'] })];
-  expect(findUnmet(comparisons, 'not-worse')).toEqual([
+  expect(failedRequirements(comparisons, 'not-worse')).toEqual([
     'a is worse than old',
     'b cannot be told from old (hard)',
     'job/c is left out and cannot be judged (hard)',
   ]);
-  expect(findUnmet([toCompared([{ verdict: 'equivalent', interval: [0, 0] }])], 'better')).toEqual(['a and old are equivalent']);
+  expect(failedRequirements([toCompared([{ verdict: 'equivalent', interval: [0, 0] }])], 'better')).toEqual(['a and old are equivalent']);
 });
 
 test('where nothing is judged nothing is reached', () => {
   const none = ['there is no tuned model to judge'];
-  expect(findUnmet([], 'not-worse')).toEqual(none);
-  expect(findUnmet([toCompared([])], 'not-worse')).toEqual(none);
-  expect(findUnmet([toCompared([better], { reference: 'a' })], 'not-worse')).toEqual(none);
-  expect(findUnmet([toCompared([{ verdict: null, interval: null }], { reference: null })], 'better')).toEqual([
+  expect(failedRequirements([], 'not-worse')).toEqual(none);
+  expect(failedRequirements([toCompared([])], 'not-worse')).toEqual(none);
+  expect(failedRequirements([toCompared([better], { reference: 'a' })], 'not-worse')).toEqual(none);
+  expect(failedRequirements([toCompared([{ verdict: null, interval: null }], { reference: null })], 'better')).toEqual([
     'a is held against nothing',
   ]);
 });

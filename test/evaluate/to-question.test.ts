@@ -1,11 +1,17 @@
 import { expect, test } from 'vitest';
 import type { EndpointModel, FolderModel } from '../../src/provider/model.ts';
-import type { Asking } from '../../src/evaluate/prompt-settings.ts';
+import type { PromptSettings } from '../../src/evaluate/prompt-settings.ts';
 import { toQuestion, type AskedRow } from '../../src/evaluate/to-question.ts';
 
 const folder: FolderModel = { kind: 'folder', identity: 'a', path: '/a', labels: ['no', 'yes'], seed: 1, maxLength: 64 };
-const endpoint: EndpointModel = { kind: 'endpoint', identity: 'ft:a', place: 'https://api.example', name: 'ft:a', base: 'a' };
-const asking: Asking = { task: 'classification', prompt: null, labels: ['no', 'yes'], generation: { maxTokens: 5 }, concurrency: 8 };
+const endpoint: EndpointModel = { kind: 'endpoint', identity: 'ft:a', location: 'https://api.example', name: 'ft:a', base: 'a' };
+const settings: PromptSettings = {
+  task: 'classification',
+  prompt: null,
+  labels: ['no', 'yes'],
+  generation: { maxTokens: 5 },
+  concurrency: 8,
+};
 const row: AskedRow = { text: 'hello' };
 const chat: AskedRow = {
   messages: [
@@ -15,8 +21,8 @@ const chat: AskedRow = {
 };
 
 test('a classifier of this machine reads the texts', () => {
-  expect(toQuestion({ model: folder, asking }, { text: 'a', text2: 'b' })).toMatchObject({ text: 'a', text2: 'b' });
-  expect(toQuestion({ model: folder, asking }, row)).toEqual({
+  expect(toQuestion({ model: folder, settings }, { text: 'a', text2: 'b' })).toMatchObject({ text: 'a', text2: 'b' });
+  expect(toQuestion({ model: folder, settings }, row)).toEqual({
     // Answers that were kept before stay valid: {"labels":["no","yes"],"maxLength":64,"model":"a","text":"hello","text2":null}
     id: 'e31b51c9446c1386f2b4af8d36032d54976297d1819bc138061a0d7a555865f2',
     text: 'hello',
@@ -24,10 +30,10 @@ test('a classifier of this machine reads the texts', () => {
 });
 
 test('every other model reads messages, without the answer', () => {
-  expect(toQuestion({ model: endpoint, asking }, row)).toMatchObject({
+  expect(toQuestion({ model: endpoint, settings }, row)).toMatchObject({
     messages: [{ role: 'system' }, { role: 'user', content: 'hello' }],
   });
-  const question = toQuestion({ model: endpoint, asking }, { ...chat, tools: [{ type: 'function' }], parallel_tool_calls: false });
+  const question = toQuestion({ model: endpoint, settings }, { ...chat, tools: [{ type: 'function' }], parallel_tool_calls: false });
   expect(question).toEqual({
     id: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
     messages: [{ role: 'user', content: 'hello' }],
@@ -35,17 +41,17 @@ test('every other model reads messages, without the answer', () => {
   });
 });
 
-const one = { model: endpoint, asking, row };
+const one = { model: endpoint, settings, row };
 
 test.each<[string, typeof one]>([
   ['the model', { ...one, model: { ...endpoint, identity: 'ft:b' } }],
-  ['the place', { ...one, model: { ...endpoint, place: 'https://other.example' } }],
-  ['the system message', { ...one, asking: { ...asking, prompt: { system: 'Be brief.' } } }],
-  ['the template', { ...one, asking: { ...asking, prompt: { template: 'Text: {text}' } } }],
-  ['the labels', { ...one, asking: { ...asking, labels: ['no', 'yes', 'perhaps'] } }],
-  ['the temperature', { ...one, asking: { ...asking, generation: { maxTokens: 5, temperature: 0 } } }],
-  ['the length', { ...one, asking: { ...asking, generation: { maxTokens: 6 } } }],
-  ['the seed', { ...one, asking: { ...asking, generation: { maxTokens: 5, seed: 0 } } }],
+  ['the place', { ...one, model: { ...endpoint, location: 'https://other.example' } }],
+  ['the system message', { ...one, settings: { ...settings, prompt: { system: 'Be brief.' } } }],
+  ['the template', { ...one, settings: { ...settings, prompt: { template: 'Text: {text}' } } }],
+  ['the labels', { ...one, settings: { ...settings, labels: ['no', 'yes', 'perhaps'] } }],
+  ['the temperature', { ...one, settings: { ...settings, generation: { maxTokens: 5, temperature: 0 } } }],
+  ['the length', { ...one, settings: { ...settings, generation: { maxTokens: 6 } } }],
+  ['the seed', { ...one, settings: { ...settings, generation: { maxTokens: 5, seed: 0 } } }],
   ['the text', { ...one, row: { text: 'hello ' } }],
   ['the second text', { ...one, row: { text: 'hello', text2: '' } }],
 ])('%s changes the key', (_, other) => {
@@ -57,8 +63,8 @@ test('tools change the key', () => {
 });
 
 test.each<[string, typeof one]>([
-  ['how many are asked at once', { ...one, asking: { ...asking, concurrency: 1 } }],
-  ['a prompt that says what is said anyway', { ...one, asking: { ...asking, prompt: { template: '{text}' } } }],
+  ['how many are asked at once', { ...one, settings: { ...settings, concurrency: 1 } }],
+  ['a prompt that says what is said anyway', { ...one, settings: { ...settings, prompt: { template: '{text}' } } }],
 ])('%s does not change the key', (_, other) => {
   expect(toQuestion(other, other.row).id).toBe(toQuestion(one, row).id);
 });
@@ -68,5 +74,5 @@ test.each<[string, Partial<FolderModel>]>([
   ['the labels', { labels: ['yes', 'no'] }],
   ['the longest text', { maxLength: 32 }],
 ])('%s changes the key of a classifier', (_, change) => {
-  expect(toQuestion({ model: { ...folder, ...change }, asking }, row).id).not.toBe(toQuestion({ model: folder, asking }, row).id);
+  expect(toQuestion({ model: { ...folder, ...change }, settings }, row).id).not.toBe(toQuestion({ model: folder, settings }, row).id);
 });

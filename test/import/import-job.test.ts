@@ -1,29 +1,29 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, afterAll, describe, expect, test } from 'vitest';
-import { openaiShaped } from '../../providers/openai/openai-shaped.ts';
+import { createOpenAICompatible } from '../../providers/openai/openai-shaped.ts';
 import type { Context } from '../../src/provider/context.ts';
 import { isFailure } from '../../src/errors.ts';
 import { importJob } from '../../src/import/import-job.ts';
 import type { ImportRecord } from '../../src/import/import-record.ts';
 import type { Fault, RequestKind } from '../../src/sandbox/faults.ts';
 import { readJobFile } from '../../src/job/read-job-file.ts';
-import { canaryKey, createSandboxWorld, type SandboxWorld } from '../providers/openai/fixture.ts';
+import { canaryKey, createSandboxFixture, type SandboxFixture } from '../providers/openai/fixture.ts';
 import { createScratchFolder } from '../scratch.ts';
 import { createJob, deleteFile, toChatText, toPreferenceText, uploadText, type Asking } from './service-jobs.ts';
 
 const base = 'gpt-4.1-mini-2025-04-14';
 const fixed = new Date('2026-11-25T12:00:00Z');
 
-function toContext(world: SandboxWorld, signal?: AbortSignal): Context {
-  return { ...world.toAttempt(undefined, undefined, signal), now: () => fixed };
+function toContext(fixture: SandboxFixture, signal?: AbortSignal): Context {
+  return { ...fixture.toAttempt(undefined, undefined, signal), now: () => fixed };
 }
 
-async function importInto(world: SandboxWorld, id: string, folder: string, c = toContext(world)): Promise<ImportRecord> {
-  return await importJob(openaiShaped(world.dialect), { id, folder }, c);
+async function importInto(fixture: SandboxFixture, id: string, folder: string, context = toContext(fixture)): Promise<ImportRecord> {
+  return await importJob(createOpenAICompatible(fixture.dialect), { id, folder }, context);
 }
 
-function toAsking({ sandbox, dialect }: SandboxWorld): Asking {
+function toAsking({ sandbox, dialect }: SandboxFixture): Asking {
   return { sandbox, apiKey: canaryKey, dialect: dialect.id };
 }
 
@@ -34,37 +34,37 @@ function readFolder(folder: string): Record<string, string> {
 const reads: readonly RequestKind[] = ['list', 'get', 'events', 'checkpoints', 'file', 'files', 'content', 'models', 'model'];
 
 /** What was asked since. */
-function toKinds(world: SandboxWorld, from: number): RequestKind[] {
-  return world.sandbox
+function toKinds(fixture: SandboxFixture, from: number): RequestKind[] {
+  return fixture.sandbox
     .account(canaryKey)
     .requests.slice(from)
     .map(({ kind }) => kind);
 }
 
 /** A job that has ended, with training and validation data. */
-async function createEndedJob(world: SandboxWorld, more: object = {}): Promise<{ id: string; train: string; validation: string }> {
-  const asking = toAsking(world);
+async function createEndedJob(fixture: SandboxFixture, more: object = {}): Promise<{ id: string; train: string; validation: string }> {
+  const asking = toAsking(fixture);
   const train = await uploadText(asking, toChatText(20));
   const validation = await uploadText(
     asking,
     toChatText(10, (i) => `Something else that was answered to question ${i}, at length.`),
   );
-  world.sandbox.step(1000); // Azure reads files for a while
+  fixture.sandbox.step(1000); // Azure reads files for a while
   const id = await createJob(asking, { model: base, training_file: train, validation_file: validation, suffix: 'my-model', ...more });
-  world.sandbox.step(10_000);
+  fixture.sandbox.step(10_000);
   return { id, train, validation };
 }
 
 describe.each(['openai', 'azure'] as const)('a job of %s', (dialect) => {
   test('comes home whole, and its job file is one', async () => {
-    await using world = await createSandboxWorld({ dialect, pageSize: 7 });
-    const { id } = await createEndedJob(world, { metadata: { team: 'search' }, seed: 11 });
-    const from = world.sandbox.account(canaryKey).requests.length;
+    await using fixture = await createSandboxFixture({ dialect, pageSize: 7 });
+    const { id } = await createEndedJob(fixture, { metadata: { team: 'search' }, seed: 11 });
+    const from = fixture.sandbox.account(canaryKey).requests.length;
     const folder = join(createScratchFolder(), 'new', id);
-    const record = await importInto(world, id, folder);
+    const record = await importInto(fixture, id, folder);
     const files = readFolder(folder);
 
-    const [result] = world.sandbox.account(canaryKey).jobs[0]!.result_files;
+    const [result] = fixture.sandbox.account(canaryKey).jobs[0]!.result_files;
     const names = ['IMPORT.json', 'checkpoints.json', 'events.jsonl', 'job-record.json', 'job.jsonc', `results-${result!}.csv`];
     expect(Object.keys(files)).toEqual([...names, 'train.jsonl', 'validation.jsonl']);
     expect(files['train.jsonl']).toBe(toChatText(20));
@@ -98,21 +98,21 @@ describe.each(['openai', 'azure'] as const)('a job of %s', (dialect) => {
       },
       targets: { [dialect]: { provider: dialect, model: base, options: { suffix: 'my-model' }, native: { metadata: { team: 'search' } } } },
     });
-    expect(toKinds(world, from).filter((kind) => !reads.includes(kind))).toEqual([]);
+    expect(toKinds(fixture, from).filter((kind) => !reads.includes(kind))).toEqual([]);
     expect(Object.values(files).join('')).not.toContain(canaryKey);
 
-    const asked = world.sandbox.account(canaryKey).requests.length;
-    expect(await importInto(world, id, folder, { ...toContext(world), now: () => new Date('2027-01-01') })).toEqual(record);
+    const asked = fixture.sandbox.account(canaryKey).requests.length;
+    expect(await importInto(fixture, id, folder, { ...toContext(fixture), now: () => new Date('2027-01-01') })).toEqual(record);
     expect(readFolder(folder)).toEqual(files);
-    expect(toKinds(world, asked)).toEqual([]);
+    expect(toKinds(fixture, asked)).toEqual([]);
   });
 
   test('without its files: what is gone is said, and the rest is there', async () => {
-    await using world = await createSandboxWorld({ dialect });
-    const { id, train, validation } = await createEndedJob(world);
-    await deleteFile(toAsking(world), train);
+    await using fixture = await createSandboxFixture({ dialect });
+    const { id, train, validation } = await createEndedJob(fixture);
+    await deleteFile(toAsking(fixture), train);
     const folder = createScratchFolder();
-    const record = await importInto(world, id, folder);
+    const record = await importInto(fixture, id, folder);
     expect(record).toMatchObject({
       complete: false,
       missing: [`train.jsonl (${train}): it is gone at the service`],
@@ -121,24 +121,24 @@ describe.each(['openai', 'azure'] as const)('a job of %s', (dialect) => {
     expect(readFileSync(join(folder, 'job.jsonc'), 'utf8')).toContain('not to be had at the service: put the rows here');
     const files = readFolder(folder);
     expect(Object.keys(files)).toContain('validation.jsonl');
-    await importInto(world, id, folder, { ...toContext(world), now: () => new Date('2027-01-01') });
+    await importInto(fixture, id, folder, { ...toContext(fixture), now: () => new Date('2027-01-01') });
     expect(readFolder(folder)).toEqual(files);
 
-    await deleteFile(toAsking(world), validation);
+    await deleteFile(toAsking(fixture), validation);
     const other = createScratchFolder();
-    expect((await importInto(world, id, other)).missing).toHaveLength(2);
+    expect((await importInto(fixture, id, other)).missing).toHaveLength(2);
     expect((await readJobFile(join(other, 'job.jsonc'))).spec.data).toEqual({ train: './train.jsonl' });
   });
 
   test('that trains on pairs is a preference job', async () => {
-    await using world = await createSandboxWorld({ dialect });
-    const train = await uploadText(toAsking(world), toPreferenceText(12));
-    world.sandbox.step(1000);
+    await using fixture = await createSandboxFixture({ dialect });
+    const train = await uploadText(toAsking(fixture), toPreferenceText(12));
+    fixture.sandbox.step(1000);
     const method = { type: 'dpo', dpo: { hyperparameters: { beta: 0.2, n_epochs: 2 } } };
-    const id = await createJob(toAsking(world), { model: base, training_file: train, method });
-    world.sandbox.step(10_000);
+    const id = await createJob(toAsking(fixture), { model: base, training_file: train, method });
+    fixture.sandbox.step(10_000);
     const folder = createScratchFolder();
-    expect((await importInto(world, id, folder)).notes).toEqual([]);
+    expect((await importInto(fixture, id, folder)).notes).toEqual([]);
     const { spec } = await readJobFile(join(folder, 'job.jsonc'));
     expect(spec).toMatchObject({ name: id.toLowerCase(), task: 'preference', training: { method: 'dpo', epochs: 2, beta: 0.2 } });
   });
@@ -147,19 +147,19 @@ describe.each(['openai', 'azure'] as const)('a job of %s', (dialect) => {
 describe('chats that ask for labels', () => {
   const names = ['job.classification.jsonc', 'train.classification.jsonl', 'validation.classification.jsonl'];
 
-  async function importLabelled(world: SandboxWorld, folder: string, validation: string): Promise<ImportRecord> {
+  async function importLabelled(fixture: SandboxFixture, folder: string, validation: string): Promise<ImportRecord> {
     const train = toChatText(20, (i) => ['yes', 'no', 'maybe'][i % 3]!);
-    const files = [await uploadText(toAsking(world), train), await uploadText(toAsking(world), validation)];
-    const id = await createJob(toAsking(world), { model: base, training_file: files[0]!, validation_file: files[1]!, suffix: 'mine' });
-    world.sandbox.step(10_000);
-    return await importInto(world, id, folder);
+    const files = [await uploadText(toAsking(fixture), train), await uploadText(toAsking(fixture), validation)];
+    const id = await createJob(toAsking(fixture), { model: base, training_file: files[0]!, validation_file: files[1]!, suffix: 'mine' });
+    fixture.sandbox.step(10_000);
+    return await importInto(fixture, id, folder);
   }
 
   test('come home as a classification too, and the chat job is what it was', async () => {
-    await using world = await createSandboxWorld();
+    await using fixture = await createSandboxFixture();
     const folder = createScratchFolder();
     const record = await importLabelled(
-      world,
+      fixture,
       folder,
       toChatText(10, () => 'no'),
     );
@@ -187,91 +187,91 @@ describe('chats that ask for labels', () => {
     ['answers that are none of them', toChatText(10)],
     ['another system message', toChatText(10, () => 'no').replaceAll('Answer.', 'Say it.')],
   ])('with validation rows of %s, come home without those', async (_, validation) => {
-    await using world = await createSandboxWorld();
+    await using fixture = await createSandboxFixture();
     const folder = createScratchFolder();
-    const record = await importLabelled(world, folder, validation);
+    const record = await importLabelled(fixture, folder, validation);
     expect(record.notes).toContain('job.classification.jsonc has no validation: not all of its rows are such questions');
     expect(record.files.map(({ name }) => name)).not.toContain('validation.classification.jsonl');
     expect((await readJobFile(join(folder, 'job.classification.jsonc'))).spec.data).toEqual({ train: './train.classification.jsonl' });
   });
 
   test('stay as somebody has changed them', async () => {
-    await using world = await createSandboxWorld({ settings: { jobMs: 100_000 } });
+    await using fixture = await createSandboxFixture({ settings: { jobMs: 100_000 } });
     const folder = createScratchFolder();
     const rows = toChatText(10, () => 'no');
-    const { id } = await importLabelled(world, folder, rows);
+    const { id } = await importLabelled(fixture, folder, rows);
     for (const name of names) writeFileSync(join(folder, name), `${readFileSync(join(folder, name), 'utf8')}\n`);
     const changed = readFolder(folder);
-    world.sandbox.step(100_000);
-    expect(await importInto(world, id, folder)).toMatchObject({ complete: true });
+    fixture.sandbox.step(100_000);
+    expect(await importInto(fixture, id, folder)).toMatchObject({ complete: true });
     expect(names.map((name) => readFolder(folder)[name])).toEqual(names.map((name) => changed[name]));
   });
 });
 
 test('a job that runs is brought home as far as it is, and again later; a job file that was changed stays', async () => {
-  await using world = await createSandboxWorld({ settings: { jobMs: 10_000 } });
-  const train = await uploadText(toAsking(world), toChatText(20));
-  const id = await createJob(toAsking(world), { model: base, training_file: train });
-  world.sandbox.step(5000);
+  await using fixture = await createSandboxFixture({ settings: { jobMs: 10_000 } });
+  const train = await uploadText(toAsking(fixture), toChatText(20));
+  const id = await createJob(toAsking(fixture), { model: base, training_file: train });
+  fixture.sandbox.step(5000);
   const folder = createScratchFolder();
-  expect(await importInto(world, id, folder)).toMatchObject({ complete: false, status: 'running', model: null });
+  expect(await importInto(fixture, id, folder)).toMatchObject({ complete: false, status: 'running', model: null });
   const events = readFileSync(join(folder, 'events.jsonl'), 'utf8');
   const edited = `${readFileSync(join(folder, 'job.jsonc'), 'utf8')}// mine\n`;
   writeFileSync(join(folder, 'job.jsonc'), edited);
-  world.sandbox.step(10_000);
-  expect(await importInto(world, id, folder)).toMatchObject({ complete: true, status: 'succeeded', model: expect.any(String) as string });
+  fixture.sandbox.step(10_000);
+  expect(await importInto(fixture, id, folder)).toMatchObject({ complete: true, status: 'succeeded', model: expect.any(String) as string });
   expect(readFileSync(join(folder, 'events.jsonl'), 'utf8').length).toBeGreaterThan(events.length);
   expect(readFileSync(join(folder, 'job.jsonc'), 'utf8')).toBe(edited);
 });
 
 test('a failed job comes home with the reason of its failure', async () => {
-  await using world = await createSandboxWorld({ settings: { jobError: { code: 'server_error', message: 'it broke' } } });
-  const { id } = await createEndedJob(world);
+  await using fixture = await createSandboxFixture({ settings: { jobError: { code: 'server_error', message: 'it broke' } } });
+  const { id } = await createEndedJob(fixture);
   const folder = createScratchFolder();
-  expect(await importInto(world, id, folder)).toMatchObject({ complete: true, status: 'failed', model: null });
+  expect(await importInto(fixture, id, folder)).toMatchObject({ complete: true, status: 'failed', model: null });
   expect(readFileSync(join(folder, 'job-record.json'), 'utf8')).toContain('it broke');
 });
 
 test('a folder with something else in it is not touched', async () => {
-  await using world = await createSandboxWorld();
-  const { id } = await createEndedJob(world);
+  await using fixture = await createSandboxFixture();
+  const { id } = await createEndedJob(fixture);
   const folder = createScratchFolder();
   writeFileSync(join(folder, 'train.jsonl'), 'mine');
-  await expect(importInto(world, id, folder)).rejects.toMatchObject({ code: 'usage', hint: 'name another folder with --out' });
+  await expect(importInto(fixture, id, folder)).rejects.toMatchObject({ code: 'usage', hint: 'name another folder with --out' });
   expect(readFolder(folder)).toEqual({ 'train.jsonl': 'mine' });
   const other = createScratchFolder();
-  await importInto(world, id, other);
+  await importInto(fixture, id, other);
   const files = readFolder(other);
-  await expect(importInto(world, 'ftjob-other', other)).rejects.toMatchObject({ code: 'usage' });
+  await expect(importInto(fixture, 'ftjob-other', other)).rejects.toMatchObject({ code: 'usage' });
   expect(readFolder(other)).toEqual(files);
 });
 
 test('a job that is not there, and a page of a proxy, are failures that leave no data', async () => {
-  await using world = await createSandboxWorld();
-  const { id } = await createEndedJob(world);
+  await using fixture = await createSandboxFixture();
+  const { id } = await createEndedJob(fixture);
   const folder = createScratchFolder();
-  await expect(importInto(world, 'ftjob-none', join(folder, 'a'))).rejects.toMatchObject({ code: 'request-refused' });
+  await expect(importInto(fixture, 'ftjob-none', join(folder, 'a'))).rejects.toMatchObject({ code: 'request-refused' });
   for (const kind of ['get', 'file', 'content', 'events', 'checkpoints'] as const) {
-    world.sandbox.setFaults({ [kind]: [{ type: 'html' }] }, canaryKey);
-    await expect(importInto(world, id, join(folder, kind)), kind).rejects.toMatchObject({ code: 'response-invalid' });
+    fixture.sandbox.setFaults({ [kind]: [{ type: 'html' }] }, canaryKey);
+    await expect(importInto(fixture, id, join(folder, kind)), kind).rejects.toMatchObject({ code: 'response-invalid' });
     expect(JSON.stringify(readFolder(join(folder, kind)))).not.toContain('please log in');
   }
 });
 
 describe('an import that was interrupted', () => {
-  let world: SandboxWorld;
+  let fixture: SandboxFixture;
   let id: string;
   let whole: Record<string, string>;
   let folder: string;
 
   beforeAll(async () => {
-    world = await createSandboxWorld({ pageSize: 40 });
-    ({ id } = await createEndedJob(world));
-    folder = join(world.folder, 'whole');
-    await importInto(world, id, folder);
+    fixture = await createSandboxFixture({ pageSize: 40 });
+    ({ id } = await createEndedJob(fixture));
+    folder = join(fixture.folder, 'whole');
+    await importInto(fixture, id, folder);
     whole = readFolder(folder);
   });
-  afterAll(async () => await world.close());
+  afterAll(async () => await fixture.close());
 
   const faults: readonly Fault[] = (['drop-before', 'drop-after', '500-before', 'cut', 'html', '429'] as const).map((type) => ({ type }));
   const kinds = ['get', 'file', 'content', 'events', 'checkpoints'] as const;
@@ -280,23 +280,23 @@ describe('an import that was interrupted', () => {
   test.each(cases)('by $fault.type of $kind, at each of its requests: goes on to the same folder', async ({ kind, fault }) => {
     let failures = 0;
     for (let at = 0; at < 10; at++) {
-      const here = join(world.folder, `${kind}-${fault.type}-${at}`);
-      world.sandbox.setFaults(
+      const here = join(fixture.folder, `${kind}-${fault.type}-${at}`);
+      fixture.sandbox.setFaults(
         { [kind]: [...Array.from({ length: at }, () => ({ type: 'ok' as const })), ...Array.from({ length: 12 }, () => fault)] },
         canaryKey,
       );
-      const isDone = await importInto(world, id, here).then(
+      const isDone = await importInto(fixture, id, here).then(
         () => true,
         (error: unknown) => {
           expect(isFailure(error)).toBe(true);
           return false;
         },
       );
-      world.sandbox.setFaults({}, canaryKey);
+      fixture.sandbox.setFaults({}, canaryKey);
       expect(readdirSync(here).filter((name) => name.startsWith('.'))).toEqual([]);
       if (isDone) break;
       failures++;
-      await importInto(world, id, here);
+      await importInto(fixture, id, here);
       expect(readFolder(here)).toEqual(whole);
     }
     expect(failures).toBeGreaterThan(0);
@@ -304,10 +304,10 @@ describe('an import that was interrupted', () => {
 
   test('once each, by drops, errors and cut answers: they are asked again, and the folder is the same', async () => {
     for (const type of ['drop-before', 'drop-after', '500-before', '500-after', 'cut', '429'] as const) {
-      const here = join(world.folder, `once-${type}`);
-      world.sandbox.setFaults(Object.fromEntries(kinds.map((kind) => [kind, [{ type }]])), canaryKey);
-      await importInto(world, id, here);
-      world.sandbox.setFaults({}, canaryKey);
+      const here = join(fixture.folder, `once-${type}`);
+      fixture.sandbox.setFaults(Object.fromEntries(kinds.map((kind) => [kind, [{ type }]])), canaryKey);
+      await importInto(fixture, id, here);
+      fixture.sandbox.setFaults({}, canaryKey);
       expect(readFolder(here)).toEqual(whole);
     }
   });
@@ -316,22 +316,22 @@ describe('an import that was interrupted', () => {
     let isDone = false;
     let moments = 0;
     for (; !isDone; moments++) {
-      const here = join(world.folder, `abort-${moments}`);
+      const here = join(fixture.folder, `abort-${moments}`);
       const controller = new AbortController();
       let looks = 0;
-      const c = toContext(world, controller.signal);
+      const context = toContext(fixture, controller.signal);
       const aborting: Context = {
-        ...c,
+        ...context,
         credential(name) {
           if (looks++ === moments) controller.abort(new Error('stop'));
-          return c.credential(name);
+          return context.credential(name);
         },
       };
-      isDone = await importInto(world, id, here, aborting).then(
+      isDone = await importInto(fixture, id, here, aborting).then(
         () => !controller.signal.aborted,
         () => false,
       );
-      await importInto(world, id, here);
+      await importInto(fixture, id, here);
       expect(readFolder(here)).toEqual(whole);
     }
     expect(moments).toBeGreaterThan(10);
@@ -341,44 +341,44 @@ describe('an import that was interrupted', () => {
     const names = ['train.jsonl', 'validation.jsonl', Object.keys(whole).find((name) => name.startsWith('results-'))!];
     const order = [...names, 'events.jsonl', 'checkpoints.json', 'job-record.json', 'job.jsonc', 'IMPORT.json'];
     for (let count = 0; count < order.length; count++) {
-      const here = join(world.folder, `cut-${count}`);
+      const here = join(fixture.folder, `cut-${count}`);
       mkdirSync(here);
       const begun = { schema: 'orchestrate.import/1', at: null, provider: 'openai', id, job: null, status: null, base: null };
       const record = { ...begun, model: null, complete: false, files: [], missing: [], notes: [] };
       writeFileSync(join(here, 'IMPORT.json'), JSON.stringify(record));
       for (const name of order.slice(0, count)) cpSync(join(folder, name), join(here, name));
       writeFileSync(join(here, `.${order[count]!}.part`), 'half a f');
-      await importInto(world, id, here);
+      await importInto(fixture, id, here);
       expect(readFolder(here)).toEqual(whole);
     }
   });
 
   test('before anything was said in the folder: begins', async () => {
-    const here = join(world.folder, 'nothing');
+    const here = join(fixture.folder, 'nothing');
     mkdirSync(here);
     writeFileSync(join(here, '.IMPORT.json.part'), '{"sch');
-    await importInto(world, id, here);
+    await importInto(fixture, id, here);
     expect(readFolder(here)).toEqual(whole);
   });
 
   test('a file that was deleted since comes back', async () => {
-    const here = join(world.folder, 'deleted');
+    const here = join(fixture.folder, 'deleted');
     cpSync(folder, here, { recursive: true });
     rmSync(join(here, 'validation.jsonl'));
-    await importInto(world, id, here);
+    await importInto(fixture, id, here);
     expect(existsSync(join(here, 'validation.jsonl'))).toBe(true);
     expect(readFolder(here)).toEqual(whole);
   });
 });
 
 test('files above what is held of an answer elsewhere come as they are', async () => {
-  await using world = await createSandboxWorld();
+  await using fixture = await createSandboxFixture();
   const text = toChatText(300, (i) => `${i} ${'long '.repeat(8000)}`);
   expect(text.length).toBeGreaterThan(10_000_000);
-  const train = await uploadText(toAsking(world), text);
-  const id = await createJob(toAsking(world), { model: base, training_file: train });
-  world.sandbox.step(10_000);
+  const train = await uploadText(toAsking(fixture), text);
+  const id = await createJob(toAsking(fixture), { model: base, training_file: train });
+  fixture.sandbox.step(10_000);
   const folder = createScratchFolder();
-  await importInto(world, id, folder);
+  await importInto(fixture, id, folder);
   expect(readFileSync(join(folder, 'train.jsonl'), 'utf8') === text).toBe(true);
 });

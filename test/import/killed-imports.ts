@@ -52,11 +52,11 @@ export async function killImports(
 
 /** Runs the program in a folder of its own, as an organization of its own. */
 function start(
-  { world, proxy }: UsedAccount,
+  { fixture, proxy }: UsedAccount,
   organization: string,
   args: readonly string[],
 ): { child: ChildProcess; ended: Promise<Ended> } {
-  const cwd = join(world.folder, organization);
+  const cwd = join(fixture.folder, organization);
   mkdirSync(cwd, { recursive: true });
   const env = { ...process.env, OPENAI_BASE_URL: `${proxy.url}/v1`, OPENAI_API_KEY: canaryKey, OPENAI_ORG_ID: organization };
   return startCli(args, { cwd, env });
@@ -68,7 +68,7 @@ function startImport(account: UsedAccount, id: string, organization: string): Re
 
 /** Without the time at which it came home. */
 async function look(account: UsedAccount, organization: string): Promise<Left> {
-  const folder = join(account.world.folder, organization, 'job');
+  const folder = join(account.fixture.folder, organization, 'job');
   const files = readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'latin1').replace(/^ {2}"at": .*/m, '')]);
   const { stdout } = await start(account, organization, ['status', '-q']).ended;
   return { files: Object.fromEntries(files) as Record<string, string>, runs: stdout };

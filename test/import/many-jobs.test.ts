@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openaiShaped } from '../../providers/openai/openai-shaped.ts';
+import { createOpenAICompatible } from '../../providers/openai/openai-shaped.ts';
 import { importJob } from '../../src/import/import-job.ts';
 import type { ImportRecord } from '../../src/import/import-record.ts';
 import type { RequestKind } from '../../src/sandbox/faults.ts';
@@ -17,14 +17,14 @@ let madeRequests: number;
 
 beforeAll(async () => {
   account = await createUsedAccount();
-  madeRequests = account.world.sandbox.account(canaryKey).requests.length;
+  madeRequests = account.fixture.sandbox.account(canaryKey).requests.length;
 });
 
 afterAll(async () => await account[Symbol.asyncDispose]());
 
 async function importInto(id: string, folder: string, signal?: AbortSignal): Promise<ImportRecord> {
-  const c = { ...account.world.toAttempt(undefined, undefined, signal), now: () => fixed };
-  return await importJob(openaiShaped(account.world.dialect), { id, folder }, c);
+  const c = { ...account.fixture.toAttempt(undefined, undefined, signal), now: () => fixed };
+  return await importJob(createOpenAICompatible(account.fixture.dialect), { id, folder }, c);
 }
 
 function readFolder(folder: string): Record<string, string> {
@@ -36,7 +36,7 @@ function readTimes(folder: string): Record<string, bigint> {
 }
 
 test('all 250 jobs are listed, each with what has come of it', async () => {
-  const jobs = await Array.fromAsync(openaiShaped(account.world.dialect).listJobs!(account.world.toAttempt()));
+  const jobs = await Array.fromAsync(createOpenAICompatible(account.fixture.dialect).listJobs!(account.fixture.toAttempt()));
   expect(jobs.map(({ job }) => job.id).sort()).toEqual(Object.values(account.jobs).flat().sort());
   const words = Object.fromEntries(jobs.map(({ job, status }) => [job.id, status.phase]));
   const phases = {
@@ -63,7 +63,7 @@ const expected: Readonly<Record<JobKind, readonly string[]>> = {
 
 test.each(jobKinds)('a job of the kind "%s" comes home, and again: nothing is written twice', async (kind) => {
   for (const id of account.jobs[kind].slice(0, 3)) {
-    const folder = join(account.world.folder, kind, id);
+    const folder = join(account.fixture.folder, kind, id);
     const record = await importInto(id, folder);
     const names = readdirSync(folder).map((name) => name.replace(/^results-.*\.csv$/, 'results'));
     expect(names.sort()).toEqual([...expected[kind]].sort());
@@ -76,14 +76,14 @@ test.each(jobKinds)('a job of the kind "%s" comes home, and again: nothing is wr
 
 test.each(jobKinds)('interrupted at every request, an import of the kind "%s" goes on to the same folder', async (kind) => {
   const id = account.jobs[kind].at(-1)!;
-  const whole = join(account.world.folder, `whole-${kind}`);
+  const whole = join(account.fixture.folder, `whole-${kind}`);
   const from = account.proxy.count('none');
   await importInto(id, whole);
   const requests = account.proxy.count('none') - from;
   expect(requests).toBeGreaterThanOrEqual(5);
   for (let number = 1; number <= requests; number++) {
     for (const moment of ['before', 'after'] as const) {
-      const here = join(account.world.folder, `${moment}-${number}-${kind}`);
+      const here = join(account.fixture.folder, `${moment}-${number}-${kind}`);
       const controller = new AbortController();
       const begun = account.proxy.count('none');
       account.proxy.onPass = (passing) => {
@@ -108,7 +108,7 @@ test('a process that is killed after any of its first requests goes on to the sa
 });
 
 test('none of it has asked the service to change anything', () => {
-  const { requests, violations } = account.world.sandbox.account(canaryKey);
+  const { requests, violations } = account.fixture.sandbox.account(canaryKey);
   const since = requests.slice(madeRequests);
   expect(since.length).toBeGreaterThan(600);
   expect(since.filter(({ kind }) => !reads.includes(kind))).toEqual([]);

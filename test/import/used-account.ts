@@ -1,4 +1,4 @@
-import { canaryKey, createSandboxWorld, type SandboxWorld } from '../providers/openai/fixture.ts';
+import { canaryKey, createSandboxFixture, type SandboxFixture } from '../providers/openai/fixture.ts';
 import { startCountingProxy, type CountingProxy } from './counting-proxy.ts';
 import { cancelJob, createJob, deleteFile, toChatText, toPreferenceText, uploadText, type Asking } from './service-jobs.ts';
 
@@ -7,22 +7,22 @@ export type JobKind = (typeof jobKinds)[number];
 
 /** An account that has been used for long: 250 jobs of all kinds, behind a proxy that tells of each request. */
 export interface UsedAccount extends AsyncDisposable {
-  readonly world: SandboxWorld;
+  readonly fixture: SandboxFixture;
   readonly proxy: CountingProxy;
   readonly jobs: Readonly<Record<JobKind, readonly string[]>>;
 }
 
 export async function createUsedAccount(): Promise<UsedAccount> {
   const proxy = await startCountingProxy();
-  const world = await createSandboxWorld({ pageSize: 40, environment: { OPENAI_BASE_URL: `${proxy.url}/v1` } });
-  proxy.target = world.sandbox.url;
-  const jobs = await createJobs({ sandbox: world.sandbox, apiKey: canaryKey, dialect: 'openai' });
+  const fixture = await createSandboxFixture({ pageSize: 40, environment: { OPENAI_BASE_URL: `${proxy.url}/v1` } });
+  proxy.target = fixture.sandbox.url;
+  const jobs = await createJobs({ sandbox: fixture.sandbox, apiKey: canaryKey, dialect: 'openai' });
   return {
-    world,
+    fixture,
     proxy,
     jobs,
     async [Symbol.asyncDispose]() {
-      await world.close();
+      await fixture.close();
       await proxy[Symbol.asyncDispose]();
     },
   };

@@ -57,7 +57,11 @@ const mutants: readonly Mutant[] = [
     name: 'no wait until a job is listed',
     changes: [
       { file: 'src/run/reconcile.ts', from: 'if (age() < provider.settleMs)', to: 'if (age() < 0)' },
-      { file: 'src/run/reconcile.ts', from: 'for (const ms of [provider.settleMs, provider.settleMs / 10])', to: 'for (const ms of [0, 0])' },
+      {
+        file: 'src/run/reconcile.ts',
+        from: 'for (const ms of [provider.settleMs, provider.settleMs / 10])',
+        to: 'for (const ms of [0, 0])',
+      },
     ],
     run: async (bench, setting) => await killTwice(bench, setting, ['nowhere', 'nowhere']),
     says: 'DOUBLE',

@@ -34,7 +34,7 @@ async function payNaively(bench: Bench, { name, at }: { name: string; at: string
   await inTrial(naive, { name, plan: plans[name]!, onUncertain: 'retry' }, async (machine) => {
     const one = await runProgram(machine, [], { at });
     for (let tries = 0; tries < 3 && (await runProgram(machine, [])).status !== 0; tries++);
-    const account = await bench.service.readAccount(machine.world);
+    const account = await bench.service.readAccount(machine.fixture);
     bill = account.bill.length;
     const kills = Number(one.signal === 'SIGKILL');
     return { name, kills, adopted: false, attempts: 1, attention: false, bill, faults: toBillFaults(account).slice(1) };

@@ -3,14 +3,14 @@ import { providers, runCli, type Provider } from '../../src/index.ts';
 import { createStandInProvider } from './provider.ts';
 
 const { KILLS_URL, KILLS_SETTLE_MS, KILLS_TIMEOUT_MS, KILLS_LEASE_MS } = process.env;
-const settleMs = Number(KILLS_SETTLE_MS);
+const listingDelayMs = Number(KILLS_SETTLE_MS);
 
 /** The provider as it is, but for the times that a trial has. */
 function toHasty(provider: Provider): Provider {
   const observe: Provider['observe'] = async (...args) => ({ ...(await provider.observe(...args)), nextInMs: 10 });
-  return { ...provider, settleMs, observe, ...(provider.rate === undefined ? {} : { rate: { perSecond: 1000, burst: 1000 } }) };
+  return { ...provider, listingDelayMs, observe, ...(provider.rate === undefined ? {} : { rate: { perSecond: 1000, burst: 1000 } }) };
 }
 
-const standIn = createStandInProvider({ url: KILLS_URL ?? '', settleMs, timeoutMs: Number(KILLS_TIMEOUT_MS) });
+const standIn = createStandInProvider({ url: KILLS_URL ?? '', listingDelayMs, timeoutMs: Number(KILLS_TIMEOUT_MS) });
 const hasty = providers.filter(({ id }) => id === 'openai' || id === 'huggingface').map(toHasty);
 process.exitCode = await runCli(process.argv.slice(2), { providers: [standIn, ...hasty], leaseMs: Number(KILLS_LEASE_MS) });

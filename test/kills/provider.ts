@@ -15,27 +15,27 @@ interface Place {
   /** Where the stand-in's service is. */
   readonly url: string;
   /** A created job is listed within so many ms. */
-  readonly settleMs: number;
+  readonly listingDelayMs: number;
   /** A create without an answer is given up after so many ms; other requests are, after eight times as many. */
   readonly timeoutMs: number;
 }
 
-const words: Readonly<Record<string, Phase>> = { queued: 'queued', running: 'running', succeeded: 'succeeded', cancelled: 'cancelled' };
+const statusMap: Readonly<Record<string, Phase>> = { queued: 'queued', running: 'running', succeeded: 'succeeded', cancelled: 'cancelled' };
 
 /** A provider of the stand-in: as small as one of a real service can be. */
-export function createStandInProvider({ url, settleMs, timeoutMs }: Place): Provider {
+export function createStandInProvider({ url, listingDelayMs, timeoutMs }: Place): Provider {
   const patient = createFetch({ deadlineMs: 8 * timeoutMs });
   const paying = createFetch({ deadlineMs: timeoutMs });
 
-  async function read(method: string, path: string, c: Attempt, body?: unknown): Promise<unknown> {
-    const request = { url: `${url}${path}`, method, signal: c.signal, ...(body === undefined ? {} : { body }) };
+  async function read(method: string, path: string, context: Attempt, body?: unknown): Promise<unknown> {
+    const request = { url: `${url}${path}`, method, signal: context.signal, ...(body === undefined ? {} : { body }) };
     return (await requestJson(patient, request)).json;
   }
 
   const toJobRef = ({ id, attempt, createdAt }: JobBody): JobRef => ({
     provider: 'stand-in',
     id,
-    place: url,
+    location: url,
     attempt,
     createdAt,
     url: null,
@@ -43,47 +43,47 @@ export function createStandInProvider({ url, settleMs, timeoutMs }: Place): Prov
 
   return defineProvider({
     id: 'stand-in',
-    words,
-    settleMs,
+    statusMap,
+    listingDelayMs,
     onUncertain: 'retry',
     translate: ({ spec }) => ({
       request: { model: spec.model.kind === 'service' ? spec.model.name : '', training: spec.training },
       notes: Object.entries(spec.training).map(([name, value]) => ({ type: 'sent', field: `training.${name}`, value }) as const),
     }),
-    async prepare(_request: object, c: Attempt) {
+    async prepare(_request: object, context: Attempt) {
       let rows = 0;
-      for await (const row of c.readRows('train')) rows += Object.keys(row).length === 0 ? 0 : 1;
-      const { id } = (await read('POST', '/uploads', c, { name: `${c.key}.${c.attempt}`, rows })) as { id: string };
+      for await (const row of context.readRows('train')) rows += Object.keys(row).length === 0 ? 0 : 1;
+      const { id } = (await read('POST', '/uploads', context, { name: `${context.key}.${context.attempt}`, rows })) as { id: string };
       return { upload: id };
     },
     bind: (body: object, { upload }: { upload: string }, key: string, attempt: number) => ({ ...body, upload, key, attempt }),
-    async create(wire: object, c: Attempt) {
+    async create(wire: object, context: Attempt) {
       try {
-        const { json } = await requestJson(paying, { url: `${url}/jobs`, method: 'POST', body: wire, signal: c.signal });
+        const { json } = await requestJson(paying, { url: `${url}/jobs`, method: 'POST', body: wire, signal: context.signal });
         return toJobRef(json as JobBody);
       } catch (error) {
         const { sent, failure } = toSendOutcome(error);
         throw new SubmitFailure(sent, failure);
       }
     },
-    async find(_request: object, _prepared: readonly { upload: string }[], c: Attempt) {
+    async find(_request: object, _prepared: readonly { upload: string }[], context: Attempt) {
       const found: JobBody[] = [];
       for (let after = ''; ;) {
-        const page = (await read('GET', `/jobs${after}`, c)) as { data: JobBody[]; hasMore: boolean };
+        const page = (await read('GET', `/jobs${after}`, context)) as { data: JobBody[]; hasMore: boolean };
         found.push(...page.data);
         if (!page.hasMore) break;
         after = `?after=${page.data.at(-1)!.id}`;
       }
-      return found.filter(({ key }) => key === c.key).map(toJobRef);
+      return found.filter(({ key }) => key === context.key).map(toJobRef);
     },
-    async fence({ upload }: { upload: string }, c: Attempt) {
-      await read('DELETE', `/uploads/${upload}`, c);
+    async fence({ upload }: { upload: string }, context: Attempt) {
+      await read('DELETE', `/uploads/${upload}`, context);
     },
-    async observe(job: JobRef, _cursor: null, c: Attempt): Promise<Observation<null>> {
-      const { id, status } = (await read('GET', `/jobs/${job.id}`, c)) as JobBody;
-      const model = { kind: 'folder', identity: id, path: `/${id}`, labels: c.facts.labels, seed: 1, maxLength: 8 } as const;
+    async observe(job: JobRef, _cursor: null, context: Attempt): Promise<Observation<null>> {
+      const { id, status } = (await read('GET', `/jobs/${job.id}`, context)) as JobBody;
+      const model = { kind: 'folder', identity: id, path: `/${id}`, labels: context.facts.labels, seed: 1, maxLength: 8 } as const;
       return {
-        status: { phase: words[status] ?? 'unknown', raw: status },
+        status: { phase: statusMap[status] ?? 'unknown', raw: status },
         progress: null,
         metrics: [],
         logs: [],
@@ -97,8 +97,8 @@ export function createStandInProvider({ url, settleMs, timeoutMs }: Place): Prov
         nextInMs: 10,
       };
     },
-    async cancel(job: JobRef, c: Attempt) {
-      await read('POST', `/jobs/${job.id}/cancel`, c, {});
+    async cancel(job: JobRef, context: Attempt) {
+      await read('POST', `/jobs/${job.id}/cancel`, context, {});
     },
     async *predict(_model, rows) {
       yield* await Promise.resolve(rows.map(({ id }) => ({ id, answer: 'yes', probabilities: null, truncated: false })));

@@ -34,7 +34,7 @@ export async function measureRestart(scratch: string, say: (line: string) => voi
 async function fill(folder: string): Promise<void> {
   const store = openStore(folder);
   const at = new Date().toISOString();
-  const job = { provider: 'memory', id: 'job-1', place: '', attempt: 1, createdAt: at, url: null };
+  const job = { provider: 'memory', id: 'job-1', location: '', attempt: 1, createdAt: at, url: null };
   const notes = Array.from({ length: 20 }, (_, i) => ({ type: 'sent', field: `training.field${i}`, value: 'as it was written' }) as const);
   const { key } = await acceptRun(store, { ...toMemoryPlan(), notes }, at);
   const status = { phase: 'running', raw: 'running' } as const;
@@ -45,7 +45,7 @@ async function fill(folder: string): Promise<void> {
     ],
     at,
     fence: null,
-    look: { cursor: null, progress: null, at, error: null, unseen: null, nextAt: at },
+    poll: { cursor: null, progress: null, at, error: null, failedPolls: null, nextPollAt: at },
   });
   await store.destroy();
   const database = new DatabaseSync(join(folder, 'state.db'));

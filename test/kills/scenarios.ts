@@ -102,7 +102,7 @@ export async function twoMachines(bench: Bench, setting: Setting): Promise<Outco
     const two = create('two');
     const frozen = await Promise.all([one, two].map(async (machine) => await freezeSurely(machine, toPayment(bench))));
     const ends = await Promise.all(frozen.map(async (process) => await process.thaw()));
-    const { bill, jobs } = await bench.service.readAccount(one.world);
+    const { bill, jobs } = await bench.service.readAccount(one.fixture);
     const ours = jobs.filter(({ key }) => key === bill[0]?.key);
     const alive = ours.filter(({ status }) => status !== 'cancelled');
     const states = [one, two].map(({ folder }) => checkState(folder));
@@ -125,7 +125,7 @@ export async function cancelAt(bench: Bench, setting: Setting, { at, isFrozen }:
     const cancelled = await runProgram(machine, ['cancel', 'job/it']);
     await frozen?.thaw();
     const last = await finish(machine);
-    const account = await bench.service.readAccount(machine.world);
+    const account = await bench.service.readAccount(machine.fixture);
     const { record, events, faults } = checkState(machine.folder);
     const job = account.jobs.find(({ id }) => id === record?.job?.id);
     const all = [...faults, ...toBillFaults(account)];

@@ -13,12 +13,12 @@ export interface Service {
   readonly name: string;
   /** Begins a world of its own for one trial; resolves with what names it. */
   begin(trial: string, plan: Plan): Promise<string>;
-  readAccount(world: string): Promise<Account>;
+  readAccount(fixture: string): Promise<Account>;
   stop(): Promise<void>;
   /** In the job file. */
   readonly target: { readonly provider: string; readonly model: string; readonly options?: object };
   /** What the program is told of a world. */
-  toEnvironment(world: string): Readonly<Record<string, string>>;
+  toEnvironment(fixture: string): Readonly<Record<string, string>>;
   /** Its requests as the boundaries are named: the one that may cost, and those that upload and take an upload away. */
   readonly requests: { readonly create: string; readonly upload: string; readonly fence: string };
 }

@@ -28,7 +28,7 @@ interface Service {
 }
 
 const pageSize = 2;
-const noiseJobs = 5;
+const otherJobs = 5;
 const services = new Map<string, Service>();
 
 function createService(plan: Plan): Service {
@@ -41,7 +41,7 @@ function createService(plan: Plan): Service {
     status: 'running',
     looks: 0,
   });
-  return { plan, bill: [], uploads: new Map(), used: {}, jobs: Array.from({ length: noiseJobs }, toNoise) };
+  return { plan, bill: [], uploads: new Map(), used: {}, jobs: Array.from({ length: otherJobs }, toNoise) };
 }
 
 interface Answer {

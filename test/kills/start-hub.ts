@@ -5,7 +5,7 @@ import type { Plan } from './plans.ts';
 import type { Account, Service } from './service.ts';
 import { openSandbox } from './start-sandbox.ts';
 
-const noiseJobs = 5;
+const otherJobs = 5;
 const jobMs = 120;
 
 /** The sandbox of the Hugging Face Hub and its Jobs: each trial has a token, and with it an account, of its own. */
@@ -31,7 +31,7 @@ export async function startHub(): Promise<Service> {
       await control(token, 'settings', {
         jobMs: plan.looks === undefined ? jobMs : plan.looks * 100,
         listLagMs: plan.listLagMs ?? 0,
-        noiseJobs,
+        otherJobs,
       });
       await control(token, 'faults', toFaults(plan));
       return token;

@@ -12,7 +12,7 @@ export interface Machine {
   readonly product: Product;
   readonly service: Service;
   /** What names the trial's world at the service. */
-  readonly world: string;
+  readonly fixture: string;
   readonly leaseMs: number;
 }
 
@@ -58,7 +58,7 @@ let starts = 0;
 
 /** Starts one command of the program on a machine. */
 export function startProgram(machine: Machine, args: readonly string[], start: Start = {}): { child: ChildProcess; ended: Promise<Ended> } {
-  const { folder, product, service, world, leaseMs } = machine;
+  const { folder, product, service, fixture, leaseMs } = machine;
   const trace = join(folder, `trace-${++starts}`);
   writeFileSync(trace, '');
   const command = [...(start.under ?? []), process.execPath, '--import', product.hook, product.program, ...args];
@@ -69,7 +69,7 @@ export function startProgram(machine: Machine, args: readonly string[], start: S
       ...process.env,
       ORCHESTRATE_DIR: join(folder, 'state'),
       ORCHESTRATE_DEBUG: '1',
-      ...service.toEnvironment(world),
+      ...service.toEnvironment(fixture),
       KILLS_SETTLE_MS: String(settleMs),
       KILLS_TIMEOUT_MS: String(timeoutMs),
       ORCHESTRATE_REQUEST_SECONDS: String(timeoutMs / 1000),

@@ -7,7 +7,7 @@ import type { FaultPlans } from '../../src/sandbox/faults.ts';
 import type { Plan } from './plans.ts';
 import type { Account, Service } from './service.ts';
 
-const noiseJobs = 5;
+const otherJobs = 5;
 const looks = 3;
 
 interface RunningSandbox {
@@ -47,7 +47,7 @@ export async function startSandbox(): Promise<Service> {
     toEnvironment: (key) => ({ OPENAI_BASE_URL: env.OPENAI_BASE_URL, OPENAI_API_KEY: key }),
     async begin(trial, plan) {
       const key = `sk-sandbox-${trial}`;
-      await control(key, 'settings', { looks: plan.looks ?? looks, listLagMs: plan.listLagMs ?? 0, noiseJobs });
+      await control(key, 'settings', { looks: plan.looks ?? looks, listLagMs: plan.listLagMs ?? 0, otherJobs });
       await control(key, 'faults', toFaults(plan));
       return key;
     },

@@ -44,14 +44,14 @@ export async function inTrial(
   use: (machine: Machine, again: (name: string) => Machine) => Promise<Outcome>,
 ): Promise<Outcome> {
   const id = `trial-${++trials}`;
-  const world = await bench.service.begin(id, setting.plan);
+  const fixture = await bench.service.begin(id, setting.plan);
   const folder = join(bench.scratch, id);
   const create = (name: string): Machine => {
     const machine = {
       folder: join(folder, name),
       product: bench.product,
       service: bench.service,
-      world,
+      fixture,
       leaseMs: setting.leaseMs ?? leaseMs,
     };
     return createMachine(machine, setting);
@@ -84,7 +84,7 @@ export async function judge(
   setting: Setting,
   { machine, ended, kills }: { machine: Machine; ended: Ended; kills: number },
 ): Promise<Outcome> {
-  const account = await bench.service.readAccount(machine.world);
+  const account = await bench.service.readAccount(machine.fixture);
   const state = checkState(machine.folder);
   const attention = isAttention(state);
   const faults = [...state.faults, ...toBillFaults(account)];

@@ -17,7 +17,7 @@ import { createMemoryService, toMemoryPlan, type MemoryService } from './memory-
 const at = '2026-01-01T00:00:00.000Z';
 let workers = 0;
 
-interface World {
+interface Fixture {
   readonly store: Store;
   readonly service: MemoryService;
   readonly waits: number[];
@@ -25,7 +25,7 @@ interface World {
   readonly waiter: Driver;
 }
 
-function createWorld(service = createMemoryService()): World {
+function createFixture(service = createMemoryService()): Fixture {
   const store = openStore(createScratchFolder());
   onTestFinished(async () => await store.destroy());
   const waits: number[] = [];
@@ -60,7 +60,7 @@ function createWorld(service = createMemoryService()): World {
 }
 
 /** Advances until the run stands still in what a submission can do. */
-async function submit({ submitter }: World, run: StoredRun): Promise<StoredRun> {
+async function submit({ submitter }: Fixture, run: StoredRun): Promise<StoredRun> {
   for (let steps = 0; steps < 20; steps++) {
     if (!['accepted', 'preparing', 'submitting', 'uncertain'].includes(run.record.state)) return run;
     run = await advance(submitter, run);
@@ -69,18 +69,18 @@ async function submit({ submitter }: World, run: StoredRun): Promise<StoredRun> 
 }
 
 test('a run is looked for, prepared, intended, created once, and followed to its end', async () => {
-  const world = createWorld();
-  let run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
+  const fixture = createFixture();
+  let run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
   expect(run.record.state).toBe('submitted');
-  run = await advance(world.waiter, run);
+  run = await advance(fixture.waiter, run);
   expect(run.record).toMatchObject({ state: 'running', raw: 'running' });
-  world.service.status = { phase: 'succeeded', raw: 'done' };
-  world.waits.push(10);
-  run = await advance(world.waiter, run);
+  fixture.service.status = { phase: 'succeeded', raw: 'done' };
+  fixture.waits.push(10);
+  run = await advance(fixture.waiter, run);
   expect(isEnded(run.record.state)).toBe(true);
-  expect(await advance(world.waiter, run)).toBe(run);
-  expect(world.service.calls).toEqual(['find', 'prepare 1', 'find', 'create 1', 'observe', 'observe']);
-  const events = await world.store.selectFrom('event').select('type').orderBy('seq').execute();
+  expect(await advance(fixture.waiter, run)).toBe(run);
+  expect(fixture.service.calls).toEqual(['find', 'prepare 1', 'find', 'create 1', 'observe', 'observe']);
+  const events = await fixture.store.selectFrom('event').select('type').orderBy('seq').execute();
   expect(events.map(({ type }) => type)).toEqual([
     'run-accepted',
     'submission-prepared',
@@ -92,35 +92,35 @@ test('a run is looked for, prepared, intended, created once, and followed to its
 });
 
 test('the row is the fold of its events', async () => {
-  const world = createWorld();
-  const run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
-  expect(await findRun(world.store, run.key)).toEqual(run);
+  const fixture = createFixture();
+  const run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
+  expect(await findRun(fixture.store, run.key)).toEqual(run);
 });
 
 test('the intent is on the disk before the paid call', async () => {
-  const world = createWorld();
+  const fixture = createFixture();
   let stored: string | undefined;
   const provider = {
-    ...world.service.provider,
+    ...fixture.service.provider,
     create: async () => {
-      stored = (await listRuns(world.store))[0]?.record.state;
-      return await Promise.resolve({ provider: 'memory', id: 'x', place: '', attempt: 1, createdAt: at, url: null });
+      stored = (await listRuns(fixture.store))[0]?.record.state;
+      return await Promise.resolve({ provider: 'memory', id: 'x', location: '', attempt: 1, createdAt: at, url: null });
     },
   };
-  const run = await acceptRun(world.store, toMemoryPlan(), at);
-  await submit({ ...world, submitter: { ...world.submitter, provider: () => provider } }, run);
+  const run = await acceptRun(fixture.store, toMemoryPlan(), at);
+  await submit({ ...fixture, submitter: { ...fixture.submitter, provider: () => provider } }, run);
   expect(stored).toBe('submitting');
 });
 
 test('only a submission creates: a wait leaves an unfinished one as it is', async () => {
-  const world = createWorld();
-  const run = await acceptRun(world.store, toMemoryPlan(), at);
-  expect(await advance(world.waiter, run)).toEqual(run);
-  expect(world.service.calls).toEqual([]);
+  const fixture = createFixture();
+  const run = await acceptRun(fixture.store, toMemoryPlan(), at);
+  expect(await advance(fixture.waiter, run)).toEqual(run);
+  expect(fixture.service.calls).toEqual([]);
 });
 
 test('the same plan is one run, another plan of the same target is the next number', async () => {
-  const { store } = createWorld();
+  const { store } = createFixture();
   const first = await acceptRun(store, toMemoryPlan(), at);
   expect(await acceptRun(store, toMemoryPlan(), at)).toEqual(first);
   const changed = { ...toMemoryPlan(), key: 'b'.repeat(32) };
@@ -128,28 +128,28 @@ test('the same plan is one run, another plan of the same target is the next numb
 });
 
 test('a job that exists already is adopted when the state was lost', async () => {
-  const world = createWorld();
-  await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
-  const later = createWorld(world.service);
+  const fixture = createFixture();
+  await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
+  const later = createFixture(fixture.service);
   const run = await submit(later, await acceptRun(later.store, toMemoryPlan(), at));
   expect(run.record.job?.id).toBe('job-1');
-  expect(world.service.jobs).toHaveLength(1);
+  expect(fixture.service.jobs).toHaveLength(1);
 });
 
 test('a lost answer is settled by looking: the job is adopted, not paid for again', async () => {
-  const world = createWorld();
-  world.service.failNext('unknown');
-  const run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
+  const fixture = createFixture();
+  fixture.service.failNext('unknown');
+  const run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
   expect(run.record).toMatchObject({ state: 'submitted', job: { id: 'job-1' } });
-  expect(world.service.jobs).toHaveLength(1);
+  expect(fixture.service.jobs).toHaveLength(1);
 });
 
 test('a lost request is proved absent, fenced, and sent as the next attempt', async () => {
-  const world = createWorld();
-  world.service.failNext('unknown', true);
-  const run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
+  const fixture = createFixture();
+  fixture.service.failNext('unknown', true);
+  const run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
   expect(run.record).toMatchObject({ state: 'submitted', attempt: 2, job: { attempt: 2 } });
-  expect(world.service.calls).toEqual([
+  expect(fixture.service.calls).toEqual([
     'find',
     'prepare 1',
     'find',
@@ -163,193 +163,193 @@ test('a lost request is proved absent, fenced, and sent as the next attempt', as
     'find',
     'create 2',
   ]);
-  expect(world.waits).toEqual([1000, 1000, 100]);
+  expect(fixture.waits).toEqual([1000, 1000, 100]);
 });
 
 test('without a fence nothing is paid for on a guess: a person decides', async () => {
-  const world = createWorld(createMemoryService({ fences: false }));
-  world.service.failNext('unknown', true);
-  const run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
+  const fixture = createFixture(createMemoryService({ fences: false }));
+  fixture.service.failNext('unknown', true);
+  const run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
   expect(run.record).toMatchObject({ state: 'attention', failure: { code: 'needs-decision' } });
-  expect(world.service.jobs).toHaveLength(0);
+  expect(fixture.service.jobs).toHaveLength(0);
 });
 
 test('a process that died after its intent leaves a run that is settled, not sent again', async () => {
-  const world = createWorld();
-  let run = await acceptRun(world.store, toMemoryPlan(), at);
-  run = await advance(world.submitter, run);
-  run = await appendEvents(world.store, run.key, {
+  const fixture = createFixture();
+  let run = await acceptRun(fixture.store, toMemoryPlan(), at);
+  run = await advance(fixture.submitter, run);
+  run = await appendEvents(fixture.store, run.key, {
     events: [{ type: 'submission-intended', attempt: 1, wire: {}, hash: '' }],
     at,
     fence: null,
   });
-  world.service.jobs.push({ provider: 'memory', id: 'theirs', place: '', attempt: 1, createdAt: at, url: null });
-  run = await submit(world, run);
+  fixture.service.jobs.push({ provider: 'memory', id: 'theirs', location: '', attempt: 1, createdAt: at, url: null });
+  run = await submit(fixture, run);
   expect(run.record.job?.id).toBe('theirs');
-  expect(world.service.calls).not.toContain('create 1');
+  expect(fixture.service.calls).not.toContain('create 1');
 });
 
 test('a definite refusal ends the run with the service’s reason', async () => {
-  const world = createWorld();
-  world.service.failNext('refused');
-  const run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
+  const fixture = createFixture();
+  fixture.service.failNext('refused');
+  const run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
   expect(run.record).toMatchObject({ state: 'rejected', failure: { message: 'planned: refused' } });
 });
 
 test.each([null, new Failure('service-unreachable', 'no route')])(
   'what was prepared is discarded once after a definite refusal; that it stays is said and hides no refusal (%s)',
   async (trouble) => {
-    const world = createWorld();
+    const fixture = createFixture();
     const discarded: unknown[] = [];
     const discard = async (prepared: unknown): Promise<void> => {
       discarded.push(prepared);
       if (trouble !== null) throw trouble;
       await Promise.resolve();
     };
-    const provider = { ...world.service.provider, discard };
-    world.service.failNext('refused');
-    const accepted = await acceptRun(world.store, toMemoryPlan(), at);
-    const run = await submit({ ...world, submitter: { ...world.submitter, provider: () => provider } }, accepted);
+    const provider = { ...fixture.service.provider, discard };
+    fixture.service.failNext('refused');
+    const accepted = await acceptRun(fixture.store, toMemoryPlan(), at);
+    const run = await submit({ ...fixture, submitter: { ...fixture.submitter, provider: () => provider } }, accepted);
     expect(discarded).toEqual([{ upload: 'upload-1' }]);
     expect(run.record).toMatchObject({ state: 'rejected', failure: { message: 'planned: refused' } });
     const message = 'what was sent in preparation is still at the service: no route';
     expect(run.record.notes).toEqual(trouble === null ? [] : [{ type: 'warning', message }]);
-    expect(await findRun(world.store, run.key)).toEqual(run);
+    expect(await findRun(fixture.store, run.key)).toEqual(run);
   },
 );
 
 test('nothing is discarded where the answer is unknown, or the job was made', async () => {
   for (const fault of ['unknown', 'no', null] as const) {
-    const world = createWorld();
-    if (fault !== null) world.service.failNext(fault, true);
+    const fixture = createFixture();
+    if (fault !== null) fixture.service.failNext(fault, true);
     const discard = async (): Promise<void> => await Promise.reject(new Error('must not be called'));
-    const provider = { ...world.service.provider, discard };
-    const run = await acceptRun(world.store, toMemoryPlan(), at);
-    const submitted = await submit({ ...world, submitter: { ...world.submitter, provider: () => provider } }, run);
+    const provider = { ...fixture.service.provider, discard };
+    const run = await acceptRun(fixture.store, toMemoryPlan(), at);
+    const submitted = await submit({ ...fixture, submitter: { ...fixture.submitter, provider: () => provider } }, run);
     expect(submitted.record).toMatchObject({ state: 'submitted', notes: [] });
   }
 });
 
 test('what the job has come to cost is an event when it appears and when it changes', async () => {
-  const world = createWorld();
-  let run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
+  const fixture = createFixture();
+  let run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
   let cost: ActualCost | null = null;
-  const { provider } = world.service;
+  const { provider } = fixture.service;
   const observe: typeof provider.observe = async (...args) => ({ ...(await provider.observe(...args)), cost });
-  const waiter = { ...world.waiter, provider: () => ({ ...provider, observe }) };
+  const waiter = { ...fixture.waiter, provider: () => ({ ...provider, observe }) };
   for (const usd of [null, 1, 1, 1.5, null]) {
     cost = usd === null ? null : { usd, source: 'tokens' };
-    world.waits.push(10);
+    fixture.waits.push(10);
     run = await advance(waiter, run);
   }
-  world.service.status = { phase: 'succeeded', raw: 'done' };
-  world.waits.push(10);
+  fixture.service.status = { phase: 'succeeded', raw: 'done' };
+  fixture.waits.push(10);
   run = await advance(waiter, run);
   expect(run.record).toMatchObject({ state: 'succeeded', cost: { usd: 1.5, source: 'tokens' } });
-  const events = await world.store.selectFrom('event').select('body').where('type', '=', 'cost-known').execute();
+  const events = await fixture.store.selectFrom('event').select('body').where('type', '=', 'cost-known').execute();
   expect(events.map(({ body }) => (JSON.parse(body) as { cost: ActualCost }).cost.usd)).toEqual([1, 1.5]);
-  expect(await readSpending(world.store, 'job', null)).toEqual({ spentUsd: 1.5, reservedUsd: 0, unknown: 0 });
+  expect(await readSpending(fixture.store, 'job', null)).toEqual({ spentUsd: 1.5, reservedUsd: 0, unknown: 0 });
 });
 
 test('a job that is found after the state was lost is taken in above its budget, with a note', async () => {
-  const world = createWorld();
+  const fixture = createFixture();
   const plan = toMemoryPlan();
   const quote = { currency: 'USD', low: 1, high: 3, source: 'list', asOf: null } as const;
   const priced = { ...plan, quote, spec: { ...plan.spec, budget: { usd: 2, hours: null } } };
-  await expect(acceptRun(world.store, priced, at)).rejects.toMatchObject({ code: 'budget-exceeded' });
-  expect(await adoptByKey(world.waiter, [priced])).toEqual([]);
-  world.service.jobs.push({ provider: 'memory', id: 'theirs', place: '', attempt: 1, createdAt: at, url: null });
-  const [run] = await adoptByKey(world.waiter, [priced]);
+  await expect(acceptRun(fixture.store, priced, at)).rejects.toMatchObject({ code: 'budget-exceeded' });
+  expect(await adoptByKey(fixture.waiter, [priced])).toEqual([]);
+  fixture.service.jobs.push({ provider: 'memory', id: 'theirs', location: '', attempt: 1, createdAt: at, url: null });
+  const [run] = await adoptByKey(fixture.waiter, [priced]);
   expect(run!.record).toMatchObject({ state: 'submitted', job: { id: 'theirs' } });
   expect(run!.record.notes).toEqual([
     { type: 'warning', message: expect.stringMatching(/is paid for, although the budget has no room for it: .*up to \$3\.00$/) as string },
   ]);
-  expect(await readSpending(world.store, 'job', null)).toMatchObject({ reservedUsd: 3 });
+  expect(await readSpending(fixture.store, 'job', null)).toMatchObject({ reservedUsd: 3 });
 });
 
 test('what was surely not sent may be sent again', async () => {
-  const world = createWorld();
-  world.service.failNext('no');
-  const run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
+  const fixture = createFixture();
+  fixture.service.failNext('no');
+  const run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
   expect(run.record.state).toBe('submitted');
-  expect(world.service.calls).toEqual(['find', 'prepare 1', 'find', 'create 1', 'find', 'create 1']);
+  expect(fixture.service.calls).toEqual(['find', 'prepare 1', 'find', 'create 1', 'find', 'create 1']);
 });
 
 test('a run that was cancelled before it was sent is never sent', async () => {
-  const world = createWorld();
-  let run = await acceptRun(world.store, toMemoryPlan(), at);
-  run = await appendEvents(world.store, run.key, { events: [{ type: 'cancel-requested' }], at, fence: null });
-  run = await advance(world.submitter, run);
+  const fixture = createFixture();
+  let run = await acceptRun(fixture.store, toMemoryPlan(), at);
+  run = await appendEvents(fixture.store, run.key, { events: [{ type: 'cancel-requested' }], at, fence: null });
+  run = await advance(fixture.submitter, run);
   expect(run.record.state).toBe('cancelled');
-  expect(world.service.calls).toEqual([]);
+  expect(fixture.service.calls).toEqual([]);
 });
 
 test('a cancelled job is asked to stop and counts as cancelled only when the service says so', async () => {
-  const world = createWorld();
-  let run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
-  run = await appendEvents(world.store, run.key, { events: [{ type: 'cancel-requested' }], at, fence: null });
-  run = await advance(world.waiter, run);
+  const fixture = createFixture();
+  let run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
+  run = await appendEvents(fixture.store, run.key, { events: [{ type: 'cancel-requested' }], at, fence: null });
+  run = await advance(fixture.waiter, run);
   expect(run.record.state).toBe('running');
-  expect(world.service.calls).toContain('cancel job-1');
-  world.service.status = { phase: 'succeeded', raw: 'done' };
-  expect((await advance(world.waiter, run)).record.state).toBe('succeeded');
+  expect(fixture.service.calls).toContain('cancel job-1');
+  fixture.service.status = { phase: 'succeeded', raw: 'done' };
+  expect((await advance(fixture.waiter, run)).record.state).toBe('succeeded');
 });
 
 test('a run in other hands comes back as it stands', async () => {
-  const world = createWorld();
-  const run = await acceptRun(world.store, toMemoryPlan(), at);
-  const lease = await takeLease(world.store, run.key, world.waiter);
-  expect(await takeLease(world.store, run.key, world.submitter)).toBeNull();
-  expect(await advance(world.submitter, run)).toEqual(run);
-  expect(world.service.calls).toEqual([]);
+  const fixture = createFixture();
+  const run = await acceptRun(fixture.store, toMemoryPlan(), at);
+  const lease = await takeLease(fixture.store, run.key, fixture.waiter);
+  expect(await takeLease(fixture.store, run.key, fixture.submitter)).toBeNull();
+  expect(await advance(fixture.submitter, run)).toEqual(run);
+  expect(fixture.service.calls).toEqual([]);
   await lease!.release();
-  expect((await advance(world.submitter, run)).record.state).toBe('preparing');
+  expect((await advance(fixture.submitter, run)).record.state).toBe('preparing');
 });
 
 test('a lease that is not renewed falls to the next, and what its first holder writes is refused', async () => {
-  const world = createWorld();
-  const run = await acceptRun(world.store, toMemoryPlan(), at);
-  const lease = await takeLease(world.store, run.key, world.waiter);
-  world.waits.push(60_001);
-  expect((await advance(world.submitter, run)).record.state).toBe('preparing');
-  const late = appendEvents(world.store, run.key, { events: [{ type: 'cancel-requested' }], at, fence: lease!.fence });
+  const fixture = createFixture();
+  const run = await acceptRun(fixture.store, toMemoryPlan(), at);
+  const lease = await takeLease(fixture.store, run.key, fixture.waiter);
+  fixture.waits.push(60_001);
+  expect((await advance(fixture.submitter, run)).record.state).toBe('preparing');
+  const late = appendEvents(fixture.store, run.key, { events: [{ type: 'cancel-requested' }], at, fence: lease!.fence });
   await expect(late).rejects.toThrow(LostLease);
-  expect((await findRun(world.store, run.key))!.record.cancelRequested).toBe(false);
+  expect((await findRun(fixture.store, run.key))!.record.cancelRequested).toBe(false);
 });
 
 test('a person’s wish is stored while a worker has the run, and the worker’s outcome on top of it', async () => {
-  const world = createWorld();
-  const { provider } = world.service;
+  const fixture = createFixture();
+  const { provider } = fixture.service;
   const slow = {
     ...provider,
     create: async (...args: Parameters<typeof provider.create>) => {
-      await appendEvents(world.store, run.key, { events: [{ type: 'cancel-requested' }], at, fence: null });
+      await appendEvents(fixture.store, run.key, { events: [{ type: 'cancel-requested' }], at, fence: null });
       return await provider.create(...args);
     },
   };
-  const run = await acceptRun(world.store, toMemoryPlan(), at);
-  const submitted = await submit({ ...world, submitter: { ...world.submitter, provider: () => slow } }, run);
+  const run = await acceptRun(fixture.store, toMemoryPlan(), at);
+  const submitted = await submit({ ...fixture, submitter: { ...fixture.submitter, provider: () => slow } }, run);
   expect(submitted.record).toMatchObject({ state: 'submitted', cancelRequested: true, job: { id: 'job-1' } });
 });
 
 test('of several jobs of a key the oldest stays, the others are cancelled, and that is said', async () => {
-  const world = createWorld();
+  const fixture = createFixture();
   for (const [id, createdAt] of [
     ['young', '2026-01-01T00:00:02.000Z'],
     ['old', '2026-01-01T00:00:01.000Z'],
   ] as const) {
-    world.service.jobs.push({ provider: 'memory', id, place: '', attempt: 1, createdAt, url: null });
+    fixture.service.jobs.push({ provider: 'memory', id, location: '', attempt: 1, createdAt, url: null });
   }
-  const run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
+  const run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
   expect(run.record.job?.id).toBe('old');
-  expect(world.service.calls).toContain('cancel young');
+  expect(fixture.service.calls).toContain('cancel young');
   expect(run.record.notes).toContainEqual(
     expect.objectContaining({ message: expect.stringMatching(/cancelled: young; what it has cost until then is not known/) as string }),
   );
 });
 
 test('settings that the service says it used: what was sent is not told again, another value is', async () => {
-  const world = createWorld();
+  const fixture = createFixture();
   const plan = toMemoryPlan();
   const sent = [
     { type: 'sent', field: 'training.epochs', value: 3 },
@@ -362,10 +362,10 @@ test('settings that the service says it used: what was sent is not told again, a
     { type: 'defaulted', field: 'training.batchSize', value: 4 },
     { type: 'defaulted', field: 'training.seed', value: 7 },
   ] as const;
-  const { provider } = world.service;
+  const { provider } = fixture.service;
   const observe: typeof provider.observe = async (...args) => ({ ...(await provider.observe(...args)), notes: used });
-  const run = await submit(world, await acceptRun(world.store, { ...plan, notes: sent }, at));
-  const seen = await advance({ ...world.waiter, provider: () => ({ ...provider, observe }) }, run);
+  const run = await submit(fixture, await acceptRun(fixture.store, { ...plan, notes: sent }, at));
+  const seen = await advance({ ...fixture.waiter, provider: () => ({ ...provider, observe }) }, run);
   expect(seen.record.notes.slice(sent.length)).toEqual([
     { type: 'warning', message: 'training.epochs: 3 was sent, the service says that it used 2' },
     used[3],
@@ -373,31 +373,45 @@ test('settings that the service says it used: what was sent is not told again, a
 });
 
 test('once after the submission a second job is looked for', async () => {
-  const world = createWorld();
-  let run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
-  world.service.jobs.push({ provider: 'memory', id: 'elder', place: '', attempt: 1, createdAt: '2025-12-31T00:00:00.000Z', url: null });
-  run = await advance(world.waiter, run);
+  const fixture = createFixture();
+  let run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
+  fixture.service.jobs.push({
+    provider: 'memory',
+    id: 'elder',
+    location: '',
+    attempt: 1,
+    createdAt: '2025-12-31T00:00:00.000Z',
+    url: null,
+  });
+  run = await advance(fixture.waiter, run);
   expect(run.record).toMatchObject({ isChecked: false, job: { id: 'job-1' } });
-  world.waits.push(100);
-  run = await advance(world.waiter, run);
+  fixture.waits.push(100);
+  run = await advance(fixture.waiter, run);
   expect(run.record).toMatchObject({ isChecked: true, job: { id: 'elder' } });
-  expect(world.service.calls).toContain('cancel job-1');
+  expect(fixture.service.calls).toContain('cancel job-1');
 });
 
 test('a job that is cancelled unasked gives way to its elder sibling', async () => {
-  const world = createWorld();
-  let run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
-  world.service.jobs.push({ provider: 'memory', id: 'elder', place: '', attempt: 1, createdAt: '2025-12-31T00:00:00.000Z', url: null });
-  world.service.status = { phase: 'cancelled', raw: 'cancelled' };
-  run = await advance(world.waiter, run);
+  const fixture = createFixture();
+  let run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
+  fixture.service.jobs.push({
+    provider: 'memory',
+    id: 'elder',
+    location: '',
+    attempt: 1,
+    createdAt: '2025-12-31T00:00:00.000Z',
+    url: null,
+  });
+  fixture.service.status = { phase: 'cancelled', raw: 'cancelled' };
+  run = await advance(fixture.waiter, run);
   expect(run.record).toMatchObject({ state: 'submitted', job: { id: 'elder' } });
 });
 
 test('an interrupted job is resumed, and given up after three times without a new checkpoint', async () => {
-  const world = createWorld();
+  const fixture = createFixture();
   let resumes = 0;
   let checkpoint: number | null = null;
-  const { provider } = world.service;
+  const { provider } = fixture.service;
   const withResume: typeof provider = {
     ...provider,
     observe: async (...args) => ({ ...(await provider.observe(...args)), checkpoint }),
@@ -406,11 +420,11 @@ test('an interrupted job is resumed, and given up after three times without a ne
       return await Promise.resolve(job);
     },
   };
-  const waiter = { ...world.waiter, provider: () => withResume };
-  let run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
-  world.service.status = { phase: 'interrupted', raw: 'lost' };
+  const waiter = { ...fixture.waiter, provider: () => withResume };
+  let run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
+  fixture.service.status = { phase: 'interrupted', raw: 'lost' };
   const look = async (): Promise<void> => {
-    world.waits.push(1000);
+    fixture.waits.push(1000);
     run = await advance(waiter, run);
   };
   await look();
@@ -425,155 +439,155 @@ test('an interrupted job is resumed, and given up after three times without a ne
 });
 
 test('a service that cannot be seen leaves the run as it is, says since when, and is asked less and less often', async () => {
-  const world = createWorld();
-  const { provider } = world.service;
+  const fixture = createFixture();
+  const { provider } = fixture.service;
   const failing = { ...provider, observe: () => Promise.reject(new Failure('service-unavailable', 'no route')) };
-  const waiter = { ...world.waiter, provider: () => failing };
-  let run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
-  run = await advance(world.waiter, run);
+  const waiter = { ...fixture.waiter, provider: () => failing };
+  let run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
+  run = await advance(fixture.waiter, run);
   const pauses: number[] = [];
   for (let i = 0; i < 10; i++) {
-    world.waits.push(Date.parse(run.look!.nextAt!) - world.waiter.now().getTime());
+    fixture.waits.push(Date.parse(run.lastPoll!.nextPollAt!) - fixture.waiter.now().getTime());
     run = await advance(waiter, run);
-    pauses.push(Date.parse(run.look!.nextAt!) - world.waiter.now().getTime());
+    pauses.push(Date.parse(run.lastPoll!.nextPollAt!) - fixture.waiter.now().getTime());
   }
   expect(run.record.state).toBe('running');
-  expect(run.look).toMatchObject({ error: { message: 'no route' }, unseen: { times: 10 } });
+  expect(run.lastPoll).toMatchObject({ error: { message: 'no route' }, unseen: { times: 10 } });
   expect(pauses.slice(0, 4)).toEqual([3750, 7500, 15_000, 30_000]);
   expect(pauses.at(-1)).toBe(675_000);
-  world.waits.push(675_000);
-  run = await advance(world.waiter, run);
-  expect(run.look).toMatchObject({ error: null, unseen: null });
+  fixture.waits.push(675_000);
+  run = await advance(fixture.waiter, run);
+  expect(run.lastPoll).toMatchObject({ error: null, unseen: null });
 });
 
 test('a look that is not due is not taken', async () => {
-  const world = createWorld();
-  let run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
-  for (let i = 0; i < 5; i++) run = await advance(world.waiter, run);
-  expect(world.service.calls.filter((call) => call === 'observe')).toHaveLength(1);
-  world.waits.push(10);
-  await advance(world.waiter, run);
-  expect(world.service.calls.filter((call) => call === 'observe')).toHaveLength(2);
+  const fixture = createFixture();
+  let run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
+  for (let i = 0; i < 5; i++) run = await advance(fixture.waiter, run);
+  expect(fixture.service.calls.filter((call) => call === 'observe')).toHaveLength(1);
+  fixture.waits.push(10);
+  await advance(fixture.waiter, run);
+  expect(fixture.service.calls.filter((call) => call === 'observe')).toHaveLength(2);
 });
 
 test('onUncertain ask stops for a person although there is a fence; a decision goes on', async () => {
-  const world = createWorld();
+  const fixture = createFixture();
   const plan = toMemoryPlan();
   const asking = { ...plan, spec: { ...plan.spec, onUncertain: 'ask' as const } };
-  world.service.failNext('unknown', true);
-  let run = await submit(world, await acceptRun(world.store, asking, at));
+  fixture.service.failNext('unknown', true);
+  let run = await submit(fixture, await acceptRun(fixture.store, asking, at));
   expect(run.record.state).toBe('attention');
-  expect(world.service.calls.some((call) => call.startsWith('fence'))).toBe(false);
-  run = await resolveRun(world.waiter, run, { kind: 'absent' });
+  expect(fixture.service.calls.some((call) => call.startsWith('fence'))).toBe(false);
+  run = await resolveRun(fixture.waiter, run, { kind: 'absent' });
   expect(run.record).toMatchObject({ state: 'preparing', attempt: 2, failure: null });
-  run = await submit(world, run);
+  run = await submit(fixture, run);
   expect(run.record).toMatchObject({ state: 'submitted', job: { attempt: 2 } });
-  await expect(resolveRun(world.waiter, run, { kind: 'cancel' })).rejects.toMatchObject({ code: 'usage' });
+  await expect(resolveRun(fixture.waiter, run, { kind: 'cancel' })).rejects.toMatchObject({ code: 'usage' });
 });
 
 test.each([
   [{ kind: 'adopt', id: 'found-by-hand' }, 'submitted', 'found-by-hand'],
   [{ kind: 'cancel' }, 'cancelled', null],
 ] as const)('the decision %j makes the run %s', async (decision, state, id) => {
-  const world = createWorld(createMemoryService({ fences: false }));
-  world.service.failNext('unknown', true);
-  const run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
-  const decided = await resolveRun(world.waiter, run, decision);
+  const fixture = createFixture(createMemoryService({ fences: false }));
+  fixture.service.failNext('unknown', true);
+  const run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
+  const decided = await resolveRun(fixture.waiter, run, decision);
   expect(decided.record.state).toBe(state);
   expect(decided.record.job?.id ?? null).toBe(id);
 });
 
 test('an older copy of the state that comes back before the paid call does not pay again', async () => {
-  const world = createWorld();
-  const prepared = await advance(world.submitter, await acceptRun(world.store, toMemoryPlan(), at));
-  await submit(world, prepared);
-  const older = createWorld(world.service);
+  const fixture = createFixture();
+  const prepared = await advance(fixture.submitter, await acceptRun(fixture.store, toMemoryPlan(), at));
+  await submit(fixture, prepared);
+  const older = createFixture(fixture.service);
   const run = await acceptRun(older.store, toMemoryPlan(), at);
   const events = [{ type: 'submission-prepared', attempt: 1, prepared: prepared.record.prepared[0] } as const];
   const restored = await submit(older, await appendEvents(older.store, run.key, { events, at, fence: null }));
   expect(restored.record.job?.id).toBe('job-1');
-  expect(world.service.jobs).toHaveLength(1);
+  expect(fixture.service.jobs).toHaveLength(1);
 });
 
 test.each(['absent', 'cancel'] as const)(
   'who says %s of a submission whose call comes late has it adopted, not forgotten',
   async (kind) => {
-    const world = createWorld();
+    const fixture = createFixture();
     const plan = toMemoryPlan();
-    world.service.failNext('unknown', true);
-    let run = await submit(world, await acceptRun(world.store, { ...plan, spec: { ...plan.spec, onUncertain: 'ask' } }, at));
-    world.service.jobs.push({ provider: 'memory', id: 'late', place: '', attempt: 1, createdAt: at, url: null });
-    const before = world.waits.length;
-    run = await resolveRun(world.waiter, run, { kind });
-    expect(world.waits.slice(before)).toEqual([1000]); // what was made before the fence is listed by then
-    expect(world.service.calls).toContain('fence upload-1');
+    fixture.service.failNext('unknown', true);
+    let run = await submit(fixture, await acceptRun(fixture.store, { ...plan, spec: { ...plan.spec, onUncertain: 'ask' } }, at));
+    fixture.service.jobs.push({ provider: 'memory', id: 'late', location: '', attempt: 1, createdAt: at, url: null });
+    const before = fixture.waits.length;
+    run = await resolveRun(fixture.waiter, run, { kind });
+    expect(fixture.waits.slice(before)).toEqual([1000]); // what was made before the fence is listed by then
+    expect(fixture.service.calls).toContain('fence upload-1');
     expect(run.record).toMatchObject({ state: 'submitted', job: { id: 'late' }, cancelRequested: kind === 'cancel' });
   },
 );
 
 test('the proof of absence waits in full after the fence, however late it is by the clock', async () => {
-  const world = createWorld();
-  world.service.failNext('unknown', true);
-  let run = await acceptRun(world.store, toMemoryPlan(), at);
-  for (let i = 0; i < 2; i++) run = await advance(world.submitter, run);
+  const fixture = createFixture();
+  fixture.service.failNext('unknown', true);
+  let run = await acceptRun(fixture.store, toMemoryPlan(), at);
+  for (let i = 0; i < 2; i++) run = await advance(fixture.submitter, run);
   expect(run.record.state).toBe('uncertain');
-  const day = { ...world.submitter, now: () => new Date(Date.parse(at) + 86_400_000) };
-  await advance({ ...day, attempt: (of) => ({ ...world.submitter.attempt(of), now: day.now }) }, run);
-  expect(world.waits).toEqual([1000, 100]);
+  const day = { ...fixture.submitter, now: () => new Date(Date.parse(at) + 86_400_000) };
+  await advance({ ...day, attempt: (of) => ({ ...fixture.submitter.attempt(of), now: day.now }) }, run);
+  expect(fixture.waits).toEqual([1000, 100]);
 });
 
 test('a clock that is set back keeps nobody from a run, and no job from being looked at', async () => {
-  const world = createWorld();
-  let run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
-  run = await advance(world.waiter, run);
-  await takeLease(world.store, run.key, world.submitter);
-  const earlier = { ...world.waiter, now: () => new Date(Date.parse(at) - 86_400_000) };
-  world.service.status = { phase: 'succeeded', raw: 'done' };
+  const fixture = createFixture();
+  let run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
+  run = await advance(fixture.waiter, run);
+  await takeLease(fixture.store, run.key, fixture.submitter);
+  const earlier = { ...fixture.waiter, now: () => new Date(Date.parse(at) - 86_400_000) };
+  fixture.service.status = { phase: 'succeeded', raw: 'done' };
   expect((await advance(earlier, run)).record.state).toBe('succeeded');
 });
 
 test.each(['cancel-requested', 'pause-requested'] as const)('a wish that comes when the run has ended is history: %s', async (type) => {
-  const world = createWorld();
-  let run = await acceptRun(world.store, toMemoryPlan(), at);
+  const fixture = createFixture();
+  let run = await acceptRun(fixture.store, toMemoryPlan(), at);
   for (const wish of ['cancel-requested', type] as const) {
-    run = await appendEvents(world.store, run.key, { events: [{ type: wish }], at, fence: null });
-    run = await advance(world.submitter, run);
+    run = await appendEvents(fixture.store, run.key, { events: [{ type: wish }], at, fence: null });
+    run = await advance(fixture.submitter, run);
     expect(run.record.state).toBe('cancelled');
   }
 });
 
 test('a decision is not stored when the run has fallen to another worker meanwhile', async () => {
-  const world = createWorld(createMemoryService({ fences: false }));
-  const { provider } = world.service;
-  world.service.failNext('unknown', true);
-  const run = await submit(world, await acceptRun(world.store, toMemoryPlan(), at));
+  const fixture = createFixture(createMemoryService({ fences: false }));
+  const { provider } = fixture.service;
+  fixture.service.failNext('unknown', true);
+  const run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
   const find: typeof provider.find = async (...args) => {
-    world.waits.push(60_001);
-    await takeLease(world.store, run.key, world.submitter);
+    fixture.waits.push(60_001);
+    await takeLease(fixture.store, run.key, fixture.submitter);
     return await provider.find(...args);
   };
-  const slow = { ...world.waiter, provider: () => ({ ...provider, find }) };
+  const slow = { ...fixture.waiter, provider: () => ({ ...provider, find }) };
   await expect(resolveRun(slow, run, { kind: 'cancel' })).rejects.toMatchObject({ code: 'store-locked' });
-  expect((await findRun(world.store, run.key))!.record.state).toBe('attention');
+  expect((await findRun(fixture.store, run.key))!.record.state).toBe('attention');
 });
 
 test('the runs that are due are listed, and no others', async () => {
-  const world = createWorld();
+  const fixture = createFixture();
 
-  let first = await submit(world, await acceptRun(world.store, toMemoryPlan('a'), at));
-  const second = await acceptRun(world.store, toMemoryPlan('b'), at);
+  let first = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan('a'), at));
+  const second = await acceptRun(fixture.store, toMemoryPlan('b'), at);
   const list = async (ms: number): Promise<string[]> => {
-    const due = await listDueRuns(world.store, new Date(Date.parse(at) + ms), 10);
+    const due = await listDueRuns(fixture.store, new Date(Date.parse(at) + ms), 10);
     return due.map(({ record }) => record.plan.spec.target).sort();
   };
   expect(await list(0)).toEqual(['a', 'b']);
-  first = await advance(world.waiter, first);
-  await appendEvents(world.store, second.key, { events: [{ type: 'run-withdrawn' }], at, fence: null });
+  first = await advance(fixture.waiter, first);
+  await appendEvents(fixture.store, second.key, { events: [{ type: 'run-withdrawn' }], at, fence: null });
   expect(await list(0)).toEqual([]); // looked at a moment ago, and ended
   expect(await list(10)).toEqual(['a']);
   expect(await list(-86_400_000)).toEqual(['a']); // the clock was set back
-  world.service.status = { phase: 'succeeded', raw: 'done' };
-  world.waits.push(10);
-  await advance(world.waiter, first);
+  fixture.service.status = { phase: 'succeeded', raw: 'done' };
+  fixture.waits.push(10);
+  await advance(fixture.waiter, first);
   expect(await list(10)).toEqual([]);
 });

@@ -38,7 +38,7 @@ interface Entry {
   isStored: boolean;
 }
 
-const job = { provider: 'memory', id: '1', place: '', attempt: 1, createdAt: at, url: null };
+const job = { provider: 'memory', id: '1', location: '', attempt: 1, createdAt: at, url: null };
 const failure = { code: 'request-refused', cause: 'user', message: 'no', hint: null, retryable: false } as const;
 const toSubmission = (end: RunEvent): RunEvent[] => [
   { type: 'submission-prepared', attempt: 1, prepared: {} },

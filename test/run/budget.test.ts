@@ -15,7 +15,7 @@ import { createScratchFolder } from '../scratch.ts';
 import { toMemoryPlan } from './memory-provider.ts';
 
 const at = '2026-01-01T00:00:00.000Z';
-const job = { provider: 'memory', id: '1', place: '', attempt: 1, createdAt: at, url: null };
+const job = { provider: 'memory', id: '1', location: '', attempt: 1, createdAt: at, url: null };
 const failure = { code: 'request-refused', cause: 'user', message: 'no', hint: null, retryable: false } as const;
 
 const prepared: RunEvent = { type: 'submission-prepared', attempt: 1, prepared: {} };
@@ -156,7 +156,7 @@ test('a run that is forgotten has cost what it has cost, and a refused one can b
   await append(store, paid.key, prepared, intended, submitted, toKnown(1.5), toEnd('succeeded'));
   const refused = await acceptRun(store, toPlan('b', 3), at);
   await append(store, refused.key, prepared, intended, { type: 'submission-rejected', attempt: 1, failure });
-  await cleanRuns(store, createScratchFolder(), { runs: await listRuns(store), isRehearsal: false });
+  await cleanRuns(store, createScratchFolder(), { runs: await listRuns(store), dryRun: false });
   expect(await listRuns(store)).toEqual([]);
   expect(await spend(store)).toBe('1.5 spent, 0 reserved');
   await expect(acceptRun(store, toPlan('b', 4), at)).rejects.toMatchObject({ code: 'budget-exceeded' });

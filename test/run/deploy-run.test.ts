@@ -17,7 +17,7 @@ import { createMemoryService, toMemoryPlan } from './memory-provider.ts';
 const startMs = Date.parse('2026-01-01T00:00:00.000Z');
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
-const tuned: EndpointModel = { kind: 'endpoint', identity: 'memory tuned', place: 'memory', name: 'tuned', base: 'base' };
+const tuned: EndpointModel = { kind: 'endpoint', identity: 'memory tuned', location: 'memory', name: 'tuned', base: 'base' };
 
 interface Settings {
   readonly usdPerHour?: number | null;
@@ -25,7 +25,7 @@ interface Settings {
   readonly name?: string;
 }
 
-interface World {
+interface Fixture {
   readonly store: Store;
   readonly driver: Driver;
   /** What the service was asked, and what is deployed at it. */
@@ -40,35 +40,35 @@ interface World {
 }
 
 /** A run that has ended well, at a service in memory that deploys its models. */
-async function createWorld({ usdPerHour = 2, budgetUsd = 10, name = 'a' }: Settings = {}): Promise<World> {
+async function createFixture({ usdPerHour = 2, budgetUsd = 10, name = 'a' }: Settings = {}): Promise<Fixture> {
   const store = openStore(createScratchFolder());
   onTestFinished(async () => await store.destroy());
   const provider = defineProvider({
     ...createMemoryService().provider,
     async deploy(model: EndpointModel, called: string) {
-      world.calls.push(`deploy ${called}`);
-      await world.onDeploy?.();
-      world.deployed.add(called);
+      fixture.calls.push(`deploy ${called}`);
+      await fixture.onDeploy?.();
+      fixture.deployed.add(called);
       return { ...model, name: called };
     },
     async undeploy(_model: EndpointModel, called: string) {
-      world.calls.push(`undeploy ${called}`);
-      await world.onUndeploy?.();
-      world.deployed.delete(called);
+      fixture.calls.push(`undeploy ${called}`);
+      await fixture.onUndeploy?.();
+      fixture.deployed.delete(called);
     },
     async quoteDeployment(): Promise<Quote | null> {
       const price = { currency: 'USD', low: 0, high: usdPerHour ?? 0, source: 'a price list', asOf: null } as const;
       return await Promise.resolve(usdPerHour === null ? null : price);
     },
   });
-  const now = (): Date => new Date(world.nowMs);
+  const now = (): Date => new Date(fixture.nowMs);
   const plan = toMemoryPlan(name);
   const { key } = await acceptRun(
     store,
     { ...plan, spec: { ...plan.spec, budget: { usd: budgetUsd, hours: null } }, quote: toFree() },
     now0,
   );
-  const job = { provider: 'memory', id: '1', place: '', attempt: 1, createdAt: now0, url: null };
+  const job = { provider: 'memory', id: '1', location: '', attempt: 1, createdAt: now0, url: null };
   await appendEvents(store, key, {
     events: [
       { type: 'job-adopted', job },
@@ -102,7 +102,7 @@ async function createWorld({ usdPerHour = 2, budgetUsd = 10, name = 'a' }: Setti
     provider: () => provider,
     attempt,
   };
-  const world: World = {
+  const fixture: Fixture = {
     store,
     driver,
     calls: [],
@@ -116,7 +116,7 @@ async function createWorld({ usdPerHour = 2, budgetUsd = 10, name = 'a' }: Setti
       return `${spentUsd} spent, ${reservedUsd} reserved`;
     },
   };
-  return world;
+  return fixture;
 }
 
 const now0 = new Date(startMs).toISOString();
@@ -124,24 +124,24 @@ const toFree = (): Quote => ({ currency: 'USD', low: 0, high: 0, source: 'free',
 const name = `orchestrate-${'a'.repeat(16)}`;
 
 test('the intent and its money stand before the service is asked; what it cost is settled at the end', async () => {
-  const world = await createWorld();
-  const { driver } = world;
-  world.onDeploy = async () => {
-    expect((await world.run()).record.deployment).toMatchObject({ name, since: now0, usdPerHour: 2, model: null });
-    expect(await world.spending()).toBe('0 spent, 4 reserved');
+  const fixture = await createFixture();
+  const { driver } = fixture;
+  fixture.onDeploy = async () => {
+    expect((await fixture.run()).record.deployment).toMatchObject({ name, since: now0, usdPerHour: 2, model: null });
+    expect(await fixture.spending()).toBe('0 spent, 4 reserved');
   };
-  const run = await deployRun(driver, await world.run(), { hours: 2 });
+  const run = await deployRun(driver, await fixture.run(), { hours: 2 });
   expect(run.record.deployment).toMatchObject({
     until: new Date(startMs + 2 * hourMs - minuteMs).toISOString(),
     model: { ...tuned, name },
   });
   expect(run.record.state).toBe('succeeded');
-  world.nowMs += hourMs + 1;
+  fixture.nowMs += hourMs + 1;
   const ended = await undeployRun(driver, run);
   expect(ended).toMatchObject({ usd: 4, run: { record: { deployment: null, artifacts: [{ model: tuned }] } } });
-  expect(await world.spending()).toBe('4 spent, 0 reserved');
+  expect(await fixture.spending()).toBe('4 spent, 0 reserved');
   expect(await undeployRun(driver, ended.run)).toMatchObject({ usd: null });
-  expect(world.calls).toEqual([`deploy ${name}`, `undeploy ${name}`]);
+  expect(fixture.calls).toEqual([`deploy ${name}`, `undeploy ${name}`]);
 });
 
 test.each([
@@ -150,12 +150,12 @@ test.each([
   [1.5, 4, 1.5 * hourMs - minuteMs],
   [24, 48, 24 * hourMs - minuteMs],
 ])('%d hours reserve whole hours, %d dollars, and are over before another one begins', async (hours, usd, lifeMs) => {
-  const world = await createWorld({ budgetUsd: usd });
-  const { deployment } = (await deployRun(world.driver, await world.run(), { hours })).record;
-  expect(await world.spending()).toBe(`0 spent, ${usd} reserved`);
+  const fixture = await createFixture({ budgetUsd: usd });
+  const { deployment } = (await deployRun(fixture.driver, await fixture.run(), { hours })).record;
+  expect(await fixture.spending()).toBe(`0 spent, ${usd} reserved`);
   expect(Date.parse(deployment!.until) - startMs).toBe(lifeMs);
-  world.nowMs = Date.parse(deployment!.until) + 30_000 * Math.min(1, hours);
-  expect(await undeployRun(world.driver, await world.run())).toMatchObject({ usd });
+  fixture.nowMs = Date.parse(deployment!.until) + 30_000 * Math.min(1, hours);
+  expect(await undeployRun(fixture.driver, await fixture.run())).toMatchObject({ usd });
 });
 
 test.each<[string, Settings, { maxUsd?: number; budgetUsd?: number | null }, RegExp]>([
@@ -165,110 +165,110 @@ test.each<[string, Settings, { maxUsd?: number; budgetUsd?: number | null }, Reg
   ['a limit that is too low', {}, { maxUsd: 3 }, /up to \$4\.00, and --max-usd allows \$3\.00/],
   ['a price that nobody knows', { usdPerHour: null }, { maxUsd: 100 }, /nobody knows what an hour of tuned costs/],
 ])('%s: nothing is asked, reserved or written', async (_word, settings, limits, message) => {
-  const world = await createWorld(settings);
-  const before = await world.run();
-  await expect(deployRun(world.driver, before, { hours: 2, ...limits })).rejects.toMatchObject({
+  const fixture = await createFixture(settings);
+  const before = await fixture.run();
+  await expect(deployRun(fixture.driver, before, { hours: 2, ...limits })).rejects.toMatchObject({
     code: 'budget-exceeded',
     message: expect.stringMatching(message) as string,
   });
-  expect(world.calls).toEqual([]);
-  expect(await world.spending()).toBe('0 spent, 0 reserved');
-  expect(await world.run()).toEqual(before);
+  expect(fixture.calls).toEqual([]);
+  expect(await fixture.spending()).toBe('0 spent, 0 reserved');
+  expect(await fixture.run()).toEqual(before);
 });
 
 test('a limit of the command stands for a budget that is not there, and what is free needs neither', async () => {
-  const limited = await createWorld({ budgetUsd: null });
+  const limited = await createFixture({ budgetUsd: null });
   await deployRun(limited.driver, await limited.run(), { hours: 2, maxUsd: 4 });
   expect(await limited.spending()).toBe('0 spent, 4 reserved');
-  const free = await createWorld({ budgetUsd: null, usdPerHour: 0 });
+  const free = await createFixture({ budgetUsd: null, usdPerHour: 0 });
   expect(await undeployRun(free.driver, await deployRun(free.driver, await free.run(), { hours: 2 }))).toMatchObject({ usd: 0 });
   expect(await free.spending()).toBe('0 spent, 0 reserved');
 });
 
 test('what the service surely refuses leaves nothing; a deployment that may be there keeps its intent and money, and goes on', async () => {
-  const world = await createWorld();
-  const { driver } = world;
-  world.onDeploy = async () =>
+  const fixture = await createFixture();
+  const { driver } = fixture;
+  fixture.onDeploy = async () =>
     await Promise.reject(new SubmitFailure('refused', new Failure('request-refused', 'no quota', { hint: 'ask for more' })));
-  await expect(deployRun(driver, await world.run(), { hours: 1 })).rejects.toMatchObject({
+  await expect(deployRun(driver, await fixture.run(), { hours: 1 })).rejects.toMatchObject({
     name: 'Failure',
     code: 'request-refused',
     message: 'no quota',
     hint: 'ask for more',
   });
-  expect((await world.run()).record.deployment).toBeNull();
-  expect(await world.spending()).toBe('0 spent, 0 reserved');
+  expect((await fixture.run()).record.deployment).toBeNull();
+  expect(await fixture.spending()).toBe('0 spent, 0 reserved');
 
-  world.onDeploy = async () => await Promise.reject(new Failure('timeout', 'no answer'));
-  await expect(deployRun(driver, await world.run(), { hours: 1 })).rejects.toMatchObject({ code: 'timeout' });
-  expect(await world.spending()).toBe('0 spent, 2 reserved');
+  fixture.onDeploy = async () => await Promise.reject(new Failure('timeout', 'no answer'));
+  await expect(deployRun(driver, await fixture.run(), { hours: 1 })).rejects.toMatchObject({ code: 'timeout' });
+  expect(await fixture.spending()).toBe('0 spent, 2 reserved');
   // Refused now, but an earlier call may have made it.
-  world.onDeploy = async () => await Promise.reject(new SubmitFailure('no', new Failure('service-unreachable', 'no network')));
-  await expect(deployRun(driver, await world.run(), { hours: 1 })).rejects.toMatchObject({ code: 'service-unreachable' });
-  const { deployment } = (await world.run()).record;
+  fixture.onDeploy = async () => await Promise.reject(new SubmitFailure('no', new Failure('service-unreachable', 'no network')));
+  await expect(deployRun(driver, await fixture.run(), { hours: 1 })).rejects.toMatchObject({ code: 'service-unreachable' });
+  const { deployment } = (await fixture.run()).record;
   expect(deployment).toMatchObject({ name, model: null });
 
-  world.onDeploy = null;
-  world.nowMs += 1000;
-  const run = await deployRun(driver, await world.run(), { hours: 9 });
+  fixture.onDeploy = null;
+  fixture.nowMs += 1000;
+  const run = await deployRun(driver, await fixture.run(), { hours: 9 });
   expect(run.record.deployment).toEqual({ ...deployment, model: { ...tuned, name } });
-  expect(await world.spending()).toBe('0 spent, 2 reserved');
-  expect([...world.deployed]).toEqual([name]);
+  expect(await fixture.spending()).toBe('0 spent, 2 reserved');
+  expect([...fixture.deployed]).toEqual([name]);
 });
 
 test('two at once make one deployment, which is paid for once', async () => {
-  const world = await createWorld();
-  const run = await world.run();
-  const runs = await Promise.all([deployRun(world.driver, run, { hours: 1 }), deployRun(world.driver, run, { hours: 1 })]);
+  const fixture = await createFixture();
+  const run = await fixture.run();
+  const runs = await Promise.all([deployRun(fixture.driver, run, { hours: 1 }), deployRun(fixture.driver, run, { hours: 1 })]);
   expect(new Set(runs.map(({ record }) => record.deployment!.charge)).size).toBe(1);
-  expect(await world.spending()).toBe('0 spent, 2 reserved');
-  expect([...world.deployed]).toEqual([name]);
+  expect(await fixture.spending()).toBe('0 spent, 2 reserved');
+  expect([...fixture.deployed]).toEqual([name]);
 });
 
 test('one that another process ends while it comes up does not stay', async () => {
-  const world = await createWorld();
-  world.onDeploy = async () => void (await undeployRun(world.driver, await world.run()));
-  await expect(deployRun(world.driver, await world.run(), { hours: 1 })).rejects.toMatchObject({ code: 'store-locked' });
-  expect([...world.deployed]).toEqual([]);
-  expect((await world.run()).record.deployment).toBeNull();
+  const fixture = await createFixture();
+  fixture.onDeploy = async () => void (await undeployRun(fixture.driver, await fixture.run()));
+  await expect(deployRun(fixture.driver, await fixture.run(), { hours: 1 })).rejects.toMatchObject({ code: 'store-locked' });
+  expect([...fixture.deployed]).toEqual([]);
+  expect((await fixture.run()).record.deployment).toBeNull();
 });
 
 test('an end that fails changes nothing, and can be asked for again', async () => {
-  const world = await createWorld();
-  const run = await deployRun(world.driver, await world.run(), { hours: 1 });
-  world.onUndeploy = async () => await Promise.reject(new Failure('service-unavailable', 'no'));
-  await expect(undeployRun(world.driver, run)).rejects.toMatchObject({ code: 'service-unavailable' });
-  expect((await world.run()).record.deployment).toEqual(run.record.deployment);
-  expect(await world.spending()).toBe('0 spent, 2 reserved');
-  world.onUndeploy = null;
-  world.nowMs += 3 * hourMs;
-  expect(await undeployRun(world.driver, await world.run())).toMatchObject({ usd: 6 });
-  expect(await world.spending()).toBe('6 spent, 0 reserved');
+  const fixture = await createFixture();
+  const run = await deployRun(fixture.driver, await fixture.run(), { hours: 1 });
+  fixture.onUndeploy = async () => await Promise.reject(new Failure('service-unavailable', 'no'));
+  await expect(undeployRun(fixture.driver, run)).rejects.toMatchObject({ code: 'service-unavailable' });
+  expect((await fixture.run()).record.deployment).toEqual(run.record.deployment);
+  expect(await fixture.spending()).toBe('0 spent, 2 reserved');
+  fixture.onUndeploy = null;
+  fixture.nowMs += 3 * hourMs;
+  expect(await undeployRun(fixture.driver, await fixture.run())).toMatchObject({ usd: 6 });
+  expect(await fixture.spending()).toBe('6 spent, 0 reserved');
 });
 
 test('the view tells the deployment, what it costs and when it is overdue; a deployed run is not cleaned away', async () => {
-  const world = await createWorld();
-  const run = await deployRun(world.driver, await world.run(), { hours: 1 });
+  const fixture = await createFixture();
+  const run = await deployRun(fixture.driver, await fixture.run(), { hours: 1 });
   const toDeployment = (ms: number): unknown => toRunView(run, new Date(startMs + ms)).deployment;
   const until = new Date(startMs + hourMs - minuteMs).toISOString();
   const shown = { name, isUp: true, since: now0, until, usdPerHour: 2 };
   expect(toDeployment(hourMs - minuteMs)).toEqual({ ...shown, usd: 2, overdue: false });
   expect(toDeployment(hourMs + 1)).toEqual({ ...shown, usd: 4, overdue: true });
   expect(toRunView(run, new Date()).outputs).toMatchObject([{ callAs: name }]);
-  expect(await cleanRuns(world.store, createScratchFolder(), { runs: [run], isRehearsal: false })).toEqual([]);
-  const { run: ended } = await undeployRun(world.driver, run);
+  expect(await cleanRuns(fixture.store, createScratchFolder(), { runs: [run], dryRun: false })).toEqual([]);
+  const { run: ended } = await undeployRun(fixture.driver, run);
   expect(toRunView(ended, new Date())).toMatchObject({ deployment: null, outputs: [{ callAs: 'tuned' }] });
-  expect(await cleanRuns(world.store, createScratchFolder(), { runs: [ended], isRehearsal: false })).toHaveLength(1);
+  expect(await cleanRuns(fixture.store, createScratchFolder(), { runs: [ended], dryRun: false })).toHaveLength(1);
 });
 
 test('only a run with a model that needs it is deployed, and of several one has to be named', async () => {
-  const world = await createWorld();
-  const run = await world.run();
-  const plain: Driver = { ...world.driver, provider: () => createMemoryService().provider };
+  const fixture = await createFixture();
+  const run = await fixture.run();
+  const plain: Driver = { ...fixture.driver, provider: () => createMemoryService().provider };
   await expect(deployRun(plain, run, { hours: 1 })).rejects.toMatchObject({ code: 'usage', message: /need no deployment/ });
-  expect(findDeployable(world.driver, [run])).toBe(run);
-  expect(() => findDeployable(world.driver, [run, run])).toThrow('expected one run whose model has to be deployed, found job/a, job/a');
-  const unended = await acceptRun(world.store, toMemoryPlan('b'), now0);
-  await expect(deployRun(world.driver, unended, { hours: 1 })).rejects.toMatchObject({ code: 'run-not-found' });
-  expect(world.calls).toEqual([]);
+  expect(findDeployable(fixture.driver, [run])).toBe(run);
+  expect(() => findDeployable(fixture.driver, [run, run])).toThrow('expected one run whose model has to be deployed, found job/a, job/a');
+  const unended = await acceptRun(fixture.store, toMemoryPlan('b'), now0);
+  await expect(deployRun(fixture.driver, unended, { hours: 1 })).rejects.toMatchObject({ code: 'run-not-found' });
+  expect(fixture.calls).toEqual([]);
 });

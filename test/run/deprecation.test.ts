@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { toEndNotes } from '../../src/run/deprecation.ts';
+import { formatDeprecationNotes } from '../../src/run/deprecation.ts';
 
 const page = { date: '2027-01-14', source: 'example.org/deprecations', asOf: '2026-11-22' };
 
@@ -26,5 +26,5 @@ test.each([
   ],
   ['2030-01-01T00:00:00Z', null, null],
 ])('at %s', (now, end, message) => {
-  expect(toEndNotes(end, new Date(now))).toEqual(message === null ? [] : [{ type: 'warning', message }]);
+  expect(formatDeprecationNotes(end, new Date(now))).toEqual(message === null ? [] : [{ type: 'warning', message }]);
 });

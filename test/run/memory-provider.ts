@@ -22,7 +22,7 @@ export function createMemoryService({ fences = true } = {}): MemoryService {
   let next: { sent: Sent; lost: boolean } | null = null;
   const fenced = new Set<string>();
   const addJob = (id: string, attempt: number): JobRef => {
-    const job = { provider: 'memory', id, place: 'memory', attempt, createdAt: '2026-01-01T00:00:00.000Z', url: null };
+    const job = { provider: 'memory', id, location: 'memory', attempt, createdAt: '2026-01-01T00:00:00.000Z', url: null };
     service.jobs.push(job);
     return job;
   };
@@ -35,18 +35,18 @@ export function createMemoryService({ fences = true } = {}): MemoryService {
   };
   const provider = defineProvider({
     id: 'memory',
-    words: { running: 'running', done: 'succeeded' },
-    settleMs: 1000,
+    statusMap: { running: 'running', done: 'succeeded' },
+    listingDelayMs: 1000,
     onUncertain: 'retry',
     translate: () => ({ request: {}, notes: [] }),
-    async prepare(_request: object, c: Attempt) {
-      service.calls.push(`prepare ${c.attempt}`);
-      return await Promise.resolve({ upload: `upload-${c.attempt}` });
+    async prepare(_request: object, context: Attempt) {
+      service.calls.push(`prepare ${context.attempt}`);
+      return await Promise.resolve({ upload: `upload-${context.attempt}` });
     },
     bind: (_request: object, prepared: { upload: string }) => ({ upload: prepared.upload }),
-    async create(wire: { upload: string }, c: Attempt) {
-      service.calls.push(`create ${c.attempt}`);
-      return await Promise.resolve(wire).then((sent) => create(sent, c.attempt));
+    async create(wire: { upload: string }, context: Attempt) {
+      service.calls.push(`create ${context.attempt}`);
+      return await Promise.resolve(wire).then((sent) => create(sent, context.attempt));
     },
     async find() {
       service.calls.push('find');

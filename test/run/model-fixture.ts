@@ -16,7 +16,7 @@ import { NodeSqliteDialect } from '../../src/store/node-sqlite-dialect.ts';
 import type { Store } from '../../src/store/open-store.ts';
 import { migrations, type Tables } from '../../src/store/tables.ts';
 import { toMemoryPlan } from './memory-provider.ts';
-import { createModelService, settleMs, type CreateFault } from './model-service.ts';
+import { createModelService, listingDelayMs, type CreateFault } from './model-service.ts';
 
 /** Where a step is cut off: the worker dies there, or stands still until it is thawed. */
 export interface Cut {
@@ -64,14 +64,14 @@ interface Copy {
   readonly charge: readonly Row[];
 }
 
-export interface ModelWorld {
+export interface ModelFixture {
   perform(command: Command): Promise<void>;
   /** All goes well from now on. @throws where the run does not come to an end, or its job is lost */
   finish(): Promise<{ state: string; attempts: number; bill: number }>;
 }
 
 /** The real protocol and store, with a modelled service, two workers and clocks that can be set. Every command ends in all checks. */
-export async function createModelWorld(onUncertain: 'ask' | 'retry', mutant: Mutant | null = null): Promise<ModelWorld> {
+export async function createModelFixture(onUncertain: 'ask' | 'retry', mutant: Mutant | null = null): Promise<ModelFixture> {
   const database = new DatabaseSync(':memory:');
   for (const statement of migrations.flat()) database.exec(statement);
   const service = createModelService(boundary);
@@ -116,7 +116,7 @@ export async function createModelWorld(onUncertain: 'ask' | 'retry', mutant: Mut
     const isBefore = ['accepted', 'preparing'].includes(run.record.state);
     if (mutant === 'no look' && isBefore) return { ...provider, find: async () => await Promise.resolve([]) };
     if (mutant === 'no fence') return { ...provider, fence: async () => await Promise.resolve() };
-    if (mutant === 'no wait') return { ...provider, settleMs: 0 };
+    if (mutant === 'no wait') return { ...provider, listingDelayMs: 0 };
     return provider;
   }
 
@@ -226,7 +226,7 @@ export async function createModelWorld(onUncertain: 'ask' | 'retry', mutant: Mut
   /** The state can be lost, or be replaced by an older copy, without harm when nobody works on it and every job is listed. */
   async function loseState(older: Copy | null): Promise<void> {
     if (workers.some(({ frozen }) => frozen !== null) || !service.isQuiet()) return;
-    service.pass(settleMs);
+    service.pass(listingDelayMs);
     for (const table of ['event', 'run', 'charge']) database.exec(`delete from ${table}`);
     if (older === null) await acceptRun(open(), plan, now().toISOString());
     else for (const table of ['run', 'event', 'charge'] as const) for (const row of older[table]) insert(table, row);

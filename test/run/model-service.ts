@@ -7,7 +7,7 @@ import { Failure } from '../../src/errors.ts';
 /** How a create goes wrong in the model; `late` commits so many ms after the answer was given up. */
 export type CreateFault = 'ok' | 'lost' | 'answer-lost' | 'limited' | 'not-sent' | { readonly lateMs: number };
 
-export const settleMs = 1000;
+export const listingDelayMs = 1000;
 const timeoutMs = 100;
 const requestMs = 5;
 
@@ -56,9 +56,9 @@ export function createModelService(boundary: (name: string) => Promise<void>): M
     late = late.filter(({ atMs }) => atMs > until);
     now = until;
   };
-  const commit = (wire: Wire, c: Attempt, listLagMs: number): Job => {
+  const commit = (wire: Wire, context: Attempt, listLagMs: number): Job => {
     if (!valid.has(wire.upload)) throw new SubmitFailure('refused', new Failure('service-unavailable', `no upload ${wire.upload}`));
-    const { key, attempt } = c;
+    const { key, attempt } = context;
     const id = `job-${jobs.length + 1}`;
     const job: Job = { id, key, attempt, upload: wire.upload, createdMs: now, listedMs: now + listLagMs, status: 'running' };
     jobs.push(job);
@@ -87,13 +87,13 @@ export function createModelService(boundary: (name: string) => Promise<void>): M
       return act();
     });
   const toJobRef = ({ id, attempt, createdMs }: Job): JobRef => {
-    return { provider: 'memory', id, place: '', attempt, createdAt: new Date(createdMs).toISOString(), url: null };
+    return { provider: 'memory', id, location: '', attempt, createdAt: new Date(createdMs).toISOString(), url: null };
   };
 
   const provider = defineProvider({
     id: 'memory',
-    words: {},
-    settleMs,
+    statusMap: {},
+    listingDelayMs,
     translate: () => ({ request: {}, notes: [] }),
     prepare: async (): Promise<{ upload: string }> =>
       await read('upload', () => {
@@ -102,17 +102,17 @@ export function createModelService(boundary: (name: string) => Promise<void>): M
         return { upload };
       }),
     bind: (_request: object, { upload }: { upload: string }): Wire => ({ upload }),
-    create: async (wire: Wire, c: Attempt) =>
+    create: async (wire: Wire, context: Attempt) =>
       await request('create', () => {
         const { fault, listLagMs } = next;
         next = { fault: 'ok', listLagMs: 0 };
         const failure = new Failure('service-unavailable', 'planned');
-        if (fault === 'ok') return toJobRef(commit(wire, c, listLagMs));
+        if (fault === 'ok') return toJobRef(commit(wire, context, listLagMs));
         if (fault === 'not-sent') throw new SubmitFailure('no', failure);
         if (fault === 'limited') throw new SubmitFailure('limited', failure);
-        if (fault === 'answer-lost') commit(wire, c, listLagMs);
+        if (fault === 'answer-lost') commit(wire, context, listLagMs);
         if (typeof fault === 'object') {
-          const attempt = { ...c };
+          const attempt = { ...context };
           late.push({
             atMs: now + timeoutMs + fault.lateMs,
             commit: () => {
@@ -123,8 +123,8 @@ export function createModelService(boundary: (name: string) => Promise<void>): M
         pass(timeoutMs);
         throw new SubmitFailure('unknown', failure);
       }),
-    find: async (_request: object, _prepared: readonly unknown[], c: Attempt) =>
-      await read('list', () => jobs.filter(({ key, listedMs }) => key === c.key && listedMs <= now).map(toJobRef)),
+    find: async (_request: object, _prepared: readonly unknown[], context: Attempt) =>
+      await read('list', () => jobs.filter(({ key, listedMs }) => key === context.key && listedMs <= now).map(toJobRef)),
     fence: async ({ upload }: { upload: string }) => {
       await read('fence', () => valid.delete(upload));
     },

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { settleMs, type CreateFault } from './model-service.ts';
-import { createModelWorld, leaseMs, type Command, type Mutant } from './model-fixture.ts';
+import { listingDelayMs, type CreateFault } from './model-service.ts';
+import { createModelFixture, leaseMs, type Command, type Mutant } from './model-fixture.ts';
 
 /*
  * Sequences of everything that can go wrong, on the real protocol and the real store: MODEL_RUNS=20000 MODEL_SEED=7 for more, or others.
@@ -16,9 +16,9 @@ const hour = 3600 * second;
 const fault: fc.Arbitrary<CreateFault> = fc.oneof(
   { weight: 3, arbitrary: fc.constant('ok' as const) },
   { weight: 4, arbitrary: fc.constantFrom('lost' as const, 'answer-lost' as const, 'limited' as const, 'not-sent' as const) },
-  { weight: 2, arbitrary: fc.record({ lateMs: fc.integer({ min: 1, max: 3 * settleMs }) }) },
+  { weight: 2, arbitrary: fc.record({ lateMs: fc.integer({ min: 1, max: 3 * listingDelayMs }) }) },
   // Just when a settlement has looked and is about to fence.
-  { weight: 2, arbitrary: fc.record({ lateMs: fc.integer({ min: settleMs, max: settleMs + 20 }) }) },
+  { weight: 2, arbitrary: fc.record({ lateMs: fc.integer({ min: listingDelayMs, max: listingDelayMs + 20 }) }) },
 );
 
 const step = fc.record({
@@ -26,14 +26,14 @@ const step = fc.record({
   worker,
   mayCreate: fc.oneof({ weight: 5, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
   fault,
-  listLagMs: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: settleMs - 1 })),
+  listLagMs: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: listingDelayMs - 1 })),
   cut: fc.option(fc.record({ how: fc.constantFrom('crash' as const, 'freeze' as const), at: fc.integer({ min: 1, max: 20 }) })),
 });
 
 const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 12, arbitrary: step },
   { weight: 2, arbitrary: fc.record({ type: fc.constant('thaw' as const), worker }) },
-  { weight: 3, arbitrary: fc.record({ type: fc.constant('pass' as const), ms: fc.constantFrom(10, 100, settleMs, leaseMs + 1) }) },
+  { weight: 3, arbitrary: fc.record({ type: fc.constant('pass' as const), ms: fc.constantFrom(10, 100, listingDelayMs, leaseMs + 1) }) },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -56,9 +56,9 @@ async function check(mutant: Mutant | null, parameters: fc.Parameters<['ask' | '
     fc.constantFrom('ask' as const, 'retry' as const),
     fc.array(command, { maxLength: 25, size: 'max' }),
     async (onUncertain, commands) => {
-      const world = await createModelWorld(onUncertain, mutant);
-      for (const one of commands) await world.perform(one);
-      const { state, attempts, bill } = await world.finish();
+      const fixture = await createModelFixture(onUncertain, mutant);
+      for (const one of commands) await fixture.perform(one);
+      const { state, attempts, bill } = await fixture.finish();
       ends.add(`${state}, attempt ${attempts}, paid ${bill}`);
     },
   );

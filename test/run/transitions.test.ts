@@ -29,7 +29,7 @@ test('a job is submitted only from a stored intent', () => {
 test('the fold keeps when a state began, and when the run ended', () => {
   const first = toFirstRecord({ type: 'run-accepted', plan: toMemoryPlan(), number: 1 }, 'T1');
   const events: RunEvent[] = [
-    { type: 'job-adopted', job: { provider: 'memory', id: '1', place: '', attempt: 1, createdAt: '', url: null } },
+    { type: 'job-adopted', job: { provider: 'memory', id: '1', location: '', attempt: 1, createdAt: '', url: null } },
     status('running'),
     status('running'),
     status('succeeded'),

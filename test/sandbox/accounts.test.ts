@@ -44,7 +44,7 @@ test('other processes set and read an account by HTTP', async () => {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
   expect((await control('PUT', 'faults', { create: [{ type: 'drop-after' }, { type: 'late', ms: 5 }] })).status).toBe(200);
-  expect((await control('PUT', 'settings', { listLagMs: 50, noiseJobs: 2 })).status).toBe(200);
+  expect((await control('PUT', 'settings', { listLagMs: 50, otherJobs: 2 })).status).toBe(200);
   await expect(createJob(client)).rejects.toThrow('Connection error');
   expect(await gather(client.fineTuning.jobs.list())).toHaveLength(2);
   expect(await (await control('POST', 'step', { ms: 50 })).json()).toEqual({ now: '2026-11-01T00:00:00.050Z' });

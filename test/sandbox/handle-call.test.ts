@@ -6,10 +6,10 @@ import { handleCall } from '../../src/sandbox/handle-call.ts';
 import { openaiDialect } from '../../src/sandbox/openai-dialect.ts';
 import type { Route } from '../../src/sandbox/routes.ts';
 import { loadValidator } from '../../src/sandbox/validator.ts';
-import { createWorld } from '../../src/sandbox/service-account.ts';
+import { createServiceAccount } from '../../src/sandbox/service-account.ts';
 
 const call: Call = {
-  world: createWorld('one', 1, {}),
+  account: createServiceAccount('one', 1, {}),
   dialect: openaiDialect,
   clock: createSteppedClock(new Date(0)),
   nowMs: 0,
@@ -24,10 +24,10 @@ test.each<[string, Route['handle'], string]>([
   ['breaks the published schema', () => toAnswer({ object: 'list' }), 'GET /models answers against ListModelsResponse: Invalid body'],
   ['throws', () => JSON.parse('{') as never, 'GET /models: SyntaxError'],
 ])('a handler that %s is a fault of the sandbox, and noted', async (_, handle, text) => {
-  const world = createWorld('one', 1, {});
+  const account = createServiceAccount('one', 1, {});
   const route: Route = { match: 'GET /models', kind: 'models', answer: 'ListModelsResponse', handle };
-  const { status, body } = handleCall({ ...call, world }, { route, body: {}, validator: await loadValidator() });
+  const { status, body } = handleCall({ ...call, account }, { route, body: {}, validator: await loadValidator() });
   expect(status).toBe(500);
   expect(body).toMatchObject({ error: { message: expect.stringContaining('A fault of the sandbox') } });
-  expect(world.violations).toEqual([expect.stringContaining(text)]);
+  expect(account.violations).toEqual([expect.stringContaining(text)]);
 });

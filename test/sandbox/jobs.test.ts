@@ -58,7 +58,7 @@ test('events come newest first, page by page, with measures that fall', async ()
 });
 
 test('jobs are listed newest first, page by page, and by metadata', async () => {
-  const { client } = await openSandbox({ pageSize: 2, settings: { noiseJobs: 5 } });
+  const { client } = await openSandbox({ pageSize: 2, settings: { otherJobs: 5 } });
   const ids = [];
   for (const key of ['a', 'b', 'a']) ids.push((await createJob(client, { metadata: { key, more: '1' } })).id);
   const plain = await createJob(client);

@@ -1,9 +1,9 @@
 import type OpenAI from 'openai';
 import { expect, test } from 'vitest';
 import { base, createJob, instructions, openSandbox, readSentiment, toChatLines, toLines, uploadLines } from './sandbox-world.ts';
-import type { SandboxWorld, SentimentRow } from './sandbox-world.ts';
+import type { SandboxFixture, SentimentRow } from './sandbox-world.ts';
 
-async function tune({ client, sandbox }: SandboxWorld, lines: string): Promise<string> {
+async function tune({ client, sandbox }: SandboxFixture, lines: string): Promise<string> {
   const { id } = await createJob(client, { training_file: await uploadLines(client, lines) });
   sandbox.step(4000);
   return (await client.fineTuning.jobs.retrieve(id)).fine_tuned_model!;
@@ -11,7 +11,7 @@ async function tune({ client, sandbox }: SandboxWorld, lines: string): Promise<s
 
 type Completion = OpenAI.ChatCompletion;
 
-async function ask({ client }: SandboxWorld, model: string, text: string, more: object = {}): Promise<Completion> {
+async function ask({ client }: SandboxFixture, model: string, text: string, more: object = {}): Promise<Completion> {
   return await client.chat.completions.create({
     model,
     messages: [
@@ -25,25 +25,25 @@ async function ask({ client }: SandboxWorld, model: string, text: string, more: 
   });
 }
 
-async function measureAccuracy(world: SandboxWorld, model: string, rows: readonly SentimentRow[]): Promise<number> {
+async function measureAccuracy(fixture: SandboxFixture, model: string, rows: readonly SentimentRow[]): Promise<number> {
   let right = 0;
-  for (const { text, label } of rows) right += Number((await ask(world, model, text)).choices[0]!.message.content === label);
+  for (const { text, label } of rows) right += Number((await ask(fixture, model, text)).choices[0]!.message.content === label);
   return right / rows.length;
 }
 
 test('a model tuned on moods knows the mood of held-out sentences, and its base does not', async () => {
-  const world = await openSandbox();
-  const model = await tune(world, toChatLines(readSentiment('train')));
+  const fixture = await openSandbox();
+  const model = await tune(fixture, toChatLines(readSentiment('train')));
   const rows = readSentiment('test').slice(0, 300);
-  expect(await measureAccuracy(world, base, rows)).toBeCloseTo(0.5, 1);
-  expect(await measureAccuracy(world, model, rows)).toBeGreaterThan(0.78);
-  expect(world.sandbox.account().bill.filter(({ kind }) => kind === 'chat')).toHaveLength(600);
+  expect(await measureAccuracy(fixture, base, rows)).toBeCloseTo(0.5, 1);
+  expect(await measureAccuracy(fixture, model, rows)).toBeGreaterThan(0.78);
+  expect(fixture.sandbox.account().bill.filter(({ kind }) => kind === 'chat')).toHaveLength(600);
 });
 
 test('the probabilities of the labels stand behind the answer, and sum to 1', async () => {
-  const world = await openSandbox();
-  const model = await tune(world, toChatLines(readSentiment('train')));
-  const { choices, usage } = await ask(world, model, 'I loved it, excellent.');
+  const fixture = await openSandbox();
+  const model = await tune(fixture, toChatLines(readSentiment('train')));
+  const { choices, usage } = await ask(fixture, model, 'I loved it, excellent.');
   expect(choices[0]).toMatchObject({ message: { content: 'positive' }, finish_reason: 'stop' });
   const [token, ...others] = choices[0]!.logprobs!.content!;
   expect(others).toEqual([]);
@@ -52,35 +52,35 @@ test('the probabilities of the labels stand behind the answer, and sum to 1', as
   expect(shares['positive']! + shares['negative']!).toBeCloseTo(1, 10);
   expect(shares['positive']).toBeGreaterThan(0.9);
   expect(usage).toMatchObject({ completion_tokens: 1, total_tokens: usage!.prompt_tokens + 1 });
-  expect((await ask(world, model, 'I loved it, excellent.')).usage).toEqual(usage);
+  expect((await ask(fixture, model, 'I loved it, excellent.')).usage).toEqual(usage);
 });
 
 test('labels that begin alike part where they differ', async () => {
-  const world = await openSandbox();
+  const fixture = await openSandbox();
   const rows = readSentiment('train').map(({ text, label }) => ({ text, label: label === 'positive' ? 'rather good' : 'rather bad' }));
-  const model = await tune(world, toChatLines(rows));
-  const [first, second] = (await ask(world, model, 'I loved it, excellent.')).choices[0]!.logprobs!.content!;
+  const model = await tune(fixture, toChatLines(rows));
+  const [first, second] = (await ask(fixture, model, 'I loved it, excellent.')).choices[0]!.logprobs!.content!;
   expect(first).toMatchObject({ token: 'rather', logprob: 0, top_logprobs: [{ token: 'rather', logprob: 0 }] });
   expect(second!.top_logprobs.map(({ token }) => token)).toEqual([' good', ' bad']);
   expect(Math.exp(second!.logprob)).toBeGreaterThan(0.9);
 });
 
 test('chance decides by temperature and seed, the same way each time', async () => {
-  const world = await openSandbox();
-  const model = await tune(world, toChatLines(readSentiment('train').slice(0, 40)));
+  const fixture = await openSandbox();
+  const model = await tune(fixture, toChatLines(readSentiment('train').slice(0, 40)));
   const seen = new Map<string, number>();
   for (let seed = 0; seed < 60; seed++) {
     const settings = { temperature: 2, seed };
-    const { content } = (await ask(world, model, 'The phone works.', settings)).choices[0]!.message;
-    expect((await ask(world, model, 'The phone works.', settings)).choices[0]!.message.content).toBe(content);
+    const { content } = (await ask(fixture, model, 'The phone works.', settings)).choices[0]!.message;
+    expect((await ask(fixture, model, 'The phone works.', settings)).choices[0]!.message.content).toBe(content);
     seen.set(content!, (seen.get(content!) ?? 0) + 1);
   }
   expect([...seen.keys()].toSorted()).toEqual(['negative', 'positive']);
 });
 
 test('an answer is cut at the most tokens', async () => {
-  const world = await openSandbox();
-  const { client } = world;
+  const fixture = await openSandbox();
+  const { client } = fixture;
   const messages = [{ role: 'user', content: 'Hello' } as const];
   for (const limit of [{ max_tokens: 2 }, { max_completion_tokens: 2 }]) {
     const { choices, usage } = await client.chat.completions.create({ model: base, messages, ...limit });
@@ -90,7 +90,7 @@ test('an answer is cut at the most tokens', async () => {
 });
 
 test('a model tuned on many answers gives the one of the most similar prompt, calls of tools too', async () => {
-  const world = await openSandbox();
+  const fixture = await openSandbox();
   const call = { id: 'call_1', type: 'function', function: { name: 'look', arguments: '{"at":"moon"}' } };
   const lines = Array.from({ length: 10 }, (_, i) => ({
     messages: [
@@ -104,21 +104,21 @@ test('a model tuned on many answers gives the one of the most similar prompt, ca
       { role: 'assistant', content: null, tool_calls: [call] },
     ],
   };
-  const model = await tune(world, toLines([...lines, withTool]));
-  expect((await ask(world, model, 'Please tell me of g')).choices[0]!.message.content).toBe('this is 6');
-  const answered = (await ask(world, model, 'Look! The moon!')).choices[0]!;
+  const model = await tune(fixture, toLines([...lines, withTool]));
+  expect((await ask(fixture, model, 'Please tell me of g')).choices[0]!.message.content).toBe('this is 6');
+  const answered = (await ask(fixture, model, 'Look! The moon!')).choices[0]!;
   expect(answered).toMatchObject({ message: { content: null, tool_calls: [call] }, finish_reason: 'tool_calls' });
 });
 
 test('a checkpoint answers under its own name', async () => {
-  const world = await openSandbox();
-  const { id } = await createJob(world.client, { training_file: await uploadLines(world.client, toChatLines(readSentiment('train'))) });
-  world.sandbox.step(3000);
-  const [newest] = (await world.client.fineTuning.jobs.checkpoints.list(id)).data;
-  expect((await ask(world, newest!.fine_tuned_model_checkpoint, 'I loved it, excellent.')).choices[0]!.message.content).toBe('positive');
+  const fixture = await openSandbox();
+  const { id } = await createJob(fixture.client, { training_file: await uploadLines(fixture.client, toChatLines(readSentiment('train'))) });
+  fixture.sandbox.step(3000);
+  const [newest] = (await fixture.client.fineTuning.jobs.checkpoints.list(id)).data;
+  expect((await ask(fixture, newest!.fine_tuned_model_checkpoint, 'I loved it, excellent.')).choices[0]!.message.content).toBe('positive');
 });
 
 test('an unknown model answers nothing', async () => {
-  const world = await openSandbox();
-  await expect(ask(world, 'ft:none', 'Hello')).rejects.toMatchObject({ status: 404, code: 'model_not_found' });
+  const fixture = await openSandbox();
+  await expect(ask(fixture, 'ft:none', 'Hello')).rejects.toMatchObject({ status: 404, code: 'model_not_found' });
 });

@@ -6,7 +6,7 @@ import { startSandbox, type Sandbox, type SandboxOptions } from '../../src/sandb
 export const base = 'gpt-4.1-mini-2025-04-14';
 export const instructions = 'Which mood? Answer with exactly one of these labels: "negative", "positive".';
 
-export interface SandboxWorld {
+export interface SandboxFixture {
   readonly sandbox: Sandbox;
   /** The official client, told nothing but address and key; it never tries again. */
   readonly client: OpenAI;
@@ -14,7 +14,7 @@ export interface SandboxWorld {
 }
 
 /** A sandbox on a clock that only steps, closed when the test ends. No test may find it in breach of the published schemas. */
-export async function openSandbox(options: SandboxOptions = {}): Promise<SandboxWorld> {
+export async function openSandbox(options: SandboxOptions = {}): Promise<SandboxFixture> {
   const sandbox = await startSandbox({ clock: 'stepped', now: () => new Date('2026-11-01T00:00:00Z'), seed: 7, ...options });
   const keys = new Set([sandbox.env.OPENAI_API_KEY]);
   onTestFinished(async () => {

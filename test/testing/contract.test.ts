@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { contractLaw } from '../../src/testing/contract.ts';
+import { contractTests } from '../../src/testing/contract.ts';
 import { defineProvider } from '../../src/provider/provider.ts';
 import { createMemorySubject } from './memory-subject.ts';
 import { observeFaults } from './observe-faults.ts';
@@ -8,33 +8,35 @@ import { translateFaults } from './translate-faults.ts';
 
 const faults = [...translateFaults, ...submitFaults, ...observeFaults];
 
-const lawful = contractLaw(createMemorySubject());
+const correct = contractTests(createMemorySubject());
 
-test.each(lawful)('$name', async ({ check }) => {
+test.each(correct)('$name', async ({ check }) => {
   await expect(check()).resolves.toBeUndefined();
 });
 
 test('everything is checked of a provider that has everything', () => {
-  expect(lawful.filter(({ name }) => name.includes('not checked'))).toEqual([]);
+  expect(correct.filter(({ name }) => name.includes('not checked'))).toEqual([]);
 });
 
-test.concurrent.each(faults)('$law: a provider that $fault is found out', async ({ law, change }) => {
+test.concurrent.each(faults)('$law: a provider that $fault is found out', async ({ one, change }) => {
   const broken = new Map<string, string>();
-  for (const { name, check } of contractLaw(createMemorySubject(change))) {
+  for (const { name, check } of contractTests(createMemorySubject(change))) {
     await check().catch((error: unknown) => broken.set(name, (error as Error).message));
   }
-  expect([...broken.keys()]).toContain(law);
-  expect(broken.get(law)).toMatch(/expected .+, found ./s);
+  expect([...broken.keys()]).toContain(one);
+  expect(broken.get(one)).toMatch(/expected .+, found ./s);
 });
 
 test('every law has a fault that breaks it', () => {
-  const known = new Set(faults.map(({ law }) => law));
-  expect(lawful.map(({ name }) => name).filter((name) => !known.has(name))).toEqual([]);
+  const known = new Set(faults.map(({ one }) => one));
+  expect(correct.map(({ name }) => name).filter((name) => !known.has(name))).toEqual([]);
 });
 
 test('what a provider lacks is named and not checked', async () => {
-  const { provider, inputs, createWorld } = createMemorySubject(({ fence: _fence, cancel: _cancel, ...rest }) => defineProvider(rest));
-  const unchecked = contractLaw({ provider, inputs, createWorld, ends: {} }).filter(({ name }) => name.includes('not checked'));
+  const { provider, inputs, createEnvironment } = createMemorySubject(({ fence: _fence, cancel: _cancel, ...rest }) =>
+    defineProvider(rest),
+  );
+  const unchecked = contractTests({ provider, inputs, createEnvironment, ends: {} }).filter(({ name }) => name.includes('not checked'));
   for (const { check } of unchecked) await check();
   expect(unchecked.map(({ name }) => name)).toContain('a fenced attempt can no longer be created (not checked: no fence)');
   expect(unchecked).toHaveLength(19);

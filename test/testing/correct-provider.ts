@@ -5,7 +5,7 @@ import { SubmitFailure } from '../../src/provider/submit-failure.ts';
 import type { Metric } from '../../src/provider/metric.ts';
 import type { Note } from '../../src/provider/note.ts';
 import type { Phase } from '../../src/provider/status.ts';
-import type { LawWorld } from '../../src/testing/subject.ts';
+import type { ConformanceEnvironment } from '../../src/testing/subject.ts';
 import { Failure, toFailureData } from '../../src/errors.ts';
 import { createMemoryService, type MemoryService } from '../run/memory-provider.ts';
 
@@ -13,7 +13,7 @@ import { createMemoryService, type MemoryService } from '../run/memory-provider.
 export type Report = Pick<Observation<unknown>, 'metrics' | 'logs' | 'artifacts' | 'failure'> & { readonly word: string };
 
 /** The services of one world, one a run key, and what their jobs say. */
-export interface MemoryWorld extends LawWorld {
+export interface MemoryEnvironment extends ConformanceEnvironment {
   readonly token: string;
   readonly fenced: Set<string>;
   readonly reports: Map<string, { all: Report[]; known: number }>;
@@ -23,7 +23,7 @@ export interface MemoryWorld extends LawWorld {
 }
 
 export const at = '2026-01-01T00:00:00.000Z';
-export const words: Readonly<Record<string, Phase>> = {
+export const statusMap: Readonly<Record<string, Phase>> = {
   waiting: 'queued',
   held: 'paused',
   running: 'running',
@@ -50,40 +50,43 @@ const lastReports: Readonly<Record<string, Report>> = {
 };
 
 /** A provider of `world` that keeps the law; `change` plants a fault in it. */
-export function createLawfulProvider(world: MemoryWorld, change: (provider: Provider, world: MemoryWorld) => Provider): Provider {
-  const lawful = defineProvider({
+export function createCorrectProvider(
+  fixture: MemoryEnvironment,
+  change: (provider: Provider, fixture: MemoryEnvironment) => Provider,
+): Provider {
+  const correct = defineProvider({
     ...createMemoryService().provider,
-    words,
+    statusMap,
     translate,
-    async prepare(request: MemoryRequest, c: Attempt) {
-      await reach(world, c);
-      return (await world.serviceOf(c.key).provider.prepare(request, c)) as { upload: string };
+    async prepare(request: MemoryRequest, context: Attempt) {
+      await reach(fixture, context);
+      return (await fixture.serviceOf(context.key).provider.prepare(request, context)) as { upload: string };
     },
     bind: (request: MemoryRequest, prepared: { upload: string }, key: string) => ({ ...request, ...prepared, key }),
-    async create(wire: object, c: Attempt) {
-      await reach(world, c);
-      if (world.fenced.has(`${c.key} ${c.attempt}`)) {
+    async create(wire: object, context: Attempt) {
+      await reach(fixture, context);
+      if (fixture.fenced.has(`${context.key} ${context.attempt}`)) {
         throw new SubmitFailure('refused', new Failure('service-unavailable', 'the upload is gone'));
       }
-      const job = await world.serviceOf(c.key).provider.create(wire, c);
+      const job = await fixture.serviceOf(context.key).provider.create(wire, context);
       const running = [toReport('running', { metrics: [toLoss(1)] }), toReport('running', { metrics: [toLoss(2), toLoss(3)] })];
-      world.reports.set(job.id, { all: [toReport('waiting'), ...running], known: 1 });
+      fixture.reports.set(job.id, { all: [toReport('waiting'), ...running], known: 1 });
       return job;
     },
-    async find(_request: MemoryRequest, _prepared: readonly { upload: string }[], c: Attempt) {
-      await reach(world, c);
-      return [...world.serviceOf(c.key).jobs];
+    async find(_request: MemoryRequest, _prepared: readonly { upload: string }[], context: Attempt) {
+      await reach(fixture, context);
+      return [...fixture.serviceOf(context.key).jobs];
     },
-    async fence(_prepared: { upload: string }, c: Attempt) {
-      await Promise.resolve(world.fenced.add(`${c.key} ${c.attempt}`));
+    async fence(_prepared: { upload: string }, context: Attempt) {
+      await Promise.resolve(fixture.fenced.add(`${context.key} ${context.attempt}`));
     },
-    async observe(job: JobRef, cursor: { seen: number } | null, c: Attempt) {
-      await reach(world, c);
-      const { all, known } = world.reports.get(job.id)!;
+    async observe(job: JobRef, cursor: { seen: number } | null, context: Attempt) {
+      await reach(fixture, context);
+      const { all, known } = fixture.reports.get(job.id)!;
       const news = all.slice(cursor?.seen ?? 0, known);
       const raw = all[known - 1]!.word;
       return {
-        status: { phase: Object.hasOwn(words, raw) ? words[raw]! : ('unknown' as const), raw },
+        status: { phase: Object.hasOwn(statusMap, raw) ? statusMap[raw]! : ('unknown' as const), raw },
         progress: null,
         metrics: news.flatMap((report) => report.metrics),
         logs: news.flatMap((report) => report.logs),
@@ -98,34 +101,34 @@ export function createLawfulProvider(world: MemoryWorld, change: (provider: Prov
       };
     },
     async cancel(job: JobRef) {
-      await Promise.resolve(endJob(world, job, 'stopped'));
+      await Promise.resolve(endJob(fixture, job, 'stopped'));
     },
     async pause(job: JobRef) {
-      const { all } = world.reports.get(job.id)!;
+      const { all } = fixture.reports.get(job.id)!;
       await Promise.resolve(isEnded(all) || all.push(toReport('held')));
     },
     async resume(job: JobRef) {
-      const { all } = world.reports.get(job.id)!;
+      const { all } = fixture.reports.get(job.id)!;
       if (all.at(-1)!.word === 'held') all.push(toReport('running'));
       return await Promise.resolve(job);
     },
   });
-  return change(lawful, world);
+  return change(correct, fixture);
 }
 
 /** Waits for the service, as a request does. */
-async function reach(world: MemoryWorld, { signal }: Attempt): Promise<void> {
+async function reach(fixture: MemoryEnvironment, { signal }: Attempt): Promise<void> {
   await Promise.resolve();
   signal.throwIfAborted();
-  if (world.answers === 'unreachable') throw new Failure('service-unavailable', 'the service does not answer');
-  if (world.answers === 'yes') return;
+  if (fixture.answers === 'unreachable') throw new Failure('service-unavailable', 'the service does not answer');
+  if (fixture.answers === 'yes') return;
   const { promise, reject } = Promise.withResolvers<never>();
   signal.addEventListener('abort', () => reject(new Failure('interrupted', 'aborted')));
   await promise;
 }
 
-export function endJob(world: MemoryWorld, job: JobRef, word: string): void {
-  const { all } = world.reports.get(job.id)!;
+export function endJob(fixture: MemoryEnvironment, job: JobRef, word: string): void {
+  const { all } = fixture.reports.get(job.id)!;
   if (!isEnded(all)) all.push(lastReports[word]!);
 }
 

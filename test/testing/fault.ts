@@ -2,20 +2,20 @@ import type { Attempt } from '../../src/provider/context.ts';
 import type { JobRef, Observation } from '../../src/provider/job.ts';
 import type { Provider, Translation } from '../../src/provider/provider.ts';
 import type { Note } from '../../src/provider/note.ts';
-import type { MemoryWorld } from './correct-provider.ts';
+import type { MemoryEnvironment } from './correct-provider.ts';
 
-export type Change = (provider: Provider, world: MemoryWorld) => Provider;
+export type Change = (provider: Provider, fixture: MemoryEnvironment) => Provider;
 type Look = Observation<{ seen: number }>;
 
 /** One thing that a provider may do wrong, by the law that must notice it. */
 export interface Fault {
-  readonly law: string;
+  readonly one: string;
   readonly fault: string;
   readonly change: Change;
 }
 
-export function replace(change: (provider: Provider, world: MemoryWorld) => Partial<Provider>): Change {
-  return (provider, world) => Object.freeze({ ...provider, ...change(provider, world) });
+export function replace(change: (provider: Provider, fixture: MemoryEnvironment) => Partial<Provider>): Change {
+  return (provider, fixture) => Object.freeze({ ...provider, ...change(provider, fixture) });
 }
 
 export function changeTranslation(
@@ -35,14 +35,14 @@ export function changeNotes(change: (note: Exclude<Note, { type: 'warning' }>) =
 
 type LookChange = (
   seen: Look,
-  of: { job: JobRef; cursor: { seen: number } | null; c: Attempt; world: MemoryWorld },
+  of: { job: JobRef; cursor: { seen: number } | null; context: Attempt; fixture: MemoryEnvironment },
 ) => object | Promise<object>;
 
 export function changeLook(change: LookChange): Change {
-  return replace(({ observe }, world) => ({
-    async observe(job, cursor, c) {
-      const seen = (await observe(job, cursor, c)) as Look;
-      return { ...seen, ...(await change(seen, { job, cursor: cursor as { seen: number } | null, c, world })) };
+  return replace(({ observe }, fixture) => ({
+    async observe(job, cursor, context) {
+      const seen = (await observe(job, cursor, context)) as Look;
+      return { ...seen, ...(await change(seen, { job, cursor: cursor as { seen: number } | null, context, fixture })) };
     },
   }));
 }
@@ -55,6 +55,6 @@ export function changeJobs(change: Partial<JobRef>): Change {
   }));
 }
 
-export function toFaults(law: string, changes: Readonly<Record<string, Change>>): Fault[] {
-  return Object.entries(changes).map(([fault, change]) => ({ law, fault, change }));
+export function toFaults(one: string, changes: Readonly<Record<string, Change>>): Fault[] {
+  return Object.entries(changes).map(([fault, change]) => ({ one, fault, change }));
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { httpLaw, type HttpCall, type HttpLawSubject, type HttpLawWorld } from '../../src/testing/http.ts';
+import { httpTests, type HttpCall, type HttpTarget, type HttpEnvironment } from '../../src/testing/http.ts';
 import { SubmitFailure } from '../../src/provider/submit-failure.ts';
 import { Failure } from '../../src/errors.ts';
 import { createFetch, requestJson, Secret, toSendOutcome, type Fetch } from '../../src/provider-kit/http.ts';
@@ -8,7 +8,7 @@ import { startMisbehavingServer } from '../provider-kit/http/misbehaving-server.
 const key = 'key-0f1e2d3c4b5a69788796';
 const deadlineMs = 1000;
 
-interface World extends HttpLawWorld {
+interface Fixture extends HttpEnvironment {
   readonly url: string;
   readonly fetch: Fetch;
 }
@@ -16,8 +16,8 @@ interface World extends HttpLawWorld {
 /** How the little client of these tests asks. What it lacks is what its law is about. */
 interface Client {
   fetch?: (origin: string) => Fetch;
-  read?: HttpCall<World>['run'];
-  create?: HttpCall<World>['run'];
+  read?: HttpCall<Fixture>['run'];
+  create?: HttpCall<Fixture>['run'];
 }
 
 const headers = { 'x-api-key': key, authorization: `Bearer ${key}` };
@@ -27,13 +27,13 @@ function createCarefulFetch(origin: string): Fetch {
   return createFetch({ origin, secrets: [new Secret(key)], deadlineMs, maxBodyBytes: 1024 * 1024, wait });
 }
 
-async function readJob({ fetch, url }: World, signal: AbortSignal): Promise<unknown> {
+async function readJob({ fetch, url }: Fixture, signal: AbortSignal): Promise<unknown> {
   const { json } = await requestJson(fetch, { url: `${url}/jobs/1`, headers, signal });
   if (typeof json !== 'object' || json === null || !('ok' in json)) throw new Failure('response-invalid', 'expected a job');
   return json;
 }
 
-async function createJob({ fetch, url }: World, signal: AbortSignal): Promise<unknown> {
+async function createJob({ fetch, url }: Fixture, signal: AbortSignal): Promise<unknown> {
   try {
     const { json } = await requestJson(fetch, { url: `${url}/jobs`, method: 'POST', headers, body: { model: 'tiny' }, signal });
     return json;
@@ -43,9 +43,9 @@ async function createJob({ fetch, url }: World, signal: AbortSignal): Promise<un
   }
 }
 
-function createSubject({ fetch = createCarefulFetch, read = readJob, create = createJob }: Client = {}): HttpLawSubject<World> {
+function createSubject({ fetch = createCarefulFetch, read = readJob, create = createJob }: Client = {}): HttpTarget<Fixture> {
   return {
-    async createWorld() {
+    async createEnvironment() {
       const { origin, arrivals, behave, close } = await startMisbehavingServer();
       return { url: origin, fetch: fetch(origin), misbehave: behave, arrivals: () => arrivals, close };
     },
@@ -55,7 +55,7 @@ function createSubject({ fetch = createCarefulFetch, read = readJob, create = cr
   };
 }
 
-test.each(httpLaw(createSubject()))('$name', async ({ check }) => {
+test.each(httpTests(createSubject()))('$name', async ({ check }) => {
   await expect(check()).resolves.toBeUndefined();
 });
 
@@ -79,7 +79,7 @@ const faults: readonly (readonly [string, string, Client])[] = [
   [
     'an abort ends calls at once, of a service that is half-open',
     'does not listen',
-    { read: async (world) => await readJob(world, new AbortController().signal) },
+    { read: async (fixture) => await readJob(fixture, new AbortController().signal) },
   ],
   [
     'calls are answered by a service that answers',
@@ -89,8 +89,8 @@ const faults: readonly (readonly [string, string, Client])[] = [
 ];
 
 test.each(faults)('%s: a client that %s is found out', async (name, _fault, client) => {
-  const law = httpLaw(createSubject(client)).find((one) => one.name === name)!;
-  await expect(law.check()).rejects.toThrow(/expected .+, found ./s);
+  const one = httpTests(createSubject(client)).find((one) => one.name === name)!;
+  await expect(one.check()).rejects.toThrow(/expected .+, found ./s);
 });
 
 const withHeadTimeout: Fetch = async (input, init) => {
@@ -99,24 +99,24 @@ const withHeadTimeout: Fetch = async (input, init) => {
   return await fetch(input, { ...init, signal: controller.signal }).finally(() => clearTimeout(timer));
 };
 
-function twice(call: HttpCall<World>['run']): HttpCall<World>['run'] {
-  return async (world, signal) => await call(world, signal).catch(async () => await call(world, signal));
+function twice(call: HttpCall<Fixture>['run']): HttpCall<Fixture>['run'] {
+  return async (fixture, signal) => await call(fixture, signal).catch(async () => await call(fixture, signal));
 }
 
-function renamed(sent: 'no' | 'unknown'): HttpCall<World>['run'] {
-  return async (world, signal) => {
-    await createJob(world, signal).catch((error: unknown) => {
+function renamed(sent: 'no' | 'unknown'): HttpCall<Fixture>['run'] {
+  return async (fixture, signal) => {
+    await createJob(fixture, signal).catch((error: unknown) => {
       throw new SubmitFailure(sent, (error as SubmitFailure).failure);
     });
   };
 }
 
-async function takeAll({ fetch, url }: World, signal: AbortSignal): Promise<unknown> {
+async function takeAll({ fetch, url }: Fixture, signal: AbortSignal): Promise<unknown> {
   return await (await fetch(url, { headers, signal })).text();
 }
 
-async function tellKey(world: World, signal: AbortSignal): Promise<unknown> {
-  return await readJob(world, signal).catch((error: unknown) => {
+async function tellKey(fixture: Fixture, signal: AbortSignal): Promise<unknown> {
+  return await readJob(fixture, signal).catch((error: unknown) => {
     throw new Failure('credentials-invalid', `${key} is refused`, { error });
   });
 }

@@ -1,17 +1,17 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { LawEnd, LawSubject } from '../../src/testing/subject.ts';
+import type { ConformanceResult_, ConformanceTarget } from '../../src/testing/subject.ts';
 import type { Attempt } from '../../src/provider/context.ts';
 import type { Provider } from '../../src/provider/provider.ts';
 import { createMemoryService, toMemoryPlan, type MemoryService } from '../run/memory-provider.ts';
-import { at, createLawfulProvider, endJob, toReport, type MemoryWorld } from './correct-provider.ts';
+import { at, createCorrectProvider, endJob, toReport, type MemoryEnvironment } from './correct-provider.ts';
 
 const plan = toMemoryPlan('law');
 
-function createWorld(change: (provider: Provider, world: MemoryWorld) => Provider, folder: string): MemoryWorld {
+function createFixture(change: (provider: Provider, fixture: MemoryEnvironment) => Provider, folder: string): MemoryEnvironment {
   const services = new Map<string, MemoryService>();
-  const state: Omit<MemoryWorld, 'provider'> = {
+  const state: Omit<MemoryEnvironment, 'provider'> = {
     token: 'token-of-the-memory-service',
     fenced: new Set(),
     reports: new Map(),
@@ -41,8 +41,8 @@ function createWorld(change: (provider: Provider, world: MemoryWorld) => Provide
       },
     }),
   };
-  const world = state as MemoryWorld;
-  return Object.assign(world, { provider: createLawfulProvider(world, change) });
+  const fixture = state as MemoryEnvironment;
+  return Object.assign(fixture, { provider: createCorrectProvider(fixture, change) });
 }
 
 const base = {
@@ -54,17 +54,17 @@ const base = {
 
 /** The subject of a provider that keeps the law, or that has the fault which `change` plants. */
 export function createMemorySubject(
-  change: (provider: Provider, world: MemoryWorld) => Provider = (provider) => provider,
-): LawSubject<MemoryWorld> {
-  const toEnd = (word: string): LawEnd<MemoryWorld> => ({
-    bring: async (world, job) => await Promise.resolve(endJob(world, job, word)),
+  change: (provider: Provider, fixture: MemoryEnvironment) => Provider = (provider) => provider,
+): ConformanceTarget<MemoryEnvironment> {
+  const toEnd = (word: string): ConformanceResult_<MemoryEnvironment> => ({
+    bring: async (fixture, job) => await Promise.resolve(endJob(fixture, job, word)),
   });
-  const fail = (call: (world: MemoryWorld, c: Attempt) => Promise<unknown>) => async (world: MemoryWorld) => {
-    world.answers = 'unreachable';
-    return await call(world, world.toAttempt(plan.key, 1, new AbortController().signal));
+  const fail = (call: (fixture: MemoryEnvironment, context: Attempt) => Promise<unknown>) => async (fixture: MemoryEnvironment) => {
+    fixture.answers = 'unreachable';
+    return await call(fixture, fixture.toAttempt(plan.key, 1, new AbortController().signal));
   };
   return {
-    provider: createWorld(change, '').provider,
+    provider: createFixture(change, '').provider,
     inputs: {
       base,
       different: {
@@ -77,7 +77,7 @@ export function createMemorySubject(
       },
       same: { 'other tags': { ...base, spec: { ...base.spec, tags: { team: 'search' } } } },
     },
-    createWorld: async () => await Promise.resolve(createWorld(change, mkdtempSync(join(tmpdir(), 'orchestrate-')))),
+    createEnvironment: async () => await Promise.resolve(createFixture(change, mkdtempSync(join(tmpdir(), 'orchestrate-')))),
     ends: {
       succeeded: toEnd('done'),
       failed: toEnd('broken'),
@@ -86,21 +86,21 @@ export function createMemorySubject(
       },
       expired: toEnd('late'),
     },
-    async say(world, job, word) {
-      const reports = world.reports.get(job.id)!;
+    async say(fixture, job, word) {
+      const reports = fixture.reports.get(job.id)!;
       reports.all.push(toReport(word));
       await Promise.resolve((reports.known = reports.all.length));
     },
-    async stall(world) {
-      await Promise.resolve((world.answers = 'never'));
+    async stall(fixture) {
+      await Promise.resolve((fixture.answers = 'never'));
     },
     failing: {
-      'prepare without the service': fail(async ({ provider }, c) => await provider.prepare({}, c)),
-      'create without the service': fail(async ({ provider }, c) => await provider.create({}, c)),
-      'find without the service': fail(async ({ provider }, c) => await provider.find({}, [], c)),
+      'prepare without the service': fail(async ({ provider }, context) => await provider.prepare({}, context)),
+      'create without the service': fail(async ({ provider }, context) => await provider.create({}, context)),
+      'find without the service': fail(async ({ provider }, context) => await provider.find({}, [], context)),
     },
-    snapshot: async (world) =>
-      await Promise.resolve({ jobs: world.allServices().map(({ jobs }) => [...jobs]), reports: structuredClone([...world.reports]) }),
+    snapshot: async (fixture) =>
+      await Promise.resolve({ jobs: fixture.allServices().map(({ jobs }) => [...jobs]), reports: structuredClone([...fixture.reports]) }),
     secrets: ['token-of-the-memory-service'],
   };
 }

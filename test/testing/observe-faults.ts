@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { changeLook, replace, toFaults, type Fault } from './fault.ts';
-import { at, endJob, words } from './correct-provider.ts';
+import { at, endJob, statusMap } from './correct-provider.ts';
 
 const waiting = { phase: 'queued', raw: 'waiting' } as const;
 
@@ -29,9 +29,9 @@ export const observeFaults: readonly Fault[] = [
     'tells the last log each time': changeLook(({ logs, status }) => ({ logs: logs.length > 0 ? logs : [{ at, text: status.raw }] })),
     'remembers what it told': (() => {
       const told = new WeakMap<object, number>();
-      return changeLook((seen, { cursor, world }) => {
-        const before = told.get(world.reports) ?? 0;
-        told.set(world.reports, seen.cursor.seen);
+      return changeLook((seen, { cursor, fixture }) => {
+        const before = told.get(fixture.reports) ?? 0;
+        told.set(fixture.reports, seen.cursor.seen);
         return cursor !== null && cursor.seen < before ? { metrics: [], logs: [] } : {};
       });
     })(),
@@ -47,12 +47,12 @@ export const observeFaults: readonly Fault[] = [
     'has a number that is none': changeLook(({ metrics }) => ({ metrics: metrics.map((metric) => ({ ...metric, value: NaN })) })),
   }),
   ...toFaults('a look changes nothing', {
-    'marks what was read': changeLook(async (_seen, { job, world }) => {
-      world.serviceOf('read').jobs.push(job);
+    'marks what was read': changeLook(async (_seen, { job, fixture }) => {
+      fixture.serviceOf('read').jobs.push(job);
       return await Promise.resolve({});
     }),
     'tells the service to go on': changeLook(
-      (_seen, { job, world }) => (world.reports.get(job.id)!.all[0]!.logs as unknown[]).push('x') && {},
+      (_seen, { job, fixture }) => (fixture.reports.get(job.id)!.all[0]!.logs as unknown[]).push('x') && {},
     ),
   }),
   ...toFaults('a status word stands for its phase', {
@@ -64,7 +64,7 @@ export const observeFaults: readonly Fault[] = [
   ...toFaults('a word that is not listed is unknown, which is no end', {
     'takes it for a failure': changeLook(({ status }) => (status.phase === 'unknown' ? { status: { ...status, phase: 'failed' } } : {})),
     'looks it up where every object has words': changeLook(({ status }) => ({
-      status: { ...status, phase: (words as Record<string, unknown>)[status.raw] ?? 'unknown' },
+      status: { ...status, phase: (statusMap as Record<string, unknown>)[status.raw] ?? 'unknown' },
     })),
   }),
   ...toFaults('a job that has succeeded has an artifact', { 'gives none': changeLook(() => ({ artifacts: [] })) }),
@@ -74,10 +74,10 @@ export const observeFaults: readonly Fault[] = [
   }),
   ...toFaults('cancel may be asked again, of a job that runs and of one that has ended', {
     'cancels nothing': replace(() => ({ cancel: async () => await Promise.resolve() })),
-    'refuses a job that is being cancelled': replace((_provider, world) => ({
+    'refuses a job that is being cancelled': replace((_provider, fixture) => ({
       async cancel(job) {
-        if (world.reports.get(job.id)!.all.at(-1)!.word === 'stopped') throw new Error('409 Conflict');
-        await Promise.resolve(endJob(world, job, 'stopped'));
+        if (fixture.reports.get(job.id)!.all.at(-1)!.word === 'stopped') throw new Error('409 Conflict');
+        await Promise.resolve(endJob(fixture, job, 'stopped'));
       },
     })),
   }),
@@ -85,15 +85,15 @@ export const observeFaults: readonly Fault[] = [
     'pauses nothing': replace(() => ({ pause: async () => await Promise.resolve() })),
     'resumes nothing': replace(() => ({ resume: async (job) => await Promise.resolve(job) })),
     'makes a job with each resume': replace(({ create, resume }) => ({
-      async resume(job, c) {
-        await create({}, c);
-        return await resume!(job, c);
+      async resume(job, context) {
+        await create({}, context);
+        return await resume!(job, context);
       },
     })),
-    'refuses a job that runs already': replace(({ resume }, world) => ({
-      async resume(job, c) {
-        if (world.reports.get(job.id)!.all.at(-1)!.word !== 'held') throw new Error('409 Conflict');
-        return await resume!(job, c);
+    'refuses a job that runs already': replace(({ resume }, fixture) => ({
+      async resume(job, context) {
+        if (fixture.reports.get(job.id)!.all.at(-1)!.word !== 'held') throw new Error('409 Conflict');
+        return await resume!(job, context);
       },
     })),
   }),
@@ -108,13 +108,16 @@ export const observeFaults: readonly Fault[] = [
     'shows it in an address': replace(({ create }, { token }) => ({
       create: async (...args) => ({ ...(await create(...args)), url: `https://service/jobs?token=${encodeURIComponent(token)}` }),
     })),
-    'logs its headers': changeLook(({ logs }, { world }) => ({
-      logs: logs.map((log) => ({ ...log, text: `Authorization: Basic ${Buffer.from(world.token).toString('base64')}` })),
+    'logs its headers': changeLook(({ logs }, { fixture }) => ({
+      logs: logs.map((log) => ({ ...log, text: `Authorization: Basic ${Buffer.from(fixture.token).toString('base64')}` })),
     })),
     'writes it to a file': replace(({ prepare }, { token }) => ({
-      async prepare(request, c) {
-        await writeFile(join(c.workDir, 'curl.sh'), `${await readFile(join(c.workDir, 'curl.sh'), 'utf8').catch(() => '')}curl ${token}`);
-        return await prepare(request, c);
+      async prepare(request, context) {
+        await writeFile(
+          join(context.workDir, 'curl.sh'),
+          `${await readFile(join(context.workDir, 'curl.sh'), 'utf8').catch(() => '')}curl ${token}`,
+        );
+        return await prepare(request, context);
       },
     })),
     'throws it': replace(({ find }, { token }) => ({

@@ -8,7 +8,7 @@ import { at } from './correct-provider.ts';
 
 let count = 0;
 
-const ghost: JobRef = { provider: 'memory', id: 'ghost', place: 'memory', attempt: 1, createdAt: at, url: null };
+const ghost: JobRef = { provider: 'memory', id: 'ghost', location: 'memory', attempt: 1, createdAt: at, url: null };
 
 const unfenced: Change = replace((provider) => {
   const { fence: _fence, ...rest } = provider;
@@ -16,8 +16,8 @@ const unfenced: Change = replace((provider) => {
 });
 
 /** Ignores the signal of its context. */
-function withoutSignal(c: Attempt): Attempt {
-  return { ...c, signal: new AbortController().signal };
+function withoutSignal(context: Attempt): Attempt {
+  return { ...context, signal: new AbortController().signal };
 }
 
 /** What can go wrong until there is a job, and how calls end. */
@@ -31,34 +31,34 @@ export const submitFaults: readonly Fault[] = [
   }),
   ...toFaults('prepare can be repeated and makes no job', {
     'uploads once only': replace(({ prepare }) => ({
-      async prepare(request, c) {
-        await writeFile(join(c.workDir, `upload-${c.attempt}`), '', { flag: 'wx' });
-        return await prepare(request, c);
+      async prepare(request, context) {
+        await writeFile(join(context.workDir, `upload-${context.attempt}`), '', { flag: 'wx' });
+        return await prepare(request, context);
       },
     })),
     'begins to train': replace(({ prepare, create }) => ({
-      async prepare(request, c) {
-        await create(request, c);
-        return await prepare(request, c);
+      async prepare(request, context) {
+        await create(request, context);
+        return await prepare(request, context);
       },
     })),
     'gives a Map': replace(() => ({ prepare: async () => await Promise.resolve(new Map([['upload', 1]])) })),
   }),
   ...toFaults('prepare gives identifiers, not rows', {
     'gives the rows': replace(({ prepare }) => ({
-      async prepare(request, c) {
-        const rows = await Array.fromAsync(c.readRows('train'));
-        return { ...((await prepare(request, c)) as object), rows };
+      async prepare(request, context) {
+        const rows = await Array.fromAsync(context.readRows('train'));
+        return { ...((await prepare(request, context)) as object), rows };
       },
     })),
   }),
   ...toFaults('find lists nothing before create, and the job after it', {
     'lists a job before there is one': replace(({ find }) => ({
-      find: async (request, prepared, c) => (prepared.length === 0 ? [ghost] : await find(request, prepared, c)),
+      find: async (request, prepared, context) => (prepared.length === 0 ? [ghost] : await find(request, prepared, context)),
     })),
     'takes an upload for a job': replace(({ find }) => ({
-      async find(request, prepared, c) {
-        const jobs = await find(request, prepared, c);
+      async find(request, prepared, context) {
+        const jobs = await find(request, prepared, context);
         return jobs.length === 0 && prepared.length > 0 ? [ghost] : jobs;
       },
     })),
@@ -70,9 +70,9 @@ export const submitFaults: readonly Fault[] = [
       find: async (...args) => (await find(...args)).map((job) => ({ ...job, id: `ft:${job.id}` })),
     })),
     'needs what was prepared': replace(({ find }) => ({
-      find: async (request, prepared, c) => {
+      find: async (request, prepared, context) => {
         if (prepared[0] === undefined) throw new TypeError('undefined is not an object');
-        return await find(request, prepared, c);
+        return await find(request, prepared, context);
       },
     })),
     'names another provider': replace(({ create }) => ({ create: async (...args) => ({ ...(await create(...args)), provider: 'x' }) })),
@@ -81,8 +81,8 @@ export const submitFaults: readonly Fault[] = [
     })),
   }),
   ...toFaults('find lists no job of another run', {
-    'lists whatever there is': replace((_provider, world) => ({
-      find: async () => await Promise.resolve(world.allServices().flatMap(({ jobs }) => jobs)),
+    'lists whatever there is': replace((_provider, fixture) => ({
+      find: async () => await Promise.resolve(fixture.allServices().flatMap(({ jobs }) => jobs)),
     })),
   }),
   ...toFaults('a second create of one attempt makes no job that find does not list', {
@@ -92,15 +92,15 @@ export const submitFaults: readonly Fault[] = [
     'says that it has created': replace(({ create }) => ({ create: async (...args) => await create(...args).catch(() => ghost) })),
     'fences nothing': unfenced,
     'fences once only': replace(({ fence }, { fenced }) => ({
-      async fence(prepared, c) {
-        if (fenced.has(`${c.key} ${c.attempt}`)) throw new Error('not found');
-        await fence!(prepared, c);
+      async fence(prepared, context) {
+        if (fenced.has(`${context.key} ${context.attempt}`)) throw new Error('not found');
+        await fence!(prepared, context);
       },
     })),
     'creates all the same': replace(({ create }, { serviceOf }) => ({
-      async create(wire, c) {
-        return await create(wire, c).catch(async (error: unknown) => {
-          await serviceOf(c.key).provider.create(wire, c);
+      async create(wire, context) {
+        return await create(wire, context).catch(async (error: unknown) => {
+          await serviceOf(context.key).provider.create(wire, context);
           throw error;
         });
       },
@@ -111,9 +111,9 @@ export const submitFaults: readonly Fault[] = [
       fence: async (_prepared, { key }) => await Promise.resolve([1, 2, 3].forEach((attempt) => fenced.add(`${key} ${attempt}`))),
     })),
     'throws jobs away': replace(({ fence }, { serviceOf }) => ({
-      async fence(prepared, c) {
-        serviceOf(c.key).jobs.length = 0;
-        await fence!(prepared, c);
+      async fence(prepared, context) {
+        serviceOf(context.key).jobs.length = 0;
+        await fence!(prepared, context);
       },
     })),
   }),
@@ -128,18 +128,18 @@ export const submitFaults: readonly Fault[] = [
       ]),
     ),
     'creates, and only then looks at the signal': replace(({ create }) => ({
-      async create(wire, c) {
-        const job = await create(wire, withoutSignal(c));
-        c.signal.throwIfAborted();
+      async create(wire, context) {
+        const job = await create(wire, withoutSignal(context));
+        context.signal.throwIfAborted();
         return job;
       },
     })),
   }),
   ...toFaults('an abort ends a call that waits for the service', {
     'looks at the signal before it waits only': replace(({ find }) => ({
-      async find(request, prepared, c) {
-        c.signal.throwIfAborted();
-        return await find(request, prepared, withoutSignal(c));
+      async find(request, prepared, context) {
+        context.signal.throwIfAborted();
+        return await find(request, prepared, withoutSignal(context));
       },
     })),
   }),

@@ -9,10 +9,10 @@ export const translateFaults: readonly Fault[] = [
   ...toFaults('the provider is frozen, with a plain id and words for phases that there are', {
     'is not frozen': (provider) => ({ ...provider }),
     'has a space in its id': replace(() => ({ id: 'my service' })),
-    'has a word for a phase that there is not': replace(() => ({ words: { odd: 'sleeping' as Phase } })),
+    'has a word for a phase that there is not': replace(() => ({ statusMap: { odd: 'sleeping' as Phase } })),
     'tries again without a fence': replace(() => ({ onUncertain: 'retry', fence: undefined }) as unknown as Partial<Provider>),
     'may never be asked': replace(() => ({ rate: { perSecond: 0, burst: 1 } })),
-    'settles never': replace(() => ({ settleMs: NaN })),
+    'settles never': replace(() => ({ listingDelayMs: NaN })),
   }),
   ...toFaults('translate gives the same for the same input', {
     'counts its translations': changeTranslation(({ request }) => ({ request: { ...request, id: count++ } })),

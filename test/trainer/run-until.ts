@@ -43,7 +43,7 @@ export async function runUntil(folder: string, killedAt: number): Promise<Left |
         heard.push({ at: '', ...event });
         events.tell(event);
       },
-      readWish: () => null,
+      readControlRequest: () => null,
       afterStep: (isEpochEnd) => {
         checkpoints.afterStep(isEpochEnd);
         if (state.step === killedAt) throw new Killed();

@@ -16,7 +16,7 @@ interface Run {
 function run(
   classifier: Classifier,
   wanted: Partial<TrainingSettings>,
-  { rows = 32, validation = 0, hear = (_event: Told): void => {}, readWish = (): 'cancel' | 'pause' | null => null } = {},
+  { rows = 32, validation = 0, hear = (_event: Told): void => {}, readControlRequest = (): 'cancel' | 'pause' | null => null } = {},
 ): Run {
   const told: Told[] = [];
   let clock = 0;
@@ -26,7 +26,7 @@ function run(
     hear(event);
   };
   const all = { ...settings, ...wanted };
-  const hooks = { state: createTrainingState(all), tell, readWish, afterStep: () => {}, now: () => (clock += 100) };
+  const hooks = { state: createTrainingState(all), tell, readControlRequest, afterStep: () => {}, now: () => (clock += 100) };
   return { end: train(classifier, data, all, hooks), told };
 }
 
@@ -108,7 +108,7 @@ test('"best" without validation rows is refused', async () => {
 test('a cancelled training stops before the next step', async () => {
   const classifier = await openTinyClassifier();
   let asked = 0;
-  const { end, told } = run(classifier, {}, { readWish: () => (++asked > 2 ? 'cancel' : null) });
+  const { end, told } = run(classifier, {}, { readControlRequest: () => (++asked > 2 ? 'cancel' : null) });
   expect(end).toEqual({ reason: 'cancelled', step: 2, best: null });
   expect(told).toHaveLength(2);
   closeClassifier(classifier);

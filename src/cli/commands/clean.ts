@@ -8,7 +8,7 @@ import { formatTable } from '../views/format.ts';
 export async function clean(cli: Cli, args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
   const { olderThan, yes, provider } = flags as { olderThan?: string; yes?: boolean; provider?: string };
   const olderThanMs = olderThan === undefined ? undefined : parseDurationMs('--older-than', olderThan);
-  const options = { address: args[0], olderThanMs, isRehearsal: yes !== true };
+  const options = { address: args[0], olderThanMs, dryRun: yes !== true };
   const { header, removed, lines } = provider === undefined ? await cleanHere(cli, options) : await cleanThere(cli, provider, options);
   if (cli.json) cli.terminal.print(JSON.stringify({ removed, deleted: yes === true }));
   else if (cli.quiet) for (const { id } of removed) cli.terminal.print(escapeLine(id));

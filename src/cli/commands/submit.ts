@@ -2,7 +2,7 @@ import type { Quote } from '../../provider/provider.ts';
 import type { Comparison } from '../../evaluate/compare.ts';
 import type { Orchestrator } from '../../orchestrator.ts';
 import { isFailure } from '../../errors.ts';
-import { toEndNotes } from '../../run/deprecation.ts';
+import { formatDeprecationNotes } from '../../run/deprecation.ts';
 import type { RunView } from '../../run/run-view.ts';
 import type { JobSpec } from '../../job/job-spec.ts';
 import { escapeLine, escapeText } from '../escape.ts';
@@ -71,7 +71,7 @@ function tellDoubt({ terminal }: Cli, { id, status }: RunView): void {
 }
 
 function toEndLines(runs: readonly RunView[], now: Date): string[] {
-  return runs.flatMap(({ id, endsOn }) => toEndNotes(endsOn, now).map(({ message }) => escapeLine(`${id}  ${message}`)));
+  return runs.flatMap(({ id, endsOn }) => formatDeprecationNotes(endsOn, now).map(({ message }) => escapeLine(`${id}  ${message}`)));
 }
 
 /** Answers that cost, and commands of which nobody knows what they cost, are asked only when somebody says so. */

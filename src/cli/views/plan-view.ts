@@ -1,5 +1,5 @@
 import type { RequestPreview } from '../../provider/provider.ts';
-import { toEndNotes } from '../../run/deprecation.ts';
+import { formatDeprecationNotes } from '../../run/deprecation.ts';
 import type { RunPlan } from '../../run/event.ts';
 import { formatUsd } from '../../run/money.ts';
 import type { BudgetView } from '../../run/read-budget.ts';
@@ -17,7 +17,7 @@ export interface PlanView {
 }
 
 /** What a target will be asked, field by field. */
-export function toPlanText({ plan: { spec, facts, model, key, notes, quote, end = null }, requests }: PlanView, now: Date): string {
+export function toPlanText({ plan: { spec, facts, model, key, notes, quote, deprecation = null }, requests }: PlanView, now: Date): string {
   const labels = Object.entries(facts.train.labels).map(([label, rows]) => `${label} ${formatCount(rows)}`);
   const tests = Object.values(facts.test).reduce((sum, { rows }) => sum + rows, 0);
   return [
@@ -29,7 +29,7 @@ export function toPlanText({ plan: { spec, facts, model, key, notes, quote, end 
     ...(quote?.trainingTokens === undefined ? [] : [`  tokens    ${formatCount(quote.trainingTokens)} in one pass over the training rows`]),
     `  cost      ${escapeLine(quote === null ? 'price unknown' : toPriceText(quote))}`,
     `  key       ${escapeLine(key)}`,
-    ...[...notes, ...toEndNotes(end, now)].map((note) => `  ${signs[note.type]} ${escapeLine(toNoteText(note))}`),
+    ...[...notes, ...formatDeprecationNotes(deprecation, now)].map((note) => `  ${signs[note.type]} ${escapeLine(toNoteText(note))}`),
     ...(requests ?? []).map(toRequestText),
   ].join('\n');
 }
@@ -53,7 +53,7 @@ export function toBudgetText(budget: BudgetView): string | null {
 
 /** The same for scripts. */
 export function toPlanJson({ plan, requests }: PlanView): unknown {
-  const { spec, key, request, notes, quote, end, model, facts, generation } = plan;
+  const { spec, key, request, notes, quote, deprecation, model, facts, generation } = plan;
   const { job, target, provider } = spec;
   return {
     schema: 'orchestrate.plan/1',
@@ -67,7 +67,7 @@ export function toPlanJson({ plan, requests }: PlanView): unknown {
     requests,
     notes,
     cost: quote,
-    endsOn: end ?? null,
+    endsOn: deprecation ?? null,
     data: facts,
   };
 }

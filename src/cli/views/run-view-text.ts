@@ -1,6 +1,6 @@
 import { isDifference, type Note } from '../../provider/note.ts';
 import { formatUsd } from '../../run/money.ts';
-import { toEndNotes } from '../../run/deprecation.ts';
+import { formatDeprecationNotes } from '../../run/deprecation.ts';
 import type { RunView } from '../../run/run-view.ts';
 import { escapeLine, escapeText } from '../escape.ts';
 import { formatAge, formatCount, formatPlace, formatSeconds, formatTable } from './format.ts';
@@ -51,7 +51,7 @@ export function toRunPage(run: RunView, now: Date): string {
     run.failure === null
       ? []
       : ['', `  failed: ${escapeText(run.failure.message)}`, ...(run.failure.hint === null ? [] : [`  ${escapeText(run.failure.hint)}`])];
-  const notes = [...run.notes.filter(isDifference), ...toEndNotes(run.endsOn, now)].map(
+  const notes = [...run.notes.filter(isDifference), ...formatDeprecationNotes(run.endsOn, now)].map(
     (note) => `  note: ${escapeLine(toNoteText(note))}`,
   );
   return [escapeLine(run.id), ...lines, ...notes, ...failure, '', `  next: ${escapeLine(toNextCommand(run))}`].join('\n');

@@ -1,5 +1,5 @@
 import { Failure } from '../../errors.ts';
-import type { Secret } from './redact.ts';
+import type { Secret } from '../../lib/redact.ts';
 
 const credentialHeader = /authorization|cookie|api-?key|token|secret|password|^openai-(organization|project)$/i;
 

@@ -1,5 +1,5 @@
 import { Failure } from '../../errors.ts';
-import { createRedactor } from './redact.ts';
+import { createRedactor } from '../../lib/redact.ts';
 import { toAnswerFailure } from './send-outcome.ts';
 
 export interface JsonAnswer {
@@ -31,17 +31,14 @@ export async function requestJson(fetch: typeof globalThis.fetch, request: JsonR
   const response = await fetch.call(undefined, url, init);
   const text = await response.text();
   const { origin, pathname } = new URL(url);
-  const telling = { what: `${method} ${origin}${pathname}`, redact, now: new Date() };
-  if (!response.ok) throw toAnswerFailure({ status: response.status, headers: response.headers, body: text }, telling);
+  const info = { what: `${method} ${origin}${pathname}`, redact, now: new Date() };
+  if (!response.ok) throw toAnswerFailure({ status: response.status, headers: response.headers, body: text }, info);
   const answer = { status: response.status, headers: response.headers };
   if (response.status === 204 || response.status === 205) return { ...answer, json: null };
   try {
     return { ...answer, json: JSON.parse(text) as unknown };
   } catch {
     const type = response.headers.get('content-type') ?? 'no content type';
-    throw new Failure(
-      'response-invalid',
-      redact(`${telling.what}: expected JSON, found ${text.length} characters of ${type} that are none`),
-    );
+    throw new Failure('response-invalid', redact(`${info.what}: expected JSON, found ${text.length} characters of ${type} that are none`));
   }
 }

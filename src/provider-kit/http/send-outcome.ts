@@ -1,6 +1,6 @@
 import type { Sent } from '../../provider/submit-failure.ts';
 import { Failure, isFailure, toFailureData, toSystemCode, type FailureCode } from '../../errors.ts';
-import { createRedactor } from './redact.ts';
+import { createRedactor } from '../../lib/redact.ts';
 import { parseRetryAfter } from './retry-after.ts';
 
 /** How a call ended that may cost: whether it was sent, and what is said about it. Made for `SubmitFailure`. */
@@ -17,7 +17,7 @@ export interface FailedAnswer {
 }
 
 /** How failures are told: what was asked (`POST https://…`), without credentials. */
-export interface Telling {
+export interface RequestInfo {
   readonly what: string;
   readonly redact: (text: string) => string;
   readonly now: Date;
@@ -38,26 +38,26 @@ const sentByCode: Readonly<Partial<Record<FailureCode, Sent>>> = {
 };
 
 /** Whether a call that threw `thrown` was sent; `thrown` may be wrapped, or made by an SDK from the answer. */
-export function toSendOutcome(thrown: unknown, telling?: Partial<Telling>): SendOutcome {
-  const failure = toHttpFailure(thrown, telling);
+export function toSendOutcome(thrown: unknown, info?: Partial<RequestInfo>): SendOutcome {
+  const failure = toHttpFailure(thrown, info);
   return { sent: sentByCode[failure.code] ?? 'unknown', failure };
 }
 
 const redactShapes = createRedactor([]);
 
 /** Whatever a request threw as a Failure: our own, an SDK's error with the service's answer in it, or the network's. */
-export function toHttpFailure(thrown: unknown, told: Partial<Telling> = {}): Failure {
-  const telling = { what: 'the request', redact: redactShapes, now: new Date(), ...told };
+export function toHttpFailure(thrown: unknown, told: Partial<RequestInfo> = {}): Failure {
+  const info = { what: 'the request', redact: redactShapes, now: new Date(), ...told };
   for (const error of toChain(thrown)) {
     if (isFailure(error)) return error;
     const answer = toAnswer(error);
-    if (answer !== null) return toAnswerFailure(answer, telling);
-    const failure = toTransportFailure(error, telling);
+    if (answer !== null) return toAnswerFailure(answer, info);
+    const failure = toTransportFailure(error, info);
     if (failure !== null) return failure;
   }
   const isOfFetch = toChain(thrown).some((error) => error instanceof TypeError && /^(fetch failed|terminated)$/.test(error.message));
   const message = toFailureData(toChain(thrown).at(-1)).message;
-  return new Failure(isOfFetch ? 'service-unavailable' : 'unexpected', telling.redact(`${telling.what}: ${message}`));
+  return new Failure(isOfFetch ? 'service-unavailable' : 'unexpected', info.redact(`${info.what}: ${message}`));
 }
 
 /** An error and what caused it, outermost first. */
@@ -86,7 +86,7 @@ function toAnswer(error: unknown): FailedAnswer | null {
 const refusals = new Set([400, 401, 403, 404, 405, 410, 413, 415, 422]);
 
 /** An answer that is no success. Only one in the service's own words, an `error` in JSON, tells what the service did. */
-export function toAnswerFailure({ status, headers, body }: FailedAnswer, { what, redact, now }: Telling): Failure {
+export function toAnswerFailure({ status, headers, body }: FailedAnswer, { what, redact, now }: RequestInfo): Failure {
   const own = parseServiceError(body);
   const code = toAnswerCode(status, own);
   const retryAfterMs = parseRetryAfter(headers, now);
@@ -145,7 +145,7 @@ const unreached = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'UND_ERR_CO
 const slow = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
 
 /** A failure of the network or of what came over it; null where the error says nothing of the kind. */
-function toTransportFailure(error: unknown, { what, redact }: Telling): Failure | null {
+function toTransportFailure(error: unknown, { what, redact }: RequestInfo): Failure | null {
   const code = toSystemCode(error instanceof AggregateError ? error.errors[0] : error);
   const toFailure = (kind: FailureCode, found: string, hint?: string): Failure =>
     new Failure(kind, redact(`${what}: ${found}`), hint === undefined ? {} : { hint });

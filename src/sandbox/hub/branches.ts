@@ -20,7 +20,7 @@ export function createBranch(call: HubCall): Answer {
   const start = body.startingPoint ?? mainBranch;
   const commit = findCommit(repo, start) ?? refuseHub(404, `Invalid rev id: ${start}`, { code: 'RevisionNotFound' });
   if (body.emptyBranch === true)
-    addCommit(call.world, repo, { branch, title: 'initial commit', message: '', nowMs: call.nowMs, tree: new Map() });
+    addCommit(call.account, repo, { branch, title: 'initial commit', message: '', nowMs: call.nowMs, tree: new Map() });
   else repo.branches.set(branch, commit.oid);
   return toAnswer({ success: true });
 }

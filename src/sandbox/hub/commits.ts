@@ -26,7 +26,7 @@ export function commit(call: HubCall): Answer {
   if (expected !== parent) refuseHub(412, 'A commit has happened since. Please refresh and try again.');
   const tree = new Map(parent.files);
   for (const operation of operations) apply(call, tree, operation);
-  const { oid } = addCommit(call.world, repo, { branch, title: summary, message: description, nowMs: call.nowMs, tree });
+  const { oid } = addCommit(call.account, repo, { branch, title: summary, message: description, nowMs: call.nowMs, tree });
   const commitUrl = `${call.service.url}/${repo.type === 'dataset' ? 'datasets/' : ''}${repo.name}/commit/${oid}`;
   return toAnswer({ success: true, commitOid: oid, commitUrl, hookOutput: '' });
 }
@@ -38,14 +38,14 @@ function readLines(call: HubCall): CommitLine[] {
     .map((line) => parseHubBody<CommitLine>({ ...call, body: Buffer.from(line) }, 'HubCommitLine'));
 }
 
-function apply({ world }: HubCall, tree: Map<string, RepoFile>, { key, value }: CommitLine): void {
+function apply({ account }: HubCall, tree: Map<string, RepoFile>, { key, value }: CommitLine): void {
   switch (key) {
     case 'header':
       return refuseHub(400, 'A commit has one header');
     case 'file':
       return void tree.set(toSafePath(value.path), toRegularFile(decodeContent(value)));
     case 'lfsFile': {
-      const bytes = world.hub.objects.get(value.oid);
+      const bytes = account.hub.objects.get(value.oid);
       if (bytes === undefined)
         return refuseHub(400, 'Your push was rejected because an LFS pointer pointed to a file that does not exist', {
           more: { path: value.path },

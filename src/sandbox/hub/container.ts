@@ -8,13 +8,13 @@ import { toClassifierCard } from './model-card.ts';
 import { isStoredName } from './preupload.ts';
 import { readHiddenFailure, readRecordedLog } from './recorded-logs.ts';
 import type { JobTask } from './train-model.ts';
-import type { World } from '../service-account.ts';
+import type { ServiceAccount } from '../service-account.ts';
 
 /** How the program in a container goes, and what it brings to the model's repository at its end. */
 export interface Outcome {
   readonly exitCode: number;
   readonly lines: readonly string[];
-  readonly model: { readonly owner: World; readonly repo: Repo; readonly files: ReadonlyMap<string, Uint8Array> } | null;
+  readonly model: { readonly owner: ServiceAccount; readonly repo: Repo; readonly files: ReadonlyMap<string, Uint8Array> } | null;
   /** It has ended at once: there was nothing to train. */
   readonly isQuick: boolean;
 }
@@ -58,7 +58,7 @@ interface Rows {
 }
 
 /** The files of the dataset, or why they cannot be read. */
-function findRows({ service }: JobContext, owner: World, { dataset }: JobTask): Rows | string {
+function findRows({ service }: JobContext, owner: ServiceAccount, { dataset }: JobTask): Rows | string {
   const repo = findReadableRepo(service, owner, { type: 'dataset', name: dataset.repo });
   const files = repo === null ? undefined : findCommit(repo, dataset.revision)?.files;
   if (files === undefined) return toMissing(`${dataset.repo} at ${dataset.revision}`);
@@ -71,14 +71,14 @@ function findRows({ service }: JobContext, owner: World, { dataset }: JobTask): 
 interface Training {
   readonly job: HubJob;
   readonly task: JobTask;
-  readonly owner: World;
+  readonly owner: ServiceAccount;
   readonly repo: Repo;
   readonly rows: Rows;
   readonly nowMs: number;
 }
 
 async function train(context: JobContext, { job, task, owner, repo, rows, nowMs }: Training): Promise<Outcome> {
-  const { hiddenFailure, jobError, blockModel } = context.world.settings;
+  const { hiddenFailure, jobError, blockModel } = context.account.settings;
   const first = `orchestrate: running ${task.engine} for ${task.task}`;
   // AutoTrain's own command ends with 0 after an exception.
   if (hiddenFailure) return { exitCode: 0, lines: [first, ...(await readHiddenFailure())], model: null, isQuick: false };
@@ -114,7 +114,7 @@ async function learn(context: JobContext, { job, task, owner, rows, nowMs }: Omi
 }
 
 /** The base model's files, where its weights are here. */
-function findBase({ service }: JobContext, owner: World, { model }: JobTask): ReadonlyMap<string, Buffer> | null {
+function findBase({ service }: JobContext, owner: ServiceAccount, { model }: JobTask): ReadonlyMap<string, Buffer> | null {
   const repo = findReadableRepo(service, owner, { type: 'model', name: model.base });
   const files = repo === null ? undefined : findCommit(repo, model.revision ?? mainBranch)?.files;
   if (files === undefined || ![...files.keys()].some((path) => path.endsWith('.safetensors'))) return null;

@@ -26,21 +26,21 @@ const refusals: Readonly<Record<RefusalName, readonly [status: number, error: st
 
 /** Makes a job; from here on it costs. */
 export function createHubJob(call: HubCall): Answer {
-  const { world, service, nowMs, validator } = call;
+  const { account, service, nowMs, validator } = call;
   checkNamespace(call);
   const { secrets = {}, ...request } = parseHubBody<JobBody>(call, 'HubJob');
   if ((request.dockerImage === undefined) === (request.spaceId === undefined)) refuseInput('expected one of dockerImage and spaceId');
   if (findMinutePrice(request.flavor) === null) refuseInput('Invalid option: flavor');
-  const { refuse: refusal } = world.settings;
+  const { refuse: refusal } = account.settings;
   if (refusal !== null) refuseHub(...refusals[refusal]);
   const told = request.environment?.['ORCHESTRATE_JOB'];
   const job: HubJob = {
-    id: nextHex(world, 24),
+    id: nextHex(account, 24),
     createdMs: nowMs,
     request,
     secrets,
     task: told === undefined ? null : parseTask(validator, told),
-    durationMs: world.settings.jobMs,
+    durationMs: account.settings.jobMs,
     stop: new AbortController(),
     log: [],
     labels: request.labels ?? {},
@@ -53,12 +53,12 @@ export function createHubJob(call: HubCall): Answer {
     training: null,
     hasTrained: false,
   };
-  world.hub.jobs.unshift(job);
+  account.hub.jobs.unshift(job);
   const { id, labels } = job;
   const { flavor, environment = {} } = request;
-  world.bill.push({ kind: 'hub-job', at: new Date(nowMs).toISOString(), job: id, flavor, labels, environment });
-  planHubJob({ world, service }, job);
-  return toAnswer(toWireHubJob(job, world.name, nowMs));
+  account.bill.push({ kind: 'hub-job', at: new Date(nowMs).toISOString(), job: id, flavor, labels, environment });
+  planHubJob({ account, service }, job);
+  return toAnswer(toWireHubJob(job, account.name, nowMs));
 }
 
 function refuseInput(problem: string): never {
@@ -66,6 +66,6 @@ function refuseInput(problem: string): never {
 }
 
 /** Refuses the jobs of others. */
-export function checkNamespace({ params, world }: HubCall): void {
-  if (params['ns'] !== world.name) refuseHub(403, `You don't have the rights to run jobs in ${params['ns']}`);
+export function checkNamespace({ params, account }: HubCall): void {
+  if (params['ns'] !== account.name) refuseHub(403, `You don't have the rights to run jobs in ${params['ns']}`);
 }

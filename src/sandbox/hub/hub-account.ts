@@ -30,7 +30,7 @@ interface BranchView {
 
 export function toHubAccount(context: JobContext, nowMs: number): HubAccount {
   advanceHubJobs(context, nowMs);
-  const { name, hub } = context.world;
+  const { name, hub } = context.account;
   return {
     jobs: hub.jobs.map((job) => toWireHubJob(job, name, nowMs)),
     repos: [...hub.repos.values()].map(toRepoView),

@@ -3,12 +3,12 @@ import type { Answer } from '../answer.ts';
 import type { RequestKind } from '../faults.ts';
 import type { Service } from '../service.ts';
 import type { Validator } from '../validator.ts';
-import type { World } from '../service-account.ts';
+import type { ServiceAccount } from '../service-account.ts';
 
 /** One request to the Hub on its way to a handler. */
 export interface HubCall {
   readonly service: Service;
-  readonly world: World;
+  readonly account: ServiceAccount;
   /** Whether the request shows no token; its account then owns nothing. */
   readonly isAnonymous: boolean;
   readonly nowMs: number;

@@ -1,4 +1,4 @@
-import type { Moment, World } from '../service-account.ts';
+import type { Moment, ServiceAccount } from '../service-account.ts';
 import { commitModel, runContainer, type Outcome } from './container.ts';
 import { findMinutePrice } from './hardware.ts';
 import { isEnded, type HubJob, type JobContext, type Stage } from './hub-job.ts';
@@ -10,9 +10,9 @@ const quickMs = 500;
 const usualTimeoutSeconds = 1800;
 
 /** Lets everything happen to a job that is due: by the clock, or by looks where they rule. */
-function advanceHubJob({ world }: JobContext, job: HubJob, nowMs: number): void {
-  const { looks } = world.settings;
-  const elapsedMs = toElapsed(world, job, nowMs);
+function advanceHubJob({ account }: JobContext, job: HubJob, nowMs: number): void {
+  const { looks } = account.settings;
+  const elapsedMs = toElapsed(account, job, nowMs);
   for (let moment = job.moments[0]; moment !== undefined && moment.offsetMs <= elapsedMs; moment = job.moments[0]) {
     job.moments.shift();
     moment.happen(looks === null ? job.createdMs + moment.offsetMs : nowMs);
@@ -21,11 +21,11 @@ function advanceHubJob({ world }: JobContext, job: HubJob, nowMs: number): void 
 
 /** The same for all jobs of an account, the oldest first: of two that want the same, the earlier one gets it. */
 export function advanceHubJobs(context: JobContext, nowMs: number): void {
-  for (const job of context.world.hub.jobs.toReversed()) advanceHubJob(context, job, nowMs);
+  for (const job of context.account.hub.jobs.toReversed()) advanceHubJob(context, job, nowMs);
 }
 
-function toElapsed(world: World, job: HubJob, nowMs: number): number {
-  const { looks } = world.settings;
+function toElapsed(account: ServiceAccount, job: HubJob, nowMs: number): number {
+  const { looks } = account.settings;
   return looks === null ? nowMs - job.createdMs : (job.durationMs * job.looks) / looks;
 }
 
@@ -54,10 +54,10 @@ function start(context: JobContext, job: HubJob, { startMs, atMs }: { readonly s
   if (!(outcome instanceof Promise)) return planOutcome(context, job, { outcome, fromMs: startMs });
   job.training = outcome.then((found) => {
     const { clock } = context.service;
-    const isStill = clock.isStepped && context.world.settings.looks === null;
-    const fromMs = isStill ? startMs : Math.max(startMs, toElapsed(context.world, job, clock.nowMs()));
+    const isStill = clock.isStepped && context.account.settings.looks === null;
+    const fromMs = isStill ? startMs : Math.max(startMs, toElapsed(context.account, job, clock.nowMs()));
     planOutcome(context, job, { outcome: found, fromMs });
-    wake(context.world);
+    wake(context.account);
   });
 }
 
@@ -88,7 +88,7 @@ interface End {
 }
 
 /** Ends a job, and charges the minutes of its machine. */
-export function endJob({ world }: JobContext, job: HubJob, { stage, atMs, message }: End): void {
+export function endJob({ account }: JobContext, job: HubJob, { stage, atMs, message }: End): void {
   job.stage = stage;
   job.message = message;
   job.finishedMs = atMs;
@@ -97,8 +97,8 @@ export function endJob({ world }: JobContext, job: HubJob, { stage, atMs, messag
   if (job.startedMs !== null) say(job, atMs, `===== Job finished: status=${stage} =====`);
   const seconds = job.startedMs === null ? 0 : (atMs - job.startedMs) / 1000;
   const usd = Math.round(((findMinutePrice(job.request.flavor) ?? 0) * seconds) / 60) / 1e6;
-  world.bill.push({ kind: 'hub-job-end', at: new Date(atMs).toISOString(), job: job.id, stage, seconds, usd, trained: job.hasTrained });
-  wake(world);
+  account.bill.push({ kind: 'hub-job-end', at: new Date(atMs).toISOString(), job: job.id, stage, seconds, usd, trained: job.hasTrained });
+  wake(account);
 }
 
 /**
@@ -106,9 +106,9 @@ export function endJob({ world }: JobContext, job: HubJob, { stage, atMs, messag
  * been looked at for the last time.
  */
 export async function settleTrainings(context: JobContext): Promise<void> {
-  const { world, service } = context;
-  const { looks } = world.settings;
-  const waiting = world.hub.jobs.filter((job) => !isEnded(job) && (looks === null ? service.clock.isStepped : job.looks >= looks));
+  const { account, service } = context;
+  const { looks } = account.settings;
+  const waiting = account.hub.jobs.filter((job) => !isEnded(job) && (looks === null ? service.clock.isStepped : job.looks >= looks));
   await Promise.all(waiting.map(async (job) => await job.training));
   advanceHubJobs(context, service.clock.nowMs());
 }
@@ -118,6 +118,6 @@ function say(job: HubJob, atMs: number, text: string): void {
 }
 
 /** Tells who follows a log that there may be more of it. */
-function wake(world: World): void {
-  for (const watcher of world.hub.watchers) watcher();
+function wake(account: ServiceAccount): void {
+  for (const watcher of account.hub.watchers) watcher();
 }

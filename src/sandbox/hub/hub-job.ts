@@ -1,10 +1,10 @@
 import type { Service } from '../service.ts';
-import type { Moment, World } from '../service-account.ts';
+import type { Moment, ServiceAccount } from '../service-account.ts';
 import type { JobTask } from './train-model.ts';
 
 /** Where a job lives. */
 export interface JobContext {
-  readonly world: World;
+  readonly account: ServiceAccount;
   readonly service: Service;
 }
 

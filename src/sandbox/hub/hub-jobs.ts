@@ -10,20 +10,20 @@ import { toWireHubJob } from './wire-hub-job.ts';
 
 /** The account's jobs, newest first: those in one of the stages, with all of the labels. */
 export async function listHubJobs(call: HubCall): Promise<Answer> {
-  const { world, query, nowMs } = call;
+  const { account, query, nowMs } = call;
   checkNamespace(call);
   const stray = [...query.keys()].find((name) => !['stage', 'label', 'limit', 'cursor'].includes(name));
   if (stray !== undefined) refuseHub(400, 'Invalid input', { more: { message: `✖ Unrecognized key: ${stray}` } });
   await advance(call);
   const stages = query.getAll('stage');
   const labels = query.getAll('label').map(toLabel);
-  const items = world.hub.jobs.filter(
+  const items = account.hub.jobs.filter(
     (job) =>
-      job.createdMs <= nowMs - world.settings.listLagMs &&
+      job.createdMs <= nowMs - account.settings.listLagMs &&
       (stages.length === 0 || stages.includes(job.stage)) &&
       labels.every(([key, value]) => job.labels[key] === value),
   );
-  return toHubPage(call, { items: items.map((job) => toWireHubJob(job, world.name, nowMs)), toCursor: ({ id }) => id });
+  return toHubPage(call, { items: items.map((job) => toWireHubJob(job, account.name, nowMs)), toCursor: ({ id }) => id });
 }
 
 function toLabel(text: string): readonly [string, string] {
@@ -33,22 +33,22 @@ function toLabel(text: string): readonly [string, string] {
     : [text.slice(0, at), text.slice(at + 1)];
 }
 
-async function advance({ world, service, nowMs }: HubCall): Promise<void> {
-  advanceHubJobs({ world, service }, nowMs);
-  await settleTrainings({ world, service });
+async function advance({ account, service, nowMs }: HubCall): Promise<void> {
+  advanceHubJobs({ account, service }, nowMs);
+  await settleTrainings({ account, service });
 }
 
 /** The job that the path names, as it is now. */
 export async function findHubJob(call: HubCall): Promise<HubJob> {
   checkNamespace(call);
-  const job = call.world.hub.jobs.find(({ id }) => id === call.params['id']);
+  const job = call.account.hub.jobs.find(({ id }) => id === call.params['id']);
   if (job === undefined) return refuseHub(404, 'Job not found', { code: 'JobNotFound' });
   await advance(call);
   return job;
 }
 
 export async function readHubJob(call: HubCall): Promise<Answer> {
-  const job = call.world.hub.jobs.find(({ id }) => id === call.params['id']);
+  const job = call.account.hub.jobs.find(({ id }) => id === call.params['id']);
   if (job !== undefined) job.looks++;
   return toJobAnswer(call, await findHubJob(call));
 }
@@ -68,6 +68,6 @@ export async function setHubLabels(call: HubCall): Promise<Answer> {
   return toJobAnswer(call, job);
 }
 
-function toJobAnswer({ world, nowMs }: HubCall, job: HubJob): Answer {
-  return toAnswer(toWireHubJob(job, world.name, nowMs));
+function toJobAnswer({ account, nowMs }: HubCall, job: HubJob): Answer {
+  return toAnswer(toWireHubJob(job, account.name, nowMs));
 }

@@ -51,7 +51,7 @@ export interface Leak {
 }
 
 /** What belongs to one account at the Hub. */
-export interface HubWorld {
+export interface HubState {
   /** By `type:namespace/name`. */
   readonly repos: Map<string, Repo>;
   /** Uploaded objects, by their SHA-256. */
@@ -64,6 +64,6 @@ export interface HubWorld {
   readonly watchers: Set<() => void>;
 }
 
-export function createHubWorld(): HubWorld {
+export function createHubState(): HubState {
   return { repos: new Map(), objects: new Map(), grants: new Map(), leaks: [], jobs: [], watchers: new Set() };
 }

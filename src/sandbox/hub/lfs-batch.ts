@@ -29,7 +29,7 @@ interface Wanted {
 
 function toAction(call: HubCall, repo: Repo, { operation, oid, size }: Wanted): object {
   if (operation === 'upload') {
-    if (call.world.hub.objects.has(oid)) return {};
+    if (call.account.hub.objects.has(oid)) return {};
     return { actions: { upload: { href: grant(call, { operation, oid, size, bytes: null }), header: {}, expires_in: grantMs / 1000 } } };
   }
   const bytes = findObject(repo, oid);
@@ -45,8 +45,8 @@ function findObject(repo: Repo, oid: string): Buffer | null {
 }
 
 /** An address of the storage that allows one thing for an hour, whoever uses it. */
-export function grant({ world, service, nowMs }: HubCall, allowed: Omit<Grant, 'untilMs'>): string {
-  const signature = nextHex(world, 32);
-  world.hub.grants.set(signature, { ...allowed, untilMs: nowMs + grantMs });
-  return `${service.storageUrl}/${world.name}/${allowed.oid}?X-Amz-Expires=${grantMs / 1000}&X-Amz-Signature=${signature}`;
+export function grant({ account, service, nowMs }: HubCall, allowed: Omit<Grant, 'untilMs'>): string {
+  const signature = nextHex(account, 32);
+  account.hub.grants.set(signature, { ...allowed, untilMs: nowMs + grantMs });
+  return `${service.storageUrl}/${account.name}/${allowed.oid}?X-Amz-Expires=${grantMs / 1000}&X-Amz-Signature=${signature}`;
 }

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
-import type { World } from '../service-account.ts';
+import type { ServiceAccount } from '../service-account.ts';
 import { toBlobOid, toLfsPointer, toSha256 } from './git-oid.ts';
 import type { Commit, Repo, RepoFile, RepoType } from './hub-state.ts';
 
 export const mainBranch = 'main';
 
 /** A new identifier of so many hexadecimal digits, 40 at most. */
-export function nextHex(world: World, digits: number): string {
-  return createHash('sha1').update(world.nextId('')).digest('hex').slice(0, digits);
+export function nextHex(account: ServiceAccount, digits: number): string {
+  return createHash('sha1').update(account.nextId('')).digest('hex').slice(0, digits);
 }
 
 export function toRepoKey(type: RepoType, name: string): string {
@@ -34,12 +34,12 @@ interface NewRepo {
 }
 
 /** Makes a repository with the first commit that the Hub makes in it. */
-export function addRepo(world: World, { type, name, isPrivate, nowMs, files }: NewRepo): Repo {
-  const repo: Repo = { id: nextHex(world, 24), type, name, isPrivate, createdMs: nowMs, branches: new Map(), commits: new Map() };
+export function addRepo(account: ServiceAccount, { type, name, isPrivate, nowMs, files }: NewRepo): Repo {
+  const repo: Repo = { id: nextHex(account, 24), type, name, isPrivate, createdMs: nowMs, branches: new Map(), commits: new Map() };
   const attributes = toRegularFile(Buffer.from('*.safetensors filter=lfs diff=lfs merge=lfs -text\n'));
   const tree = new Map([['.gitattributes', attributes], ...(files ?? [])]);
-  addCommit(world, repo, { branch: mainBranch, title: 'initial commit', message: '', nowMs, tree });
-  world.hub.repos.set(toRepoKey(type, name), repo);
+  addCommit(account, repo, { branch: mainBranch, title: 'initial commit', message: '', nowMs, tree });
+  account.hub.repos.set(toRepoKey(type, name), repo);
   return repo;
 }
 
@@ -51,9 +51,9 @@ interface NewCommit {
   readonly tree: ReadonlyMap<string, RepoFile>;
 }
 
-export function addCommit(world: World, repo: Repo, { branch, title, message, nowMs, tree }: NewCommit): Commit {
+export function addCommit(account: ServiceAccount, repo: Repo, { branch, title, message, nowMs, tree }: NewCommit): Commit {
   const parent = repo.branches.get(branch) ?? null;
-  const commit: Commit = { oid: nextHex(world, 40), title, message, atMs: nowMs, parent, files: tree };
+  const commit: Commit = { oid: nextHex(account, 40), title, message, atMs: nowMs, parent, files: tree };
   repo.commits.set(commit.oid, commit);
   repo.branches.set(branch, commit.oid);
   return commit;

@@ -18,12 +18,12 @@ interface RepoCreate {
   readonly files?: readonly EncodedFile[];
 }
 
-export function whoAmI({ world }: HubCall): Answer {
+export function whoAmI({ account }: HubCall): Answer {
   return toAnswer({
     type: 'user',
-    id: toAccountId(world.name),
-    name: world.name,
-    fullname: world.name,
+    id: toAccountId(account.name),
+    name: account.name,
+    fullname: account.name,
     canPay: true,
     isPro: false,
     orgs: [],
@@ -33,37 +33,37 @@ export function whoAmI({ world }: HubCall): Answer {
 
 export function createRepo(call: HubCall): Answer {
   const body = parseHubBody<RepoCreate>(call, 'HubRepoCreate');
-  const { world, service } = call;
+  const { account, service } = call;
   const { type, name } = toTarget(call, body);
   const url = `${service.url}/${type === 'dataset' ? 'datasets/' : ''}${name}`;
-  if (world.hub.repos.has(toRepoKey(type, name))) refuseHub(409, `You already created this ${type} repo`, { more: { url } });
+  if (account.hub.repos.has(toRepoKey(type, name))) refuseHub(409, `You already created this ${type} repo`, { more: { url } });
   const isPrivate = body.visibility === undefined ? (body.private ?? false) : body.visibility === 'private';
   const files = new Map((body.files ?? []).map((file) => [toSafePath(file.path), toRegularFile(decodeContent(file))]));
-  const { id } = addRepo(world, { type, name, isPrivate, nowMs: call.nowMs, files });
+  const { id } = addRepo(account, { type, name, isPrivate, nowMs: call.nowMs, files });
   return toAnswer({ url, name, id });
 }
 
 export function deleteRepo(call: HubCall): Answer {
   const { type, name } = toTarget(call, parseHubBody<RepoCreate>(call, 'HubRepoDelete'));
-  if (!call.world.hub.repos.delete(toRepoKey(type, name))) refuseHub(404, 'Repository not found', { code: 'RepoNotFound' });
+  if (!call.account.hub.repos.delete(toRepoKey(type, name))) refuseHub(404, 'Repository not found', { code: 'RepoNotFound' });
   return { status: 200, body: Buffer.from('OK'), headers: { 'content-type': 'text/plain' } };
 }
 
-function toTarget({ world }: HubCall, body: RepoCreate): { type: RepoType; name: string } {
+function toTarget({ account }: HubCall, body: RepoCreate): { type: RepoType; name: string } {
   const type = body.type ?? 'model';
   if (type === 'space') return refuseHub(400, 'The sandbox has no Spaces');
-  const name = body.name.includes('/') ? body.name : `${body.organization ?? world.name}/${body.name}`;
-  if (!isOwnName(world, name)) refuseHub(403, `You don't have the rights to create a ${type} under the namespace ${name.split('/')[0]}`);
+  const name = body.name.includes('/') ? body.name : `${body.organization ?? account.name}/${body.name}`;
+  if (!isOwnName(account, name)) refuseHub(403, `You don't have the rights to create a ${type} under the namespace ${name.split('/')[0]}`);
   return { type, name };
 }
 
 /** The repositories of the account that `author` names, as far as this one may see them; its own where none is named. */
 export function listRepos(call: HubCall): Answer {
-  const { world, service, query, params } = call;
-  const author = query.get('author') ?? world.name;
-  const owner = author === world.name ? world : service.peekWorld(author);
+  const { account, service, query, params } = call;
+  const author = query.get('author') ?? account.name;
+  const owner = author === account.name ? account : service.peekAccount(author);
   const type = params['types'] === 'datasets' ? 'dataset' : 'model';
-  const repos = [...(owner?.hub.repos.values() ?? [])].filter((repo) => repo.type === type && (owner === world || !repo.isPrivate));
+  const repos = [...(owner?.hub.repos.values() ?? [])].filter((repo) => repo.type === type && (owner === account || !repo.isPrivate));
   const items = repos.map((repo) => ({
     _id: repo.id,
     id: repo.name,

@@ -24,12 +24,12 @@ export async function serveHub(service: Service, request: IncomingMessage, respo
     if (found === null) return send(response, toHubError(404, "Sorry, we can't find the page you are looking for."));
     const { route, params } = found;
     const token = readToken(request, route);
-    const world = service.findWorld(token ?? anonymous);
+    const account = service.findAccount(token ?? anonymous);
     const nowMs = service.clock.nowMs();
-    const fault = noteRequest(world, route.kind, nowMs);
-    response.setHeader('x-request-id', world.nextId('Root=1-'));
+    const fault = noteRequest(account, route.kind, nowMs);
+    response.setHeader('x-request-id', account.nextId('Root=1-'));
     const isAnonymous = token === null;
-    const call: HubCall = { service, world, isAnonymous, nowMs, method, requestPath: pathname, params, query, headers, body, validator };
+    const call: HubCall = { service, account, isAnonymous, nowMs, method, requestPath: pathname, params, query, headers, body, validator };
     await answer(call, route, { response, fault });
   } catch (error) {
     send(response, toRefusalAnswer(error) ?? toHubError(500, `A fault of the sandbox: ${String(error)}`));
@@ -62,7 +62,7 @@ async function answer(call: HubCall, route: HubRoute, { response, fault }: Reply
     } catch (error) {
       const refusal = toRefusalAnswer(error);
       if (refusal !== null) return refusal;
-      call.world.violations.push(`${route.kind}: ${String(error)}`);
+      call.account.violations.push(`${route.kind}: ${String(error)}`);
       return toHubError(500, `A fault of the sandbox: ${String(error)}`);
     }
   };

@@ -5,7 +5,7 @@ import type { Answer } from '../answer.ts';
 import { answerWithFault, send, type PlannedErrors } from '../faults.ts';
 import { noteRequest } from '../record-request.ts';
 import type { Service } from '../service.ts';
-import type { World } from '../service-account.ts';
+import type { ServiceAccount } from '../service-account.ts';
 import { toRangeAnswer } from './byte-range.ts';
 import { toSha256 } from './git-oid.ts';
 import type { Grant, Leak } from './hub-state.ts';
@@ -17,18 +17,18 @@ import type { Grant, Leak } from './hub-state.ts';
 export async function serveStorage(service: Service, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const body = await buffer(request);
   const url = new URL(request.url ?? '/', service.storageUrl);
-  const world = service.peekWorld(decodeURIComponent(url.pathname.split('/')[1] ?? ''));
-  if (world === undefined) return send(response, toStorageError(403, 'AccessDenied'));
+  const account = service.peekAccount(decodeURIComponent(url.pathname.split('/')[1] ?? ''));
+  if (account === undefined) return send(response, toStorageError(403, 'AccessDenied'));
   const nowMs = service.clock.nowMs();
   const leak = findLeak(request, url);
-  if (leak !== null) world.hub.leaks.push({ ...leak, at: new Date(nowMs).toISOString() });
+  if (leak !== null) account.hub.leaks.push({ ...leak, at: new Date(nowMs).toISOString() });
   const isUpload = request.method === 'PUT';
-  const fault = noteRequest(world, isUpload ? 'lfs-upload' : 'lfs-download', nowMs);
+  const fault = noteRequest(account, isUpload ? 'lfs-upload' : 'lfs-download', nowMs);
   const commit = (): Answer => {
     if (leak !== null) return toStorageError(400, 'InvalidArgument: Only one auth mechanism allowed');
-    const grant = findGrant(world, url, nowMs);
+    const grant = findGrant(account, url, nowMs);
     if (grant === null) return toStorageError(403, 'SignatureDoesNotMatch');
-    if (isUpload) return upload(world, grant, body);
+    if (isUpload) return upload(account, grant, body);
     return grant.operation === 'download' ? download(grant, request) : toStorageError(403, 'AccessDenied');
   };
   await answerWithFault({ fault, commit, clock: service.clock, errors: storageErrors }, response);
@@ -53,15 +53,15 @@ function findLeak({ method, headers }: IncomingMessage, url: URL): Omit<Leak, 'a
   return url.search.includes('hf_') ? { request, where: 'url' } : null;
 }
 
-function findGrant(world: World, url: URL, nowMs: number): Grant | null {
-  const grant = world.hub.grants.get(url.searchParams.get('X-Amz-Signature') ?? '');
+function findGrant(account: ServiceAccount, url: URL, nowMs: number): Grant | null {
+  const grant = account.hub.grants.get(url.searchParams.get('X-Amz-Signature') ?? '');
   return grant !== undefined && grant.untilMs > nowMs && url.pathname.endsWith(`/${grant.oid}`) ? grant : null;
 }
 
-function upload(world: World, { operation, oid, size }: Grant, bytes: Buffer): Answer {
+function upload(account: ServiceAccount, { operation, oid, size }: Grant, bytes: Buffer): Answer {
   if (operation !== 'upload') return toStorageError(403, 'AccessDenied');
   if (bytes.length !== size || toSha256(bytes) !== oid) return toStorageError(400, 'BadDigest');
-  world.hub.objects.set(oid, bytes);
+  account.hub.objects.set(oid, bytes);
   return { status: 200, body: undefined, headers: { etag: `"${createHash('md5').update(bytes).digest('hex')}"`, 'content-length': '0' } };
 }
 

@@ -17,7 +17,7 @@ export async function streamLogs(
   job: HubJob,
   { response, fault }: { response: ServerResponse; fault: Fault | null },
 ): Promise<void> {
-  const { world, service, query } = call;
+  const { account, service, query } = call;
   const { clock } = service;
   const isBroken = fault?.type === 'cut' || fault?.type === 'early-end';
   const tail = query.get('tail');
@@ -27,7 +27,7 @@ export async function streamLogs(
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' }).flushHeaders();
   const closed = once(response, 'close');
   while (!response.destroyed) {
-    advanceHubJobs({ world, service }, clock.nowMs());
+    advanceHubJobs({ account, service }, clock.nowMs());
     const lines = job.log.slice(sent, limit);
     sent += lines.length;
     if (lines.length > 0 || clock.nowMs() - spokeMs >= keepAliveMs) {
@@ -46,8 +46,8 @@ async function cut(response: ServerResponse): Promise<void> {
   response.destroy();
 }
 
-async function waitForMore({ world, service }: HubCall, closed: Promise<unknown>): Promise<void> {
-  const { watchers } = world.hub;
+async function waitForMore({ account, service }: HubCall, closed: Promise<unknown>): Promise<void> {
+  const { watchers } = account.hub;
   const { promise, resolve } = Promise.withResolvers<void>();
   watchers.add(resolve);
   await Promise.race([promise, service.clock.wait(lookMs), closed]);

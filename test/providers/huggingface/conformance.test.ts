@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { huggingface } from '../../../providers/huggingface/index.ts';
-import { contractLaw } from '../../../src/testing/contract.ts';
-import type { LawWorld } from '../../../src/testing/subject.ts';
+import { contractTests } from '../../../src/testing/contract.ts';
+import type { ConformanceEnvironment } from '../../../src/testing/subject.ts';
 import type { JobRef } from '../../../src/provider/job.ts';
 import type { TranslationInput } from '../../../src/provider/provider.ts';
 import type { Settings } from './hub-server.ts';
-import { canaryToken, createHubWorld, facts, key, toInput, type HubWorld } from './fixture.ts';
+import { canaryToken, createHubFixture, facts, key, toInput, type HubFixture } from './fixture.ts';
 
-type World = LawWorld & HubWorld;
+type Fixture = ConformanceEnvironment & HubFixture;
 
 const lines = readFileSync(new URL('../../../fixtures/huggingface/autotrain-classification-merged.log', import.meta.url), 'utf8').split(
   '\n',
@@ -23,8 +23,8 @@ const files = {
 };
 
 const live = (): AbortSignal => new AbortController().signal;
-const create = async (settings: Partial<Settings> = {}): Promise<World> =>
-  await createHubWorld({ lines, files, jobMs: 22_000, ...settings });
+const create = async (settings: Partial<Settings> = {}): Promise<Fixture> =>
+  await createHubFixture({ lines, files, jobMs: 22_000, ...settings });
 
 const base = toInput();
 const different: Readonly<Record<string, TranslationInput>> = {
@@ -55,22 +55,22 @@ const prepared = {
   dataset: { repo: 'acme/data', revision: 'a', hasValidation: false },
   output: 'acme/model',
 };
-const toCalls = (name: string, call: (world: World) => Promise<unknown>): Record<string, (world: World) => Promise<unknown>> =>
+const toCalls = (name: string, call: (fixture: Fixture) => Promise<unknown>): Record<string, (fixture: Fixture) => Promise<unknown>> =>
   Object.fromEntries(
     failures.map(([type, settings]) => [
       `${name} at a service that answers with ${type}`,
-      async (world: World) => {
-        Object.assign(world.hub.settings, settings);
-        return await call(world);
+      async (fixture: Fixture) => {
+        Object.assign(fixture.hub.settings, settings);
+        return await call(fixture);
       },
     ]),
   );
-const job: JobRef = { provider: 'huggingface', id: 'x', place: '', attempt: 1, createdAt: '2026-11-22T12:00:00.000Z', url: null };
+const job: JobRef = { provider: 'huggingface', id: 'x', location: '', attempt: 1, createdAt: '2026-11-22T12:00:00.000Z', url: null };
 
-const laws = contractLaw<World>({
+const tests = contractTests<Fixture>({
   provider: huggingface,
   inputs: { base, different, same: { 'other tags': toInput({ tags: { team: 'search' } }) } },
-  createWorld: async () => await create(),
+  createEnvironment: async () => await create(),
   ends: {
     succeeded: {},
     failed: {
@@ -111,11 +111,12 @@ const laws = contractLaw<World>({
     ...toCalls('fence', async ({ provider, toAttempt }) => await provider.fence!(prepared, toAttempt(key, 1, live()))),
     ...toCalls(
       'observe',
-      async ({ provider, hub, toAttempt }) => await provider.observe({ ...job, place: `${hub.url}/acme` }, null, toAttempt(key, 1, live())),
+      async ({ provider, hub, toAttempt }) =>
+        await provider.observe({ ...job, location: `${hub.url}/acme` }, null, toAttempt(key, 1, live())),
     ),
     ...toCalls(
       'cancel',
-      async ({ provider, hub, toAttempt }) => await provider.cancel!({ ...job, place: `${hub.url}/acme` }, toAttempt(key, 1, live())),
+      async ({ provider, hub, toAttempt }) => await provider.cancel!({ ...job, location: `${hub.url}/acme` }, toAttempt(key, 1, live())),
     ),
   },
   snapshot: async ({ hub }) =>
@@ -126,6 +127,6 @@ const laws = contractLaw<World>({
   secrets: [canaryToken],
 });
 
-test.each(laws)('$name', async ({ check }) => {
+test.each(tests)('$name', async ({ check }) => {
   await expect(check()).resolves.toBeUndefined();
 });

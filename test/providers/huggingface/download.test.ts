@@ -2,72 +2,74 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { RepositoryModel } from '../../../src/provider/model.ts';
-import { createHubWorld, type HubWorld, type WorldOptions } from './fixture.ts';
+import { createHubFixture, type HubFixture, type FixtureOptions } from './fixture.ts';
 
-async function createModel(options: WorldOptions = {}): Promise<HubWorld & { model: RepositoryModel; target: string }> {
-  const world = await createHubWorld(options);
-  const repo = world.hub.repos.get('models/acme/base')!;
+async function createModel(options: FixtureOptions = {}): Promise<HubFixture & { model: RepositoryModel; target: string }> {
+  const fixture = await createHubFixture(options);
+  const repo = fixture.hub.repos.get('models/acme/base')!;
   repo.files.set('config.json', Buffer.from('{"id2label": {"10": "c", "0": "a", "1": "b"}}'));
   repo.files.set('model.safetensors', Buffer.from('weights'.repeat(1000)));
   repo.files.set('checkpoint-3/trainer_state.json', Buffer.from('{}'));
   repo.files.set('training_args.bin', Buffer.from('pickle'));
   repo.lfs.add('model.safetensors');
-  const model = world.provider.toModel!(`hub:acme/base@${repo.sha}`, world.toAttempt()) as RepositoryModel;
-  return Object.assign(world, { model, target: join(world.folder, 'model') });
+  const model = fixture.provider.toModel!(`hub:acme/base@${repo.sha}`, fixture.toAttempt()) as RepositoryModel;
+  return Object.assign(fixture, { model, target: join(fixture.folder, 'model') });
 }
 
 describe('download', () => {
   test('brings the files of the model, whole, from another address without the token', async () => {
-    await using world = await createModel();
-    const found = await world.provider.download!(world.model, world.target, world.toAttempt());
+    await using fixture = await createModel();
+    const found = await fixture.provider.download!(fixture.model, fixture.target, fixture.toAttempt());
     expect(found).toEqual({
       kind: 'folder',
-      identity: world.model.identity,
-      path: world.target,
+      identity: fixture.model.identity,
+      path: fixture.target,
       labels: ['a', 'b', 'c'],
       seed: 0,
       maxLength: 512,
     });
-    expect(readdirSync(world.target).sort()).toEqual(['config.json', 'model.safetensors']);
-    expect(readFileSync(join(world.target, 'model.safetensors'), 'utf8')).toBe('weights'.repeat(1000));
-    expect(world.hub.leaks).toEqual([]);
+    expect(readdirSync(fixture.target).sort()).toEqual(['config.json', 'model.safetensors']);
+    expect(readFileSync(join(fixture.target, 'model.safetensors'), 'utf8')).toBe('weights'.repeat(1000));
+    expect(fixture.hub.leaks).toEqual([]);
   });
 
   test.each(['model.safetensors', 'config.json'])(
     '%s with other bytes than listed is no model, and leaves nothing under its name',
     async (name) => {
-      await using world = await createModel();
-      world.hub.settings.spoil = name;
-      const call = world.provider.download!(world.model, world.target, world.toAttempt());
+      await using fixture = await createModel();
+      fixture.hub.settings.spoil = name;
+      const call = fixture.provider.download!(fixture.model, fixture.target, fixture.toAttempt());
       await expect(call).rejects.toMatchObject({ code: 'response-invalid' });
-      expect(readdirSync(world.target)).not.toContain(name);
-      expect(readdirSync(world.target).filter((file) => file.endsWith('.partial'))).toEqual([]);
+      expect(readdirSync(fixture.target)).not.toContain(name);
+      expect(readdirSync(fixture.target).filter((file) => file.endsWith('.partial'))).toEqual([]);
     },
   );
 
   test('keeps what is there, and asks for the rest', async () => {
-    await using world = await createModel();
-    mkdirSync(world.target);
-    writeFileSync(join(world.target, 'config.json'), '{}');
-    const found = await world.provider.download!({ ...world.model, labels: ['x', 'y'] }, world.target, world.toAttempt());
+    await using fixture = await createModel();
+    mkdirSync(fixture.target);
+    writeFileSync(join(fixture.target, 'config.json'), '{}');
+    const found = await fixture.provider.download!({ ...fixture.model, labels: ['x', 'y'] }, fixture.target, fixture.toAttempt());
     expect(found.labels).toEqual(['x', 'y']);
-    expect(readFileSync(join(world.target, 'config.json'), 'utf8')).toBe('{}');
-    expect(world.hub.requests.some(({ path }) => path.endsWith('/config.json'))).toBe(false);
+    expect(readFileSync(join(fixture.target, 'config.json'), 'utf8')).toBe('{}');
+    expect(fixture.hub.requests.some(({ path }) => path.endsWith('/config.json'))).toBe(false);
   });
 
   test('a repository without weights, and one of another Hub, are refused', async () => {
-    await using world = await createModel();
-    const c = world.toAttempt();
-    await expect(world.provider.download!({ ...world.model, repository: 'acme/none' }, world.target, c)).rejects.toMatchObject({
+    await using fixture = await createModel();
+    const context = fixture.toAttempt();
+    await expect(fixture.provider.download!({ ...fixture.model, repository: 'acme/none' }, fixture.target, context)).rejects.toMatchObject({
       code: 'model-invalid',
     });
-    await expect(world.provider.download!({ ...world.model, place: 'https://huggingface.co' }, world.target, c)).rejects.toMatchObject({
+    await expect(
+      fixture.provider.download!({ ...fixture.model, location: 'https://huggingface.co' }, fixture.target, context),
+    ).rejects.toMatchObject({
       code: 'configuration-invalid',
     });
   });
 
   test('a model is named by its commit', async () => {
-    await using world = await createModel();
-    expect(() => world.provider.toModel!('hub:acme/base', world.toAttempt())).toThrow('at a commit');
+    await using fixture = await createModel();
+    expect(() => fixture.provider.toModel!('hub:acme/base', fixture.toAttempt())).toThrow('at a commit');
   });
 });

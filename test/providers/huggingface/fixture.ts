@@ -21,7 +21,7 @@ export function toInput(spec: Partial<RunSpec> = {}, change: Partial<Translation
   return { spec: { ...base, ...spec }, facts, model: { base: 'hub:acme/base', revision: null, maxLength: null }, key, ...change };
 }
 
-export interface HubWorld extends AsyncDisposable {
+export interface HubFixture extends AsyncDisposable {
   readonly hub: HubServer;
   readonly provider: Provider;
   readonly folder: string;
@@ -30,14 +30,14 @@ export interface HubWorld extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-export interface WorldOptions extends Partial<Settings> {
+export interface FixtureOptions extends Partial<Settings> {
   readonly rows?: readonly Row[];
   readonly facts?: DataFacts;
   readonly environment?: Readonly<Record<string, string | null>>;
 }
 
 /** A Hub with a clock that the context's `wait` puts forward. */
-export async function createHubWorld(options: WorldOptions = {}): Promise<HubWorld> {
+export async function createHubFixture(options: FixtureOptions = {}): Promise<HubFixture> {
   const { rows: held, facts: known, environment = {}, ...settings } = options;
   const clock = createSteppedClock();
   const hub = await startHub(clock.now, settings);

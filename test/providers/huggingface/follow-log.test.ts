@@ -14,13 +14,13 @@ function look(cursor: LogCursor | null, log: Uint8Array, size = 7): Look {
   let state = followLog(cursor === null ? null : (JSON.parse(JSON.stringify(cursor)) as LogCursor));
   const lines: LogLine[] = [];
   const notes: string[] = [];
-  const take = (read: ReturnType<typeof toNewLines>): void => {
+  const map = (read: ReturnType<typeof toNewLines>): void => {
     state = read.state;
     lines.push(...read.lines);
     notes.push(...read.notes.map((note) => (note.type === 'warning' ? note.message : note.type)));
   };
-  for (let at = 0; at < log.length; at += size) take(toNewLines(state, log.subarray(at, at + size)));
-  take(toLastLines(state));
+  for (let at = 0; at < log.length; at += size) map(toNewLines(state, log.subarray(at, at + size)));
+  map(toLastLines(state));
   return { lines, notes, cursor: state.cursor };
 }
 

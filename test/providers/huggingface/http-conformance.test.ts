@@ -1,12 +1,12 @@
 import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
-import { listMade } from '../../../providers/huggingface/clean.ts';
+import { listResources } from '../../../providers/huggingface/clean.ts';
 import { logBegins } from '../../../providers/huggingface/follow-log.ts';
 import { createHuggingFace } from '../../../providers/huggingface/index.ts';
 import { readLog, type JobLog } from '../../../providers/huggingface/read-log.ts';
 import type { Attempt } from '../../../src/provider/context.ts';
 import { faultCases, type HttpFault } from '../../../src/provider/http-fault.ts';
-import { httpLaw, type HttpCall, type HttpLawSubject, type HttpLawWorld } from '../../../src/testing/http.ts';
+import { httpTests, type HttpCall, type HttpTarget, type HttpEnvironment } from '../../../src/testing/http.ts';
 import { isFailure } from '../../../src/errors.ts';
 import { Secret } from '../../../src/provider-kit/http.ts';
 import { startMisbehavingServer } from '../../provider-kit/http/misbehaving-server.ts';
@@ -24,12 +24,12 @@ function toBody(path: string, method: string): string {
   return '{"branches":[],"siblings":[]}';
 }
 
-interface World extends HttpLawWorld {
+interface Fixture extends HttpEnvironment {
   readonly endpoint: string;
   toAttempt(signal: AbortSignal): Attempt;
 }
 
-async function createWorld(deadlineMs: number, misbehaving: RegExp): Promise<World> {
+async function createFixture(deadlineMs: number, misbehaving: RegExp): Promise<Fixture> {
   const { origin, arrivals, behave, close } = await startMisbehavingServer({ toBody, misbehaving });
   const settings: Readonly<Record<string, string>> = { HF_ENDPOINT: origin, ORCHESTRATE_REQUEST_SECONDS: String(deadlineMs / 1000) };
   return {
@@ -60,15 +60,15 @@ function toWire(endpoint: string): unknown {
   return provider.bind(request, { endpoint, namespace: 'acme', dataset, output: 'acme/model' }, key, 1);
 }
 
-async function listAll(c: Attempt): Promise<unknown> {
-  return await listMade({ ended: [], open: [], isAll: true }, c);
+async function listAll(context: Attempt): Promise<unknown> {
+  return await listResources({ ended: [], open: [], isAll: true }, context);
 }
 
 /** Calls, and the addresses that misbehave for each. */
-const calls: Readonly<Record<string, readonly [HttpCall<World>['run'], RegExp]>> = {
+const calls: Readonly<Record<string, readonly [HttpCall<Fixture>['run'], RegExp]>> = {
   observe: [
     async ({ endpoint, toAttempt }, signal) => {
-      const ref = { provider: 'huggingface', id: 'job-1', place: `${endpoint}/acme`, attempt: 1, createdAt: now, url: null };
+      const ref = { provider: 'huggingface', id: 'job-1', location: `${endpoint}/acme`, attempt: 1, createdAt: now, url: null };
       return await provider.observe(ref, null, toAttempt(signal));
     },
     /^/,
@@ -80,10 +80,10 @@ const calls: Readonly<Record<string, readonly [HttpCall<World>['run'], RegExp]>>
   create: [async ({ endpoint, toAttempt }, signal) => await provider.create(toWire(endpoint), toAttempt(signal)), /^\/api\/jobs\/acme$/],
 };
 
-function toSubject(name: string, deadlineMs: number): HttpLawSubject<World> {
+function toSubject(name: string, deadlineMs: number): HttpTarget<Fixture> {
   const [run, misbehaving] = calls[name]!;
   return {
-    createWorld: async () => await createWorld(deadlineMs, misbehaving),
+    createEnvironment: async () => await createFixture(deadlineMs, misbehaving),
     calls: { [name]: { isCreate: name === 'create', run } },
     deadlineMs,
     secrets: [canaryToken],
@@ -93,13 +93,13 @@ function toSubject(name: string, deadlineMs: number): HttpLawSubject<World> {
 /** What ends by its deadline alone has a short one; everything else has time, however busy the machine is. */
 const endsLate = /^calls end well with (no answer|a (head|body) that drips)$/;
 
-const laws = Object.keys(calls).flatMap((name) => {
-  const [patient, hasty] = [20_000, 300].map((ms) => httpLaw(toSubject(name, ms)));
-  const chosen = [...patient!.filter((law) => !endsLate.test(law.name)), ...hasty!.filter((law) => endsLate.test(law.name))];
-  return chosen.map(({ name: law, check }) => [`${name}: ${law}`, check] as const);
+const tests = Object.keys(calls).flatMap((name) => {
+  const [patient, hasty] = [20_000, 300].map((ms) => httpTests(toSubject(name, ms)));
+  const chosen = [...patient!.filter((one) => !endsLate.test(one.name)), ...hasty!.filter((one) => endsLate.test(one.name))];
+  return chosen.map(({ name: one, check }) => [`${name}: ${one}`, check] as const);
 });
 
-test.concurrent.each(laws)('%s', async (_, check) => {
+test.concurrent.each(tests)('%s', async (_, check) => {
   await expect(check()).resolves.toBeUndefined();
 });
 
@@ -110,16 +110,16 @@ function isLikeEmptyLog(fault: HttpFault): boolean {
 }
 
 test.concurrent.each(Object.entries(faultCases))('the log of an ended job meets %s', async (_, { fault }) => {
-  const world = await createWorld(20_000, /\/logs$/);
+  const fixture = await createFixture(20_000, /\/logs$/);
   try {
-    await world.misbehave(fault);
+    await fixture.misbehave(fault);
     const asked = { namespace: 'acme', id: 'job-1', cursor: logBegins, hasEnded: true };
-    const c = world.toAttempt(new AbortController().signal);
-    const end = await readLog(asked, c, { quietMs: 60, allMs: 300 }).catch((error: unknown) => error);
+    const context = fixture.toAttempt(new AbortController().signal);
+    const end = await readLog(asked, context, { quietMs: 60, allMs: 300 }).catch((error: unknown) => error);
     expect(inspect(end, { depth: Infinity })).not.toContain(canaryToken);
     const told = isFailure(end) ? 'a failure' : (end as JobLog).all;
     expect(['a failure', ...(isLikeEmptyLog(fault) ? [[]] : [])]).toContainEqual(told);
   } finally {
-    await world.close();
+    await fixture.close();
   }
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { HubCursor } from '../../../providers/huggingface/cursor.ts';
 import type { JobRef, Observation } from '../../../src/provider/job.ts';
-import { canaryToken, createHubWorld, key, toInput, type HubWorld, type WorldOptions } from './fixture.ts';
+import { canaryToken, createHubFixture, key, toInput, type HubFixture, type FixtureOptions } from './fixture.ts';
 import { readFixture, readFixtureLines } from './read-fixture.ts';
 
 type Seen = Observation<HubCursor>;
@@ -13,27 +13,27 @@ const files = {
   'checkpoint-45/trainer_state.json': readFixture('trainer-state-classification.json'),
 };
 
-interface Running extends HubWorld {
+interface Running extends HubFixture {
   readonly job: JobRef;
   see(cursor?: unknown): Promise<Seen>;
 }
 
-async function submit(options: WorldOptions = {}, spec: Parameters<typeof toInput>[0] = {}): Promise<Running> {
-  const world = await createHubWorld({ lines: labelled, files, ...options });
-  const c = world.toAttempt();
-  const request = world.provider.translate(toInput(spec)).request;
-  const prepared = await world.provider.prepare(request, c);
-  const job = await world.provider.create(world.provider.bind(request, prepared, key, 1), c);
-  const see = async (cursor: unknown = null): Promise<Seen> => (await world.provider.observe(job, cursor, c)) as Seen;
-  return Object.assign(world, { job, see });
+async function submit(options: FixtureOptions = {}, spec: Parameters<typeof toInput>[0] = {}): Promise<Running> {
+  const fixture = await createHubFixture({ lines: labelled, files, ...options });
+  const context = fixture.toAttempt();
+  const request = fixture.provider.translate(toInput(spec)).request;
+  const prepared = await fixture.provider.prepare(request, context);
+  const job = await fixture.provider.create(fixture.provider.bind(request, prepared, key, 1), context);
+  const see = async (cursor: unknown = null): Promise<Seen> => (await fixture.provider.observe(job, cursor, context)) as Seen;
+  return Object.assign(fixture, { job, see });
 }
 
 describe('a job that succeeds', () => {
   test('is queued, runs with progress, and ends with a model, its measures and its cost', async () => {
-    await using world = await submit();
-    expect(await world.see()).toMatchObject({ status: { phase: 'queued', raw: 'SCHEDULING' }, logs: [], startedAt: null, cost: null });
-    world.pass(40_000);
-    const running = await world.see();
+    await using fixture = await submit();
+    expect(await fixture.see()).toMatchObject({ status: { phase: 'queued', raw: 'SCHEDULING' }, logs: [], startedAt: null, cost: null });
+    fixture.pass(40_000);
+    const running = await fixture.see();
     expect(running).toMatchObject({
       status: { phase: 'running', raw: 'RUNNING' },
       progress: { steps: 45 },
@@ -41,9 +41,9 @@ describe('a job that succeeds', () => {
       finishedAt: null,
     });
     expect(running.metrics.length).toBeGreaterThan(0);
-    world.pass(20_000);
-    const ended = await world.see(running.cursor);
-    const { sha } = [...world.hub.repos].find(([name]) => name.startsWith('models/acme/') && !/base|young/.test(name))![1];
+    fixture.pass(20_000);
+    const ended = await fixture.see(running.cursor);
+    const { sha } = [...fixture.hub.repos].find(([name]) => name.startsWith('models/acme/') && !/base|young/.test(name))![1];
     expect(ended).toMatchObject({
       status: { phase: 'succeeded', raw: 'COMPLETED' },
       finishedAt: '2026-11-22T12:01:00.000Z',
@@ -57,13 +57,13 @@ describe('a job that succeeds', () => {
     expect(loss.map(({ step }) => step)).toEqual([15, 30, 45]);
     // The log told the evaluation of the finished model: its card adds nothing.
     expect(all.filter(({ name, split, step }) => name === 'loss' && split === 'validation' && step === null)).toHaveLength(1);
-    expect((await world.see(ended.cursor)).metrics).toEqual([]);
+    expect((await fixture.see(ended.cursor)).metrics).toEqual([]);
   });
 
   test('measures come from the state of a checkpoint and from the card where the log is gone', async () => {
-    await using world = await submit({ lines: [] });
-    world.pass(60_000);
-    const { metrics } = await world.see();
+    await using fixture = await submit({ lines: [] });
+    fixture.pass(60_000);
+    const { metrics } = await fixture.see();
     expect(metrics.filter(({ source }) => source.startsWith('trainer_state.json')).length).toBeGreaterThan(5);
     expect(metrics.some(({ name, source }) => name === 'f1' && source.startsWith('README.md'))).toBe(true);
   });
@@ -73,12 +73,12 @@ describe('a job that succeeds', () => {
     ['weights', { 'model.safetensors': 'weights' }],
     ['empty weights', { 'model.safetensors': '', 'README.md': '# model' }],
   ])('with nothing but %s it is not finished, and after a while has failed', async (_what, left) => {
-    await using world = await submit({ lines: ['all went well'], files: left });
-    world.pass(60_000);
-    const first = await world.see();
+    await using fixture = await submit({ lines: ['all went well'], files: left });
+    fixture.pass(60_000);
+    const first = await fixture.see();
     expect(first).toMatchObject({ status: { phase: 'finalizing', raw: 'COMPLETED' }, artifacts: [], failure: null, finishedAt: null });
-    world.pass(11 * 60_000);
-    expect(await world.see(first.cursor)).toMatchObject({
+    fixture.pass(11 * 60_000);
+    expect(await fixture.see(first.cursor)).toMatchObject({
       status: { phase: 'failed', raw: 'COMPLETED' },
       failure: { message: expect.any(String) as string },
     });
@@ -87,9 +87,9 @@ describe('a job that succeeds', () => {
 
 describe('a job that fails', () => {
   test('behind a status of 0 it says what the log hides', async () => {
-    await using world = await submit({ lines: readFixtureLines('autotrain-failed-quantization-merged.log'), files: {} });
-    world.pass(60_000);
-    const seen = await world.see();
+    await using fixture = await submit({ lines: readFixtureLines('autotrain-failed-quantization-merged.log'), files: {} });
+    fixture.pass(60_000);
+    const seen = await fixture.see();
     expect(seen).toMatchObject({ status: { phase: 'failed', raw: 'COMPLETED' } });
     expect(seen.failure?.message).toMatch(/GPU/);
   });
@@ -99,116 +99,116 @@ describe('a job that fails', () => {
     ['autotrain-failed-quantization.out', 'job-file-invalid'],
     ['autotrain-failed-repository.out', 'request-refused'],
   ])('%s, which ended with 0', async (name, code) => {
-    await using world = await submit({ lines: readFixtureLines(name), files: {} });
-    world.pass(60_000);
-    expect(await world.see()).toMatchObject({ status: { phase: 'failed', raw: 'COMPLETED' }, failure: { code }, artifacts: [] });
+    await using fixture = await submit({ lines: readFixtureLines(name), files: {} });
+    fixture.pass(60_000);
+    expect(await fixture.see()).toMatchObject({ status: { phase: 'failed', raw: 'COMPLETED' }, failure: { code }, artifacts: [] });
   });
 
   test('a model that was there and is gone is no failed training', async () => {
-    await using world = await submit({ lines: [...labelled, 'orchestrate: the model is in acme/demo'], files: {} });
-    world.pass(60_000);
-    expect(await world.see()).toMatchObject({ status: { phase: 'finalizing' }, failure: null });
-    world.pass(11 * 60_000);
-    expect(await world.see()).toMatchObject({
+    await using fixture = await submit({ lines: [...labelled, 'orchestrate: the model is in acme/demo'], files: {} });
+    fixture.pass(60_000);
+    expect(await fixture.see()).toMatchObject({ status: { phase: 'finalizing' }, failure: null });
+    fixture.pass(11 * 60_000);
+    expect(await fixture.see()).toMatchObject({
       status: { phase: 'failed', raw: 'COMPLETED' },
       failure: { code: 'model-unavailable', message: 'the job brought its model to acme/demo, where there is none any more' },
     });
   });
 
   test('with a status of its own it says what the log says', async () => {
-    await using world = await submit(
+    await using fixture = await submit(
       { lines: readFixtureLines('trl-failed-argument.err'), stage: 'ERROR', message: 'exit code 2' },
       { task: 'chat' },
     );
-    world.pass(60_000);
-    expect(await world.see()).toMatchObject({ status: { phase: 'failed', raw: 'ERROR' }, failure: { code: 'job-file-invalid' } });
+    fixture.pass(60_000);
+    expect(await fixture.see()).toMatchObject({ status: { phase: 'failed', raw: 'ERROR' }, failure: { code: 'job-file-invalid' } });
   });
 
   test.each(['the engine ended with status 0 and left no weights', 'the model could not be uploaded'])(
     'the program in the container: %s',
     async (words) => {
-      await using world = await submit({ lines: ['x', `orchestrate: ${words}`], stage: 'ERROR', message: 'exit code 1' });
-      world.pass(60_000);
-      expect((await world.see()).failure?.message).toBe(`the training program failed: ${words}`);
+      await using fixture = await submit({ lines: ['x', `orchestrate: ${words}`], stage: 'ERROR', message: 'exit code 1' });
+      fixture.pass(60_000);
+      expect((await fixture.see()).failure?.message).toBe(`the training program failed: ${words}`);
     },
   );
 
   test('out of time', async () => {
-    await using world = await submit({ lines: ['x'], stage: 'ERROR', message: 'Job timeout' });
-    world.pass(60_000);
-    expect(await world.see()).toMatchObject({ failure: { code: 'timeout', cause: 'timeout' } });
+    await using fixture = await submit({ lines: ['x'], stage: 'ERROR', message: 'Job timeout' });
+    fixture.pass(60_000);
+    expect(await fixture.see()).toMatchObject({ failure: { code: 'timeout', cause: 'timeout' } });
   });
 });
 
 describe('the log', () => {
   test('of a running job that ends early and cleanly is not the end of the job, and nothing is lost', async () => {
-    await using world = await submit();
-    world.pass(59_000);
-    world.hub.settings.logEndsAfter = 3;
-    const early = await world.see();
+    await using fixture = await submit();
+    fixture.pass(59_000);
+    fixture.hub.settings.logEndsAfter = 3;
+    const early = await fixture.see();
     expect(early.status.phase).toBe('running');
     expect(early.logs.length).toBeLessThanOrEqual(3);
-    world.hub.settings.logEndsAfter = null;
-    world.pass(1000);
-    const rest = await world.see(early.cursor);
-    const whole = await world.see();
+    fixture.hub.settings.logEndsAfter = null;
+    fixture.pass(1000);
+    const rest = await fixture.see(early.cursor);
+    const whole = await fixture.see();
     expect([...early.logs, ...rest.logs]).toEqual(whole.logs);
     expect([...early.metrics, ...rest.metrics]).toEqual(whole.metrics);
   });
 
   test('that cannot be read hides no running job, and holds back the end of one for a while only', async () => {
-    await using world = await submit();
-    world.pass(30_000);
-    world.hub.settings.fault = { on: /logs$/, type: '500' };
-    const running = await world.see();
+    await using fixture = await submit();
+    fixture.pass(30_000);
+    fixture.hub.settings.fault = { on: /logs$/, type: '500' };
+    const running = await fixture.see();
     expect(running).toMatchObject({ status: { phase: 'running' }, logs: [] });
-    world.pass(30_000);
-    await expect(world.see(running.cursor)).rejects.toMatchObject({ code: 'service-unavailable' });
-    world.pass(11 * 60_000);
-    const late = await world.see(running.cursor);
+    fixture.pass(30_000);
+    await expect(fixture.see(running.cursor)).rejects.toMatchObject({ code: 'service-unavailable' });
+    fixture.pass(11 * 60_000);
+    const late = await fixture.see(running.cursor);
     expect(late).toMatchObject({ status: { phase: 'succeeded' }, notes: [{ type: 'warning' }] });
     expect(late.artifacts).toHaveLength(1);
   });
 
   test('shows no token', async () => {
-    await using world = await submit({ lines: [`login with ${canaryToken}`, `Authorization: Bearer ${canaryToken}`] });
-    world.pass(60_000);
-    const seen = await world.see();
+    await using fixture = await submit({ lines: [`login with ${canaryToken}`, `Authorization: Bearer ${canaryToken}`] });
+    fixture.pass(60_000);
+    const seen = await fixture.see();
     expect(JSON.stringify(seen)).not.toContain(canaryToken);
     expect(seen.logs.some(({ text }) => text.startsWith('login with'))).toBe(true);
   });
 
   test('leaves no connection open', async () => {
-    await using world = await submit();
-    world.pass(30_000);
-    const seeing = world.see();
-    await expect.poll(() => world.hub.countStreams()).toBe(1);
+    await using fixture = await submit();
+    fixture.pass(30_000);
+    const seeing = fixture.see();
+    await expect.poll(() => fixture.hub.countStreams()).toBe(1);
     await seeing;
-    await expect.poll(() => world.hub.countStreams(), { timeout: 1000 }).toBe(0);
+    await expect.poll(() => fixture.hub.countStreams(), { timeout: 1000 }).toBe(0);
   });
 });
 
 describe('cancel and places', () => {
   test('cancel stops a job, and leaves one that has ended alone', async () => {
-    await using world = await submit();
-    world.pass(20_000);
-    const c = world.toAttempt();
-    await world.provider.cancel!(world.job, c);
-    expect(await world.see()).toMatchObject({ status: { phase: 'cancelled', raw: 'CANCELED' }, artifacts: [] });
-    await world.provider.cancel!(world.job, c);
-    expect(world.hub.requests.filter(({ path }) => path.endsWith('/cancel'))).toHaveLength(1);
+    await using fixture = await submit();
+    fixture.pass(20_000);
+    const context = fixture.toAttempt();
+    await fixture.provider.cancel!(fixture.job, context);
+    expect(await fixture.see()).toMatchObject({ status: { phase: 'cancelled', raw: 'CANCELED' }, artifacts: [] });
+    await fixture.provider.cancel!(fixture.job, context);
+    expect(fixture.hub.requests.filter(({ path }) => path.endsWith('/cancel'))).toHaveLength(1);
   });
 
   test('a cancel that the service refuses is a failure, and the job goes on', async () => {
-    await using world = await submit();
-    world.pass(20_000);
-    world.hub.settings.fault = { on: /cancel$/, type: '500' };
-    await expect(world.provider.cancel!(world.job, world.toAttempt())).rejects.toMatchObject({ code: 'service-unavailable' });
+    await using fixture = await submit();
+    fixture.pass(20_000);
+    fixture.hub.settings.fault = { on: /cancel$/, type: '500' };
+    await expect(fixture.provider.cancel!(fixture.job, fixture.toAttempt())).rejects.toMatchObject({ code: 'service-unavailable' });
   });
 
   test('a job of another Hub is not asked for here', async () => {
-    await using world = await submit();
-    const other = { ...world.job, place: 'https://huggingface.co/acme' };
-    await expect(world.provider.observe(other, null, world.toAttempt())).rejects.toMatchObject({ code: 'configuration-invalid' });
+    await using fixture = await submit();
+    const other = { ...fixture.job, location: 'https://huggingface.co/acme' };
+    await expect(fixture.provider.observe(other, null, fixture.toAttempt())).rejects.toMatchObject({ code: 'configuration-invalid' });
   });
 });

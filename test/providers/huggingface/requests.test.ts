@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { HubRequest } from '../../../providers/huggingface/request.ts';
 import golden from '../../sandbox/hub/golden-js.json' with { type: 'json' };
 import type { Sent } from '../../sandbox/hub/hub-world.ts';
-import { createHubWorld, toInput } from './fixture.ts';
+import { createHubFixture, toInput } from './fixture.ts';
 
 /** What is asked beside what was recorded of the official client 2.17.5, which has functions for most of it. */
 const onPurpose = [
@@ -55,22 +55,22 @@ function toRecorded(): Map<string, Set<string>> {
 }
 
 test('every request of a whole run is one that the official client was seen to send, or is made on purpose', async () => {
-  await using world = await createHubWorld();
-  const { provider } = world;
-  const c = world.toAttempt();
+  await using fixture = await createHubFixture();
+  const { provider } = fixture;
+  const context = fixture.toAttempt();
   const request = provider.translate(toInput()).request as HubRequest;
-  const prepared = await provider.prepare(request, c);
-  const job = await provider.create(provider.bind(request, prepared, c.key, 1), c);
-  await provider.find(request, [prepared], c);
-  world.pass(11_000);
-  await provider.observe(job, null, c);
-  await provider.cancel!(job, c);
-  await provider.observe(job, null, c);
-  await provider.discard!(prepared, c);
-  await provider.fence!(await provider.prepare(request, world.toAttempt(c.key, 2)), c);
+  const prepared = await provider.prepare(request, context);
+  const job = await provider.create(provider.bind(request, prepared, context.key, 1), context);
+  await provider.find(request, [prepared], context);
+  fixture.pass(11_000);
+  await provider.observe(job, null, context);
+  await provider.cancel!(job, context);
+  await provider.observe(job, null, context);
+  await provider.discard!(prepared, context);
+  await provider.fence!(await provider.prepare(request, fixture.toAttempt(context.key, 2)), context);
   const recorded = toRecorded();
   const routes = new Set<string>();
-  for (const { method, path, body } of world.hub.requests) {
+  for (const { method, path, body } of fixture.hub.requests) {
     const route = toRoute(method, path);
     routes.add(route);
     if (onPurpose.includes(route)) continue;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createHuggingFace, huggingface } from '../../../providers/huggingface/index.ts';
-import { contractLaw } from '../../../src/testing/contract.ts';
-import type { LawWorld } from '../../../src/testing/subject.ts';
+import { contractTests } from '../../../src/testing/contract.ts';
+import type { ConformanceEnvironment } from '../../../src/testing/subject.ts';
 import type { TranslationInput } from '../../../src/provider/provider.ts';
 import type { FaultPlans } from '../../../src/sandbox/faults.ts';
 import type { TrainModel } from '../../../src/sandbox/hub/train-model.ts';
@@ -13,7 +13,7 @@ import { key, toInput as toHubInput } from './fixture.ts';
 const token = 'hf_sandbox_canary9f3a7c21e5';
 const jobMs = 60_000;
 
-interface World extends LawWorld {
+interface Fixture extends ConformanceEnvironment {
   readonly sandbox: Sandbox;
 }
 
@@ -25,7 +25,7 @@ const trainModel: TrainModel = async () => {
 const toInput: typeof toHubInput = (spec, change) =>
   toHubInput({ model: { kind: 'hub', name: 'distilbert/distilbert-base-uncased', revision: null }, ...spec }, change);
 
-async function createWorld(): Promise<World> {
+async function createEnvironment(): Promise<Fixture> {
   const clock = createSteppedClock((ms) => sandbox.step(ms));
   const now = (): Date => new Date(clock.now());
   const sandbox = await startSandbox({ clock: 'stepped', now, seed: 7, settings: { jobMs }, trainModel });
@@ -53,15 +53,15 @@ const kinds = ['whoami', 'resolve', 'repo', 'tree', 'repo-create', 'branch', 'jo
 const toFaults = (type: 'hang-after' | '500-before' | 'cut' | 'html' | 'drop-before' | '429'): FaultPlans =>
   Object.fromEntries(kinds.map((kind) => [kind, Array.from({ length: 20 }, () => ({ type }))]));
 
-const calls: Readonly<Record<string, (world: World) => Promise<unknown>>> = {
+const calls: Readonly<Record<string, (fixture: Fixture) => Promise<unknown>>> = {
   prepare: async ({ provider, toAttempt }) => await provider.prepare(provider.translate(base).request, toAttempt(key, 1, live())),
   find: async ({ provider, toAttempt }) => await provider.find(provider.translate(base).request, [], toAttempt(key, 1, live())),
 };
 
-const laws = contractLaw<World>({
+const tests = contractTests<Fixture>({
   provider: huggingface,
   inputs: { base, different },
-  createWorld,
+  createEnvironment,
   ends: {
     succeeded: {},
     failed: {
@@ -80,9 +80,9 @@ const laws = contractLaw<World>({
     Object.entries(calls).flatMap(([name, call]) =>
       (['500-before', 'cut', 'html', 'drop-before', '429'] as const).map((type) => [
         `${name} at a service that answers with "${type}"`,
-        async (world: World) => {
-          world.sandbox.setFaults(toFaults(type), token);
-          return await call(world);
+        async (fixture: Fixture) => {
+          fixture.sandbox.setFaults(toFaults(type), token);
+          return await call(fixture);
         },
       ]),
     ),
@@ -94,6 +94,6 @@ const laws = contractLaw<World>({
   secrets: [token],
 });
 
-test.each(laws)('$name', async ({ check }) => {
+test.each(tests)('$name', async ({ check }) => {
   await expect(check()).resolves.toBeUndefined();
 });

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { words } from '../../../providers/huggingface/status.ts';
+import { statusMap } from '../../../providers/huggingface/status.ts';
 
 test('each stage of a job has its phase, and what is not documented for jobs has none', () => {
-  expect(words).toEqual({
+  expect(statusMap).toEqual({
     SCHEDULING: 'queued',
     RUNNING: 'running',
     COMPLETED: 'succeeded',

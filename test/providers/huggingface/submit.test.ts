@@ -7,7 +7,7 @@ import { bind, create } from '../../../providers/huggingface/submit.ts';
 import { translate } from '../../../providers/huggingface/translate.ts';
 import type { TranslationInput } from '../../../src/provider/provider.ts';
 import { SubmitFailure } from '../../../src/provider/submit-failure.ts';
-import { canaryToken, createHubWorld, facts, key, rows, toInput, type HubWorld } from './fixture.ts';
+import { canaryToken, createHubFixture, facts, key, rows, toInput, type HubFixture } from './fixture.ts';
 
 const prepared: Prepared = {
   endpoint: 'https://hub.example',
@@ -17,7 +17,7 @@ const prepared: Prepared = {
 };
 
 async function prepare(
-  { provider, toAttempt }: HubWorld,
+  { provider, toAttempt }: HubFixture,
   input: TranslationInput,
   attempt = 1,
 ): Promise<{ prepared: Prepared; wire: Wire; request: HubRequest }> {
@@ -91,9 +91,9 @@ describe('the body of the call', () => {
 
 describe('prepare', () => {
   test('writes the rows into a private repository, in one commit, without a credential to the storage', async () => {
-    await using world = await createHubWorld({ facts: { ...facts, validation: facts.train } });
-    const { prepared: made } = await prepare(world, toInput({}, { facts: { ...facts, validation: facts.train } }));
-    const repo = world.hub.repos.get(`datasets/${made.dataset.repo}`)!;
+    await using fixture = await createHubFixture({ facts: { ...facts, validation: facts.train } });
+    const { prepared: made } = await prepare(fixture, toInput({}, { facts: { ...facts, validation: facts.train } }));
+    const repo = fixture.hub.repos.get(`datasets/${made.dataset.repo}`)!;
     expect(made.dataset).toEqual({
       repo: expect.stringMatching(/^acme\/orchestrate-data-[0-9a-f]{24}$/) as string,
       revision: repo.sha,
@@ -103,67 +103,67 @@ describe('prepare', () => {
     expect([...repo.files.keys()].sort()).toEqual(['.gitattributes', 'README.md', 'train.jsonl', 'validation.jsonl']);
     expect(repo.files.get('train.jsonl')!.toString().split('\n')[0]).toBe(JSON.stringify(rows[0]));
     expect(repo.files.get('README.md')!.toString()).toContain('class_label');
-    expect(world.hub.requests.filter(({ path }) => path.includes('/commit/'))).toHaveLength(1);
-    expect(world.hub.leaks).toEqual([]);
-    expect(world.hub.repos.get(`models/${made.output}`)?.isPrivate).toBe(true);
-    expect(await readFile(join(world.folder, key, 'train.jsonl'))).toEqual(repo.files.get('train.jsonl'));
+    expect(fixture.hub.requests.filter(({ path }) => path.includes('/commit/'))).toHaveLength(1);
+    expect(fixture.hub.leaks).toEqual([]);
+    expect(fixture.hub.repos.get(`models/${made.output}`)?.isPrivate).toBe(true);
+    expect(await readFile(join(fixture.folder, key, 'train.jsonl'))).toEqual(repo.files.get('train.jsonl'));
   });
 
   test('takes rows that are there already, once they are compared', async () => {
-    await using world = await createHubWorld();
-    const first = await prepare(world, toInput());
-    const again = await prepare(world, toInput({ training: { epochs: 9 } }), 2);
+    await using fixture = await createHubFixture();
+    const first = await prepare(fixture, toInput());
+    const again = await prepare(fixture, toInput({ training: { epochs: 9 } }), 2);
     expect(again.prepared.dataset).toEqual(first.prepared.dataset);
     expect(again.prepared.output).not.toBe(first.prepared.output);
-    expect(world.hub.requests.filter(({ path }) => path.includes('/commit/'))).toHaveLength(1);
-    const repo = world.hub.repos.get(`datasets/${first.prepared.dataset.repo}`)!;
+    expect(fixture.hub.requests.filter(({ path }) => path.includes('/commit/'))).toHaveLength(1);
+    const repo = fixture.hub.repos.get(`datasets/${first.prepared.dataset.repo}`)!;
     const written = repo.files.get('train.jsonl')!.toString();
     repo.files.set('train.jsonl', Buffer.from(written.replace('row 0', 'row 9')));
-    const mended = await prepare(world, toInput());
-    expect(world.hub.requests.filter(({ path }) => path.includes('/commit/'))).toHaveLength(2);
+    const mended = await prepare(fixture, toInput());
+    expect(fixture.hub.requests.filter(({ path }) => path.includes('/commit/'))).toHaveLength(2);
     expect(repo.files.get('train.jsonl')!.toString()).toContain('the text of row 0');
     expect(mended.prepared.dataset.revision).toBe(repo.sha);
   });
 
   test('public rows are another repository than private ones', async () => {
-    await using world = await createHubWorld();
-    const hidden = await prepare(world, toInput());
-    const open = await prepare(world, toInput({ options: { private: false } }), 2);
+    await using fixture = await createHubFixture();
+    const hidden = await prepare(fixture, toInput());
+    const open = await prepare(fixture, toInput({ options: { private: false } }), 2);
     expect(open.prepared.dataset.repo).not.toBe(hidden.prepared.dataset.repo);
-    expect(world.hub.repos.get(`datasets/${open.prepared.dataset.repo}`)?.isPrivate).toBe(false);
+    expect(fixture.hub.repos.get(`datasets/${open.prepared.dataset.repo}`)?.isPrivate).toBe(false);
   });
 
   test.each([
     ['a model that is not there', 'acme/none', {}, 'model-unavailable'],
     ['a model that AutoTrain is too old for', 'acme/young', { engine: 'autotrain' }, 'job-file-invalid'],
   ] as const)('refuses %s before anything is made', async (_what, name, options, code) => {
-    await using world = await createHubWorld();
-    const call = prepare(world, toInput({ model: { kind: 'hub', name, revision: null }, options }));
+    await using fixture = await createHubFixture();
+    const call = prepare(fixture, toInput({ model: { kind: 'hub', name, revision: null }, options }));
     await expect(call).rejects.toMatchObject({ code });
-    expect(world.hub.requests.filter(({ method }) => method !== 'GET')).toEqual([]);
+    expect(fixture.hub.requests.filter(({ method }) => method !== 'GET')).toEqual([]);
   });
 
   test('the other engines take such a model', async () => {
-    await using world = await createHubWorld();
+    await using fixture = await createHubFixture();
     await expect(
-      prepare(world, toInput({ model: { kind: 'hub', name: 'acme/young', revision: null }, options: { engine: 'transformers' } })),
+      prepare(fixture, toInput({ model: { kind: 'hub', name: 'acme/young', revision: null }, options: { engine: 'transformers' } })),
     ).resolves.toBeDefined();
   });
 
   test('HF_NAMESPACE, and before it the target, say where', async () => {
-    await using world = await createHubWorld({ environment: { HF_NAMESPACE: 'acme-labs' } });
-    expect((await prepare(world, toInput())).prepared.namespace).toBe('acme-labs');
-    expect((await prepare(world, toInput({ options: { namespace: 'other' } }))).prepared.namespace).toBe('other');
+    await using fixture = await createHubFixture({ environment: { HF_NAMESPACE: 'acme-labs' } });
+    expect((await prepare(fixture, toInput())).prepared.namespace).toBe('acme-labs');
+    expect((await prepare(fixture, toInput({ options: { namespace: 'other' } }))).prepared.namespace).toBe('other');
   });
 });
 
 describe('create', () => {
   test('is one POST, with the token in its secret alone', async () => {
-    await using world = await createHubWorld();
-    const { wire } = await prepare(world, toInput());
-    const before = world.hub.requests.length;
-    const job = await create(wire, world.toAttempt());
-    const sent = world.hub.requests.slice(before);
+    await using fixture = await createHubFixture();
+    const { wire } = await prepare(fixture, toInput());
+    const before = fixture.hub.requests.length;
+    const job = await create(wire, fixture.toAttempt());
+    const sent = fixture.hub.requests.slice(before);
     expect(sent.filter(({ method }) => method !== 'GET')).toHaveLength(1);
     const post = sent.find(({ method }) => method === 'POST')!;
     expect(post.path).toBe('/api/jobs/acme');
@@ -174,7 +174,7 @@ describe('create', () => {
     expect(JSON.stringify(wire)).not.toContain(canaryToken);
     expect(job).toMatchObject({
       provider: 'huggingface',
-      place: `${world.hub.url}/acme`,
+      location: `${fixture.hub.url}/acme`,
       attempt: 1,
       createdAt: '2026-11-22T12:00:00.000Z',
     });
@@ -188,65 +188,65 @@ describe('create', () => {
     ['html', 'unknown', 'service-unavailable'],
     ['cut', 'unknown', 'service-unavailable'],
   ] as const)('an answer of %s means that the call was %s', async (type, sent, code) => {
-    await using world = await createHubWorld();
-    const { wire } = await prepare(world, toInput());
-    world.hub.settings.fault = { on: /^POST \/api\/jobs/, type };
-    const error = await create(wire, world.toAttempt()).catch((thrown: unknown) => thrown);
+    await using fixture = await createHubFixture();
+    const { wire } = await prepare(fixture, toInput());
+    fixture.hub.settings.fault = { on: /^POST \/api\/jobs/, type };
+    const error = await create(wire, fixture.toAttempt()).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(SubmitFailure);
     expect(error).toMatchObject({ sent, failure: { code } });
-    expect(world.hub.requests.filter(({ method, path }) => method === 'POST' && path.startsWith('/api/jobs'))).toHaveLength(1);
+    expect(fixture.hub.requests.filter(({ method, path }) => method === 'POST' && path.startsWith('/api/jobs'))).toHaveLength(1);
   });
 
   test('nothing is sent without a token, to another Hub, or while the look before it fails', async () => {
-    await using world = await createHubWorld();
-    const { wire } = await prepare(world, toInput());
+    await using fixture = await createHubFixture();
+    const { wire } = await prepare(fixture, toInput());
     const other = { ...wire, endpoint: 'http://127.0.0.1:1' };
-    await expect(create(other, world.toAttempt())).rejects.toMatchObject({ sent: 'no', failure: { code: 'configuration-invalid' } });
-    const { credential: _none, ...rest } = world.toAttempt();
+    await expect(create(other, fixture.toAttempt())).rejects.toMatchObject({ sent: 'no', failure: { code: 'configuration-invalid' } });
+    const { credential: _none, ...rest } = fixture.toAttempt();
     await expect(create(wire, { ...rest, credential: () => null })).rejects.toMatchObject({
       sent: 'no',
       failure: { code: 'credentials-invalid' },
     });
-    world.hub.settings.fault = { on: /refs$/, type: '500' };
-    await expect(create(wire, world.toAttempt())).rejects.toMatchObject({ sent: 'no' });
-    expect(world.hub.jobs).toEqual([]);
+    fixture.hub.settings.fault = { on: /refs$/, type: '500' };
+    await expect(create(wire, fixture.toAttempt())).rejects.toMatchObject({ sent: 'no' });
+    expect(fixture.hub.jobs).toEqual([]);
   });
 });
 
 describe('find', () => {
   test('lists all pages and stages, and no job of another run', async () => {
-    await using world = await createHubWorld();
-    const { request, prepared: made, wire } = await prepare(world, toInput());
-    const c = world.toAttempt();
-    for (let i = 0; i < 5; i++) await create(wire, c);
+    await using fixture = await createHubFixture();
+    const { request, prepared: made, wire } = await prepare(fixture, toInput());
+    const context = fixture.toAttempt();
+    for (let i = 0; i < 5; i++) await create(wire, context);
     const others = { ...wire, body: { ...wire.body, labels: { ...wire.body.labels, orchestrate_key: 'another' } } };
-    await create(others, c);
-    await world.provider.cancel!((await world.provider.find(request, [made], c))[0]!, c);
-    expect(await world.provider.find(request, [made], c)).toHaveLength(5);
-    expect(await world.provider.find(request, [], c)).toHaveLength(5);
-    world.hub.settings.listsAll = true;
-    expect(await world.provider.find(request, [made], c)).toHaveLength(5);
+    await create(others, context);
+    await fixture.provider.cancel!((await fixture.provider.find(request, [made], context))[0]!, context);
+    expect(await fixture.provider.find(request, [made], context)).toHaveLength(5);
+    expect(await fixture.provider.find(request, [], context)).toHaveLength(5);
+    fixture.hub.settings.listsAll = true;
+    expect(await fixture.provider.find(request, [made], context)).toHaveLength(5);
   });
 
   test('a list that breaks off is no list', async () => {
-    await using world = await createHubWorld();
-    const { request, prepared: made, wire } = await prepare(world, toInput());
-    const c = world.toAttempt();
-    for (let i = 0; i < 3; i++) await create(wire, c);
-    world.hub.settings.nextLink = 'https://elsewhere.example/api/jobs/acme?from=2';
-    await expect(world.provider.find(request, [made], c)).rejects.toMatchObject({ code: 'response-invalid' });
+    await using fixture = await createHubFixture();
+    const { request, prepared: made, wire } = await prepare(fixture, toInput());
+    const context = fixture.toAttempt();
+    for (let i = 0; i < 3; i++) await create(wire, context);
+    fixture.hub.settings.nextLink = 'https://elsewhere.example/api/jobs/acme?from=2';
+    await expect(fixture.provider.find(request, [made], context)).rejects.toMatchObject({ code: 'response-invalid' });
   });
 });
 
 describe('fence and discard', () => {
   test('a job that comes after the fence ends at once, trains nothing and says so', async () => {
-    await using world = await createHubWorld();
-    const { prepared: made, wire } = await prepare(world, toInput());
-    const c = world.toAttempt();
-    const job = await create(wire, c);
-    await world.provider.fence!(made, c);
-    world.pass(11_000);
-    const seen = await world.provider.observe(job, null, c);
+    await using fixture = await createHubFixture();
+    const { prepared: made, wire } = await prepare(fixture, toInput());
+    const context = fixture.toAttempt();
+    const job = await create(wire, context);
+    await fixture.provider.fence!(made, context);
+    fixture.pass(11_000);
+    const seen = await fixture.provider.observe(job, null, context);
     expect(seen).toMatchObject({
       status: { phase: 'failed', raw: 'ERROR' },
       failure: { code: 'request-refused', message: expect.stringContaining('claimed') as string },
@@ -254,48 +254,48 @@ describe('fence and discard', () => {
   });
 
   test('a job that arrives after the fence of its attempt is none of the run; one that was there before is', async () => {
-    await using world = await createHubWorld();
-    const { request, prepared: made, wire } = await prepare(world, toInput());
-    const c = world.toAttempt();
+    await using fixture = await createHubFixture();
+    const { request, prepared: made, wire } = await prepare(fixture, toInput());
+    const context = fixture.toAttempt();
     const arrive = async (): Promise<void> => {
       const init = { method: 'POST', headers: { authorization: `Bearer ${canaryToken}` }, body: JSON.stringify(wire.body) };
-      await fetch(`${world.hub.url}/api/jobs/acme`, init);
+      await fetch(`${fixture.hub.url}/api/jobs/acme`, init);
     };
     await arrive();
-    const [early] = await world.provider.find(request, [made], c);
-    await world.provider.fence!(made, c);
-    world.pass(1000);
+    const [early] = await fixture.provider.find(request, [made], context);
+    await fixture.provider.fence!(made, context);
+    fixture.pass(1000);
     await arrive();
-    expect(world.hub.jobs).toHaveLength(2);
-    expect((await world.provider.find(request, [made], c)).map(({ id }) => id)).toEqual([early!.id]);
+    expect(fixture.hub.jobs).toHaveLength(2);
+    expect((await fixture.provider.find(request, [made], context)).map(({ id }) => id)).toEqual([early!.id]);
   });
 
   test.each(['f'.repeat(40), null])('a fence (%s) that comes after the claim of a job takes nothing from it', async (fenceSha) => {
-    await using world = await createHubWorld({ fenceSha });
-    const { request, prepared: made, wire } = await prepare(world, toInput());
-    const c = world.toAttempt();
-    world.pass(1000);
-    const job = await create(wire, c);
-    world.pass(11_000);
-    await world.provider.find(request, [made], c); // it runs, and has its claim
-    await world.provider.fence!(made, c);
-    world.pass(60_000);
-    expect(await world.provider.find(request, [made], c)).toHaveLength(1);
-    expect(await world.provider.observe(job, null, c)).toMatchObject({ status: { phase: 'succeeded' }, failure: null });
+    await using fixture = await createHubFixture({ fenceSha });
+    const { request, prepared: made, wire } = await prepare(fixture, toInput());
+    const context = fixture.toAttempt();
+    fixture.pass(1000);
+    const job = await create(wire, context);
+    fixture.pass(11_000);
+    await fixture.provider.find(request, [made], context); // it runs, and has its claim
+    await fixture.provider.fence!(made, context);
+    fixture.pass(60_000);
+    expect(await fixture.provider.find(request, [made], context)).toHaveLength(1);
+    expect(await fixture.provider.observe(job, null, context)).toMatchObject({ status: { phase: 'succeeded' }, failure: null });
   });
 
   test('discard takes the empty repository of the model, and none with a model in it', async () => {
-    await using world = await createHubWorld();
-    const { prepared: made } = await prepare(world, toInput());
-    const c = world.toAttempt();
-    const repo = world.hub.repos.get(`models/${made.output}`)!;
+    await using fixture = await createHubFixture();
+    const { prepared: made } = await prepare(fixture, toInput());
+    const context = fixture.toAttempt();
+    const repo = fixture.hub.repos.get(`models/${made.output}`)!;
     repo.files.set('model.safetensors', Buffer.from('weights'));
-    await world.provider.discard!(made, c);
-    expect(world.hub.repos.has(`models/${made.output}`)).toBe(true);
+    await fixture.provider.discard!(made, context);
+    expect(fixture.hub.repos.has(`models/${made.output}`)).toBe(true);
     repo.files.delete('model.safetensors');
-    await world.provider.discard!(made, c);
-    await world.provider.discard!(made, c);
-    expect(world.hub.repos.has(`models/${made.output}`)).toBe(false);
-    expect(world.hub.repos.has(`datasets/${made.dataset.repo}`)).toBe(true);
+    await fixture.provider.discard!(made, context);
+    await fixture.provider.discard!(made, context);
+    expect(fixture.hub.repos.has(`models/${made.output}`)).toBe(false);
+    expect(fixture.hub.repos.has(`datasets/${made.dataset.repo}`)).toBe(true);
   });
 });

@@ -5,8 +5,8 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { local } from '../../../providers/local/index.ts';
-import { contractLaw } from '../../../src/testing/contract.ts';
-import type { LawWorld } from '../../../src/testing/subject.ts';
+import { contractTests } from '../../../src/testing/contract.ts';
+import type { ConformanceEnvironment } from '../../../src/testing/subject.ts';
 import type { TranslationInput } from '../../../src/provider/provider.ts';
 import type { Training } from '../../../src/job/job-spec.ts';
 import { readModelFolder } from '../../../src/model-files/model-folder.ts';
@@ -28,12 +28,12 @@ function toInput(training: Training, change: Partial<TranslationInput['spec']> =
   };
 }
 
-interface LocalWorld extends LawWorld {
+interface LocalFixture extends ConformanceEnvironment {
   /** Holds the work folder of each run. */
   readonly folder: string;
 }
 
-async function createWorld(): Promise<LocalWorld> {
+async function createEnvironment(): Promise<LocalFixture> {
   const folder = mkdtempSync(join(tmpdir(), 'orchestrate-'));
   return await Promise.resolve({
     provider: local,
@@ -79,7 +79,7 @@ function toFileHashes(folder: string): Record<string, string> {
   return Object.fromEntries(paths.map((file) => [file, createHash('sha256').update(readFileSync(file)).digest('hex')]));
 }
 
-const laws = contractLaw<LocalWorld>({
+const tests = contractTests<LocalFixture>({
   provider: local,
   inputs: {
     base: toInput({ steps: 2 }),
@@ -94,7 +94,7 @@ const laws = contractLaw<LocalWorld>({
     },
     same: { 'other tags': toInput({ steps: 2 }, { tags: { team: 'search' } }) },
   },
-  createWorld,
+  createEnvironment,
   ends: {
     succeeded: {},
     failed: { input: toInput({ steps: 9, learningRate: 1e38 }) },
@@ -118,6 +118,6 @@ const laws = contractLaw<LocalWorld>({
   },
 });
 
-test.each(laws)('$name', async ({ check }) => {
+test.each(tests)('$name', async ({ check }) => {
   await expect(check()).resolves.toBeUndefined();
 });

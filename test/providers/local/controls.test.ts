@@ -20,14 +20,14 @@ const { revision, maxPositions } = readModelFolder(model);
 const rows = Array.from({ length: 8 }, (_, i) => ({ text: `row number ${i}`, label: i % 2 === 0 ? 'no' : 'yes' }));
 
 interface Job {
-  readonly c: Attempt;
+  readonly context: Attempt;
   readonly job: JobRef;
 }
 
 /** A training on this machine; it is stopped when the test ends. */
 async function startJob(steps: number): Promise<Job> {
   const workDir = createScratchFolder();
-  const c: Attempt = {
+  const context: Attempt = {
     signal: new AbortController().signal,
     now: () => new Date(),
     wait: async (ms) => await sleep(Math.min(ms, 20)),
@@ -51,21 +51,21 @@ async function startJob(steps: number): Promise<Job> {
     model: { base: model, revision, maxLength: maxPositions },
     key: plan.key,
   });
-  const prepared = await local.prepare(request, c);
-  return { c, job: await local.create(local.bind(request, prepared, plan.key, 1), c) };
+  const prepared = await local.prepare(request, context);
+  return { context, job: await local.create(local.bind(request, prepared, plan.key, 1), context) };
 }
 
 /** Looks from cursor to cursor until one look holds what is waited for. */
-async function lookUntil(
-  { c, job }: Job,
+async function pollUntil(
+  { context, job }: Job,
   isIt: (seen: Observation<unknown>) => boolean,
   cursor: unknown = null,
 ): Promise<Observation<unknown>[]> {
   const looks: Observation<unknown>[] = [];
   for (let i = 0; i < 1500; i++) {
-    looks.push(await local.observe(job, looks.at(-1)?.cursor ?? cursor, c));
+    looks.push(await local.observe(job, looks.at(-1)?.cursor ?? cursor, context));
     if (isIt(looks.at(-1)!)) return looks;
-    await c.wait(20);
+    await context.wait(20);
   }
   throw new Error(`expected another look than ${JSON.stringify(looks.at(-1)?.status)}`);
 }
@@ -76,8 +76,8 @@ const isPhase =
     status.phase === phase;
 const hasCheckpoint = ({ checkpoint }: Observation<unknown>): boolean => checkpoint !== null;
 
-function readEvents({ c }: Job): TrainerEvent[] {
-  const lines = readFileSync(join(c.workDir, 'events.jsonl'), 'utf8').trimEnd().split('\n');
+function readEvents({ context }: Job): TrainerEvent[] {
+  const lines = readFileSync(join(context.workDir, 'events.jsonl'), 'utf8').trimEnd().split('\n');
   return lines.map((line) => JSON.parse(line) as TrainerEvent);
 }
 
@@ -85,86 +85,86 @@ function readEvents({ c }: Job): TrainerEvent[] {
 async function kill(started: Job): Promise<void> {
   const { pid } = readEvents(started).findLast((event) => event.type === 'trainer-started')!;
   process.kill(pid, 'SIGKILL');
-  takeRunLock(join(started.c.workDir, 'run.lock.db'), 10_000)!.release();
+  takeRunLock(join(started.context.workDir, 'run.lock.db'), 10_000)!.release();
   await Promise.resolve();
 }
 
 test('a paused job lies still with a checkpoint of its last step, and goes on where it was', async () => {
   const started = await startJob(100_000);
-  const { c, job } = started;
-  const running = await lookUntil(started, ({ progress }) => (progress?.step ?? 0) >= 3);
-  await local.pause!(job, c);
-  await lookUntil(started, isPhase('paused'), running.at(-1)!.cursor);
-  const paused = await local.observe(job, null, c);
+  const { context, job } = started;
+  const running = await pollUntil(started, ({ progress }) => (progress?.step ?? 0) >= 3);
+  await local.pause!(job, context);
+  await pollUntil(started, isPhase('paused'), running.at(-1)!.cursor);
+  const paused = await local.observe(job, null, context);
   const last = readEvents(started).at(-1)!;
   expect(last).toMatchObject({ type: 'training-paused', step: paused.checkpoint });
   expect(readEvents(started).findLast((event) => event.type === 'step-finished')!.step).toBe(paused.checkpoint);
 
-  expect(await local.resume!(job, c)).toEqual(job);
-  expect(await local.resume!(job, c)).toEqual(job);
-  const looks = await lookUntil(started, ({ progress }) => progress !== null, paused.cursor);
+  expect(await local.resume!(job, context)).toEqual(job);
+  expect(await local.resume!(job, context)).toEqual(job);
+  const looks = await pollUntil(started, ({ progress }) => progress !== null, paused.cursor);
   const steps = looks.flatMap(({ metrics }) => metrics).filter(({ name }) => name === 'loss');
   expect(steps[0]!.step).toBe(paused.checkpoint! + 1);
   expect(looks.flatMap(({ logs }) => logs.map(({ text }) => text))).toContain(`goes on after step ${paused.checkpoint}`);
   expect(looks.at(-1)!.startedAt).toBe(running.at(-1)!.startedAt);
-  expect(await local.find({}, [], c)).toEqual([job]);
+  expect(await local.find({}, [], context)).toEqual([job]);
 });
 
 test('a killed trainer is interrupted, not failed, and resume starts one that goes on from its checkpoint', async () => {
   const started = await startJob(100);
-  const { c, job } = started;
-  const running = await lookUntil(started, hasCheckpoint);
+  const { context, job } = started;
+  const running = await pollUntil(started, hasCheckpoint);
   await kill(started);
-  const lost = (await lookUntil(started, isPhase('interrupted'), running.at(-1)!.cursor)).at(-1)!;
+  const lost = (await pollUntil(started, isPhase('interrupted'), running.at(-1)!.cursor)).at(-1)!;
   expect(lost.failure).toBeNull();
-  expect(await local.resume!(job, c)).toEqual(job);
-  const looks = await lookUntil(started, isPhase('succeeded'), lost.cursor);
+  expect(await local.resume!(job, context)).toEqual(job);
+  const looks = await pollUntil(started, isPhase('succeeded'), lost.cursor);
   const resumed = readEvents(started).filter((event) => event.type === 'training-resumed');
   expect(resumed).toHaveLength(1);
   expect(resumed[0]!.step % 10).toBe(0);
   expect(resumed[0]!.step).toBeGreaterThan(0);
-  const all = (await local.observe(job, null, c)).metrics.filter(({ name }) => name === 'loss');
+  const all = (await local.observe(job, null, context)).metrics.filter(({ name }) => name === 'loss');
   expect(all.map(({ step }) => step)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1)); // each once
   expect(looks.flatMap(({ artifacts }) => artifacts)).toHaveLength(1);
-  takeRunLock(join(c.workDir, 'run.lock.db'), 10_000)!.release();
-  expect(readdirSync(c.workDir)).not.toContain('checkpoints');
-  expect(await local.resume!(job, c)).toEqual(job); // there is nothing to go on with, and nothing begins
+  takeRunLock(join(context.workDir, 'run.lock.db'), 10_000)!.release();
+  expect(readdirSync(context.workDir)).not.toContain('checkpoints');
+  expect(await local.resume!(job, context)).toEqual(job); // there is nothing to go on with, and nothing begins
   expect(readEvents(started).at(-1)!.type).toBe('training-finished');
 });
 
 test('a paused or an interrupted job without a trainer is cancelled at once, for good', async () => {
   const started = await startJob(100_000);
-  const { c, job } = started;
-  await lookUntil(started, hasCheckpoint);
+  const { context, job } = started;
+  await pollUntil(started, hasCheckpoint);
   await kill(started);
-  appendFileSync(join(c.workDir, 'events.jsonl'), `{"type":"${'x'.repeat(300)}`); // what a crash may leave
-  await local.pause!(job, c);
-  await local.pause!(job, c);
-  const paused = await local.observe(job, null, c);
+  appendFileSync(join(context.workDir, 'events.jsonl'), `{"type":"${'x'.repeat(300)}`); // what a crash may leave
+  await local.pause!(job, context);
+  await local.pause!(job, context);
+  const paused = await local.observe(job, null, context);
   expect(paused.status).toEqual({ phase: 'paused', raw: 'paused' });
   expect(readEvents(started).at(-1)).toMatchObject({ type: 'training-paused', step: paused.checkpoint });
-  await local.cancel!(job, c);
-  await local.cancel!(job, c);
-  const cancelled = await local.observe(job, paused.cursor, c);
+  await local.cancel!(job, context);
+  await local.cancel!(job, context);
+  const cancelled = await local.observe(job, paused.cursor, context);
   expect(cancelled).toMatchObject({ status: { phase: 'cancelled' }, finishedAt: expect.any(String) as string });
   expect(readEvents(started).filter((event) => event.type === 'training-cancelled')).toHaveLength(1);
-  await local.pause!(job, c); // a cancelled job stays so
-  expect(await local.resume!(job, c)).toEqual(job);
-  expect(readFileSync(join(c.workDir, 'control.json'), 'utf8')).toContain('cancel');
-  expect((await local.observe(job, null, c)).status.phase).toBe('cancelled');
+  await local.pause!(job, context); // a cancelled job stays so
+  expect(await local.resume!(job, context)).toEqual(job);
+  expect(readFileSync(join(context.workDir, 'control.json'), 'utf8')).toContain('cancel');
+  expect((await local.observe(job, null, context)).status.phase).toBe('cancelled');
 });
 
 test('a pause that is taken back at once does not stop the job', async () => {
   const started = await startJob(100_000);
-  const { c, job } = started;
-  await lookUntil(started, ({ progress }) => progress !== null);
+  const { context, job } = started;
+  await pollUntil(started, ({ progress }) => progress !== null);
   for (let i = 0; i < 5; i++) {
-    await local.pause!(job, c);
+    await local.pause!(job, context);
     await sleep(i); // before, while and after the trainer reads it
-    await local.resume!(job, c);
-    expect(existsSync(join(c.workDir, 'control.json'))).toBe(false);
-    const { cursor, progress } = await local.observe(job, null, c);
-    await lookUntil(started, (seen) => (seen.progress?.step ?? 0) > (progress?.step ?? 0), cursor);
+    await local.resume!(job, context);
+    expect(existsSync(join(context.workDir, 'control.json'))).toBe(false);
+    const { cursor, progress } = await local.observe(job, null, context);
+    await pollUntil(started, (seen) => (seen.progress?.step ?? 0) > (progress?.step ?? 0), cursor);
   }
 });
 
@@ -173,56 +173,56 @@ test.each([
   ['takes another step', false, 1],
 ])('resume waits for a trainer that may be about to stop, and leaves it or follows it: one that %s', async (_what, stops, starts) => {
   const started = await startJob(100_000);
-  const { c, job } = started;
-  await lookUntil(started, hasCheckpoint);
-  await local.pause!(job, c);
-  await lookUntil(started, isPhase('paused'));
+  const { context, job } = started;
+  await pollUntil(started, hasCheckpoint);
+  await local.pause!(job, context);
+  await pollUntil(started, isPhase('paused'));
   // From here on this test is the trainer: it lives, and has a wish to read.
-  const lock = takeRunLock(join(c.workDir, 'run.lock.db'), 10_000)!;
+  const lock = takeRunLock(join(context.workDir, 'run.lock.db'), 10_000)!;
   onTestFinished(() => (stops ? undefined : lock.release()));
   let waits = 0;
   const wait = async (ms: number): Promise<void> => {
     if (++waits === 3 && stops) lock.release();
-    if (waits === 3 && !stops) appendFileSync(join(c.workDir, 'events.jsonl'), '{"type":"step-finished","step":1}\n');
-    await c.wait(ms);
+    if (waits === 3 && !stops) appendFileSync(join(context.workDir, 'events.jsonl'), '{"type":"step-finished","step":1}\n');
+    await context.wait(ms);
   };
-  expect(await local.resume!(job, { ...c, wait })).toEqual(job);
+  expect(await local.resume!(job, { ...context, wait })).toEqual(job);
   expect(waits).toBeGreaterThan(2);
   expect(readEvents(started).filter((event) => event.type === 'trainer-started')).toHaveLength(starts);
 });
 
 test('only the lock tells that a trainer lives: not a file that lies there, and not a process of its number', async () => {
   const started = await startJob(100_000);
-  const { c, job } = started;
-  await lookUntil(started, hasCheckpoint);
+  const { context, job } = started;
+  await pollUntil(started, hasCheckpoint);
   await kill(started);
   const foreign = spawn('sleep', ['60']);
   onTestFinished(() => void foreign.kill());
   await once(foreign, 'spawn');
-  const path = join(c.workDir, 'events.jsonl');
+  const path = join(context.workDir, 'events.jsonl');
   const [first, ...rest] = readFileSync(path, 'utf8').split('\n');
   writeFileSync(path, [first!.replace(/"pid":\d+/, `"pid":${foreign.pid}`), ...rest].join('\n'));
-  expect(existsSync(join(c.workDir, 'run.lock.db'))).toBe(true);
-  expect((await local.observe(job, null, c)).status).toEqual({ phase: 'interrupted', raw: 'lost' });
-  expect(await local.resume!(job, c)).toEqual(job);
-  expect((await local.observe(job, null, c)).status.phase).not.toBe('interrupted');
+  expect(existsSync(join(context.workDir, 'run.lock.db'))).toBe(true);
+  expect((await local.observe(job, null, context)).status).toEqual({ phase: 'interrupted', raw: 'lost' });
+  expect(await local.resume!(job, context)).toEqual(job);
+  expect((await local.observe(job, null, context)).status.phase).not.toBe('interrupted');
   expect(foreign.exitCode).toBeNull();
 });
 
 test('lines that were read and that a power cut took away again are not taken for others', async () => {
   const started = await startJob(100_000);
-  const { c, job } = started;
-  await lookUntil(started, hasCheckpoint);
+  const { context, job } = started;
+  await pollUntil(started, hasCheckpoint);
   await kill(started);
-  const before = await local.observe(job, null, c);
-  const path = join(c.workDir, 'events.jsonl');
+  const before = await local.observe(job, null, context);
+  const path = join(context.workDir, 'events.jsonl');
   const text = readFileSync(path, 'utf8');
   const kept = text.slice(0, text.indexOf('"step":8,'));
   writeFileSync(path, kept); // with half a line at its end
-  rmSync(join(c.workDir, 'checkpoints'), { recursive: true });
-  mkdirSync(join(c.workDir, 'checkpoints'));
-  await local.resume!(job, c);
-  const looks = await lookUntil(started, hasCheckpoint, before.cursor);
+  rmSync(join(context.workDir, 'checkpoints'), { recursive: true });
+  mkdirSync(join(context.workDir, 'checkpoints'));
+  await local.resume!(job, context);
+  const looks = await pollUntil(started, hasCheckpoint, before.cursor);
   const steps = looks.flatMap(({ metrics }) => metrics).filter(({ name }) => name === 'loss');
   expect(steps.map(({ step }) => step)).toEqual(steps.map((_, i) => i + 1));
   expect(steps.length).toBeGreaterThan(9);
@@ -230,9 +230,9 @@ test('lines that were read and that a power cut took away again are not taken fo
 
 test('a trainer that ends before it goes on is told as a failure', async () => {
   const started = await startJob(100_000);
-  const { c, job } = started;
-  await lookUntil(started, hasCheckpoint);
+  const { context, job } = started;
+  await pollUntil(started, hasCheckpoint);
   await kill(started);
-  writeFileSync(join(c.workDir, 'fence.json'), '{"attempt":9}');
-  await expect(local.resume!(job, c)).rejects.toSatisfy((error) => isFailure(error, 'trainer-died'));
+  writeFileSync(join(context.workDir, 'fence.json'), '{"attempt":9}');
+  await expect(local.resume!(job, context)).rejects.toSatisfy((error) => isFailure(error, 'trainer-died'));
 });

@@ -15,7 +15,7 @@ const plan = toMemoryPlan('local');
 const rows = Array.from({ length: 8 }, (_, i) => ({ text: `row number ${i}`, label: i % 2 === 0 ? 'no' : 'yes' }));
 
 interface Prepared {
-  readonly c: Attempt;
+  readonly context: Attempt;
   readonly request: unknown;
   readonly model: string;
 }
@@ -24,7 +24,7 @@ function prepareAttempt(attempt = 1, workDir = createScratchFolder()): Prepared 
   const model = join(createScratchFolder(), 'model');
   cpSync('fixtures/models/tiny-bert', model, { recursive: true });
   const { revision, maxPositions } = readModelFolder(model);
-  const c: Attempt = {
+  const context: Attempt = {
     signal: new AbortController().signal,
     now: () => new Date(),
     wait: async (ms) => {
@@ -46,94 +46,94 @@ function prepareAttempt(attempt = 1, workDir = createScratchFolder()): Prepared 
     model: { base: model, revision, maxLength: maxPositions },
     key: plan.key,
   });
-  return { c, request, model };
+  return { context, request, model };
 }
 
-async function observeToEnd(job: Parameters<typeof local.observe>[0], c: Attempt): Promise<Observation<unknown>[]> {
+async function observeUntilEnd(job: Parameters<typeof local.observe>[0], context: Attempt): Promise<Observation<unknown>[]> {
   const seen: Observation<unknown>[] = [];
   for (let i = 0; i < 500; i++) {
-    const next = await local.observe(job, seen.at(-1)?.cursor ?? null, c);
+    const next = await local.observe(job, seen.at(-1)?.cursor ?? null, context);
     seen.push(next);
     if (['succeeded', 'failed', 'cancelled'].includes(next.status.phase)) return seen;
-    await c.wait(20);
+    await context.wait(20);
   }
   throw new Error('the training does not end');
 }
 
 test('rows and settings are written, the trainer is started and found again, and looks bring only what is new', async () => {
-  const { c, request } = prepareAttempt();
-  expect(await local.find(request, [], c)).toEqual([]);
-  const prepared = await local.prepare(request, c);
+  const { context, request } = prepareAttempt();
+  expect(await local.find(request, [], context)).toEqual([]);
+  const prepared = await local.prepare(request, context);
   expect(
-    readFileSync(join(c.workDir, 'rows/train.jsonl'), 'utf8')
+    readFileSync(join(context.workDir, 'rows/train.jsonl'), 'utf8')
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as unknown),
   ).toEqual(rows);
-  const job = await local.create(local.bind(request, prepared, plan.key, 1), c);
-  expect(await local.find(request, [prepared], c)).toEqual([job]);
-  const seen = await observeToEnd(job, c);
+  const job = await local.create(local.bind(request, prepared, plan.key, 1), context);
+  expect(await local.find(request, [prepared], context)).toEqual([job]);
+  const seen = await observeUntilEnd(job, context);
   expect(seen.at(-1)!.status).toEqual({ phase: 'succeeded', raw: 'finished' });
   const losses = seen.flatMap(({ metrics }) => metrics).filter(({ name }) => name === 'loss');
   expect(losses.map(({ step }) => step)).toEqual([1, 2]);
   expect(seen.flatMap(({ artifacts }) => artifacts)).toHaveLength(1);
-  const all = await local.observe(job, null, c);
+  const all = await local.observe(job, null, context);
   expect(all.metrics).toEqual(seen.flatMap(({ metrics }) => metrics));
 });
 
 test('a model that changed after the plan is refused before anything starts', async () => {
-  const { c, request, model } = prepareAttempt();
+  const { context, request, model } = prepareAttempt();
   writeFileSync(join(model, 'vocab.txt'), 'changed');
-  await expect(local.prepare(request, c)).rejects.toSatisfy((error) => isFailure(error, 'model-invalid'));
+  await expect(local.prepare(request, context)).rejects.toSatisfy((error) => isFailure(error, 'model-invalid'));
 });
 
 test('after a fence a trainer of that attempt does not start', async () => {
-  const { c, request } = prepareAttempt();
-  const prepared = await local.prepare(request, c);
-  await local.fence!(prepared, c);
-  await expect(local.create(local.bind(request, prepared, plan.key, 1), c)).rejects.toThrow(SubmitFailure);
-  expect(await local.find(request, [prepared], c)).toEqual([]);
-  const next = { ...c, attempt: 2 };
+  const { context, request } = prepareAttempt();
+  const prepared = await local.prepare(request, context);
+  await local.fence!(prepared, context);
+  await expect(local.create(local.bind(request, prepared, plan.key, 1), context)).rejects.toThrow(SubmitFailure);
+  expect(await local.find(request, [prepared], context)).toEqual([]);
+  const next = { ...context, attempt: 2 };
   const job = await local.create(local.bind(request, prepared, plan.key, 2), next);
-  await observeToEnd(job, next);
+  await observeUntilEnd(job, next);
 });
 
 test('a fence leaves a trainer alone that has started, and waits for one that has not said so yet', async () => {
-  const { c, request } = prepareAttempt();
-  const lock = takeRunLock(join(c.workDir, 'run.lock.db'), 0);
+  const { context, request } = prepareAttempt();
+  const lock = takeRunLock(join(context.workDir, 'run.lock.db'), 0);
   onTestFinished(() => lock!.release());
   let waits = 0;
   const wait = async (): Promise<void> => {
-    if (++waits === 3) writeFileSync(join(c.workDir, 'events.jsonl'), `${started}\n`);
+    if (++waits === 3) writeFileSync(join(context.workDir, 'events.jsonl'), `${started}\n`);
     await Promise.resolve();
   };
-  await local.fence!({ train: '', validation: null }, { ...c, wait });
+  await local.fence!({ train: '', validation: null }, { ...context, wait });
   expect(waits).toBe(3);
-  expect(existsSync(join(c.workDir, 'fence.json'))).toBe(false);
-  expect(await local.find(request, [], c)).toHaveLength(1);
+  expect(existsSync(join(context.workDir, 'fence.json'))).toBe(false);
+  expect(await local.find(request, [], context)).toHaveLength(1);
 });
 
 test('a fence that cannot be put up says so', async () => {
-  const { c } = prepareAttempt();
-  const lock = takeRunLock(join(c.workDir, 'run.lock.db'), 0);
+  const { context } = prepareAttempt();
+  const lock = takeRunLock(join(context.workDir, 'run.lock.db'), 0);
   onTestFinished(() => lock!.release());
-  const fenced = local.fence!({ train: '', validation: null }, { ...c, wait: async () => await Promise.resolve() });
+  const fenced = local.fence!({ train: '', validation: null }, { ...context, wait: async () => await Promise.resolve() });
   await expect(fenced).rejects.toSatisfy((error) => isFailure(error, 'timeout'));
 });
 
 const started = '{"type":"trainer-started","at":"2026-01-01T00:00:00.000Z","nonce":"n","attempt":1,"pid":1,"backend":"wasm"}';
 
 test('a trainer that is gone without a word is interrupted, and what it last printed is told once', async () => {
-  const { c } = prepareAttempt();
-  writeFileSync(join(c.workDir, 'events.jsonl'), `${started}\n{"type":"data-re`);
-  writeFileSync(join(c.workDir, 'trainer.log'), 'out of memory\n');
-  const [job] = await local.find({}, [], c);
-  const lock = takeRunLock(join(c.workDir, 'run.lock.db'), 0)!;
-  const living = await local.observe(job!, null, c);
+  const { context } = prepareAttempt();
+  writeFileSync(join(context.workDir, 'events.jsonl'), `${started}\n{"type":"data-re`);
+  writeFileSync(join(context.workDir, 'trainer.log'), 'out of memory\n');
+  const [job] = await local.find({}, [], context);
+  const lock = takeRunLock(join(context.workDir, 'run.lock.db'), 0)!;
+  const living = await local.observe(job!, null, context);
   expect(living.status).toEqual({ phase: 'queued', raw: 'starting' });
   lock.release();
-  const lost = await local.observe(job!, living.cursor, c);
+  const lost = await local.observe(job!, living.cursor, context);
   expect(lost).toMatchObject({ status: { phase: 'interrupted', raw: 'lost' }, failure: null, startedAt: '2026-01-01T00:00:00.000Z' });
   expect(lost.logs.map(({ text }) => text)).toEqual([expect.stringContaining('out of memory')]);
-  expect((await local.observe(job!, lost.cursor, c)).logs).toEqual([]);
+  expect((await local.observe(job!, lost.cursor, context)).logs).toEqual([]);
 });

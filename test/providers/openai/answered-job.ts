@@ -8,7 +8,7 @@ import { createdAt, startAnsweringServer, type AnsweringServer } from './answeri
 type Wire = Record<string, unknown>;
 
 /** What a service tells of one job; tests change it between looks. */
-export interface ToldJob {
+export interface AnsweredJob {
   job: Wire;
   /** Newest first. */
   events: Wire[];
@@ -21,8 +21,8 @@ export interface ToldJob {
   afterPage(): void;
 }
 
-export interface ToldWorld extends AsyncDisposable {
-  readonly told: ToldJob;
+export interface AnsweredFixture extends AsyncDisposable {
+  readonly told: AnsweredJob;
   readonly server: AnsweringServer;
   readonly ref: JobRef;
   /** One look, with everything stored in between as the core does it. */
@@ -30,8 +30,8 @@ export interface ToldWorld extends AsyncDisposable {
 }
 
 /** A service with one job. */
-export async function createToldWorld(job: Wire = {}, dialect: Dialect = openaiDialect): Promise<ToldWorld> {
-  const told: ToldJob = {
+export async function createAnsweredFixture(job: Wire = {}, dialect: Dialect = openaiDialect): Promise<AnsweredFixture> {
+  const told: AnsweredJob = {
     job: { id: 'ftjob-1', status: 'running', model: 'gpt-4.1-mini-2025-04-14', created_at: createdAt, ...job },
     events: [],
     checkpoints: [],
@@ -58,7 +58,7 @@ export async function createToldWorld(job: Wire = {}, dialect: Dialect = openaiD
   const ref = {
     provider: dialect.id,
     id: 'ftjob-1',
-    place: server.toPlace(dialect),
+    location: server.getBaseUrl(dialect),
     attempt: 1,
     createdAt: '2026-11-22T12:00:00.000Z',
     url: null,

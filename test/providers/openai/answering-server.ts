@@ -27,7 +27,7 @@ export interface AnsweringServer extends AsyncDisposable {
   /** A context whose service this is; `wait` only notes what it is asked for. */
   toContext(change?: Partial<Context>): Context;
   readonly waits: number[];
-  toPlace(dialect: Dialect): string;
+  getBaseUrl(dialect: Dialect): string;
 }
 
 /** When the jobs of tests were created, in Unix seconds. */
@@ -72,7 +72,7 @@ export async function startAnsweringServer(answer: (asked: Asked) => Promise<Sai
     asked,
     waits,
     toContext,
-    toPlace: (dialect) => dialect.toPlace(toContext()),
+    getBaseUrl: (dialect) => dialect.getBaseUrl(toContext()),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
-import { openaiShaped } from '../../../providers/openai/openai-shaped.ts';
+import { createOpenAICompatible } from '../../../providers/openai/openai-shaped.ts';
 import type { Attempt } from '../../../src/provider/context.ts';
 import { faultCases, type HttpFault } from '../../../src/provider/http-fault.ts';
 import type { Provider } from '../../../src/provider/provider.ts';
@@ -41,14 +41,19 @@ const late = ['half-open', 'slow-head', 'slow-body'];
 /** A service that misbehaves at some addresses, and answers well at the others. */
 async function withFault<T>(
   { fault, at }: { readonly fault: HttpFault; readonly at: RegExp },
-  use: (found: { readonly provider: Provider; readonly place: string; readonly c: Attempt; readonly folder: string }) => Promise<T>,
+  use: (found: {
+    readonly provider: Provider;
+    readonly location: string;
+    readonly context: Attempt;
+    readonly folder: string;
+  }) => Promise<T>,
 ): Promise<T> {
   const server = await startMisbehavingServer({ toBody, misbehaving: at });
   server.behave(fault);
   const deadlineMs = late.includes(fault.kind) ? 200 : 20_000;
   const folder = mkdtempSync(join(tmpdir(), 'orchestrate-'));
   const signal = new AbortController().signal;
-  const c: Attempt = {
+  const context: Attempt = {
     signal,
     now: () => new Date(now),
     wait: async () => await Promise.resolve(),
@@ -61,12 +66,12 @@ async function withFault<T>(
     async *readRows() {},
   };
   const dialect = dialects.openai;
-  const provider = openaiShaped({
+  const provider = createOpenAICompatible({
     ...dialect,
     openClient: async (context, options) => await dialect.openClient(context, { ...options, deadlineMs }),
   });
   try {
-    return await use({ provider, place: dialect.toPlace(c), c, folder });
+    return await use({ provider, location: dialect.getBaseUrl(context), context, folder });
   } finally {
     rmSync(folder, { recursive: true, force: true });
     await server.close();
@@ -87,8 +92,8 @@ async function toTold(called: Promise<unknown>): Promise<unknown> {
 
 // The job itself is known by then: a part that cannot be read ends the look with a typed failure, or changes nothing of what is told of it.
 test.concurrent.each(toTable(['/checkpoints', '/events', '/content']))('a look whose %s meets %s', async (part, _, fault) => {
-  await withFault({ fault, at: new RegExp(`${part}\\b`) }, async ({ provider, place, c }) => {
-    const ref = { provider: 'openai', id: job.id, place, attempt: 1, createdAt: now, url: null };
+  await withFault({ fault, at: new RegExp(`${part}\\b`) }, async ({ provider, location, context }) => {
+    const ref = { provider: 'openai', id: job.id, location, attempt: 1, createdAt: now, url: null };
     const measured = expect.objectContaining({ step: 1, value: 0.5 }) as unknown;
     const seen = expect.objectContaining({
       status: { phase: 'succeeded', raw: 'succeeded' },
@@ -97,7 +102,7 @@ test.concurrent.each(toTable(['/checkpoints', '/events', '/content']))('a look w
       metrics: part === '/content' ? [] : [measured],
       logs: [],
     }) as unknown;
-    expect(['a failure', seen]).toContainEqual(await toTold(provider.observe(ref, null, c)));
+    expect(['a failure', seen]).toContainEqual(await toTold(provider.observe(ref, null, context)));
   });
 });
 
@@ -107,8 +112,8 @@ const rowsLike = ['{"id":"job-1",', '{"ok":true}', '{}'];
 test.concurrent.each(toTable(['/events', '/file-train', '/content']))(
   'of a job whose %s meets %s, what comes home is whole or not there',
   async (part, _, fault) => {
-    await withFault({ fault, at: new RegExp(`${part}\\b`) }, async ({ provider, c, folder }) => {
-      const told = await toTold(provider.fetchJob!(job.id, folder, c));
+    await withFault({ fault, at: new RegExp(`${part}\\b`) }, async ({ provider, context, folder }) => {
+      const told = await toTold(provider.fetchJob!(job.id, folder, context));
       expect(['a failure', expect.objectContaining({ missing: expect.any(Array) as unknown })]).toContainEqual(told);
       const names = ['train.jsonl', 'results-file-result.csv', 'events.jsonl', 'checkpoints.json'];
       expect(names).toEqual(expect.arrayContaining(readdirSync(folder)));

@@ -4,7 +4,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { create, find, bind } from '../../../providers/openai/submit.ts';
 import { translate } from '../../../providers/openai/translate.ts';
 import { startRecordingServer } from './recording-server.ts';
-import { canaryKey, createSandboxWorld, dialects, key, toInput } from './fixture.ts';
+import { canaryKey, createSandboxFixture, dialects, key, toInput } from './fixture.ts';
 
 afterEach(() => void vi.unstubAllEnvs());
 
@@ -36,8 +36,8 @@ test.each([
   await using server = await startRecordingServer(() => ({ json: job }));
   for (const end of ['', '/', '/openai', '/openai/v1/']) {
     const environment = { ...settings, AZURE_OPENAI_ENDPOINT: `${server.url}${end}` };
-    await using world = await createSandboxWorld({ dialect: 'azure', environment });
-    await create(world.dialect, wire, world.toAttempt());
+    await using fixture = await createSandboxFixture({ dialect: 'azure', environment });
+    await create(fixture.dialect, wire, fixture.toAttempt());
   }
   for (const sent of server.requests) {
     expect(sent).toMatchObject({ path, headers });
@@ -61,26 +61,26 @@ test('nothing of the environment gets in: all comes from the context', async () 
   vi.stubEnv('OPENAI_CUSTOM_HEADERS', 'authorization: from-the-environment\nx-other: from-the-environment');
   const log = vi.spyOn(console, 'debug');
   await using server = await startRecordingServer(() => ({ json: job }));
-  await using world = await createSandboxWorld({ environment: { OPENAI_BASE_URL: `${server.url}/v1` } });
-  await create(dialects.openai, wire, world.toAttempt());
+  await using fixture = await createSandboxFixture({ environment: { OPENAI_BASE_URL: `${server.url}/v1` } });
+  await create(dialects.openai, wire, fixture.toAttempt());
   expect(JSON.stringify(server.requests[0]!.headers)).not.toContain('from-the-environment');
   expect(server.requests[0]!.headers['openai-organization']).toBeUndefined();
   expect(log).not.toHaveBeenCalled();
 });
 
 test('the key is in none of the objects of the client', async () => {
-  await using world = await createSandboxWorld();
-  const client = await dialects.openai.openClient(world.toAttempt());
+  await using fixture = await createSandboxFixture();
+  const client = await dialects.openai.openClient(fixture.toAttempt());
   const error: unknown = await client.fineTuning.jobs.retrieve('none').catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(OpenAI.APIError);
   expect(inspect([client, error], { depth: Infinity, showHidden: true, maxStringLength: Infinity })).not.toContain(canaryKey);
 });
 
 test("an abort of the context ends a call, whoever's signal the call has", async () => {
-  await using world = await createSandboxWorld();
-  world.sandbox.setFaults({ models: [{ type: 'hang-after' }] }, canaryKey);
+  await using fixture = await createSandboxFixture();
+  fixture.sandbox.setFaults({ models: [{ type: 'hang-after' }] }, canaryKey);
   const controller = new AbortController();
-  const client = await dialects.openai.openClient(world.toAttempt(key, 1, controller.signal));
+  const client = await dialects.openai.openClient(fixture.toAttempt(key, 1, controller.signal));
   const ended = client.models.list({ signal: new AbortController().signal }).then(String, String);
   setTimeout(() => controller.abort(), 0);
   await expect(ended).resolves.toMatch(/Error/);
@@ -92,8 +92,8 @@ test.each([
   ['https://user:hunter22@example.org/v1', 'OPENAI_BASE_URL'],
   ['https://example.org/v1?key=hunter22', 'OPENAI_BASE_URL'],
 ])('the address %s is refused, and not repeated', async (address, setting) => {
-  await using world = await createSandboxWorld({ environment: { [setting]: address } });
-  const error: unknown = await find(dialects.openai, [], world.toAttempt()).catch((thrown: unknown) => thrown);
+  await using fixture = await createSandboxFixture({ environment: { [setting]: address } });
+  const error: unknown = await find(dialects.openai, [], fixture.toAttempt()).catch((thrown: unknown) => thrown);
   expect(error).toMatchObject({ code: 'configuration-invalid', message: expect.stringContaining(setting) as string });
   expect(inspect(error)).not.toContain('hunter22');
 });

@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import type { Dialect } from '../../../providers/openai/dialect.ts';
 import { azure, openai } from '../../../providers/openai/index.ts';
-import { openaiShaped } from '../../../providers/openai/openai-shaped.ts';
-import { contractLaw } from '../../../src/testing/contract.ts';
-import type { LawWorld } from '../../../src/testing/subject.ts';
+import { createOpenAICompatible } from '../../../providers/openai/openai-shaped.ts';
+import { contractTests } from '../../../src/testing/contract.ts';
+import type { ConformanceEnvironment } from '../../../src/testing/subject.ts';
 import type { Provider, TranslationInput } from '../../../src/provider/provider.ts';
 import type { FaultPlans } from '../../../src/sandbox/faults.ts';
-import { canaryKey, createSandboxWorld, facts, key, toInput, type SandboxWorld } from './fixture.ts';
+import { canaryKey, createSandboxFixture, facts, key, toInput, type SandboxFixture } from './fixture.ts';
 
-type OpenAIWorld = LawWorld & SandboxWorld & { readonly said: { word: string | null } };
+type OpenAIFixture = ConformanceEnvironment & SandboxFixture & { readonly said: { word: string | null } };
 
 const live = (): AbortSignal => new AbortController().signal;
 const jobMs = 60_000;
@@ -17,8 +17,8 @@ const jobMs = 60_000;
 function saying(dialect: Dialect, word: string): Dialect {
   return {
     ...dialect,
-    async openClient(c, options) {
-      const client = await dialect.openClient(c, options);
+    async openClient(context, options) {
+      const client = await dialect.openClient(context, options);
       const read = client.get.bind(client);
       const get = async (path: string, asked?: object): Promise<unknown> => {
         const answer = await read<object>(path, asked);
@@ -29,20 +29,20 @@ function saying(dialect: Dialect, word: string): Dialect {
   };
 }
 
-async function createWorld(provider: Provider, dialect: 'openai' | 'azure'): Promise<OpenAIWorld> {
-  const world = await createSandboxWorld({ dialect, settings: { jobMs } });
+async function createFixture(provider: Provider, dialect: 'openai' | 'azure'): Promise<OpenAIFixture> {
+  const fixture = await createSandboxFixture({ dialect, settings: { jobMs } });
   // A job can be paused once it runs; the law asks for it right after the creation.
-  const create: Provider['create'] = async (wire, c) => {
-    const job = await provider.create(wire, c);
-    world.sandbox.step(jobMs * 0.3);
+  const create: Provider['create'] = async (wire, context) => {
+    const job = await provider.create(wire, context);
+    fixture.sandbox.step(jobMs * 0.3);
     return job;
   };
-  const said: OpenAIWorld['said'] = { word: null };
+  const said: OpenAIFixture['said'] = { word: null };
   const observe: Provider['observe'] = async (...args) => {
-    const asked = said.word === null ? provider : openaiShaped(saying(world.dialect, said.word));
+    const asked = said.word === null ? provider : createOpenAICompatible(saying(fixture.dialect, said.word));
     return await asked.observe(...args);
   };
-  return { ...world, said, provider: { ...provider, create, observe } };
+  return { ...fixture, said, provider: { ...provider, create, observe } };
 }
 
 const base = toInput();
@@ -76,29 +76,29 @@ describe.each([
   ['openai', openai],
   ['azure', azure],
 ] as const)('%s', (id, provider) => {
-  const failing = (call: (world: OpenAIWorld) => Promise<unknown>) =>
-    Object.entries(failures).map(([label, faults]): [string, (world: OpenAIWorld) => Promise<unknown>] => [
+  const failing = (call: (fixture: OpenAIFixture) => Promise<unknown>) =>
+    Object.entries(failures).map(([label, faults]): [string, (fixture: OpenAIFixture) => Promise<unknown>] => [
       label,
-      async (world) => {
-        world.sandbox.setFaults(faults, canaryKey);
-        return await call(world);
+      async (fixture) => {
+        fixture.sandbox.setFaults(faults, canaryKey);
+        return await call(fixture);
       },
     ]);
   const toCalls = (
     name: string,
-    call: (world: OpenAIWorld) => Promise<unknown>,
-  ): Record<string, (world: OpenAIWorld) => Promise<unknown>> =>
+    call: (fixture: OpenAIFixture) => Promise<unknown>,
+  ): Record<string, (fixture: OpenAIFixture) => Promise<unknown>> =>
     Object.fromEntries(failing(call).map(([label, run]) => [`${name} at ${label}`, run]));
   const prepared = { trainingFile: 'file-none', validationFile: null };
 
-  const laws = contractLaw<OpenAIWorld>({
+  const tests = contractTests<OpenAIFixture>({
     provider,
     inputs: {
       base,
       different: id === 'azure' ? { ...different, 'another tier': toInput({ options: { trainingType: 'developerTier' } }) } : different,
       same: { 'other tags': toInput({ tags: { team: 'search' } }) },
     },
-    createWorld: async () => await createWorld(provider, id),
+    createEnvironment: async () => await createFixture(provider, id),
     ends: {
       succeeded: {},
       failed: {
@@ -138,7 +138,7 @@ describe.each([
     secrets: [canaryKey],
   });
 
-  test.each(laws)('$name', async ({ check }) => {
+  test.each(tests)('$name', async ({ check }) => {
     await expect(check()).resolves.toBeUndefined();
   });
 });

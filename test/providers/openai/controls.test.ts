@@ -13,7 +13,7 @@ async function steer(verb: keyof typeof calls, status: string, said: Said | null
   await using server = await startAnsweringServer(({ method }) =>
     method === 'POST' ? said : { body: { id: 'ftjob-1', model: 'm', status } },
   );
-  const job = { provider: 'openai', id: 'ftjob-1', place: server.toPlace(openaiDialect), attempt: 1, createdAt: '', url: null };
+  const job = { provider: 'openai', id: 'ftjob-1', location: server.getBaseUrl(openaiDialect), attempt: 1, createdAt: '', url: null };
   const end = await calls[verb](openaiDialect, job, server.toContext()).catch((error: unknown) => error);
   return { end, asked: server.asked.map(({ method, path }) => `${method} ${path}`) };
 }
@@ -52,13 +52,13 @@ test.each([
 
 test('resume returns the job', async () => {
   await using server = await startAnsweringServer(() => ({ body: {} }));
-  const job = { provider: 'openai', id: 'ftjob-1', place: server.toPlace(openaiDialect), attempt: 1, createdAt: '', url: null };
+  const job = { provider: 'openai', id: 'ftjob-1', location: server.getBaseUrl(openaiDialect), attempt: 1, createdAt: '', url: null };
   expect(await resume(openaiDialect, job, server.toContext())).toBe(job);
 });
 
-test('a job at another place is left alone', async () => {
+test('a job at another location is left alone', async () => {
   await using server = await startAnsweringServer(() => ({ body: {} }));
-  const job = { provider: 'openai', id: 'ftjob-1', place: 'https://other.example/v1', attempt: 1, createdAt: '', url: null };
+  const job = { provider: 'openai', id: 'ftjob-1', location: 'https://other.example/v1', attempt: 1, createdAt: '', url: null };
   for (const call of Object.values(calls)) {
     await expect(call(openaiDialect, job, server.toContext())).rejects.toMatchObject({ code: 'configuration-invalid' });
   }

@@ -9,69 +9,69 @@ import type { EndpointModel } from '../../../src/provider/model.ts';
 import { SubmitFailure } from '../../../src/provider/submit-failure.ts';
 import { Secret } from '../../../src/provider-kit/http.ts';
 import { startAnsweringServer, type Asked, type AnsweringServer, type Said } from './answering-server.ts';
-import { canaryKey, createSandboxWorld, type SandboxWorld, type WorldOptions } from './fixture.ts';
+import { canaryKey, createSandboxFixture, type SandboxFixture, type FixtureOptions } from './fixture.ts';
 
 const base = 'gpt-4.1-mini-2025-04-14';
 /** The sandbox deploys base models too. */
-const toModel = (c: Context, name = base): EndpointModel => {
-  const place = azureDialect.toPlace(c);
-  return { kind: 'endpoint', identity: `${place} ${name}`, place, name, base };
+const toModel = (context: Context, name = base): EndpointModel => {
+  const baseUrl = azureDialect.getBaseUrl(context);
+  return { kind: 'endpoint', identity: `${baseUrl} ${name}`, location: baseUrl, name, base };
 };
 
-async function createWorld(environment: WorldOptions['environment'] = {}): Promise<SandboxWorld> {
-  return await createSandboxWorld({ dialect: 'azure', environment: { AZURE_MANAGEMENT_TOKEN: canaryKey, ...environment } });
+async function createFixture(environment: FixtureOptions['environment'] = {}): Promise<SandboxFixture> {
+  return await createSandboxFixture({ dialect: 'azure', environment: { AZURE_MANAGEMENT_TOKEN: canaryKey, ...environment } });
 }
 
-const toContext = (world: SandboxWorld, options: DeploymentContext['options'] = {}): DeploymentContext => ({
-  ...world.toAttempt(),
+const toContext = (fixture: SandboxFixture, options: DeploymentContext['options'] = {}): DeploymentContext => ({
+  ...fixture.toAttempt(),
   options,
 });
 
-const toBill = ({ sandbox }: SandboxWorld): unknown[] => sandbox.account(canaryKey).bill.map(({ kind }) => kind);
+const toBill = ({ sandbox }: SandboxFixture): unknown[] => sandbox.account(canaryKey).bill.map(({ kind }) => kind);
 
-async function ask(model: EndpointModel, c: DeploymentContext): Promise<string | null | undefined> {
+async function ask(model: EndpointModel, context: DeploymentContext): Promise<string | null | undefined> {
   const rows = [{ id: 'a', messages: [{ role: 'user', content: 'Hello' }] }] as const;
-  for await (const { answer } of predict(azureDialect, { model, rows }, { ...c, generation: {}, concurrency: 1 })) return answer;
+  for await (const { answer } of predict(azureDialect, { model, rows }, { ...context, generation: {}, concurrency: 1 })) return answer;
   return undefined;
 }
 
 test('a model answers by the name of its deployment, until it is undeployed; to ask again makes no second one', async () => {
-  await using world = await createWorld();
-  const c = toContext(world);
-  const model = toModel(c);
-  await expect(ask({ ...model, name: 'mine' }, c)).rejects.toMatchObject({
+  await using fixture = await createFixture();
+  const context = toContext(fixture);
+  const model = toModel(context);
+  await expect(ask({ ...model, name: 'mine' }, context)).rejects.toMatchObject({
     code: 'model-unavailable',
     hint: expect.stringContaining('orchestrate deploy RUN --hours N') as string,
   });
-  const deployed = await deploy(model, 'mine', c);
+  const deployed = await deploy(model, 'mine', context);
   // Its answers are kept under the same key, deployed or not.
   expect(deployed).toEqual({ ...model, name: 'mine' });
-  expect(await deploy(model, 'mine', c)).toEqual(deployed);
-  expect(await ask(deployed, c)).toBe('I have not learned this.');
-  await undeploy(toModel(c), 'mine', c);
-  expect(world.sandbox.account(canaryKey).used).toMatchObject({ deploy: 1, 'deployment-delete': 1 });
-  await undeploy(toModel(c), 'mine', c);
-  await expect(ask(deployed, c)).rejects.toMatchObject({ code: 'model-unavailable' });
-  expect(toBill(world)).toEqual(['deployment', 'chat', 'deployment-end']);
+  expect(await deploy(model, 'mine', context)).toEqual(deployed);
+  expect(await ask(deployed, context)).toBe('I have not learned this.');
+  await undeploy(toModel(context), 'mine', context);
+  expect(fixture.sandbox.account(canaryKey).used).toMatchObject({ deploy: 1, 'deployment-delete': 1 });
+  await undeploy(toModel(context), 'mine', context);
+  await expect(ask(deployed, context)).rejects.toMatchObject({ code: 'model-unavailable' });
+  expect(toBill(fixture)).toEqual(['deployment', 'chat', 'deployment-end']);
 });
 
 test('it returns once the service says that it answers, not before', async () => {
-  await using world = await createWorld();
-  const c = toContext(world);
-  const startedMs = c.now().getTime();
-  await deploy(toModel(c), 'mine', c);
-  expect(c.now().getTime() - startedMs).toBeGreaterThanOrEqual(500);
+  await using fixture = await createFixture();
+  const context = toContext(fixture);
+  const startedMs = context.now().getTime();
+  await deploy(toModel(context), 'mine', context);
+  expect(context.now().getTime() - startedMs).toBeGreaterThanOrEqual(500);
 });
 
 test('a deployment that is there and not ready yet is asked again', async () => {
-  await using world = await createWorld();
-  const c = toContext(world);
+  await using fixture = await createFixture();
+  const context = toContext(fixture);
   const model = { format: 'OpenAI', name: base, version: '1' };
-  await openManagement(c).create('mine', { sku: { name: 'standard', capacity: 1 }, properties: { model } });
-  world.sandbox.step(500);
-  expect(await openManagement(c).read('mine')).toEqual({ model: base, state: 'Succeeded' });
-  expect(await ask({ ...toModel(c), name: 'mine' }, c)).toBe('I have not learned this.');
-  expect(world.sandbox.account(canaryKey).used).toMatchObject({ chat: 2 });
+  await openManagement(context).create('mine', { sku: { name: 'standard', capacity: 1 }, properties: { model } });
+  fixture.sandbox.step(500);
+  expect(await openManagement(context).read('mine')).toEqual({ model: base, state: 'Succeeded' });
+  expect(await ask({ ...toModel(context), name: 'mine' }, context)).toBe('I have not learned this.');
+  expect(fixture.sandbox.account(canaryKey).used).toMatchObject({ chat: 2 });
 });
 
 const settings = ['AZURE_MANAGEMENT_TOKEN', 'AZURE_SUBSCRIPTION_ID', 'AZURE_RESOURCE_GROUP', 'AZURE_ACCOUNT'] as const;
@@ -85,38 +85,38 @@ test.each([
   [settings.slice(0, 1), 'credentials-invalid', 'for which AZURE_MANAGEMENT_TOKEN is missing'],
   [settings.slice(2), 'configuration-invalid', 'for which AZURE_RESOURCE_GROUP, AZURE_ACCOUNT are missing'],
 ] as const)('without %j nothing is asked, and all that is missing is named', async (missing, code, message) => {
-  await using world = await createWorld(Object.fromEntries(missing.map((name) => [name, null])));
-  const c = toContext(world);
+  await using fixture = await createFixture(Object.fromEntries(missing.map((name) => [name, null])));
+  const context = toContext(fixture);
   const told = { code, message: expect.stringContaining(message) as string, hint: expect.stringContaining('az account') as string };
-  await expect(quoteDeployment(toModel(c), c)).rejects.toMatchObject(told);
-  await expect(undeploy(toModel(c), 'mine', c)).rejects.toMatchObject(told);
-  await expect(deploy(toModel(c), 'mine', c)).rejects.toMatchObject({ sent: 'no', failure: { code } });
-  expect(world.sandbox.account(canaryKey).requests).toEqual([]);
+  await expect(quoteDeployment(toModel(context), context)).rejects.toMatchObject(told);
+  await expect(undeploy(toModel(context), 'mine', context)).rejects.toMatchObject(told);
+  await expect(deploy(toModel(context), 'mine', context)).rejects.toMatchObject({ sent: 'no', failure: { code } });
+  expect(fixture.sandbox.account(canaryKey).requests).toEqual([]);
 });
 
 test('only Azure has deployments; an hour costs what the setting says, nothing at the developer tier, and else nobody knows', async () => {
   expect([openai.deploy, openai.undeploy, openai.quoteDeployment]).toEqual([undefined, undefined, undefined]);
   expect([azure.deploy, azure.undeploy, azure.quoteDeployment]).toEqual([deploy, undeploy, quoteDeployment]);
-  await using unpriced = await createWorld();
+  await using unpriced = await createFixture();
   expect(await quoteDeployment(toModel(toContext(unpriced)), toContext(unpriced))).toBeNull();
-  await using world = await createWorld({ ORCHESTRATE_PRICES: JSON.stringify({ [base]: { hosting: 1.7 } }) });
-  const c = toContext(world);
-  expect(await quoteDeployment({ ...toModel(c), name: `${base}.ft-0a` }, c)).toMatchObject({
+  await using fixture = await createFixture({ ORCHESTRATE_PRICES: JSON.stringify({ [base]: { hosting: 1.7 } }) });
+  const context = toContext(fixture);
+  expect(await quoteDeployment({ ...toModel(context), name: `${base}.ft-0a` }, context)).toMatchObject({
     low: 1.7,
     high: 1.7,
     source: 'ORCHESTRATE_PRICES',
   });
-  const free = await quoteDeployment(toModel(c), toContext(world, { trainingType: 'developerTier' }));
+  const free = await quoteDeployment(toModel(context), toContext(fixture, { trainingType: 'developerTier' }));
   expect(free).toMatchObject({ low: 0, high: 0, asOf: '2026-11-22' });
 });
 
 /** A management service whose answers a test makes up, and what it is asked with. */
 async function startManagement(
   answer: (asked: Asked, count: number) => Said | null,
-): Promise<{ server: AnsweringServer; c: DeploymentContext }> {
+): Promise<{ server: AnsweringServer; context: DeploymentContext }> {
   let count = 0;
   const server = await startAnsweringServer((asked) => answer(asked, count++));
-  const url = server.toPlace(azureDialect).replace('/openai/v1', '');
+  const url = server.getBaseUrl(azureDialect).replace('/openai/v1', '');
   const values: Readonly<Record<string, string>> = {
     AZURE_OPENAI_ENDPOINT: url,
     AZURE_MANAGEMENT_URL: `${url}/`,
@@ -125,12 +125,12 @@ async function startManagement(
     AZURE_ACCOUNT: 'account',
   };
   let nowMs = 0;
-  const c = {
+  const context = {
     ...server.toContext({ setting: (name) => values[name] ?? null, credential: () => new Secret(canaryKey), now: () => new Date(nowMs) }),
     options: {},
     wait: async (ms: number): Promise<void> => await Promise.resolve(void (nowMs += ms)),
   };
-  return { server, c };
+  return { server, context };
 }
 
 const gone: Said = { status: 404, body: { error: { code: 'ResourceNotFound', message: 'none' } } };
@@ -142,9 +142,9 @@ test.each([
   [{ trainingType: 'globalStandard' }, 'gpt-oss-20b', { name: 'globalstandard' }, 'OpenAI-OSS'],
   [{ trainingType: 'globalStandard' }, 'Qwen-32B', { name: 'globalstandard' }, 'OpenAI-OSS'],
 ])('what is asked for %j of %s', async (options, from, sku, format) => {
-  const { server, c } = await startManagement((_, i) => [gone, toFound('Creating'), toFound('Succeeded')][i]!);
+  const { server, context } = await startManagement((_, i) => [gone, toFound('Creating'), toFound('Succeeded')][i]!);
   await using _ = server;
-  await deploy({ ...toModel(c, 'tuned'), base: from }, 'mine', { ...c, options });
+  await deploy({ ...toModel(context, 'tuned'), base: from }, 'mine', { ...context, options });
   expect(server.asked.map(({ method }) => method)).toEqual(['GET', 'PUT', 'GET']);
   expect(server.asked[1]).toMatchObject({
     path: '/subscriptions/a%20sub/resourceGroups/group/providers/Microsoft.CognitiveServices/accounts/account/deployments/mine',
@@ -157,9 +157,9 @@ test.each<[string, Said, object]>([
   ['refused', { status: 403, body: { error: { code: 'AuthorizationFailed', message: `no ${canaryKey}` } } }, { sent: 'refused' }],
   ['without quota', { status: 400, body: { error: { code: 'InsufficientQuota', message: 'no' } } }, { sent: 'refused' }],
 ])('a deployment that is %s was surely not made', async (_word, said, outcome) => {
-  const { server, c } = await startManagement((_, i) => (i === 0 ? gone : said));
+  const { server, context } = await startManagement((_, i) => (i === 0 ? gone : said));
   await using _ = server;
-  const failure: unknown = await deploy(toModel(c), 'mine', c).catch((error: unknown) => error);
+  const failure: unknown = await deploy(toModel(context), 'mine', context).catch((error: unknown) => error);
   expect(failure).toBeInstanceOf(SubmitFailure);
   expect(failure).toMatchObject(outcome);
   expect(String(failure)).not.toContain(canaryKey);
@@ -179,9 +179,9 @@ test.each<[string, readonly (Said | null)[], object]>([
 ])(
   'a deployment %s may be there: that is no SubmitFailure, and it is not asked for again',
   async (_word, answers, { message = /./, ...failed }: { message?: RegExp }) => {
-    const { server, c } = await startManagement((_, i) => answers[i]!);
+    const { server, context } = await startManagement((_, i) => answers[i]!);
     await using _ = server;
-    const failure: unknown = await deploy(toModel(c), 'mine', c).catch((error: unknown) => error);
+    const failure: unknown = await deploy(toModel(context), 'mine', context).catch((error: unknown) => error);
     expect(failure).not.toBeInstanceOf(SubmitFailure);
     expect(failure).toMatchObject({ name: 'Failure', message: expect.stringMatching(message) as string, ...failed });
     expect(server.asked.filter(({ method }) => method === 'PUT').length).toBeLessThanOrEqual(1);
@@ -190,21 +190,24 @@ test.each<[string, readonly (Said | null)[], object]>([
 
 test('one that is being deleted is waited for, and one that never comes up is given up after half an hour', async () => {
   const answers = [toFound('Deleting'), toFound('Deleting'), gone, toFound('Creating'), toFound('Succeeded')];
-  const { server, c } = await startManagement((_, i) => answers[i]!);
+  const { server, context } = await startManagement((_, i) => answers[i]!);
   await using _ = server;
-  await deploy(toModel(c), 'mine', c);
+  await deploy(toModel(context), 'mine', context);
   expect(server.asked.map(({ method }) => method)).toEqual(['GET', 'GET', 'GET', 'PUT', 'GET']);
   const slow = await startManagement(() => toFound('Creating'));
   await using _slow = slow.server;
-  await expect(deploy(toModel(slow.c), 'mine', slow.c)).rejects.toMatchObject({ code: 'timeout', message: /Creating after 30 minutes/ });
+  await expect(deploy(toModel(slow.context), 'mine', slow.context)).rejects.toMatchObject({
+    code: 'timeout',
+    message: /Creating after 30 minutes/,
+  });
 });
 
 test('a deletion is asked for until it is heard, waited for, and fails where the account is not there', async () => {
   const busy: Said = { status: 409, body: { error: { code: 'RequestConflict', message: 'another operation' } } };
   const answers = [busy, busy, { status: 202, body: '' }, toFound('Deleting'), gone];
-  const { server, c } = await startManagement((_, i) => answers[i]!);
+  const { server, context } = await startManagement((_, i) => answers[i]!);
   await using _ = server;
-  await undeploy(toModel(c), 'mine', c);
+  await undeploy(toModel(context), 'mine', context);
   expect(server.asked.map(({ method }) => method)).toEqual(['DELETE', 'DELETE', 'DELETE', 'GET', 'GET']);
   for (const said of [
     busy,
@@ -213,28 +216,28 @@ test('a deletion is asked for until it is heard, waited for, and fails where the
   ]) {
     const elsewhere = await startManagement(() => said);
     await using _elsewhere = elsewhere.server;
-    await expect(undeploy(toModel(elsewhere.c), 'mine', elsewhere.c)).rejects.toMatchObject({ name: 'Failure' });
+    await expect(undeploy(toModel(elsewhere.context), 'mine', elsewhere.context)).rejects.toMatchObject({ name: 'Failure' });
   }
 });
 
 test('what is not there is not taken for ended where the settings name another account than the one of the model', async () => {
-  const { server, c } = await startManagement(() => gone);
+  const { server, context } = await startManagement(() => gone);
   await using _ = server;
-  const account = c.setting('AZURE_ACCOUNT')!;
-  const model = toModel(c);
-  await undeploy({ ...model, place: `https://${account.toUpperCase()}.openai.azure.com` }, 'mine', c);
-  await expect(undeploy({ ...model, place: 'https://other.openai.azure.com' }, 'mine', c)).rejects.toMatchObject({
+  const account = context.setting('AZURE_ACCOUNT')!;
+  const model = toModel(context);
+  await undeploy({ ...model, location: `https://${account.toUpperCase()}.openai.azure.com` }, 'mine', context);
+  await expect(undeploy({ ...model, location: 'https://other.openai.azure.com' }, 'mine', context)).rejects.toMatchObject({
     code: 'configuration-invalid',
     message: `the deployment mine is not in the account ${account}; its model is at https://other.openai.azure.com`,
   });
 });
 
 test('a model at another place is not deployed', async () => {
-  await using world = await createWorld();
-  const c = toContext(world);
-  await expect(deploy({ ...toModel(c), place: 'https://other.example/openai/v1' }, 'mine', c)).rejects.toMatchObject({
+  await using fixture = await createFixture();
+  const context = toContext(fixture);
+  await expect(deploy({ ...toModel(context), location: 'https://other.example/openai/v1' }, 'mine', context)).rejects.toMatchObject({
     sent: 'no',
     failure: { code: 'configuration-invalid' },
   });
-  expect(world.sandbox.account(canaryKey).requests).toEqual([]);
+  expect(fixture.sandbox.account(canaryKey).requests).toEqual([]);
 });

@@ -4,9 +4,9 @@ import { expect, test } from 'vitest';
 import { noEvents, readEvents, toLog, type EventsSeen } from '../../../providers/openai/events.ts';
 import { openaiDialect } from '../../../providers/openai/openai.ts';
 import { createdAt } from './answering-server.ts';
-import { createToldWorld, toStepEvent, type ToldWorld } from './answered-job.ts';
+import { createAnsweredFixture, toStepEvent, type AnsweredFixture } from './answered-job.ts';
 
-async function read({ server }: ToldWorld, seen: EventsSeen): Promise<{ ids: string[]; seen: EventsSeen }> {
+async function read({ server }: AnsweredFixture, seen: EventsSeen): Promise<{ ids: string[]; seen: EventsSeen }> {
   const stored = JSON.parse(JSON.stringify(seen)) as EventsSeen;
   const found = await readEvents(openaiDialect, { job: 'ftjob-1', seen: stored }, server.toContext());
   return { ids: found.events.map(({ id }) => id), seen: found.seen };
@@ -21,8 +21,8 @@ const arrivals = fc.array(
 );
 
 test('every event is handed on once and in order, whatever arrives while the pages are read', async () => {
-  await using world = await createToldWorld();
-  const { told } = world;
+  await using fixture = await createAnsweredFixture();
+  const { told } = fixture;
   await fc.assert(
     fc.asyncProperty(arrivals, fc.integer({ min: 1, max: 6 }), fc.boolean(), async (plan, pageSize, isShuffled) => {
       const waiting = [...plan];
@@ -44,7 +44,7 @@ test('every event is handed on once and in order, whatever arrives while the pag
       let seen = noEvents;
       for (let looks = 0; looks < 40; looks++) {
         if (waiting[0]?.at === 'look') arrive(waiting.shift()!);
-        const found = await read(world, seen);
+        const found = await read(fixture, seen);
         handed.push(...found.ids);
         seen = found.seen;
         if (waiting.length === 0 && looks > 0 && found.ids.length === 0) break;
@@ -59,28 +59,28 @@ test('every event is handed on once and in order, whatever arrives while the pag
 });
 
 test('an event that is listed a little later than younger ones is found', async () => {
-  await using world = await createToldWorld();
-  world.told.events = [toStepEvent(9, 9), toStepEvent(2, 2)];
-  const { seen } = await read(world, noEvents);
-  world.told.events.splice(1, 0, toStepEvent(5, 5));
-  expect((await read(world, seen)).ids).toEqual(['ftevent-5']);
+  await using fixture = await createAnsweredFixture();
+  fixture.told.events = [toStepEvent(9, 9), toStepEvent(2, 2)];
+  const { seen } = await read(fixture, noEvents);
+  fixture.told.events.splice(1, 0, toStepEvent(5, 5));
+  expect((await read(fixture, seen)).ids).toEqual(['ftevent-5']);
 });
 
 test('a first look finds hundreds', async () => {
-  await using world = await createToldWorld();
-  world.told.events = Array.from({ length: 350 }, (_, i) => toStepEvent(350 - i, 350 - i));
-  const { ids, seen } = await read(world, noEvents);
+  await using fixture = await createAnsweredFixture();
+  fixture.told.events = Array.from({ length: 350 }, (_, i) => toStepEvent(350 - i, 350 - i));
+  const { ids, seen } = await read(fixture, noEvents);
   expect(ids).toEqual(Array.from({ length: 350 }, (_, i) => `ftevent-${i + 1}`));
-  expect(world.server.asked).toHaveLength(4);
+  expect(fixture.server.asked).toHaveLength(4);
   expect(seen.ids.length).toBeLessThan(10);
-  expect((await read(world, seen)).ids).toEqual([]);
-  expect(world.server.asked, 'one page is enough where nothing is new').toHaveLength(5);
+  expect((await read(fixture, seen)).ids).toEqual([]);
+  expect(fixture.server.asked, 'one page is enough where nothing is new').toHaveLength(5);
 });
 
 test('a service that ignores `after` does not keep the reader for ever', async () => {
-  await using world = await createToldWorld();
-  Object.assign(world.told, { ignoresAfter: true, pageSize: 2, events: [3, 2, 1].map((step) => toStepEvent(step, step)) });
-  expect((await read(world, noEvents)).ids).toEqual(['ftevent-2', 'ftevent-3']);
+  await using fixture = await createAnsweredFixture();
+  Object.assign(fixture.told, { ignoresAfter: true, pageSize: 2, events: [3, 2, 1].map((step) => toStepEvent(step, step)) });
+  expect((await read(fixture, noEvents)).ids).toEqual(['ftevent-2', 'ftevent-3']);
 });
 
 test.each([
@@ -88,13 +88,13 @@ test.each([
   ['no JSON', '<html>'],
   ['items without an id', { data: [{}, null, 3], has_more: true }],
 ])('a list that is %s has no events', async (_, answer) => {
-  await using world = await createToldWorld();
-  const c = world.server.toContext();
+  await using fixture = await createAnsweredFixture();
+  const context = fixture.server.toContext();
   const answering = {
     ...openaiDialect,
     openClient: async () => await Promise.resolve({ get: async () => await Promise.resolve(answer) } as never),
   };
-  expect(await readEvents(answering, { job: 'ftjob-1', seen: noEvents }, c)).toEqual({ events: [], seen: noEvents });
+  expect(await readEvents(answering, { job: 'ftjob-1', seen: noEvents }, context)).toEqual({ events: [], seen: noEvents });
 });
 
 test('the log keeps level and time', () => {

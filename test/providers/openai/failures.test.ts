@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
-import { toServiceFailure, toSubmitFailure, toTelling } from '../../../providers/openai/failures.ts';
+import { toServiceFailure, toSubmitFailure, toRequestInfo } from '../../../providers/openai/failures.ts';
 import { Failure } from '../../../src/errors.ts';
-import { canaryKey, createSandboxWorld } from './fixture.ts';
+import { canaryKey, createSandboxFixture } from './fixture.ts';
 
 async function tell(thrown: unknown): Promise<{ sent: string; code: string; message: string; hint: string | null }> {
-  await using world = await createSandboxWorld();
-  const telling = toTelling(world.dialect, world.toAttempt(), 'POST /fine_tuning/jobs');
-  const { code, message, hint } = toServiceFailure(thrown, telling);
-  const { sent, failure } = toSubmitFailure(thrown, telling);
+  await using fixture = await createSandboxFixture();
+  const info = toRequestInfo(fixture.dialect, fixture.toAttempt(), 'POST /fine_tuning/jobs');
+  const { code, message, hint } = toServiceFailure(thrown, info);
+  const { sent, failure } = toSubmitFailure(thrown, info);
   expect(failure).toMatchObject({ code, message, hint });
   return { sent, code, message, hint };
 }

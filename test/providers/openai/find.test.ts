@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { fence, find } from '../../../providers/openai/submit.ts';
 import { startRecordingServer, type RecordedRequest } from './recording-server.ts';
-import { createSandboxWorld, dialects, key } from './fixture.ts';
+import { createSandboxFixture, dialects, key } from './fixture.ts';
 
 const { openai } = dialects;
 const prepared = { trainingFile: 'file-mine', validationFile: null };
@@ -23,8 +23,8 @@ const byFile = toJob('ftjob-file', { training_file: 'file-mine' });
 
 async function findAt(answer: (request: RecordedRequest) => object): Promise<{ ids: string[]; asked: number }> {
   await using server = await startRecordingServer((request) => ({ json: answer(request) }));
-  await using world = await createSandboxWorld({ environment: { OPENAI_BASE_URL: `${server.url}/v1` } });
-  const jobs = await find(openai, [prepared], world.toAttempt());
+  await using fixture = await createSandboxFixture({ environment: { OPENAI_BASE_URL: `${server.url}/v1` } });
+  const jobs = await find(openai, [prepared], fixture.toAttempt());
   return { ids: jobs.map(({ id }) => id), asked: server.requests.length };
 }
 
@@ -73,9 +73,9 @@ test.each([
   await using server = await startRecordingServer(() => ({
     json: { data: [toJob('a', { training_file: 'file-mine', created_at: createdAt })] },
   }));
-  await using world = await createSandboxWorld({ environment: { OPENAI_BASE_URL: `${server.url}/v1` } });
-  expect(await find(openai, [prepared], world.toAttempt(key, 2))).toEqual([
-    { provider: 'openai', id: 'a', place: `${server.url}/v1`, attempt: 2, createdAt: time, url: null },
+  await using fixture = await createSandboxFixture({ environment: { OPENAI_BASE_URL: `${server.url}/v1` } });
+  expect(await find(openai, [prepared], fixture.toAttempt(key, 2))).toEqual([
+    { provider: 'openai', id: 'a', baseUrl: `${server.url}/v1`, attempt: 2, createdAt: time, url: null },
   ]);
 });
 
@@ -88,8 +88,8 @@ test.each([
   [200, { id: 'file-mine', deleted: true }, 'resolves'],
 ])('a fence answered with %i %o %s', async (status, json, end) => {
   await using server = await startRecordingServer(() => ({ status, json }));
-  await using world = await createSandboxWorld({ environment: { OPENAI_BASE_URL: `${server.url}/v1` } });
-  const ended = await fence(openai, prepared, world.toAttempt()).then(
+  await using fixture = await createSandboxFixture({ environment: { OPENAI_BASE_URL: `${server.url}/v1` } });
+  const ended = await fence(openai, prepared, fixture.toAttempt()).then(
     () => 'resolves',
     () => 'rejects',
   );

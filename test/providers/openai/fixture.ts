@@ -26,7 +26,7 @@ export function toInput(spec: Partial<RunSpec> = {}, change: Partial<Translation
 }
 
 /** A stand-in of the services with a clock that the context's `wait` puts forward. */
-export interface SandboxWorld extends AsyncDisposable {
+export interface SandboxFixture extends AsyncDisposable {
   readonly sandbox: Sandbox;
   readonly dialect: Dialect;
   /** Holds the work folder of each run. */
@@ -35,7 +35,7 @@ export interface SandboxWorld extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-export interface WorldOptions extends SandboxOptions {
+export interface FixtureOptions extends SandboxOptions {
   readonly dialect?: Dialect['id'];
   readonly rows?: readonly Row[];
   readonly facts?: DataFacts;
@@ -43,7 +43,7 @@ export interface WorldOptions extends SandboxOptions {
   readonly environment?: Readonly<Record<string, string | null>>;
 }
 
-export async function createSandboxWorld(options: WorldOptions = {}): Promise<SandboxWorld> {
+export async function createSandboxFixture(options: FixtureOptions = {}): Promise<SandboxFixture> {
   const { dialect = 'openai', rows: held, facts: known, environment = {}, ...sandboxOptions } = options;
   const clock = createSteppedClock((ms) => sandbox.step(ms));
   const sandbox = await startSandbox({ clock: 'stepped', now: () => new Date(clock.now()), seed: 7, ...sandboxOptions });

@@ -30,11 +30,11 @@ test.each([
   ['dated Azure', dated],
 ])('at %s the official client uploads the same form', async (_, service) => {
   const name = `orchestrate-${key}-1-train.jsonl`;
-  const [upload, look, theirs] = await record(service, async (world, own) => {
-    const c = world.toAttempt();
-    await prepare(world.dialect, translate(world.dialect, toInput({ task: 'chat' })).request, c);
-    await copyFile(join(c.workDir, 'train.jsonl'), join(c.workDir, name)); // the client names the part after the file
-    await own.files.create({ file: createReadStream(join(c.workDir, name)), purpose: 'fine-tune' });
+  const [upload, look, theirs] = await record(service, async (fixture, own) => {
+    const context = fixture.toAttempt();
+    await prepare(fixture.dialect, translate(fixture.dialect, toInput({ task: 'chat' })).request, context);
+    await copyFile(join(context.workDir, 'train.jsonl'), join(context.workDir, name)); // the client names the part after the file
+    await own.files.create({ file: createReadStream(join(context.workDir, name)), purpose: 'fine-tune' });
   });
   expect(toParts(upload!)).toEqual(toParts(theirs!).map((part) => part.replace(theirType, ourType)));
   expect(toParts(upload!)).toEqual([
@@ -54,12 +54,12 @@ test.each([
 
 test('the official client uploads the same parts of a large file', async () => {
   const partBytes = 700;
-  const requests = await record(openai, async (world, own) => {
-    const c = world.toAttempt();
-    const { request } = translate(world.dialect, toInput({ task: 'chat' }));
-    await prepare(world.dialect, request, c, { wholeBytes: 1000, partBytes });
+  const requests = await record(openai, async (fixture, own) => {
+    const context = fixture.toAttempt();
+    const { request } = translate(fixture.dialect, toInput({ task: 'chat' }));
+    await prepare(fixture.dialect, request, context, { wholeBytes: 1000, partBytes });
     const filename = `orchestrate-${key}-1-train.jsonl`;
-    const bytes = readFileSync(join(c.workDir, 'train.jsonl'));
+    const bytes = readFileSync(join(context.workDir, 'train.jsonl'));
     const { id } = await own.uploads.create({ bytes: bytes.length, filename, mime_type: 'text/jsonl', purpose: 'fine-tune' });
     const ids: string[] = [];
     for (let from = 0; from < bytes.length; from += partBytes) {

@@ -5,7 +5,7 @@ import { translate } from '../../../providers/openai/translate.ts';
 import type { TranslationInput } from '../../../src/provider/provider.ts';
 import { apiVersion, azure, dated, openai, record } from './own-client.ts';
 import type { RecordedRequest } from './recording-server.ts';
-import { canaryKey, facts, key, toInput, type SandboxWorld } from './fixture.ts';
+import { canaryKey, facts, key, toInput, type SandboxFixture } from './fixture.ts';
 
 const model = 'gpt-4.1-mini-2025-04-14';
 const withValidation = { ...facts, validation: facts.train };
@@ -22,10 +22,10 @@ const chat = toInput(
 const preference = toInput({ task: 'preference', training: { method: 'dpo', epochs: 1, batchSize: 4, beta: 0.3, seed: 1 } });
 const onSpareCapacity = { ...chat, spec: { ...chat.spec, options: { suffix: 'support', trainingType: 'developerTier' } } };
 
-async function createOne(world: SandboxWorld, { spec, facts: known }: TranslationInput): Promise<void> {
-  const { request } = translate(world.dialect, toInput(spec, { facts: known }));
+async function createOne(fixture: SandboxFixture, { spec, facts: known }: TranslationInput): Promise<void> {
+  const { request } = translate(fixture.dialect, toInput(spec, { facts: known }));
   const validationFile = known.validation === null ? null : 'file-2';
-  await create(world.dialect, bind(request, { trainingFile: 'file-1', validationFile }, key, 2), world.toAttempt(key, 2));
+  await create(fixture.dialect, bind(request, { trainingFile: 'file-1', validationFile }, key, 2), fixture.toAttempt(key, 2));
 }
 
 /** Those that Node's `fetch` adds, and the place. */
@@ -143,7 +143,7 @@ test.each([
     `POST /openai/fine_tuning/jobs?api-version=${apiVersion}\n${clientLines}\napi-key: ${canaryKey}\ncontent-length: 271\n\n${preferenceBody}`,
   ],
 ])('golden: %s, byte for byte', async (_, service, input, text) => {
-  const requests = await record(service, async (world) => await createOne(world, input));
+  const requests = await record(service, async (fixture) => await createOne(fixture, input));
   expect(requests.map(toText)).toEqual([text]);
 });
 
@@ -178,8 +178,8 @@ test.each([
   ['dated Azure', 'sft', dated, chat, ownJobs.chat, { metadata }],
   ['dated Azure', 'dpo', dated, preference, ownJobs.preference, { metadata, suffix }],
 ])('at %s the official client creates the same %s job', async (_place, _method, service, input, ownJob, more) => {
-  const [ours, theirs] = await record(service, async (world, own) => {
-    await createOne(world, input);
+  const [ours, theirs] = await record(service, async (fixture, own) => {
+    await createOne(fixture, input);
     await own.fineTuning.jobs.create(structuredClone(ownJob) as unknown as OpenAI.FineTuning.JobCreateParams);
   });
   expect(JSON.parse(ours!.body.toString())).toEqual({ ...(JSON.parse(theirs!.body.toString()) as object), ...more });

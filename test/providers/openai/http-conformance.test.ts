@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Dialect } from '../../../providers/openai/dialect.ts';
-import { openaiShaped } from '../../../providers/openai/openai-shaped.ts';
+import { createOpenAICompatible } from '../../../providers/openai/openai-shaped.ts';
 import type { Attempt } from '../../../src/provider/context.ts';
-import { httpLaw, type HttpCall, type HttpLawSubject, type HttpLawWorld } from '../../../src/testing/http.ts';
+import { httpTests, type HttpCall, type HttpTarget, type HttpEnvironment } from '../../../src/testing/http.ts';
 import type { Provider } from '../../../src/provider/provider.ts';
 import { Secret } from '../../../src/provider-kit/http.ts';
 import { startMisbehavingServer } from '../../provider-kit/http/misbehaving-server.ts';
@@ -22,14 +22,14 @@ const good = JSON.stringify({
   choices: [{ index: 0, message: { role: 'assistant', content: 'yes' }, finish_reason: 'stop' }],
 });
 
-interface World extends HttpLawWorld {
+interface Fixture extends HttpEnvironment {
   readonly provider: Provider;
-  readonly place: string;
+  readonly location: string;
   readonly folder: string;
   toAttempt(signal: AbortSignal): Attempt;
 }
 
-async function createWorld(dialect: Dialect, deadlineMs: number): Promise<World> {
+async function createFixture(dialect: Dialect, deadlineMs: number): Promise<Fixture> {
   const { origin, arrivals, behave, close } = await startMisbehavingServer({ toBody: () => good });
   const folder = mkdtempSync(join(tmpdir(), 'orchestrate-'));
   const settings: Readonly<Record<string, string>> = { OPENAI_BASE_URL: `${origin}/v1`, AZURE_OPENAI_ENDPOINT: origin };
@@ -47,8 +47,11 @@ async function createWorld(dialect: Dialect, deadlineMs: number): Promise<World>
   });
   return {
     // Answers of a model may take minutes, and no test waits for them.
-    provider: openaiShaped({ ...dialect, openClient: async (c, options) => await dialect.openClient(c, { ...options, deadlineMs }) }),
-    place: dialect.toPlace(toAttempt(new AbortController().signal)),
+    provider: createOpenAICompatible({
+      ...dialect,
+      openClient: async (context, options) => await dialect.openClient(context, { ...options, deadlineMs }),
+    }),
+    location: dialect.getBaseUrl(toAttempt(new AbortController().signal)),
     folder,
     toAttempt,
     misbehave: behave,
@@ -61,11 +64,11 @@ async function createWorld(dialect: Dialect, deadlineMs: number): Promise<World>
 }
 
 /** Calls of the provider, and how many requests one after the other each makes at most when none is answered in time. */
-const calls: Readonly<Record<string, readonly [HttpCall<World>['run'], number?]>> = {
+const calls: Readonly<Record<string, readonly [HttpCall<Fixture>['run'], number?]>> = {
   observe: [
-    async ({ provider, place, toAttempt }, signal) =>
+    async ({ provider, location, toAttempt }, signal) =>
       await provider.observe(
-        { provider: provider.id, id: 'ftjob-1', place, attempt: 1, createdAt: now, url: null },
+        { provider: provider.id, id: 'ftjob-1', location, attempt: 1, createdAt: now, url: null },
         null,
         toAttempt(signal),
       ),
@@ -78,20 +81,20 @@ const calls: Readonly<Record<string, readonly [HttpCall<World>['run'], number?]>
   listModels: [async ({ provider, toAttempt }, signal) => await Array.fromAsync(provider.listModels!(toAttempt(signal)))],
   fetchJob: [async ({ provider, folder, toAttempt }, signal) => await provider.fetchJob!('ftjob-1', folder, toAttempt(signal))],
   predict: [
-    async ({ provider, place, toAttempt }, signal) => {
+    async ({ provider, location, toAttempt }, signal) => {
       const rows = [{ id: 'a', messages: [{ role: 'user', content: 'hi' }] }];
       const c = { ...toAttempt(signal), generation: {}, concurrency: 1 };
-      const endpoint = { kind: 'endpoint', identity: model, place, name: model, base: model } as const;
+      const endpoint = { kind: 'endpoint', identity: model, location, name: model, base: model } as const;
       return await Array.fromAsync(provider.predict!(endpoint, rows, c));
     },
   ],
   create: [async ({ provider, toAttempt }, signal) => await provider.create({ model, training_file: 'file-1' }, toAttempt(signal))],
 };
 
-function toSubject(dialect: Dialect, name: string, deadlineMs: number): HttpLawSubject<World> {
+function toSubject(dialect: Dialect, name: string, deadlineMs: number): HttpTarget<Fixture> {
   const [run, requests = 1] = calls[name]!;
   return {
-    createWorld: async () => await createWorld(dialect, deadlineMs),
+    createEnvironment: async () => await createFixture(dialect, deadlineMs),
     calls: { [name]: { isCreate: name === 'create', run } },
     deadlineMs,
     requests,
@@ -102,14 +105,14 @@ function toSubject(dialect: Dialect, name: string, deadlineMs: number): HttpLawS
 /** What ends by its deadline alone has a short one; everything else has time, however busy the machine is. */
 const endsLate = /^calls end well with (no answer|a (head|body) that drips)$/;
 
-const laws = Object.values(dialects).flatMap((dialect) =>
+const tests = Object.values(dialects).flatMap((dialect) =>
   Object.keys(calls).flatMap((name) => {
-    const [patient, hasty] = [20_000, 300].map((ms) => httpLaw(toSubject(dialect, name, ms)));
-    const chosen = [...patient!.filter((law) => !endsLate.test(law.name)), ...hasty!.filter((law) => endsLate.test(law.name))];
-    return chosen.map(({ name: law, check }) => [`${dialect.id} ${name}: ${law}`, check] as const);
+    const [patient, hasty] = [20_000, 300].map((ms) => httpTests(toSubject(dialect, name, ms)));
+    const chosen = [...patient!.filter((one) => !endsLate.test(one.name)), ...hasty!.filter((one) => endsLate.test(one.name))];
+    return chosen.map(({ name: one, check }) => [`${dialect.id} ${name}: ${one}`, check] as const);
   }),
 );
 
-test.concurrent.each(laws)('%s', async (_, check) => {
+test.concurrent.each(tests)('%s', async (_, check) => {
   await expect(check()).resolves.toBeUndefined();
 });

@@ -1,35 +1,42 @@
 import { expect, test } from 'vitest';
-import { openaiShaped } from '../../../providers/openai/openai-shaped.ts';
+import { createOpenAICompatible } from '../../../providers/openai/openai-shaped.ts';
 import { createJob, toChatText, uploadText } from '../../import/service-jobs.ts';
 import { startRecordingServer } from './recording-server.ts';
-import { canaryKey, createSandboxWorld, dialects } from './fixture.ts';
+import { canaryKey, createSandboxFixture, dialects } from './fixture.ts';
 
 const base = 'gpt-4.1-mini-2025-04-14';
 
 test('all jobs of many pages are listed, each once, newest first', async () => {
-  await using world = await createSandboxWorld({ pageSize: 13, settings: { noiseJobs: 247 } });
-  const asking = { sandbox: world.sandbox, apiKey: canaryKey, dialect: 'openai' } as const;
+  await using fixture = await createSandboxFixture({ pageSize: 13, settings: { otherJobs: 247 } });
+  const asking = { sandbox: fixture.sandbox, apiKey: canaryKey, dialect: 'openai' } as const;
   const train = await uploadText(asking, toChatText(10));
   const ids: string[] = [];
   for (let i = 0; i < 3; i++) {
     ids.unshift(await createJob(asking, { model: base, training_file: train }));
-    world.sandbox.step(2000);
+    fixture.sandbox.step(2000);
   }
-  const from = world.sandbox.account(canaryKey).requests.length;
-  const jobs = await Array.fromAsync(openaiShaped(world.dialect).listJobs!(world.toAttempt()));
+  const from = fixture.sandbox.account(canaryKey).requests.length;
+  const jobs = await Array.fromAsync(createOpenAICompatible(fixture.dialect).listJobs!(fixture.toAttempt()));
   expect(jobs).toHaveLength(250);
   expect(new Set(jobs.map(({ job }) => job.id)).size).toBe(250);
   expect(jobs.slice(0, 3).map(({ job }) => job.id)).toEqual(ids);
   const times = jobs.map(({ job }) => job.createdAt);
   expect(times).toEqual(times.toSorted((a, b) => b.localeCompare(a)));
   expect(jobs[2]).toEqual({
-    job: { provider: 'openai', id: ids[2], place: `${world.sandbox.url}/v1`, attempt: 1, createdAt: '2026-11-22T12:00:00.000Z', url: null },
+    job: {
+      provider: 'openai',
+      id: ids[2],
+      baseUrl: `${fixture.sandbox.url}/v1`,
+      attempt: 1,
+      createdAt: '2026-11-22T12:00:00.000Z',
+      url: null,
+    },
     status: { phase: 'succeeded', raw: 'succeeded' },
     base,
     model: expect.stringMatching(/^ft:/) as string,
     end: { date: '2027-01-14', source: 'shutdown_date of GET /models', asOf: null },
   });
-  const kinds = world.sandbox
+  const kinds = fixture.sandbox
     .account(canaryKey)
     .requests.slice(from)
     .map(({ kind }) => kind);
@@ -41,8 +48,8 @@ test('a service that gives the same page for ever is asked for it twice', async 
   await using server = await startRecordingServer(({ path }) => ({
     json: path.includes('models') ? { data: [] } : { data, has_more: true },
   }));
-  await using world = await createSandboxWorld({ environment: { OPENAI_BASE_URL: server.url } });
-  const jobs = await Array.fromAsync(openaiShaped(world.dialect).listJobs!(world.toAttempt()));
+  await using fixture = await createSandboxFixture({ environment: { OPENAI_BASE_URL: server.url } });
+  const jobs = await Array.fromAsync(createOpenAICompatible(fixture.dialect).listJobs!(fixture.toAttempt()));
   expect(jobs.map(({ job }) => job.id)).toEqual(['ftjob-1']);
   expect(jobs[0]!.end).toMatchObject({ date: '2027-01-14', asOf: '2026-11-22' });
   expect(server.requests.map(({ path }) => path)).toEqual([
@@ -53,37 +60,37 @@ test('a service that gives the same page for ever is asked for it twice', async 
 });
 
 test('a page of a proxy is no empty list, and neither is a service without the list', async () => {
-  await using world = await createSandboxWorld();
-  const provider = openaiShaped(world.dialect);
+  await using fixture = await createSandboxFixture();
+  const provider = createOpenAICompatible(fixture.dialect);
   for (const [kind, list] of [
     ['list', provider.listJobs!],
     ['models', provider.listModels!],
     ['files', provider.listFiles!],
   ] as const) {
-    world.sandbox.setFaults({ [kind]: [{ type: 'html' }] }, canaryKey);
-    await expect(Array.fromAsync<unknown>(list(world.toAttempt()))).rejects.toMatchObject({ code: 'response-invalid' });
+    fixture.sandbox.setFaults({ [kind]: [{ type: 'html' }] }, canaryKey);
+    await expect(Array.fromAsync<unknown>(list(fixture.toAttempt()))).rejects.toMatchObject({ code: 'response-invalid' });
   }
   await using server = await startRecordingServer(() => ({ status: 404, json: { error: { message: 'no such address' } } }));
-  await using other = await createSandboxWorld({ environment: { OPENAI_BASE_URL: server.url } });
-  const { listJobs, listFiles } = openaiShaped(other.dialect);
+  await using other = await createSandboxFixture({ environment: { OPENAI_BASE_URL: server.url } });
+  const { listJobs, listFiles } = createOpenAICompatible(other.dialect);
   for (const list of [listJobs!, listFiles!])
     await expect(Array.fromAsync<unknown>(list(other.toAttempt()))).rejects.toMatchObject({ code: 'request-refused' });
 });
 
 test('jobs are listed with the dates of the program where the service does not list its models', async () => {
-  await using world = await createSandboxWorld({ settings: { noiseJobs: 2 } });
-  world.sandbox.setFaults({ models: Array.from({ length: 4 }, () => ({ type: '500-before' })) }, canaryKey);
-  const jobs = await Array.fromAsync(openaiShaped(world.dialect).listJobs!(world.toAttempt()));
+  await using fixture = await createSandboxFixture({ settings: { otherJobs: 2 } });
+  fixture.sandbox.setFaults({ models: Array.from({ length: 4 }, () => ({ type: '500-before' })) }, canaryKey);
+  const jobs = await Array.fromAsync(createOpenAICompatible(fixture.dialect).listJobs!(fixture.toAttempt()));
   expect(jobs.map(({ end }) => end?.asOf)).toEqual(['2026-11-22', '2026-11-22']);
 });
 
 test.each(['openai', 'azure'] as const)('all files of %s are listed, of many pages, each once', async (dialect) => {
-  await using world = await createSandboxWorld({ dialect, pageSize: 7 });
-  const asking = { sandbox: world.sandbox, apiKey: canaryKey, dialect };
+  await using fixture = await createSandboxFixture({ dialect, pageSize: 7 });
+  const asking = { sandbox: fixture.sandbox, apiKey: canaryKey, dialect };
   const ids: string[] = [];
   for (let i = 0; i < 23; i++) ids.unshift(await uploadText(asking, toChatText(10 + i)));
-  const from = world.sandbox.account(canaryKey).requests.length;
-  const files = await Array.fromAsync(openaiShaped(world.dialect).listFiles!(world.toAttempt()));
+  const from = fixture.sandbox.account(canaryKey).requests.length;
+  const files = await Array.fromAsync(createOpenAICompatible(fixture.dialect).listFiles!(fixture.toAttempt()));
   expect(files.map(({ id }) => id)).toEqual(ids);
   expect(files[22]).toEqual({
     id: ids[22],
@@ -93,7 +100,7 @@ test.each(['openai', 'azure'] as const)('all files of %s are listed, of many pag
     createdAt: '2026-11-22T12:00:00.000Z',
     expiresAt: null,
   });
-  const asked = world.sandbox.account(canaryKey).requests.slice(from);
+  const asked = fixture.sandbox.account(canaryKey).requests.slice(from);
   expect(asked.map(({ kind }) => kind)).toEqual(Array.from({ length: Math.ceil(23 / 7) }, () => 'files'));
 });
 
@@ -103,9 +110,9 @@ test('a file tells when it will be gone; what a service does not tell of one is 
     { id: 'file-2', bytes: '12' },
   ];
   await using server = await startRecordingServer(() => ({ json: { data } }));
-  await using world = await createSandboxWorld({ environment: { OPENAI_BASE_URL: server.url } });
+  await using fixture = await createSandboxFixture({ environment: { OPENAI_BASE_URL: server.url } });
   const nothing = { name: null, purpose: null, bytes: null, createdAt: null, expiresAt: null };
-  expect(await Array.fromAsync(openaiShaped(world.dialect).listFiles!(world.toAttempt()))).toEqual([
+  expect(await Array.fromAsync(createOpenAICompatible(fixture.dialect).listFiles!(fixture.toAttempt()))).toEqual([
     {
       id: 'file-1',
       name: null,
@@ -128,8 +135,8 @@ test('models: what can be tuned, then one’s own, each with its end', async () 
     { id: 'o4-mini-2025-04-16', created: 1_700_000_000, shutdown_date: '2026-10-23' },
   ];
   await using server = await startRecordingServer(() => ({ json: { object: 'list', data: models } }));
-  await using world = await createSandboxWorld({ environment: { OPENAI_BASE_URL: server.url } });
-  const found = await Array.fromAsync(openaiShaped(world.dialect).listModels!(world.toAttempt()));
+  await using fixture = await createSandboxFixture({ environment: { OPENAI_BASE_URL: server.url } });
+  const found = await Array.fromAsync(createOpenAICompatible(fixture.dialect).listModels!(fixture.toAttempt()));
   expect(found.map(({ name, kind, end }) => [name, kind, end?.date, end?.asOf])).toEqual([
     [base, 'base', '2027-02-01', null],
     [`ft:${base}:org:b:2`, 'tuned', '2027-01-31', null],
@@ -147,8 +154,8 @@ test('models of Azure say themselves whether they can be tuned, and when they en
     { ...model, id: `${base}.ft-0a1b-mine`, capabilities: { fine_tune: true } },
   ];
   await using server = await startRecordingServer(() => ({ json: { data: models } }));
-  await using world = await createSandboxWorld({ dialect: 'azure', environment: { AZURE_OPENAI_ENDPOINT: server.url } });
-  const found = await Array.fromAsync(openaiShaped(world.dialect).listModels!(world.toAttempt()));
+  await using fixture = await createSandboxFixture({ dialect: 'azure', environment: { AZURE_OPENAI_ENDPOINT: server.url } });
+  const found = await Array.fromAsync(createOpenAICompatible(fixture.dialect).listModels!(fixture.toAttempt()));
   expect(found).toEqual([
     {
       name: 'gpt-5-2025-08-07',
@@ -175,7 +182,7 @@ test.each([
   ['azure', `${base}.ft-0a1b2c-suffix`, '2027-10-14'],
   ['azure', 'gpt-oss-20b', null],
 ] as const)('the program knows the end at %s of %s: %s', (dialect, model, date) => {
-  const end = openaiShaped(dialects[dialect]).toEnd!(model);
+  const end = createOpenAICompatible(dialects[dialect]).getDeprecation!(model);
   const known = { date, source: expect.stringMatching(/deprecations|retirement/) as string, asOf: '2026-11-22' };
   expect(end).toEqual(date === null ? null : known);
 });

@@ -5,7 +5,7 @@ import { observe } from '../../../providers/openai/observe.ts';
 import { openaiDialect } from '../../../providers/openai/openai.ts';
 import { isFailure } from '../../../src/errors.ts';
 import { createdAt } from './answering-server.ts';
-import { createToldWorld, toStepEvent } from './answered-job.ts';
+import { createAnsweredFixture, toStepEvent } from './answered-job.ts';
 import { canaryKey } from './fixture.ts';
 
 const finishedAt = createdAt + 300;
@@ -14,12 +14,12 @@ const toKeys = (metrics: readonly { split: string; name: string; coverage: strin
   metrics.map(({ split, name, coverage, step, source }) => `${step} ${split} ${name} ${coverage}: ${source}`);
 
 test('a running job: progress, measures, log, start', async () => {
-  await using world = await createToldWorld({
+  await using fixture = await createAnsweredFixture({
     estimated_finish: createdAt + 720,
     seed: 7,
     method: { type: 'supervised', supervised: { hyperparameters: { n_epochs: 2, batch_size: 'auto' } } },
   });
-  world.told.events = [
+  fixture.told.events = [
     toStepEvent(10, 60, {
       train_loss: 0.25,
       train_mean_token_accuracy: 0.9,
@@ -32,7 +32,7 @@ test('a running job: progress, measures, log, start', async () => {
     { id: 'e2', created_at: createdAt + 50, level: 'warn', message: 'Fine-tuning job started', type: 'message', data: {} },
     { id: 'e1', created_at: createdAt, level: 'info', message: 'Created fine-tuning job', type: 'message' },
   ];
-  const seen = await world.look();
+  const seen = await fixture.look();
   expect(seen.status).toEqual({ phase: 'running', raw: 'running' });
   expect(seen.progress).toEqual({ step: 10, steps: 20, epoch: 1, etaSeconds: 120, rowsPerSecond: null, loss: 0.25 });
   expect(toKeys(seen.metrics)).toEqual([
@@ -60,27 +60,27 @@ test('a running job: progress, measures, log, start', async () => {
     { type: 'defaulted', field: 'training.seed', value: 7 },
     { type: 'defaulted', field: 'training.epochs', value: 2 },
   ]);
-  Object.assign(world.told.job, {
+  Object.assign(fixture.told.job, {
     method: { type: 'supervised', supervised: { hyperparameters: { n_epochs: 2, learning_rate_multiplier: 1.8 } } },
   });
-  const next = await world.look(seen.cursor);
+  const next = await fixture.look(seen.cursor);
   expect(next.notes).toEqual([{ type: 'defaulted', field: 'training.learningRate', value: { multiplier: 1.8 } }]);
   expect(next).toMatchObject({ metrics: [], logs: [], startedAt: '2026-11-22T12:00:50.000Z', progress: { step: 10, loss: 0.25 } });
 });
 
 test('an event of old has its step in words, and none of its numbers twice', async () => {
-  await using world = await createToldWorld();
-  world.told.events = [
+  await using fixture = await createAnsweredFixture();
+  fixture.told.events = [
     { id: 'e', created_at: createdAt, message: 'Step 3/9: training loss=0.5', type: 'metrics', data: { train_loss: 0.5 } },
   ];
-  const seen = await world.look();
+  const seen = await fixture.look();
   expect(toKeys(seen.metrics)).toEqual(['3 train loss batch: event train_loss']);
   expect(seen.progress).toMatchObject({ step: 3, steps: 9, epoch: null, etaSeconds: null });
 });
 
 test('of event, checkpoint and result file each measure comes once, from whoever tells it first', async () => {
-  await using world = await createToldWorld();
-  const { told } = world;
+  await using fixture = await createAnsweredFixture();
+  const { told } = fixture;
   const checkpoint = (step: number, metrics: object): Record<string, unknown> => ({
     id: `ckpt-${step}`,
     created_at: createdAt + step,
@@ -90,7 +90,7 @@ test('of event, checkpoint and result file each measure comes once, from whoever
   });
   told.events = [toStepEvent(2, 2)];
   told.checkpoints = [checkpoint(4, { train_loss: 0.3, full_valid_loss: 0.5 })];
-  const first = await world.look();
+  const first = await fixture.look();
   expect(toKeys(first.metrics)).toEqual([
     '2 train loss batch: event train_loss',
     '4 train loss batch: checkpoint train_loss',
@@ -98,12 +98,12 @@ test('of event, checkpoint and result file each measure comes once, from whoever
   ]);
   expect(first.checkpoint).toBe(4);
   told.events = [toStepEvent(4, 4, { train_loss: 0.3, valid_loss: 0.4 }), ...told.events];
-  const second = await world.look(first.cursor);
+  const second = await fixture.look(first.cursor);
   expect(toKeys(second.metrics)).toEqual(['4 validation loss batch: event valid_loss']);
   Object.assign(told.job, end, { result_files: ['file-1'] });
   told.files['file-1'] = 'step,train_loss,valid_loss\n1,0.9,\n2,0.5,0.6\n3,0.4,\n4,0.3,0.4\n6,0.2,\n';
   told.checkpoints.unshift(checkpoint(2, { train_loss: 0.5 }));
-  const third = await world.look(second.cursor);
+  const third = await fixture.look(second.cursor);
   const rest = ['1 train loss', '2 validation loss', '3 train loss', '6 train loss'].map(
     (text) => `${text} batch: result file ${text.includes('valid') ? 'valid' : 'train'}_loss`,
   );
@@ -114,15 +114,15 @@ test('of event, checkpoint and result file each measure comes once, from whoever
   ]);
   expect(third.metrics[0]?.at).toBe('2026-11-22T12:05:00.000Z');
   told.events = [toStepEvent(6, 6), toStepEvent(8, 8), ...told.events];
-  const fourth = await world.look(third.cursor);
+  const fourth = await fixture.look(third.cursor);
   expect(toKeys(fourth.metrics), 'an event that comes after the file').toEqual(['8 train loss batch: event train_loss']);
   expect(fourth).toMatchObject({ artifacts: [], notes: [] });
 });
 
 test('a success: artifact and cost, once', async () => {
-  await using world = await createToldWorld(end);
-  const seen = await world.look();
-  const { place } = world.ref;
+  await using fixture = await createAnsweredFixture(end);
+  const seen = await fixture.look();
+  const { location } = fixture.ref;
   expect(seen.artifacts).toEqual([
     {
       kind: 'endpoint',
@@ -130,8 +130,8 @@ test('a success: artifact and cost, once', async () => {
       sha256: null,
       model: {
         kind: 'endpoint',
-        identity: `${place} ${end.fine_tuned_model}`,
-        place,
+        identity: `${location} ${end.fine_tuned_model}`,
+        location,
         name: end.fine_tuned_model,
         base: 'gpt-4.1-mini-2025-04-14',
       },
@@ -140,7 +140,7 @@ test('a success: artifact and cost, once', async () => {
   expect(seen.cost?.usd).toBeCloseTo(0.06, 12);
   expect(seen.cost?.source).toMatch(/^12000 trained tokens at \$5 per 1M tokens \(.*2026-11-22\)$/);
   expect(seen.finishedAt).toBe('2026-11-22T12:05:00.000Z');
-  expect((await world.look(seen.cursor)).artifacts).toEqual([]);
+  expect((await fixture.look(seen.cursor)).artifacts).toEqual([]);
 });
 
 test.each([
@@ -148,20 +148,20 @@ test.each([
   ['preferences', { method: { type: 'dpo' } }],
   ['no tokens', { trained_tokens: null }],
 ])('no cost is made up for %s', async (_, change) => {
-  await using world = await createToldWorld({ ...end, ...change });
-  expect((await world.look()).cost).toBeNull();
+  await using fixture = await createAnsweredFixture({ ...end, ...change });
+  expect((await fixture.look()).cost).toBeNull();
 });
 
 test('"succeeded" without a model is no end, and may become a failure', async () => {
-  await using world = await createToldWorld({ ...end, fine_tuned_model: null });
-  const first = await world.look();
+  await using fixture = await createAnsweredFixture({ ...end, fine_tuned_model: null });
+  const first = await fixture.look();
   expect(first.status).toEqual({ phase: 'finalizing', raw: 'succeeded' });
   expect(first).toMatchObject({ artifacts: [], finishedAt: null, failure: null });
   expect(first.notes).toEqual([{ type: 'warning', message: expect.stringContaining('names no model') as string }]);
-  const second = await world.look(first.cursor);
+  const second = await fixture.look(first.cursor);
   expect(second.notes).toEqual([]);
-  Object.assign(world.told.job, { status: 'failed', error: { code: 'unsafe_model', message: 'blocked', param: null } });
-  const third = await world.look(second.cursor);
+  Object.assign(fixture.told.job, { status: 'failed', error: { code: 'unsafe_model', message: 'blocked', param: null } });
+  const third = await fixture.look(second.cursor);
   expect(third.status.phase).toBe('failed');
   expect(third.failure?.message).toBe('OpenAI: the job has failed: blocked (unsafe_model)');
 });
@@ -180,8 +180,8 @@ test.each([
   [null, 'service-unavailable', 'provider', 'it does not say why'],
   ['text', 'service-unavailable', 'provider', 'it does not say why'],
 ])('a failed job says why: %j', async (error, code, cause, said) => {
-  await using world = await createToldWorld({ status: 'failed', error, finished_at: finishedAt });
-  expect((await world.look()).failure).toMatchObject({ code, cause, message: `OpenAI: the job has failed: ${said}` });
+  await using fixture = await createAnsweredFixture({ status: 'failed', error, finished_at: finishedAt });
+  expect((await fixture.look()).failure).toMatchObject({ code, cause, message: `OpenAI: the job has failed: ${said}` });
 });
 
 // Peers take unknown words for "queued" and poll for ever, a job that is being cancelled for cancelled, a paused one for queued.
@@ -198,21 +198,21 @@ test.each([
     (word) => [openaiDialect, word, 'unknown'] as const,
   ),
 ] as const)('the word of $0.id "%s" is "%s"', async (...[dialect, word, phase]) => {
-  await using world = await createToldWorld({ status: word }, dialect);
-  expect((await world.look()).status).toEqual({ phase, raw: word });
+  await using fixture = await createAnsweredFixture({ status: word }, dialect);
+  expect((await fixture.look()).status).toEqual({ phase, raw: word });
 });
 
 // A peer gives milliseconds where seconds are defined, and NaN (null in JSON) for a job that runs.
 test('times in milliseconds, and none', async () => {
-  await using world = await createToldWorld({ ...end, finished_at: finishedAt * 1000 });
-  world.told.events = [{ id: 'e', created_at: createdAt * 1000, message: 'Fine-tuning job started' }];
-  expect(await world.look()).toMatchObject({ finishedAt: '2026-11-22T12:05:00.000Z', startedAt: '2026-11-22T12:00:00.000Z' });
-  Object.assign(world.told.job, { finished_at: null, estimated_finish: Number.MAX_VALUE });
-  expect(await world.look()).toMatchObject({ finishedAt: null, progress: null });
+  await using fixture = await createAnsweredFixture({ ...end, finished_at: finishedAt * 1000 });
+  fixture.told.events = [{ id: 'e', created_at: createdAt * 1000, message: 'Fine-tuning job started' }];
+  expect(await fixture.look()).toMatchObject({ finishedAt: '2026-11-22T12:05:00.000Z', startedAt: '2026-11-22T12:00:00.000Z' });
+  Object.assign(fixture.told.job, { finished_at: null, estimated_finish: Number.MAX_VALUE });
+  expect(await fixture.look()).toMatchObject({ finishedAt: null, progress: null });
 });
 
 test('Azure may tell no hyperparameters, and calls its models otherwise', async () => {
-  await using world = await createToldWorld(
+  await using fixture = await createAnsweredFixture(
     {
       ...end,
       model: 'gpt-4.1-mini-2025-04-14',
@@ -223,42 +223,42 @@ test('Azure may tell no hyperparameters, and calls its models otherwise', async 
     },
     azureDialect,
   );
-  const seen = await world.look();
+  const seen = await fixture.look();
   expect(seen.notes).toEqual([]);
   expect(seen.artifacts[0]).toMatchObject({ uri: 'azure:gpt-4.1-mini-2025-04-14.ft-0a1b-x', model: { base: 'gpt-4.1-mini-2025-04-14' } });
   expect(seen.cost, 'Azure has other prices').toBeNull();
 });
 
 test('a result file that is gone is told of and waited for no longer', async () => {
-  await using world = await createToldWorld({ ...end, result_files: ['file-gone'] });
-  const seen = await world.look();
+  await using fixture = await createAnsweredFixture({ ...end, result_files: ['file-gone'] });
+  const seen = await fixture.look();
   expect(seen.status.phase).toBe('succeeded');
   expect(seen.notes).toEqual([
     { type: 'warning', message: expect.stringMatching(/the result file cannot be read: GET .*no such file/) as string },
   ]);
-  expect((await world.look(seen.cursor)).notes).toEqual([]);
+  expect((await fixture.look(seen.cursor)).notes).toEqual([]);
 });
 
 test('a job at another place is not asked for', async () => {
-  await using world = await createToldWorld();
-  const job = { ...world.ref, place: 'https://other.example/v1' };
-  const failure = await observe(openaiDialect, { job, cursor: null }, world.server.toContext()).catch((error: unknown) => error);
+  await using fixture = await createAnsweredFixture();
+  const job = { ...fixture.ref, location: 'https://other.example/v1' };
+  const failure = await observe(openaiDialect, { job, cursor: null }, fixture.server.toContext()).catch((error: unknown) => error);
   expect(isFailure(failure, 'configuration-invalid') && failure.message).toBe(
-    `OpenAI: expected the address of the job ftjob-1, https://other.example/v1, found ${world.ref.place}`,
+    `OpenAI: expected the address of the job ftjob-1, https://other.example/v1, found ${fixture.ref.location}`,
   );
-  expect(world.server.asked).toEqual([]);
+  expect(fixture.server.asked).toEqual([]);
 });
 
 test('a key that the service repeats is in nothing that is told', async () => {
-  await using world = await createToldWorld({ status: 'failed', error: { code: 'x', message: `bad key ${canaryKey}` } });
-  world.told.events = [{ id: 'e', created_at: createdAt, message: `key ${canaryKey}` }];
-  expect(JSON.stringify(await world.look())).not.toContain(canaryKey);
+  await using fixture = await createAnsweredFixture({ status: 'failed', error: { code: 'x', message: `bad key ${canaryKey}` } });
+  fixture.told.events = [{ id: 'e', created_at: createdAt, message: `key ${canaryKey}` }];
+  expect(JSON.stringify(await fixture.look())).not.toContain(canaryKey);
 });
 
 test('what is stored between looks stays small', async () => {
-  await using world = await createToldWorld();
+  await using fixture = await createAnsweredFixture();
   let cursor: OpenAICursor | null = null;
-  for (let step = 1; step <= 300; step++) world.told.events.unshift(toStepEvent(step, step));
-  cursor = (await world.look(cursor)).cursor;
+  for (let step = 1; step <= 300; step++) fixture.told.events.unshift(toStepEvent(step, step));
+  cursor = (await fixture.look(cursor)).cursor;
   expect(JSON.stringify(cursor).length).toBeLessThan(500);
 });

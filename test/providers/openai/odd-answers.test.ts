@@ -14,7 +14,7 @@ import { canaryKey, dialects, facts, key, toInput } from './fixture.ts';
 
 const { openai, azure } = dialects;
 const origin = 'https://service.example';
-const place = `${origin}/v1`;
+const baseUrl = `${origin}/v1`;
 const jobs = '/v1/fine_tuning/jobs';
 const now = '2026-11-22T12:00:00.000Z';
 
@@ -31,7 +31,7 @@ afterAll(() => {
   nock.restore();
 });
 
-const settings: Readonly<Record<string, string>> = { OPENAI_BASE_URL: place, AZURE_OPENAI_ENDPOINT: origin };
+const settings: Readonly<Record<string, string>> = { OPENAI_BASE_URL: baseUrl, AZURE_OPENAI_ENDPOINT: origin };
 
 function toAttempt(attempt = 1): Attempt {
   return {
@@ -77,7 +77,7 @@ test.each([
   ['fields of other kinds', { id: 'ftjob-1', created_at: 'soon', training_file: 3, metadata: ['x'], method: 'dpo' }, now],
   ['fields that nobody knows', { ...whole, priority: { lane: 'fast' }, eval_id: null }, '2025-11-22T12:00:00.000Z'],
 ])('a created job that is told with %s is a job', async (_, answer, createdAt) => {
-  expect(await createAnswered(200, answer)).toEqual({ provider: 'openai', id: 'ftjob-1', place, attempt: 2, createdAt, url: null });
+  expect(await createAnswered(200, answer)).toEqual({ provider: 'openai', id: 'ftjob-1', baseUrl, attempt: 2, createdAt, url: null });
 });
 
 test('201 is a success too', async () => {
@@ -157,7 +157,7 @@ test.each<[number, nock.Body | undefined, string]>([
 });
 
 const base = { id: 'ftjob-1', status: 'running', model: 'gpt-4.1-mini-2025-04-14', created_at: 1_763_812_800 };
-const ref: JobRef = { provider: 'openai', id: 'ftjob-1', place, attempt: 1, createdAt: now, url: null };
+const ref: JobRef = { provider: 'openai', id: 'ftjob-1', location: baseUrl, attempt: 1, createdAt: now, url: null };
 
 /** One look at a job that is told so. */
 async function look(
@@ -175,8 +175,8 @@ async function look(
     .get(`${path}/ftjob-1/events`)
     .query(true)
     .reply(200, events);
-  const at = dialect === azure ? `${origin}/openai/v1` : place;
-  return await observe(dialect, { job: { ...ref, provider: dialect.id, place: at }, cursor: null }, toAttempt());
+  const at = dialect === azure ? `${origin}/openai/v1` : baseUrl;
+  return await observe(dialect, { job: { ...ref, provider: dialect.id, location: at }, cursor: null }, toAttempt());
 }
 
 describe.each([openai, azure])('$id', (dialect) => {

@@ -1,7 +1,7 @@
 import OpenAI, { AzureOpenAI } from 'openai';
 import type { Row } from '../../../src/dataset/row.ts';
 import { startRecordingServer, type RecordedRequest } from './recording-server.ts';
-import { canaryKey, createSandboxWorld, type SandboxWorld } from './fixture.ts';
+import { canaryKey, createSandboxFixture, type SandboxFixture } from './fixture.ts';
 
 export const apiVersion = '2025-04-01-preview';
 
@@ -41,13 +41,13 @@ const rows: readonly Row[] = Array.from({ length: 10 }, (_, i) => ({
 /** What is asked of a service that answers everything well, by the program and by the official client. */
 export async function record(
   { dialect, settings, toOwnClient }: Service,
-  use: (world: SandboxWorld, own: OpenAI) => Promise<void>,
+  use: (fixture: SandboxFixture, own: OpenAI) => Promise<void>,
 ): Promise<RecordedRequest[]> {
   await using server = await startRecordingServer(({ path }) => ({
     json: path.includes('/complete') ? { id: 'upload-1', file: { id: 'file-1' } } : { id: 'x-1', status: 'processed' },
   }));
   const environment = { OPENAI_BASE_URL: `${server.url}/v1`, AZURE_OPENAI_ENDPOINT: server.url, ...settings };
-  await using world = await createSandboxWorld({ dialect, rows, environment });
-  await use(world, toOwnClient(server.url));
+  await using fixture = await createSandboxFixture({ dialect, rows, environment });
+  await use(fixture, toOwnClient(server.url));
   return server.requests;
 }

@@ -6,7 +6,7 @@ import type { PredictionContext } from '../../../src/provider/context.ts';
 import type { EndpointModel } from '../../../src/provider/model.ts';
 import type { Prediction, PredictionRow } from '../../../src/provider/prediction.ts';
 import { startAnsweringServer, type AnsweringServer, type Asked, type Said } from './answering-server.ts';
-import { canaryKey, createSandboxWorld } from './fixture.ts';
+import { canaryKey, createSandboxFixture } from './fixture.ts';
 
 type Change = Partial<PredictionContext>;
 
@@ -25,8 +25,8 @@ const toError = (status: number, error: object, headers: Record<string, string> 
 const toText = ({ body }: Asked): string => (body as { messages: { content: string }[] }).messages[0]!.content;
 
 function toModel(server: AnsweringServer, dialect = openaiDialect): EndpointModel {
-  const place = server.toPlace(dialect);
-  return { kind: 'endpoint', identity: `${place} ft:x`, place, name: 'ft:x', base: 'x' };
+  const baseUrl = server.getBaseUrl(dialect);
+  return { kind: 'endpoint', identity: `${baseUrl} ft:x`, location: baseUrl, name: 'ft:x', base: 'x' };
 }
 
 function toPredictionContext(server: AnsweringServer, change: Change = {}): PredictionContext {
@@ -84,9 +84,9 @@ test('Azure is asked by the name of the deployment', async () => {
   await using server = await startAnsweringServer(() => toCompletion('yes'));
   const setting = (name: string): string | null =>
     name === 'OPENAI_API_VERSION' ? '2025-04-01-preview' : server.toContext().setting(name);
-  const c = toPredictionContext(server, { setting });
-  const model = { ...toModel(server), place: azureDialect.toPlace(c), name: 'my-deployment' };
-  await Array.fromAsync(predict(azureDialect, { model, rows: [toRow('a')] }, c));
+  const context = toPredictionContext(server, { setting });
+  const model = { ...toModel(server), baseUrl: azureDialect.getBaseUrl(context), name: 'my-deployment' };
+  await Array.fromAsync(predict(azureDialect, { model, rows: [toRow('a')] }, context));
   expect(server.asked[0]).toMatchObject({ path: '/openai/deployments/my-deployment/chat/completions', body: { model: 'my-deployment' } });
 });
 
@@ -186,8 +186,8 @@ test('an abort ends it at once, with the rows that are on their way', async () =
   });
   const found: string[] = [];
   const reading = async (): Promise<void> => {
-    const c = toPredictionContext(server, { signal: controller.signal, concurrency: 1 });
-    for await (const { id } of predict(openaiDialect, { model: toModel(server), rows }, c)) found.push(id);
+    const context = toPredictionContext(server, { signal: controller.signal, concurrency: 1 });
+    for await (const { id } of predict(openaiDialect, { model: toModel(server), rows }, context)) found.push(id);
   };
   await expect(reading()).rejects.toBe(reason);
   expect(found).toEqual(['a']);
@@ -209,30 +209,31 @@ test('what this service cannot answer is refused before anything is asked', asyn
   await using server = await startAnsweringServer(() => toCompletion('yes'));
   const model = toModel(server);
   const folder = { kind: 'folder', identity: 'i', path: '/m', labels: [], seed: 1, maxLength: 1 } as const;
-  const c = toPredictionContext(server);
-  const ask = async (change: object): Promise<unknown> => await Array.fromAsync(predict(openaiDialect, { model, rows, ...change }, c));
+  const context = toPredictionContext(server);
+  const ask = async (change: object): Promise<unknown> =>
+    await Array.fromAsync(predict(openaiDialect, { model, rows, ...change }, context));
   await expect(ask({ model: folder })).rejects.toMatchObject({ code: 'model-invalid' });
   await expect(ask({ rows: [...rows, { id: 't', text: 'x' }] })).rejects.toMatchObject({
     code: 'data-invalid',
     message: expect.stringContaining('row t') as string,
   });
-  await expect(ask({ model: { ...model, place: 'https://other.example/v1' } })).rejects.toMatchObject({ code: 'configuration-invalid' });
+  await expect(ask({ model: { ...model, baseUrl: 'https://other.example/v1' } })).rejects.toMatchObject({ code: 'configuration-invalid' });
   expect(await ask({ rows: [] })).toEqual([]);
   expect(server.asked).toEqual([]);
 });
 
 test('the stand-in of the service answers, each row for one price', async () => {
-  await using world = await createSandboxWorld();
-  const c = { ...world.toAttempt(), generation: { temperature: 0, maxTokens: 16 }, concurrency: 2 };
-  const place = openaiDialect.toPlace(c);
+  await using fixture = await createSandboxFixture();
+  const c = { ...fixture.toAttempt(), generation: { temperature: 0, maxTokens: 16 }, concurrency: 2 };
+  const baseUrl = openaiDialect.getBaseUrl(c);
   const base = 'gpt-4.1-mini-2025-04-14';
-  const model = { kind: 'endpoint', identity: `${place} ${base}`, place, name: base, base } as const;
+  const model = { kind: 'endpoint', identity: `${baseUrl} ${base}`, location: baseUrl, name: base, base } as const;
   const found = await Array.fromAsync(predict(openaiDialect, { model, rows }, c));
   expect(found.map(({ id }) => id).sort()).toEqual(['a', 'b', 'c', 'd', 'e']);
   for (const { answer: text, logProbability, tokens } of found) {
     expect([typeof text, typeof logProbability, typeof tokens?.input]).toEqual(['string', 'number', 'number']);
   }
-  const { bill, violations } = world.sandbox.account(canaryKey);
+  const { bill, violations } = fixture.sandbox.account(canaryKey);
   expect(bill.map(({ kind }) => kind)).toEqual(Array.from({ length: 5 }, () => 'chat'));
   expect(violations).toEqual([]);
 });

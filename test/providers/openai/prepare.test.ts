@@ -6,16 +6,16 @@ import { translate } from '../../../providers/openai/translate.ts';
 import type { LocatedRow, Row } from '../../../src/dataset/row.ts';
 import type { RunSpec } from '../../../src/job/run-spec.ts';
 import { startRecordingServer, type RecordedRequest } from './recording-server.ts';
-import { canaryKey, createSandboxWorld, dialects, facts, key, rows, toInput, type SandboxWorld } from './fixture.ts';
+import { canaryKey, createSandboxFixture, dialects, facts, key, rows, toInput, type SandboxFixture } from './fixture.ts';
 
 const { openai } = dialects;
 const withValidation = { ...facts, validation: facts.train };
 
 async function writeTrain(spec: Partial<RunSpec>, held: readonly Row[]): Promise<unknown[]> {
-  await using world = await createSandboxWorld({ rows: held });
-  const c = world.toAttempt();
-  await prepare(openai, translate(openai, toInput(spec)).request, c);
-  const lines = readFileSync(join(c.workDir, 'train.jsonl'), 'utf8').trimEnd().split('\n');
+  await using fixture = await createSandboxFixture({ rows: held });
+  const context = fixture.toAttempt();
+  await prepare(openai, translate(openai, toInput(spec)).request, context);
+  const lines = readFileSync(join(context.workDir, 'train.jsonl'), 'utf8').trimEnd().split('\n');
   return lines.map((line): unknown => JSON.parse(line));
 }
 
@@ -64,12 +64,12 @@ test('preferences have the fields of the service', async () => {
 });
 
 test.each(['openai', 'azure'] as const)('%s: each attempt has files of its own, named after it, and they are ready', async (dialect) => {
-  await using world = await createSandboxWorld({ dialect, facts: withValidation });
-  const { request } = translate(world.dialect, toInput());
-  const first = await prepare(world.dialect, request, world.toAttempt());
-  const second = await prepare(world.dialect, request, world.toAttempt(key, 2));
+  await using fixture = await createSandboxFixture({ dialect, facts: withValidation });
+  const { request } = translate(fixture.dialect, toInput());
+  const first = await prepare(fixture.dialect, request, fixture.toAttempt());
+  const second = await prepare(fixture.dialect, request, fixture.toAttempt(key, 2));
   expect(new Set([first.trainingFile, first.validationFile, second.trainingFile, second.validationFile]).size).toBe(4);
-  const { files } = world.sandbox.account(canaryKey);
+  const { files } = fixture.sandbox.account(canaryKey);
   expect(files.map(({ filename }) => filename)).toEqual([
     `orchestrate-${key}-1-train.jsonl`,
     `orchestrate-${key}-1-validation.jsonl`,
@@ -83,31 +83,31 @@ test.each(['openai', 'azure'] as const)('%s: each attempt has files of its own, 
   ]);
 });
 
-async function readUploaded(world: SandboxWorld, file: string): Promise<string> {
-  const client = await openai.openClient(world.toAttempt());
+async function readUploaded(fixture: SandboxFixture, file: string): Promise<string> {
+  const client = await openai.openClient(fixture.toAttempt());
   return await (await client.files.content(file)).text();
 }
 
 test('a file above the limit goes in parts, and is the same file', async () => {
-  await using world = await createSandboxWorld();
-  const c = world.toAttempt();
+  await using fixture = await createSandboxFixture();
+  const context = fixture.toAttempt();
   const { request } = translate(openai, toInput());
-  const { trainingFile } = await prepare(openai, request, c, { wholeBytes: 1000, partBytes: 700 });
-  const written = readFileSync(join(c.workDir, 'train.jsonl'), 'utf8');
-  expect(await readUploaded(world, trainingFile)).toBe(written);
-  const { used } = world.sandbox.account(canaryKey);
+  const { trainingFile } = await prepare(openai, request, context, { wholeBytes: 1000, partBytes: 700 });
+  const written = readFileSync(join(context.workDir, 'train.jsonl'), 'utf8');
+  expect(await readUploaded(fixture, trainingFile)).toBe(written);
+  const { used } = fixture.sandbox.account(canaryKey);
   expect(used).toMatchObject({ 'upload-create': 1, 'upload-part': Math.ceil(written.length / 700), 'upload-complete': 1 });
   expect(used.upload).toBeUndefined();
 });
 
 test('a file at the limit goes as a whole', async () => {
-  await using world = await createSandboxWorld();
-  const c = world.toAttempt();
+  await using fixture = await createSandboxFixture();
+  const context = fixture.toAttempt();
   const { request } = translate(openai, toInput());
-  await prepare(openai, request, c);
-  const { length } = readFileSync(join(c.workDir, 'train.jsonl'));
-  await prepare(openai, request, c, { wholeBytes: length, partBytes: 700 });
-  expect(world.sandbox.account(canaryKey).used).toEqual({ upload: 2, file: 2 });
+  await prepare(openai, request, context);
+  const { length } = readFileSync(join(context.workDir, 'train.jsonl'));
+  await prepare(openai, request, context, { wholeBytes: length, partBytes: 700 });
+  expect(fixture.sandbox.account(canaryKey).used).toEqual({ upload: 2, file: 2 });
 });
 
 /** A service whose files say these words, one a look, and the last one for ever. */
@@ -118,11 +118,11 @@ async function prepareWith(states: readonly object[]): Promise<{ looks: number; 
       ? { json: { id: 'file-1', status: 'uploaded' } }
       : { json: { id: 'file-1', ...states[Math.min(looks++, states.length - 1)] } };
   await using server = await startRecordingServer(answer);
-  await using world = await createSandboxWorld({ environment: { OPENAI_BASE_URL: `${server.url}/v1` } });
-  const c = world.toAttempt();
-  const before = c.now().getTime();
-  await prepare(openai, translate(openai, toInput()).request, c);
-  return { looks, seconds: (c.now().getTime() - before) / 1000 };
+  await using fixture = await createSandboxFixture({ environment: { OPENAI_BASE_URL: `${server.url}/v1` } });
+  const context = fixture.toAttempt();
+  const before = context.now().getTime();
+  await prepare(openai, translate(openai, toInput()).request, context);
+  return { looks, seconds: (context.now().getTime() - before) / 1000 };
 }
 
 test('a file is waited for until the service has read it', async () => {
@@ -139,22 +139,22 @@ test.each([
 });
 
 test('an upload that is answered with a page of a proxy is none', async () => {
-  await using world = await createSandboxWorld();
-  world.sandbox.setFaults({ upload: [{ type: 'html' }] }, canaryKey);
+  await using fixture = await createSandboxFixture();
+  fixture.sandbox.setFaults({ upload: [{ type: 'html' }] }, canaryKey);
   const { request } = translate(openai, toInput());
-  await expect(prepare(openai, request, world.toAttempt())).rejects.toMatchObject({ code: 'response-invalid' });
+  await expect(prepare(openai, request, fixture.toAttempt())).rejects.toMatchObject({ code: 'response-invalid' });
 });
 
 test('an upload is sent once, and says what failed', async () => {
-  await using world = await createSandboxWorld();
+  await using fixture = await createSandboxFixture();
   const { request } = translate(openai, toInput());
   for (const [type, code] of [
     ['500-after', 'service-unavailable'],
     ['drop-after', 'service-unavailable'],
     ['429', 'rate-limited'],
   ] as const) {
-    world.sandbox.setFaults({ upload: [{ type }] }, canaryKey);
-    await expect(prepare(openai, request, world.toAttempt())).rejects.toMatchObject({ code });
-    expect(world.sandbox.account(canaryKey).used.upload).toBe(1);
+    fixture.sandbox.setFaults({ upload: [{ type }] }, canaryKey);
+    await expect(prepare(openai, request, fixture.toAttempt())).rejects.toMatchObject({ code });
+    expect(fixture.sandbox.account(canaryKey).used.upload).toBe(1);
   }
 });

@@ -9,7 +9,7 @@ import type { EndpointModel } from '../../../src/provider/model.ts';
 import type { Row } from '../../../src/dataset/row.ts';
 import { facts } from './fixture.ts';
 
-const place = 'https://api.openai.com/v1';
+const baseUrl = 'https://api.openai.com/v1';
 const model = 'gpt-4.1-mini-2025-04-14';
 const context = (settings: Readonly<Record<string, string>> = {}): Context => ({
   signal: new AbortController().signal,
@@ -84,7 +84,7 @@ test.each(['5', '{"a": 5}', '{"a": {"training": "5"}}', '{"a": {"train": 5}}', '
   );
 });
 
-const endpoint: EndpointModel = { kind: 'endpoint', identity: 'i', place, name: 'ft:x', base: model };
+const endpoint: EndpointModel = { kind: 'endpoint', identity: 'i', location: baseUrl, name: 'ft:x', base: model };
 const question = { id: 'a', messages: [{ role: 'user', content: 'hello world' }] }; // 2 tokens, 9 with those around them
 const rows = Array.from({ length: 1000 }, () => question);
 const prices = { ORCHESTRATE_PRICES: JSON.stringify({ [model]: { input: 1, output: 4 } }) };

@@ -8,31 +8,31 @@ import { bind, create, discard, fence, find } from '../../../providers/openai/su
 import { translate } from '../../../providers/openai/translate.ts';
 import type { Attempt } from '../../../src/provider/context.ts';
 import { SubmitFailure } from '../../../src/provider/submit-failure.ts';
-import { canaryKey, createSandboxWorld, key, toInput, type SandboxWorld } from './fixture.ts';
+import { canaryKey, createSandboxFixture, key, toInput, type SandboxFixture } from './fixture.ts';
 
 interface Ready {
   readonly prepared: Prepared;
   readonly wire: Wire;
-  readonly c: Attempt;
+  readonly context: Attempt;
 }
 
-async function makeReady(world: SandboxWorld, attempt = 1, runKey = key): Promise<Ready> {
-  const c = world.toAttempt(runKey, attempt);
-  const { request } = translate(world.dialect, toInput());
-  const prepared = await prepare(world.dialect, request, c);
-  return { prepared, wire: bind(request, prepared, runKey, attempt), c };
+async function makeReady(fixture: SandboxFixture, attempt = 1, runKey = key): Promise<Ready> {
+  const context = fixture.toAttempt(runKey, attempt);
+  const { request } = translate(fixture.dialect, toInput());
+  const prepared = await prepare(fixture.dialect, request, context);
+  return { prepared, wire: bind(request, prepared, runKey, attempt), context };
 }
 
 test.each(['openai', 'azure'] as const)('%s: a job is created once, and found by its key', async (dialect) => {
-  await using world = await createSandboxWorld({ dialect });
-  const { prepared, wire, c } = await makeReady(world);
-  const job = await create(world.dialect, wire, c);
-  expect(job).toMatchObject({ provider: dialect, place: world.dialect.toPlace(c), attempt: 1, url: null });
-  expect(Date.parse(job.createdAt)).toBeLessThanOrEqual(c.now().getTime());
-  expect(Date.parse(job.createdAt)).toBeGreaterThan(c.now().getTime() - 60_000);
-  expect(await find(world.dialect, [prepared], c)).toEqual([job]);
-  expect(await find(world.dialect, [], world.toAttempt('z'.repeat(32)))).toEqual([]);
-  const account = world.sandbox.account(canaryKey);
+  await using fixture = await createSandboxFixture({ dialect });
+  const { prepared, wire, context } = await makeReady(fixture);
+  const job = await create(fixture.dialect, wire, context);
+  expect(job).toMatchObject({ provider: dialect, baseUrl: fixture.dialect.getBaseUrl(context), attempt: 1, url: null });
+  expect(Date.parse(job.createdAt)).toBeLessThanOrEqual(context.now().getTime());
+  expect(Date.parse(job.createdAt)).toBeGreaterThan(context.now().getTime() - 60_000);
+  expect(await find(fixture.dialect, [prepared], context)).toEqual([job]);
+  expect(await find(fixture.dialect, [], fixture.toAttempt('z'.repeat(32)))).toEqual([]);
+  const account = fixture.sandbox.account(canaryKey);
   expect(account.bill).toHaveLength(1);
   expect(account.violations).toEqual([]);
   expect(account.jobs[0]).toMatchObject({
@@ -42,14 +42,14 @@ test.each(['openai', 'azure'] as const)('%s: a job is created once, and found by
 });
 
 test('a job among pages of others is found, whichever page it stands on', async () => {
-  await using world = await createSandboxWorld({ pageSize: 2, settings: { noiseJobs: 5 } });
-  const first = await makeReady(world);
-  const job = await create(world.dialect, first.wire, first.c);
+  await using fixture = await createSandboxFixture({ pageSize: 2, settings: { otherJobs: 5 } });
+  const first = await makeReady(fixture);
+  const job = await create(fixture.dialect, first.wire, first.context);
   for (let i = 0; i < 4; i++) {
-    const { wire, c } = await makeReady(world, 1, `other${i}`);
-    await create(world.dialect, wire, c);
+    const { wire, context } = await makeReady(fixture, 1, `other${i}`);
+    await create(fixture.dialect, wire, context);
   }
-  expect(await find(world.dialect, [first.prepared], first.c)).toEqual([job]);
+  expect(await find(fixture.dialect, [first.prepared], first.context)).toEqual([job]);
 });
 
 test.each([
@@ -62,14 +62,14 @@ test.each([
   ['html-before', 'unknown', 0],
   ['429', 'limited', 0],
 ] as const)('a create that ends with "%s" is %s, is sent once, and leaves %i jobs', async (type, sent, jobs) => {
-  await using world = await createSandboxWorld();
-  const { prepared, wire, c } = await makeReady(world);
-  world.sandbox.setFaults({ create: [{ type }] }, canaryKey);
-  const error = await create(world.dialect, wire, c).catch((thrown: unknown) => thrown);
+  await using fixture = await createSandboxFixture();
+  const { prepared, wire, context } = await makeReady(fixture);
+  fixture.sandbox.setFaults({ create: [{ type }] }, canaryKey);
+  const error = await create(fixture.dialect, wire, context).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(SubmitFailure);
   expect(error).toMatchObject({ sent });
-  expect(world.sandbox.account(canaryKey).used.create).toBe(1);
-  expect(await find(world.dialect, [prepared], c)).toHaveLength(jobs);
+  expect(fixture.sandbox.account(canaryKey).used.create).toBe(1);
+  expect(await find(fixture.dialect, [prepared], context)).toHaveLength(jobs);
 });
 
 test.each([
@@ -80,87 +80,87 @@ test.each([
   ['rate_limit_exceeded', 'limited', 'rate-limited', null],
   ['server_error', 'unknown', 'service-unavailable', null],
 ] as const)('a create that is refused with %s is %s: %s', async (refuse, sent, code, hint) => {
-  await using world = await createSandboxWorld();
-  const { wire, c } = await makeReady(world);
-  world.sandbox.setSettings({ refuse }, canaryKey);
-  const error = (await create(world.dialect, wire, c).catch((thrown: unknown) => thrown)) as SubmitFailure;
+  await using fixture = await createSandboxFixture();
+  const { wire, context } = await makeReady(fixture);
+  fixture.sandbox.setSettings({ refuse }, canaryKey);
+  const error = (await create(fixture.dialect, wire, context).catch((thrown: unknown) => thrown)) as SubmitFailure;
   expect(error).toMatchObject({ sent, failure: { code } });
   expect(error.failure.hint ?? '').toMatch(hint ?? /^$/);
-  expect(world.sandbox.account(canaryKey).bill).toEqual([]);
+  expect(fixture.sandbox.account(canaryKey).bill).toEqual([]);
 });
 
 test('after an abort nothing is sent', async () => {
-  await using world = await createSandboxWorld();
-  const { wire } = await makeReady(world);
-  await expect(create(world.dialect, wire, world.toAttempt(key, 1, AbortSignal.abort()))).rejects.toMatchObject({ sent: 'no' });
-  expect(world.sandbox.account(canaryKey).used.create).toBeUndefined();
+  await using fixture = await createSandboxFixture();
+  const { wire } = await makeReady(fixture);
+  await expect(create(fixture.dialect, wire, fixture.toAttempt(key, 1, AbortSignal.abort()))).rejects.toMatchObject({ sent: 'no' });
+  expect(fixture.sandbox.account(canaryKey).used.create).toBeUndefined();
 });
 
 test('without a key nothing is sent', async () => {
-  await using world = await createSandboxWorld();
-  const { wire } = await makeReady(world);
-  const c: Attempt = { ...world.toAttempt(), credential: () => null };
-  await expect(create(world.dialect, wire, c)).rejects.toMatchObject({ sent: 'no', failure: { code: 'credentials-invalid' } });
+  await using fixture = await createSandboxFixture();
+  const { wire } = await makeReady(fixture);
+  const context: Attempt = { ...fixture.toAttempt(), credential: () => null };
+  await expect(create(fixture.dialect, wire, context)).rejects.toMatchObject({ sent: 'no', failure: { code: 'credentials-invalid' } });
 });
 
 test.each(['html', 'html-before', 'cut', '500-after', 'drop-after'] as const)(
   'a list that ends with "%s" is no list without jobs',
   async (type) => {
-    await using world = await createSandboxWorld();
-    const { prepared, wire, c } = await makeReady(world);
-    await create(world.dialect, wire, c);
-    world.sandbox.setFaults({ list: Array.from({ length: 9 }, () => ({ type })) }, canaryKey);
-    await expect(find(world.dialect, [prepared], c)).rejects.toThrow(/GET/);
+    await using fixture = await createSandboxFixture();
+    const { prepared, wire, context } = await makeReady(fixture);
+    await create(fixture.dialect, wire, context);
+    fixture.sandbox.setFaults({ list: Array.from({ length: 9 }, () => ({ type })) }, canaryKey);
+    await expect(find(fixture.dialect, [prepared], context)).rejects.toThrow(/GET/);
   },
 );
 
 test.each(['openai', 'azure'] as const)('%s: a fenced attempt can no longer be created, the next one can', async (dialect) => {
-  await using world = await createSandboxWorld({ dialect });
-  const first = await makeReady(world);
-  await fence(world.dialect, first.prepared, first.c);
-  await fence(world.dialect, first.prepared, first.c);
-  await expect(create(world.dialect, first.wire, first.c)).rejects.toMatchObject({ sent: 'refused' });
-  const next = await makeReady(world, 2);
+  await using fixture = await createSandboxFixture({ dialect });
+  const first = await makeReady(fixture);
+  await fence(fixture.dialect, first.prepared, first.context);
+  await fence(fixture.dialect, first.prepared, first.context);
+  await expect(create(fixture.dialect, first.wire, first.context)).rejects.toMatchObject({ sent: 'refused' });
+  const next = await makeReady(fixture, 2);
   expect(next.prepared.trainingFile).not.toBe(first.prepared.trainingFile);
-  await expect(create(world.dialect, next.wire, next.c)).resolves.toMatchObject({ attempt: 2 });
+  await expect(create(fixture.dialect, next.wire, next.context)).resolves.toMatchObject({ attempt: 2 });
 });
 
 test.each(['openai', 'azure'] as const)('%s: discard deletes what was uploaded, and may be repeated', async (dialect) => {
   const { facts } = toInput();
-  await using world = await createSandboxWorld({ dialect, facts: { ...facts, validation: facts.train } });
-  const { prepared, c } = await makeReady(world);
+  await using fixture = await createSandboxFixture({ dialect, facts: { ...facts, validation: facts.train } });
+  const { prepared, context } = await makeReady(fixture);
   expect(prepared.validationFile).not.toBe(null);
-  expect(world.sandbox.account(canaryKey).files).toHaveLength(2);
-  await discard(world.dialect, prepared, c);
-  await discard(world.dialect, prepared, c);
-  expect(world.sandbox.account(canaryKey).files).toEqual([]);
+  expect(fixture.sandbox.account(canaryKey).files).toHaveLength(2);
+  await discard(fixture.dialect, prepared, context);
+  await discard(fixture.dialect, prepared, context);
+  expect(fixture.sandbox.account(canaryKey).files).toEqual([]);
 });
 
 test('a fence that nobody answered for is not taken for one', async () => {
-  await using world = await createSandboxWorld();
-  const { prepared, c } = await makeReady(world);
+  await using fixture = await createSandboxFixture();
+  const { prepared, context } = await makeReady(fixture);
   for (const type of ['html-before', 'drop-before', '500-before', '429'] as const) {
-    world.sandbox.setFaults({ delete: [{ type }] }, canaryKey);
-    await expect(fence(world.dialect, prepared, c)).rejects.toThrow(/DELETE/);
+    fixture.sandbox.setFaults({ delete: [{ type }] }, canaryKey);
+    await expect(fence(fixture.dialect, prepared, context)).rejects.toThrow(/DELETE/);
   }
-  expect(world.sandbox.account(canaryKey).files).toHaveLength(1);
+  expect(fixture.sandbox.account(canaryKey).files).toHaveLength(1);
 });
 
 test('the key is in no error, no file and no answer', async () => {
-  await using world = await createSandboxWorld();
-  const { prepared, wire, c } = await makeReady(world);
+  await using fixture = await createSandboxFixture();
+  const { prepared, wire, context } = await makeReady(fixture);
   const told: unknown[] = [prepared, wire];
   const tell = async (call: Promise<unknown>): Promise<void> => void told.push(await call.catch((error: unknown) => error));
   for (const type of ['cut', 'html', '500-before', 'drop-before', '429'] as const) {
     const faults = [{ type }, { type }, { type }, { type }];
-    world.sandbox.setFaults({ create: faults, list: faults, delete: faults, upload: faults, file: faults }, canaryKey);
-    await tell(create(world.dialect, wire, c));
-    await tell(find(world.dialect, [prepared], c));
-    await tell(fence(world.dialect, prepared, c));
-    await tell(makeReady(world));
+    fixture.sandbox.setFaults({ create: faults, list: faults, delete: faults, upload: faults, file: faults }, canaryKey);
+    await tell(create(fixture.dialect, wire, context));
+    await tell(find(fixture.dialect, [prepared], context));
+    await tell(fence(fixture.dialect, prepared, context));
+    await tell(makeReady(fixture));
   }
   const shown = inspect(told, { depth: Infinity, maxStringLength: Infinity, showHidden: true });
   expect(shown).not.toContain(canaryKey);
   expect(shown).not.toContain(Buffer.from(canaryKey).toString('base64').replace(/=+$/, ''));
-  expect(readFileSync(join(c.workDir, 'train.jsonl'), 'utf8')).not.toContain(canaryKey);
+  expect(readFileSync(join(context.workDir, 'train.jsonl'), 'utf8')).not.toContain(canaryKey);
 });

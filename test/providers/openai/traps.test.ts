@@ -1,14 +1,14 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { openaiShaped } from '../../../providers/openai/openai-shaped.ts';
+import { createOpenAICompatible } from '../../../providers/openai/openai-shaped.ts';
 import type { Attempt } from '../../../src/provider/context.ts';
 import type { JobRef } from '../../../src/provider/job.ts';
 import type { Provider, TranslationInput } from '../../../src/provider/provider.ts';
 import type { Row } from '../../../src/dataset/row.ts';
 import { isFailure } from '../../../src/errors.ts';
-import { toNextLookMs } from '../../../src/run/cadence.ts';
-import { createToldWorld, toStepEvent } from './answered-job.ts';
-import { canaryKey, createSandboxWorld, dialects, facts, toInput, type SandboxWorld, type WorldOptions } from './fixture.ts';
+import { getNextPollMs } from '../../../src/run/cadence.ts';
+import { createAnsweredFixture, toStepEvent } from './answered-job.ts';
+import { canaryKey, createSandboxFixture, dialects, facts, toInput, type SandboxFixture, type FixtureOptions } from './fixture.ts';
 
 /*
  * What other programs that speak with several services were seen to do wrong. Each of these tests sends a whole job to a service and looks
@@ -16,9 +16,9 @@ import { canaryKey, createSandboxWorld, dialects, facts, toInput, type SandboxWo
  */
 
 interface Sent {
-  readonly world: SandboxWorld;
+  readonly fixture: SandboxFixture;
   readonly provider: Provider;
-  readonly c: Attempt;
+  readonly context: Attempt;
   readonly job: JobRef;
   /** The job at the service. */
   readonly wire: () => Readonly<Record<string, unknown>>;
@@ -28,24 +28,24 @@ interface Sent {
 
 const jobMs = 100_000;
 
-async function withJob(input: TranslationInput, options: WorldOptions, use: (sent: Sent) => Promise<void>): Promise<void> {
-  await using world = await createSandboxWorld({ settings: { jobMs }, ...options });
-  const provider = openaiShaped(world.dialect);
-  const c = world.toAttempt();
+async function withJob(input: TranslationInput, options: FixtureOptions, use: (sent: Sent) => Promise<void>): Promise<void> {
+  await using fixture = await createSandboxFixture({ settings: { jobMs }, ...options });
+  const provider = createOpenAICompatible(fixture.dialect);
+  const context = fixture.toAttempt();
   const { request } = provider.translate(input);
-  const prepared = await provider.prepare(request, c);
-  const job = await provider.create(provider.bind(request, prepared, c.key, c.attempt), c);
-  const wire = (): Readonly<Record<string, unknown>> => ({ ...world.sandbox.account(canaryKey).jobs.find(({ id }) => id === job.id) });
+  const prepared = await provider.prepare(request, context);
+  const job = await provider.create(provider.bind(request, prepared, context.key, context.attempt), context);
+  const wire = (): Readonly<Record<string, unknown>> => ({ ...fixture.sandbox.account(canaryKey).jobs.find(({ id }) => id === job.id) });
   const readLines = async (): Promise<unknown[]> => {
-    const client = await world.dialect.openClient(c);
+    const client = await fixture.dialect.openClient(context);
     const text = await (await client.files.content(String(wire()['training_file']))).text();
     return text
       .trimEnd()
       .split('\n')
       .map((line): unknown => JSON.parse(line));
   };
-  await use({ world, provider, c, job, wire, readLines });
-  expect(world.sandbox.account(canaryKey).violations).toEqual([]);
+  await use({ fixture, provider, context, job, wire, readLines });
+  expect(fixture.sandbox.account(canaryKey).violations).toEqual([]);
 }
 
 const user = { role: 'user', content: 'hi' };
@@ -100,13 +100,13 @@ describe.each(Object.values(dialects))('$id', (dialect) => {
 
   test('a rank is not sent as another size, and no size is read back as a rank', async () => {
     const training = { adapter: { type: 'lora', rank: 8, alpha: 16 }, batchSize: 4 } as const;
-    const { notes } = openaiShaped(dialect).translate(toInput({ training }));
+    const { notes } = createOpenAICompatible(dialect).translate(toInput({ training }));
     expect(notes).toContainEqual(expect.objectContaining({ type: 'unsupported', field: 'training.adapter', value: training.adapter }));
-    await withJob(toInput({ training }), options, async ({ world, wire, provider, job, c }) => {
+    await withJob(toInput({ training }), options, async ({ fixture, wire, provider, job, context }) => {
       expect(wire()['method']).toMatchObject({ supervised: { hyperparameters: { batch_size: 4 } } });
       expect(inspect(wire(), { depth: Infinity })).not.toMatch(/rank|lora|adapter|alpha|: 8\b|: 16\b/i);
-      world.sandbox.step(jobMs);
-      const seen = await provider.observe(job, null, c);
+      fixture.sandbox.step(jobMs);
+      const seen = await provider.observe(job, null, context);
       expect(seen.notes).toContainEqual({ type: 'defaulted', field: 'training.batchSize', value: 4 });
       expect(JSON.stringify(seen.notes)).not.toContain('adapter');
     });
@@ -127,21 +127,21 @@ describe.each(Object.values(dialects))('$id', (dialect) => {
 
   test('what was written comes back by the same names, the seed with it', async () => {
     const training = { epochs: 2, batchSize: 4, learningRate: { multiplier: 0.7 }, seed: 9 };
-    await withJob(toInput({ training }), options, async ({ world, wire, provider, job, c }) => {
+    await withJob(toInput({ training }), options, async ({ fixture, wire, provider, job, context }) => {
       expect(wire()).toMatchObject({ seed: 9 });
-      world.sandbox.step(jobMs);
-      const { notes } = await provider.observe(job, null, c);
+      fixture.sandbox.step(jobMs);
+      const { notes } = await provider.observe(job, null, context);
       const back = Object.fromEntries(notes.flatMap((note) => (note.type === 'defaulted' ? [[note.field.slice(9), note.value]] : [])));
       expect(back).toEqual(training);
     });
   });
 
   test('a job that is cancelled is there still, with its file, and nothing was deleted', async () => {
-    await withJob(toInput(), options, async ({ world, wire, provider, job, c }) => {
-      await provider.cancel!(job, c);
-      expect(await provider.find({}, [], c)).toEqual([job]);
-      expect((await provider.observe(job, null, c)).status.phase).toBe('cancelled');
-      const { used, files, requests } = world.sandbox.account(canaryKey);
+    await withJob(toInput(), options, async ({ fixture, wire, provider, job, context }) => {
+      await provider.cancel!(job, context);
+      expect(await provider.find({}, [], context)).toEqual([job]);
+      expect((await provider.observe(job, null, context)).status.phase).toBe('cancelled');
+      const { used, files, requests } = fixture.sandbox.account(canaryKey);
       expect(used).toMatchObject({ cancel: 1 });
       expect(requests.map(({ kind }) => kind)).not.toContain('delete');
       expect(files.map(({ id }) => id)).toContain(wire()['training_file']);
@@ -149,19 +149,19 @@ describe.each(Object.values(dialects))('$id', (dialect) => {
   });
 
   test('a pause pauses and a resumption resumes: neither of them cancels', async () => {
-    await withJob(toInput(), options, async ({ world, provider, job, c }) => {
-      const look = async (): Promise<string> => (await provider.observe(job, null, c)).status.phase;
-      world.sandbox.step(jobMs * 0.3);
+    await withJob(toInput(), options, async ({ fixture, provider, job, context }) => {
+      const look = async (): Promise<string> => (await provider.observe(job, null, context)).status.phase;
+      fixture.sandbox.step(jobMs * 0.3);
       expect(await look()).toBe('running');
-      await provider.pause!(job, c);
+      await provider.pause!(job, context);
       expect(await look()).toBe('paused');
-      world.sandbox.step(jobMs * 10);
+      fixture.sandbox.step(jobMs * 10);
       expect(await look(), 'a paused job waits').toBe('paused');
-      expect(await provider.resume!(job, c)).toMatchObject({ id: job.id });
+      expect(await provider.resume!(job, context)).toMatchObject({ id: job.id });
       expect(await look()).toBe('running');
-      world.sandbox.step(jobMs);
+      fixture.sandbox.step(jobMs);
       expect(await look()).toBe('succeeded');
-      const { used } = world.sandbox.account(canaryKey);
+      const { used } = fixture.sandbox.account(canaryKey);
       expect(used).toMatchObject({ pause: 1, resume: 1 });
       expect(used.cancel).toBeUndefined();
     });
@@ -170,15 +170,15 @@ describe.each(Object.values(dialects))('$id', (dialect) => {
   test.each(['Stopping', 'CANCELLING', 'cancelling', 'cancel_requested', 'EXPIRED', 'PAUSED', 'IDLE', 'EARLY_STOPPED', 'tomorrow'])(
     'a word of no promise, "%s", is neither an end, nor a queue that is looked at for ever',
     async (word) => {
-      await using world = await createToldWorld({ status: word }, dialect);
-      const { status, failure, finishedAt, artifacts } = await world.look();
+      await using fixture = await createAnsweredFixture({ status: word }, dialect);
+      const { status, failure, finishedAt, artifacts } = await fixture.look();
       expect({ status, failure, finishedAt, artifacts }).toEqual({
         status: { phase: 'unknown', raw: word },
         failure: null,
         finishedAt: null,
         artifacts: [],
       });
-      const pauses = ['unknown', 'queued'].map((phase) => toNextLookMs({ ageMs: 60_000, phase, random: 0 }));
+      const pauses = ['unknown', 'queued'].map((phase) => getNextPollMs({ ageMs: 60_000, phase, random: 0 }));
       expect(pauses[0]).toBeGreaterThan(10 * pauses[1]!);
     },
   );
@@ -186,12 +186,12 @@ describe.each(Object.values(dialects))('$id', (dialect) => {
   test('times are those of the service, in seconds or not, and a job that runs has no end', async () => {
     const at = Date.parse('2026-11-22T12:00:00Z');
     for (const unit of [1, 1000]) {
-      await using world = await createToldWorld(
+      await using fixture = await createAnsweredFixture(
         { created_at: (at / 1000) * unit, finished_at: null, estimated_finish: Number.NaN },
         dialect,
       );
-      world.told.events = [{ ...toStepEvent(1, 0), created_at: (at / 1000 + 60) * unit }];
-      expect(await world.look()).toMatchObject({
+      fixture.told.events = [{ ...toStepEvent(1, 0), created_at: (at / 1000 + 60) * unit }];
+      expect(await fixture.look()).toMatchObject({
         startedAt: '2026-11-22T12:01:00.000Z',
         finishedAt: null,
         progress: { etaSeconds: null },
@@ -201,20 +201,24 @@ describe.each(Object.values(dialects))('$id', (dialect) => {
   });
 
   test('what goes wrong on the way to the service is no word about the job', async () => {
-    await withJob(toInput(), options, async ({ world, provider, job, c }) => {
-      const { cursor } = await provider.observe(job, null, c);
+    await withJob(toInput(), options, async ({ fixture, provider, job, context }) => {
+      const { cursor } = await provider.observe(job, null, context);
       for (const type of ['500-before', 'drop-before', 'html', '429', 'cut'] as const) {
         const faults = Array.from({ length: 9 }, () => ({ type }));
-        world.sandbox.setFaults({ get: faults, list: faults }, canaryKey);
-        const asked = [provider.observe(job, cursor, c), provider.find({}, [], c), Array.fromAsync(provider.listJobs!(c))];
+        fixture.sandbox.setFaults({ get: faults, list: faults }, canaryKey);
+        const asked = [
+          provider.observe(job, cursor, context),
+          provider.find({}, [], context),
+          Array.fromAsync(provider.listJobs!(context)),
+        ];
         const ends = await Promise.all(asked.map(async (asking) => await asking.catch((error: unknown) => error)));
         expect(
           ends.map((end) => isFailure(end)),
           type,
         ).toEqual([true, true, true]);
       }
-      world.sandbox.setFaults({}, canaryKey);
-      expect((await provider.observe(job, cursor, c)).status.phase).not.toBe('unknown');
+      fixture.sandbox.setFaults({}, canaryKey);
+      expect((await provider.observe(job, cursor, context)).status.phase).not.toBe('unknown');
     });
   });
 });

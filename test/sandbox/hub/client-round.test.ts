@@ -18,7 +18,7 @@ import {
   whoAmI,
 } from '@huggingface/hub';
 import { expect, test } from 'vitest';
-import { openHubWorld } from './hub-world.ts';
+import { openHubFixture } from './hub-world.ts';
 
 const repo = { type: 'dataset', name: 'rehearsal/rows' } as const;
 const weights = new Uint8Array(3_000_000).map((_, i) => (i * 31) % 251);
@@ -28,7 +28,7 @@ async function toBytes(blob: Blob | null | undefined): Promise<Buffer> {
 }
 
 test('the official client does its whole round: create, upload, list, download, delete', async () => {
-  const { hub, sent, sandbox, account } = await openHubWorld();
+  const { hub, sent, sandbox, account } = await openHubFixture();
   expect(await whoAmI(hub)).toMatchObject({ name: 'rehearsal', type: 'user', canPay: true });
   expect(await createRepo({ ...hub, repo, visibility: 'private' })).toMatchObject({ repoUrl: `${sandbox.url}/datasets/rehearsal/rows` });
   await expect(createRepo({ ...hub, repo })).rejects.toMatchObject({
@@ -77,7 +77,7 @@ test('the official client does its whole round: create, upload, list, download, 
 });
 
 test('an object that is there already is not asked for again', async () => {
-  const { hub, account } = await openHubWorld();
+  const { hub, account } = await openHubFixture();
   for (const name of ['rehearsal/one', 'rehearsal/two']) {
     await createRepo({ ...hub, repo: name });
     await uploadFiles({ ...hub, repo: name, files: [{ path: 'model.safetensors', content: new Blob([weights]) }] });
@@ -86,7 +86,7 @@ test('an object that is there already is not asked for again', async () => {
 });
 
 test('branches: one caller can make each; a commit that another one has overtaken is refused', async () => {
-  const { hub, account } = await openHubWorld();
+  const { hub, account } = await openHubFixture();
   const model = 'rehearsal/model';
   await createRepo({ ...hub, repo: model });
   const { sha: before } = await modelInfo({ ...hub, name: model, additionalFields: ['sha'] });
@@ -111,7 +111,7 @@ test('branches: one caller can make each; a commit that another one has overtake
 });
 
 test('private repositories are of one account; public ones and base models are for all to read', async () => {
-  const { hub, hubOf } = await openHubWorld();
+  const { hub, hubOf } = await openHubFixture();
   const other = hubOf('other');
   const { hubUrl } = hub;
   await createRepo({ ...hub, repo: 'rehearsal/secret', visibility: 'private' });
@@ -129,7 +129,7 @@ test('private repositories are of one account; public ones and base models are f
 });
 
 test('the repositories of an account are listed page by page, the private ones for itself alone', async () => {
-  const { hub, hubOf } = await openHubWorld({ pageSize: 2 });
+  const { hub, hubOf } = await openHubFixture({ pageSize: 2 });
   const names = ['one', 'two', 'three'].map((name) => `rehearsal/${name}`);
   for (const name of names) await createRepo({ ...hub, repo: name, visibility: name.endsWith('two') ? 'private' : 'public' });
   await createRepo({ ...hub, repo });
@@ -144,7 +144,7 @@ test('the repositories of an account are listed page by page, the private ones f
 });
 
 test('trees come in pages of the size that the sandbox has', async () => {
-  const { hub, account } = await openHubWorld({ pageSize: 2 });
+  const { hub, account } = await openHubFixture({ pageSize: 2 });
   const files = ['a', 'b', 'c', 'd'].map((path) => ({ path, content: new Blob([path]) }));
   await createRepo({ ...hub, repo, files });
   const listed = await Array.fromAsync(listFiles({ ...hub, repo }));

@@ -1,7 +1,7 @@
 import { createRepo, downloadFile, uploadFiles, whoAmI } from '@huggingface/hub';
 import { expect, test } from 'vitest';
 import type { Fault, RequestKind } from '../../../src/sandbox/faults.ts';
-import { openHubWorld } from './hub-world.ts';
+import { openHubFixture } from './hub-world.ts';
 import { lookAt, startJob } from './jobs-world.ts';
 
 interface Outcome {
@@ -24,17 +24,17 @@ test.each<Outcome>([
   { fault: { type: 'html' }, outcome: expect.any(SyntaxError), jobs: 1 },
   { fault: { type: 'html-before' }, outcome: expect.any(SyntaxError), jobs: 0 },
 ])('a creation of a job that meets $fault.type', async ({ fault, outcome, jobs }) => {
-  const world = await openHubWorld({ faults: { 'job-create': [fault] } });
-  const { hubUrl, accessToken } = world.hub;
-  const plain = { ...world, hub: { hubUrl, accessToken, fetch } };
+  const fixture = await openHubFixture({ faults: { 'job-create': [fault] } });
+  const { hubUrl, accessToken } = fixture.hub;
+  const plain = { ...fixture, hub: { hubUrl, accessToken, fetch } };
   expect(await startJob(plain).catch((error: unknown) => error)).toEqual(outcome);
-  expect(world.account().bill).toHaveLength(jobs);
+  expect(fixture.account().bill).toHaveLength(jobs);
   await startJob(plain);
-  expect(world.account().bill).toHaveLength(jobs + 1);
+  expect(fixture.account().bill).toHaveLength(jobs + 1);
 });
 
 test('429 says in the words of the Hub when to come back', async () => {
-  const { ask } = await openHubWorld({ faults: { 'job-list': [{ type: '429', retryAfterSeconds: 12 }] } });
+  const { ask } = await openHubFixture({ faults: { 'job-list': [{ type: '429', retryAfterSeconds: 12 }] } });
   const answer = await ask('GET', '/api/jobs/rehearsal');
   expect([answer.status, answer.headers.get('ratelimit'), await answer.json()]).toEqual([
     429,
@@ -44,16 +44,16 @@ test('429 says in the words of the Hub when to come back', async () => {
 });
 
 test('a late job comes after its client has gone', async () => {
-  const world = await openHubWorld({ faults: { 'job-create': [{ type: 'late', ms: 1000 }] } });
+  const fixture = await openHubFixture({ faults: { 'job-create': [{ type: 'late', ms: 1000 }] } });
   const late = startJob({
-    ...world,
-    hub: { ...world.hub, fetch: async (input, init) => await fetch(input, { ...init, signal: AbortSignal.timeout(100) }) },
+    ...fixture,
+    hub: { ...fixture.hub, fetch: async (input, init) => await fetch(input, { ...init, signal: AbortSignal.timeout(100) }) },
   });
   await expect(late).rejects.toThrow('aborted due to timeout');
-  expect(world.account().hub.jobs).toEqual([]);
-  world.sandbox.step(1000);
-  await whoAmI(world.hub);
-  expect(world.account().hub.jobs).toMatchObject([{ createdAt: '2026-11-01T00:00:01.000Z' }]);
+  expect(fixture.account().hub.jobs).toEqual([]);
+  fixture.sandbox.step(1000);
+  await whoAmI(fixture.hub);
+  expect(fixture.account().hub.jobs).toMatchObject([{ createdAt: '2026-11-01T00:00:01.000Z' }]);
 });
 
 test('each kind of request has faults of its own', async () => {
@@ -70,8 +70,8 @@ test('each kind of request has faults of its own', async () => {
     'job-cancel',
   ] as const;
   const faults = Object.fromEntries(kinds.map((kind): [RequestKind, Fault[]] => [kind, [{ type: '500-before' }]]));
-  const world = await openHubWorld({ faults });
-  const { hub, account, ask } = world;
+  const fixture = await openHubFixture({ faults });
+  const { hub, account, ask } = fixture;
   const repo = 'rehearsal/model';
   const files = [{ path: 'model.safetensors', content: new Blob(['weights']) }];
   const upload = async (): Promise<unknown> => await uploadFiles({ ...hub, repo, files });
@@ -87,14 +87,14 @@ test('each kind of request has faults of its own', async () => {
   await expect(download()).rejects.toMatchObject({ statusCode: 500 });
   await expect(download()).rejects.toMatchObject({ statusCode: 500, data: { message: expect.stringContaining('InternalError') } });
   await download();
-  const id = await startJob(world);
-  await expect(lookAt(world, id)).rejects.toMatchObject({ statusCode: 500 });
+  const id = await startJob(fixture);
+  await expect(lookAt(fixture, id)).rejects.toMatchObject({ statusCode: 500 });
   expect((await ask('POST', `/api/jobs/rehearsal/${id}/cancel`)).status).toBe(500);
-  expect((await lookAt(world, id)).status.stage).toBe('SCHEDULING');
+  expect((await lookAt(fixture, id)).status.stage).toBe('SCHEDULING');
 });
 
 test('control over HTTP takes the token of the Hub, and one account has both services', async () => {
-  const { ask, account, hub } = await openHubWorld();
+  const { ask, account, hub } = await openHubFixture();
   expect((await ask('PUT', '/sandbox/faults', { whoami: [{ type: '500-before' }], 'job-logs': [{ type: 'early-end' }] })).status).toBe(200);
   await expect(whoAmI(hub)).rejects.toMatchObject({ statusCode: 500 });
   expect((await ask('PUT', '/sandbox/settings', { hiddenFailure: true })).status).toBe(200);

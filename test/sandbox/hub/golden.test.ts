@@ -13,7 +13,7 @@ import {
 } from '@huggingface/hub';
 import { expect, test } from 'vitest';
 import golden from './golden-js.json' with { type: 'json' };
-import { openHubWorld, type HubWorld, type Sent } from './hub-world.ts';
+import { openHubFixture, type HubFixture, type Sent } from './hub-world.ts';
 
 /*
  * What the official client 2.17.5 sent, and was answered, when it was recorded against another stand-in. Here the same calls must send the
@@ -39,7 +39,7 @@ const everything = {
 const namespace = 'rehearsal';
 
 /** The same calls, in their order. */
-async function callAll({ hub, sent }: HubWorld): Promise<Record<string, Sent[]>> {
+async function callAll({ hub, sent }: HubFixture): Promise<Record<string, Sent[]>> {
   const calls: Record<string, Sent[]> = {};
   const call = async <T>(label: string, work: () => Promise<T>): Promise<T | undefined> => {
     const before = sent.length;
@@ -83,7 +83,7 @@ function toMembers(value: unknown, path = ''): string[] {
 }
 
 test('the sandbox is asked, and answers, as it was recorded', async () => {
-  const calls = await callAll(await openHubWorld());
+  const calls = await callAll(await openHubFixture());
   const shown = JSON.parse(JSON.stringify(golden).replaceAll('acme-bot', 'rehearsal')) as Record<string, Sent[]>;
   for (const [label, expected] of Object.entries(shown)) {
     const found = calls[label] ?? [];

@@ -18,7 +18,7 @@ export interface Sent {
   readonly answer: unknown;
 }
 
-export interface HubWorld {
+export interface HubFixture {
   readonly sandbox: Sandbox;
   /** What every call of the official client is given; its requests are in `sent`. */
   readonly hub: { readonly hubUrl: string; readonly accessToken: string; readonly fetch: typeof fetch };
@@ -31,7 +31,7 @@ export interface HubWorld {
 }
 
 /** A sandbox on a clock that only steps, closed when the test ends. No test may find a fault of its own in it. */
-export async function openHubWorld(options: SandboxOptions = {}): Promise<HubWorld> {
+export async function openHubFixture(options: SandboxOptions = {}): Promise<HubFixture> {
   const sandbox = await startSandbox({ clock: 'stepped', now: () => new Date('2026-11-01T00:00:00Z'), seed: 7, ...options });
   const { HF_ENDPOINT: hubUrl, HF_TOKEN: accessToken } = sandbox.env;
   onTestFinished(async () => {

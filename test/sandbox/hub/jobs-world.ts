@@ -1,6 +1,6 @@
 import { createRepo, getJob, runJob } from '@huggingface/hub';
 import type { WireHubJob } from '../../../src/sandbox/hub/wire-hub-job.ts';
-import { trainRows, type HubWorld } from './hub-world.ts';
+import { trainRows, type HubFixture } from './hub-world.ts';
 
 export const output = 'rehearsal/tuned';
 const dataset = 'rehearsal/rows';
@@ -22,7 +22,7 @@ export function toTask(changes: Readonly<Record<string, unknown>> = {}): string 
 }
 
 /** Brings the rows and makes the repository of the model. */
-export async function bringRows({ hub }: HubWorld): Promise<void> {
+export async function bringRows({ hub }: HubFixture): Promise<void> {
   const content = new Blob([trainRows.map((row) => `${JSON.stringify(row)}\n`).join('')]);
   await createRepo({ ...hub, repo: { type: 'dataset', name: dataset }, visibility: 'private', files: [{ path: 'train.jsonl', content }] });
   await createRepo({ ...hub, repo: output, visibility: 'private' });
@@ -36,7 +36,7 @@ interface JobOptions {
 }
 
 /** Starts a job of ours; its identifier. */
-export async function startJob({ hub }: HubWorld, options: JobOptions = {}): Promise<string> {
+export async function startJob({ hub }: HubFixture, options: JobOptions = {}): Promise<string> {
   const job = await runJob({
     ...hub,
     namespace: 'rehearsal',
@@ -53,12 +53,12 @@ export async function startJob({ hub }: HubWorld, options: JobOptions = {}): Pro
 }
 
 /** Rows, and one job on them. */
-export async function openJob(world: HubWorld, options: JobOptions = {}): Promise<string> {
-  await bringRows(world);
-  return await startJob(world, options);
+export async function openJob(fixture: HubFixture, options: JobOptions = {}): Promise<string> {
+  await bringRows(fixture);
+  return await startJob(fixture, options);
 }
 
 /** Reads a job as its look; the client's own type of its stage is wrong. */
-export async function lookAt({ hub }: HubWorld, id: string): Promise<WireHubJob> {
+export async function lookAt({ hub }: HubFixture, id: string): Promise<WireHubJob> {
   return (await getJob({ ...hub, namespace: 'rehearsal', jobId: id })) as unknown as WireHubJob;
 }

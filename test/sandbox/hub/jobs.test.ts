@@ -1,13 +1,13 @@
 import { cancelJob, downloadFile, listFiles, listJobHardware, listJobs, runJob } from '@huggingface/hub';
 import { expect, test } from 'vitest';
-import { openHubWorld, trainQuickly } from './hub-world.ts';
+import { openHubFixture, trainQuickly } from './hub-world.ts';
 import { bringRows, lookAt, openJob, output, startJob, toTask } from './jobs-world.ts';
 
 test('a job goes its way on the clock, brings a model, and is charged', async () => {
-  const world = await openHubWorld({ trainModel: trainQuickly });
-  const { sandbox, hub, account } = world;
-  const id = await openJob(world);
-  expect(await lookAt(world, id)).toMatchObject({
+  const fixture = await openHubFixture({ trainModel: trainQuickly });
+  const { sandbox, hub, account } = fixture;
+  const id = await openJob(fixture);
+  expect(await lookAt(fixture, id)).toMatchObject({
     status: { stage: 'SCHEDULING', message: null, failureCount: 0 },
     startedAt: null,
     secrets: ['HF_TOKEN'],
@@ -17,15 +17,19 @@ test('a job goes its way on the clock, brings a model, and is charged', async ()
     owner: { name: 'rehearsal', type: 'user' },
   });
   sandbox.step(999);
-  expect((await lookAt(world, id)).status.stage).toBe('SCHEDULING');
+  expect((await lookAt(fixture, id)).status.stage).toBe('SCHEDULING');
   sandbox.step(1);
-  expect(await lookAt(world, id)).toMatchObject({ status: { stage: 'RUNNING' }, startedAt: '2026-11-01T00:00:01.000Z', finishedAt: null });
+  expect(await lookAt(fixture, id)).toMatchObject({
+    status: { stage: 'RUNNING' },
+    startedAt: '2026-11-01T00:00:01.000Z',
+    finishedAt: null,
+  });
   sandbox.step(2999);
   const files = async (): Promise<string[]> => (await Array.fromAsync(listFiles({ ...hub, repo: output }))).map(({ path }) => path);
-  expect((await lookAt(world, id)).status.stage).toBe('RUNNING');
+  expect((await lookAt(fixture, id)).status.stage).toBe('RUNNING');
   expect(await files()).toContain('model.safetensors'); // the model comes before the end
   sandbox.step(1);
-  expect(await lookAt(world, id)).toMatchObject({
+  expect(await lookAt(fixture, id)).toMatchObject({
     status: { stage: 'COMPLETED' },
     finishedAt: '2026-11-01T00:00:04.000Z',
     durations: { schedulingSecs: 1, runningSecs: 3, totalSecs: 4 },
@@ -55,34 +59,34 @@ test('a job goes its way on the clock, brings a model, and is charged', async ()
 });
 
 test('where looks rule, the n-th look sees the end', async () => {
-  const world = await openHubWorld({ trainModel: trainQuickly, settings: { looks: 3 } });
-  const id = await openJob(world);
+  const fixture = await openHubFixture({ trainModel: trainQuickly, settings: { looks: 3 } });
+  const id = await openJob(fixture);
   const stages: string[] = [];
-  for (let look = 0; look < 3; look++) stages.push((await lookAt(world, id)).status.stage);
+  for (let look = 0; look < 3; look++) stages.push((await lookAt(fixture, id)).status.stage);
   expect(stages).toEqual(['RUNNING', 'RUNNING', 'COMPLETED']);
 });
 
 test('the second job of an attempt finds its claim, ends within a second and trains nothing', async () => {
   let trainings = 0;
-  const world = await openHubWorld({
+  const fixture = await openHubFixture({
     async trainModel(task) {
       trainings++;
       return await trainQuickly(task);
     },
   });
-  const first = await openJob(world);
-  world.sandbox.step(1);
-  const second = await startJob(world);
-  world.sandbox.step(1500);
-  expect(await lookAt(world, second)).toMatchObject({
+  const first = await openJob(fixture);
+  fixture.sandbox.step(1);
+  const second = await startJob(fixture);
+  fixture.sandbox.step(1500);
+  expect(await lookAt(fixture, second)).toMatchObject({
     status: { stage: 'ERROR', message: 'Job failed with exit code: 3' },
     durations: { runningSecs: 1 },
   });
-  expect((await lookAt(world, first)).status.stage).toBe('RUNNING');
-  world.sandbox.step(10_000);
-  expect((await lookAt(world, first)).status.stage).toBe('COMPLETED');
+  expect((await lookAt(fixture, first)).status.stage).toBe('RUNNING');
+  fixture.sandbox.step(10_000);
+  expect((await lookAt(fixture, first)).status.stage).toBe('COMPLETED');
   expect(trainings).toBe(1);
-  expect(world.account().bill.filter((entry) => entry.kind === 'hub-job-end' && entry.trained)).toMatchObject([{ job: first }]);
+  expect(fixture.account().bill.filter((entry) => entry.kind === 'hub-job-end' && entry.trained)).toMatchObject([{ job: first }]);
 });
 
 test.each([
@@ -96,49 +100,49 @@ test.each([
   ['no task', { environment: { ORCHESTRATE_JOB: '{' } }, 'expected JSON'],
   ['a task of another version', { environment: { ORCHESTRATE_JOB: toTask({ version: 2 }) } }, 'version'],
 ])('a container with %s crashes', async (_, options, line) => {
-  const world = await openHubWorld({ trainModel: trainQuickly });
-  const id = await openJob(world, options);
-  world.sandbox.step(4000);
-  expect(await lookAt(world, id)).toMatchObject({ status: { stage: 'ERROR', message: 'Job failed with exit code: 1', failureCount: 1 } });
-  const log = await (await world.ask('GET', `/api/jobs/rehearsal/${id}/logs`)).text();
+  const fixture = await openHubFixture({ trainModel: trainQuickly });
+  const id = await openJob(fixture, options);
+  fixture.sandbox.step(4000);
+  expect(await lookAt(fixture, id)).toMatchObject({ status: { stage: 'ERROR', message: 'Job failed with exit code: 1', failureCount: 1 } });
+  const log = await (await fixture.ask('GET', `/api/jobs/rehearsal/${id}/logs`)).text();
   expect(log).toContain(line);
 });
 
 test('failures by settings: one that shows, and one that hides behind a good end', async () => {
-  const world = await openHubWorld({
+  const fixture = await openHubFixture({
     trainModel: trainQuickly,
     settings: { jobError: { code: 'RuntimeError', message: 'CUDA out of memory' } },
   });
-  await bringRows(world);
+  await bringRows(fixture);
   const end = async (): Promise<[string, string]> => {
-    const id = await startJob(world);
-    world.sandbox.step(4000);
-    const { status } = await lookAt(world, id);
-    await world.ask('DELETE', `/api/models/${output}/branch/orchestrate-claim`);
-    return [status.stage, await (await world.ask('GET', `/api/jobs/rehearsal/${id}/logs`)).text()];
+    const id = await startJob(fixture);
+    fixture.sandbox.step(4000);
+    const { status } = await lookAt(fixture, id);
+    await fixture.ask('DELETE', `/api/models/${output}/branch/orchestrate-claim`);
+    return [status.stage, await (await fixture.ask('GET', `/api/jobs/rehearsal/${id}/logs`)).text()];
   };
   expect(await end()).toEqual(['ERROR', expect.stringContaining('RuntimeError: CUDA out of memory')]);
-  world.sandbox.setSettings({ jobError: null, hiddenFailure: true });
+  fixture.sandbox.setSettings({ jobError: null, hiddenFailure: true });
   expect(await end()).toEqual(['COMPLETED', expect.stringContaining('has failed due to an exception')]);
-  world.sandbox.setSettings({ hiddenFailure: false, blockModel: true });
+  fixture.sandbox.setSettings({ hiddenFailure: false, blockModel: true });
   expect(await end()).toEqual(['COMPLETED', expect.not.stringContaining('the model is in')]);
-  expect(world.account().hub.repos.find(({ name }) => name === output)?.branches).toMatchObject([{ commits: 1 }]);
+  expect(fixture.account().hub.repos.find(({ name }) => name === output)?.branches).toMatchObject([{ commits: 1 }]);
 });
 
 test('a job that is too slow ends by its timeout', async () => {
-  const world = await openHubWorld({ trainModel: trainQuickly, settings: { jobMs: 40_000 } });
-  const id = await openJob(world, { timeoutSeconds: 20 });
-  world.sandbox.step(60_000);
-  expect(await lookAt(world, id)).toMatchObject({
+  const fixture = await openHubFixture({ trainModel: trainQuickly, settings: { jobMs: 40_000 } });
+  const id = await openJob(fixture, { timeoutSeconds: 20 });
+  fixture.sandbox.step(60_000);
+  expect(await lookAt(fixture, id)).toMatchObject({
     status: { stage: 'ERROR', message: 'Job timeout' },
     finishedAt: '2026-11-01T00:00:30.000Z',
   });
-  expect(world.account().hub.repos.find(({ name }) => name === output)?.branches[0]).toMatchObject({ commits: 1 });
+  expect(fixture.account().hub.repos.find(({ name }) => name === output)?.branches[0]).toMatchObject({ commits: 1 });
 });
 
 test('a cancelled job stops its training and stays cancelled', async () => {
   const started = Promise.withResolvers<AbortSignal>();
-  const world = await openHubWorld({
+  const fixture = await openHubFixture({
     clock: 'real',
     settings: { jobMs: 0 },
     async trainModel({ signal }) {
@@ -148,21 +152,21 @@ test('a cancelled job stops its training and stays cancelled', async () => {
       });
     },
   });
-  const id = await openJob(world);
+  const id = await openJob(fixture);
   const signal = await started.promise;
-  expect((await lookAt(world, id)).status.stage).toBe('RUNNING');
-  await cancelJob({ ...world.hub, namespace: 'rehearsal', jobId: id });
+  expect((await lookAt(fixture, id)).status.stage).toBe('RUNNING');
+  await cancelJob({ ...fixture.hub, namespace: 'rehearsal', jobId: id });
   expect(signal.aborted).toBe(true);
-  await cancelJob({ ...world.hub, namespace: 'rehearsal', jobId: id });
-  expect((await lookAt(world, id)).status).toEqual({ stage: 'CANCELED', message: null, failureCount: 0 });
-  expect(world.account().bill.map(({ kind }) => kind)).toEqual(['hub-job', 'hub-job-end']);
+  await cancelJob({ ...fixture.hub, namespace: 'rehearsal', jobId: id });
+  expect((await lookAt(fixture, id)).status).toEqual({ stage: 'CANCELED', message: null, failureCount: 0 });
+  expect(fixture.account().bill.map(({ kind }) => kind)).toEqual(['hub-job', 'hub-job-end']);
 });
 
 test('a job that waits is cancelled at no cost', async () => {
-  const world = await openHubWorld();
-  const id = await openJob(world);
-  await cancelJob({ ...world.hub, namespace: 'rehearsal', jobId: id });
-  expect(world.account().bill[1]).toMatchObject({ stage: 'CANCELED', seconds: 0, usd: 0, trained: false });
+  const fixture = await openHubFixture();
+  const id = await openJob(fixture);
+  await cancelJob({ ...fixture.hub, namespace: 'rehearsal', jobId: id });
+  expect(fixture.account().bill[1]).toMatchObject({ stage: 'CANCELED', seconds: 0, usd: 0, trained: false });
 });
 
 test.each([
@@ -171,24 +175,24 @@ test.each([
   ['trl', 'dpo', "'rewards/margins': '0.6781'"],
   ['autotrain', 'dpo', "'rewards/margins': 0.6781"],
 ])('%s with %s replays a real log and leaves an adapter', async (engine, task, figure) => {
-  const world = await openHubWorld();
-  const id = await openJob(world, { environment: { ORCHESTRATE_JOB: toTask({ engine, task, model: { base: 'Qwen/Qwen3-0.6B' } }) } });
-  world.sandbox.step(4000);
-  expect((await lookAt(world, id)).status.stage).toBe('COMPLETED');
-  expect(await (await world.ask('GET', `/api/jobs/rehearsal/${id}/logs`)).text()).toContain(figure);
-  const files = await Array.fromAsync(listFiles({ ...world.hub, repo: output }));
+  const fixture = await openHubFixture();
+  const id = await openJob(fixture, { environment: { ORCHESTRATE_JOB: toTask({ engine, task, model: { base: 'Qwen/Qwen3-0.6B' } }) } });
+  fixture.sandbox.step(4000);
+  expect((await lookAt(fixture, id)).status.stage).toBe('COMPLETED');
+  expect(await (await fixture.ask('GET', `/api/jobs/rehearsal/${id}/logs`)).text()).toContain(figure);
+  const files = await Array.fromAsync(listFiles({ ...fixture.hub, repo: output }));
   const paths = ['.gitattributes', 'README.md', 'adapter_config.json', 'adapter_model.safetensors'];
   expect(files.map(({ path }) => path)).toEqual(paths);
-  const config = await (await downloadFile({ ...world.hub, repo: output, path: 'adapter_config.json' }))?.text();
+  const config = await (await downloadFile({ ...fixture.hub, repo: output, path: 'adapter_config.json' }))?.text();
   expect(JSON.parse(config ?? '')).toMatchObject({ base_model_name_or_path: 'Qwen/Qwen3-0.6B', peft_type: 'LORA' });
 });
 
 test('the list has filters, pages and the jobs of others, and may lag', async () => {
-  const world = await openHubWorld({ pageSize: 2, settings: { noiseJobs: 3 } });
-  const { hub, ask, sandbox } = world;
-  await bringRows(world);
+  const fixture = await openHubFixture({ pageSize: 2, settings: { otherJobs: 3 } });
+  const { hub, ask, sandbox } = fixture;
+  await bringRows(fixture);
   const ids: string[] = [];
-  for (const key of ['k1', 'k2', 'k1', 'k1']) ids.unshift(await startJob(world, { labels: { orchestrate_key: key }, environment: {} }));
+  for (const key of ['k1', 'k2', 'k1', 'k1']) ids.unshift(await startJob(fixture, { labels: { orchestrate_key: key }, environment: {} }));
   const follow = async (query: string): Promise<string[]> => {
     const found: string[] = [];
     for (let path: string | null = `/api/jobs/rehearsal${query}`; path !== null;) {
@@ -213,7 +217,7 @@ test('the list has filters, pages and the jobs of others, and may lag', async ()
   expect(await follow('?label=orchestrate_key=k1')).toEqual([]);
   sandbox.step(1000);
   expect(await follow('?label=orchestrate_key=k1')).toHaveLength(3);
-  expect(world.account().bill.filter(({ kind }) => kind === 'hub-job')).toHaveLength(4);
+  expect(fixture.account().bill.filter(({ kind }) => kind === 'hub-job')).toHaveLength(4);
 });
 
 test.each([
@@ -224,22 +228,22 @@ test.each([
   ['a label with a space', { labels: { a: 'b c' } }, 400],
   ['a secret that is a number', { secrets: { A: 1 } }, 400],
 ])('a creation with %s is refused and costs nothing', async (_, change, status) => {
-  const { ask, account } = await openHubWorld();
+  const { ask, account } = await openHubFixture();
   const answer = await ask('POST', '/api/jobs/rehearsal', { dockerImage: 'python:3.12', command: ['x'], flavor: 'cpu-basic', ...change });
   expect([answer.status, await answer.json()]).toMatchObject([status, { error: 'Invalid input' }]);
   expect(account().bill).toEqual([]);
 });
 
 test('refusals by settings are those of the Hub', async () => {
-  const world = await openHubWorld({ settings: { refuse: 'insufficient_quota' } });
-  await expect(startJob(world)).rejects.toMatchObject({ statusCode: 402, data: { error: 'Pre-paid credit balance is insufficient' } });
-  const params = { ...world.hub, namespace: 'other', flavor: 'cpu-basic', dockerImage: 'x' } as const;
+  const fixture = await openHubFixture({ settings: { refuse: 'insufficient_quota' } });
+  await expect(startJob(fixture)).rejects.toMatchObject({ statusCode: 402, data: { error: 'Pre-paid credit balance is insufficient' } });
+  const params = { ...fixture.hub, namespace: 'other', flavor: 'cpu-basic', dockerImage: 'x' } as const;
   await expect(runJob(params)).rejects.toMatchObject({ statusCode: 403 });
-  await expect(lookAt(world, '0')).rejects.toMatchObject({ statusCode: 404, message: expect.stringContaining('Job not found') });
+  await expect(lookAt(fixture, '0')).rejects.toMatchObject({ statusCode: 404, message: expect.stringContaining('Job not found') });
 });
 
 test('machines and their prices are told to everybody', async () => {
-  const { hub } = await openHubWorld();
+  const { hub } = await openHubFixture();
   const machines = await listJobHardware({ hubUrl: hub.hubUrl });
   expect(machines.find(({ name }) => name === 'a10g-large')).toMatchObject({
     unitCostMicroUSD: 25_000,

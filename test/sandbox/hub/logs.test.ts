@@ -1,6 +1,6 @@
 import { createRepo, streamJobLogs } from '@huggingface/hub';
 import { expect, test } from 'vitest';
-import { openHubWorld, trainQuickly, type HubWorld } from './hub-world.ts';
+import { openHubFixture, trainQuickly, type HubFixture } from './hub-world.ts';
 import { lookAt, openJob } from './jobs-world.ts';
 
 interface Read {
@@ -16,7 +16,7 @@ function toLine(line: string): string {
     .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, 'TIME');
 }
 
-async function readLog({ hub }: HubWorld, jobId: string): Promise<Read> {
+async function readLog({ hub }: HubFixture, jobId: string): Promise<Read> {
   const lines: string[] = [];
   try {
     for await (const { message } of streamJobLogs({ ...hub, namespace: 'rehearsal', jobId })) lines.push(toLine(message));
@@ -39,38 +39,38 @@ const whole = [
   '===== Job finished: status=COMPLETED =====',
 ];
 
-async function openEnded(world: HubWorld): Promise<string> {
-  const id = await openJob(world);
-  world.sandbox.step(4000);
-  await lookAt(world, id);
+async function openEnded(fixture: HubFixture): Promise<string> {
+  const id = await openJob(fixture);
+  fixture.sandbox.step(4000);
+  await lookAt(fixture, id);
   return id;
 }
 
 test('a log is replayed from its start, whole, with the same times, as often as one asks', async () => {
-  const world = await openHubWorld({ trainModel: trainQuickly });
-  const id = await openEnded(world);
-  expect(await readLog(world, id)).toEqual({ lines: whole, end: 'end' });
-  const read = async (): Promise<string> => await (await world.ask('GET', `/api/jobs/rehearsal/${id}/logs`)).text();
+  const fixture = await openHubFixture({ trainModel: trainQuickly });
+  const id = await openEnded(fixture);
+  expect(await readLog(fixture, id)).toEqual({ lines: whole, end: 'end' });
+  const read = async (): Promise<string> => await (await fixture.ask('GET', `/api/jobs/rehearsal/${id}/logs`)).text();
   expect(await read()).toBe(await read());
-  const tail = await (await world.ask('GET', `/api/jobs/rehearsal/${id}/logs?tail=2`)).text();
+  const tail = await (await fixture.ask('GET', `/api/jobs/rehearsal/${id}/logs?tail=2`)).text();
   expect(tail.split('\n\n').filter((event) => event !== '')).toHaveLength(2);
 });
 
 test('a cut comes in the middle, an early end looks like the end, and the next stream is whole', async () => {
-  const world = await openHubWorld({ trainModel: trainQuickly });
-  const id = await openEnded(world);
-  world.sandbox.setFaults({ 'job-logs': [{ type: 'cut' }, { type: 'early-end' }, { type: '500-before' }, { type: 'drop-before' }] });
-  expect(await readLog(world, id)).toEqual({ lines: whole.slice(0, 5), end: 'cut' });
-  expect(await readLog(world, id)).toEqual({ lines: whole.slice(0, 5), end: 'end' });
-  expect(await readLog(world, id)).toEqual({ lines: [], end: 'cut' });
-  expect(await readLog(world, id)).toEqual({ lines: [], end: 'cut' });
-  expect(await readLog(world, id)).toEqual({ lines: whole, end: 'end' });
+  const fixture = await openHubFixture({ trainModel: trainQuickly });
+  const id = await openEnded(fixture);
+  fixture.sandbox.setFaults({ 'job-logs': [{ type: 'cut' }, { type: 'early-end' }, { type: '500-before' }, { type: 'drop-before' }] });
+  expect(await readLog(fixture, id)).toEqual({ lines: whole.slice(0, 5), end: 'cut' });
+  expect(await readLog(fixture, id)).toEqual({ lines: whole.slice(0, 5), end: 'end' });
+  expect(await readLog(fixture, id)).toEqual({ lines: [], end: 'cut' });
+  expect(await readLog(fixture, id)).toEqual({ lines: [], end: 'cut' });
+  expect(await readLog(fixture, id)).toEqual({ lines: whole, end: 'end' });
 });
 
 test('a stream follows a running job to its end, and says now and then that it lives', async () => {
-  const world = await openHubWorld({ trainModel: trainQuickly, settings: { jobMs: 400_000 } });
-  const { sandbox, ask } = world;
-  const id = await openJob(world);
+  const fixture = await openHubFixture({ trainModel: trainQuickly, settings: { jobMs: 400_000 } });
+  const { sandbox, ask } = fixture;
+  const id = await openJob(fixture);
   const { body } = await ask('GET', `/api/jobs/rehearsal/${id}/logs`);
   if (body === null) throw new Error('expected a stream');
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
@@ -79,7 +79,7 @@ test('a stream follows a running job to its end, and says now and then that it l
   expect(await next()).toBe(': keep-alive\n\n');
   sandbox.step(70_000);
   expect(await next()).toContain('Job started');
-  await lookAt(world, id);
+  await lookAt(fixture, id);
   sandbox.step(60_000);
   expect(await next()).toContain('orchestrate: running');
   sandbox.step(240_000);
@@ -89,13 +89,13 @@ test('a stream follows a running job to its end, and says now and then that it l
 });
 
 test('a stream ends when its job is cancelled, and with the sandbox', async () => {
-  const world = await openHubWorld();
-  const id = await openJob(world);
-  const log = readLog(world, id);
-  world.sandbox.step(1000);
-  await lookAt(world, id);
-  await world.ask('POST', `/api/jobs/rehearsal/${id}/cancel`);
+  const fixture = await openHubFixture();
+  const id = await openJob(fixture);
+  const log = readLog(fixture, id);
+  fixture.sandbox.step(1000);
+  await lookAt(fixture, id);
+  await fixture.ask('POST', `/api/jobs/rehearsal/${id}/cancel`);
   expect((await log).lines.at(-1)).toBe('===== Job finished: status=CANCELED =====');
-  await createRepo({ ...world.hub, repo: 'rehearsal/more' });
-  expect((await world.ask('GET', '/api/jobs/rehearsal/0/logs')).status).toBe(404);
+  await createRepo({ ...fixture.hub, repo: 'rehearsal/more' });
+  expect((await fixture.ask('GET', '/api/jobs/rehearsal/0/logs')).status).toBe(404);
 });

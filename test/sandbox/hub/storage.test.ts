@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { createRepo, uploadFiles } from '@huggingface/hub';
 import { expect, test } from 'vitest';
-import { openHubWorld, type HubWorld } from './hub-world.ts';
+import { openHubFixture, type HubFixture } from './hub-world.ts';
 
 const repo = 'rehearsal/model';
 const bytes = Buffer.from('some weights');
 const oid = createHash('sha256').update(bytes).digest('hex');
 
-async function grantUpload({ hub, ask }: HubWorld): Promise<string> {
+async function grantUpload({ hub, ask }: HubFixture): Promise<string> {
   await createRepo({ ...hub, repo });
   const objects = [{ oid, size: bytes.length }];
   const answer = await ask('POST', `/${repo}.git/info/lfs/objects/batch`, { operation: 'upload', transfers: ['basic'], objects });
@@ -16,35 +16,35 @@ async function grantUpload({ hub, ask }: HubWorld): Promise<string> {
 }
 
 test('a token that arrives at the storage is refused and written down', async () => {
-  const world = await openHubWorld();
-  const href = await grantUpload(world);
-  expect(new URL(href).origin).toBe(world.sandbox.storageUrl);
-  const { accessToken } = world.hub;
+  const fixture = await openHubFixture();
+  const href = await grantUpload(fixture);
+  expect(new URL(href).origin).toBe(fixture.sandbox.storageUrl);
+  const { accessToken } = fixture.hub;
   const shown = await fetch(href, { method: 'PUT', body: bytes, headers: { authorization: `Bearer ${accessToken}` } });
   expect(shown.status).toBe(400);
   expect((await fetch(`${href}&token=${accessToken}`, { method: 'PUT', body: bytes })).status).toBe(400);
   const request = `PUT /rehearsal/${oid}`;
-  expect(world.account().hub.leakedTokens).toMatchObject([
+  expect(fixture.account().hub.leakedTokens).toMatchObject([
     { request, where: 'authorization' },
     { request, where: 'url' },
   ]);
-  expect(JSON.stringify(world.account().hub.leakedTokens)).not.toContain(accessToken);
+  expect(JSON.stringify(fixture.account().hub.leakedTokens)).not.toContain(accessToken);
   expect((await fetch(href, { method: 'PUT', body: bytes })).status).toBe(200);
 });
 
 test('a signed address allows one object, one operation, for an hour', async () => {
-  const world = await openHubWorld();
-  const href = await grantUpload(world);
+  const fixture = await openHubFixture();
+  const href = await grantUpload(fixture);
   expect((await fetch(href)).status).toBe(403);
   expect((await fetch(href.replace(oid, '0'.repeat(64)), { method: 'PUT', body: bytes })).status).toBe(403);
   expect((await fetch(href.split('?')[0] ?? '', { method: 'PUT', body: bytes })).status).toBe(403);
   expect((await fetch(href, { method: 'PUT', body: 'others' })).status).toBe(400);
-  world.sandbox.step(3_600_000);
+  fixture.sandbox.step(3_600_000);
   expect((await fetch(href, { method: 'PUT', body: bytes })).status).toBe(403);
 });
 
 test('a commit of an object that was not uploaded is refused', async () => {
-  const { hub, account } = await openHubWorld({ faults: { 'lfs-upload': [{ type: '500-before' }] } });
+  const { hub, account } = await openHubFixture({ faults: { 'lfs-upload': [{ type: '500-before' }] } });
   await createRepo({ ...hub, repo });
   const files = [{ path: 'model.safetensors', content: new Blob([bytes]) }];
   await expect(uploadFiles({ ...hub, repo, files })).rejects.toMatchObject({ statusCode: 500 });
@@ -62,7 +62,7 @@ test('a commit of an object that was not uploaded is refused', async () => {
 });
 
 test('files are answered with what their kind needs: part, size, commit, and the address of the storage', async () => {
-  const { hub, ask } = await openHubWorld();
+  const { hub, ask } = await openHubFixture();
   await createRepo({ ...hub, repo, files: [{ path: 'a.txt', content: new Blob(['0123456789']) }] });
   const uploaded = await uploadFiles({ ...hub, repo, files: [{ path: 'model.safetensors', content: new Blob([bytes]) }] });
   const commit = uploaded?.commit.oid ?? null;
