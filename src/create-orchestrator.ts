@@ -11,7 +11,7 @@ import { findNewestRuns, findRuns, isJobFile } from './run/find-runs.ts';
 import { acceptRuns, appendEvents, checkPlans, listLogs, listMetrics, listRuns, type StoredRun } from './run/run-store.ts';
 import { toRunView, type RunView } from './run/run-view.ts';
 import { isEnded } from './run/transitions.ts';
-import { Secret } from './provider-kit/http.ts';
+import { Secret } from './lib/redact.ts';
 import { openEmptyStore, openStore } from './store/open-store.ts';
 import type { OrchestratorOptions, Orchestrator } from './orchestrator.ts';
 
@@ -213,8 +213,8 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     },
     listServiceFiles: async (provider) =>
       await (await import('./import/find-service.ts')).listServiceFiles(await findService(provider), context),
-    listServiceJobs: async (provider) => await Array.fromAsync((await findService(provider)).listJobs?.(context) ?? []),
-    models: async (provider) => await Array.fromAsync((await findService(provider)).listModels?.(context) ?? []),
+    listServiceJobs: async (provider) => await Array.fromAsync((await findService(provider)).account?.jobs?.(context) ?? []),
+    models: async (provider) => await Array.fromAsync((await findService(provider)).account?.models?.(context) ?? []),
     providers: async () => [...(await readProviders()).values()],
     async check() {
       const checks: Check[] = [];

@@ -52,7 +52,7 @@ test('a target that fails keeps no other one from its submission, and both are t
   const prepare = (): never => {
     throw new Failure('credentials-invalid', 'TOKEN: expected a key, found none', { hint: 'set TOKEN' });
   };
-  const closed = { ...createMemoryService().provider, id: 'closed', prepare };
+  const closed = { ...createMemoryService().provider, id: 'closed', training: { ...createMemoryService().provider.training, prepare } };
   await using orchestrator = await createOrchestrator({ dir: createScratchFolder(), providers: [service.provider, closed] });
   const targets = ['b.provider=closed', 'b.model=any', 'c.provider=memory', 'c.model=any'].map((set) => `targets.${set}`);
   const job = await orchestrator.load('fixtures/sentiment/job.json', targets);

@@ -13,7 +13,7 @@ import { logLimits, type LogLimits } from './read-log.ts';
 import type { HubRequest, Prepared, Wire } from './request.ts';
 import { cancel } from './controls.ts';
 import { bind, create, discard, fence, find } from './submit.ts';
-import { toModel } from './to-model.ts';
+import { toModel as getModel } from './to-model.ts';
 import { translate } from './translate.ts';
 import { statusMap } from './status.ts';
 
@@ -26,23 +26,23 @@ export function createHuggingFace(limits: LogLimits = logLimits): Provider {
     onUncertain: 'ask',
     // A look is about four requests, and a free account has 1000 in five minutes.
     rate: { perSecond: 0.7, burst: 30 },
-    translate,
-    preview,
-    prepare,
-    bind,
-    create,
-    find,
-    fence,
-    discard,
-    observe: async (job, cursor, context) => await observe({ job, cursor, limits }, context),
-    cancel: async (job: JobRef, context) => await cancel(job, context),
-    quote,
-    baseModel,
+    training: {
+      translate,
+      preview,
+      prepare,
+      bind,
+      create,
+      find,
+      fence,
+      discard,
+      observe: async (job, cursor, context) => await observe({ job, cursor, limits }, context),
+      cancel: async (job: JobRef, context) => await cancel(job, context),
+      quote,
+      baseModel,
+    },
+    inference: { getModel, download },
+    account: { resources: { list: listResources, delete: deleteResource } },
     check,
-    toModel,
-    download,
-    listResources,
-    deleteResource,
   });
 }
 

@@ -13,30 +13,32 @@ export const local = defineProvider({
   statusMap,
   listingDelayMs: 2000,
   onUncertain: 'retry',
-  translate,
-  prepare,
-  bind,
-  create,
-  find,
-  fence,
-  observe,
-  predict,
+  training: {
+    translate,
+    prepare,
+    bind,
+    create,
+    find,
+    fence,
+    observe,
+    cancel,
+    pause,
+    resume,
+    async quote() {
+      return await Promise.resolve({ currency: 'USD', low: 0, high: 0, source: 'this machine', asOf: null } as const);
+    },
+    baseModel({ model, training }: LocalRequest) {
+      const { folder: path, revision, labels, maxLength } = model;
+      return {
+        kind: 'folder',
+        identity: `${revision} with a new head of seed ${training.seed}`,
+        path,
+        labels,
+        seed: training.seed,
+        maxLength,
+      } as const;
+    },
+  },
+  inference: { predict },
   check,
-  cancel,
-  pause,
-  resume,
-  async quote() {
-    return await Promise.resolve({ currency: 'USD', low: 0, high: 0, source: 'this machine', asOf: null } as const);
-  },
-  baseModel({ model, training }: LocalRequest) {
-    const { folder: path, revision, labels, maxLength } = model;
-    return {
-      kind: 'folder',
-      identity: `${revision} with a new head of seed ${training.seed}`,
-      path,
-      labels,
-      seed: training.seed,
-      maxLength,
-    } as const;
-  },
 });

@@ -5,7 +5,7 @@ import { Failure, failureKinds, type FailureData } from '../../src/errors.ts';
 import type { PredictionContext } from '../../src/provider/context.ts';
 import type { ModelRef } from '../../src/provider/model.ts';
 import type { Prediction, PredictionRow, TextRow } from '../../src/provider/prediction.ts';
-import { toModelName } from '../../src/provider-kit/to-model-name.ts';
+import { toModelName } from '../../src/provider/model-name.ts';
 import { spawnPrediction } from '../../src/lib/process.ts';
 import type { PredictAnswer, PredictFile, PredictRow } from '../../src/trainer/files.ts';
 

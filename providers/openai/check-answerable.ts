@@ -1,7 +1,7 @@
 import type { Context } from '../../src/provider/context.ts';
 import type { EndpointModel, ModelRef } from '../../src/provider/model.ts';
 import type { PredictionRow, PromptRow } from '../../src/provider/prediction.ts';
-import { toModelName } from '../../src/provider-kit/to-model-name.ts';
+import { toModelName } from '../../src/provider/model-name.ts';
 import { Failure } from '../../src/errors.ts';
 import { checkBaseUrl } from './check-base-url.ts';
 import type { Dialect } from './dialect.ts';

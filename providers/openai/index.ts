@@ -5,4 +5,7 @@ import { createOpenAICompatible } from './openai-shaped.ts';
 import { openaiDialect } from './openai.ts';
 
 export const openai = createOpenAICompatible(openaiDialect);
-export const azure = defineProvider({ ...createOpenAICompatible(azureDialect), deploy, undeploy, quoteDeployment });
+export const azure = defineProvider({
+  ...createOpenAICompatible(azureDialect),
+  deployments: { deploy, undeploy, quote: quoteDeployment },
+});

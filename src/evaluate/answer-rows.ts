@@ -1,6 +1,6 @@
 import type { Context, PredictionContext } from '../provider/context.ts';
 import type { Prediction } from '../provider/prediction.ts';
-import { toModelName } from '../provider-kit/to-model-name.ts';
+import { toModelName } from '../provider/model-name.ts';
 import { Failure } from '../errors.ts';
 import type { Store } from '../store/open-store.ts';
 import type { ModelClient } from './prompt-settings.ts';
@@ -58,7 +58,7 @@ async function ask({ store, context }: AnswerWorkspace, client: ModelClient, { o
   const fresh: StoredAnswer[] = [];
   meter?.begin(client);
   try {
-    for await (const prediction of provider.predict!(model, open, toPredictionContext(context, settings))) {
+    for await (const prediction of provider.inference!.predict!(model, open, toPredictionContext(context, settings))) {
       if (!waiting.delete(prediction.id)) continue; // the first answer to a question is the one
       const answer = (await meter?.record(prediction)) ?? prediction;
       known.set(answer.id, answer);

@@ -1,6 +1,6 @@
 import type { Prediction } from '../provider/prediction.ts';
 import type { ClassificationRow } from '../dataset/row.ts';
-import { toModelName } from '../provider-kit/to-model-name.ts';
+import { toModelName } from '../provider/model-name.ts';
 import { parseLabel } from '../dataset/to-chat.ts';
 import { Failure } from '../errors.ts';
 import type { StoredRun } from '../run/run-store.ts';

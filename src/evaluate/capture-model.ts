@@ -1,6 +1,6 @@
 import type { Context, GenerationSettings } from '../provider/context.ts';
 import type { Provider } from '../provider/provider.ts';
-import { toModelName } from '../provider-kit/to-model-name.ts';
+import { toModelName } from '../provider/model-name.ts';
 import type { Columns } from '../dataset/check-columns.ts';
 import { Failure, isFailure } from '../errors.ts';
 import { findNewestRuns } from '../run/find-runs.ts';
@@ -85,7 +85,7 @@ async function toGiven(workspace: CaptureWorkspace, given: NamedModel): Promise<
     throw new Failure('usage', `expected a name of 1 to 32 characters of a-z, 0-9 and "-" for the model, found ${JSON.stringify(name)}`);
   }
   const provider = findProvider(workspace, given.provider, place);
-  const model = provider.toModel?.(given.model, workspace.context);
+  const model = provider.inference?.getModel?.(given.model, workspace.context);
   if (model === undefined) throw new Failure('usage', `${place}: expected a provider with models of its own, found "${given.provider}"`);
   const called = given.model;
   const cache = getCacheFolder(workspace, toJsonHash(model.identity).slice(0, 32), 'model');

@@ -128,7 +128,7 @@ interface Tally {
 
 /** Counts rows by their answers, each of which comes once; equal rows have one, which is paid for once. */
 function createTally(ids: readonly string[], { provider }: ModelClient): Tally {
-  const ifUnpaid = provider.quotePredictions === undefined ? 0 : null;
+  const ifUnpaid = provider.inference?.quote === undefined ? 0 : null;
   const rows = new Map<string, number>();
   for (const id of ids) rows.set(id, (rows.get(id) ?? 0) + 1);
   let done = 0;

@@ -82,7 +82,7 @@ function toAsks({ heldOut, references }: EvaluationSet_): Candidate_[] {
 }
 
 function isOfThisMachine({ client: { provider, model } }: Ask): boolean {
-  return model.kind !== 'endpoint' && provider.quotePredictions === undefined;
+  return model.kind !== 'endpoint' && provider.inference?.quote === undefined;
 }
 
 /** A model in a repository counts once it has been brought here. */

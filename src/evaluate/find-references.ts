@@ -77,8 +77,8 @@ function toModelEntrant(
   { rows, settings }: Asked,
 ): Candidate_ {
   const provider = naming(key, () => workspace.provider(id, key));
-  const model = naming(key, () => provider.toModel?.(modelName, workspace.context));
-  if (model === undefined || (model.kind === 'repository' ? provider.download : provider.predict) === undefined) {
+  const model = naming(key, () => provider.inference?.getModel?.(modelName, workspace.context));
+  if (model === undefined || (model.kind === 'repository' ? provider.inference?.download : provider.inference?.predict) === undefined) {
     throw new Failure('job-file-invalid', `references.${key}: the provider "${id}" answers with no models but those that it has tuned`, {
       hint: 'give its answers as a file ({"predictions": "./old.jsonl"}) or a command that answers ({"command": ["python", "answer.py"]})',
     });

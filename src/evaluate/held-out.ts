@@ -107,7 +107,7 @@ function toContender(workspace: EvaluationWorkspace, run: StoredRun): Contender_
     run: toRunId(run.record),
     provider,
     settings: getPromptSettings(plan),
-    untrained: provider.baseModel?.(plan.request, workspace.context) ?? null,
+    untrained: provider.training.baseModel?.(plan.request, workspace.context) ?? null,
     tuned: toTunedModel(run),
     caches: { tuned: getCacheFolder(workspace, run.key, 'model'), untrained: getCacheFolder(workspace, run.key, 'base') },
     trainingUsd: toRunView(run, workspace.context.now()).cost.actual,

@@ -25,8 +25,8 @@ export function getCacheFolder(
 
 /** Why no row can be answered with a model; null where that is possible. */
 export function findPredictProblem(provider: Provider, model: ModelRef): string | null {
-  if (model.kind !== 'repository') return provider.predict === undefined ? 'its provider answers no rows' : null;
-  if (provider.download === undefined) return 'its provider cannot bring its model to this machine';
+  if (model.kind !== 'repository') return provider.inference?.predict === undefined ? 'its provider answers no rows' : null;
+  if (provider.inference?.download === undefined) return 'its provider cannot bring its model to this machine';
   return model.labels.length > 0 ? null : 'its model writes text, and this machine answers with classifiers only';
 }
 
@@ -46,7 +46,7 @@ export async function downloadModel(
   const { folder } = cache;
   if (!isCached(cache)) {
     const partial = `${folder}.partial`;
-    await provider.download!(model, partial, context);
+    await provider.inference!.download!(model, partial, context);
     await rename(partial, folder).catch(async (error: unknown) => {
       if (!isCached(cache)) throw error;
       await rm(partial, { recursive: true, force: true }); // another process was faster

@@ -1,6 +1,6 @@
 import type { Context } from '../provider/context.ts';
 import type { Quote } from '../provider/provider.ts';
-import { toModelName } from '../provider-kit/to-model-name.ts';
+import { toModelName } from '../provider/model-name.ts';
 import { Failure } from '../errors.ts';
 import { reserve, settleCharge } from '../run/charges.ts';
 import { formatUsd } from '../run/money.ts';
@@ -84,7 +84,7 @@ function createTill(
     },
     async record(prediction) {
       const { client, question } = asked.get(prediction.id) ?? {};
-      if (client?.provider.quotePredictions === undefined || question === undefined) return prediction;
+      if (client?.provider.inference?.quote === undefined || question === undefined) return prediction;
       const usd = await priceAnswer(client, { question, prediction }, uninterruptible).catch(() => null);
       spentUsd = usd === null || spentUsd === null ? null : spentUsd + usd;
       return { ...prediction, paid: { usd, charge } };

@@ -13,8 +13,8 @@ export async function quoteAnswers(
   questions: readonly PredictRequest[],
   context: Context,
 ): Promise<Quote | null> {
-  if (provider.quotePredictions === undefined || questions.length === 0) return free;
-  return await provider.quotePredictions(model, questions, toPredictionContext(context, settings));
+  if (provider.inference?.quote === undefined || questions.length === 0) return free;
+  return await provider.inference.quote(model, questions, toPredictionContext(context, settings));
 }
 
 /** The sum of prices; null where one of them is not known. */

@@ -135,7 +135,7 @@ function toEnds(entrants: readonly Candidate_[], now: Date): string[] {
 
 /** Equal rows were asked, and paid for, once. */
 function toCost({ client }: Candidate_, predictions: readonly StoredAnswer[]): number | null {
-  const ifUnknown = client.provider.quotePredictions === undefined ? 0 : null;
+  const ifUnknown = client.provider.inference?.quote === undefined ? 0 : null;
   const costs = new Map(predictions.map(({ id, paid }) => [id, paid === undefined ? ifUnknown : paid.usd]));
   return [...costs.values()].reduce((sum, usd) => (sum === null || usd === null ? null : sum + usd), 0);
 }

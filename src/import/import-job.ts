@@ -25,10 +25,11 @@ export async function importJob(
   { id, folder }: { readonly id: string; readonly folder: string },
   context: Context,
 ): Promise<ImportRecord> {
-  if (provider.fetchJob === undefined) throw new Failure('usage', `the provider "${provider.id}" keeps no jobs that could be imported`);
+  if (provider.account?.fetchJob === undefined)
+    throw new Failure('usage', `the provider "${provider.id}" keeps no jobs that could be imported`);
   const before = await openFolder(folder, toBegun(provider.id, id));
   if (before.complete && isWhole(folder, before)) return before;
-  const fetched = await provider.fetchJob(id, folder, context);
+  const fetched = await provider.account?.fetchJob(id, folder, context);
   checkPlace(folder, before, fetched);
   const told = await writeWholeText(join(folder, recordFile), `${JSON.stringify(fetched.record, null, 2)}\n`, 'imported file');
   const written = await writeJobFiles(folder, { before, fetched });

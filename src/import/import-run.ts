@@ -46,7 +46,8 @@ export async function importRun(
 }
 
 async function adopt(workspace: ImportWorkspace, job: NonNullable<ImportRecord['job']>, path: string): Promise<StoredRun> {
-  const { quote: _paid, ...unpriced } = workspace.provider; // somebody has paid already: nothing is to be set aside
+  const { quote: _paid, ...training } = workspace.provider.training; // somebody has paid already: nothing is to be set aside
+  const unpriced = { ...workspace.provider, training };
   const driver = { ...(await workspace.createDriver()), isUrgent: true };
   const plan = async (isAgain: boolean): Promise<RunPlan> => {
     const [planned] = await planJob({ ...workspace, provider: () => unpriced }, await readJobFile(path), {

@@ -53,23 +53,8 @@ export interface TranslationInput {
   readonly key: RunKey;
 }
 
-/**
- * A service, or this machine, that can fine-tune: a plain object from `defineProvider`. What it cannot do it lacks. All values that
- * pass through it are JSON.
- */
-export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown, Cursor = unknown> {
-  readonly id: string;
-  /** The service's status words; one that is not listed is `unknown`, which is not an end. */
-  readonly statusMap: Readonly<Record<string, Phase>>;
-  /** Time until a created job is surely listed. */
-  readonly listingDelayMs: number;
-  /**
-   * What is done when nobody can know whether a submission arrived: `retry` trusts the fence and tries again, `ask` (also
-   * when absent) stops for a person. A job may say otherwise.
-   */
-  readonly onUncertain?: 'ask' | 'retry';
-  /** How much the service may be asked by all processes together; absent: as much as one likes. */
-  readonly rate?: { readonly perSecond: number; readonly burst: number };
+/** Submits, follows and controls jobs. Only `create` and `resume` may cost. */
+export interface Training<Request = unknown, Prepared = unknown, Wire = unknown, Cursor = unknown> {
   /** Pure. Throws Failure `job-file-invalid` for what is required and cannot be done. */
   translate(input: TranslationInput): Translation<Request>;
   /** The requests of a submission in their order, for people. Pure. */
@@ -97,43 +82,83 @@ export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown,
   quote?(request: Request, context: QuoteContext): Promise<Quote | null>;
   /** The untrained model that a run of this request starts from; null where it cannot answer rows. */
   baseModel?(request: Request, context: Context): ModelRef | null;
-  /** Tries what the provider needs on this machine; costs nothing. */
-  check?(context: Context): Promise<Check[]>;
-  /** Brings a model in a repository into the folder; files that are there already are kept. Reads only. */
-  download?(model: RepositoryModel, folder: string, context: Context): Promise<FolderModel>;
-  /** Answers rows with a model, in any order, one answer a row, each as soon as it is there. May cost where `quotePredictions` says so. */
-  predict?(model: ModelRef, rows: readonly PredictionRow[], context: PredictionContext): AsyncIterable<Prediction>;
-  /** What answering these rows costs; null where the price is not known. Absent: nothing. */
-  quotePredictions?(model: ModelRef, rows: readonly PredictionRow[], context: PredictionContext): Promise<Quote | null>;
-  /**
-   * Makes a model callable where it is not so by itself: it answers under `name` until `undeploy`, and costs by the hour. Repeatable: a
-   * deployment of this name is the one. Throws SubmitFailure with `sent` `no` or `refused` where this call surely made none.
-   */
-  deploy?(model: EndpointModel, name: string, context: DeploymentContext): Promise<EndpointModel>;
-  /** Ends a deployment; one that is gone already is no error. */
-  undeploy?(model: EndpointModel, name: string, context: Context): Promise<void>;
-  /** What a deployment costs in one hour; null where the price is not known. Throws where a setting that `deploy` needs is missing. */
-  quoteDeployment?(model: EndpointModel, context: DeploymentContext): Promise<Quote | null>;
-  /** An existing model of the service by its name, for references. No request. @throws Failure `configuration-invalid` */
-  toModel?(name: string, context: Context): ModelRef;
-  /** When a model ends, from what the program was told when it was made. Pure; null: nobody has said. */
-  getDeprecation?(model: string): Deprecation | null;
-  /** The models that can be tuned, and the account's tuned ones. Reads only, all pages. */
-  listModels?(context: Context): AsyncIterable<ServiceModel>;
-  /** The account's jobs, newest first. Reads only, all pages. */
-  listJobs?(context: Context): AsyncIterable<ServiceJob>;
-  /** The account's files. Reads only, all pages. @throws Failure `request-refused` where the service has no such list */
-  listFiles?(context: Context): AsyncIterable<ServiceFile>;
-  /** Brings home what belongs to a job: files are written whole into the folder, those that are there already are kept. Reads only. */
-  fetchJob?(id: string, folder: string, context: Context): Promise<FetchedJob>;
-  /** What the provider made at its service for runs that have ended and that nobody needs any more. Reads only. */
-  listResources?(runs: RunsToClean<Prepared>, context: Context): Promise<RemoteResource[]>;
-  /** Deletes such a thing for good; what is gone already is no error. @throws Failure `usage` for what is none of ours */
-  deleteResource?(thing: RemoteResource, context: Context): Promise<void>;
 }
 
-/** A provider, frozen. The type parameters are inferred from the functions. */
+/** Answers rows with models. */
+export interface Inference {
+  /** An existing model of the service by its name, for references. No request. @throws Failure `configuration-invalid` */
+  getModel?(name: string, context: Context): ModelRef;
+  /** Copies a model in a repository into the folder; files that are there already are kept. Reads only. */
+  download?(model: RepositoryModel, folder: string, context: Context): Promise<FolderModel>;
+  /** Answers rows with a model, in any order, one answer a row, each as soon as it is there. May cost where `quote` says so. */
+  predict?(model: ModelRef, rows: readonly PredictionRow[], context: PredictionContext): AsyncIterable<Prediction>;
+  /** What answering these rows costs; null where the price is not known. Absent: nothing. */
+  quote?(model: ModelRef, rows: readonly PredictionRow[], context: PredictionContext): Promise<Quote | null>;
+}
+
+/** Makes models callable that are not so by themselves, by the hour. */
+export interface Deployments {
+  /**
+   * The model answers under `name` until `undeploy`, and costs by the hour. Repeatable: a deployment of this name is the one.
+   * @throws SubmitFailure with `sent` `no` or `refused` where this call surely made none
+   */
+  deploy(model: EndpointModel, name: string, context: DeploymentContext): Promise<EndpointModel>;
+  /** Ends a deployment; one that is gone already is no error. */
+  undeploy(model: EndpointModel, name: string, context: Context): Promise<void>;
+  /** What a deployment costs in one hour; null where the price is not known. Throws where a setting that `deploy` needs is missing. */
+  quote(model: EndpointModel, context: DeploymentContext): Promise<Quote | null>;
+}
+
+/** Lists what the user's account has at the service. Reads only, all pages. */
+export interface Account<Prepared = unknown> {
+  /** The jobs, newest first. */
+  jobs?(context: Context): AsyncIterable<ServiceJob>;
+  /** The models that can be tuned, and the tuned ones. */
+  models?(context: Context): AsyncIterable<ServiceModel>;
+  /** @throws Failure `request-refused` where the service has no such list */
+  files?(context: Context): AsyncIterable<ServiceFile>;
+  /** Downloads what belongs to a job: files are written whole into the folder, those that are there already are kept. */
+  fetchJob?(id: string, folder: string, context: Context): Promise<FetchedJob>;
+  /** What the provider made at its service for runs that have ended and that nobody needs any more. */
+  readonly resources?: {
+    list(runs: RunsToClean<Prepared>, context: Context): Promise<RemoteResource[]>;
+    /** Deletes a resource for good; one that is gone already is no error. @throws Failure `usage` for what is not ours */
+    delete(resource: RemoteResource, context: Context): Promise<void>;
+  };
+}
+
+/**
+ * A service, or this machine, that can fine-tune: a plain object from `defineProvider`. What it cannot do it lacks. All values that
+ * pass through it are JSON.
+ */
+export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown, Cursor = unknown> {
+  readonly id: string;
+  /** The service's status words; one that is not listed is `unknown`, which is not an end. */
+  readonly statusMap: Readonly<Record<string, Phase>>;
+  /** Time until a created job is surely listed. */
+  readonly listingDelayMs: number;
+  /**
+   * What is done when nobody can know whether a submission arrived: `retry` trusts the fence and tries again, `ask` (also
+   * when absent) stops for a person. A job may say otherwise.
+   */
+  readonly onUncertain?: 'ask' | 'retry';
+  /** How much the service may be asked by all processes together; absent: without a limit. */
+  readonly rate?: { readonly perSecond: number; readonly burst: number };
+  readonly training: Training<Request, Prepared, Wire, Cursor>;
+  readonly inference?: Inference;
+  readonly deployments?: Deployments;
+  readonly account?: Account<Prepared>;
+  /** When a model is shut down, as far as the program knew when it was published. Pure; null: no date is known. */
+  getDeprecation?(model: string): Deprecation | null;
+  /** Tries what the provider needs on this machine; costs nothing. */
+  check?(context: Context): Promise<Check[]>;
+}
+
+/** A provider, frozen with its groups. The type parameters are inferred from the functions. */
 export function defineProvider<Request, Prepared, Wire, Cursor>(provider: Provider<Request, Prepared, Wire, Cursor>): Provider {
+  for (const group of [provider.training, provider.inference, provider.deployments, provider.account, provider.account?.resources]) {
+    Object.freeze(group);
+  }
   // The core stores and hands back what a provider made and never looks inside: the types end at this door.
   return Object.freeze(provider);
 }

@@ -76,13 +76,13 @@ async function goOn(step: Step): Promise<StoredRun> {
 
 async function prepare({ run, provider, context, append }: Step): Promise<StoredRun> {
   await mkdir(context.workDir, { recursive: true, mode: 0o700 });
-  const prepared = await provider.prepare(run.record.plan.request, context);
+  const prepared = await provider.training.prepare(run.record.plan.request, context);
   return await append([{ type: 'submission-prepared', attempt: run.record.attempt, prepared }]);
 }
 
 async function submit({ run, provider, context, append }: Step, prepared: unknown): Promise<StoredRun> {
   const { plan, attempt } = run.record;
-  const wire = provider.bind(plan.request, prepared, plan.key, attempt);
+  const wire = provider.training.bind(plan.request, prepared, plan.key, attempt);
   context.signal.throwIfAborted();
   // The intent is on the disk before the call that may cost.
   const intended = await append([{ type: 'submission-intended', attempt, wire, hash: toJsonHash(wire) }]);
@@ -100,7 +100,7 @@ async function submit({ run, provider, context, append }: Step, prepared: unknow
 /** Once the service has refused, what was prepared is of no use. That it stays there is said, and hides no refusal. */
 async function discard(provider: Provider, prepared: unknown, context: Attempt): Promise<RunEvent[]> {
   try {
-    await provider.discard?.(prepared, context);
+    await provider.training.discard?.(prepared, context);
     return [];
   } catch (error) {
     const message = `what was sent in preparation is still at the service: ${toFailureData(error).message}`;
@@ -110,7 +110,7 @@ async function discard(provider: Provider, prepared: unknown, context: Attempt):
 
 async function create(provider: Provider, { wire, attempt }: { wire: unknown; attempt: number }, context: Attempt): Promise<RunEvent> {
   try {
-    return { type: 'job-submitted', job: await provider.create(wire, context) };
+    return { type: 'job-submitted', job: await provider.training.create(wire, context) };
   } catch (error) {
     const failure = error instanceof SubmitFailure ? error.failure : toFailureData(error);
     switch (error instanceof SubmitFailure ? error.sent : 'unknown') {

@@ -8,7 +8,7 @@ import { listRuns, type StoredRun } from './run-store.ts';
 import { isEnded } from './transitions.ts';
 
 /**
- * Deletes what a provider made at its service for ended runs, the runs themselves stay; a rehearsal only tells. Without an address and an age
+ * Deletes what a provider made at its service for ended runs, the runs themselves stay; a dry run only lists. Without an address and an age
  * also what no run here needs.
  * @throws Failure `usage` for a provider that keeps nothing of ours, and those of the provider
  */
@@ -16,7 +16,8 @@ export async function cleanService(
   { store, context, provider }: { readonly store: Store; readonly context: Context; readonly provider: Provider },
   options: CleanOptions,
 ): Promise<RemoteResource[]> {
-  if (provider.listResources === undefined || provider.deleteResource === undefined) {
+  const resources = provider.account?.resources;
+  if (resources === undefined) {
     throw new Failure('usage', `nothing that "${provider.id}" keeps can be deleted from here`, {
       hint: '`orchestrate clean` without --provider deletes what is on this machine',
     });
@@ -26,7 +27,7 @@ export async function cleanService(
     runs.map(({ key, record: { prepared } }) => ({ key, prepared }));
   const chosen = (await findOldRuns(store, options, context.now())).filter(isOurs);
   const open = (await listRuns(store)).filter(isOurs).filter(({ record }) => !isEnded(record.state));
-  const made = await provider.listResources(
+  const found = await resources.list(
     {
       ended: toPrepared(chosen.filter(({ record }) => isEnded(record.state))),
       open: toPrepared(open),
@@ -34,6 +35,6 @@ export async function cleanService(
     },
     context,
   );
-  if (!options.dryRun) for (const thing of made) await provider.deleteResource(thing, context);
-  return made;
+  if (!options.dryRun) for (const resource of found) await resources.delete(resource, context);
+  return found;
 }

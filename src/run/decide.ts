@@ -43,8 +43,8 @@ async function findAfterFence(driver: Driver, run: StoredRun): ReturnType<typeof
   const provider = driver.provider(run);
   const context = driver.attempt(run);
   const mine = prepared[attempt - 1];
-  if (provider.fence !== undefined && mine !== undefined) {
-    await provider.fence(mine, context);
+  if (provider.training.fence !== undefined && mine !== undefined) {
+    await provider.training.fence(mine, context);
     await context.wait(provider.listingDelayMs);
   }
   return await adoptOldestJob(provider, run.record, context);
@@ -52,7 +52,7 @@ async function findAfterFence(driver: Driver, run: StoredRun): ReturnType<typeof
 
 async function findJob(driver: Driver, run: StoredRun, id: string): Promise<JobRef> {
   const context = driver.attempt(run);
-  const listed = await driver.provider(run).find(run.record.plan.request, run.record.prepared, context);
+  const listed = await driver.provider(run).training.find(run.record.plan.request, run.record.prepared, context);
   const unlisted = {
     provider: run.record.plan.spec.provider,
     id,
@@ -74,9 +74,9 @@ export async function resumeRun(driver: Driver, seen: StoredRun): Promise<Stored
     if (run.record.state !== 'paused' && run.record.state !== 'interrupted') {
       throw new Failure('usage', `${toRunId(run.record)} is ${run.record.state}: only a paused or interrupted run can go on`);
     }
-    if (provider.resume === undefined) throw new Failure('usage', `the provider ${provider.id} cannot resume a job`);
+    if (provider.training.resume === undefined) throw new Failure('usage', `the provider ${provider.id} cannot resume a job`);
     await append([{ type: 'resume-intended' }]);
-    return [{ type: 'job-resumed', job: await provider.resume(run.record.job!, driver.attempt(run)) }];
+    return [{ type: 'job-resumed', job: await provider.training.resume(run.record.job!, driver.attempt(run)) }];
   });
 }
 

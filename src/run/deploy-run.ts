@@ -36,7 +36,7 @@ export async function deployRun(driver: Driver, run: StoredRun, options: DeployO
   const { provider, model, context } = subject;
   let deployed: EndpointModel;
   try {
-    deployed = await provider.deploy!(model, deployment.name, context);
+    deployed = await provider.deployments!.deploy(model, deployment.name, context);
   } catch (error) {
     if (!(error instanceof SubmitFailure)) throw error;
     if (isNew) await endDeployment(driver, run, { deployment, usd: 0 });
@@ -45,7 +45,7 @@ export async function deployRun(driver: Driver, run: StoredRun, options: DeployO
   }
   const ended = await changeDeployment(driver, run, { deployment, events: [{ type: 'model-deployed', model: deployed }] });
   if (ended !== null) return ended;
-  await provider.undeploy!(model, deployment.name, context);
+  await provider.deployments!.undeploy(model, deployment.name, context);
   throw new Failure('store-locked', `another process ended the deployment of ${toRunId(run.record)} while it came up`);
 }
 
@@ -57,7 +57,7 @@ export async function undeployRun(driver: Driver, run: StoredRun): Promise<{ run
   const { deployment } = run.record;
   if (deployment === null) return { run, usd: null };
   const { provider, model, context } = toSubject(driver, run);
-  await provider.undeploy!(model, deployment.name, context);
+  await provider.deployments!.undeploy(model, deployment.name, context);
   const usd = toDeploymentUsd(deployment, driver.now());
   const ended = await endDeployment(driver, run, { deployment, usd });
   return ended === null ? { run: (await findRun(driver.store, run.key))!, usd: null } : { run: ended, usd };
@@ -65,7 +65,7 @@ export async function undeployRun(driver: Driver, run: StoredRun): Promise<{ run
 
 /** The one of these runs whose model has to be deployed. @throws Failure `usage` where there is none, or several */
 export function findDeployable(driver: Driver, runs: readonly StoredRun[]): StoredRun {
-  const deployable = runs.filter((run) => driver.provider(run).deploy !== undefined);
+  const deployable = runs.filter((run) => driver.provider(run).deployments !== undefined);
   const [run = runs[0]!, ...others] = deployable;
   if (others.length === 0) return run;
   const names = deployable.map(({ record }) => toRunId(record)).join(', ');
@@ -82,7 +82,7 @@ function toSubject(driver: Driver, run: StoredRun): Subject {
   const provider = driver.provider(run);
   const model = run.record.artifacts[0]?.model;
   const id = toRunId(run.record);
-  if (provider.deploy === undefined)
+  if (provider.deployments === undefined)
     throw new Failure('usage', `the models of the provider "${provider.id}", as of ${id}, need no deployment`);
   if (run.record.state !== 'succeeded' || model?.kind !== 'endpoint') {
     throw new Failure('run-not-found', `${id} has no tuned model yet`, { hint: `\`orchestrate wait ${id}\` waits for it` });
@@ -147,7 +147,7 @@ async function endDeployment(
 }
 
 async function readPrice({ provider, model, context }: Subject): Promise<number> {
-  const quote = (await provider.quoteDeployment?.(model, context)) ?? null;
+  const quote = (await provider.deployments?.quote(model, context)) ?? null;
   if (quote !== null) return quote.high;
   throw new Failure('budget-exceeded', `nobody knows what an hour of ${model.name} costs; nothing was started`, {
     hint: `set ORCHESTRATE_PRICES, such as {"${model.base}": {"hosting": 1.7}}, in US dollars per hour`,

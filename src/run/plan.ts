@@ -39,9 +39,9 @@ export async function planRun(spec: RunSpec, provider: Provider, options: PlanOp
     model: model.revision,
   });
   const key = toRunKey(spec, generation, fingerprint);
-  const { request, notes } = provider.translate({ spec, facts, model, key });
+  const { request, notes } = provider.training.translate({ spec, facts, model, key });
   checkRequirements(spec, notes);
-  const quote = (await provider.quote?.(request, context)) ?? null;
+  const quote = (await provider.training.quote?.(request, context)) ?? null;
   const deprecation = provider.getDeprecation?.(model.base) ?? null;
   return {
     key,

@@ -44,9 +44,9 @@ async function pollJob(step: Step): Promise<StoredRun> {
   const job = run.record.job!;
   const checked = await checkOnce(step, job);
   const current = checked?.job ?? job;
-  if (run.record.cancelRequested && run.record.state !== 'cancelling') await provider.cancel?.(current, context);
-  else if (run.record.pauseRequested && run.record.state !== 'paused') await provider.pause?.(current, context);
-  const seen = await provider.observe(current, current.id === job.id ? (run.lastPoll?.cursor ?? null) : null, context);
+  if (run.record.cancelRequested && run.record.state !== 'cancelling') await provider.training.cancel?.(current, context);
+  else if (run.record.pauseRequested && run.record.state !== 'paused') await provider.training.pause?.(current, context);
+  const seen = await provider.training.observe(current, current.id === job.id ? (run.lastPoll?.cursor ?? null) : null, context);
   const other = await findSibling(step, current, seen);
   if (other !== null) return await step.append([{ type: 'submission-checked', job: other }]);
   const now = driver.now();
@@ -83,7 +83,7 @@ async function checkOnce({ run, provider, driver, context }: Step, job: JobRef):
 /** A job that was cancelled though nobody here asked for it: its elder sibling may have won on another machine. */
 async function findSibling({ run, provider, context }: Step, job: JobRef, seen: Observation<unknown>): Promise<JobRef | null> {
   if (seen.status.phase !== 'cancelled' || run.record.cancelRequested) return null;
-  const jobs = await provider.find(run.record.plan.request, run.record.prepared, context);
+  const jobs = await provider.training.find(run.record.plan.request, run.record.prepared, context);
   const [elder] = jobs.filter((one) => one.id !== job.id && one.createdAt <= job.createdAt);
   return elder ?? null;
 }
@@ -119,7 +119,7 @@ function toNewNotes(note: Note, planned: readonly Note[]): Note[] {
 /** An interrupted job goes on by itself, as long as it gets further. */
 async function resumeJob({ provider, context, append }: Step, { record }: StoredRun): Promise<StoredRun> {
   const { step: checkpoint, resumes } = record.checkpoint;
-  if (provider.resume === undefined || resumes >= mostResumes) {
+  if (provider.training.resume === undefined || resumes >= mostResumes) {
     const at = checkpoint === null ? 'without a checkpoint' : `after its checkpoint of step ${checkpoint}`;
     const failure = new Failure('trainer-died', `the job was interrupted ${resumes + 1} times ${at} and is given up`, {
       hint: '`orchestrate logs` tells what it said; submit again with --again',
@@ -127,7 +127,7 @@ async function resumeJob({ provider, context, append }: Step, { record }: Stored
     return await append([{ type: 'run-abandoned', failure: toFailureData(failure) }]);
   }
   await append([{ type: 'resume-intended' }]);
-  return await append([{ type: 'job-resumed', job: await provider.resume(record.job!, context) }]);
+  return await append([{ type: 'job-resumed', job: await provider.training.resume(record.job!, context) }]);
 }
 
 async function storeFailedPoll({ run, driver, provider, append }: Step, failure: Failure): Promise<StoredRun> {

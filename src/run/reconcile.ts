@@ -18,12 +18,12 @@ export async function adoptOldestJob(
   record: RunRecord,
   context: Attempt,
 ): Promise<{ job: JobRef; events: RunEvent[] } | null> {
-  const jobs = (await provider.find(record.plan.request, record.prepared, context)).toSorted(
+  const jobs = (await provider.training.find(record.plan.request, record.prepared, context)).toSorted(
     (a, b) => a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id),
   );
   const [oldest, ...others] = jobs;
   if (oldest === undefined) return null;
-  for (const other of others) await provider.cancel?.(other, context);
+  for (const other of others) await provider.training.cancel?.(other, context);
   const message = `the provider had ${jobs.length} jobs of this run: ${oldest.id}, the oldest, stays; cancelled: ${others.map(({ id }) => id).join(', ')}; what ${others.length === 1 ? 'it has' : 'they have'} cost until then is not known and in no sum`;
   return { job: oldest, events: others.length === 0 ? [] : [{ type: 'note-added', note: { type: 'warning', message } }] };
 }
@@ -49,9 +49,9 @@ export async function reconcile(provider: Provider, record: RunRecord, context: 
     if (age() < provider.listingDelayMs) await context.wait(provider.listingDelayMs - Math.max(0, age()));
     const late = await look();
     if (late !== null) return late;
-    if ((record.plan.spec.onUncertain ?? provider.onUncertain ?? 'ask') === 'ask' || provider.fence === undefined)
+    if ((record.plan.spec.onUncertain ?? provider.onUncertain ?? 'ask') === 'ask' || provider.training.fence === undefined)
       return [toQuestion(record, 'no job of it is listed')];
-    await provider.fence(record.prepared[record.attempt - 1], context);
+    await provider.training.fence(record.prepared[record.attempt - 1], context);
     for (const ms of [provider.listingDelayMs, provider.listingDelayMs / 10]) {
       await context.wait(ms);
       const last = await look();

@@ -21,7 +21,7 @@ export function createCallTests<World extends ConformanceEnvironment>(subject: C
         await expectRejections(toSubmitCalls(environment, ready), async (call) => await call(aborted));
         await ready.context.wait(environment.provider.listingDelayMs);
         expectEqual('find after a create whose signal was aborted', await look(environment, ready, []), []);
-        const job = await environment.provider.create(ready.wire, ready.context);
+        const job = await environment.provider.training.create(ready.wire, ready.context);
         await expectRejections(toLookCalls(environment, ready, job), async (call) => await call(aborted));
       }),
     ),
@@ -30,7 +30,7 @@ export function createCallTests<World extends ConformanceEnvironment>(subject: C
       subject.stall === undefined ? 'stall' : null,
       inEach(async (environment) => {
         const first = await makeReady(environment, base);
-        const job = await environment.provider.create(first.wire, first.context);
+        const job = await environment.provider.training.create(first.wire, first.context);
         const next = await makeReady(environment, base, 2);
         await subject.stall!(environment);
         await expectRejections({ ...toSubmitCalls(environment, next), ...toLookCalls(environment, next, job) }, async (call) => {
@@ -54,15 +54,15 @@ type Call = (context: Attempt) => Promise<unknown>;
 
 function toSubmitCalls({ provider }: ConformanceEnvironment, { request, wire }: Ready): Readonly<Record<string, Call>> {
   return {
-    prepare: async (context) => await provider.prepare(request, context),
-    create: async (context) => await provider.create(wire, context),
+    prepare: async (context) => await provider.training.prepare(request, context),
+    create: async (context) => await provider.training.create(wire, context),
   };
 }
 
 function toLookCalls({ provider }: ConformanceEnvironment, { request, prepared }: Ready, job: JobRef): Readonly<Record<string, Call>> {
   return {
-    find: async (context) => await provider.find(request, [prepared], context),
-    observe: async (context) => await provider.observe(job, null, context),
+    find: async (context) => await provider.training.find(request, [prepared], context),
+    observe: async (context) => await provider.training.observe(job, null, context),
   };
 }
 

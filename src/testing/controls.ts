@@ -7,7 +7,7 @@ import { isTerminalPhase, type Phase } from '../provider/status.ts';
 
 /** What `cancel`, `pause` and `resume` promise. The core asks again with each look until it has seen the effect. */
 export function createControlTests<World extends ConformanceEnvironment>(subject: ConformanceTarget<World>): ConformanceTest[] {
-  const { cancel, pause, resume } = subject.provider;
+  const { cancel, pause, resume } = subject.provider.training;
   const lacks = pause === undefined ? 'pause' : resume === undefined ? 'resume' : null;
   return [
     createTest(
@@ -29,7 +29,7 @@ async function start<World extends ConformanceEnvironment>(
   environment: World,
 ): Promise<{ ready: Ready; job: JobRef }> {
   const ready = await makeReady(environment, ends.cancelled?.input ?? inputs.base);
-  return { ready, job: await environment.provider.create(ready.wire, ready.context) };
+  return { ready, job: await environment.provider.training.create(ready.wire, ready.context) };
 }
 
 /** Looks until the phase is one that is waited for. */
@@ -38,31 +38,31 @@ async function follow(
   { context }: Ready,
   until: { job: JobRef; what: string; isIt(phase: Phase): boolean },
 ): Promise<Look> {
-  let seen = await provider.observe(until.job, null, context);
+  let seen = await provider.training.observe(until.job, null, context);
   for (let looks = 0; !until.isIt(seen.status.phase); looks++) {
     expectThat(looks < 10_000 && !isTerminalPhase(seen.status.phase), 'the job', until.what, seen.status);
     await context.wait(seen.nextInMs ?? pauseMs);
-    seen = await provider.observe(until.job, toStored(seen.cursor), context);
+    seen = await provider.training.observe(until.job, toStored(seen.cursor), context);
   }
   return seen;
 }
 
 async function checkCancel<World extends ConformanceEnvironment>(subject: ConformanceTarget<World>, environment: World): Promise<void> {
   const { ready, job } = await start(subject, environment);
-  await environment.provider.cancel!(job, ready.context);
-  await environment.provider.cancel!(job, ready.context);
+  await environment.provider.training.cancel!(job, ready.context);
+  await environment.provider.training.cancel!(job, ready.context);
   await subject.ends.cancelled?.bring?.(environment, job);
   await follow(environment, ready, { job, what: 'an end of a job that was cancelled', isIt: isTerminalPhase });
-  await environment.provider.cancel!(job, ready.context);
+  await environment.provider.training.cancel!(job, ready.context);
 }
 
 async function checkPause<World extends ConformanceEnvironment>(subject: ConformanceTarget<World>, environment: World): Promise<void> {
   const { ready, job } = await start(subject, environment);
-  await environment.provider.pause!(job, ready.context);
-  await environment.provider.pause!(job, ready.context);
+  await environment.provider.training.pause!(job, ready.context);
+  await environment.provider.training.pause!(job, ready.context);
   await follow(environment, ready, { job, what: 'the phase "paused" after a pause', isIt: (phase) => phase === 'paused' });
-  await environment.provider.resume!(job, ready.context);
-  const resumed = await environment.provider.resume!(job, ready.context);
+  await environment.provider.training.resume!(job, ready.context);
+  const resumed = await environment.provider.training.resume!(job, ready.context);
   await follow(environment, ready, { job: resumed, what: 'another phase after a resume', isIt: (phase) => phase !== 'paused' });
   const found = await look(environment, ready, [resumed]);
   expectEqual(

@@ -51,11 +51,11 @@ async function live<World extends ConformanceEnvironment>(
   const { input, bring } = subject.ends[end]!;
   const ready = await makeReady(environment, input ?? subject.inputs.base);
   const { context } = ready;
-  const job = toStored(await environment.provider.create(ready.wire, context));
+  const job = toStored(await environment.provider.training.create(ready.wire, context));
   const found = await look(environment, ready, [job]);
   const looks: Look[] = [];
   const observe = async (seen: Look | undefined): Promise<Look> =>
-    await environment.provider.observe(job, seen === undefined ? null : toStored(seen.cursor), context);
+    await environment.provider.training.observe(job, seen === undefined ? null : toStored(seen.cursor), context);
   while (looks.length === 0 || !isTerminalPhase(looks.at(-1)!.status.phase)) {
     const seen = await observe(looks.at(-1));
     looks.push(seen);

@@ -116,11 +116,11 @@ async function checkUnknownWords<World extends ConformanceEnvironment>(
   environment: World,
 ): Promise<void> {
   const { wire, context } = await makeReady(environment, subject.inputs.base);
-  const job = await environment.provider.create(wire, context);
+  const job = await environment.provider.training.create(wire, context);
   let cursor: unknown = null;
   for (const word of unlisted) {
     await subject.say!(environment, job, word);
-    const seen = await environment.provider.observe(job, cursor, context);
+    const seen = await environment.provider.training.observe(job, cursor, context);
     expectEqual(`the status of a job whose service says "${word}"`, seen.status, { phase: 'unknown', raw: word });
     cursor = toStored(seen.cursor);
   }

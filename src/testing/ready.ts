@@ -15,9 +15,9 @@ export interface Ready {
 /** Translates, prepares and binds, with everything stored in between, as the core does it. */
 export async function makeReady({ provider, toAttempt }: ConformanceEnvironment, input: TranslationInput, attempt = 1): Promise<Ready> {
   const context = toAttempt(input.key, attempt, toLiveSignal());
-  const request = toStored(provider.translate(structuredClone(input)).request);
-  const prepared = toStored(await provider.prepare(request, context));
-  return { request, prepared, wire: toStored(provider.bind(request, prepared, context.key, attempt)), context };
+  const request = toStored(provider.training.translate(structuredClone(input)).request);
+  const prepared = toStored(await provider.training.prepare(request, context));
+  return { request, prepared, wire: toStored(provider.training.bind(request, prepared, context.key, attempt)), context };
 }
 
 /** The listed jobs; where `expected` are not all there yet, once more after `settleMs`. */
@@ -26,8 +26,8 @@ export async function look(
   { request, prepared, context }: Ready,
   expected: readonly JobRef[],
 ): Promise<readonly JobRef[]> {
-  const jobs = await provider.find(request, [prepared], context);
+  const jobs = await provider.training.find(request, [prepared], context);
   if (expected.every((job) => jobs.some(({ id }) => id === job.id))) return jobs;
   await context.wait(provider.listingDelayMs);
-  return await provider.find(request, [prepared], context);
+  return await provider.training.find(request, [prepared], context);
 }

@@ -14,7 +14,7 @@ export function createSecretTest<World extends ConformanceEnvironment>(
     'no credential is in anything that is returned, thrown or written',
     secrets === undefined ? 'secrets' : null,
     async () => {
-      expectNoSecret('translate', provider.translate(structuredClone(inputs.base)), secrets!);
+      expectNoSecret('translate', provider.training.translate(structuredClone(inputs.base)), secrets!);
       for (const end of terminalPhases.filter((phase) => subject.ends[phase] !== undefined)) {
         const { files, ...told } = await lives(end);
         for (const [what, value] of Object.entries(told)) expectNoSecret(`${what} of a job that is ${end}`, value, secrets!);

@@ -20,7 +20,7 @@ const otherKey = 'z'.repeat(32);
 export function createSubmitTests<World extends ConformanceEnvironment>(subject: ConformanceTarget<World>): ConformanceTest[] {
   const { provider, inputs } = subject;
   const { base } = inputs;
-  const lacksFence = provider.fence === undefined ? 'fence' : null;
+  const lacksFence = provider.training.fence === undefined ? 'fence' : null;
   const inEach = (use: (environment: World) => Promise<void>) => async () => await inEnvironment(subject, use);
   return [
     createTest(
@@ -28,7 +28,7 @@ export function createSubmitTests<World extends ConformanceEnvironment>(subject:
       null,
       inEach(async (environment) => {
         const { request, prepared, wire, context } = await makeReady(environment, base);
-        const bound = environment.provider.bind(freezeDeep(toStored(request)), freezeDeep(toStored(prepared)), context.key, 1);
+        const bound = environment.provider.training.bind(freezeDeep(toStored(request)), freezeDeep(toStored(prepared)), context.key, 1);
         expectJson('bind', bound);
         expectEqual('bind, again and of frozen values', bound, wire);
       }),
@@ -38,10 +38,10 @@ export function createSubmitTests<World extends ConformanceEnvironment>(subject:
       null,
       inEach(async (environment) => {
         const first = await makeReady(environment, base);
-        expectJson('prepare', await environment.provider.prepare(first.request, first.context));
+        expectJson('prepare', await environment.provider.training.prepare(first.request, first.context));
         const second = await makeReady(environment, base);
         expectEqual('find after two times prepare', await look(environment, second, []), []);
-        await environment.provider.create(second.wire, second.context);
+        await environment.provider.training.create(second.wire, second.context);
       }),
     ),
     createTest(
@@ -60,15 +60,15 @@ export function createSubmitTests<World extends ConformanceEnvironment>(subject:
       'find lists nothing before create, and the job after it',
       null,
       inEach(async (environment) => {
-        const request = toStored(environment.provider.translate(structuredClone(base)).request);
+        const request = toStored(environment.provider.training.translate(structuredClone(base)).request);
         expectEqual(
           'find before prepare',
-          await environment.provider.find(request, [], environment.toAttempt(base.key, 1, toLiveSignal())),
+          await environment.provider.training.find(request, [], environment.toAttempt(base.key, 1, toLiveSignal())),
           [],
         );
         const ready = await makeReady(environment, base);
         expectEqual('find before create', await look(environment, ready, []), []);
-        const job = await environment.provider.create(ready.wire, ready.context);
+        const job = await environment.provider.training.create(ready.wire, ready.context);
         checkJobRef('create', job, environment);
         const jobs = await look(environment, ready, [job]);
         for (const found of jobs) checkJobRef('find', found, environment);
@@ -81,7 +81,7 @@ export function createSubmitTests<World extends ConformanceEnvironment>(subject:
       null,
       inEach(async (environment) => {
         const { wire, context } = await makeReady(environment, base);
-        await environment.provider.create(wire, context);
+        await environment.provider.training.create(wire, context);
         await context.wait(environment.provider.listingDelayMs);
         const other = await makeReady(environment, { ...base, key: otherKey });
         expectEqual('find of a run without a job, beside one that has a job', await look(environment, other, []), []);
@@ -92,8 +92,8 @@ export function createSubmitTests<World extends ConformanceEnvironment>(subject:
       null,
       inEach(async (environment) => {
         const ready = await makeReady(environment, base);
-        const jobs = [await environment.provider.create(ready.wire, ready.context)];
-        const second = async (): Promise<unknown> => jobs.push(await environment.provider.create(ready.wire, ready.context));
+        const jobs = [await environment.provider.training.create(ready.wire, ready.context)];
+        const second = async (): Promise<unknown> => jobs.push(await environment.provider.training.create(ready.wire, ready.context));
         await second().catch(() => {}); // to refuse it is as good
         const found = await look(environment, ready, jobs);
         for (const { id } of jobs) {
@@ -107,8 +107,8 @@ export function createSubmitTests<World extends ConformanceEnvironment>(subject:
       lacksFence,
       inEach(async (environment) => {
         const ready = await makeReady(environment, base);
-        await environment.provider.fence!(ready.prepared, ready.context);
-        await environment.provider.fence!(ready.prepared, ready.context); // a process may die before it has stored that it fenced
+        await environment.provider.training.fence!(ready.prepared, ready.context);
+        await environment.provider.training.fence!(ready.prepared, ready.context); // a process may die before it has stored that it fenced
         const outcome = await toCreateOutcome(environment, ready);
         expectThat(outcome === 'rejected', 'create after a fence', 'a rejection', outcome);
         await ready.context.wait(environment.provider.listingDelayMs);
@@ -120,10 +120,10 @@ export function createSubmitTests<World extends ConformanceEnvironment>(subject:
       lacksFence,
       inEach(async (environment) => {
         const first = await makeReady(environment, base, 1);
-        await environment.provider.fence!(first.prepared, first.context);
+        await environment.provider.training.fence!(first.prepared, first.context);
         const next = await makeReady(environment, base, 2);
-        const job = await environment.provider.create(next.wire, next.context);
-        await environment.provider.fence!(next.prepared, next.context);
+        const job = await environment.provider.training.create(next.wire, next.context);
+        await environment.provider.training.fence!(next.prepared, next.context);
         const found = await look(environment, next, [job]);
         const isListed = found.some(({ id }) => id === job.id);
         expectThat(isListed, 'find after a fence that came too late', `the job ${job.id} among what it lists`, found);
@@ -140,7 +140,7 @@ function checkJobRef(what: string, job: JobRef, { provider }: ConformanceEnviron
 }
 
 async function toCreateOutcome({ provider }: ConformanceEnvironment, { wire, context }: Ready): Promise<string> {
-  return await provider.create(wire, context).then(
+  return await provider.training.create(wire, context).then(
     ({ id }) => `the job ${id}`,
     () => 'rejected',
   );

@@ -29,23 +29,23 @@ export function createTranslateTests({
   const checkLooks = (): void => {
     expectThat(/^[a-z0-9-]{1,32}$/.test(provider.id), 'id', '1 to 32 characters of a-z, 0-9 and "-"', provider.id);
     expectThat(Object.isFrozen(provider), 'the provider', 'a frozen object, as defineProvider gives it', 'one that can be changed');
-    const { listingDelayMs, statusMap, onUncertain, rate, fence } = provider;
-    expectThat(Number.isFinite(listingDelayMs) && listingDelayMs >= 0, 'settleMs', 'milliseconds, 0 or more', listingDelayMs);
-    const isProved = onUncertain !== 'retry' || fence !== undefined;
+    const { listingDelayMs, statusMap, onUncertain, rate, training } = provider;
+    expectThat(Number.isFinite(listingDelayMs) && listingDelayMs >= 0, 'listingDelayMs', 'milliseconds, 0 or more', listingDelayMs);
+    const isProved = onUncertain !== 'retry' || training.fence !== undefined;
     expectThat(isProved, 'onUncertain', '"ask", since only a fence makes "retry" safe', onUncertain);
     const isRate = rate === undefined || (rate.perSecond > 0 && rate.burst >= 1);
     expectThat(isRate, 'rate', 'more than 0 a second, and 1 or more at once', rate);
     const phases: readonly string[] = [...openPhases, ...terminalPhases];
     for (const [word, phase] of Object.entries(statusMap)) {
-      expectThat(phases.includes(phase), `words["${word}"]`, `one of ${phases.join(', ')}`, phase);
+      expectThat(phases.includes(phase), `statusMap["${word}"]`, `one of ${phases.join(', ')}`, phase);
     }
   };
   const checkFrozen = (): void => {
     for (const [label, input] of Object.entries(accepted)) {
       const open = structuredClone(input);
-      const fromOpen = provider.translate(open);
+      const fromOpen = provider.training.translate(open);
       expectEqual(`the input "${label}" after translate`, open, input);
-      expectEqual(`translate of "${label}", frozen`, provider.translate(freezeDeep(structuredClone(input))), fromOpen);
+      expectEqual(`translate of "${label}", frozen`, provider.training.translate(freezeDeep(structuredClone(input))), fromOpen);
     }
   };
   const checkSame = (): void => {
@@ -92,7 +92,7 @@ async function run(check: () => void): Promise<void> {
 
 /** On a copy: a provider that changes its input must not spoil the next law's. */
 function translate(provider: Provider, input: TranslationInput): Translation<unknown> {
-  return provider.translate(structuredClone(input));
+  return provider.training.translate(structuredClone(input));
 }
 
 function translateIfAccepted(provider: Provider, input: TranslationInput): Translation<unknown> | null {

@@ -5,9 +5,12 @@ import { createMemoryService } from '../run/memory-provider.ts';
 const provider = {
   ...createMemoryService().provider,
   id: 'deaf',
-  async create(): Promise<never> {
-    process.stderr.write('creating\n');
-    return await new Promise<never>(() => void setInterval(() => {}, 1000));
+  training: {
+    ...createMemoryService().provider.training,
+    async create(): Promise<never> {
+      process.stderr.write('creating\n');
+      return await new Promise<never>(() => void setInterval(() => {}, 1000));
+    },
   },
 };
 process.exitCode = await main(process.argv.slice(2), { providers: [provider] });

@@ -6,11 +6,14 @@ import { createMemoryService } from '../run/memory-provider.ts';
 const unpriced: Provider = {
   ...createMemoryService().provider,
   id: 'unpriced',
-  translate: ({ spec: { options } }) => ({ request: { usd: options['usd'] ?? null }, notes: [] }),
-  find: async () => await Promise.resolve([]),
-  async prepare() {
-    process.stderr.write('prepared\n');
-    return await Promise.resolve({});
+  training: {
+    ...createMemoryService().provider.training,
+    translate: ({ spec: { options } }) => ({ request: { usd: options['usd'] ?? null }, notes: [] }),
+    find: async () => await Promise.resolve([]),
+    async prepare() {
+      process.stderr.write('prepared\n');
+      return await Promise.resolve({});
+    },
   },
 };
 
@@ -20,4 +23,6 @@ async function quote(request: unknown): Promise<Quote | null> {
   return await Promise.resolve({ currency: 'USD', low: usd / 2, high: usd, source: 'list prices', asOf: '2026-01-01' });
 }
 
-process.exitCode = await main(process.argv.slice(2), { providers: [unpriced, { ...unpriced, id: 'priced', quote }] });
+process.exitCode = await main(process.argv.slice(2), {
+  providers: [unpriced, { ...unpriced, id: 'priced', training: { ...unpriced.training, quote } }],
+});

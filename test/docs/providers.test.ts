@@ -101,13 +101,13 @@ const tests = contractTests<SpoolFixture>({
   },
   say: async ({ folder }, { id }, word) => await Promise.resolve(say(folder, id, { status: word })),
   failing: {
-    'prepare without the folder': loseFolder(async ({ provider }, context) => await provider.prepare({}, context)),
-    'create without the folder': loseFolder(async ({ provider }, context) => await provider.create({ name: 'x' }, context)),
-    'find without the folder': loseFolder(async ({ provider }, context) => await provider.find({}, [], context)),
-    'fence without the folder': loseFolder(async ({ provider }, context) => await provider.fence!({ name: 'x' }, context)),
+    'prepare without the folder': loseFolder(async ({ provider }, context) => await provider.training.prepare({}, context)),
+    'create without the folder': loseFolder(async ({ provider }, context) => await provider.training.create({ name: 'x' }, context)),
+    'find without the folder': loseFolder(async ({ provider }, context) => await provider.training.find({}, [], context)),
+    'fence without the folder': loseFolder(async ({ provider }, context) => await provider.training.fence!({ name: 'x' }, context)),
     'observe without the folder': loseFolder(async ({ provider, folder }, context) => {
       const job = { provider: 'spool', id: 'x', location: folder, attempt: 1, createdAt: '2026-01-01T00:00:00.000Z', url: null };
-      return await provider.observe(job, null, context);
+      return await provider.training.observe(job, null, context);
     }),
   },
   snapshot: async ({ folder }) =>

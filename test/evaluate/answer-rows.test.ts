@@ -23,7 +23,7 @@ function createFixture(options: Partial<ServiceSettings> = {}): {
   client: ModelClient;
 } {
   const service = createAnsweringService({ say: (row) => toRead(row), ...options });
-  const model = service.provider.baseModel!({ base: 'base' }, context)!;
+  const model = service.provider.training.baseModel!({ base: 'base' }, context)!;
   return { fixture: { store: openEmptyStore(), context }, service, client: { provider: service.provider, model, settings } };
 }
 
@@ -90,12 +90,15 @@ test('an answer to what was not asked, and a second one, are passed over', async
     ...client,
     provider: {
       ...provider,
-      async *predict(...args) {
-        for await (const prediction of provider.predict!(...args)) {
-          yield { ...prediction, id: 'stranger' };
-          yield prediction;
-          yield { ...prediction, answer: 'second' };
-        }
+      inference: {
+        ...provider.inference,
+        async *predict(...args) {
+          for await (const prediction of provider.inference!.predict!(...args)) {
+            yield { ...prediction, id: 'stranger' };
+            yield prediction;
+            yield { ...prediction, answer: 'second' };
+          }
+        },
       },
     },
   };

@@ -69,40 +69,41 @@ export function createAnsweringService(settings: ServiceSettings): AnsweringServ
     id,
     statusMap: { done: 'succeeded' },
     listingDelayMs: 1,
-    translate: ({ spec: { model } }): { request: AnsweringRequest; notes: [] } => ({
-      request: { base: model.kind === 'folder' ? model.path : model.name },
-      notes: [],
-    }),
-    prepare: async () => await Promise.resolve({}),
-    bind: (request: AnsweringRequest, _prepared: object, key: RunKey) => ({ ...request, key }),
-    async create({ key }: { key: RunKey }, { attempt }: Attempt) {
-      const job = { provider: id, id: `job-${key}`, location: id, attempt, createdAt: '2026-01-01T00:00:00.000Z', url: null };
-      jobs.set(key, job);
-      return await Promise.resolve(job);
-    },
-    find: async (_request: AnsweringRequest, _prepared: readonly object[], { key }: Attempt) =>
-      await Promise.resolve([...jobs].filter(([one]) => one === key).map(([, job]) => job)),
-    observe: async (_job: JobRef, _cursor: null, { key }: Attempt) =>
-      await Promise.resolve({
-        status: { phase: 'succeeded', raw: 'done' } as const,
-        progress: null,
-        metrics: [],
-        logs: [],
-        artifacts: [{ kind, uri: `memory:${key}`, sha256: null, model: toModel(`ft:${key}`, 'base') }],
-        checkpoint: null,
+    training: {
+      translate: ({ spec: { model } }): { request: AnsweringRequest; notes: [] } => ({
+        request: { base: model.kind === 'folder' ? model.path : model.name },
         notes: [],
-        failure: null,
-        cost: { usd: trainingUsd, source: 'a price list' },
-        startedAt: null,
-        finishedAt: null,
-        cursor: null,
-        nextInMs: 1,
       }),
-    quote: async () => await Promise.resolve({ currency: 'USD', low: trainingUsd, high: trainingUsd, source: 'a price list', asOf: null }),
-    baseModel: ({ base }: AnsweringRequest) => toModel(base, base),
-    toModel: (name) => toModel(name, name),
-    predict,
-    ...(price === 'free' ? {} : { quotePredictions }),
+      prepare: async () => await Promise.resolve({}),
+      bind: (request: AnsweringRequest, _prepared: object, key: RunKey) => ({ ...request, key }),
+      async create({ key }: { key: RunKey }, { attempt }: Attempt) {
+        const job = { provider: id, id: `job-${key}`, location: id, attempt, createdAt: '2026-01-01T00:00:00.000Z', url: null };
+        jobs.set(key, job);
+        return await Promise.resolve(job);
+      },
+      find: async (_request: AnsweringRequest, _prepared: readonly object[], { key }: Attempt) =>
+        await Promise.resolve([...jobs].filter(([one]) => one === key).map(([, job]) => job)),
+      observe: async (_job: JobRef, _cursor: null, { key }: Attempt) =>
+        await Promise.resolve({
+          status: { phase: 'succeeded', raw: 'done' } as const,
+          progress: null,
+          metrics: [],
+          logs: [],
+          artifacts: [{ kind, uri: `memory:${key}`, sha256: null, model: toModel(`ft:${key}`, 'base') }],
+          checkpoint: null,
+          notes: [],
+          failure: null,
+          cost: { usd: trainingUsd, source: 'a price list' },
+          startedAt: null,
+          finishedAt: null,
+          cursor: null,
+          nextInMs: 1,
+        }),
+      quote: async () =>
+        await Promise.resolve({ currency: 'USD', low: trainingUsd, high: trainingUsd, source: 'a price list', asOf: null }),
+      baseModel: ({ base }: AnsweringRequest) => toModel(base, base),
+    },
+    inference: { getModel: (name) => toModel(name, name), predict, ...(price === 'free' ? {} : { quote: quotePredictions }) },
   });
   const service: AnsweringService = { provider, asked: [], beforeAnswer: () => {}, dumb: new Set() };
   return service;

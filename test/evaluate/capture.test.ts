@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Inference } from '../../src/provider/provider.ts';
 import { expect, test } from 'vitest';
 import type { Capture, CaptureProgress } from '../../src/evaluate/capture.ts';
 import { readPredictionsFile } from '../../src/evaluate/predictions-file.ts';
@@ -207,8 +208,11 @@ test('answers that may become endless have no price: that is said', async () => 
   const endless = {
     ...provider,
     id: 'endless',
-    quotePredictions: async (...args: Parameters<NonNullable<typeof provider.quotePredictions>>) =>
-      args[2].generation.maxTokens === undefined ? null : await provider.quotePredictions!(...args),
+    inference: {
+      ...provider.inference,
+      quote: async (...args: Parameters<NonNullable<Inference['quote']>>) =>
+        args[2].generation.maxTokens === undefined ? null : await provider.inference!.quote!(...args),
+    },
   };
   const { folder } = await runSmallJob([endless]);
   await using other = await openSmallJob(folder, [endless]);

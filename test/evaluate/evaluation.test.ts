@@ -47,7 +47,7 @@ test('the day on which a service ends a model stands beside it, and is told wher
     [days(30), true],
     [days(200), false],
   ] as const) {
-    const provider = { ...paid.provider, toEnd: () => ({ date, source: 'a page', asOf: null }) };
+    const provider = { ...paid.provider, getDeprecation: () => ({ date, source: 'a page', asOf: null }) };
     const { orchestrator } = await runSmallJob([local.provider, provider]);
     const [comparison] = await orchestrator.evaluate('small', { maxUsd: 1 });
     expect(comparison!.candidates.map(({ endsOn }) => endsOn)).toEqual([null, null, date, null, date]);
@@ -175,7 +175,7 @@ test('preferences are not scored', async () => {
 });
 
 test('a model that answers no rows is named', async () => {
-  const { predict: _, ...mute } = createAnsweringService({ id: 'mute', say: right }).provider;
+  const { inference: _, ...mute } = createAnsweringService({ id: 'mute', say: right }).provider;
   const { orchestrator } = await runSmallJob([createLocal().provider, mute]);
   const [comparison] = await orchestrator.compare('small');
   expect(comparison!.notes).toEqual(['small/mute is left out: its provider answers no rows']);

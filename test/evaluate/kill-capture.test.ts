@@ -38,7 +38,7 @@ test.each([
   ['answers are kept in batches', `model.kind === 'endpoint' ? 1 : folderBatch`, 'folderBatch', 'LOST: '],
   [
     'kept answers are not looked at',
-    'const known = await readAnswers(world.store, ids);',
+    'const known = await readAnswers(workspace.store, ids);',
     'const known = new Map<string, StoredAnswer>();',
     'DOUBLE: ',
   ],

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Context } from '../../src/provider/context.ts';
 import type { RepositoryModel } from '../../src/provider/model.ts';
-import type { Provider } from '../../src/provider/provider.ts';
+import type { Inference, Provider } from '../../src/provider/provider.ts';
 import { downloadModel, findPredictProblem, isCached, getCacheFolder } from '../../src/evaluate/model-cache.ts';
 import { tinyBert } from '../cli/write-job.ts';
 import { createMemoryService } from '../run/memory-provider.ts';
@@ -30,7 +30,7 @@ const model: RepositoryModel = {
 /** A provider that brings a model without a head, and what it was asked. */
 function createService(fault?: Error): { provider: Provider; asked: string[] } {
   const asked: string[] = [];
-  const download: Provider['download'] = async (of, folder) => {
+  const download: Inference['download'] = async (of, folder) => {
     asked.push(folder);
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'begun'), '');
@@ -45,7 +45,7 @@ function createService(fault?: Error): { provider: Provider; asked: string[] } {
       maxLength: of.maxLength,
     });
   };
-  return { provider: { ...createMemoryService().provider, download }, asked };
+  return { provider: { ...createMemoryService().provider, inference: { ...createMemoryService().provider.inference, download } }, asked };
 }
 
 test('a model is brought once, whole, and then found without its service', async () => {

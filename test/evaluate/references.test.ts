@@ -132,7 +132,9 @@ test('a file with none of the rows is left out, and so is what cannot be read; e
 });
 
 test('a provider that knows no models by name is no place for a reference', async () => {
-  const { toModel: _, ...nameless } = createAnsweringService({ id: 'nameless', say: right }).provider;
+  const { provider } = createAnsweringService({ id: 'nameless', say: right });
+  const { getModel: _, ...inference } = provider.inference!;
+  const nameless = { ...provider, inference };
   const small = await runSmallJob([createLocal().provider, nameless], { targets: { laptop: { model: 'base' } } });
   addReferences(small, { old: { provider: 'nameless', model: 'x' } });
   await expect(small.orchestrator.evaluate(small.path)).rejects.toMatchObject({
@@ -146,14 +148,17 @@ test('a model in a repository is brought here by evaluate alone; one that cannot
   const fetched: string[] = [];
   const hub: Provider = {
     ...service,
-    toModel(name) {
-      const [repository, revision] = name.split('@') as [string, string];
-      return { kind: 'repository', identity: name, location: 'hub', repository, revision, labels: [], maxLength: 64 };
-    },
-    async download(model, folder) {
-      fetched.push(model.repository);
-      cpSync(tinyBert, folder, { recursive: true });
-      return await Promise.resolve({ kind: 'folder', identity: model.identity, path: folder, labels: [], seed: 0, maxLength: 64 });
+    inference: {
+      ...service.inference,
+      getModel(name) {
+        const [repository, revision] = name.split('@') as [string, string];
+        return { kind: 'repository', identity: name, location: 'hub', repository, revision, labels: [], maxLength: 64 };
+      },
+      async download(model, folder) {
+        fetched.push(model.repository);
+        cpSync(tinyBert, folder, { recursive: true });
+        return await Promise.resolve({ kind: 'folder', identity: model.identity, path: folder, labels: [], seed: 0, maxLength: 64 });
+      },
     },
   };
   const references = { old: { provider: 'hub', model: 'owner/old@1' } };

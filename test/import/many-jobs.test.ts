@@ -36,7 +36,7 @@ function readTimes(folder: string): Record<string, bigint> {
 }
 
 test('all 250 jobs are listed, each with what has come of it', async () => {
-  const jobs = await Array.fromAsync(createOpenAICompatible(account.fixture.dialect).listJobs!(account.fixture.toAttempt()));
+  const jobs = await Array.fromAsync(createOpenAICompatible(account.fixture.dialect).account!.jobs!(account.fixture.toAttempt()));
   expect(jobs.map(({ job }) => job.id).sort()).toEqual(Object.values(account.jobs).flat().sort());
   const words = Object.fromEntries(jobs.map(({ job, status }) => [job.id, status.phase]));
   const phases = {

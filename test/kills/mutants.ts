@@ -21,13 +21,13 @@ const mutants: readonly Mutant[] = [
     changes: [
       {
         file: 'src/run/advance.ts',
-        from: 'return await append([await create(provider, { wire, attempt }, c)]);',
+        from: 'return await append([await create(provider, { wire, attempt }, context)]);',
         to: 'return await append([{ type: "submission-intended", attempt, wire, hash: "" }, outcome]);',
       },
       {
         file: 'src/run/advance.ts',
         from: "const intended = await append([{ type: 'submission-intended', attempt, wire, hash: toJsonHash(wire) }]);",
-        to: 'const intended = run; const outcome = await create(provider, { wire, attempt }, c); toJsonHash(wire);',
+        to: 'const intended = run; const outcome = await create(provider, { wire, attempt }, context); toJsonHash(wire);',
       },
     ],
     // Killed when the answer is there, and started again before the job is listed.
@@ -40,8 +40,8 @@ const mutants: readonly Mutant[] = [
     changes: [
       {
         file: 'src/run/advance.ts',
-        from: 'const found = await adoptOldest(step.provider, step.run.record, step.c);',
-        to: 'const found = null as Awaited<ReturnType<typeof adoptOldest>>;',
+        from: 'const found = await adoptOldestJob(step.provider, step.run.record, step.context);',
+        to: 'const found = null as Awaited<ReturnType<typeof adoptOldestJob>>;',
       },
     ],
     run: async (bench, setting) => await restoreState(bench, setting, null),
@@ -49,17 +49,17 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'no fence',
-    changes: [{ file: 'src/run/reconcile.ts', from: 'await provider.fence(record.prepared[record.attempt - 1], c);', to: '' }],
+    changes: [{ file: 'src/run/reconcile.ts', from: 'await provider.training.fence(record.prepared[record.attempt - 1], context);', to: '' }],
     run: async (bench, setting) => await freezeAndThaw(bench, { ...setting, plan: {} }, toPayment(bench)),
     says: 'DOUBLE',
   },
   {
     name: 'no wait until a job is listed',
     changes: [
-      { file: 'src/run/reconcile.ts', from: 'if (age() < provider.settleMs)', to: 'if (age() < 0)' },
+      { file: 'src/run/reconcile.ts', from: 'if (age() < provider.listingDelayMs)', to: 'if (age() < 0)' },
       {
         file: 'src/run/reconcile.ts',
-        from: 'for (const ms of [provider.settleMs, provider.settleMs / 10])',
+        from: 'for (const ms of [provider.listingDelayMs, provider.listingDelayMs / 10])',
         to: 'for (const ms of [0, 0])',
       },
     ],

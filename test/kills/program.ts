@@ -7,8 +7,13 @@ const listingDelayMs = Number(KILLS_SETTLE_MS);
 
 /** The provider as it is, but for the times that a trial has. */
 function toHasty(provider: Provider): Provider {
-  const observe: Provider['observe'] = async (...args) => ({ ...(await provider.observe(...args)), nextInMs: 10 });
-  return { ...provider, listingDelayMs, observe, ...(provider.rate === undefined ? {} : { rate: { perSecond: 1000, burst: 1000 } }) };
+  const observe: Provider['training']['observe'] = async (...args) => ({ ...(await provider.training.observe(...args)), nextInMs: 10 });
+  return {
+    ...provider,
+    listingDelayMs,
+    ...(provider.rate === undefined ? {} : { rate: { perSecond: 1000, burst: 1000 } }),
+    training: { ...provider.training, observe },
+  };
 }
 
 const standIn = createStandInProvider({ url: KILLS_URL ?? '', listingDelayMs, timeoutMs: Number(KILLS_TIMEOUT_MS) });

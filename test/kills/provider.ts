@@ -46,62 +46,66 @@ export function createStandInProvider({ url, listingDelayMs, timeoutMs }: Place)
     statusMap,
     listingDelayMs,
     onUncertain: 'retry',
-    translate: ({ spec }) => ({
-      request: { model: spec.model.kind === 'service' ? spec.model.name : '', training: spec.training },
-      notes: Object.entries(spec.training).map(([name, value]) => ({ type: 'sent', field: `training.${name}`, value }) as const),
-    }),
-    async prepare(_request: object, context: Attempt) {
-      let rows = 0;
-      for await (const row of context.readRows('train')) rows += Object.keys(row).length === 0 ? 0 : 1;
-      const { id } = (await read('POST', '/uploads', context, { name: `${context.key}.${context.attempt}`, rows })) as { id: string };
-      return { upload: id };
+    training: {
+      translate: ({ spec }) => ({
+        request: { model: spec.model.kind === 'service' ? spec.model.name : '', training: spec.training },
+        notes: Object.entries(spec.training).map(([name, value]) => ({ type: 'sent', field: `training.${name}`, value }) as const),
+      }),
+      async prepare(_request: object, context: Attempt) {
+        let rows = 0;
+        for await (const row of context.readRows('train')) rows += Object.keys(row).length === 0 ? 0 : 1;
+        const { id } = (await read('POST', '/uploads', context, { name: `${context.key}.${context.attempt}`, rows })) as { id: string };
+        return { upload: id };
+      },
+      bind: (body: object, { upload }: { upload: string }, key: string, attempt: number) => ({ ...body, upload, key, attempt }),
+      async create(wire: object, context: Attempt) {
+        try {
+          const { json } = await requestJson(paying, { url: `${url}/jobs`, method: 'POST', body: wire, signal: context.signal });
+          return toJobRef(json as JobBody);
+        } catch (error) {
+          const { sent, failure } = toSendOutcome(error);
+          throw new SubmitFailure(sent, failure);
+        }
+      },
+      async find(_request: object, _prepared: readonly { upload: string }[], context: Attempt) {
+        const found: JobBody[] = [];
+        for (let after = ''; ;) {
+          const page = (await read('GET', `/jobs${after}`, context)) as { data: JobBody[]; hasMore: boolean };
+          found.push(...page.data);
+          if (!page.hasMore) break;
+          after = `?after=${page.data.at(-1)!.id}`;
+        }
+        return found.filter(({ key }) => key === context.key).map(toJobRef);
+      },
+      async fence({ upload }: { upload: string }, context: Attempt) {
+        await read('DELETE', `/uploads/${upload}`, context);
+      },
+      async observe(job: JobRef, _cursor: null, context: Attempt): Promise<Observation<null>> {
+        const { id, status } = (await read('GET', `/jobs/${job.id}`, context)) as JobBody;
+        const model = { kind: 'folder', identity: id, path: `/${id}`, labels: context.facts.labels, seed: 1, maxLength: 8 } as const;
+        return {
+          status: { phase: statusMap[status] ?? 'unknown', raw: status },
+          progress: null,
+          metrics: [],
+          logs: [],
+          artifacts: status === 'succeeded' ? [{ kind: 'folder', uri: `file:///${id}`, sha256: null, model }] : [],
+          checkpoint: null,
+          notes: [],
+          failure: null,
+          startedAt: null,
+          finishedAt: null,
+          cursor: null,
+          nextInMs: 10,
+        };
+      },
+      async cancel(job: JobRef, context: Attempt) {
+        await read('POST', `/jobs/${job.id}/cancel`, context, {});
+      },
     },
-    bind: (body: object, { upload }: { upload: string }, key: string, attempt: number) => ({ ...body, upload, key, attempt }),
-    async create(wire: object, context: Attempt) {
-      try {
-        const { json } = await requestJson(paying, { url: `${url}/jobs`, method: 'POST', body: wire, signal: context.signal });
-        return toJobRef(json as JobBody);
-      } catch (error) {
-        const { sent, failure } = toSendOutcome(error);
-        throw new SubmitFailure(sent, failure);
-      }
-    },
-    async find(_request: object, _prepared: readonly { upload: string }[], context: Attempt) {
-      const found: JobBody[] = [];
-      for (let after = ''; ;) {
-        const page = (await read('GET', `/jobs${after}`, context)) as { data: JobBody[]; hasMore: boolean };
-        found.push(...page.data);
-        if (!page.hasMore) break;
-        after = `?after=${page.data.at(-1)!.id}`;
-      }
-      return found.filter(({ key }) => key === context.key).map(toJobRef);
-    },
-    async fence({ upload }: { upload: string }, context: Attempt) {
-      await read('DELETE', `/uploads/${upload}`, context);
-    },
-    async observe(job: JobRef, _cursor: null, context: Attempt): Promise<Observation<null>> {
-      const { id, status } = (await read('GET', `/jobs/${job.id}`, context)) as JobBody;
-      const model = { kind: 'folder', identity: id, path: `/${id}`, labels: context.facts.labels, seed: 1, maxLength: 8 } as const;
-      return {
-        status: { phase: statusMap[status] ?? 'unknown', raw: status },
-        progress: null,
-        metrics: [],
-        logs: [],
-        artifacts: status === 'succeeded' ? [{ kind: 'folder', uri: `file:///${id}`, sha256: null, model }] : [],
-        checkpoint: null,
-        notes: [],
-        failure: null,
-        startedAt: null,
-        finishedAt: null,
-        cursor: null,
-        nextInMs: 10,
-      };
-    },
-    async cancel(job: JobRef, context: Attempt) {
-      await read('POST', `/jobs/${job.id}/cancel`, context, {});
-    },
-    async *predict(_model, rows) {
-      yield* await Promise.resolve(rows.map(({ id }) => ({ id, answer: 'yes', probabilities: null, truncated: false })));
+    inference: {
+      async *predict(_model, rows) {
+        yield* await Promise.resolve(rows.map(({ id }) => ({ id, answer: 'yes', probabilities: null, truncated: false })));
+      },
     },
   });
 }

@@ -102,9 +102,12 @@ test('the intent is on the disk before the paid call', async () => {
   let stored: string | undefined;
   const provider = {
     ...fixture.service.provider,
-    create: async () => {
-      stored = (await listRuns(fixture.store))[0]?.record.state;
-      return await Promise.resolve({ provider: 'memory', id: 'x', location: '', attempt: 1, createdAt: at, url: null });
+    training: {
+      ...fixture.service.provider.training,
+      create: async () => {
+        stored = (await listRuns(fixture.store))[0]?.record.state;
+        return await Promise.resolve({ provider: 'memory', id: 'x', location: '', attempt: 1, createdAt: at, url: null });
+      },
     },
   };
   const run = await acceptRun(fixture.store, toMemoryPlan(), at);
@@ -206,7 +209,7 @@ test.each([null, new Failure('service-unreachable', 'no route')])(
       if (trouble !== null) throw trouble;
       await Promise.resolve();
     };
-    const provider = { ...fixture.service.provider, discard };
+    const provider = { ...fixture.service.provider, training: { ...fixture.service.provider.training, discard } };
     fixture.service.failNext('refused');
     const accepted = await acceptRun(fixture.store, toMemoryPlan(), at);
     const run = await submit({ ...fixture, submitter: { ...fixture.submitter, provider: () => provider } }, accepted);
@@ -223,7 +226,7 @@ test('nothing is discarded where the answer is unknown, or the job was made', as
     const fixture = createFixture();
     if (fault !== null) fixture.service.failNext(fault, true);
     const discard = async (): Promise<void> => await Promise.reject(new Error('must not be called'));
-    const provider = { ...fixture.service.provider, discard };
+    const provider = { ...fixture.service.provider, training: { ...fixture.service.provider.training, discard } };
     const run = await acceptRun(fixture.store, toMemoryPlan(), at);
     const submitted = await submit({ ...fixture, submitter: { ...fixture.submitter, provider: () => provider } }, run);
     expect(submitted.record).toMatchObject({ state: 'submitted', notes: [] });
@@ -235,8 +238,8 @@ test('what the job has come to cost is an event when it appears and when it chan
   let run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
   let cost: ActualCost | null = null;
   const { provider } = fixture.service;
-  const observe: typeof provider.observe = async (...args) => ({ ...(await provider.observe(...args)), cost });
-  const waiter = { ...fixture.waiter, provider: () => ({ ...provider, observe }) };
+  const observe: typeof provider.training.observe = async (...args) => ({ ...(await provider.training.observe(...args)), cost });
+  const waiter = { ...fixture.waiter, provider: () => ({ ...provider, training: { ...provider.training, observe } }) };
   for (const usd of [null, 1, 1, 1.5, null]) {
     cost = usd === null ? null : { usd, source: 'tokens' };
     fixture.waits.push(10);
@@ -322,9 +325,12 @@ test('a person’s wish is stored while a worker has the run, and the worker’s
   const { provider } = fixture.service;
   const slow = {
     ...provider,
-    create: async (...args: Parameters<typeof provider.create>) => {
-      await appendEvents(fixture.store, run.key, { events: [{ type: 'cancel-requested' }], at, fence: null });
-      return await provider.create(...args);
+    training: {
+      ...provider.training,
+      create: async (...args: Parameters<typeof provider.training.create>) => {
+        await appendEvents(fixture.store, run.key, { events: [{ type: 'cancel-requested' }], at, fence: null });
+        return await provider.training.create(...args);
+      },
     },
   };
   const run = await acceptRun(fixture.store, toMemoryPlan(), at);
@@ -363,9 +369,9 @@ test('settings that the service says it used: what was sent is not told again, a
     { type: 'defaulted', field: 'training.seed', value: 7 },
   ] as const;
   const { provider } = fixture.service;
-  const observe: typeof provider.observe = async (...args) => ({ ...(await provider.observe(...args)), notes: used });
+  const observe: typeof provider.training.observe = async (...args) => ({ ...(await provider.training.observe(...args)), notes: used });
   const run = await submit(fixture, await acceptRun(fixture.store, { ...plan, notes: sent }, at));
-  const seen = await advance({ ...fixture.waiter, provider: () => ({ ...provider, observe }) }, run);
+  const seen = await advance({ ...fixture.waiter, provider: () => ({ ...provider, training: { ...provider.training, observe } }) }, run);
   expect(seen.record.notes.slice(sent.length)).toEqual([
     { type: 'warning', message: 'training.epochs: 3 was sent, the service says that it used 2' },
     used[3],
@@ -414,10 +420,13 @@ test('an interrupted job is resumed, and given up after three times without a ne
   const { provider } = fixture.service;
   const withResume: typeof provider = {
     ...provider,
-    observe: async (...args) => ({ ...(await provider.observe(...args)), checkpoint }),
-    resume: async (job) => {
-      resumes++;
-      return await Promise.resolve(job);
+    training: {
+      ...provider.training,
+      observe: async (...args) => ({ ...(await provider.training.observe(...args)), checkpoint }),
+      resume: async (job) => {
+        resumes++;
+        return await Promise.resolve(job);
+      },
     },
   };
   const waiter = { ...fixture.waiter, provider: () => withResume };
@@ -441,7 +450,10 @@ test('an interrupted job is resumed, and given up after three times without a ne
 test('a service that cannot be seen leaves the run as it is, says since when, and is asked less and less often', async () => {
   const fixture = createFixture();
   const { provider } = fixture.service;
-  const failing = { ...provider, observe: () => Promise.reject(new Failure('service-unavailable', 'no route')) };
+  const failing = {
+    ...provider,
+    training: { ...provider.training, observe: () => Promise.reject(new Failure('service-unavailable', 'no route')) },
+  };
   const waiter = { ...fixture.waiter, provider: () => failing };
   let run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
   run = await advance(fixture.waiter, run);
@@ -452,12 +464,12 @@ test('a service that cannot be seen leaves the run as it is, says since when, an
     pauses.push(Date.parse(run.lastPoll!.nextPollAt!) - fixture.waiter.now().getTime());
   }
   expect(run.record.state).toBe('running');
-  expect(run.lastPoll).toMatchObject({ error: { message: 'no route' }, unseen: { times: 10 } });
+  expect(run.lastPoll).toMatchObject({ error: { message: 'no route' }, failedPolls: { times: 10 } });
   expect(pauses.slice(0, 4)).toEqual([3750, 7500, 15_000, 30_000]);
   expect(pauses.at(-1)).toBe(675_000);
   fixture.waits.push(675_000);
   run = await advance(fixture.waiter, run);
-  expect(run.lastPoll).toMatchObject({ error: null, unseen: null });
+  expect(run.lastPoll).toMatchObject({ error: null, failedPolls: null });
 });
 
 test('a look that is not due is not taken', async () => {
@@ -561,12 +573,12 @@ test('a decision is not stored when the run has fallen to another worker meanwhi
   const { provider } = fixture.service;
   fixture.service.failNext('unknown', true);
   const run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
-  const find: typeof provider.find = async (...args) => {
+  const find: typeof provider.training.find = async (...args) => {
     fixture.waits.push(60_001);
     await takeLease(fixture.store, run.key, fixture.submitter);
-    return await provider.find(...args);
+    return await provider.training.find(...args);
   };
-  const slow = { ...fixture.waiter, provider: () => ({ ...provider, find }) };
+  const slow = { ...fixture.waiter, provider: () => ({ ...provider, training: { ...provider.training, find } }) };
   await expect(resolveRun(slow, run, { kind: 'cancel' })).rejects.toMatchObject({ code: 'store-locked' });
   expect((await findRun(fixture.store, run.key))!.record.state).toBe('attention');
 });

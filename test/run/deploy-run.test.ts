@@ -45,20 +45,23 @@ async function createFixture({ usdPerHour = 2, budgetUsd = 10, name = 'a' }: Set
   onTestFinished(async () => await store.destroy());
   const provider = defineProvider({
     ...createMemoryService().provider,
-    async deploy(model: EndpointModel, called: string) {
-      fixture.calls.push(`deploy ${called}`);
-      await fixture.onDeploy?.();
-      fixture.deployed.add(called);
-      return { ...model, name: called };
-    },
-    async undeploy(_model: EndpointModel, called: string) {
-      fixture.calls.push(`undeploy ${called}`);
-      await fixture.onUndeploy?.();
-      fixture.deployed.delete(called);
-    },
-    async quoteDeployment(): Promise<Quote | null> {
-      const price = { currency: 'USD', low: 0, high: usdPerHour ?? 0, source: 'a price list', asOf: null } as const;
-      return await Promise.resolve(usdPerHour === null ? null : price);
+    deployments: {
+      ...createMemoryService().provider.deployments,
+      async deploy(model: EndpointModel, called: string) {
+        fixture.calls.push(`deploy ${called}`);
+        await fixture.onDeploy?.();
+        fixture.deployed.add(called);
+        return { ...model, name: called };
+      },
+      async undeploy(_model: EndpointModel, called: string) {
+        fixture.calls.push(`undeploy ${called}`);
+        await fixture.onUndeploy?.();
+        fixture.deployed.delete(called);
+      },
+      async quote(): Promise<Quote | null> {
+        const price = { currency: 'USD', low: 0, high: usdPerHour ?? 0, source: 'a price list', asOf: null } as const;
+        return await Promise.resolve(usdPerHour === null ? null : price);
+      },
     },
   });
   const now = (): Date => new Date(fixture.nowMs);

@@ -38,49 +38,51 @@ export function createMemoryService({ fences = true } = {}): MemoryService {
     statusMap: { running: 'running', done: 'succeeded' },
     listingDelayMs: 1000,
     onUncertain: 'retry',
-    translate: () => ({ request: {}, notes: [] }),
-    async prepare(_request: object, context: Attempt) {
-      service.calls.push(`prepare ${context.attempt}`);
-      return await Promise.resolve({ upload: `upload-${context.attempt}` });
-    },
-    bind: (_request: object, prepared: { upload: string }) => ({ upload: prepared.upload }),
-    async create(wire: { upload: string }, context: Attempt) {
-      service.calls.push(`create ${context.attempt}`);
-      return await Promise.resolve(wire).then((sent) => create(sent, context.attempt));
-    },
-    async find() {
-      service.calls.push('find');
-      return await Promise.resolve([...service.jobs]);
-    },
-    ...(fences
-      ? {
-          async fence(prepared: { upload: string }) {
-            service.calls.push(`fence ${prepared.upload}`);
-            fenced.add(prepared.upload);
-            await Promise.resolve();
-          },
-        }
-      : {}),
-    async observe() {
-      service.calls.push('observe');
-      return await Promise.resolve({
-        status: service.status,
-        progress: null,
-        metrics: [],
-        logs: [],
-        artifacts: [],
-        checkpoint: null,
-        notes: [],
-        failure: null,
-        startedAt: null,
-        finishedAt: null,
-        cursor: service.calls.length,
-        nextInMs: 10,
-      });
-    },
-    async cancel(job: JobRef) {
-      service.calls.push(`cancel ${job.id}`);
-      await Promise.resolve();
+    training: {
+      ...(fences
+        ? {
+            async fence(prepared: { upload: string }) {
+              service.calls.push(`fence ${prepared.upload}`);
+              fenced.add(prepared.upload);
+              await Promise.resolve();
+            },
+          }
+        : {}),
+      translate: () => ({ request: {}, notes: [] }),
+      async prepare(_request: object, context: Attempt) {
+        service.calls.push(`prepare ${context.attempt}`);
+        return await Promise.resolve({ upload: `upload-${context.attempt}` });
+      },
+      bind: (_request: object, prepared: { upload: string }) => ({ upload: prepared.upload }),
+      async create(wire: { upload: string }, context: Attempt) {
+        service.calls.push(`create ${context.attempt}`);
+        return await Promise.resolve(wire).then((sent) => create(sent, context.attempt));
+      },
+      async find() {
+        service.calls.push('find');
+        return await Promise.resolve([...service.jobs]);
+      },
+      async observe() {
+        service.calls.push('observe');
+        return await Promise.resolve({
+          status: service.status,
+          progress: null,
+          metrics: [],
+          logs: [],
+          artifacts: [],
+          checkpoint: null,
+          notes: [],
+          failure: null,
+          startedAt: null,
+          finishedAt: null,
+          cursor: service.calls.length,
+          nextInMs: 10,
+        });
+      },
+      async cancel(job: JobRef) {
+        service.calls.push(`cancel ${job.id}`);
+        await Promise.resolve();
+      },
     },
   });
   const service: MemoryService = {

@@ -114,8 +114,9 @@ export async function createModelFixture(onUncertain: 'ask' | 'retry', mutant: M
   function toProvider(run: StoredRun): Provider {
     const { provider } = service;
     const isBefore = ['accepted', 'preparing'].includes(run.record.state);
-    if (mutant === 'no look' && isBefore) return { ...provider, find: async () => await Promise.resolve([]) };
-    if (mutant === 'no fence') return { ...provider, fence: async () => await Promise.resolve() };
+    if (mutant === 'no look' && isBefore)
+      return { ...provider, training: { ...provider.training, find: async () => await Promise.resolve([]) } };
+    if (mutant === 'no fence') return { ...provider, training: { ...provider.training, fence: async () => await Promise.resolve() } };
     if (mutant === 'no wait') return { ...provider, listingDelayMs: 0 };
     return provider;
   }

@@ -94,52 +94,54 @@ export function createModelService(boundary: (name: string) => Promise<void>): M
     id: 'memory',
     statusMap: {},
     listingDelayMs,
-    translate: () => ({ request: {}, notes: [] }),
-    prepare: async (): Promise<{ upload: string }> =>
-      await read('upload', () => {
-        const upload = `upload-${++uploads}`;
-        valid.add(upload);
-        return { upload };
-      }),
-    bind: (_request: object, { upload }: { upload: string }): Wire => ({ upload }),
-    create: async (wire: Wire, context: Attempt) =>
-      await request('create', () => {
-        const { fault, listLagMs } = next;
-        next = { fault: 'ok', listLagMs: 0 };
-        const failure = new Failure('service-unavailable', 'planned');
-        if (fault === 'ok') return toJobRef(commit(wire, context, listLagMs));
-        if (fault === 'not-sent') throw new SubmitFailure('no', failure);
-        if (fault === 'limited') throw new SubmitFailure('limited', failure);
-        if (fault === 'answer-lost') commit(wire, context, listLagMs);
-        if (typeof fault === 'object') {
-          const attempt = { ...context };
-          late.push({
-            atMs: now + timeoutMs + fault.lateMs,
-            commit: () => {
-              if (valid.has(wire.upload)) commit(wire, attempt, listLagMs);
-            },
-          });
-        }
-        pass(timeoutMs);
-        throw new SubmitFailure('unknown', failure);
-      }),
-    find: async (_request: object, _prepared: readonly unknown[], context: Attempt) =>
-      await read('list', () => jobs.filter(({ key, listedMs }) => key === context.key && listedMs <= now).map(toJobRef)),
-    fence: async ({ upload }: { upload: string }) => {
-      await read('fence', () => valid.delete(upload));
+    training: {
+      translate: () => ({ request: {}, notes: [] }),
+      prepare: async (): Promise<{ upload: string }> =>
+        await read('upload', () => {
+          const upload = `upload-${++uploads}`;
+          valid.add(upload);
+          return { upload };
+        }),
+      bind: (_request: object, { upload }: { upload: string }): Wire => ({ upload }),
+      create: async (wire: Wire, context: Attempt) =>
+        await request('create', () => {
+          const { fault, listLagMs } = next;
+          next = { fault: 'ok', listLagMs: 0 };
+          const failure = new Failure('service-unavailable', 'planned');
+          if (fault === 'ok') return toJobRef(commit(wire, context, listLagMs));
+          if (fault === 'not-sent') throw new SubmitFailure('no', failure);
+          if (fault === 'limited') throw new SubmitFailure('limited', failure);
+          if (fault === 'answer-lost') commit(wire, context, listLagMs);
+          if (typeof fault === 'object') {
+            const attempt = { ...context };
+            late.push({
+              atMs: now + timeoutMs + fault.lateMs,
+              commit: () => {
+                if (valid.has(wire.upload)) commit(wire, attempt, listLagMs);
+              },
+            });
+          }
+          pass(timeoutMs);
+          throw new SubmitFailure('unknown', failure);
+        }),
+      find: async (_request: object, _prepared: readonly unknown[], context: Attempt) =>
+        await read('list', () => jobs.filter(({ key, listedMs }) => key === context.key && listedMs <= now).map(toJobRef)),
+      fence: async ({ upload }: { upload: string }) => {
+        await read('fence', () => valid.delete(upload));
+      },
+      observe: async ({ id }: JobRef): Promise<Observation<null>> =>
+        await read('look', () => {
+          const { status } = jobs.find((job) => job.id === id)!;
+          const empty = { progress: null, metrics: [], logs: [], artifacts: [], checkpoint: null, notes: [], failure: null };
+          const cost = status === 'succeeded' ? { usd: 0.75, source: 'model' } : null;
+          return { ...empty, cost, status: { phase: status, raw: status }, startedAt: null, finishedAt: null, cursor: null, nextInMs: 10 };
+        }),
+      cancel: async ({ id }: JobRef) =>
+        await read('cancel', () => {
+          const job = jobs.find((one) => one.id === id)!;
+          if (job.status === 'running') job.status = 'cancelled';
+        }),
     },
-    observe: async ({ id }: JobRef): Promise<Observation<null>> =>
-      await read('look', () => {
-        const { status } = jobs.find((job) => job.id === id)!;
-        const empty = { progress: null, metrics: [], logs: [], artifacts: [], checkpoint: null, notes: [], failure: null };
-        const cost = status === 'succeeded' ? { usd: 0.75, source: 'model' } : null;
-        return { ...empty, cost, status: { phase: status, raw: status }, startedAt: null, finishedAt: null, cursor: null, nextInMs: 10 };
-      }),
-    cancel: async ({ id }: JobRef) =>
-      await read('cancel', () => {
-        const job = jobs.find((one) => one.id === id)!;
-        if (job.status === 'running') job.status = 'cancelled';
-      }),
   });
   return {
     provider,

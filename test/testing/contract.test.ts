@@ -33,9 +33,10 @@ test('every law has a fault that breaks it', () => {
 });
 
 test('what a provider lacks is named and not checked', async () => {
-  const { provider, inputs, createEnvironment } = createMemorySubject(({ fence: _fence, cancel: _cancel, ...rest }) =>
-    defineProvider(rest),
-  );
+  const { provider, inputs, createEnvironment } = createMemorySubject(({ training, ...rest }) => {
+    const { fence: _fence, cancel: _cancel, ...lacking } = training;
+    return defineProvider({ ...rest, training: lacking });
+  });
   const unchecked = contractTests({ provider, inputs, createEnvironment, ends: {} }).filter(({ name }) => name.includes('not checked'));
   for (const { check } of unchecked) await check();
   expect(unchecked.map(({ name }) => name)).toContain('a fenced attempt can no longer be created (not checked: no fence)');

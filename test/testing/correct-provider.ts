@@ -1,6 +1,6 @@
 import type { Attempt } from '../../src/provider/context.ts';
 import type { JobRef, Observation } from '../../src/provider/job.ts';
-import { defineProvider, type Provider } from '../../src/provider/provider.ts';
+import { defineProvider, type Provider, type Training } from '../../src/provider/provider.ts';
 import { SubmitFailure } from '../../src/provider/submit-failure.ts';
 import type { Metric } from '../../src/provider/metric.ts';
 import type { Note } from '../../src/provider/note.ts';
@@ -57,60 +57,63 @@ export function createCorrectProvider(
   const correct = defineProvider({
     ...createMemoryService().provider,
     statusMap,
-    translate,
-    async prepare(request: MemoryRequest, context: Attempt) {
-      await reach(fixture, context);
-      return (await fixture.serviceOf(context.key).provider.prepare(request, context)) as { upload: string };
-    },
-    bind: (request: MemoryRequest, prepared: { upload: string }, key: string) => ({ ...request, ...prepared, key }),
-    async create(wire: object, context: Attempt) {
-      await reach(fixture, context);
-      if (fixture.fenced.has(`${context.key} ${context.attempt}`)) {
-        throw new SubmitFailure('refused', new Failure('service-unavailable', 'the upload is gone'));
-      }
-      const job = await fixture.serviceOf(context.key).provider.create(wire, context);
-      const running = [toReport('running', { metrics: [toLoss(1)] }), toReport('running', { metrics: [toLoss(2), toLoss(3)] })];
-      fixture.reports.set(job.id, { all: [toReport('waiting'), ...running], known: 1 });
-      return job;
-    },
-    async find(_request: MemoryRequest, _prepared: readonly { upload: string }[], context: Attempt) {
-      await reach(fixture, context);
-      return [...fixture.serviceOf(context.key).jobs];
-    },
-    async fence(_prepared: { upload: string }, context: Attempt) {
-      await Promise.resolve(fixture.fenced.add(`${context.key} ${context.attempt}`));
-    },
-    async observe(job: JobRef, cursor: { seen: number } | null, context: Attempt) {
-      await reach(fixture, context);
-      const { all, known } = fixture.reports.get(job.id)!;
-      const news = all.slice(cursor?.seen ?? 0, known);
-      const raw = all[known - 1]!.word;
-      return {
-        status: { phase: Object.hasOwn(statusMap, raw) ? statusMap[raw]! : ('unknown' as const), raw },
-        progress: null,
-        metrics: news.flatMap((report) => report.metrics),
-        logs: news.flatMap((report) => report.logs),
-        artifacts: news.flatMap((report) => report.artifacts),
-        checkpoint: null,
-        notes: [],
-        failure: news.findLast((report) => report.failure !== null)?.failure ?? null,
-        startedAt: null,
-        finishedAt: null,
-        cursor: { seen: known },
-        nextInMs: 10,
-      };
-    },
-    async cancel(job: JobRef) {
-      await Promise.resolve(endJob(fixture, job, 'stopped'));
-    },
-    async pause(job: JobRef) {
-      const { all } = fixture.reports.get(job.id)!;
-      await Promise.resolve(isEnded(all) || all.push(toReport('held')));
-    },
-    async resume(job: JobRef) {
-      const { all } = fixture.reports.get(job.id)!;
-      if (all.at(-1)!.word === 'held') all.push(toReport('running'));
-      return await Promise.resolve(job);
+    training: {
+      ...createMemoryService().provider.training,
+      translate,
+      async prepare(request: MemoryRequest, context: Attempt) {
+        await reach(fixture, context);
+        return (await fixture.serviceOf(context.key).provider.training.prepare(request, context)) as { upload: string };
+      },
+      bind: (request: MemoryRequest, prepared: { upload: string }, key: string) => ({ ...request, ...prepared, key }),
+      async create(wire: object, context: Attempt) {
+        await reach(fixture, context);
+        if (fixture.fenced.has(`${context.key} ${context.attempt}`)) {
+          throw new SubmitFailure('refused', new Failure('service-unavailable', 'the upload is gone'));
+        }
+        const job = await fixture.serviceOf(context.key).provider.training.create(wire, context);
+        const running = [toReport('running', { metrics: [toLoss(1)] }), toReport('running', { metrics: [toLoss(2), toLoss(3)] })];
+        fixture.reports.set(job.id, { all: [toReport('waiting'), ...running], known: 1 });
+        return job;
+      },
+      async find(_request: MemoryRequest, _prepared: readonly { upload: string }[], context: Attempt) {
+        await reach(fixture, context);
+        return [...fixture.serviceOf(context.key).jobs];
+      },
+      async fence(_prepared: { upload: string }, context: Attempt) {
+        await Promise.resolve(fixture.fenced.add(`${context.key} ${context.attempt}`));
+      },
+      async observe(job: JobRef, cursor: { seen: number } | null, context: Attempt) {
+        await reach(fixture, context);
+        const { all, known } = fixture.reports.get(job.id)!;
+        const news = all.slice(cursor?.seen ?? 0, known);
+        const raw = all[known - 1]!.word;
+        return {
+          status: { phase: Object.hasOwn(statusMap, raw) ? statusMap[raw]! : ('unknown' as const), raw },
+          progress: null,
+          metrics: news.flatMap((report) => report.metrics),
+          logs: news.flatMap((report) => report.logs),
+          artifacts: news.flatMap((report) => report.artifacts),
+          checkpoint: null,
+          notes: [],
+          failure: news.findLast((report) => report.failure !== null)?.failure ?? null,
+          startedAt: null,
+          finishedAt: null,
+          cursor: { seen: known },
+          nextInMs: 10,
+        };
+      },
+      async cancel(job: JobRef) {
+        await Promise.resolve(endJob(fixture, job, 'stopped'));
+      },
+      async pause(job: JobRef) {
+        const { all } = fixture.reports.get(job.id)!;
+        await Promise.resolve(isEnded(all) || all.push(toReport('held')));
+      },
+      async resume(job: JobRef) {
+        const { all } = fixture.reports.get(job.id)!;
+        if (all.at(-1)!.word === 'held') all.push(toReport('running'));
+        return await Promise.resolve(job);
+      },
     },
   });
   return change(correct, fixture);
@@ -143,7 +146,7 @@ interface MemoryRequest {
 
 const longest = 24;
 
-const translate: Provider<MemoryRequest>['translate'] = ({ spec, facts }) => {
+const translate: Training<MemoryRequest>['translate'] = ({ spec, facts }) => {
   const [strange] = Object.keys(spec.options).filter((option) => option !== 'priority');
   if (strange !== undefined) throw new Failure('job-file-invalid', `expected the option "priority", found "${strange}"`);
   const { learningRate, seed, maxLength, ...rest } = structuredClone(spec.training);

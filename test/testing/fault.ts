@@ -1,25 +1,26 @@
 import type { Attempt } from '../../src/provider/context.ts';
 import type { JobRef, Observation } from '../../src/provider/job.ts';
-import type { Provider, Translation } from '../../src/provider/provider.ts';
+import { defineProvider, type Provider, type Training, type Translation } from '../../src/provider/provider.ts';
 import type { Note } from '../../src/provider/note.ts';
 import type { MemoryEnvironment } from './correct-provider.ts';
 
 export type Change = (provider: Provider, fixture: MemoryEnvironment) => Provider;
 type Look = Observation<{ seen: number }>;
 
-/** One thing that a provider may do wrong, by the law that must notice it. */
+/** One thing that a provider may do wrong, by the test that must notice it. */
 export interface Fault {
   readonly one: string;
   readonly fault: string;
   readonly change: Change;
 }
 
-export function replace(change: (provider: Provider, fixture: MemoryEnvironment) => Partial<Provider>): Change {
-  return (provider, fixture) => Object.freeze({ ...provider, ...change(provider, fixture) });
+/** Another training of the same provider. */
+export function replace(change: (training: Training, fixture: MemoryEnvironment) => Partial<Training>): Change {
+  return (provider, fixture) => defineProvider({ ...provider, training: { ...provider.training, ...change(provider.training, fixture) } });
 }
 
 export function changeTranslation(
-  change: (t: Translation<Record<string, unknown>>, input: Parameters<Provider['translate']>[0]) => object,
+  change: (t: Translation<Record<string, unknown>>, input: Parameters<Training['translate']>[0]) => object,
 ): Change {
   return replace(({ translate }) => ({
     translate: (input) => {

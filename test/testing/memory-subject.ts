@@ -82,7 +82,8 @@ export function createMemorySubject(
       succeeded: toEnd('done'),
       failed: toEnd('broken'),
       cancelled: {
-        bring: async ({ provider, toAttempt }, job) => await provider.cancel!(job, toAttempt(plan.key, 1, new AbortController().signal)),
+        bring: async ({ provider, toAttempt }, job) =>
+          await provider.training.cancel!(job, toAttempt(plan.key, 1, new AbortController().signal)),
       },
       expired: toEnd('late'),
     },
@@ -95,9 +96,9 @@ export function createMemorySubject(
       await Promise.resolve((fixture.answers = 'never'));
     },
     failing: {
-      'prepare without the service': fail(async ({ provider }, context) => await provider.prepare({}, context)),
-      'create without the service': fail(async ({ provider }, context) => await provider.create({}, context)),
-      'find without the service': fail(async ({ provider }, context) => await provider.find({}, [], context)),
+      'prepare without the service': fail(async ({ provider }, context) => await provider.training.prepare({}, context)),
+      'create without the service': fail(async ({ provider }, context) => await provider.training.create({}, context)),
+      'find without the service': fail(async ({ provider }, context) => await provider.training.find({}, [], context)),
     },
     snapshot: async (fixture) =>
       await Promise.resolve({ jobs: fixture.allServices().map(({ jobs }) => [...jobs]), reports: structuredClone([...fixture.reports]) }),

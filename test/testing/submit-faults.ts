@@ -100,7 +100,7 @@ export const submitFaults: readonly Fault[] = [
     'creates all the same': replace(({ create }, { serviceOf }) => ({
       async create(wire, context) {
         return await create(wire, context).catch(async (error: unknown) => {
-          await serviceOf(context.key).provider.create(wire, context);
+          await serviceOf(context.key).provider.training.create(wire, context);
           throw error;
         });
       },

@@ -1,4 +1,4 @@
-import type { Provider } from '../../src/provider/provider.ts';
+import { defineProvider } from '../../src/provider/provider.ts';
 import type { Phase } from '../../src/provider/status.ts';
 import { changeNotes, changeTranslation, replace, toFaults, type Fault } from './fault.ts';
 
@@ -8,11 +8,12 @@ let count = 0;
 export const translateFaults: readonly Fault[] = [
   ...toFaults('the provider is frozen, with a plain id and words for phases that there are', {
     'is not frozen': (provider) => ({ ...provider }),
-    'has a space in its id': replace(() => ({ id: 'my service' })),
-    'has a word for a phase that there is not': replace(() => ({ statusMap: { odd: 'sleeping' as Phase } })),
-    'tries again without a fence': replace(() => ({ onUncertain: 'retry', fence: undefined }) as unknown as Partial<Provider>),
-    'may never be asked': replace(() => ({ rate: { perSecond: 0, burst: 1 } })),
-    'settles never': replace(() => ({ listingDelayMs: NaN })),
+    'has a space in its id': (provider) => defineProvider({ ...provider, id: 'my service' }),
+    'has a word for a phase that there is not': (provider) => defineProvider({ ...provider, statusMap: { odd: 'sleeping' as Phase } }),
+    'tries again without a fence': ({ training: { fence: _fence, ...training }, ...provider }) =>
+      defineProvider({ ...provider, onUncertain: 'retry', training }),
+    'may never be asked': (provider) => defineProvider({ ...provider, rate: { perSecond: 0, burst: 1 } }),
+    'settles never': (provider) => defineProvider({ ...provider, listingDelayMs: NaN }),
   }),
   ...toFaults('translate gives the same for the same input', {
     'counts its translations': changeTranslation(({ request }) => ({ request: { ...request, id: count++ } })),

@@ -7,7 +7,10 @@ export async function plan(cli: Cli, args: readonly string[], flags: Readonly<Re
   await using orchestrator = await cli.open();
   const plans = await orchestrator.plan(await orchestrator.load(args[0]!, set), { targets: target });
   const providers = new Map((await orchestrator.providers()).map((provider) => [provider.id, provider]));
-  const views = plans.map((one) => ({ plan: one, requests: providers.get(one.spec.provider)?.preview?.(one.request, one) ?? null }));
+  const views = plans.map((one) => ({
+    plan: one,
+    requests: providers.get(one.spec.provider)?.training.preview?.(one.request, one) ?? null,
+  }));
   const budget = await orchestrator.budget(plans);
   const budgetText = toBudgetText(budget);
   if (cli.json) cli.terminal.print(JSON.stringify({ plans: views.map(toPlanJson), budget }));

@@ -11,7 +11,7 @@ import { createHubFixture, key, toInput, type HubFixture } from './fixture.ts';
 describe('quote', () => {
   const ask = async ({ provider, toAttempt }: HubFixture, flavor: string): Promise<Quote | null> => {
     const request: HubRequest = translate(toInput({ options: { flavor }, budget: { usd: null, hours: 2 } })).request;
-    return await provider.quote!(request, toAttempt());
+    return await provider.training.quote!(request, toAttempt());
   };
 
   test('is the price of the day for as long as the job may run, and needs no token', async () => {
@@ -64,7 +64,7 @@ describe('clean', () => {
   async function prepareOne(): Promise<{ fixture: HubFixture; context: Attempt; run: { key: RunKey; prepared: readonly Prepared[] } }> {
     const fixture = await createHubFixture();
     const context = fixture.toAttempt();
-    const prepared = (await fixture.provider.prepare(fixture.provider.translate(toInput()).request, context)) as Prepared;
+    const prepared = (await fixture.provider.training.prepare(fixture.provider.training.translate(toInput()).request, context)) as Prepared;
     return { fixture, context, run: { key, prepared: [prepared] } };
   }
 
@@ -98,7 +98,7 @@ describe('clean', () => {
     await using _ = fixture;
     const request = translate(toInput()).request;
     const asked = { ended: [run], open: [], isAll: true };
-    await fixture.provider.create(fixture.provider.bind(request, run.prepared[0], key, 1), context);
+    await fixture.provider.training.create(fixture.provider.training.bind(request, run.prepared[0], key, 1), context);
     expect(await listResources(asked, context)).toEqual([]);
     fixture.pass(60_000);
     expect(toKinds(await listResources(asked, context))).toEqual(['dataset', 'model']);

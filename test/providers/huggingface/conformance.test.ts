@@ -79,7 +79,7 @@ const tests = contractTests<Fixture>({
         await Promise.resolve();
       },
     },
-    cancelled: { bring: async ({ provider, toAttempt }, ref) => await provider.cancel!(ref, toAttempt(key, 1, live())) },
+    cancelled: { bring: async ({ provider, toAttempt }, ref) => await provider.training.cancel!(ref, toAttempt(key, 1, live())) },
     expired: {
       bring: async ({ hub }) => {
         Object.assign(hub.settings, { stage: 'DELETED' });
@@ -98,25 +98,28 @@ const tests = contractTests<Fixture>({
   failing: {
     ...toCalls(
       'prepare',
-      async ({ provider, toAttempt }) => await provider.prepare(provider.translate(base).request, toAttempt(key, 1, live())),
+      async ({ provider, toAttempt }) =>
+        await provider.training.prepare(provider.training.translate(base).request, toAttempt(key, 1, live())),
     ),
     ...toCalls('create', async ({ provider, hub, toAttempt }) => {
-      const wire = provider.bind(provider.translate(base).request, { ...prepared, endpoint: hub.url }, key, 1);
-      return await provider.create(wire, toAttempt(key, 1, live()));
+      const wire = provider.training.bind(provider.training.translate(base).request, { ...prepared, endpoint: hub.url }, key, 1);
+      return await provider.training.create(wire, toAttempt(key, 1, live()));
     }),
     ...toCalls(
       'find',
-      async ({ provider, hub, toAttempt }) => await provider.find({}, [{ ...prepared, endpoint: hub.url }], toAttempt(key, 1, live())),
+      async ({ provider, hub, toAttempt }) =>
+        await provider.training.find({}, [{ ...prepared, endpoint: hub.url }], toAttempt(key, 1, live())),
     ),
-    ...toCalls('fence', async ({ provider, toAttempt }) => await provider.fence!(prepared, toAttempt(key, 1, live()))),
+    ...toCalls('fence', async ({ provider, toAttempt }) => await provider.training.fence!(prepared, toAttempt(key, 1, live()))),
     ...toCalls(
       'observe',
       async ({ provider, hub, toAttempt }) =>
-        await provider.observe({ ...job, location: `${hub.url}/acme` }, null, toAttempt(key, 1, live())),
+        await provider.training.observe({ ...job, location: `${hub.url}/acme` }, null, toAttempt(key, 1, live())),
     ),
     ...toCalls(
       'cancel',
-      async ({ provider, hub, toAttempt }) => await provider.cancel!({ ...job, location: `${hub.url}/acme` }, toAttempt(key, 1, live())),
+      async ({ provider, hub, toAttempt }) =>
+        await provider.training.cancel!({ ...job, location: `${hub.url}/acme` }, toAttempt(key, 1, live())),
     ),
   },
   snapshot: async ({ hub }) =>

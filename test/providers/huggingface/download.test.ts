@@ -12,14 +12,14 @@ async function createModel(options: FixtureOptions = {}): Promise<HubFixture & {
   repo.files.set('checkpoint-3/trainer_state.json', Buffer.from('{}'));
   repo.files.set('training_args.bin', Buffer.from('pickle'));
   repo.lfs.add('model.safetensors');
-  const model = fixture.provider.toModel!(`hub:acme/base@${repo.sha}`, fixture.toAttempt()) as RepositoryModel;
+  const model = fixture.provider.inference!.getModel!(`hub:acme/base@${repo.sha}`, fixture.toAttempt()) as RepositoryModel;
   return Object.assign(fixture, { model, target: join(fixture.folder, 'model') });
 }
 
 describe('download', () => {
   test('brings the files of the model, whole, from another address without the token', async () => {
     await using fixture = await createModel();
-    const found = await fixture.provider.download!(fixture.model, fixture.target, fixture.toAttempt());
+    const found = await fixture.provider.inference!.download!(fixture.model, fixture.target, fixture.toAttempt());
     expect(found).toEqual({
       kind: 'folder',
       identity: fixture.model.identity,
@@ -38,7 +38,7 @@ describe('download', () => {
     async (name) => {
       await using fixture = await createModel();
       fixture.hub.settings.spoil = name;
-      const call = fixture.provider.download!(fixture.model, fixture.target, fixture.toAttempt());
+      const call = fixture.provider.inference!.download!(fixture.model, fixture.target, fixture.toAttempt());
       await expect(call).rejects.toMatchObject({ code: 'response-invalid' });
       expect(readdirSync(fixture.target)).not.toContain(name);
       expect(readdirSync(fixture.target).filter((file) => file.endsWith('.partial'))).toEqual([]);
@@ -49,7 +49,11 @@ describe('download', () => {
     await using fixture = await createModel();
     mkdirSync(fixture.target);
     writeFileSync(join(fixture.target, 'config.json'), '{}');
-    const found = await fixture.provider.download!({ ...fixture.model, labels: ['x', 'y'] }, fixture.target, fixture.toAttempt());
+    const found = await fixture.provider.inference!.download!(
+      { ...fixture.model, labels: ['x', 'y'] },
+      fixture.target,
+      fixture.toAttempt(),
+    );
     expect(found.labels).toEqual(['x', 'y']);
     expect(readFileSync(join(fixture.target, 'config.json'), 'utf8')).toBe('{}');
     expect(fixture.hub.requests.some(({ path }) => path.endsWith('/config.json'))).toBe(false);
@@ -58,11 +62,13 @@ describe('download', () => {
   test('a repository without weights, and one of another Hub, are refused', async () => {
     await using fixture = await createModel();
     const context = fixture.toAttempt();
-    await expect(fixture.provider.download!({ ...fixture.model, repository: 'acme/none' }, fixture.target, context)).rejects.toMatchObject({
+    await expect(
+      fixture.provider.inference!.download!({ ...fixture.model, repository: 'acme/none' }, fixture.target, context),
+    ).rejects.toMatchObject({
       code: 'model-invalid',
     });
     await expect(
-      fixture.provider.download!({ ...fixture.model, location: 'https://huggingface.co' }, fixture.target, context),
+      fixture.provider.inference!.download!({ ...fixture.model, location: 'https://huggingface.co' }, fixture.target, context),
     ).rejects.toMatchObject({
       code: 'configuration-invalid',
     });
@@ -70,6 +76,6 @@ describe('download', () => {
 
   test('a model is named by its commit', async () => {
     await using fixture = await createModel();
-    expect(() => fixture.provider.toModel!('hub:acme/base', fixture.toAttempt())).toThrow('at a commit');
+    expect(() => fixture.provider.inference!.getModel!('hub:acme/base', fixture.toAttempt())).toThrow('at a commit');
   });
 });

@@ -53,11 +53,11 @@ async function createFixture(deadlineMs: number, misbehaving: RegExp): Promise<F
 }
 
 const provider = createHuggingFace({ quietMs: 60, allMs: 300 });
-const { request } = provider.translate(toInput());
+const { request } = provider.training.translate(toInput());
 
 function toWire(endpoint: string): unknown {
   const dataset = { repo: 'acme/data', revision: 'a', hasValidation: false };
-  return provider.bind(request, { endpoint, namespace: 'acme', dataset, output: 'acme/model' }, key, 1);
+  return provider.training.bind(request, { endpoint, namespace: 'acme', dataset, output: 'acme/model' }, key, 1);
 }
 
 async function listAll(context: Attempt): Promise<unknown> {
@@ -69,15 +69,21 @@ const calls: Readonly<Record<string, readonly [HttpCall<Fixture>['run'], RegExp]
   observe: [
     async ({ endpoint, toAttempt }, signal) => {
       const ref = { provider: 'huggingface', id: 'job-1', location: `${endpoint}/acme`, attempt: 1, createdAt: now, url: null };
-      return await provider.observe(ref, null, toAttempt(signal));
+      return await provider.training.observe(ref, null, toAttempt(signal));
     },
     /^/,
   ],
-  'find of an account that must be asked for': [async ({ toAttempt }, signal) => await provider.find(request, [], toAttempt(signal)), /^/],
-  find: [async ({ toAttempt }, signal) => await provider.find(request, [], toAttempt(signal)), /^\/api\/jobs/],
+  'find of an account that must be asked for': [
+    async ({ toAttempt }, signal) => await provider.training.find(request, [], toAttempt(signal)),
+    /^/,
+  ],
+  find: [async ({ toAttempt }, signal) => await provider.training.find(request, [], toAttempt(signal)), /^\/api\/jobs/],
   'the datasets of the account': [async ({ toAttempt }, signal) => await listAll(toAttempt(signal)), /^\/api\/datasets/],
   'the models of the account': [async ({ toAttempt }, signal) => await listAll(toAttempt(signal)), /^\/api\/models/],
-  create: [async ({ endpoint, toAttempt }, signal) => await provider.create(toWire(endpoint), toAttempt(signal)), /^\/api\/jobs\/acme$/],
+  create: [
+    async ({ endpoint, toAttempt }, signal) => await provider.training.create(toWire(endpoint), toAttempt(signal)),
+    /^\/api\/jobs\/acme$/,
+  ],
 };
 
 function toSubject(name: string, deadlineMs: number): HttpTarget<Fixture> {

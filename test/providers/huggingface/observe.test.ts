@@ -21,10 +21,10 @@ interface Running extends HubFixture {
 async function submit(options: FixtureOptions = {}, spec: Parameters<typeof toInput>[0] = {}): Promise<Running> {
   const fixture = await createHubFixture({ lines: labelled, files, ...options });
   const context = fixture.toAttempt();
-  const request = fixture.provider.translate(toInput(spec)).request;
-  const prepared = await fixture.provider.prepare(request, context);
-  const job = await fixture.provider.create(fixture.provider.bind(request, prepared, key, 1), context);
-  const see = async (cursor: unknown = null): Promise<Seen> => (await fixture.provider.observe(job, cursor, context)) as Seen;
+  const request = fixture.provider.training.translate(toInput(spec)).request;
+  const prepared = await fixture.provider.training.prepare(request, context);
+  const job = await fixture.provider.training.create(fixture.provider.training.bind(request, prepared, key, 1), context);
+  const see = async (cursor: unknown = null): Promise<Seen> => (await fixture.provider.training.observe(job, cursor, context)) as Seen;
   return Object.assign(fixture, { job, see });
 }
 
@@ -193,9 +193,9 @@ describe('cancel and places', () => {
     await using fixture = await submit();
     fixture.pass(20_000);
     const context = fixture.toAttempt();
-    await fixture.provider.cancel!(fixture.job, context);
+    await fixture.provider.training.cancel!(fixture.job, context);
     expect(await fixture.see()).toMatchObject({ status: { phase: 'cancelled', raw: 'CANCELED' }, artifacts: [] });
-    await fixture.provider.cancel!(fixture.job, context);
+    await fixture.provider.training.cancel!(fixture.job, context);
     expect(fixture.hub.requests.filter(({ path }) => path.endsWith('/cancel'))).toHaveLength(1);
   });
 
@@ -203,12 +203,16 @@ describe('cancel and places', () => {
     await using fixture = await submit();
     fixture.pass(20_000);
     fixture.hub.settings.fault = { on: /cancel$/, type: '500' };
-    await expect(fixture.provider.cancel!(fixture.job, fixture.toAttempt())).rejects.toMatchObject({ code: 'service-unavailable' });
+    await expect(fixture.provider.training.cancel!(fixture.job, fixture.toAttempt())).rejects.toMatchObject({
+      code: 'service-unavailable',
+    });
   });
 
   test('a job of another Hub is not asked for here', async () => {
     await using fixture = await submit();
     const other = { ...fixture.job, location: 'https://huggingface.co/acme' };
-    await expect(fixture.provider.observe(other, null, fixture.toAttempt())).rejects.toMatchObject({ code: 'configuration-invalid' });
+    await expect(fixture.provider.training.observe(other, null, fixture.toAttempt())).rejects.toMatchObject({
+      code: 'configuration-invalid',
+    });
   });
 });

@@ -58,16 +58,16 @@ test('every request of a whole run is one that the official client was seen to s
   await using fixture = await createHubFixture();
   const { provider } = fixture;
   const context = fixture.toAttempt();
-  const request = provider.translate(toInput()).request as HubRequest;
-  const prepared = await provider.prepare(request, context);
-  const job = await provider.create(provider.bind(request, prepared, context.key, 1), context);
-  await provider.find(request, [prepared], context);
+  const request = provider.training.translate(toInput()).request as HubRequest;
+  const prepared = await provider.training.prepare(request, context);
+  const job = await provider.training.create(provider.training.bind(request, prepared, context.key, 1), context);
+  await provider.training.find(request, [prepared], context);
   fixture.pass(11_000);
-  await provider.observe(job, null, context);
-  await provider.cancel!(job, context);
-  await provider.observe(job, null, context);
-  await provider.discard!(prepared, context);
-  await provider.fence!(await provider.prepare(request, fixture.toAttempt(context.key, 2)), context);
+  await provider.training.observe(job, null, context);
+  await provider.training.cancel!(job, context);
+  await provider.training.observe(job, null, context);
+  await provider.training.discard!(prepared, context);
+  await provider.training.fence!(await provider.training.prepare(request, fixture.toAttempt(context.key, 2)), context);
   const recorded = toRecorded();
   const routes = new Set<string>();
   for (const { method, path, body } of fixture.hub.requests) {

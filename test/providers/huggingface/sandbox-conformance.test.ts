@@ -54,8 +54,10 @@ const toFaults = (type: 'hang-after' | '500-before' | 'cut' | 'html' | 'drop-bef
   Object.fromEntries(kinds.map((kind) => [kind, Array.from({ length: 20 }, () => ({ type }))]));
 
 const calls: Readonly<Record<string, (fixture: Fixture) => Promise<unknown>>> = {
-  prepare: async ({ provider, toAttempt }) => await provider.prepare(provider.translate(base).request, toAttempt(key, 1, live())),
-  find: async ({ provider, toAttempt }) => await provider.find(provider.translate(base).request, [], toAttempt(key, 1, live())),
+  prepare: async ({ provider, toAttempt }) =>
+    await provider.training.prepare(provider.training.translate(base).request, toAttempt(key, 1, live())),
+  find: async ({ provider, toAttempt }) =>
+    await provider.training.find(provider.training.translate(base).request, [], toAttempt(key, 1, live())),
 };
 
 const tests = contractTests<Fixture>({
@@ -70,7 +72,7 @@ const tests = contractTests<Fixture>({
         await Promise.resolve();
       },
     },
-    cancelled: { bring: async ({ provider, toAttempt }, ref) => await provider.cancel!(ref, toAttempt(key, 1, live())) },
+    cancelled: { bring: async ({ provider, toAttempt }, ref) => await provider.training.cancel!(ref, toAttempt(key, 1, live())) },
   },
   stall: async ({ sandbox }) => {
     sandbox.setFaults(toFaults('hang-after'), token);

@@ -21,9 +21,9 @@ async function prepare(
   input: TranslationInput,
   attempt = 1,
 ): Promise<{ prepared: Prepared; wire: Wire; request: HubRequest }> {
-  const request = provider.translate(input).request as HubRequest;
-  const made = (await provider.prepare(request, toAttempt(key, attempt))) as Prepared;
-  return { request, prepared: made, wire: provider.bind(request, made, key, attempt) as Wire };
+  const request = provider.training.translate(input).request as HubRequest;
+  const made = (await provider.training.prepare(request, toAttempt(key, attempt))) as Prepared;
+  return { request, prepared: made, wire: provider.training.bind(request, made, key, attempt) as Wire };
 }
 
 function toTask({ body }: Wire): JobTask {
@@ -221,11 +221,11 @@ describe('find', () => {
     for (let i = 0; i < 5; i++) await create(wire, context);
     const others = { ...wire, body: { ...wire.body, labels: { ...wire.body.labels, orchestrate_key: 'another' } } };
     await create(others, context);
-    await fixture.provider.cancel!((await fixture.provider.find(request, [made], context))[0]!, context);
-    expect(await fixture.provider.find(request, [made], context)).toHaveLength(5);
-    expect(await fixture.provider.find(request, [], context)).toHaveLength(5);
+    await fixture.provider.training.cancel!((await fixture.provider.training.find(request, [made], context))[0]!, context);
+    expect(await fixture.provider.training.find(request, [made], context)).toHaveLength(5);
+    expect(await fixture.provider.training.find(request, [], context)).toHaveLength(5);
     fixture.hub.settings.listsAll = true;
-    expect(await fixture.provider.find(request, [made], context)).toHaveLength(5);
+    expect(await fixture.provider.training.find(request, [made], context)).toHaveLength(5);
   });
 
   test('a list that breaks off is no list', async () => {
@@ -234,7 +234,7 @@ describe('find', () => {
     const context = fixture.toAttempt();
     for (let i = 0; i < 3; i++) await create(wire, context);
     fixture.hub.settings.nextLink = 'https://elsewhere.example/api/jobs/acme?from=2';
-    await expect(fixture.provider.find(request, [made], context)).rejects.toMatchObject({ code: 'response-invalid' });
+    await expect(fixture.provider.training.find(request, [made], context)).rejects.toMatchObject({ code: 'response-invalid' });
   });
 });
 
@@ -244,9 +244,9 @@ describe('fence and discard', () => {
     const { prepared: made, wire } = await prepare(fixture, toInput());
     const context = fixture.toAttempt();
     const job = await create(wire, context);
-    await fixture.provider.fence!(made, context);
+    await fixture.provider.training.fence!(made, context);
     fixture.pass(11_000);
-    const seen = await fixture.provider.observe(job, null, context);
+    const seen = await fixture.provider.training.observe(job, null, context);
     expect(seen).toMatchObject({
       status: { phase: 'failed', raw: 'ERROR' },
       failure: { code: 'request-refused', message: expect.stringContaining('claimed') as string },
@@ -262,12 +262,12 @@ describe('fence and discard', () => {
       await fetch(`${fixture.hub.url}/api/jobs/acme`, init);
     };
     await arrive();
-    const [early] = await fixture.provider.find(request, [made], context);
-    await fixture.provider.fence!(made, context);
+    const [early] = await fixture.provider.training.find(request, [made], context);
+    await fixture.provider.training.fence!(made, context);
     fixture.pass(1000);
     await arrive();
     expect(fixture.hub.jobs).toHaveLength(2);
-    expect((await fixture.provider.find(request, [made], context)).map(({ id }) => id)).toEqual([early!.id]);
+    expect((await fixture.provider.training.find(request, [made], context)).map(({ id }) => id)).toEqual([early!.id]);
   });
 
   test.each(['f'.repeat(40), null])('a fence (%s) that comes after the claim of a job takes nothing from it', async (fenceSha) => {
@@ -277,11 +277,11 @@ describe('fence and discard', () => {
     fixture.pass(1000);
     const job = await create(wire, context);
     fixture.pass(11_000);
-    await fixture.provider.find(request, [made], context); // it runs, and has its claim
-    await fixture.provider.fence!(made, context);
+    await fixture.provider.training.find(request, [made], context); // it runs, and has its claim
+    await fixture.provider.training.fence!(made, context);
     fixture.pass(60_000);
-    expect(await fixture.provider.find(request, [made], context)).toHaveLength(1);
-    expect(await fixture.provider.observe(job, null, context)).toMatchObject({ status: { phase: 'succeeded' }, failure: null });
+    expect(await fixture.provider.training.find(request, [made], context)).toHaveLength(1);
+    expect(await fixture.provider.training.observe(job, null, context)).toMatchObject({ status: { phase: 'succeeded' }, failure: null });
   });
 
   test('discard takes the empty repository of the model, and none with a model in it', async () => {
@@ -290,11 +290,11 @@ describe('fence and discard', () => {
     const context = fixture.toAttempt();
     const repo = fixture.hub.repos.get(`models/${made.output}`)!;
     repo.files.set('model.safetensors', Buffer.from('weights'));
-    await fixture.provider.discard!(made, context);
+    await fixture.provider.training.discard!(made, context);
     expect(fixture.hub.repos.has(`models/${made.output}`)).toBe(true);
     repo.files.delete('model.safetensors');
-    await fixture.provider.discard!(made, context);
-    await fixture.provider.discard!(made, context);
+    await fixture.provider.training.discard!(made, context);
+    await fixture.provider.training.discard!(made, context);
     expect(fixture.hub.repos.has(`models/${made.output}`)).toBe(false);
     expect(fixture.hub.repos.has(`datasets/${made.dataset.repo}`)).toBe(true);
   });

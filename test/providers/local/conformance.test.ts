@@ -100,16 +100,19 @@ const tests = contractTests<LocalFixture>({
     failed: { input: toInput({ steps: 9, learningRate: 1e38 }) },
     cancelled: {
       input: toInput({ steps: 100_000 }),
-      bring: async ({ toAttempt }, job) => await local.cancel!(job, toAttempt(plan.key, 1, new AbortController().signal)),
+      bring: async ({ toAttempt }, job) => await local.training.cancel!(job, toAttempt(plan.key, 1, new AbortController().signal)),
     },
   },
   failing: {
     'a model that has changed since the plan': async ({ toAttempt }) => {
-      const { request } = local.translate({ ...toInput({}), model: { base: path, revision: 'r'.repeat(64), maxLength: maxPositions } });
-      return await local.prepare(request, toAttempt(plan.key, 1, new AbortController().signal));
+      const { request } = local.training.translate({
+        ...toInput({}),
+        model: { base: path, revision: 'r'.repeat(64), maxLength: maxPositions },
+      });
+      return await local.training.prepare(request, toAttempt(plan.key, 1, new AbortController().signal));
     },
     'a trainer that cannot read what it is told': async ({ toAttempt }) => {
-      return await local.create({ version: 2 }, toAttempt(plan.key, 1, new AbortController().signal));
+      return await local.training.create({ version: 2 }, toAttempt(plan.key, 1, new AbortController().signal));
     },
   },
   snapshot: async ({ folder }) => {

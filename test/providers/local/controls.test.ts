@@ -45,14 +45,14 @@ async function startJob(steps: number): Promise<Job> {
     writeFileSync(join(workDir, 'control.json'), '{"command":"cancel"}');
     takeRunLock(join(workDir, 'run.lock.db'), 10_000)?.release();
   });
-  const { request } = local.translate({
+  const { request } = local.training.translate({
     spec: { ...plan.spec, model: { kind: 'folder', path: model }, training: { steps, batchSize: 4 }, options: { checkpointSteps: 10 } },
     facts: plan.facts,
     model: { base: model, revision, maxLength: maxPositions },
     key: plan.key,
   });
-  const prepared = await local.prepare(request, context);
-  return { context, job: await local.create(local.bind(request, prepared, plan.key, 1), context) };
+  const prepared = await local.training.prepare(request, context);
+  return { context, job: await local.training.create(local.training.bind(request, prepared, plan.key, 1), context) };
 }
 
 /** Looks from cursor to cursor until one look holds what is waited for. */
@@ -63,7 +63,7 @@ async function pollUntil(
 ): Promise<Observation<unknown>[]> {
   const looks: Observation<unknown>[] = [];
   for (let i = 0; i < 1500; i++) {
-    looks.push(await local.observe(job, looks.at(-1)?.cursor ?? cursor, context));
+    looks.push(await local.training.observe(job, looks.at(-1)?.cursor ?? cursor, context));
     if (isIt(looks.at(-1)!)) return looks;
     await context.wait(20);
   }
@@ -93,21 +93,21 @@ test('a paused job lies still with a checkpoint of its last step, and goes on wh
   const started = await startJob(100_000);
   const { context, job } = started;
   const running = await pollUntil(started, ({ progress }) => (progress?.step ?? 0) >= 3);
-  await local.pause!(job, context);
+  await local.training.pause!(job, context);
   await pollUntil(started, isPhase('paused'), running.at(-1)!.cursor);
-  const paused = await local.observe(job, null, context);
+  const paused = await local.training.observe(job, null, context);
   const last = readEvents(started).at(-1)!;
   expect(last).toMatchObject({ type: 'training-paused', step: paused.checkpoint });
   expect(readEvents(started).findLast((event) => event.type === 'step-finished')!.step).toBe(paused.checkpoint);
 
-  expect(await local.resume!(job, context)).toEqual(job);
-  expect(await local.resume!(job, context)).toEqual(job);
+  expect(await local.training.resume!(job, context)).toEqual(job);
+  expect(await local.training.resume!(job, context)).toEqual(job);
   const looks = await pollUntil(started, ({ progress }) => progress !== null, paused.cursor);
   const steps = looks.flatMap(({ metrics }) => metrics).filter(({ name }) => name === 'loss');
   expect(steps[0]!.step).toBe(paused.checkpoint! + 1);
   expect(looks.flatMap(({ logs }) => logs.map(({ text }) => text))).toContain(`goes on after step ${paused.checkpoint}`);
   expect(looks.at(-1)!.startedAt).toBe(running.at(-1)!.startedAt);
-  expect(await local.find({}, [], context)).toEqual([job]);
+  expect(await local.training.find({}, [], context)).toEqual([job]);
 });
 
 test('a killed trainer is interrupted, not failed, and resume starts one that goes on from its checkpoint', async () => {
@@ -117,18 +117,18 @@ test('a killed trainer is interrupted, not failed, and resume starts one that go
   await kill(started);
   const lost = (await pollUntil(started, isPhase('interrupted'), running.at(-1)!.cursor)).at(-1)!;
   expect(lost.failure).toBeNull();
-  expect(await local.resume!(job, context)).toEqual(job);
+  expect(await local.training.resume!(job, context)).toEqual(job);
   const looks = await pollUntil(started, isPhase('succeeded'), lost.cursor);
   const resumed = readEvents(started).filter((event) => event.type === 'training-resumed');
   expect(resumed).toHaveLength(1);
   expect(resumed[0]!.step % 10).toBe(0);
   expect(resumed[0]!.step).toBeGreaterThan(0);
-  const all = (await local.observe(job, null, context)).metrics.filter(({ name }) => name === 'loss');
+  const all = (await local.training.observe(job, null, context)).metrics.filter(({ name }) => name === 'loss');
   expect(all.map(({ step }) => step)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1)); // each once
   expect(looks.flatMap(({ artifacts }) => artifacts)).toHaveLength(1);
   takeRunLock(join(context.workDir, 'run.lock.db'), 10_000)!.release();
   expect(readdirSync(context.workDir)).not.toContain('checkpoints');
-  expect(await local.resume!(job, context)).toEqual(job); // there is nothing to go on with, and nothing begins
+  expect(await local.training.resume!(job, context)).toEqual(job); // there is nothing to go on with, and nothing begins
   expect(readEvents(started).at(-1)!.type).toBe('training-finished');
 });
 
@@ -138,20 +138,20 @@ test('a paused or an interrupted job without a trainer is cancelled at once, for
   await pollUntil(started, hasCheckpoint);
   await kill(started);
   appendFileSync(join(context.workDir, 'events.jsonl'), `{"type":"${'x'.repeat(300)}`); // what a crash may leave
-  await local.pause!(job, context);
-  await local.pause!(job, context);
-  const paused = await local.observe(job, null, context);
+  await local.training.pause!(job, context);
+  await local.training.pause!(job, context);
+  const paused = await local.training.observe(job, null, context);
   expect(paused.status).toEqual({ phase: 'paused', raw: 'paused' });
   expect(readEvents(started).at(-1)).toMatchObject({ type: 'training-paused', step: paused.checkpoint });
-  await local.cancel!(job, context);
-  await local.cancel!(job, context);
-  const cancelled = await local.observe(job, paused.cursor, context);
+  await local.training.cancel!(job, context);
+  await local.training.cancel!(job, context);
+  const cancelled = await local.training.observe(job, paused.cursor, context);
   expect(cancelled).toMatchObject({ status: { phase: 'cancelled' }, finishedAt: expect.any(String) as string });
   expect(readEvents(started).filter((event) => event.type === 'training-cancelled')).toHaveLength(1);
-  await local.pause!(job, context); // a cancelled job stays so
-  expect(await local.resume!(job, context)).toEqual(job);
+  await local.training.pause!(job, context); // a cancelled job stays so
+  expect(await local.training.resume!(job, context)).toEqual(job);
   expect(readFileSync(join(context.workDir, 'control.json'), 'utf8')).toContain('cancel');
-  expect((await local.observe(job, null, context)).status.phase).toBe('cancelled');
+  expect((await local.training.observe(job, null, context)).status.phase).toBe('cancelled');
 });
 
 test('a pause that is taken back at once does not stop the job', async () => {
@@ -159,11 +159,11 @@ test('a pause that is taken back at once does not stop the job', async () => {
   const { context, job } = started;
   await pollUntil(started, ({ progress }) => progress !== null);
   for (let i = 0; i < 5; i++) {
-    await local.pause!(job, context);
+    await local.training.pause!(job, context);
     await sleep(i); // before, while and after the trainer reads it
-    await local.resume!(job, context);
+    await local.training.resume!(job, context);
     expect(existsSync(join(context.workDir, 'control.json'))).toBe(false);
-    const { cursor, progress } = await local.observe(job, null, context);
+    const { cursor, progress } = await local.training.observe(job, null, context);
     await pollUntil(started, (seen) => (seen.progress?.step ?? 0) > (progress?.step ?? 0), cursor);
   }
 });
@@ -175,7 +175,7 @@ test.each([
   const started = await startJob(100_000);
   const { context, job } = started;
   await pollUntil(started, hasCheckpoint);
-  await local.pause!(job, context);
+  await local.training.pause!(job, context);
   await pollUntil(started, isPhase('paused'));
   // From here on this test is the trainer: it lives, and has a wish to read.
   const lock = takeRunLock(join(context.workDir, 'run.lock.db'), 10_000)!;
@@ -186,7 +186,7 @@ test.each([
     if (waits === 3 && !stops) appendFileSync(join(context.workDir, 'events.jsonl'), '{"type":"step-finished","step":1}\n');
     await context.wait(ms);
   };
-  expect(await local.resume!(job, { ...context, wait })).toEqual(job);
+  expect(await local.training.resume!(job, { ...context, wait })).toEqual(job);
   expect(waits).toBeGreaterThan(2);
   expect(readEvents(started).filter((event) => event.type === 'trainer-started')).toHaveLength(starts);
 });
@@ -203,9 +203,9 @@ test('only the lock tells that a trainer lives: not a file that lies there, and 
   const [first, ...rest] = readFileSync(path, 'utf8').split('\n');
   writeFileSync(path, [first!.replace(/"pid":\d+/, `"pid":${foreign.pid}`), ...rest].join('\n'));
   expect(existsSync(join(context.workDir, 'run.lock.db'))).toBe(true);
-  expect((await local.observe(job, null, context)).status).toEqual({ phase: 'interrupted', raw: 'lost' });
-  expect(await local.resume!(job, context)).toEqual(job);
-  expect((await local.observe(job, null, context)).status.phase).not.toBe('interrupted');
+  expect((await local.training.observe(job, null, context)).status).toEqual({ phase: 'interrupted', raw: 'lost' });
+  expect(await local.training.resume!(job, context)).toEqual(job);
+  expect((await local.training.observe(job, null, context)).status.phase).not.toBe('interrupted');
   expect(foreign.exitCode).toBeNull();
 });
 
@@ -214,14 +214,14 @@ test('lines that were read and that a power cut took away again are not taken fo
   const { context, job } = started;
   await pollUntil(started, hasCheckpoint);
   await kill(started);
-  const before = await local.observe(job, null, context);
+  const before = await local.training.observe(job, null, context);
   const path = join(context.workDir, 'events.jsonl');
   const text = readFileSync(path, 'utf8');
   const kept = text.slice(0, text.indexOf('"step":8,'));
   writeFileSync(path, kept); // with half a line at its end
   rmSync(join(context.workDir, 'checkpoints'), { recursive: true });
   mkdirSync(join(context.workDir, 'checkpoints'));
-  await local.resume!(job, context);
+  await local.training.resume!(job, context);
   const looks = await pollUntil(started, hasCheckpoint, before.cursor);
   const steps = looks.flatMap(({ metrics }) => metrics).filter(({ name }) => name === 'loss');
   expect(steps.map(({ step }) => step)).toEqual(steps.map((_, i) => i + 1));
@@ -234,5 +234,5 @@ test('a trainer that ends before it goes on is told as a failure', async () => {
   await pollUntil(started, hasCheckpoint);
   await kill(started);
   writeFileSync(join(context.workDir, 'fence.json'), '{"attempt":9}');
-  await expect(local.resume!(job, context)).rejects.toSatisfy((error) => isFailure(error, 'trainer-died'));
+  await expect(local.training.resume!(job, context)).rejects.toSatisfy((error) => isFailure(error, 'trainer-died'));
 });

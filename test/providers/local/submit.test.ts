@@ -40,7 +40,7 @@ function prepareAttempt(attempt = 1, workDir = createScratchFolder()): Prepared 
       yield* await Promise.resolve(rows);
     },
   };
-  const { request } = local.translate({
+  const { request } = local.training.translate({
     spec: { ...plan.spec, model: { kind: 'folder', path: model }, training: { steps: 2, batchSize: 4 } },
     facts: plan.facts,
     model: { base: model, revision, maxLength: maxPositions },
@@ -49,10 +49,10 @@ function prepareAttempt(attempt = 1, workDir = createScratchFolder()): Prepared 
   return { context, request, model };
 }
 
-async function observeUntilEnd(job: Parameters<typeof local.observe>[0], context: Attempt): Promise<Observation<unknown>[]> {
+async function observeUntilEnd(job: Parameters<typeof local.training.observe>[0], context: Attempt): Promise<Observation<unknown>[]> {
   const seen: Observation<unknown>[] = [];
   for (let i = 0; i < 500; i++) {
-    const next = await local.observe(job, seen.at(-1)?.cursor ?? null, context);
+    const next = await local.training.observe(job, seen.at(-1)?.cursor ?? null, context);
     seen.push(next);
     if (['succeeded', 'failed', 'cancelled'].includes(next.status.phase)) return seen;
     await context.wait(20);
@@ -62,39 +62,39 @@ async function observeUntilEnd(job: Parameters<typeof local.observe>[0], context
 
 test('rows and settings are written, the trainer is started and found again, and looks bring only what is new', async () => {
   const { context, request } = prepareAttempt();
-  expect(await local.find(request, [], context)).toEqual([]);
-  const prepared = await local.prepare(request, context);
+  expect(await local.training.find(request, [], context)).toEqual([]);
+  const prepared = await local.training.prepare(request, context);
   expect(
     readFileSync(join(context.workDir, 'rows/train.jsonl'), 'utf8')
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as unknown),
   ).toEqual(rows);
-  const job = await local.create(local.bind(request, prepared, plan.key, 1), context);
-  expect(await local.find(request, [prepared], context)).toEqual([job]);
+  const job = await local.training.create(local.training.bind(request, prepared, plan.key, 1), context);
+  expect(await local.training.find(request, [prepared], context)).toEqual([job]);
   const seen = await observeUntilEnd(job, context);
   expect(seen.at(-1)!.status).toEqual({ phase: 'succeeded', raw: 'finished' });
   const losses = seen.flatMap(({ metrics }) => metrics).filter(({ name }) => name === 'loss');
   expect(losses.map(({ step }) => step)).toEqual([1, 2]);
   expect(seen.flatMap(({ artifacts }) => artifacts)).toHaveLength(1);
-  const all = await local.observe(job, null, context);
+  const all = await local.training.observe(job, null, context);
   expect(all.metrics).toEqual(seen.flatMap(({ metrics }) => metrics));
 });
 
 test('a model that changed after the plan is refused before anything starts', async () => {
   const { context, request, model } = prepareAttempt();
   writeFileSync(join(model, 'vocab.txt'), 'changed');
-  await expect(local.prepare(request, context)).rejects.toSatisfy((error) => isFailure(error, 'model-invalid'));
+  await expect(local.training.prepare(request, context)).rejects.toSatisfy((error) => isFailure(error, 'model-invalid'));
 });
 
 test('after a fence a trainer of that attempt does not start', async () => {
   const { context, request } = prepareAttempt();
-  const prepared = await local.prepare(request, context);
-  await local.fence!(prepared, context);
-  await expect(local.create(local.bind(request, prepared, plan.key, 1), context)).rejects.toThrow(SubmitFailure);
-  expect(await local.find(request, [prepared], context)).toEqual([]);
+  const prepared = await local.training.prepare(request, context);
+  await local.training.fence!(prepared, context);
+  await expect(local.training.create(local.training.bind(request, prepared, plan.key, 1), context)).rejects.toThrow(SubmitFailure);
+  expect(await local.training.find(request, [prepared], context)).toEqual([]);
   const next = { ...context, attempt: 2 };
-  const job = await local.create(local.bind(request, prepared, plan.key, 2), next);
+  const job = await local.training.create(local.training.bind(request, prepared, plan.key, 2), next);
   await observeUntilEnd(job, next);
 });
 
@@ -107,17 +107,17 @@ test('a fence leaves a trainer alone that has started, and waits for one that ha
     if (++waits === 3) writeFileSync(join(context.workDir, 'events.jsonl'), `${started}\n`);
     await Promise.resolve();
   };
-  await local.fence!({ train: '', validation: null }, { ...context, wait });
+  await local.training.fence!({ train: '', validation: null }, { ...context, wait });
   expect(waits).toBe(3);
   expect(existsSync(join(context.workDir, 'fence.json'))).toBe(false);
-  expect(await local.find(request, [], context)).toHaveLength(1);
+  expect(await local.training.find(request, [], context)).toHaveLength(1);
 });
 
 test('a fence that cannot be put up says so', async () => {
   const { context } = prepareAttempt();
   const lock = takeRunLock(join(context.workDir, 'run.lock.db'), 0);
   onTestFinished(() => lock!.release());
-  const fenced = local.fence!({ train: '', validation: null }, { ...context, wait: async () => await Promise.resolve() });
+  const fenced = local.training.fence!({ train: '', validation: null }, { ...context, wait: async () => await Promise.resolve() });
   await expect(fenced).rejects.toSatisfy((error) => isFailure(error, 'timeout'));
 });
 
@@ -127,13 +127,13 @@ test('a trainer that is gone without a word is interrupted, and what it last pri
   const { context } = prepareAttempt();
   writeFileSync(join(context.workDir, 'events.jsonl'), `${started}\n{"type":"data-re`);
   writeFileSync(join(context.workDir, 'trainer.log'), 'out of memory\n');
-  const [job] = await local.find({}, [], context);
+  const [job] = await local.training.find({}, [], context);
   const lock = takeRunLock(join(context.workDir, 'run.lock.db'), 0)!;
-  const living = await local.observe(job!, null, context);
+  const living = await local.training.observe(job!, null, context);
   expect(living.status).toEqual({ phase: 'queued', raw: 'starting' });
   lock.release();
-  const lost = await local.observe(job!, living.cursor, context);
+  const lost = await local.training.observe(job!, living.cursor, context);
   expect(lost).toMatchObject({ status: { phase: 'interrupted', raw: 'lost' }, failure: null, startedAt: '2026-01-01T00:00:00.000Z' });
   expect(lost.logs.map(({ text }) => text)).toEqual([expect.stringContaining('out of memory')]);
-  expect((await local.observe(job!, lost.cursor, context)).logs).toEqual([]);
+  expect((await local.training.observe(job!, lost.cursor, context)).logs).toEqual([]);
 });

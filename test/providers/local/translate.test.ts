@@ -10,7 +10,7 @@ const spec: RunSpec = { ...plan.spec, provider: 'local', model: { kind: 'folder'
 const model = { base: '/models/bert', revision: 'r'.repeat(64), maxLength: 64 };
 
 function translate(change: Partial<RunSpec>): { request: unknown; notes: readonly Note[] } {
-  return local.translate({ spec: { ...spec, ...change }, facts: plan.facts, model, key: plan.key });
+  return local.training.translate({ spec: { ...spec, ...change }, facts: plan.facts, model, key: plan.key });
 }
 
 function findFailure(change: Partial<RunSpec>): string {

@@ -102,7 +102,7 @@ test.concurrent.each(toTable(['/checkpoints', '/events', '/content']))('a look w
       metrics: part === '/content' ? [] : [measured],
       logs: [],
     }) as unknown;
-    expect(['a failure', seen]).toContainEqual(await toTold(provider.observe(ref, null, context)));
+    expect(['a failure', seen]).toContainEqual(await toTold(provider.training.observe(ref, null, context)));
   });
 });
 
@@ -113,7 +113,7 @@ test.concurrent.each(toTable(['/events', '/file-train', '/content']))(
   'of a job whose %s meets %s, what comes home is whole or not there',
   async (part, _, fault) => {
     await withFault({ fault, at: new RegExp(`${part}\\b`) }, async ({ provider, context, folder }) => {
-      const told = await toTold(provider.fetchJob!(job.id, folder, context));
+      const told = await toTold(provider.account!.fetchJob!(job.id, folder, context));
       expect(['a failure', expect.objectContaining({ missing: expect.any(Array) as unknown })]).toContainEqual(told);
       const names = ['train.jsonl', 'results-file-result.csv', 'events.jsonl', 'checkpoints.json'];
       expect(names).toEqual(expect.arrayContaining(readdirSync(folder)));

@@ -32,17 +32,17 @@ function saying(dialect: Dialect, word: string): Dialect {
 async function createFixture(provider: Provider, dialect: 'openai' | 'azure'): Promise<OpenAIFixture> {
   const fixture = await createSandboxFixture({ dialect, settings: { jobMs } });
   // A job can be paused once it runs; the law asks for it right after the creation.
-  const create: Provider['create'] = async (wire, context) => {
-    const job = await provider.create(wire, context);
+  const create: Provider['training']['create'] = async (wire, context) => {
+    const job = await provider.training.create(wire, context);
     fixture.sandbox.step(jobMs * 0.3);
     return job;
   };
   const said: OpenAIFixture['said'] = { word: null };
-  const observe: Provider['observe'] = async (...args) => {
+  const observe: Provider['training']['observe'] = async (...args) => {
     const asked = said.word === null ? provider : createOpenAICompatible(saying(fixture.dialect, said.word));
-    return await asked.observe(...args);
+    return await asked.training.observe(...args);
   };
-  return { ...fixture, said, provider: { ...provider, create, observe } };
+  return { ...fixture, said, provider: { ...provider, training: { ...provider.training, create, observe } } };
 }
 
 const base = toInput();
@@ -107,7 +107,7 @@ describe.each([
           await Promise.resolve();
         },
       },
-      cancelled: { bring: async ({ toAttempt }, job) => await provider.cancel!(job, toAttempt(key, 1, live())) },
+      cancelled: { bring: async ({ toAttempt }, job) => await provider.training.cancel!(job, toAttempt(key, 1, live())) },
     },
     say: async ({ said }, _job, word) => {
       said.word = word;
@@ -119,16 +119,19 @@ describe.each([
       await Promise.resolve();
     },
     failing: {
-      ...toCalls('prepare', async ({ toAttempt }) => await provider.prepare(provider.translate(base).request, toAttempt(key, 1, live()))),
+      ...toCalls(
+        'prepare',
+        async ({ toAttempt }) => await provider.training.prepare(provider.training.translate(base).request, toAttempt(key, 1, live())),
+      ),
       ...toCalls(
         'create',
-        async ({ toAttempt }) => await provider.create({ model: 'x', training_file: 'file-1' }, toAttempt(key, 1, live())),
+        async ({ toAttempt }) => await provider.training.create({ model: 'x', training_file: 'file-1' }, toAttempt(key, 1, live())),
       ),
-      ...toCalls('find', async ({ toAttempt }) => await provider.find({}, [prepared], toAttempt(key, 1, live()))),
-      ...toCalls('fence', async ({ toAttempt }) => await provider.fence!(prepared, toAttempt(key, 1, live()))),
+      ...toCalls('find', async ({ toAttempt }) => await provider.training.find({}, [prepared], toAttempt(key, 1, live()))),
+      ...toCalls('fence', async ({ toAttempt }) => await provider.training.fence!(prepared, toAttempt(key, 1, live()))),
       'a key that is refused': async ({ sandbox, toAttempt }) => {
         sandbox.setSettings({ refuse: 'invalid_api_key' }, canaryKey);
-        return await provider.create({ model: 'x', training_file: 'file-1' }, toAttempt(key, 1, live()));
+        return await provider.training.create({ model: 'x', training_file: 'file-1' }, toAttempt(key, 1, live()));
       },
     },
     snapshot: async ({ sandbox }) => {

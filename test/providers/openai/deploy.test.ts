@@ -95,8 +95,7 @@ test.each([
 });
 
 test('only Azure has deployments; an hour costs what the setting says, nothing at the developer tier, and else nobody knows', async () => {
-  expect([openai.deploy, openai.undeploy, openai.quoteDeployment]).toEqual([undefined, undefined, undefined]);
-  expect([azure.deploy, azure.undeploy, azure.quoteDeployment]).toEqual([deploy, undeploy, quoteDeployment]);
+  expect([openai.deployments, azure.deployments]).toEqual([undefined, { deploy, undeploy, quote: quoteDeployment }]);
   await using unpriced = await createFixture();
   expect(await quoteDeployment(toModel(toContext(unpriced)), toContext(unpriced))).toBeNull();
   await using fixture = await createFixture({ ORCHESTRATE_PRICES: JSON.stringify({ [base]: { hosting: 1.7 } }) });

@@ -67,7 +67,7 @@ async function createFixture(dialect: Dialect, deadlineMs: number): Promise<Fixt
 const calls: Readonly<Record<string, readonly [HttpCall<Fixture>['run'], number?]>> = {
   observe: [
     async ({ provider, location, toAttempt }, signal) =>
-      await provider.observe(
+      await provider.training.observe(
         { provider: provider.id, id: 'ftjob-1', location, attempt: 1, createdAt: now, url: null },
         null,
         toAttempt(signal),
@@ -75,20 +75,22 @@ const calls: Readonly<Record<string, readonly [HttpCall<Fixture>['run'], number?
   ],
   find: [
     async ({ provider, toAttempt }, signal) =>
-      await provider.find({}, [{ trainingFile: 'file-1', validationFile: null }], toAttempt(signal)),
+      await provider.training.find({}, [{ trainingFile: 'file-1', validationFile: null }], toAttempt(signal)),
   ],
-  listJobs: [async ({ provider, toAttempt }, signal) => await Array.fromAsync(provider.listJobs!(toAttempt(signal))), 2],
-  listModels: [async ({ provider, toAttempt }, signal) => await Array.fromAsync(provider.listModels!(toAttempt(signal)))],
-  fetchJob: [async ({ provider, folder, toAttempt }, signal) => await provider.fetchJob!('ftjob-1', folder, toAttempt(signal))],
+  listJobs: [async ({ provider, toAttempt }, signal) => await Array.fromAsync(provider.account!.jobs!(toAttempt(signal))), 2],
+  listModels: [async ({ provider, toAttempt }, signal) => await Array.fromAsync(provider.account!.models!(toAttempt(signal)))],
+  fetchJob: [async ({ provider, folder, toAttempt }, signal) => await provider.account!.fetchJob!('ftjob-1', folder, toAttempt(signal))],
   predict: [
     async ({ provider, location, toAttempt }, signal) => {
       const rows = [{ id: 'a', messages: [{ role: 'user', content: 'hi' }] }];
       const c = { ...toAttempt(signal), generation: {}, concurrency: 1 };
       const endpoint = { kind: 'endpoint', identity: model, location, name: model, base: model } as const;
-      return await Array.fromAsync(provider.predict!(endpoint, rows, c));
+      return await Array.fromAsync(provider.inference!.predict!(endpoint, rows, c));
     },
   ],
-  create: [async ({ provider, toAttempt }, signal) => await provider.create({ model, training_file: 'file-1' }, toAttempt(signal))],
+  create: [
+    async ({ provider, toAttempt }, signal) => await provider.training.create({ model, training_file: 'file-1' }, toAttempt(signal)),
+  ],
 };
 
 function toSubject(dialect: Dialect, name: string, deadlineMs: number): HttpTarget<Fixture> {

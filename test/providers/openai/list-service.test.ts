@@ -16,7 +16,7 @@ test('all jobs of many pages are listed, each once, newest first', async () => {
     fixture.sandbox.step(2000);
   }
   const from = fixture.sandbox.account(canaryKey).requests.length;
-  const jobs = await Array.fromAsync(createOpenAICompatible(fixture.dialect).listJobs!(fixture.toAttempt()));
+  const jobs = await Array.fromAsync(createOpenAICompatible(fixture.dialect).account!.jobs!(fixture.toAttempt()));
   expect(jobs).toHaveLength(250);
   expect(new Set(jobs.map(({ job }) => job.id)).size).toBe(250);
   expect(jobs.slice(0, 3).map(({ job }) => job.id)).toEqual(ids);
@@ -49,7 +49,7 @@ test('a service that gives the same page for ever is asked for it twice', async 
     json: path.includes('models') ? { data: [] } : { data, has_more: true },
   }));
   await using fixture = await createSandboxFixture({ environment: { OPENAI_BASE_URL: server.url } });
-  const jobs = await Array.fromAsync(createOpenAICompatible(fixture.dialect).listJobs!(fixture.toAttempt()));
+  const jobs = await Array.fromAsync(createOpenAICompatible(fixture.dialect).account!.jobs!(fixture.toAttempt()));
   expect(jobs.map(({ job }) => job.id)).toEqual(['ftjob-1']);
   expect(jobs[0]!.end).toMatchObject({ date: '2027-01-14', asOf: '2026-11-22' });
   expect(server.requests.map(({ path }) => path)).toEqual([
@@ -63,24 +63,24 @@ test('a page of a proxy is no empty list, and neither is a service without the l
   await using fixture = await createSandboxFixture();
   const provider = createOpenAICompatible(fixture.dialect);
   for (const [kind, list] of [
-    ['list', provider.listJobs!],
-    ['models', provider.listModels!],
-    ['files', provider.listFiles!],
+    ['list', provider.account!.jobs!],
+    ['models', provider.account!.models!],
+    ['files', provider.account!.files!],
   ] as const) {
     fixture.sandbox.setFaults({ [kind]: [{ type: 'html' }] }, canaryKey);
     await expect(Array.fromAsync<unknown>(list(fixture.toAttempt()))).rejects.toMatchObject({ code: 'response-invalid' });
   }
   await using server = await startRecordingServer(() => ({ status: 404, json: { error: { message: 'no such address' } } }));
   await using other = await createSandboxFixture({ environment: { OPENAI_BASE_URL: server.url } });
-  const { listJobs, listFiles } = createOpenAICompatible(other.dialect);
-  for (const list of [listJobs!, listFiles!])
+  const { jobs, files } = createOpenAICompatible(other.dialect).account!;
+  for (const list of [jobs!, files!])
     await expect(Array.fromAsync<unknown>(list(other.toAttempt()))).rejects.toMatchObject({ code: 'request-refused' });
 });
 
 test('jobs are listed with the dates of the program where the service does not list its models', async () => {
   await using fixture = await createSandboxFixture({ settings: { otherJobs: 2 } });
   fixture.sandbox.setFaults({ models: Array.from({ length: 4 }, () => ({ type: '500-before' })) }, canaryKey);
-  const jobs = await Array.fromAsync(createOpenAICompatible(fixture.dialect).listJobs!(fixture.toAttempt()));
+  const jobs = await Array.fromAsync(createOpenAICompatible(fixture.dialect).account!.jobs!(fixture.toAttempt()));
   expect(jobs.map(({ end }) => end?.asOf)).toEqual(['2026-11-22', '2026-11-22']);
 });
 
@@ -90,7 +90,7 @@ test.each(['openai', 'azure'] as const)('all files of %s are listed, of many pag
   const ids: string[] = [];
   for (let i = 0; i < 23; i++) ids.unshift(await uploadText(asking, toChatText(10 + i)));
   const from = fixture.sandbox.account(canaryKey).requests.length;
-  const files = await Array.fromAsync(createOpenAICompatible(fixture.dialect).listFiles!(fixture.toAttempt()));
+  const files = await Array.fromAsync(createOpenAICompatible(fixture.dialect).account!.files!(fixture.toAttempt()));
   expect(files.map(({ id }) => id)).toEqual(ids);
   expect(files[22]).toEqual({
     id: ids[22],
@@ -112,7 +112,7 @@ test('a file tells when it will be gone; what a service does not tell of one is 
   await using server = await startRecordingServer(() => ({ json: { data } }));
   await using fixture = await createSandboxFixture({ environment: { OPENAI_BASE_URL: server.url } });
   const nothing = { name: null, purpose: null, bytes: null, createdAt: null, expiresAt: null };
-  expect(await Array.fromAsync(createOpenAICompatible(fixture.dialect).listFiles!(fixture.toAttempt()))).toEqual([
+  expect(await Array.fromAsync(createOpenAICompatible(fixture.dialect).account!.files!(fixture.toAttempt()))).toEqual([
     {
       id: 'file-1',
       name: null,
@@ -136,7 +136,7 @@ test('models: what can be tuned, then one’s own, each with its end', async () 
   ];
   await using server = await startRecordingServer(() => ({ json: { object: 'list', data: models } }));
   await using fixture = await createSandboxFixture({ environment: { OPENAI_BASE_URL: server.url } });
-  const found = await Array.fromAsync(createOpenAICompatible(fixture.dialect).listModels!(fixture.toAttempt()));
+  const found = await Array.fromAsync(createOpenAICompatible(fixture.dialect).account!.models!(fixture.toAttempt()));
   expect(found.map(({ name, kind, end }) => [name, kind, end?.date, end?.asOf])).toEqual([
     [base, 'base', '2027-02-01', null],
     [`ft:${base}:org:b:2`, 'tuned', '2027-01-31', null],
@@ -155,7 +155,7 @@ test('models of Azure say themselves whether they can be tuned, and when they en
   ];
   await using server = await startRecordingServer(() => ({ json: { data: models } }));
   await using fixture = await createSandboxFixture({ dialect: 'azure', environment: { AZURE_OPENAI_ENDPOINT: server.url } });
-  const found = await Array.fromAsync(createOpenAICompatible(fixture.dialect).listModels!(fixture.toAttempt()));
+  const found = await Array.fromAsync(createOpenAICompatible(fixture.dialect).account!.models!(fixture.toAttempt()));
   expect(found).toEqual([
     {
       name: 'gpt-5-2025-08-07',

@@ -32,9 +32,9 @@ async function withJob(input: TranslationInput, options: FixtureOptions, use: (s
   await using fixture = await createSandboxFixture({ settings: { jobMs }, ...options });
   const provider = createOpenAICompatible(fixture.dialect);
   const context = fixture.toAttempt();
-  const { request } = provider.translate(input);
-  const prepared = await provider.prepare(request, context);
-  const job = await provider.create(provider.bind(request, prepared, context.key, context.attempt), context);
+  const { request } = provider.training.translate(input);
+  const prepared = await provider.training.prepare(request, context);
+  const job = await provider.training.create(provider.training.bind(request, prepared, context.key, context.attempt), context);
   const wire = (): Readonly<Record<string, unknown>> => ({ ...fixture.sandbox.account(canaryKey).jobs.find(({ id }) => id === job.id) });
   const readLines = async (): Promise<unknown[]> => {
     const client = await fixture.dialect.openClient(context);
@@ -100,13 +100,13 @@ describe.each(Object.values(dialects))('$id', (dialect) => {
 
   test('a rank is not sent as another size, and no size is read back as a rank', async () => {
     const training = { adapter: { type: 'lora', rank: 8, alpha: 16 }, batchSize: 4 } as const;
-    const { notes } = createOpenAICompatible(dialect).translate(toInput({ training }));
+    const { notes } = createOpenAICompatible(dialect).training.translate(toInput({ training }));
     expect(notes).toContainEqual(expect.objectContaining({ type: 'unsupported', field: 'training.adapter', value: training.adapter }));
     await withJob(toInput({ training }), options, async ({ fixture, wire, provider, job, context }) => {
       expect(wire()['method']).toMatchObject({ supervised: { hyperparameters: { batch_size: 4 } } });
       expect(inspect(wire(), { depth: Infinity })).not.toMatch(/rank|lora|adapter|alpha|: 8\b|: 16\b/i);
       fixture.sandbox.step(jobMs);
-      const seen = await provider.observe(job, null, context);
+      const seen = await provider.training.observe(job, null, context);
       expect(seen.notes).toContainEqual({ type: 'defaulted', field: 'training.batchSize', value: 4 });
       expect(JSON.stringify(seen.notes)).not.toContain('adapter');
     });
@@ -130,7 +130,7 @@ describe.each(Object.values(dialects))('$id', (dialect) => {
     await withJob(toInput({ training }), options, async ({ fixture, wire, provider, job, context }) => {
       expect(wire()).toMatchObject({ seed: 9 });
       fixture.sandbox.step(jobMs);
-      const { notes } = await provider.observe(job, null, context);
+      const { notes } = await provider.training.observe(job, null, context);
       const back = Object.fromEntries(notes.flatMap((note) => (note.type === 'defaulted' ? [[note.field.slice(9), note.value]] : [])));
       expect(back).toEqual(training);
     });
@@ -138,9 +138,9 @@ describe.each(Object.values(dialects))('$id', (dialect) => {
 
   test('a job that is cancelled is there still, with its file, and nothing was deleted', async () => {
     await withJob(toInput(), options, async ({ fixture, wire, provider, job, context }) => {
-      await provider.cancel!(job, context);
-      expect(await provider.find({}, [], context)).toEqual([job]);
-      expect((await provider.observe(job, null, context)).status.phase).toBe('cancelled');
+      await provider.training.cancel!(job, context);
+      expect(await provider.training.find({}, [], context)).toEqual([job]);
+      expect((await provider.training.observe(job, null, context)).status.phase).toBe('cancelled');
       const { used, files, requests } = fixture.sandbox.account(canaryKey);
       expect(used).toMatchObject({ cancel: 1 });
       expect(requests.map(({ kind }) => kind)).not.toContain('delete');
@@ -150,14 +150,14 @@ describe.each(Object.values(dialects))('$id', (dialect) => {
 
   test('a pause pauses and a resumption resumes: neither of them cancels', async () => {
     await withJob(toInput(), options, async ({ fixture, provider, job, context }) => {
-      const look = async (): Promise<string> => (await provider.observe(job, null, context)).status.phase;
+      const look = async (): Promise<string> => (await provider.training.observe(job, null, context)).status.phase;
       fixture.sandbox.step(jobMs * 0.3);
       expect(await look()).toBe('running');
-      await provider.pause!(job, context);
+      await provider.training.pause!(job, context);
       expect(await look()).toBe('paused');
       fixture.sandbox.step(jobMs * 10);
       expect(await look(), 'a paused job waits').toBe('paused');
-      expect(await provider.resume!(job, context)).toMatchObject({ id: job.id });
+      expect(await provider.training.resume!(job, context)).toMatchObject({ id: job.id });
       expect(await look()).toBe('running');
       fixture.sandbox.step(jobMs);
       expect(await look()).toBe('succeeded');
@@ -202,14 +202,14 @@ describe.each(Object.values(dialects))('$id', (dialect) => {
 
   test('what goes wrong on the way to the service is no word about the job', async () => {
     await withJob(toInput(), options, async ({ fixture, provider, job, context }) => {
-      const { cursor } = await provider.observe(job, null, context);
+      const { cursor } = await provider.training.observe(job, null, context);
       for (const type of ['500-before', 'drop-before', 'html', '429', 'cut'] as const) {
         const faults = Array.from({ length: 9 }, () => ({ type }));
         fixture.sandbox.setFaults({ get: faults, list: faults }, canaryKey);
         const asked = [
-          provider.observe(job, cursor, context),
-          provider.find({}, [], context),
-          Array.fromAsync(provider.listJobs!(context)),
+          provider.training.observe(job, cursor, context),
+          provider.training.find({}, [], context),
+          Array.fromAsync(provider.account!.jobs!(context)),
         ];
         const ends = await Promise.all(asked.map(async (asking) => await asking.catch((error: unknown) => error)));
         expect(
@@ -218,7 +218,7 @@ describe.each(Object.values(dialects))('$id', (dialect) => {
         ).toEqual([true, true, true]);
       }
       fixture.sandbox.setFaults({}, canaryKey);
-      expect((await provider.observe(job, cursor, context)).status.phase).not.toBe('unknown');
+      expect((await provider.training.observe(job, cursor, context)).status.phase).not.toBe('unknown');
     });
   });
 });

@@ -1,4 +1,4 @@
-import type { ModelRef } from '../provider/model.ts';
+import type { ModelRef } from './model.ts';
 
 /** How a message calls a model. */
 export function toModelName(model: ModelRef): string {
