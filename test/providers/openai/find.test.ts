@@ -75,7 +75,7 @@ test.each([
   }));
   await using fixture = await createSandboxFixture({ environment: { OPENAI_BASE_URL: `${server.url}/v1` } });
   expect(await find(openai, [prepared], fixture.toAttempt(key, 2))).toEqual([
-    { provider: 'openai', id: 'a', baseUrl: `${server.url}/v1`, attempt: 2, createdAt: time, url: null },
+    { provider: 'openai', id: 'a', location: `${server.url}/v1`, attempt: 2, createdAt: time, url: null },
   ]);
 });
 

@@ -26,7 +26,7 @@ test('all jobs of many pages are listed, each once, newest first', async () => {
     job: {
       provider: 'openai',
       id: ids[2],
-      baseUrl: `${fixture.sandbox.url}/v1`,
+      location: `${fixture.sandbox.url}/v1`,
       attempt: 1,
       createdAt: '2026-11-22T12:00:00.000Z',
       url: null,

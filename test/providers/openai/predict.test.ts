@@ -85,7 +85,7 @@ test('Azure is asked by the name of the deployment', async () => {
   const setting = (name: string): string | null =>
     name === 'OPENAI_API_VERSION' ? '2025-04-01-preview' : server.toContext().setting(name);
   const context = toPredictionContext(server, { setting });
-  const model = { ...toModel(server), baseUrl: azureDialect.getBaseUrl(context), name: 'my-deployment' };
+  const model = { ...toModel(server), location: azureDialect.getBaseUrl(context), name: 'my-deployment' };
   await Array.fromAsync(predict(azureDialect, { model, rows: [toRow('a')] }, context));
   expect(server.asked[0]).toMatchObject({ path: '/openai/deployments/my-deployment/chat/completions', body: { model: 'my-deployment' } });
 });
@@ -217,7 +217,7 @@ test('what this service cannot answer is refused before anything is asked', asyn
     code: 'data-invalid',
     message: expect.stringContaining('row t') as string,
   });
-  await expect(ask({ model: { ...model, baseUrl: 'https://other.example/v1' } })).rejects.toMatchObject({ code: 'configuration-invalid' });
+  await expect(ask({ model: { ...model, location: 'https://other.example/v1' } })).rejects.toMatchObject({ code: 'configuration-invalid' });
   expect(await ask({ rows: [] })).toEqual([]);
   expect(server.asked).toEqual([]);
 });

@@ -27,7 +27,7 @@ test.each(['openai', 'azure'] as const)('%s: a job is created once, and found by
   await using fixture = await createSandboxFixture({ dialect });
   const { prepared, wire, context } = await makeReady(fixture);
   const job = await create(fixture.dialect, wire, context);
-  expect(job).toMatchObject({ provider: dialect, baseUrl: fixture.dialect.getBaseUrl(context), attempt: 1, url: null });
+  expect(job).toMatchObject({ provider: dialect, location: fixture.dialect.getBaseUrl(context), attempt: 1, url: null });
   expect(Date.parse(job.createdAt)).toBeLessThanOrEqual(context.now().getTime());
   expect(Date.parse(job.createdAt)).toBeGreaterThan(context.now().getTime() - 60_000);
   expect(await find(fixture.dialect, [prepared], context)).toEqual([job]);
