@@ -60,7 +60,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   '@tensorflow/tfjs-backend-wasm': ['src/trainer'],
   '@tensorflow/tfjs-core': ['src/trainer'],
   ajv: ['src/sandbox'],
-  canonicalize: ['src/job'],
+  canonicalize: ['src/lib', 'src/job'],
   commander: ['src/cli'],
   'csv-parse': ['src/dataset'],
   'gpt-tokenizer': ['providers/openai'],

@@ -3,6 +3,7 @@ import { toNonFiniteText } from './follow-metrics.ts';
 import { parseMetrics, type Measurement } from './parse-metrics.ts';
 import { parsePythonNumber } from './parse-python-dict.ts';
 import { parseJsonWithNaN } from './parse-json-with-nan.ts';
+import { isObject } from '../../src/lib/json.ts';
 
 /** What a checkpoint's `trainer_state.json` tells of a training. */
 export interface TrainerState {
@@ -53,10 +54,6 @@ function toBest(state: Record<string, unknown>): TrainerState['best'] {
   const checkpoint = typeof state.best_model_checkpoint === 'string' ? state.best_model_checkpoint : null;
   const named = checkpoint === null ? null : /checkpoint-(\d{1,15})\/?$/.exec(checkpoint);
   return { value, step: toCount(state.best_global_step) ?? (named === null ? null : Number(named[1])), checkpoint };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function toNumber(value: unknown): number | null {

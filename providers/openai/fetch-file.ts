@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Context } from '../../src/provider/context.ts';
 import { Failure, failureKinds, isFailure } from '../../src/errors.ts';
-import { writeWhole, type WrittenFile } from '../../src/lib/fs.ts';
+import { writeAtomic, type WrittenFile } from '../../src/lib/fs.ts';
 import { callService } from './call-service.ts';
 import type { Dialect } from './dialect.ts';
 import { parseAnswer } from './upload.ts';
@@ -63,7 +63,7 @@ async function download(
   if (isPage) await body?.cancel();
   if (isPage || body === null)
     throw new Failure('response-invalid', `${call}: expected the content of a file, found ${isPage ? 'a page of HTML' : 'nothing'}`);
-  return await writeWhole(path, checked(body, { check, call, bytes }), 'imported file');
+  return await writeAtomic(path, checked(body, { check, call, bytes }), 'imported file');
 }
 
 interface Expected {

@@ -1,12 +1,11 @@
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createReadStream, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { Context } from '../../src/provider/context.ts';
 import type { FetchedJob, KeptFile } from '../../src/provider/service.ts';
 import { Failure } from '../../src/errors.ts';
 import { createRedactor } from '../../src/provider-kit/http.ts';
-import { writeWholeText } from '../../src/lib/fs.ts';
+import { writeAtomicText, hashFile } from '../../src/lib/fs.ts';
 import { toSecrets, type Dialect } from './dialect.ts';
 import { getDeprecation } from './deprecations.ts';
 import { fetchFile } from './fetch-file.ts';
@@ -58,7 +57,7 @@ export async function fetchJob(
       list === 'events' ? (items ?? []).map((item) => `${JSON.stringify(item)}\n`).join('') : `${JSON.stringify(items, null, 2)}\n`;
     results.push({
       id: list,
-      file: items === null ? null : { path, sha256: (await writeWholeText(path, redact(text), 'imported file')).sha256 },
+      file: items === null ? null : { path, sha256: (await writeAtomicText(path, redact(text), 'imported file')).sha256 },
     });
   }
   return {
@@ -83,17 +82,11 @@ async function fetchOnce(
   return 'refused' in fetched ? fetched : { path, sha256: fetched.sha256 };
 }
 
-async function hashFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return hash.digest('hex');
-}
-
 /** A result file as the table that it is: OpenAI encodes it in base64, which has no comma, and every table has. */
 async function decode(path: string): Promise<{ path: string; sha256: string }> {
   const text = await readFile(path, 'utf8');
   const table = text.includes(',') ? text : Buffer.from(text, 'base64').toString();
-  return { path, sha256: (await writeWholeText(path, table, 'imported file')).sha256 };
+  return { path, sha256: (await writeAtomicText(path, table, 'imported file')).sha256 };
 }
 
 /** Every line of such a file is an object. */

@@ -1,7 +1,7 @@
 import { closestMatch } from 'leven';
 import { Failure } from '../errors.ts';
 import type { RawRow } from './raw-row.ts';
-import { toShown } from './to-shown.ts';
+import { formatValue } from '../lib/text.ts';
 
 /** Which columns of the data files hold what: our names, and theirs. */
 export type Columns = Readonly<Record<string, string>>;
@@ -18,11 +18,11 @@ const shownColumns = 20;
 function toAbsentFailure(row: RawRow['row'], column: string, place: string): Failure {
   const names = Object.keys(row);
   const closest = closestMatch(column, names, { maxDistance: Math.ceil(column.length / 3) });
-  const shown = names.slice(0, shownColumns).map(toShown).join(', ');
+  const shown = names.slice(0, shownColumns).map(formatValue).join(', ');
   const rest = names.length > shownColumns ? ` and ${names.length - shownColumns} more` : '';
   const found = names.length === 0 ? 'no column at all' : `${shown}${rest}`;
-  const question = closest === undefined ? '' : `; did you mean ${toShown(closest)}?`;
-  return new Failure('data-invalid', `${place}: expected a column ${toShown(column)}, found ${found}${question}`, {
+  const question = closest === undefined ? '' : `; did you mean ${formatValue(closest)}?`;
+  return new Failure('data-invalid', `${place}: expected a column ${formatValue(column)}, found ${found}${question}`, {
     hint: 'The job file names the columns in data.columns.',
   });
 }

@@ -1,5 +1,5 @@
 import { Failure } from '../errors.ts';
-import { toShown } from './to-shown.ts';
+import { formatValue } from '../lib/text.ts';
 
 /** Lists and objects inside one another; what is deeper is no conversation, and nothing that walks it may run out of stack. */
 const maxDepth = 100;
@@ -29,7 +29,7 @@ function findProblem(value: unknown, depth: number): string | null {
     return null;
   }
   for (const key of Object.keys(value)) {
-    if (!key.isWellFormed()) return `: expected names of well-formed text, found ${toShown(key)}`;
+    if (!key.isWellFormed()) return `: expected names of well-formed text, found ${formatValue(key)}`;
     const problem = findProblem((value as Record<string, unknown>)[key], depth + 1);
     if (problem !== null) return `${toStep(key)}${problem}`;
   }
@@ -37,5 +37,5 @@ function findProblem(value: unknown, depth: number): string | null {
 }
 
 function toStep(key: string): string {
-  return /^\w+$/.test(key) ? `.${key}` : `[${toShown(key)}]`;
+  return /^\w+$/.test(key) ? `.${key}` : `[${formatValue(key)}]`;
 }

@@ -5,7 +5,7 @@ import { createFingerprintSet, toFingerprint } from './fingerprint-set.ts';
 import { createPartTally, type PartFacts, type PartFiles, type PartTally, readPart, toPartFacts } from './part-tally.ts';
 import type { RowTask } from './row.ts';
 import { isBelowFraction, toTextHash } from './split.ts';
-import { toShown } from './to-shown.ts';
+import { formatValue } from '../lib/text.ts';
 
 export interface DatasetSources {
   /** What the rows are; `classification` when absent. */
@@ -126,13 +126,13 @@ function checkLabels(train: PartTally, heldOut: readonly ReadPart[], badRows: Ba
     const [label] = train.labels.keys();
     throw new Failure(
       'data-invalid',
-      `expected at least two labels in the training rows, found only ${toShown(label)} in ${train.rows} rows`,
+      `expected at least two labels in the training rows, found only ${formatValue(label)} in ${train.rows} rows`,
     );
   }
   for (const { tally: part } of heldOut) {
     for (const [label, { rows, source, line }] of part.labels) {
       if (train.labels.has(label)) continue;
-      const message = `${source}:${line}: label ${toShown(label)} of the ${part.name} data is on no training row (${rows} rows have it)`;
+      const message = `${source}:${line}: label ${formatValue(label)} of the ${part.name} data is on no training row (${rows} rows have it)`;
       badRows.add(
         new Failure('data-invalid', message, { hint: 'A label must be trained to be predicted: add training rows, or take these out.' }),
       );

@@ -4,7 +4,7 @@ import { parseMessages } from './parse-messages.ts';
 import { parseTools } from './parse-tools.ts';
 import type { RawRow } from './raw-row.ts';
 import type { ChatMessage, ChatRow } from './row.ts';
-import { toShown } from './to-shown.ts';
+import { formatValue } from '../lib/text.ts';
 
 export interface ChatColumns {
   readonly messages: string;
@@ -28,9 +28,13 @@ function checkAnswers(messages: readonly ChatMessage[], place: string): void {
   const last = messages.length - 1;
   const { role } = messages[last]!;
   if (role !== 'assistant') {
-    throw new Failure('data-invalid', `${place}[${last}].role: expected the last message to be the assistant's, found ${toShown(role)}`, {
-      hint: 'A model learns what the assistant says: end each conversation with it.',
-    });
+    throw new Failure(
+      'data-invalid',
+      `${place}[${last}].role: expected the last message to be the assistant's, found ${formatValue(role)}`,
+      {
+        hint: 'A model learns what the assistant says: end each conversation with it.',
+      },
+    );
   }
   if (last === 0) throw new Failure('data-invalid', `${place}: expected a message before the answer, found none`);
   if (messages.every((message) => message.role !== 'assistant' || message['weight'] === 0)) {

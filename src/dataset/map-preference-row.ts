@@ -2,12 +2,13 @@ import { isDeepStrictEqual } from 'node:util';
 import { Failure } from '../errors.ts';
 import { checkColumns } from './check-columns.ts';
 import { checkText } from './check-text.ts';
-import { isObject, parseMessages } from './parse-messages.ts';
+import { parseMessages } from './parse-messages.ts';
 import { parseTools } from './parse-tools.ts';
 import type { RawRow } from './raw-row.ts';
 import type { ChatMessage, PreferenceRow } from './row.ts';
 import { splitPrompt } from './split-prompt.ts';
-import { toShown } from './to-shown.ts';
+import { formatValue } from '../lib/text.ts';
+import { isObject } from '../lib/json.ts';
 
 export interface PreferenceColumns {
   /** Absent: a column `prompt` where the row has one, else what both ends begin with. */
@@ -35,7 +36,7 @@ export function parsePreferenceRow({ line, row }: RawRow, columns: PreferenceCol
     rejected: toAnswer(parseTurns(row, columns.rejected, place)),
   });
   if (ends.prompt.length === 0) {
-    const shown = `${toShown(columns.chosen)} and ${toShown(columns.rejected)}`;
+    const shown = `${formatValue(columns.chosen)} and ${formatValue(columns.rejected)}`;
     throw new Failure('data-invalid', `${place}: expected a column "prompt", or columns ${shown} that begin with it, found neither`, {
       hint: 'The job file names the columns in data.columns.',
     });
@@ -51,7 +52,7 @@ function parseTurns(row: RawRow['row'], column: string, place: string): string |
   if (Array.isArray(value)) return parseMessages(value, `${place}: ${column}`);
   throw new Failure(
     'data-invalid',
-    `${place}: expected a string or a list of messages in column ${toShown(column)}, found ${toShown(value)}`,
+    `${place}: expected a string or a list of messages in column ${formatValue(column)}, found ${formatValue(value)}`,
   );
 }
 
@@ -69,7 +70,7 @@ function parseOpenaiRow(row: RawRow['row'], place: string): PreferenceRow {
   const columns = ['input', 'preferred_output', 'non_preferred_output'] as const;
   checkColumns(row, columns, place);
   const [input, chosen, rejected] = columns.map((column) => row[column]);
-  if (!isObject(input)) throw new Failure('data-invalid', `${place}: expected an object in column "input", found ${toShown(input)}`);
+  if (!isObject(input)) throw new Failure('data-invalid', `${place}: expected an object in column "input", found ${formatValue(input)}`);
   const ends = {
     prompt: parseMessages(input['messages'], `${place}: input.messages`),
     chosen: parseMessages(chosen, `${place}: preferred_output`),
@@ -84,12 +85,12 @@ function checkEnds({ chosen, rejected }: PreferenceRow, place: string, columns: 
     const wrong = [end[0], end.at(-1)].find((message) => message?.role !== 'assistant');
     if (wrong === undefined) continue;
     const where = wrong === end[0] ? 'first message after the prompt' : 'last message';
-    const message = `${place}: ${columns[i]}: expected the ${where} to be the assistant's, found ${toShown(wrong.role)}`;
+    const message = `${place}: ${columns[i]}: expected the ${where} to be the assistant's, found ${formatValue(wrong.role)}`;
     throw new Failure('data-invalid', message);
   }
   if (!isDeepStrictEqual(chosen, rejected)) return;
   throw new Failure(
     'data-invalid',
-    `${place}: expected a better and a worse answer, found the same in ${columns.map(toShown).join(' and ')}`,
+    `${place}: expected a better and a worse answer, found the same in ${columns.map(formatValue).join(' and ')}`,
   );
 }

@@ -3,7 +3,7 @@ import { checkColumns } from './check-columns.ts';
 import { checkText } from './check-text.ts';
 import type { RawRow } from './raw-row.ts';
 import type { ClassificationRow } from './row.ts';
-import { toShown } from './to-shown.ts';
+import { formatValue } from '../lib/text.ts';
 
 export type { ClassificationRow } from './row.ts';
 
@@ -30,7 +30,7 @@ export function parseClassificationRow({ line, row }: RawRow, columns: Classific
 function parseText(row: RawRow['row'], column: string, place: string): string {
   const value = row[column];
   if (typeof value === 'string') return checkText(value, column, place);
-  throw new Failure('data-invalid', `${place}: expected a string in column ${toShown(column)}, found ${toShown(value)}`);
+  throw new Failure('data-invalid', `${place}: expected a string in column ${formatValue(column)}, found ${formatValue(value)}`);
 }
 
 /** Numbers and booleans become their JSON text. */
@@ -42,7 +42,7 @@ function parseLabel(row: RawRow['row'], column: string, place: string): string {
   if (typeof value === 'number' && (Number.isInteger(value) ? Number.isSafeInteger(value) : Number.isFinite(value))) {
     return JSON.stringify(value);
   }
-  throw new Failure('data-invalid', `${place}: expected a label in column ${toShown(column)}, found ${toShown(value)}`, {
+  throw new Failure('data-invalid', `${place}: expected a label in column ${formatValue(column)}, found ${formatValue(value)}`, {
     hint: 'A label is a string, a boolean, or a number that is exact in 64 bits.',
   });
 }

@@ -1,7 +1,8 @@
 import { Failure } from '../errors.ts';
 import { checkJson } from './check-json.ts';
 import type { ChatMessage } from './row.ts';
-import { toShown } from './to-shown.ts';
+import { formatValue } from '../lib/text.ts';
+import { isObject } from '../lib/json.ts';
 
 const roles: readonly unknown[] = ['system', 'developer', 'user', 'assistant', 'tool'];
 
@@ -13,33 +14,30 @@ const roles: readonly unknown[] = ['system', 'developer', 'user', 'assistant', '
  */
 export function parseMessages(value: unknown, place: string): readonly ChatMessage[] {
   if (!Array.isArray(value)) {
-    throw new Failure('data-invalid', `${place}: expected a list of messages, found ${toShown(value)}`, {
+    throw new Failure('data-invalid', `${place}: expected a list of messages, found ${formatValue(value)}`, {
       hint: 'Messages are written in JSON Lines: [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}].',
     });
   }
   if (value.length === 0) throw new Failure('data-invalid', `${place}: expected messages, found an empty list`);
   for (const [i, message] of (value as unknown[]).entries()) {
-    const problem = isObject(message) ? findMessageProblem(message) : `: expected a message, found ${toShown(message)}`;
+    const problem = isObject(message) ? findMessageProblem(message) : `: expected a message, found ${formatValue(message)}`;
     if (problem !== null) throw new Failure('data-invalid', `${place}[${i}]${problem}`);
   }
   checkJson(value, place);
   return value as ChatMessage[];
 }
 
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /** The field that is wrong and how, or null. */
 function findMessageProblem(message: Readonly<Record<string, unknown>>): string | null {
   const { role, content, weight, tool_calls: calls, function_call: call } = message;
   if (role === 'function') return '.role: expected "tool", found "function", its old word';
-  if (!roles.includes(role)) return `.role: expected ${roles.slice(0, -1).join(', ')} or ${String(roles.at(-1))}, found ${toShown(role)}`;
+  if (!roles.includes(role))
+    return `.role: expected ${roles.slice(0, -1).join(', ')} or ${String(roles.at(-1))}, found ${formatValue(role)}`;
   if (call !== undefined && call !== null) return '.function_call: expected "tool_calls", found its old word';
-  if (weight !== undefined && weight !== 0 && weight !== 1) return `.weight: expected 0 or 1, found ${toShown(weight)}`;
+  if (weight !== undefined && weight !== 0 && weight !== 1) return `.weight: expected 0 or 1, found ${formatValue(weight)}`;
   const hasCalls = calls !== undefined && calls !== null;
   if (hasCalls && role !== 'assistant')
-    return `.tool_calls: expected on assistant messages only, found on a message of role ${toShown(role)}`;
+    return `.tool_calls: expected on assistant messages only, found on a message of role ${formatValue(role)}`;
   const problem = hasCalls ? findCallsProblem(calls) : null;
   return problem ?? findContentProblem(content, role === 'assistant', hasCalls);
 }
@@ -48,13 +46,13 @@ function findCallsProblem(calls: unknown): string | null {
   if (!Array.isArray(calls) || calls.length === 0) return `.tool_calls: expected a list of calls, found ${toFoundList(calls)}`;
   for (const [i, call] of (calls as unknown[]).entries()) {
     const called = isObject(call) ? call['function'] : undefined;
-    if (!isObject(called)) return `.tool_calls[${i}]: expected a call {"id", "type", "function"}, found ${toShown(call)}`;
+    if (!isObject(called)) return `.tool_calls[${i}]: expected a call {"id", "type", "function"}, found ${formatValue(call)}`;
     if (typeof called['name'] !== 'string' || called['name'] === '')
-      return `.tool_calls[${i}].function.name: expected a name, found ${toShown(called['name'])}`;
+      return `.tool_calls[${i}].function.name: expected a name, found ${formatValue(called['name'])}`;
     const { arguments: given } = called;
     // Services want JSON text; the templates of open models take an object too.
     if (typeof given !== 'string' && !isObject(given)) {
-      return `.tool_calls[${i}].function.arguments: expected JSON in a string, found ${toShown(given)}`;
+      return `.tool_calls[${i}].function.arguments: expected JSON in a string, found ${formatValue(given)}`;
     }
   }
   return null;
@@ -71,15 +69,15 @@ function findContentProblem(content: unknown, isAnswer: boolean, hasCalls: boole
   }
   for (const [i, part] of (content as unknown[]).entries()) {
     if (!isObject(part) || typeof part['type'] !== 'string') {
-      return `.content[${i}]: expected a part with a "type", found ${toShown(part)}`;
+      return `.content[${i}]: expected a part with a "type", found ${formatValue(part)}`;
     }
     if (part['type'] === 'text' && typeof part['text'] !== 'string') {
-      return `.content[${i}].text: expected a string, found ${toShown(part['text'])}`;
+      return `.content[${i}].text: expected a string, found ${formatValue(part['text'])}`;
     }
   }
   return null;
 }
 
 function toFoundList(value: unknown): string {
-  return Array.isArray(value) ? 'an empty list' : toShown(value);
+  return Array.isArray(value) ? 'an empty list' : formatValue(value);
 }

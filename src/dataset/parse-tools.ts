@@ -1,8 +1,8 @@
 import { Failure } from '../errors.ts';
 import { checkJson } from './check-json.ts';
-import { isObject } from './parse-messages.ts';
 import type { ToolFields } from './row.ts';
-import { toShown } from './to-shown.ts';
+import { formatValue } from '../lib/text.ts';
+import { isObject } from '../lib/json.ts';
 
 /**
  * `tools` and `parallel_tool_calls` as they stand beside a row's messages; null is absent.
@@ -16,11 +16,11 @@ export function parseTools(row: Readonly<Record<string, unknown>>, place: string
   if (tools !== undefined && tools !== null && !(Array.isArray(tools) && tools.every(isObject))) {
     throw new Failure(
       'data-invalid',
-      `${place}: expected a list of objects in "tools", found ${Array.isArray(tools) ? 'other items' : toShown(tools)}`,
+      `${place}: expected a list of objects in "tools", found ${Array.isArray(tools) ? 'other items' : formatValue(tools)}`,
     );
   }
   if (parallel !== undefined && parallel !== null && typeof parallel !== 'boolean') {
-    throw new Failure('data-invalid', `${place}: expected true or false in "parallel_tool_calls", found ${toShown(parallel)}`);
+    throw new Failure('data-invalid', `${place}: expected true or false in "parallel_tool_calls", found ${formatValue(parallel)}`);
   }
   checkJson(tools, `${place}: tools`);
   return {

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { Failure } from '../errors.ts';
-import { readLines } from './read-lines.ts';
+import { readLines } from '../lib/lines.ts';
 import type { RawRow } from './raw-row.ts';
-import { toShown } from './to-shown.ts';
+import { formatValue } from '../lib/text.ts';
 
 /**
  * The rows of JSON Lines: one object a line; lines of nothing but blanks are skipped.
@@ -42,7 +42,7 @@ function parseLine(bytes: Buffer, place: string): Record<string, unknown> | Fail
     return toJsonFailure(error as SyntaxError, text, place);
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  return new Failure('data-invalid', `${place}: expected a JSON object on each line, found ${toShown(value)}`);
+  return new Failure('data-invalid', `${place}: expected a JSON object on each line, found ${formatValue(value)}`);
 }
 
 /** V8 tells the position only in the message, and not always. */
@@ -50,7 +50,7 @@ function toJsonFailure(error: SyntaxError, text: string, place: string): Failure
   const position = /at position (\d+)/.exec(error.message);
   const column = position !== null ? Number(position[1]) + 1 : error.message.includes('end of JSON input') ? text.length + 1 : null;
   const reason = error.message.replace(/ in JSON at position.*$/s, '').replace(/, ".*$/s, '');
-  return new Failure('data-invalid', `${place}${column === null ? '' : `:${column}`}: not valid JSON: ${reason}, in ${toShown(text)}`, {
+  return new Failure('data-invalid', `${place}${column === null ? '' : `:${column}`}: not valid JSON: ${reason}, in ${formatValue(text)}`, {
     error,
   });
 }

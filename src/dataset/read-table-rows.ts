@@ -2,9 +2,9 @@ import { isUtf8 } from 'node:buffer';
 import { pipeline, Readable } from 'node:stream';
 import { CsvError, parse } from 'csv-parse';
 import { Failure } from '../errors.ts';
-import { maxLineBytes, readLines } from './read-lines.ts';
+import { maxLineBytes, readLines } from '../lib/lines.ts';
 import type { RawRow } from './raw-row.ts';
-import { toShown } from './to-shown.ts';
+import { formatValue } from '../lib/text.ts';
 
 interface Table {
   readonly path: string;
@@ -77,7 +77,7 @@ function parseHeader(names: readonly string[], place: string): string[] {
   for (const [index, name] of names.entries()) {
     if (name.trim() === '')
       throw new Failure('data-invalid', `${place}: expected a name for each column, found none for column ${index + 1}`);
-    if (seen.has(name)) throw new Failure('data-invalid', `${place}: expected different column names, found ${toShown(name)} twice`);
+    if (seen.has(name)) throw new Failure('data-invalid', `${place}: expected different column names, found ${formatValue(name)} twice`);
     seen.add(name);
   }
   return [...names];

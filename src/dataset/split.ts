@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { ClassificationRow, Row } from './row.ts';
-import { toCanonicalJson } from './to-canonical-json.ts';
+import { toCanonicalJson } from '../lib/json.ts';
 import { toPrompt } from './to-chat.ts';
 
 /**

@@ -3,15 +3,15 @@ import { once } from 'node:events';
 import { readFile, stat } from 'node:fs/promises';
 import { isAbsolute, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
-import { readLines } from '../dataset/read-lines.ts';
+import { readLines } from '../lib/lines.ts';
 import { Failure, toSystemCode } from '../errors.ts';
 import { spawnCommand, stopCommand } from '../lib/process.ts';
-import { toJsonHash } from '../job/run-key.ts';
 import { toUnanswered, type AnswerWorkspace } from './answer-rows.ts';
 import { createAnswerReader } from './command-answers.ts';
 import { toInput } from './predictions-file.ts';
 import { keepAnswers, readAnswers } from './stored-answers.ts';
 import type { AskedRow, PredictRequest } from './to-question.ts';
+import { hashJson } from '../lib/json.ts';
 
 /** A user's own command that answers rows. */
 export interface Command {
@@ -41,10 +41,10 @@ const mostScriptBytes = 2 ** 24;
  */
 export async function toCommandQuestions({ words, folder }: Command, rows: readonly AskedRow[]): Promise<PredictRequest[]> {
   const scripts = await Promise.all(words.map(async (word) => (isAbsolute(word) ? null : await hashScript(resolve(folder, word)))));
-  const command = toJsonHash({ words, folder, scripts });
+  const command = hashJson({ words, folder, scripts });
   return rows.map((row) => {
     const input = toInput(row);
-    return { id: toJsonHash({ command, input }), ...input };
+    return { id: hashJson({ command, input }), ...input };
   });
 }
 

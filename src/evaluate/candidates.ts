@@ -1,10 +1,10 @@
 import type { ModelRef } from '../provider/model.ts';
 import type { Provider } from '../provider/provider.ts';
-import { toJsonHash } from '../job/run-key.ts';
 import type { ModelClient, PromptSettings } from './prompt-settings.ts';
 import type { Candidate } from './compare.ts';
 import type { ModelCache } from './model-cache.ts';
 import { toQuestion, type AskedRow, type PredictRequest } from './to-question.ts';
+import { hashJson } from '../lib/json.ts';
 
 /** A finished run with its model before and after. */
 export interface Contender_ {
@@ -44,7 +44,7 @@ export function toEntrants(contenders: readonly Contender_[], rows: readonly Ask
     const tuned = { name, kind: 'tuned', run, trainingUsd, ...toAsked(contender, contender.tuned, contender.caches.tuned) } as const;
     if (contender.untrained === null) return [tuned];
     const asked = toAsked(contender, contender.untrained, contender.caches.untrained);
-    const identity = toJsonHash(asked.questions.map(({ id }) => id));
+    const identity = hashJson(asked.questions.map(({ id }) => id));
     const known = bases.get(identity);
     if (known !== undefined) {
       known.push(name);

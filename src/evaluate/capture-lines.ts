@@ -1,12 +1,12 @@
 import { openDataset } from '../dataset/open-dataset.ts';
-import { readLines } from '../dataset/read-lines.ts';
+import { readLines } from '../lib/lines.ts';
 import { chatVersion } from '../dataset/to-chat.ts';
 import { Failure, isFailure } from '../errors.ts';
-import { toJsonHash } from '../job/run-key.ts';
 import type { CaptureSource } from './capture-model.ts';
 import type { CaptureRow } from './capture-rows.ts';
 import { toPredictionText } from './predictions-file.ts';
 import type { StoredAnswer } from './stored-answers.ts';
+import { hashJson } from '../lib/json.ts';
 
 /** A row with its answer, as the file has it. */
 export function toCaptureText({ called, client }: CaptureSource, { input, asked, expected }: CaptureRow, answer: StoredAnswer): string {
@@ -21,7 +21,7 @@ export function toCaptureText({ called, client }: CaptureSource, { input, asked,
     model: called,
     asked: {
       provider: provider.id,
-      ...('text' in asked && model.kind === 'endpoint' && { prompt: toJsonHash({ chatVersion, prompt, labels }) }),
+      ...('text' in asked && model.kind === 'endpoint' && { prompt: hashJson({ chatVersion, prompt, labels }) }),
       ...(temperature !== undefined && { temperature }),
       ...(maxTokens !== undefined && { max_tokens: maxTokens }),
       ...(seed !== undefined && { seed }),

@@ -7,7 +7,6 @@ import { findNewestRuns } from '../run/find-runs.ts';
 import { inspectJobData } from '../run/plan.ts';
 import { toRunId } from '../run/run-view.ts';
 import type { RunSpec } from '../job/run-spec.ts';
-import { toJsonHash } from '../job/run-key.ts';
 import { readJobFile, type JobFile } from '../job/read-job-file.ts';
 import { resolveTarget } from '../job/resolve.ts';
 import type { Store } from '../store/open-store.ts';
@@ -15,6 +14,7 @@ import { defaultConcurrency, getPromptSettings, type ModelClient, type PromptSet
 import { toTunedModel } from './check-deployed.ts';
 import { findPredictProblem, getCacheFolder } from './model-cache.ts';
 import type { SpendLimit } from './pay-for-answers.ts';
+import { hashJson } from '../lib/json.ts';
 
 /** What names a model whose answers are to be kept. */
 export interface CaptureModel {
@@ -88,7 +88,7 @@ async function toGiven(workspace: CaptureWorkspace, given: NamedModel): Promise<
   const model = provider.inference?.getModel?.(given.model, workspace.context);
   if (model === undefined) throw new Failure('usage', `${place}: expected a provider with models of its own, found "${given.provider}"`);
   const called = given.model;
-  const cache = getCacheFolder(workspace, toJsonHash(model.identity).slice(0, 32), 'model');
+  const cache = getCacheFolder(workspace, hashJson(model.identity).slice(0, 32), 'model');
   if (job === null) {
     const settings: PromptSettings = { task: 'chat', prompt: null, labels: [], generation, concurrency: defaultConcurrency };
     // No job's name has a colon: this account is nobody else's.

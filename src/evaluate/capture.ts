@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { parseLabel } from '../dataset/to-chat.ts';
 import { Failure } from '../errors.ts';
-import { writeWhole } from '../lib/fs.ts';
+import { writeAtomic } from '../lib/fs.ts';
 import { answerRows } from './answer-rows.ts';
 import type { ModelClient } from './prompt-settings.ts';
 import { checkContinued, toCaptureText } from './capture-lines.ts';
@@ -95,7 +95,7 @@ export async function capture(workspace: CaptureWorkspace, name: string, options
     });
   });
   const lines = rows.map((row, i) => Buffer.from(toCaptureText(captured, row, answers[i]!)));
-  const { sha256 } = await writeWhole(path, lines, 'predictions file');
+  const { sha256 } = await writeAtomic(path, lines, 'predictions file');
   const { labels } = client.settings;
   return {
     name: captured.name,

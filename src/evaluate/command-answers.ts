@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Prediction } from '../provider/prediction.ts';
-import { toShown } from '../dataset/to-shown.ts';
+import { formatValue } from '../lib/text.ts';
 import { Failure } from '../errors.ts';
 import type { PredictRequest } from './to-question.ts';
 
@@ -47,19 +47,19 @@ export function createAnswerReader(place: string, questions: readonly PredictReq
     try {
       value = JSON.parse(decoder.decode(line));
     } catch {
-      throw fail('JSON', toShown(line.toString().trim()));
+      throw fail('JSON', formatValue(line.toString().trim()));
     }
     const parsed = AnswerLine.safeParse(value);
     if (!parsed.success) {
       const { path, message } = parsed.error.issues[0]!;
       const found = path.reduce<unknown>((inner, name) => (inner as Record<PropertyKey, unknown>)[name], value);
       const field = path.length === 0 ? '' : ` in "${path.map(String).join('.')}"`;
-      throw fail(`${message}${field}`, found === undefined ? 'nothing' : toShown(found));
+      throw fail(`${message}${field}`, found === undefined ? 'nothing' : formatValue(found));
     }
     const { id, answer, probabilities } = parsed.data;
-    if (!asked.has(id)) throw fail('the id of a row that was asked', toShown(id));
+    if (!asked.has(id)) throw fail('the id of a row that was asked', formatValue(id));
     const first = lineOf.get(id);
-    if (first !== undefined) throw fail('one answer a row', `a second one, beside line ${first}, to the row ${toShown(id)}`);
+    if (first !== undefined) throw fail('one answer a row', `a second one, beside line ${first}, to the row ${formatValue(id)}`);
     lineOf.set(id, number);
     fresh.push({ id, answer, probabilities: probabilities ?? null, truncated: false });
   };
@@ -75,7 +75,7 @@ export function createAnswerReader(place: string, questions: readonly PredictReq
       if (cut !== null) readLine(cut);
       const missing = questions.filter(({ id }) => !lineOf.has(id));
       if (missing.length === 0) return;
-      const found = `${lineOf.size}; the first without one is ${toShown(missing[0]!.id)}`;
+      const found = `${lineOf.size}; the first without one is ${formatValue(missing[0]!.id)}`;
       throw new Failure('response-invalid', `${place}: expected ${questions.length} answers, found ${found}`, {
         hint: 'run the command again: what was answered is kept and not asked again',
       });

@@ -1,7 +1,6 @@
 import type { ClassificationRow } from '../dataset/row.ts';
 import { toPromptMessages } from '../dataset/to-chat.ts';
 import { Failure, isFailure } from '../errors.ts';
-import { toJsonHash } from '../job/run-key.ts';
 import type { ReferenceSpec } from '../job/run-spec.ts';
 import { toCommandQuestions, type CommandEntrant } from './ask-command.ts';
 import type { PromptSettings } from './prompt-settings.ts';
@@ -10,6 +9,7 @@ import type { EvaluationWorkspace, HeldOut } from './held-out.ts';
 import { getCacheFolder } from './model-cache.ts';
 import { readPredictionsFile, toInput, toInputHash, type KeptPrediction } from './predictions-file.ts';
 import { toQuestion, type AskedRow } from './to-question.ts';
+import { hashJson } from '../lib/json.ts';
 
 /** Answers of a predictions file to the held-out rows, in their order; null where the file has none. */
 export interface FileEntrant {
@@ -83,7 +83,7 @@ function toModelEntrant(
       hint: 'give its answers as a file ({"predictions": "./old.jsonl"}) or a command that answers ({"command": ["python", "answer.py"]})',
     });
   }
-  const client = { provider, model, settings, cache: getCacheFolder(workspace, toJsonHash(model.identity).slice(0, 32), 'model') };
+  const client = { provider, model, settings, cache: getCacheFolder(workspace, hashJson(model.identity).slice(0, 32), 'model') };
   const questions = rows.map((row) => toQuestion(client, row));
   return { name, kind: 'reference', run: null, client, questions, trainingUsd: 0 };
 }

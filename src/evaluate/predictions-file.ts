@@ -8,10 +8,10 @@ import type { RawRow } from '../dataset/raw-row.ts';
 import { readRows } from '../dataset/read-rows.ts';
 import type { ChatMessage } from '../dataset/row.ts';
 import { toPrompt } from '../dataset/to-chat.ts';
-import { toShown } from '../dataset/to-shown.ts';
+import { formatValue } from '../lib/text.ts';
 import { Failure } from '../errors.ts';
-import { toJsonHash } from '../job/run-key.ts';
 import type { AskedRow } from './to-question.ts';
+import { hashJson } from '../lib/json.ts';
 
 /** What was answered: the texts of a row of the data, or a conversation up to the answer. */
 export type PredictionInput = Omit<TextRow, 'id'> | Omit<PromptRow, 'id'>;
@@ -61,10 +61,10 @@ export function toInput(row: AskedRow): PredictionInput {
  * training, and an empty list of tools make no difference.
  */
 export function toInputHash(input: PredictionInput): string {
-  if ('text' in input) return toJsonHash({ text: input.text, text2: input.text2 });
+  if ('text' in input) return hashJson({ text: input.text, text2: input.text2 });
   const { messages, tools } = input;
   const read = messages.map((message): ChatMessage => ({ ...message, weight: undefined }));
-  return toJsonHash({ messages: read, tools: tools?.length === 0 ? undefined : tools });
+  return hashJson({ messages: read, tools: tools?.length === 0 ? undefined : tools });
 }
 
 /** A line as the file has it, with its end. */
@@ -112,8 +112,8 @@ export async function readPredictionsFile(path: string): Promise<ReadonlyMap<str
       kept.set(hash, prediction);
       lines.set(hash, line);
     } else if (first.answer !== prediction.answer) {
-      const expected = `the answer ${toShown(first.answer)} of line ${lines.get(hash)!}, which has the same input`;
-      throw new Failure('data-invalid', `${path}:${line}: expected ${expected}, found ${toShown(prediction.answer)}`, {
+      const expected = `the answer ${formatValue(first.answer)} of line ${lines.get(hash)!}, which has the same input`;
+      throw new Failure('data-invalid', `${path}:${line}: expected ${expected}, found ${formatValue(prediction.answer)}`, {
         hint: 'A file holds the answers of one model, one to an input: take one of the lines out.',
       });
     }
@@ -131,7 +131,7 @@ function parseLine({ row }: RawRow, place: string): PredictionLine {
     const field = path.map(String).join('.');
     throw new Failure(
       'data-invalid',
-      `${place}: expected ${message} in "${field}", found ${found === undefined ? 'nothing' : toShown(found)}`,
+      `${place}: expected ${message} in "${field}", found ${found === undefined ? 'nothing' : formatValue(found)}`,
     );
   }
   const { answer, probabilities, log_probability: logProbability, truncated, latency_ms: latencyMs, tokens, ...rest } = parsed.data;
@@ -170,5 +170,5 @@ function parseInput(row: RawRow['row'], place: string): PredictionInput {
 
 function parseText(value: unknown, field: string, place: string): string {
   if (typeof value === 'string') return checkText(value, field, place);
-  throw new Failure('data-invalid', `${place}: expected a string in "${field}", found ${toShown(value)}`);
+  throw new Failure('data-invalid', `${place}: expected a string in "${field}", found ${formatValue(value)}`);
 }

@@ -1,8 +1,8 @@
 import type { PredictionRow, PromptRow } from '../provider/prediction.ts';
 import type { ChatRow, ClassificationRow } from '../dataset/row.ts';
 import { chatVersion, toPrompt, toPromptMessages } from '../dataset/to-chat.ts';
-import { toJsonHash } from '../job/run-key.ts';
 import type { ModelClient } from './prompt-settings.ts';
+import { hashJson } from '../lib/json.ts';
 
 /** A row without what is asked of it. */
 export type AskedRow = Omit<ClassificationRow, 'label'> | ChatRow;
@@ -18,14 +18,14 @@ export function toQuestion({ model, settings }: Omit<ModelClient, 'provider'>, r
   if (model.kind !== 'endpoint' && 'text' in row) {
     const { text, text2 } = row;
     const { identity, labels, maxLength } = model;
-    const id = toJsonHash({ model: identity, labels, maxLength, text, text2: text2 ?? null });
+    const id = hashJson({ model: identity, labels, maxLength, text, text2: text2 ?? null });
     return text2 === undefined ? { id, text } : { id, text, text2 };
   }
   const prompt = 'text' in row ? { messages: toPromptMessages(row, settings.prompt, settings.labels) } : toChat(row);
   const { temperature, maxTokens, seed } = settings.generation;
   const generation = { temperature: temperature ?? null, maxTokens: maxTokens ?? null, seed: seed ?? null };
   const place = model.kind === 'endpoint' ? model.location : null;
-  return { id: toJsonHash({ model: model.identity, place, chatVersion, generation, tools: null, ...prompt }), ...prompt };
+  return { id: hashJson({ model: model.identity, place, chatVersion, generation, tools: null, ...prompt }), ...prompt };
 }
 
 function toChat(row: ChatRow): Pick<PromptRow, 'messages' | 'tools'> {

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { isObject } from '../dataset/parse-messages.ts';
 import type { ChatMessage } from '../dataset/row.ts';
 import { Failure } from '../errors.ts';
-import { writeWhole } from '../lib/fs.ts';
+import { writeAtomic } from '../lib/fs.ts';
 import { readPredictionLines, readPredictionsFile, toInputHash, type PredictionLine } from './predictions-file.ts';
+import { isObject } from '../lib/json.ts';
 
 export type TrainingTask = 'classification' | 'chat';
 
@@ -54,7 +54,7 @@ export async function writeTrainingRows(
     const found = `${leftOut.unanswered} lines without one and ${leftOut.truncated} whose answer was cut short`;
     throw new Failure('data-invalid', `${path}: expected answers to train on, found ${found}`);
   }
-  await writeWhole(out, toLines(), 'training file');
+  await writeAtomic(out, toLines(), 'training file');
   return { task: known!, rows, labels: Object.fromEntries(labels), leftOut };
 }
 

@@ -7,7 +7,7 @@ import type { Provider } from '../provider/provider.ts';
 import type { FetchedJob } from '../provider/service.ts';
 import { isTerminalPhase } from '../provider/status.ts';
 import { Failure, toFileFailure } from '../errors.ts';
-import { unfinishedEnding, writeWholeText } from '../lib/fs.ts';
+import { unfinishedEnding, writeAtomicText } from '../lib/fs.ts';
 import { importFile, readImportRecord, toBegun, writeImportRecord, type ImportRecord } from './import-record.ts';
 import { writeJobFiles } from './write-job-files.ts';
 
@@ -31,7 +31,7 @@ export async function importJob(
   if (before.complete && isWhole(folder, before)) return before;
   const fetched = await provider.account?.fetchJob(id, folder, context);
   checkPlace(folder, before, fetched);
-  const told = await writeWholeText(join(folder, recordFile), `${JSON.stringify(fetched.record, null, 2)}\n`, 'imported file');
+  const told = await writeAtomicText(join(folder, recordFile), `${JSON.stringify(fetched.record, null, 2)}\n`, 'imported file');
   const written = await writeJobFiles(folder, { before, fetched });
   const kept = [fetched.train, fetched.validation, ...fetched.results.map(({ file }) => file)].filter((file) => file !== null);
   const files = await Promise.all(kept.map(async ({ path, sha256 }) => ({ name: basename(path), sha256, bytes: (await stat(path)).size })));

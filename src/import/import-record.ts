@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { Failure, toFileFailure, toSystemCode } from '../errors.ts';
-import { writeWholeText } from '../lib/fs.ts';
+import { writeAtomicText } from '../lib/fs.ts';
 
 /** Where an import says what it brought home. */
 export const importFile = 'IMPORT.json';
@@ -77,5 +77,5 @@ export async function readImportRecord(folder: string): Promise<ImportRecord | n
 
 /** The same record gives the same bytes: its fields stand in the order of the schema. */
 export async function writeImportRecord(folder: string, record: ImportRecord): Promise<void> {
-  await writeWholeText(join(folder, importFile), `${JSON.stringify(ImportRecord.parse(record), null, 2)}\n`, 'record of an import');
+  await writeAtomicText(join(folder, importFile), `${JSON.stringify(ImportRecord.parse(record), null, 2)}\n`, 'record of an import');
 }

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FetchedJob } from '../provider/service.ts';
 import { isFailure } from '../errors.ts';
-import { writeWhole, writeWholeText } from '../lib/fs.ts';
+import { writeAtomic, writeAtomicText, hashFile } from '../lib/fs.ts';
 import type { ImportedFile, ImportRecord } from './import-record.ts';
 import type { ImportedJob } from './imported-job.ts';
 import { lookAtRows, type Classes } from './look-at-rows.ts';
@@ -86,12 +85,6 @@ async function writeUnlessChanged(
 ): Promise<ImportedFile> {
   const path = join(folder, name);
   const isThere = known !== undefined && existsSync(path);
-  if (typeof content !== 'string') return isThere ? known : { name, ...(await writeWhole(path, content, 'imported rows')) };
-  return isThere && (await hashFile(path)) !== known.sha256 ? known : { name, ...(await writeWholeText(path, content, 'job file')) };
-}
-
-async function hashFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return hash.digest('hex');
+  if (typeof content !== 'string') return isThere ? known : { name, ...(await writeAtomic(path, content, 'imported rows')) };
+  return isThere && (await hashFile(path)) !== known.sha256 ? known : { name, ...(await writeAtomicText(path, content, 'job file')) };
 }

@@ -15,11 +15,6 @@ export interface ContentHashes {
   readonly model: string | null;
 }
 
-/** SHA-256 of the canonical JSON (RFC 8785) of a value, in hex. */
-export function toJsonHash(value: unknown): string {
-  return createHash('sha256').update(canonicalize(value)!).digest('hex');
-}
-
 /** RFC 4648 base32, lower case, without padding. */
 function toBase32(bytes: Uint8Array): string {
   const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';

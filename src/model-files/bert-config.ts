@@ -1,5 +1,5 @@
 import { Failure } from '../errors.ts';
-import { toShown } from './to-shown.ts';
+import { formatValue } from '../lib/text.ts';
 
 /** The sizes of a BERT encoder (Devlin et al. 2019), as its config.json gives them. */
 export interface BertConfig {
@@ -29,7 +29,7 @@ export interface BertConfig {
  */
 export function parseBertConfig(config: Readonly<Record<string, unknown>>, path: string): BertConfig {
   const invalid = (field: string, expected: string): Failure =>
-    new Failure('model-invalid', `${path}: ${field}: expected ${expected}, found ${toShown(config[field])}`);
+    new Failure('model-invalid', `${path}: ${field}: expected ${expected}, found ${formatValue(config[field])}`);
   const toWhole = (field: string, least: number, most: number, absent?: number): number => {
     const value = config[field] ?? absent;
     if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most)

@@ -4,8 +4,8 @@
  * the text longer, one after the other, fill any memory. What is let through takes time and memory in proportion to the text.
  */
 import { Failure } from '../errors.ts';
-import { isObject } from './read-json.ts';
-import { toShown } from './to-shown.ts';
+import { formatValue } from '../lib/text.ts';
+import { isObject } from '../lib/json.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -97,11 +97,11 @@ function toShortestMatch(pattern: unknown, field: string, path: string): number 
   if (simple) return Number(simple[1] ?? 1);
   throw new Failure(
     'model-invalid',
-    `${path}: ${field}.pattern: expected a text, or a regular expression of one character or class such as " {2,}", found ${toShown(pattern)}`,
+    `${path}: ${field}.pattern: expected a text, or a regular expression of one character or class such as " {2,}", found ${formatValue(pattern)}`,
     { hint: 'Other regular expressions are refused: some of them never end.' },
   );
 }
 
 function invalid(path: string, field: string, expected: string, found: unknown): Failure {
-  return new Failure('model-invalid', `${path}: ${field}: expected ${expected}, found ${toShown(found)}`);
+  return new Failure('model-invalid', `${path}: ${field}: expected ${expected}, found ${formatValue(found)}`);
 }

@@ -1,7 +1,7 @@
 import { Failure } from '../errors.ts';
 import { checkTextSteps } from './check-text-steps.ts';
-import { isObject } from './read-json.ts';
-import { toShown } from './to-shown.ts';
+import { formatValue } from '../lib/text.ts';
+import { isObject } from '../lib/json.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 /** The failure of a field: what was expected, and what was found. */
@@ -24,7 +24,7 @@ const maxSpecialTokens = 5000;
  */
 export function checkTokenizer(definition: Fields, config: Fields, { path, configPath }: { path: string; configPath: string }): void {
   const refuse: Refuse = (field, expected, found) =>
-    new Failure('model-invalid', `${path}: ${field}: expected ${expected}, found ${toShown(found)}`, {
+    new Failure('model-invalid', `${path}: ${field}: expected ${expected}, found ${formatValue(found)}`, {
       hint: 'Write the tokenizer again with transformers: AutoTokenizer.from_pretrained(folder).save_pretrained(folder)',
     });
   const { model, added_tokens: added } = definition;
@@ -72,7 +72,7 @@ function checkIds(vocab: unknown, refuse: Refuse): Set<string> {
   if (entries.length === 0 || entries.length > maxTokens) throw refuse('model.vocab', `1 to ${maxTokens} tokens`, entries.length);
   for (const [token, id] of entries) {
     if (token.length > maxTokenCharacters) throw refuse('model.vocab', `tokens of at most ${maxTokenCharacters} characters`, token);
-    if (!isBelow(id, 2 * maxTokens)) throw refuse(`model.vocab ${toShown(token)}`, 'an id', id);
+    if (!isBelow(id, 2 * maxTokens)) throw refuse(`model.vocab ${formatValue(token)}`, 'an id', id);
   }
   return new Set(entries.map(([token]) => token));
 }
@@ -145,11 +145,11 @@ function checkTemplate(
     const { Sequence: text, SpecialToken: token } = isObject(item) ? item : {};
     const part = isObject(text) && token === undefined ? text : isObject(token) && text === undefined ? token : null;
     if (part === null || !isBelow(part['type_id'], 64)) throw refuse(field, 'texts and special tokens, each with a type_id', item);
-    if (part === text) return [toShown(part['id'])];
+    if (part === text) return [formatValue(part['id'])];
     if (!isTokenOf(tokens, part['id'])) throw refuse(field, 'special tokens of the vocabulary', item);
     return [];
   });
-  if (found.toSorted().join() !== texts.map(toShown).join())
+  if (found.toSorted().join() !== texts.map(formatValue).join())
     throw refuse(field, `each of the texts ${texts.join(' and ')} once`, found.join(', '));
 }
 

@@ -1,6 +1,6 @@
 import { Failure } from '../errors.ts';
 import { isWidened, type SafetensorsIndex } from './safetensors.ts';
-import { toShownName } from './to-shown.ts';
+import { formatName } from '../lib/text.ts';
 
 export interface ParameterSpec {
   readonly name: string;
@@ -41,7 +41,7 @@ export function findParameters(
     if (wanted.has(name) || isIgnored(name)) continue;
     throw new Failure(
       'model-invalid',
-      `${index.path}: tensor ${toShownName(stored)} is not part of this model: expected ${wanted.size} tensors from ${specs[0]?.name}`,
+      `${index.path}: tensor ${formatName(stored)} is not part of this model: expected ${wanted.size} tensors from ${specs[0]?.name}`,
       { hint: 'The configuration and the weights do not belong together, or the model has parts that are not supported.' },
     );
   }
@@ -59,7 +59,7 @@ export function findParameters(
 
 function checkTensor({ index, stored }: FoundParameter, { shape }: ParameterSpec): void {
   const { shape: storedShape, dtype } = index.entries.get(stored)!;
-  const place = `${index.path}: tensor ${toShownName(stored)}`;
+  const place = `${index.path}: tensor ${formatName(stored)}`;
   if (storedShape.join() !== shape.join()) {
     throw new Failure('model-invalid', `${place}: config.json says [${shape.join(', ')}], found [${storedShape.join(', ')}]`, {
       hint: 'The configuration and the weights do not belong together: download the model again.',
@@ -84,7 +84,7 @@ function findTensors(
       if (other)
         throw new Failure(
           'model-invalid',
-          `${index.path}: tensor ${toShownName(stored)} is also in ${other.index.path}, as ${toShownName(other.stored)}`,
+          `${index.path}: tensor ${formatName(stored)} is also in ${other.index.path}, as ${formatName(other.stored)}`,
         );
       found.set(name, { index, stored });
     }

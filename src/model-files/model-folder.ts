@@ -1,16 +1,17 @@
 /** A model as Hugging Face's libraries save it: a folder with config.json, weights in safetensors, and a tokenizer. */
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, readSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { Failure, toFileFailure } from '../errors.ts';
+import { Failure } from '../errors.ts';
 import { parseBertConfig, type BertConfig } from './bert-config.ts';
 import { toBertRules } from './bert-parameters.ts';
 import { findParameters } from './find-parameters.ts';
-import { openRegularFile } from './open-regular-file.ts';
-import { isObject, readJsonObject } from './read-json.ts';
+import { readJsonObject } from './read-json.ts';
 import { readTokenizerFiles } from './read-tokenizer-files.ts';
 import { readSafetensorsIndex, type SafetensorsIndex } from './safetensors.ts';
-import { toShown } from './to-shown.ts';
+import { formatValue } from '../lib/text.ts';
+import { isObject } from '../lib/json.ts';
+import { hashFileSync } from '../lib/fs.ts';
 
 const supportedFamilies = ['bert'];
 const maxConfigBytes = 2 ** 20;
@@ -44,9 +45,13 @@ export function readModelFolder(folder: string): ModelFolder {
   const json = readJsonObject(path, 'model configuration', maxConfigBytes);
   const family = json['model_type'];
   if (typeof family !== 'string' || !supportedFamilies.includes(family)) {
-    throw new Failure('model-invalid', `${path}: model_type: expected one of ${supportedFamilies.join(', ')}, found ${toShown(family)}`, {
-      hint: 'Choose a model of a supported family, or another provider for this one.',
-    });
+    throw new Failure(
+      'model-invalid',
+      `${path}: model_type: expected one of ${supportedFamilies.join(', ')}, found ${formatValue(family)}`,
+      {
+        hint: 'Choose a model of a supported family, or another provider for this one.',
+      },
+    );
   }
   readTokenizerFiles(folder);
   const config = parseBertConfig(json, path);
@@ -67,7 +72,7 @@ export function readModelFolder(folder: string): ModelFolder {
 export function readRevision(folder: string): string {
   checkFolder(folder);
   const names = ['config.json', ...findWeightFiles(folder), ...tokenizerFiles.filter((name) => existsSync(join(folder, name)))];
-  return toRevision(names.map((name) => [name, hashFile(join(folder, name))]));
+  return toRevision(names.map((name) => [name, hashFileSync(join(folder, name), 'model file').sha256]));
 }
 
 /** SHA-256 (hex) over the JSON array of [file name, SHA-256 hex] pairs in the order of the names' code units. */
@@ -107,7 +112,10 @@ function findWeightFiles(folder: string): string[] {
     throw new Failure('model-invalid', `${indexPath}: expected a "weight_map" with 1 to ${maxShards} files, found ${names.length}`);
   return names.map((name) => {
     if (typeof name !== 'string' || name !== basename(name) || !name.endsWith('.safetensors')) {
-      throw new Failure('model-invalid', `${indexPath}: expected names of .safetensors files in the same folder, found ${toShown(name)}`);
+      throw new Failure(
+        'model-invalid',
+        `${indexPath}: expected names of .safetensors files in the same folder, found ${formatValue(name)}`,
+      );
     }
     return basename(requireFile(folder, name, 'Download the model again: a part is missing.'));
   });
@@ -135,18 +143,4 @@ function toLabels(json: Readonly<Record<string, unknown>>, weights: readonly Saf
 
 function isLabels(labels: readonly unknown[]): labels is string[] {
   return labels.every((label) => typeof label === 'string');
-}
-
-function hashFile(path: string): string {
-  const hash = createHash('sha256');
-  const chunk = Buffer.alloc(2 ** 20);
-  const file = openRegularFile(path, 'model file');
-  try {
-    for (let count = readSync(file, chunk); count > 0; count = readSync(file, chunk)) hash.update(chunk.subarray(0, count));
-  } catch (error) {
-    throw toFileFailure(error, 'model file', path);
-  } finally {
-    closeSync(file);
-  }
-  return hash.digest('hex');
 }

@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, readFileSync } from 'node:fs';
 import { Failure, toFileFailure } from '../errors.ts';
-import { openRegularFile } from './open-regular-file.ts';
+import { isObject } from '../lib/json.ts';
+import { openRegularFile } from '../lib/fs.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -18,11 +19,6 @@ export function readJsonObject(path: string, what: string, maxBytes: number): Re
   if (!isObject(value)) throw new Failure('model-invalid', `${what} must hold a JSON object: ${path}`);
   if (!isWithinDepth(value, maxDepth)) throw new Failure('model-invalid', `${what} is nested more than ${maxDepth} levels deep: ${path}`);
   return value;
-}
-
-/** Whether a JSON value is an object (not an array, not null). */
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Level by level, not by recursion: that is what it guards. */

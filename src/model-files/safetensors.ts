@@ -5,9 +5,9 @@
  */
 import { closeSync, fstatSync, readSync } from 'node:fs';
 import { Failure, toFileFailure } from '../errors.ts';
-import { openRegularFile } from './open-regular-file.ts';
-import { isObject } from './read-json.ts';
 import { scanKeys } from './scan-keys.ts';
+import { isObject } from '../lib/json.ts';
+import { openRegularFile } from '../lib/fs.ts';
 
 const maxHeaderBytes = 16 * 2 ** 20;
 const maxTensors = 100_000;

@@ -1,7 +1,7 @@
 import * as tokenizers from '@huggingface/tokenizers';
 import { Failure } from '../errors.ts';
-import { isObject } from './read-json.ts';
 import { readTokenizerFiles } from './read-tokenizer-files.ts';
+import { isObject } from '../lib/json.ts';
 
 /** What we use of the library. Its own declarations name files without endings, which Node's resolution does not find. */
 interface LibraryTokenizer {

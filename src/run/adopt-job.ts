@@ -1,10 +1,10 @@
 import type { JobRef } from '../provider/job.ts';
-import { toJsonHash } from '../job/run-key.ts';
 import { advance } from './advance.ts';
 import type { Driver } from './driver.ts';
 import type { RunPlan } from './event.ts';
 import { takeLease } from './lease.ts';
 import { acceptFoundRun, appendEvents, findRun, listRuns, type StoredRun } from './run-store.ts';
+import { hashJson } from '../lib/json.ts';
 
 /**
  * Takes a job that somebody made elsewhere into the store as a run, and looks at it. A job that a run points to already is that run.
@@ -44,7 +44,7 @@ async function choosePlan({ store }: Driver, plan: (isAgain: boolean) => Promise
   if (taken === null) return first;
   // An import that was interrupted before its job was stored goes on with the run that it accepted.
   const runs = await listRuns(store, { job: first.spec.job, target: first.spec.target });
-  const begun = runs.find((run) => isFree(run) && toJsonHash(run.record.plan.fingerprint) === toJsonHash(first.fingerprint));
+  const begun = runs.find((run) => isFree(run) && hashJson(run.record.plan.fingerprint) === hashJson(first.fingerprint));
   return begun?.record.plan ?? (await plan(true));
 }
 

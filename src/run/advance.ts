@@ -3,7 +3,6 @@ import type { Attempt } from '../provider/context.ts';
 import type { Provider } from '../provider/provider.ts';
 import { SubmitFailure } from '../provider/submit-failure.ts';
 import { Failure, toFailureData } from '../errors.ts';
-import { toJsonHash } from '../job/run-key.ts';
 import type { RunEvent } from './event.ts';
 import type { Driver, Step } from './driver.ts';
 import { takeLease } from './lease.ts';
@@ -11,6 +10,7 @@ import { pollRun } from './poll.ts';
 import { appendEvents, findRun, LostLease, type StoredRun } from './run-store.ts';
 import { adoptOldestJob, reconcile } from './reconcile.ts';
 import { isEnded } from './transitions.ts';
+import { hashJson } from '../lib/json.ts';
 
 /**
  * Takes a run one step further and stores the outcome: the only driver of a run. One that has ended, that needs a person, that is in
@@ -85,7 +85,7 @@ async function submit({ run, provider, context, append }: Step, prepared: unknow
   const wire = provider.training.bind(plan.request, prepared, plan.key, attempt);
   context.signal.throwIfAborted();
   // The intent is on the disk before the call that may cost.
-  const intended = await append([{ type: 'submission-intended', attempt, wire, hash: toJsonHash(wire) }]);
+  const intended = await append([{ type: 'submission-intended', attempt, wire, hash: hashJson(wire) }]);
   if (intended.record.cancelRequested) {
     const failure = toFailureData(new Failure('interrupted', 'cancelled before it was sent'));
     return await append([{ type: 'submission-unsent', attempt, failure }]);

@@ -2,12 +2,12 @@ import type { Context } from '../provider/context.ts';
 import type { Provider } from '../provider/provider.ts';
 import type { JobFile } from '../job/read-job-file.ts';
 import { resolveTarget } from '../job/resolve.ts';
-import { toJsonHash } from '../job/run-key.ts';
 import type { Store } from '../store/open-store.ts';
 import type { RunPlan } from './event.ts';
 import { inspectJobData, planRun } from './plan.ts';
 import { readPart } from './read-part.ts';
 import { listRuns } from './run-store.ts';
+import { hashJson } from '../lib/json.ts';
 
 export interface PlanJobOptions {
   /** The targets to plan; all when absent. */
@@ -47,6 +47,6 @@ export async function planJob(
 /** How often this very job has been run; 0 for a new one. */
 async function findGeneration(store: Store, { spec, fingerprint }: RunPlan): Promise<number> {
   const runs = await listRuns(store, { job: spec.job, target: spec.target });
-  const same = runs.filter(({ record }) => toJsonHash(record.plan.fingerprint) === toJsonHash(fingerprint));
+  const same = runs.filter(({ record }) => hashJson(record.plan.fingerprint) === hashJson(fingerprint));
   return Math.max(0, ...same.map(({ record }) => record.plan.generation));
 }

@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isFailure } from '../errors.ts';
-import { toJsonHash } from '../job/run-key.ts';
 import { expectEqual, expectJson, expectThat, freezeDeep, createTest } from './checks.ts';
 import { toProbes, toStrangeInputs, toWrittenFields } from './inputs.ts';
 import type { ConformanceTest, ConformanceTarget } from './subject.ts';
 import type { Note } from '../provider/note.ts';
 import type { Provider, Translation, TranslationInput } from '../provider/provider.ts';
 import { openPhases, terminalPhases } from '../provider/status.ts';
+import { hashJson } from '../lib/json.ts';
 
 type Inputs = Readonly<Record<string, TranslationInput>>;
 type FieldNote = Exclude<Note, { type: 'warning' }>;
@@ -131,7 +131,7 @@ function checkNoteValues(what: string, { spec }: TranslationInput, { notes }: Tr
 function checkDifferent(provider: Provider, inputs: Inputs): void {
   const seen = new Map<string, string>();
   for (const [label, input] of Object.entries(inputs)) {
-    const hash = toJsonHash(translate(provider, input).request);
+    const hash = hashJson(translate(provider, input).request);
     expectThat(!seen.has(hash), `request of "${label}"`, 'one of its own', `the same as that of "${seen.get(hash)}"`);
     seen.set(hash, label);
   }
@@ -146,7 +146,7 @@ function checkProbe(provider: Provider, field: string, inputs: readonly [Transla
   const [sent, sentOther] = [toSent(one), toSent(other)];
   if (sent.length === 0 || sentOther.length === 0 || isDeepStrictEqual(sent, sentOther)) return;
   const found = `the same request with ${JSON.stringify(sent)} and with ${JSON.stringify(sentOther)}`;
-  expectThat(toJsonHash(one.request) !== toJsonHash(other.request), field, 'two requests, as the notes say that it is sent', found);
+  expectThat(hashJson(one.request) !== hashJson(other.request), field, 'two requests, as the notes say that it is sent', found);
 }
 
 function toReversed<T extends object>(fields: T): T {

@@ -1,9 +1,8 @@
 import { closeSync, fstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure, toFileFailure } from '../errors.ts';
-import { openRegularFile } from '../model-files/open-regular-file.ts';
-import { isObject } from '../model-files/read-json.ts';
-import { hashFile } from './hash-file.ts';
+import { isObject } from '../lib/json.ts';
+import { openRegularFile, hashFileSync } from '../lib/fs.ts';
 
 /** Raised whenever an older program could misread a checkpoint. */
 const formatVersion = 1;
@@ -44,7 +43,7 @@ export function checkManifest(folder: string, step: number): readonly ManifestEn
     throw new Failure('model-invalid', `${path}: expected the manifest of step ${step} in format ${formatVersion}, found another text`);
   }
   for (const { name, bytes, sha256 } of files) {
-    const found = hashFile(join(folder, name), 'checkpoint file');
+    const found = hashFileSync(join(folder, name), 'checkpoint file');
     if (found.bytes !== bytes || found.sha256 !== sha256) {
       const [is, should] = [found, { bytes, sha256 }].map((file) => `${file.bytes} bytes with SHA-256 ${file.sha256}`);
       throw new Failure('model-invalid', `${join(folder, name)}: expected ${should}, found ${is}`);

@@ -1,7 +1,7 @@
 /** What a checkpoint holds of a training, and the way back. */
 import { join } from 'node:path';
 import { Failure } from '../errors.ts';
-import { isObject, readJsonObject } from '../model-files/read-json.ts';
+import { readJsonObject } from '../model-files/read-json.ts';
 import { readSafetensorsIndex, readTensor } from '../model-files/safetensors.ts';
 import { toSafetensorsParts, type TensorToWrite } from '../model-files/write-safetensors.ts';
 import type { Classifier } from './classifier.ts';
@@ -9,6 +9,7 @@ import type { BackendName, EpochEvaluated } from './files.ts';
 import { restoreWeights, type WeightsSnapshot } from './weights-snapshot.ts';
 import type { TrainingState } from './training-state.ts';
 import type { CheckpointContents } from './write-checkpoint.ts';
+import { isObject } from '../lib/json.ts';
 
 /** Hashes of all that a result depends on: nobody goes on with a checkpoint of another training. */
 export interface CheckpointIdentity {

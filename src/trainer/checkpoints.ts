@@ -15,9 +15,9 @@ import type { Classifier } from './classifier.ts';
 import type { EventFile } from './event-file.ts';
 import type { TrainFile } from './files.ts';
 import { findCheckpoint } from './find-checkpoint.ts';
-import { hashFile } from './hash-file.ts';
 import type { TrainingState } from './training-state.ts';
 import { writeCheckpoint } from './write-checkpoint.ts';
+import { hashFileSync } from '../lib/fs.ts';
 
 /** Training that may be lost at most. */
 const mostMs = 30_000;
@@ -114,7 +114,7 @@ function toIdentity(folder: string, { model, training, rows }: TrainFile, { revi
   return {
     model: toHash({ ...source, revision }),
     training: toHash(settings),
-    rows: paths.map((path) => hashFile(resolve(folder, path), 'data file').sha256).join(),
+    rows: paths.map((path) => hashFileSync(resolve(folder, path), 'data file').sha256).join(),
   };
 }
 

@@ -1,8 +1,8 @@
 import { Failure } from '../errors.ts';
-import { isObject } from '../model-files/read-json.ts';
 import type { EncodedRow } from './batch.ts';
 import type { Classifier } from './classifier.ts';
-import { readLines } from './read-lines.ts';
+import { isObject } from '../lib/json.ts';
+import { readLinesSync } from '../lib/lines.ts';
 
 export interface EncodedRows {
   readonly rows: readonly EncodedRow[];
@@ -18,7 +18,7 @@ export interface EncodedRows {
 export function readRows(classifier: Classifier, path: string): EncodedRows {
   const rows: EncodedRow[] = [];
   let truncated = 0;
-  for (const { line, text } of readLines(path)) {
+  for (const { line, text } of readLinesSync(path)) {
     const place = `${path}:${line}`;
     const row = parseTexts(text, place);
     const label = classifier.labels.indexOf(String(row.json['label']));

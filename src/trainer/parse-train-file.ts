@@ -1,8 +1,9 @@
 /** Checks of what the trainer is told: it comes from this program, but what is wrong in it must not fail late or silently. */
 import { join } from 'node:path';
 import { Failure } from '../errors.ts';
-import { isObject, readJsonObject } from '../model-files/read-json.ts';
+import { readJsonObject } from '../model-files/read-json.ts';
 import type { PredictFile, TrainFile } from './files.ts';
+import { isObject } from '../lib/json.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 type Refuse = (field: string, expected: string) => Failure;

@@ -7,7 +7,7 @@ import { encodeText, parseTexts } from './encode-rows.ts';
 import { toAllLogits, toProbabilities } from './evaluate.ts';
 import type { PredictAnswer } from './files.ts';
 import { parsePredictFile } from './parse-train-file.ts';
-import { readStreamLines } from './stream-lines.ts';
+import { readStreamLines } from '../lib/lines.ts';
 
 /** Rows that are answered together: enough to find some of one length, few enough for the memory. */
 const mostGathered = 4096;

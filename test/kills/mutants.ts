@@ -49,7 +49,9 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'no fence',
-    changes: [{ file: 'src/run/reconcile.ts', from: 'await provider.training.fence(record.prepared[record.attempt - 1], context);', to: '' }],
+    changes: [
+      { file: 'src/run/reconcile.ts', from: 'await provider.training.fence(record.prepared[record.attempt - 1], context);', to: '' },
+    ],
     run: async (bench, setting) => await freezeAndThaw(bench, { ...setting, plan: {} }, toPayment(bench)),
     says: 'DOUBLE',
   },

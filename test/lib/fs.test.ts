@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { writeWhole, writeWholeText } from '../../src/lib/fs.ts';
+import { writeAtomic, writeAtomicText } from '../../src/lib/fs.ts';
 import { createScratchFolder } from '../scratch.ts';
 
 test('a file is written whole, over what an interrupted write left', async () => {
   const folder = createScratchFolder();
   writeFileSync(join(folder, '.a.txt.part'), 'a much longer text than the new one');
-  const written = await writeWhole(join(folder, 'a.txt'), [Buffer.from('one '), Buffer.from('two')], 'file');
+  const written = await writeAtomic(join(folder, 'a.txt'), [Buffer.from('one '), Buffer.from('two')], 'file');
   expect(written).toEqual({ sha256: createHash('sha256').update('one two').digest('hex'), bytes: 7 });
   expect(readdirSync(folder)).toEqual(['a.txt']);
   expect(readFileSync(join(folder, 'a.txt'), 'utf8')).toBe('one two');
@@ -22,26 +22,26 @@ test('content that breaks off leaves the file as it was, and nothing beside it',
     expect(readFileSync(join(folder, 'a.txt'), 'utf8')).toBe('before');
     throw new Error('broke off');
   };
-  await expect(writeWhole(join(folder, 'a.txt'), broken(), 'file')).rejects.toThrow('broke off');
+  await expect(writeAtomic(join(folder, 'a.txt'), broken(), 'file')).rejects.toThrow('broke off');
   expect(readdirSync(folder)).toEqual(['a.txt']);
   expect(readFileSync(join(folder, 'a.txt'), 'utf8')).toBe('before');
 });
 
 test('a text that is there already is not written again', async () => {
   const path = join(createScratchFolder(), 'a.txt');
-  const first = await writeWholeText(path, 'text', 'file');
+  const first = await writeAtomicText(path, 'text', 'file');
   utimesSync(path, 1, 1);
-  expect(await writeWholeText(path, 'text', 'file')).toEqual(first);
+  expect(await writeAtomicText(path, 'text', 'file')).toEqual(first);
   expect(statSync(path).mtimeMs).toBe(1000);
-  await writeWholeText(path, 'other', 'file');
+  await writeAtomicText(path, 'other', 'file');
   expect(readFileSync(path, 'utf8')).toBe('other');
 });
 
 test('what is wrong with the place is said with the name of the file', async () => {
   const folder = createScratchFolder();
   mkdirSync(join(folder, 'a.txt'));
-  await expect(writeWhole(join(folder, 'none', 'a.txt'), [], 'imported file')).rejects.toMatchObject({ code: 'file-missing' });
-  await expect(writeWhole(join(folder, 'a.txt'), [], 'imported file')).rejects.toMatchObject({
+  await expect(writeAtomic(join(folder, 'none', 'a.txt'), [], 'imported file')).rejects.toMatchObject({ code: 'file-missing' });
+  await expect(writeAtomic(join(folder, 'a.txt'), [], 'imported file')).rejects.toMatchObject({
     message: `expected a imported file, found a folder: ${join(folder, 'a.txt')}`,
   });
 });

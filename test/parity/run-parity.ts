@@ -3,7 +3,6 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { toFailureData } from '../../src/errors.ts';
-import { isObject } from '../../src/model-files/read-json.ts';
 import { startBackend, type TensorFlow } from '../../src/trainer/backend.ts';
 import { closeClassifier } from '../../src/trainer/classifier.ts';
 import type { BackendName } from '../../src/trainer/files.ts';
@@ -15,6 +14,7 @@ import { checkStep, Optimizer, Step } from './check-step.ts';
 import { checkTokenizer, TokenizerFile } from './check-tokenizer.ts';
 import { checkMetrics } from './metrics.ts';
 import { findModel, openReference } from './reference.ts';
+import { isObject } from '../../src/lib/json.ts';
 
 export interface ParityResult {
   readonly checks: readonly Check[];

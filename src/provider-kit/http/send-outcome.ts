@@ -2,6 +2,7 @@ import type { Sent } from '../../provider/submit-failure.ts';
 import { Failure, isFailure, toFailureData, toSystemCode, type FailureCode } from '../../errors.ts';
 import { createRedactor } from '../../lib/redact.ts';
 import { parseRetryAfter } from './retry-after.ts';
+import { isObject } from '../../lib/json.ts';
 
 /** How a call ended that may cost: whether it was sent, and what is said about it. Made for `SubmitFailure`. */
 export interface SendOutcome {
@@ -127,10 +128,6 @@ function parseJson(text: string): unknown {
   } catch {
     return null;
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 const shownCharacters = 500;

@@ -77,7 +77,14 @@ test.each([
   ['fields of other kinds', { id: 'ftjob-1', created_at: 'soon', training_file: 3, metadata: ['x'], method: 'dpo' }, now],
   ['fields that nobody knows', { ...whole, priority: { lane: 'fast' }, eval_id: null }, '2025-11-22T12:00:00.000Z'],
 ])('a created job that is told with %s is a job', async (_, answer, createdAt) => {
-  expect(await createAnswered(200, answer)).toEqual({ provider: 'openai', id: 'ftjob-1', location: baseUrl, attempt: 2, createdAt, url: null });
+  expect(await createAnswered(200, answer)).toEqual({
+    provider: 'openai',
+    id: 'ftjob-1',
+    location: baseUrl,
+    attempt: 2,
+    createdAt,
+    url: null,
+  });
 });
 
 test('201 is a success too', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { readLines } from '../../src/dataset/read-lines.ts';
+import { readLines } from '../../src/lib/lines.ts';
 
 async function read(bytes: Buffer, cuts: readonly number[], maxBytes?: number): Promise<string[]> {
   const edges = [...new Set([0, ...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length])].sort((a, b) => a - b);

@@ -1,7 +1,7 @@
 import canonicalize from 'canonicalize';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { toCanonicalJson } from '../../src/dataset/to-canonical-json.ts';
+import { toCanonicalJson } from '../../src/lib/json.ts';
 
 test('the same as the reference implementation of RFC 8785 writes', () => {
   const key = fc.oneof(
