@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Attempt, Context } from './provider/context.ts';
@@ -48,7 +48,8 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       return value === null ? null : new Secret(value);
     },
   };
-  const owner = randomUUID();
+  const owner = `process ${process.pid} on ${hostname()}`;
+  const leaseMs = options.leaseMs ?? defaultLeaseMs;
 
   const readProviders = async (): Promise<ReadonlyMap<string, Provider>> => {
     const { providers } = await import('../providers/index.ts');
@@ -73,7 +74,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     return {
       store,
       owner,
-      leaseMs: options.leaseMs ?? defaultLeaseMs,
+      leaseMs,
       now,
       random: Math.random,
       mayCreate,
@@ -124,7 +125,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
 
   const openEvaluation = async (): Promise<Evaluation> => {
     const { createEvaluation } = await import('./evaluate/evaluation.ts');
-    return createEvaluation({ store, dir, context, provider: await findProvider() });
+    return createEvaluation({ store, dir, context, provider: await findProvider(), owner, leaseMs });
   };
 
   /** Stores a person's wish with every run that can still have it, and passes it on at once. */
@@ -152,7 +153,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     estimate: async (...args) => await (await openEvaluation()).estimate(...args),
     async capture(name, captureOptions) {
       const { capture } = await import('./evaluate/capture.ts');
-      return await capture({ store, dir, context, provider: await findProvider() }, name, captureOptions);
+      return await capture({ store, dir, context, provider: await findProvider(), owner, leaseMs }, name, captureOptions);
     },
     async list(address, { isRefreshed = false } = {}) {
       const runs = address === undefined ? await listRuns(store) : await findRuns(store, address, adopt);
