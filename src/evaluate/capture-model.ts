@@ -5,7 +5,7 @@ import type { Columns } from '../dataset/check-columns.ts';
 import { Failure, isFailure } from '../errors.ts';
 import { findNewestRuns } from '../run/find-runs.ts';
 import { inspectJobData } from '../run/plan.ts';
-import { toRunId } from '../run/run-view.ts';
+import { toRunId } from '../run/record.ts';
 import type { RunSpec } from '../job/run-spec.ts';
 import { readJobFile, type JobFile } from '../job/read-job-file.ts';
 import { resolveTarget } from '../job/resolve.ts';

@@ -3,7 +3,7 @@ import type { Quote } from '../provider/provider.ts';
 import type { ClassificationRow } from '../dataset/row.ts';
 import { Failure } from '../errors.ts';
 import { findNewestRuns, isJobFile } from '../run/find-runs.ts';
-import { readPart } from '../run/read-part.ts';
+import { readPart } from '../run/run-data.ts';
 import type { StoredRun } from '../run/run-store.ts';
 import { readJobFile } from '../job/read-job-file.ts';
 import { toReferences } from '../job/resolve.ts';

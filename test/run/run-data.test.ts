@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import type { ChatRow, PreferenceRow, Row } from '../../src/dataset/row.ts';
 import { inspectJobData } from '../../src/run/plan.ts';
-import { readPart } from '../../src/run/read-part.ts';
+import { readPart } from '../../src/run/run-data.ts';
 import { JobSpec } from '../../src/job/job-spec.ts';
 import { resolveTarget } from '../../src/job/resolve.ts';
 import type { RunSpec } from '../../src/job/run-spec.ts';

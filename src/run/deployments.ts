@@ -6,32 +6,30 @@ import { SubmitFailure } from '../provider/submit-failure.ts';
 import { Failure } from '../errors.ts';
 import type { Store } from '../store/open-store.ts';
 import { formatUsd, releaseCharge, reserve, settleCharge } from './budget.ts';
-import type { Driver } from './driver.ts';
 import type { RunEvent } from './event.ts';
-import type { Deployment } from './fold.ts';
+import { getDeploymentUsd, getHoursUsd, hourMs, toRunId, type Deployment } from './record.ts';
 import { appendEvents, findRun, type StoredRun } from './run-store.ts';
-import { toRunId } from './run-view.ts';
-import { hourMs, toDeploymentUsd, toHoursUsd } from './to-deployment-usd.ts';
+import { createAttempt, getProvider, type Driver } from './workspace.ts';
 
-/** A deployment of whole hours is to end so long before the next one begins, or a twentieth of its time where that is less. */
+/** A deployment should end so long before its last paid hour is over, or a twentieth of its time before if that is less. */
 const marginMs = 60_000;
 
 export interface DeployOptions {
   readonly hours: number;
-  /** The most that these hours may cost; absent: the job's budget alone limits it, and there must be one. */
+  /** The most that these hours may cost; absent: only the job's budget limits the cost, and there must be one. */
   readonly maxUsd?: number | undefined;
-  /** The job's budget as its file has it now, null for none; absent: as it was when the run was submitted. */
+  /** The budget in the job file, null for none; absent: as it was when the run was submitted. */
   readonly budgetUsd?: number | null | undefined;
 }
 
 /**
- * Makes the tuned model of a run callable for so many hours, where its service wants that. What the hours cost is reserved, and the
- * intent stored under the name that the deployment will have, before the service is asked; asking again goes on with the same deployment.
+ * Deploys the tuned model of a run for so many hours, where its service requires that. The cost of these hours is reserved, and the intent
+ * stored under the name of the deployment, before the service is called; a second call continues the same deployment.
  * @throws Failure `usage` where nothing has to be deployed, `run-not-found` where there is no model yet, `budget-exceeded`
  */
 export async function deployRun(driver: Driver, run: StoredRun, options: DeployOptions): Promise<StoredRun> {
-  const subject = toSubject(driver, run);
-  const { deployment, isNew } = await intend(driver, run, { ...options, subject });
+  const subject = findSubject(driver, run);
+  const { deployment, isNew } = await findOrIntend(driver, run, { ...options, subject });
   const { provider, model, context } = subject;
   let deployed: EndpointModel;
   try {
@@ -49,22 +47,22 @@ export async function deployRun(driver: Driver, run: StoredRun, options: DeployO
 }
 
 /**
- * Ends the deployment of a run, and settles what its hours have cost, which it tells in dollars. Without one it changes nothing and
- * tells null. Doing so again after a failure is right.
+ * Ends the deployment of a run and settles the cost of its hours. Calling it again after a failure is safe.
+ * @returns the cost in dollars; null where there was no deployment, and then nothing is changed
  */
 export async function undeployRun(driver: Driver, run: StoredRun): Promise<{ run: StoredRun; usd: number | null }> {
   const { deployment } = run.record;
   if (deployment === null) return { run, usd: null };
-  const { provider, model, context } = toSubject(driver, run);
+  const { provider, model, context } = findSubject(driver, run);
   await provider.deployments!.undeploy(model, deployment.name, context);
-  const usd = toDeploymentUsd(deployment, driver.now());
+  const usd = getDeploymentUsd(deployment, driver.context.now());
   const ended = await endDeployment(driver, run, { deployment, usd });
   return ended === null ? { run: (await findRun(driver.store, run.key))!, usd: null } : { run: ended, usd };
 }
 
-/** The one of these runs whose model has to be deployed. @throws Failure `usage` where there is none, or several */
+/** The run among these whose model has to be deployed. @throws Failure `usage` where there are several */
 export function findDeployable(driver: Driver, runs: readonly StoredRun[]): StoredRun {
-  const deployable = runs.filter((run) => driver.provider(run).deployments !== undefined);
+  const deployable = runs.filter((candidate) => getProvider(driver, candidate).deployments !== undefined);
   const [run = runs[0]!, ...others] = deployable;
   if (others.length === 0) return run;
   const names = deployable.map(({ record }) => toRunId(record)).join(', ');
@@ -77,34 +75,34 @@ interface Subject {
   readonly context: DeploymentContext;
 }
 
-function toSubject(driver: Driver, run: StoredRun): Subject {
-  const provider = driver.provider(run);
+function findSubject(driver: Driver, run: StoredRun): Subject {
+  const provider = getProvider(driver, run);
   const model = run.record.artifacts[0]?.model;
   const id = toRunId(run.record);
   if (provider.deployments === undefined)
-    throw new Failure('usage', `the models of the provider "${provider.id}", as of ${id}, need no deployment`);
+    throw new Failure('usage', `${id} needs no deployment, like all models of the provider "${provider.id}"`);
   if (run.record.state !== 'succeeded' || model?.kind !== 'endpoint') {
     throw new Failure('run-not-found', `${id} has no tuned model yet`, { hint: `\`orchestrate wait ${id}\` waits for it` });
   }
-  return { provider, model, context: { ...driver.attempt(run), options: run.record.plan.spec.options } };
+  return { provider, model, context: { ...createAttempt(driver, run), options: run.record.plan.spec.options } };
 }
 
-/** The run's deployment; where it has none, the intent to make one, with what it will cost set aside, in one transaction. */
-async function intend(
+/** The deployment of the run; if it has none the intent is stored and its cost reserved, in one transaction. */
+async function findOrIntend(
   driver: Driver,
   run: StoredRun,
-  { hours, maxUsd, budgetUsd: told, subject }: DeployOptions & { readonly subject: Subject },
+  { hours, maxUsd, budgetUsd: current, subject }: DeployOptions & { readonly subject: Subject },
 ): Promise<{ deployment: Deployment; isNew: boolean }> {
   if (run.record.deployment !== null) return { deployment: run.record.deployment, isNew: false };
   const { job, workspace, budget } = run.record.plan.spec;
-  const budgetUsd = told === undefined ? budget.usd : told;
+  const budgetUsd = current === undefined ? budget.usd : current;
   const usdPerHour = await readPrice(subject);
   const ms = hours * hourMs;
-  const usd = toHoursUsd(usdPerHour, ms);
+  const usd = getHoursUsd(usdPerHour, ms);
   checkLimit(run, { usd, maxUsd, budgetUsd });
   const charge = randomUUID();
   const name = `orchestrate-${run.key.slice(0, 16)}`;
-  const now = driver.now();
+  const now = driver.context.now();
   const at = now.toISOString();
   const until = new Date(now.getTime() + ms - Math.min(marginMs, ms / 20)).toISOString();
   return await driver.store.transaction().execute(async (tx) => {
@@ -124,13 +122,13 @@ interface Change {
   readonly charge?: (tx: Store) => Promise<void>;
 }
 
-/** Null, and nothing is changed, where the run's deployment is another one by now, or none. */
+/** Null, and nothing is changed, where the run has another deployment by now, or none. */
 async function changeDeployment(driver: Driver, { key }: StoredRun, { deployment, events, charge }: Change): Promise<StoredRun | null> {
   return await driver.store.transaction().execute(async (tx) => {
     const present = (await findRun(tx, key))!.record.deployment;
     if (present?.charge !== deployment.charge) return null;
     await charge?.(tx);
-    return await appendEvents(tx, key, { events, at: driver.now().toISOString(), fence: null });
+    return await appendEvents(tx, key, { events, at: driver.context.now().toISOString(), fence: null });
   });
 }
 
@@ -148,7 +146,7 @@ async function endDeployment(
 async function readPrice({ provider, model, context }: Subject): Promise<number> {
   const quote = (await provider.deployments?.quote(model, context)) ?? null;
   if (quote !== null) return quote.high;
-  throw new Failure('budget-exceeded', `nobody knows what an hour of ${model.name} costs; nothing was started`, {
+  throw new Failure('budget-exceeded', `the price of an hour of ${model.name} is unknown; nothing was started`, {
     hint: `set ORCHESTRATE_PRICES, such as {"${model.base}": {"hosting": 1.7}}, in US dollars per hour`,
   });
 }
@@ -159,7 +157,7 @@ function checkLimit(
 ): void {
   const limit = maxUsd ?? budgetUsd;
   if (usd === 0 || (limit !== null && (maxUsd === undefined || usd <= maxUsd))) return;
-  const why = maxUsd === undefined ? 'nothing says how much may be spent' : `--max-usd allows ${formatUsd(maxUsd)}`;
+  const why = maxUsd === undefined ? 'no limit is set' : `--max-usd allows ${formatUsd(maxUsd)}`;
   throw new Failure(
     'budget-exceeded',
     `deploying ${toRunId(run.record)} would cost up to ${formatUsd(usd)}, and ${why}; nothing was started`,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { getNextPollMs, getNextTryMs } from '../../src/run/cadence.ts';
+import { getNextPollMs, getNextTryMs } from '../../src/run/poll.ts';
 
 test.each([
   [0, 'running', 5000],

@@ -1,18 +1,17 @@
 import { expect, onTestFinished, test } from 'vitest';
-import type { Attempt } from '../../src/provider/context.ts';
 import type { EndpointModel } from '../../src/provider/model.ts';
 import { defineProvider, type Quote } from '../../src/provider/provider.ts';
 import { SubmitFailure } from '../../src/provider/submit-failure.ts';
 import { Failure } from '../../src/errors.ts';
 import { readSpending } from '../../src/run/budget.ts';
-import { cleanRuns } from '../../src/run/clean-runs.ts';
-import { deployRun, findDeployable, undeployRun } from '../../src/run/deploy-run.ts';
-import type { Driver } from '../../src/run/driver.ts';
-import { acceptRun, appendEvents, findRun, type StoredRun } from '../../src/run/run-store.ts';
+import { cleanRuns } from '../../src/run/clean.ts';
+import { deployRun, findDeployable, undeployRun } from '../../src/run/deployments.ts';
+import type { Driver } from '../../src/run/workspace.ts';
+import { appendEvents, findRun, type StoredRun } from '../../src/run/run-store.ts';
 import { toRunView } from '../../src/run/run-view.ts';
 import { openStore, type Store } from '../../src/store/open-store.ts';
 import { createScratchFolder } from '../scratch.ts';
-import { createMemoryService, toMemoryPlan } from './memory-provider.ts';
+import { acceptRun, createMemoryDriver, createMemoryService, toMemoryPlan } from './memory-provider.ts';
 
 const startMs = Date.parse('2026-01-01T00:00:00.000Z');
 const minuteMs = 60_000;
@@ -81,30 +80,7 @@ async function createFixture({ usdPerHour = 2, budgetUsd = 10, name = 'a' }: Set
     at: now0,
     fence: null,
   });
-  const attempt = (run: StoredRun): Attempt => ({
-    signal: new AbortController().signal,
-    now,
-    wait: async () => await Promise.resolve(),
-    key,
-    attempt: 1,
-    workDir: '/',
-    setting: () => null,
-    credential: () => null,
-    facts: run.record.plan.facts,
-    readRows: () => {
-      throw new Error('a deployment reads no rows');
-    },
-  });
-  const driver: Driver = {
-    store,
-    mayCreate: true,
-    owner: 'worker',
-    leaseMs: minuteMs,
-    now,
-    random: () => 0.5,
-    provider: () => provider,
-    attempt,
-  };
+  const driver = createMemoryDriver(store, provider, { now, leaseMs: minuteMs });
   const fixture: Fixture = {
     store,
     driver,
@@ -164,9 +140,9 @@ test.each([
 test.each<[string, Settings, { maxUsd?: number; budgetUsd?: number | null }, RegExp]>([
   ['a budget that is too small', { budgetUsd: 3.9 }, {}, /has a budget of \$3\.90: .* the deployment would need up to \$4\.00/],
   ['one that is in the file now', {}, { budgetUsd: 3 }, /has a budget of \$3\.00/],
-  ['no budget and no limit', { budgetUsd: null }, {}, /up to \$4\.00, and nothing says how much may be spent; nothing was started/],
+  ['no budget and no limit', { budgetUsd: null }, {}, /up to \$4\.00, and no limit is set; nothing was started/],
   ['a limit that is too low', {}, { maxUsd: 3 }, /up to \$4\.00, and --max-usd allows \$3\.00/],
-  ['a price that nobody knows', { usdPerHour: null }, { maxUsd: 100 }, /nobody knows what an hour of tuned costs/],
+  ['a price that nobody knows', { usdPerHour: null }, { maxUsd: 100 }, /the price of an hour of tuned is unknown/],
 ])('%s: nothing is asked, reserved or written', async (_word, settings, limits, message) => {
   const fixture = await createFixture(settings);
   const before = await fixture.run();
@@ -258,17 +234,17 @@ test('the view tells the deployment, what it costs and when it is overdue; a dep
   expect(toDeployment(hourMs - minuteMs)).toEqual({ ...shown, usd: 2, overdue: false });
   expect(toDeployment(hourMs + 1)).toEqual({ ...shown, usd: 4, overdue: true });
   expect(toRunView(run, new Date()).outputs).toMatchObject([{ callAs: name }]);
-  expect(await cleanRuns(fixture.store, createScratchFolder(), { runs: [run], dryRun: false })).toEqual([]);
+  expect(await cleanRuns({ ...fixture.driver, dir: createScratchFolder() }, { dryRun: false })).toEqual([]);
   const { run: ended } = await undeployRun(fixture.driver, run);
   expect(toRunView(ended, new Date())).toMatchObject({ deployment: null, outputs: [{ callAs: 'tuned' }] });
-  expect(await cleanRuns(fixture.store, createScratchFolder(), { runs: [ended], dryRun: false })).toHaveLength(1);
+  expect(await cleanRuns({ ...fixture.driver, dir: createScratchFolder() }, { dryRun: false })).toHaveLength(1);
 });
 
 test('only a run with a model that needs it is deployed, and of several one has to be named', async () => {
   const fixture = await createFixture();
   const run = await fixture.run();
   const plain: Driver = { ...fixture.driver, provider: () => createMemoryService().provider };
-  await expect(deployRun(plain, run, { hours: 1 })).rejects.toMatchObject({ code: 'usage', message: /need no deployment/ });
+  await expect(deployRun(plain, run, { hours: 1 })).rejects.toMatchObject({ code: 'usage', message: /needs no deployment/ });
   expect(findDeployable(fixture.driver, [run])).toBe(run);
   expect(() => findDeployable(fixture.driver, [run, run])).toThrow('expected one run whose model has to be deployed, found job/a, job/a');
   const unended = await acceptRun(fixture.store, toMemoryPlan('b'), now0);

@@ -3,50 +3,50 @@ import type { EndpointModel } from '../provider/model.ts';
 import type { Note } from '../provider/note.ts';
 import type { FailureData } from '../errors.ts';
 import type { RunEvent, RunPlan } from './event.ts';
-import { isEnded, toNextState, type RunState } from './transitions.ts';
+import { isEnded, getNextState, type RunState } from './transitions.ts';
 
-/** A model that was made callable for a while. */
+/** A tuned model that its service makes callable for a limited time. */
 export interface Deployment {
   readonly name: string;
-  /** When it was asked for, and when it is to end; ISO 8601, UTC. */
+  /** When it was requested, and when it should end; ISO 8601, UTC. */
   readonly since: string;
   readonly until: string;
-  /** Of the budget. */
+  /** The id of its charge. */
   readonly charge: string;
   readonly usdPerHour: number;
-  /** Null until the service says that it answers. */
+  /** Null until the service reports that the model answers. */
   readonly model: EndpointModel | null;
 }
 
-/** A run as its events tell it. Plain JSON. */
+/** A run, folded from its events. Plain JSON. */
 export interface RunRecord {
   readonly plan: RunPlan;
   readonly number: number;
   readonly state: RunState;
-  /** The service's own word for the state, once it has a job. */
+  /** The service's own word for the state, once the job exists. */
   readonly raw: string | null;
   /** When the state began. */
   readonly since: string;
-  /** Attempts to submit, the present one included. */
+  /** Attempts to submit, including the current one. */
   readonly attempt: number;
   /** What each attempt prepared. */
   readonly prepared: readonly unknown[];
   readonly wire: unknown;
   readonly job: JobRef | null;
-  /** Submissions of this attempt that surely were not sent. */
+  /** Submissions of this attempt that were certainly not sent. */
   readonly unsent: number;
-  /** Whether a second job of the key was looked for after the submission. */
+  /** Whether a second job with this key was searched for after the submission. */
   readonly isChecked: boolean;
   readonly pauseRequested: boolean;
   readonly cancelRequested: boolean;
-  /** The newest checkpoint, and how often the job was resumed since. */
+  /** The newest checkpoint, and how often the job was resumed since then. */
   readonly checkpoint: { readonly step: number | null; readonly resumes: number };
-  /** What the job has come to cost, once that is known. */
+  /** The actual cost of the job, once it is known. */
   readonly cost: ActualCost | null;
   readonly artifacts: readonly Artifact[];
-  /** The deployment of the model, where it needs one and has it. */
+  /** The current deployment of the model, if there is one. */
   readonly deployment: Deployment | null;
-  /** The plan's notes and those that the job added. */
+  /** The notes of the plan and those that were added later. */
   readonly notes: readonly Note[];
   readonly failure: FailureData | null;
   readonly times: {
@@ -58,7 +58,7 @@ export interface RunRecord {
 }
 
 /** The record after the first event. */
-export function toFirstRecord(event: Extract<RunEvent, { type: 'run-accepted' }>, at: string): RunRecord {
+export function createRecord(event: Extract<RunEvent, { type: 'run-accepted' }>, at: string): RunRecord {
   return {
     plan: event.plan,
     number: event.number,
@@ -85,17 +85,18 @@ export function toFirstRecord(event: Extract<RunEvent, { type: 'run-accepted' }>
 
 /** The record after one more event. Throws where the transitions table forbids the event. */
 export function foldEvent(record: RunRecord, event: RunEvent, at: string): RunRecord {
-  const state = toNextState(record.state, event);
+  const state = getNextState(record.state, event);
   const moved: RunRecord = {
     ...record,
     state,
     since: state === record.state ? record.since : at,
     times: isEnded(state) && record.times.finished === null ? { ...record.times, finished: at } : record.times,
   };
-  return { ...moved, ...toChange(moved, event, at) };
+  return { ...moved, ...getChange(moved, event, at) };
 }
 
-function toChange(record: RunRecord, event: RunEvent, at: string): Partial<RunRecord> {
+/** The fields that an event changes beside state and times. */
+function getChange(record: RunRecord, event: RunEvent, at: string): Partial<RunRecord> {
   switch (event.type) {
     case 'run-accepted':
       throw new Error('a run is accepted once');
@@ -156,4 +157,22 @@ function toChange(record: RunRecord, event: RunEvent, at: string): Partial<RunRe
     default:
       return event satisfies never;
   }
+}
+
+/** `job/target`, or `job/target#2` for a later run. */
+export function toRunId({ plan, number }: Pick<RunRecord, 'plan' | 'number'>): string {
+  const { job, target } = plan.spec;
+  return number === 1 ? `${job}/${target}` : `${job}/${target}#${number}`;
+}
+
+export const hourMs = 3_600_000;
+
+/** What so many hours of a deployment cost. Services charge by the hour: a started hour is paid in full. */
+export function getHoursUsd(usdPerHour: number, ms: number): number {
+  return Math.max(1, Math.ceil(ms / hourMs)) * usdPerHour;
+}
+
+/** What a deployment has cost so far, in dollars. */
+export function getDeploymentUsd({ since, usdPerHour }: Pick<Deployment, 'since' | 'usdPerHour'>, now: Date): number {
+  return getHoursUsd(usdPerHour, now.getTime() - Date.parse(since));
 }

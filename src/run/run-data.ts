@@ -2,10 +2,15 @@ import { constants, copyFile, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import type { DataFacts } from '../dataset/inspect.ts';
+import { parseRowTask } from '../dataset/parse-row-task.ts';
 import { hashSource } from '../dataset/part-tally.ts';
+import type { Row } from '../dataset/row.ts';
+import { readTaskRows } from '../dataset/rows.ts';
+import { isValidationRow } from '../dataset/split.ts';
 import { Failure, toFileFailure, toSystemCode } from '../errors.ts';
+import type { RunSpec } from '../job/run-spec.ts';
 
-/** Larger files are not copied: they are read where they lie, and checked. */
+/** Larger files are not copied: they are read from their own path, and checked. */
 const copyBytes = 2 ** 30;
 
 type Source = DataFacts['train']['sources'][number];
@@ -16,9 +21,9 @@ function toStoredPath(folder: string, { path, sha256 }: Source): string {
 }
 
 /**
- * Keeps the data files of a job as they are now under `data/<sha256>`, so that what was trained and scored can be read later even
- * if the user's files change. A clone where the file system can, else a copy.
- * @throws Failure `data-invalid` where a file is no longer the one that was inspected, `disk-full`; nothing of a file is left then
+ * Copies the data files of a job to `data/<sha256>`, so that they can be read later even if the user's files change. The copy is a clone
+ * where the file system supports it.
+ * @throws Failure `data-invalid` where a file has changed since it was inspected, `disk-full`; then no part of that file is left
  */
 export async function keepData(folder: string, facts: DataFacts): Promise<void> {
   await mkdir(join(folder, 'data'), { recursive: true, mode: 0o700 }).catch((error: unknown) => {
@@ -45,14 +50,14 @@ async function keepSource(folder: string, source: Source): Promise<void> {
   }
 }
 
-/** What is wrong with the file that is copied, or with the place of the copy. */
+/** Names the file that is copied, or the copy, whichever fails. */
 function toCopyFailure(error: unknown, from: string, to: string): unknown {
   const isOfSource = ['ENOENT', 'EACCES'].includes(toSystemCode(error) ?? '');
   return isOfSource ? toFileFailure(error, 'data file', from) : toFileFailure(error, 'copy of the data', to);
 }
 
-/** The path to read a source from: the kept file, or the user's own if it is still the same. */
-export async function findSource(folder: string, source: Source): Promise<string> {
+/** The path from which a source is read: the copy, or the user's file if it has not changed. */
+async function findSource(folder: string, source: Source): Promise<string> {
   const path = toStoredPath(folder, source);
   if (await exists(path)) return path;
   await checkSource(source.path, source);
@@ -72,4 +77,20 @@ async function exists(path: string): Promise<boolean> {
       throw error;
     },
   );
+}
+
+/** The rows of one part of a run's data, mapped and split, from the files as they were at submission. */
+export async function* readPart(
+  dir: string,
+  { facts, spec }: { readonly facts: DataFacts; readonly spec: RunSpec },
+  part: 'train' | 'validation' | { readonly test: string },
+): AsyncGenerator<Row> {
+  const rule = spec.data.validation;
+  const fraction = rule !== null && 'fraction' in rule ? rule.fraction : null;
+  const isSplit = fraction !== null && typeof part === 'string';
+  const source = typeof part === 'object' ? facts.test[part.test] : part === 'train' || isSplit ? facts.train : facts.validation;
+  const paths = await Promise.all((source?.sources ?? []).map((file) => findSource(dir, file)));
+  for await (const row of readTaskRows(paths, { task: parseRowTask(spec.task), columns: spec.data.columns })) {
+    if (!isSplit || isValidationRow(row, fraction) === (part === 'validation')) yield row;
+  }
 }
