@@ -63,8 +63,11 @@ interface Ended {
   readonly points: readonly string[];
 }
 
-/** One start of the program, killed at a boundary by its number; null: nowhere. */
-async function runCapture({ bench, folder, apiKey }: Machine, at: number | null): Promise<Ended> {
+/** A boundary by its number, or by its name: the first one of that name. Renewed leases make numbers differ a little between runs. */
+export type Boundary = number | string;
+
+/** One start of the program, killed at a boundary; null: nowhere. */
+async function runCapture({ bench, folder, apiKey }: Machine, at: Boundary | null): Promise<Ended> {
   const trace = join(folder, 'trace');
   writeFileSync(trace, '');
   const child = spawn(process.execPath, ['--import', bench.product.hook, bench.product.program, ...args, ...limits], {
@@ -133,7 +136,7 @@ export async function captureWhole(bench: CaptureBench): Promise<WholeCapture> {
  * A capture that is killed at one boundary, goes on, is killed at the next, and so on, and at last goes on to its end. No row whose answer
  * was kept may be asked again; of one kill no more answers may be lost than were on their way; the file is that of the whole capture.
  */
-export async function killCapture(bench: CaptureBench, whole: WholeCapture, at: readonly number[]): Promise<CaptureOutcome> {
+export async function killCapture(bench: CaptureBench, whole: WholeCapture, at: readonly Boundary[]): Promise<CaptureOutcome> {
   const machine = createMachine(bench);
   const faults: string[] = [];
   let kills = 0;
