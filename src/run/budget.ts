@@ -10,19 +10,19 @@ import { isEnded } from './transitions.ts';
 const mostMicroDollars = 1e15;
 
 /** Rounds to thousandths of a micro-dollar: smaller parts are rounding errors of the computation. */
-function toScaled(usd: number): number {
+function scaleToMicroDollars(usd: number): number {
   if (!(usd >= 0)) throw new Error(`expected an amount of 0 dollars or more, found ${usd}`);
   return Math.min(Math.round(usd * 1e9) / 1e3, mostMicroDollars);
 }
 
-/** A cost: rounded up, so that many small amounts never add up to more than was counted. */
-export function toMicroDollars(usd: number): number {
-  return Math.ceil(toScaled(usd));
+/** The micro-dollars of a cost: rounded up, so that many small amounts never add up to more than was counted. */
+export function roundUpMicroDollars(usd: number): number {
+  return Math.ceil(scaleToMicroDollars(usd));
 }
 
-/** A limit: rounded down. */
-export function toBudgetMicroDollars(usd: number): number {
-  return Math.floor(toScaled(usd));
+/** The micro-dollars of a limit: rounded down. */
+export function roundDownMicroDollars(usd: number): number {
+  return Math.floor(scaleToMicroDollars(usd));
 }
 
 export function toUsd(microDollars: number): number {
@@ -116,10 +116,10 @@ export async function checkBudget(
   const fresh = await findUncharged(store, needs);
   const unpriced = fresh.filter(({ usd }) => usd === null);
   if (unpriced.length > 0) throw createUnknownPriceFailure(account, budgetUsd, unpriced);
-  const needed = fresh.reduce((sum, { usd }) => sum + toMicroDollars(usd ?? 0), 0);
+  const needed = fresh.reduce((sum, { usd }) => sum + roundUpMicroDollars(usd ?? 0), 0);
   if (needed === 0) return;
   const sums = await sumCharges(store, account);
-  const left = toBudgetMicroDollars(budgetUsd) - sums.spent - sums.reserved;
+  const left = roundDownMicroDollars(budgetUsd) - sums.spent - sums.reserved;
   if (needed <= left) return;
   const used = `${formatUsd(toUsd(sums.spent))} spent and ${formatUsd(toUsd(sums.reserved))} reserved`;
   const needText = `${formatNames(fresh)} would need up to ${formatUsd(toUsd(needed))}`;
@@ -178,8 +178,8 @@ const chargeNames: Readonly<Record<ChargeTable['purpose'], string>> = {
 export async function addCharge(store: Store, { usd, at, ...charge }: Charge, lease: ChargeLease | null = null): Promise<void> {
   const reserved = {
     state: 'reserved',
-    micro_dollars: usd === null ? null : toMicroDollars(usd),
-    in_flight_micro_dollars: lease === null ? null : toMicroDollars(lease.inFlightUsd),
+    micro_dollars: usd === null ? null : roundUpMicroDollars(usd),
+    in_flight_micro_dollars: lease === null ? null : roundUpMicroDollars(lease.inFlightUsd),
     lease_owner: lease?.owner ?? null,
     lease_until: lease?.until ?? null,
     at,
@@ -236,7 +236,7 @@ export interface ChargeChange {
 export async function setCharge(store: Store, id: string, { state, usd }: ChargeChange): Promise<void> {
   await store
     .updateTable('charge')
-    .set({ state, micro_dollars: usd === null ? null : toMicroDollars(usd) })
+    .set({ state, micro_dollars: usd === null ? null : roundUpMicroDollars(usd) })
     .where('id', '=', id)
     .execute();
 }

@@ -34,7 +34,8 @@ export async function adoptOldestJob(
  * If it is proved absent the next attempt may begin, provided that the provider has a fence and the job allows it. Otherwise the run
  * stops and a person decides, rather than pay twice.
  *
- * The proof is the fence and the full wait after it, which no clock can shorten. Thanks to the wait before it, a job that exists is seldom fenced off.
+ * The proof is the fence and the full wait after it, which no clock can shorten. Because of the wait before it, a job that exists is
+ * seldom fenced off.
  */
 export async function reconcile(provider: Provider, record: RunRecord, context: Attempt): Promise<RunEvent[]> {
   const look = async (): Promise<RunEvent[] | null> => {
@@ -61,7 +62,7 @@ export async function reconcile(provider: Provider, record: RunRecord, context: 
     if (age() < patienceMs) throw error;
     return [askPerson(record, `the provider could not be reached for a day: ${toFailureData(error).message}`)];
   }
-  if (record.attempt >= maxAttempts) return [askPerson(record, 'no job of it is listed, and this was the third attempt')];
+  if (record.attempt >= maxAttempts) return [askPerson(record, `no job of it is listed, and ${maxAttempts} attempts are the limit`)];
   return [{ type: 'submission-disproved', attempt: record.attempt }];
 }
 

@@ -105,7 +105,10 @@ export async function acceptRuns(store: Store, plans: readonly RunPlan[], at: st
   });
 }
 
-/** Accepts a run whose job was found at the provider: its money is spent already. `overrun` is the failure of the budget, if it has no room. */
+/**
+ * Accepts a run whose job was found at the provider: its money is spent already.
+ * @returns `overrun` is the failure of the budget, if it has no room
+ */
 export async function acceptFoundRun(store: Store, plan: RunPlan, at: string): Promise<{ run: StoredRun; overrun: Failure | null }> {
   return await store.transaction().execute(async (tx) => {
     const known = await findRun(tx, plan.key);
