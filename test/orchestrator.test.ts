@@ -6,7 +6,7 @@ import { createOrchestrator, type Orchestrator } from '../src/index.ts';
 import { createMemoryService } from './run/memory-provider.ts';
 import { createScratchFolder } from './scratch.ts';
 
-test('the nearest state folder above is taken', async () => {
+test('the nearest state folder above is used', async () => {
   const folder = createScratchFolder();
   mkdirSync(join(folder, '.orchestrate'));
   mkdirSync(join(folder, 'a/b'), { recursive: true });
@@ -15,7 +15,7 @@ test('the nearest state folder above is taken', async () => {
   expect(await orchestrator.list()).toEqual([]);
 });
 
-test('a provider of one’s own takes a run to its end', async () => {
+test('a custom provider takes a run to its end', async () => {
   const service = createMemoryService();
   await using orchestrator = await createOrchestrator({ dir: createScratchFolder(), providers: [service.provider] });
   const job = await orchestrator.load('fixtures/sentiment/job.json', ['targets.laptop.provider=memory', 'targets.laptop.model=anything']);
@@ -37,7 +37,7 @@ test('a provider of one’s own takes a run to its end', async () => {
   expect(service.jobs).toHaveLength(1);
 });
 
-test('where an answer is lost, the submission says that it is looking before it does', async () => {
+test('after a lost answer the submission reports that it searches before it does', async () => {
   const service = createMemoryService();
   service.failNext('unknown');
   await using orchestrator = await createOrchestrator({ dir: createScratchFolder(), providers: [service.provider] });
@@ -47,7 +47,7 @@ test('where an answer is lost, the submission says that it is looking before it 
   expect(told).toEqual(['preparing', 'uncertain', 'submitted']);
 });
 
-test('a target that fails keeps no other one from its submission, and both are told', async () => {
+test('a target that fails does not stop the others, and both outcomes are reported', async () => {
   const service = createMemoryService();
   const prepare = (): never => {
     throw new Failure('credentials-invalid', 'TOKEN: expected a key, found none', { hint: 'set TOKEN' });
@@ -78,7 +78,7 @@ test('an address names a job, a target, a number, a key or a job file', async ()
   }
 });
 
-test('the state was lost: the job is found by its key, adopted, and never submitted again', async () => {
+test('after the state was lost the job is found by its key, adopted, and not submitted again', async () => {
   const service = createMemoryService();
   const folder = createScratchFolder();
   const path = join(folder, 'job.json');

@@ -46,7 +46,7 @@ async function submit({ submitter }: Fixture, run: StoredRun): Promise<StoredRun
   throw new Error(`the submission does not come to an end: ${run.record.state}`);
 }
 
-test('a run is looked for, prepared, intended, created once, and followed to its end', async () => {
+test('a run is searched for, prepared, intended, created once, and followed to its end', async () => {
   const fixture = createFixture();
   let run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
   expect(run.record.state).toBe('submitted');
@@ -117,7 +117,7 @@ test('a job that exists already is adopted when the state was lost', async () =>
   expect(fixture.service.jobs).toHaveLength(1);
 });
 
-test('a lost answer is settled by looking: the job is adopted, not paid for again', async () => {
+test('after a lost answer the job is searched for and adopted, not paid for again', async () => {
   const fixture = createFixture();
   fixture.service.failNext('unknown');
   const run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
@@ -147,7 +147,7 @@ test('a lost request is proved absent, fenced, and sent as the next attempt', as
   expect(fixture.waits).toEqual([1000, 1000, 100]);
 });
 
-test('without a fence nothing is paid for on a guess: a person decides', async () => {
+test('without a fence nothing is sent again: a person decides', async () => {
   const fixture = createFixture(createMemoryService({ fences: false }));
   fixture.service.failNext('unknown', true);
   const run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
@@ -155,7 +155,7 @@ test('without a fence nothing is paid for on a guess: a person decides', async (
   expect(fixture.service.jobs).toHaveLength(0);
 });
 
-test('a process that died after its intent leaves a run that is settled, not sent again', async () => {
+test('a run whose process died after the intent is reconciled, not sent again', async () => {
   const fixture = createFixture();
   let run = await acceptRun(fixture.store, toMemoryPlan(), at);
   run = await advance(fixture.submitter, run);
@@ -178,7 +178,7 @@ test('a definite refusal ends the run with the service’s reason', async () => 
 });
 
 test.each([null, new Failure('service-unreachable', 'no route')])(
-  'what was prepared is discarded once after a definite refusal; that it stays is said and hides no refusal (%s)',
+  'prepared data is deleted once after a definite refusal; a failure to do so is a note and hides no refusal (%s)',
   async (trouble) => {
     const fixture = createFixture();
     const discarded: unknown[] = [];
@@ -199,7 +199,7 @@ test.each([null, new Failure('service-unreachable', 'no route')])(
   },
 );
 
-test('nothing is discarded where the answer is unknown, or the job was made', async () => {
+test('prepared data is kept if the answer is unknown or the job was made', async () => {
   for (const fault of ['unknown', 'no', null] as const) {
     const fixture = createFixture();
     if (fault !== null) fixture.service.failNext(fault, true);
@@ -211,7 +211,7 @@ test('nothing is discarded where the answer is unknown, or the job was made', as
   }
 });
 
-test('what the job has come to cost is an event when it appears and when it changes', async () => {
+test('the cost of the job is an event when it appears and when it changes', async () => {
   const fixture = createFixture();
   let run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
   let cost: ActualCost | null = null;
@@ -232,7 +232,7 @@ test('what the job has come to cost is an event when it appears and when it chan
   expect(await readSpending(fixture.store, 'job', null)).toEqual({ spentUsd: 1.5, reservedUsd: 0, unknown: 0 });
 });
 
-test('a job that is found after the state was lost is taken in above its budget, with a note', async () => {
+test('a job that is found after the state was lost is adopted even above its budget, with a note', async () => {
   const fixture = createFixture();
   const plan = toMemoryPlan();
   const quote = { currency: 'USD', low: 1, high: 3, source: 'list', asOf: null } as const;
@@ -248,7 +248,7 @@ test('a job that is found after the state was lost is taken in above its budget,
   expect(await readSpending(fixture.store, 'job', null)).toMatchObject({ reservedUsd: 3 });
 });
 
-test('what was surely not sent may be sent again', async () => {
+test('a submission that was certainly not sent may be sent again', async () => {
   const fixture = createFixture();
   fixture.service.failNext('no');
   const run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
@@ -276,7 +276,7 @@ test('a cancelled job is asked to stop and counts as cancelled only when the ser
   expect((await advance(fixture.waiter, run)).record.state).toBe('succeeded');
 });
 
-test('a run in other hands comes back as it stands', async () => {
+test('a run on which another process works is returned unchanged', async () => {
   const fixture = createFixture();
   const run = await acceptRun(fixture.store, toMemoryPlan(), at);
   const lease = await takeLease(fixture.waiter, run.key);
@@ -302,7 +302,7 @@ test('a lease is renewed in time, so that nobody else takes it while its holder 
   expect(await takeLease(fixture.submitter, key)).toMatchObject({ fence: 2 });
 });
 
-test('a lease that is not renewed falls to the next, and what its first holder writes is refused', async () => {
+test('a lease that is not renewed goes to the next process, and writes of the first holder are refused', async () => {
   const fixture = createFixture();
   const run = await acceptRun(fixture.store, toMemoryPlan(), at);
   const lease = await takeLease(fixture.waiter, run.key);
@@ -313,7 +313,7 @@ test('a lease that is not renewed falls to the next, and what its first holder w
   expect((await findRun(fixture.store, run.key))!.record.cancelRequested).toBe(false);
 });
 
-test('a person’s wish is stored while a worker has the run, and the worker’s outcome on top of it', async () => {
+test('a request of a person is stored while a process works on the run, and the outcome of that process after it', async () => {
   const fixture = createFixture();
   const { provider } = fixture.service;
   const slow = {
@@ -331,7 +331,7 @@ test('a person’s wish is stored while a worker has the run, and the worker’s
   expect(submitted.record).toMatchObject({ state: 'submitted', cancelRequested: true, job: { id: 'job-1' } });
 });
 
-test('of several jobs of a key the oldest stays, the others are cancelled, and that is said', async () => {
+test('of several jobs with one key the oldest stays, the others are cancelled, and a warning reports it', async () => {
   const fixture = createFixture();
   for (const [id, createdAt] of [
     ['young', '2026-01-01T00:00:02.000Z'],
@@ -347,7 +347,7 @@ test('of several jobs of a key the oldest stays, the others are cancelled, and t
   );
 });
 
-test('settings that the service says it used: what was sent is not told again, another value is', async () => {
+test('of the settings that the service reports only those that differ from the sent ones are noted', async () => {
   const fixture = createFixture();
   const plan = toMemoryPlan();
   const sent = [
@@ -371,7 +371,7 @@ test('settings that the service says it used: what was sent is not told again, a
   ]);
 });
 
-test('once after the submission a second job is looked for', async () => {
+test('a second job is searched for once after the submission', async () => {
   const fixture = createFixture();
   let run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
   fixture.service.jobs.push({
@@ -390,7 +390,7 @@ test('once after the submission a second job is looked for', async () => {
   expect(fixture.service.calls).toContain('cancel job-1');
 });
 
-test('a job that is cancelled unasked gives way to its elder sibling', async () => {
+test('a job that was cancelled without a request is replaced by the older job of the same key', async () => {
   const fixture = createFixture();
   let run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
   fixture.service.jobs.push({
@@ -406,7 +406,7 @@ test('a job that is cancelled unasked gives way to its elder sibling', async () 
   expect(run.record).toMatchObject({ state: 'submitted', job: { id: 'elder' } });
 });
 
-test('an interrupted job is resumed, and given up after three times without a new checkpoint', async () => {
+test('an interrupted job is resumed, and abandoned after three times without a new checkpoint', async () => {
   const fixture = createFixture();
   let resumes = 0;
   let checkpoint: number | null = null;
@@ -440,7 +440,7 @@ test('an interrupted job is resumed, and given up after three times without a ne
   expect(run.record).toMatchObject({ state: 'failed', failure: { code: 'trainer-died' } });
 });
 
-test('a service that cannot be seen leaves the run as it is, says since when, and is asked less and less often', async () => {
+test('failed polls leave the run as it is, are counted, and become less frequent', async () => {
   const fixture = createFixture();
   const { provider } = fixture.service;
   const failing = {
@@ -465,7 +465,7 @@ test('a service that cannot be seen leaves the run as it is, says since when, an
   expect(run.lastPoll).toMatchObject({ error: null, failedPolls: null });
 });
 
-test('a look that is not due is not taken', async () => {
+test('a job is not polled before the planned time', async () => {
   const fixture = createFixture();
   let run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
   for (let i = 0; i < 5; i++) run = await advance(fixture.waiter, run);
@@ -475,7 +475,7 @@ test('a look that is not due is not taken', async () => {
   expect(fixture.service.calls.filter((call) => call === 'observe')).toHaveLength(2);
 });
 
-test('onUncertain ask stops for a person although there is a fence; a decision goes on', async () => {
+test('onUncertain ask waits for a person although there is a fence; after the decision the run continues', async () => {
   const fixture = createFixture();
   const plan = toMemoryPlan();
   const asking = { ...plan, spec: { ...plan.spec, onUncertain: 'ask' as const } };
@@ -502,7 +502,7 @@ test.each([
   expect(decided.record.job?.id ?? null).toBe(id);
 });
 
-test('an older copy of the state that comes back before the paid call does not pay again', async () => {
+test('an older copy of the state that is restored before the paid call does not pay again', async () => {
   const fixture = createFixture();
   const prepared = await advance(fixture.submitter, await acceptRun(fixture.store, toMemoryPlan(), at));
   await submit(fixture, prepared);
@@ -515,7 +515,7 @@ test('an older copy of the state that comes back before the paid call does not p
 });
 
 test.each(['absent', 'cancel'] as const)(
-  'who says %s of a submission whose call comes late has it adopted, not forgotten',
+  'the decision %s about a submission whose call arrives late adopts the job, and does not lose it',
   async (kind) => {
     const fixture = createFixture();
     const plan = toMemoryPlan();
@@ -541,7 +541,7 @@ test('the proof of absence waits in full after the fence, however late it is by 
   expect(fixture.waits).toEqual([1000, 100]);
 });
 
-test('a clock that is set back keeps nobody from a run, and no job from being looked at', async () => {
+test('a clock that is set back blocks no run and no poll', async () => {
   const fixture = createFixture();
   let run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
   run = await advance(fixture.waiter, run);
@@ -552,7 +552,7 @@ test('a clock that is set back keeps nobody from a run, and no job from being lo
   expect((await advance(earlier, run)).record.state).toBe('succeeded');
 });
 
-test.each(['cancel-requested', 'pause-requested'] as const)('a wish that comes when the run has ended is history: %s', async (type) => {
+test.each(['cancel-requested', 'pause-requested'] as const)('a request after the end of the run is only recorded: %s', async (type) => {
   const fixture = createFixture();
   let run = await acceptRun(fixture.store, toMemoryPlan(), at);
   for (const wish of ['cancel-requested', type] as const) {
@@ -562,7 +562,7 @@ test.each(['cancel-requested', 'pause-requested'] as const)('a wish that comes w
   }
 });
 
-test('a decision is not stored when the run has fallen to another worker meanwhile', async () => {
+test('a decision is not stored when another process has taken the run meanwhile', async () => {
   const fixture = createFixture(createMemoryService({ fences: false }));
   const { provider } = fixture.service;
   fixture.service.failNext('unknown', true);

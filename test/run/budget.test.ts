@@ -78,7 +78,7 @@ test('the targets of a submission are accepted together, or none', async () => {
   expect(await spend(store)).toBe('0 spent, 4 reserved');
 });
 
-test('a run that exists is found again and not counted again, whatever is left', async () => {
+test('an existing run is found and not counted again, whatever is left of the budget', async () => {
   const store = createStore();
   const [first] = await acceptRuns(store, [toPlan('a', 5)], at);
   expect(await acceptRuns(store, [toPlan('a', 5, 1)], at)).toEqual([first]);
@@ -100,7 +100,7 @@ test('an edited file and a further generation are runs of the same budget', asyn
   expect(await spend(store)).toBe('0 spent, 6 reserved');
 });
 
-test('a price that nobody knows is refused under a budget, and named', async () => {
+test('an unknown price is refused under a budget, and named', async () => {
   const store = createStore();
   const plans = [toPlan('a', 1), toPlan('b', null), toPlan('c', null)];
   await expect(acceptRuns(store, plans, at)).rejects.toMatchObject({
@@ -112,7 +112,7 @@ test('a price that nobody knows is refused under a budget, and named', async () 
   expect(await spend(store)).toBe('0 spent, 0 reserved, 1 unknown');
 });
 
-test('what costs nothing needs no budget', async () => {
+test('a run that costs nothing needs no budget', async () => {
   const store = createStore();
   const run = await acceptRun(store, toPlan('a', 0, 0), at);
   await append(store, run.key, prepared, intended, submitted, toEnd('succeeded'));
@@ -127,17 +127,17 @@ test.each<[string, readonly RunEvent[], string]>([
   ['had no answer', [prepared, intended, unanswered], '0 spent, 2 reserved'],
   ['is tried again after a proof', [prepared, intended, unanswered, { type: 'submission-disproved', attempt: 1 }], '0 spent, 2 reserved'],
   [
-    'is given up by a person',
+    'is cancelled by a person',
     [prepared, intended, unanswered, { type: 'attention-needed', failure }, { type: 'decision-made', decision: 'cancel' }],
     '0 spent, 0 reserved',
   ],
   ['waits for a person', [prepared, intended, unanswered, { type: 'attention-needed', failure }], '0 spent, 2 reserved'],
   ['succeeds at a known cost', [prepared, intended, submitted, toKnown(1.25), toEnd('succeeded')], '1.25 spent, 0 reserved'],
-  ['tells its cost after its end', [prepared, intended, submitted, toEnd('succeeded'), toKnown(1.25)], '1.25 spent, 0 reserved'],
+  ['reports its cost after its end', [prepared, intended, submitted, toEnd('succeeded'), toKnown(1.25)], '1.25 spent, 0 reserved'],
   ['changes its cost', [prepared, intended, submitted, toKnown(1), toKnown(1.5), toEnd('failed')], '1.5 spent, 0 reserved'],
-  ['costs more than was thought', [prepared, intended, submitted, toKnown(7), toEnd('succeeded')], '7 spent, 0 reserved'],
+  ['costs more than planned', [prepared, intended, submitted, toKnown(7), toEnd('succeeded')], '7 spent, 0 reserved'],
   ['has cost something so far', [prepared, intended, submitted, toKnown(0.5), toEnd('running')], '0 spent, 2 reserved'],
-  ['has cost more so far than was thought', [prepared, intended, submitted, toKnown(3), toEnd('running')], '0 spent, 3 reserved'],
+  ['has cost more so far than planned', [prepared, intended, submitted, toKnown(3), toEnd('running')], '0 spent, 3 reserved'],
   ['succeeds at an unknown cost', [prepared, intended, submitted, toEnd('succeeded')], '0 spent, 2 reserved'],
   ['fails at an unknown cost', [prepared, intended, submitted, toEnd('failed')], '0 spent, 2 reserved'],
   ['is cancelled at an unknown cost', [prepared, intended, submitted, toEnd('cancelled')], '0 spent, 2 reserved'],
@@ -152,7 +152,7 @@ test.each<[string, readonly RunEvent[], string]>([
   expect(run.record.cost).toEqual(cost);
 });
 
-test('a job that was found at its provider is taken in although the budget has no room, and that is said', async () => {
+test('a job that was found at its provider is accepted although the budget has no room, and the overrun is reported', async () => {
   const store = createStore();
   await acceptRun(store, toPlan('a', 4), at);
   const { run, overrun } = await acceptFoundRun(store, toPlan('b', 2), at);
@@ -163,7 +163,7 @@ test('a job that was found at its provider is taken in although the budget has n
   expect(await acceptFoundRun(store, toPlan('b', 2), at)).toEqual({ run, overrun: null });
 });
 
-test('a run that is forgotten has cost what it has cost, and a refused one can be submitted again', async () => {
+test('a deleted run keeps its cost, and a refused one can be submitted again', async () => {
   const store = createStore();
   const driver = createMemoryDriver(store, createMemoryService().provider, { now: () => new Date(at) });
   const paid = await acceptRun(store, toPlan('a', 2), at);
@@ -178,7 +178,7 @@ test('a run that is forgotten has cost what it has cost, and a refused one can b
   expect(await spend(store)).toBe('1.5 spent, 3 reserved');
 });
 
-test('the budget as it stands before a submission', async () => {
+test('the view of the budget before a submission', async () => {
   const store = createStore();
   await acceptRuns(store, [toPlan('a', 2)], at);
   expect(await readBudget(store, [toPlan('a', 2), toPlan('b', 1), toPlan('c', 0.5)])).toEqual({
@@ -257,7 +257,7 @@ test('ten tenths of a dollar fit into a dollar', async () => {
   await expect(reserve(store, toCharge('more', 0.0000001, 1))).rejects.toMatchObject({ code: 'budget-exceeded' });
 });
 
-test('to reserve the same again changes nothing, to reserve what was released asks again', async () => {
+test('reserving the same charge again changes nothing, reserving a released one checks the budget again', async () => {
   const store = createStore();
   await reserve(store, toCharge('a', 1, 1));
   await reserve(store, toCharge('a', 1, 1));
@@ -270,7 +270,7 @@ test('to reserve the same again changes nothing, to reserve what was released as
   expect(await readSpending(store, 'job', null)).toMatchObject({ reservedUsd: 0.5 });
 });
 
-test('what was spent is not released, and not reserved again', async () => {
+test('a spent charge is not released, and not reserved again', async () => {
   const store = createStore();
   await reserve(store, toCharge('a', 1));
   await settleCharge(store, 'a', 0.25);
@@ -292,7 +292,7 @@ test('each job of each workspace has a budget of its own', async () => {
   }
 });
 
-test('a price that nobody knows is refused under a budget, and recorded without one', async () => {
+test('an unknown price is refused under a budget, and recorded without one', async () => {
   const store = createStore();
   await expect(reserve(store, toCharge('a', null, 100))).rejects.toMatchObject({
     code: 'budget-exceeded',
@@ -308,7 +308,7 @@ test('a price that nobody knows is refused under a budget, and recorded without 
   expect(await readSpending(store, 'job', null)).toEqual({ spentUsd: 2, reservedUsd: 0, unknown: 0 });
 });
 
-test('what costs nothing has room in any budget', async () => {
+test('a charge of nothing fits into any budget', async () => {
   const store = createStore();
   await reserve(store, toCharge('a', 3));
   await reserve(store, toCharge('b', 0, 0));

@@ -102,7 +102,7 @@ const now0 = new Date(startMs).toISOString();
 const toFree = (): Quote => ({ currency: 'USD', low: 0, high: 0, source: 'free', asOf: null });
 const name = `orchestrate-${'a'.repeat(16)}`;
 
-test('the intent and its money stand before the service is asked; what it cost is settled at the end', async () => {
+test('intent and reservation are stored before the service is called; the cost is settled at the end', async () => {
   const fixture = await createFixture();
   const { driver } = fixture;
   fixture.onDeploy = async () => {
@@ -142,8 +142,8 @@ test.each<[string, Settings, { maxUsd?: number; budgetUsd?: number | null }, Reg
   ['one that is in the file now', {}, { budgetUsd: 3 }, /has a budget of \$3\.00/],
   ['no budget and no limit', { budgetUsd: null }, {}, /up to \$4\.00, and no limit is set; nothing was started/],
   ['a limit that is too low', {}, { maxUsd: 3 }, /up to \$4\.00, and --max-usd allows \$3\.00/],
-  ['a price that nobody knows', { usdPerHour: null }, { maxUsd: 100 }, /the price of an hour of tuned is unknown/],
-])('%s: nothing is asked, reserved or written', async (_word, settings, limits, message) => {
+  ['an unknown price', { usdPerHour: null }, { maxUsd: 100 }, /the price of an hour of tuned is unknown/],
+])('%s: nothing is sent, reserved or written', async (_word, settings, limits, message) => {
   const fixture = await createFixture(settings);
   const before = await fixture.run();
   await expect(deployRun(fixture.driver, before, { hours: 2, ...limits })).rejects.toMatchObject({
@@ -155,7 +155,7 @@ test.each<[string, Settings, { maxUsd?: number; budgetUsd?: number | null }, Reg
   expect(await fixture.run()).toEqual(before);
 });
 
-test('a limit of the command stands for a budget that is not there, and what is free needs neither', async () => {
+test('a limit of the command replaces a missing budget, and a free deployment needs neither', async () => {
   const limited = await createFixture({ budgetUsd: null });
   await deployRun(limited.driver, await limited.run(), { hours: 2, maxUsd: 4 });
   expect(await limited.spending()).toBe('0 spent, 4 reserved');
@@ -164,7 +164,7 @@ test('a limit of the command stands for a budget that is not there, and what is 
   expect(await free.spending()).toBe('0 spent, 0 reserved');
 });
 
-test('what the service surely refuses leaves nothing; a deployment that may be there keeps its intent and money, and goes on', async () => {
+test('a definite refusal leaves nothing; a deployment that may exist keeps its intent and reservation, and continues', async () => {
   const fixture = await createFixture();
   const { driver } = fixture;
   fixture.onDeploy = async () =>
@@ -204,7 +204,7 @@ test('two at once make one deployment, which is paid for once', async () => {
   expect([...fixture.deployed]).toEqual([name]);
 });
 
-test('one that another process ends while it comes up does not stay', async () => {
+test('a deployment that another process ends while it starts does not stay', async () => {
   const fixture = await createFixture();
   fixture.onDeploy = async () => void (await undeployRun(fixture.driver, await fixture.run()));
   await expect(deployRun(fixture.driver, await fixture.run(), { hours: 1 })).rejects.toMatchObject({ code: 'store-locked' });
@@ -212,7 +212,7 @@ test('one that another process ends while it comes up does not stay', async () =
   expect((await fixture.run()).record.deployment).toBeNull();
 });
 
-test('an end that fails changes nothing, and can be asked for again', async () => {
+test('an undeployment that fails changes nothing, and can be repeated', async () => {
   const fixture = await createFixture();
   const run = await deployRun(fixture.driver, await fixture.run(), { hours: 1 });
   fixture.onUndeploy = async () => await Promise.reject(new Failure('service-unavailable', 'no'));
@@ -225,7 +225,7 @@ test('an end that fails changes nothing, and can be asked for again', async () =
   expect(await fixture.spending()).toBe('6 spent, 0 reserved');
 });
 
-test('the view tells the deployment, what it costs and when it is overdue; a deployed run is not cleaned away', async () => {
+test('the view shows the deployment, its cost and when it is overdue; a deployed run is not deleted', async () => {
   const fixture = await createFixture();
   const run = await deployRun(fixture.driver, await fixture.run(), { hours: 1 });
   const toDeployment = (ms: number): unknown => toRunView(run, new Date(startMs + ms)).deployment;
@@ -240,7 +240,7 @@ test('the view tells the deployment, what it costs and when it is overdue; a dep
   expect(await cleanRuns({ ...fixture.driver, dir: createScratchFolder() }, { dryRun: false })).toHaveLength(1);
 });
 
-test('only a run with a model that needs it is deployed, and of several one has to be named', async () => {
+test('only a run whose model needs it is deployed, and one of several has to be named', async () => {
   const fixture = await createFixture();
   const run = await fixture.run();
   const plain: Driver = { ...fixture.driver, provider: () => createMemoryService().provider };

@@ -19,7 +19,7 @@ test('a burst passes at once, then requests are spread over time', async () => {
   expect(await takeToken(store, 'a', { rate, at: 1_000_000 })).toBe(0);
 });
 
-test('two processes share the allowance, two services do not', async () => {
+test('two processes share the rate limit, two services do not', async () => {
   const folder = createScratchFolder();
   const [one, two] = [open(folder), open(folder)];
   const waits = [];
@@ -28,7 +28,7 @@ test('two processes share the allowance, two services do not', async () => {
   expect(await takeToken(one, 'b', { rate, at: 0 })).toBe(0);
 });
 
-test('never more than burst + rate × time in any window, whoever asks', async () => {
+test('no window has more than burst + rate × time requests, whichever process sends them', async () => {
   const folder = createScratchFolder();
   const stores = [open(folder), open(folder)];
   const sent: number[] = [];
@@ -40,13 +40,13 @@ test('never more than burst + rate × time in any window, whoever asks', async (
     expect(sent.filter((at) => at >= from && at < from + 2000).length).toBeLessThanOrEqual(rate.burst + 2 * rate.perSecond);
 });
 
-test('the silence that a service asks for is kept by all', async () => {
+test('all processes respect the pause that a service asks for', async () => {
   const folder = createScratchFolder();
   await blockRequests(open(folder), 'a', 60_000);
   expect(await takeToken(open(folder), 'a', { rate, at: 10_000 })).toBe(50_000);
 });
 
-test('a clock that went back neither gives nor takes', async () => {
+test('a clock that was set back adds no tokens and removes none', async () => {
   const store = open();
   for (let i = 0; i < 3; i++) await takeToken(store, 'a', { rate, at: 10_000 });
   expect(await takeToken(store, 'a', { rate, at: 0 })).toBe(500);

@@ -66,7 +66,7 @@ async function check(mutant: Mutant | null, parameters: fc.Parameters<['ask' | '
   return ends;
 }
 
-test(`after any of ${runs} sequences of faults a run has been paid for once at most, and comes to its end (seed ${seed})`, async () => {
+test(`after any of ${runs} sequences of faults a run has been paid for at most once, and ends (seed ${seed})`, async () => {
   const ends = await check(null, { numRuns: runs, seed });
   // The sequences do reach what they are about.
   expect(ends).toContain('succeeded, attempt 1, paid 1');

@@ -38,7 +38,7 @@ test.each([
     expect(Object.keys(row)).toEqual(expect.arrayContaining(fields ?? ['text', 'label']));
 });
 
-test('rows without a system message and rows that call tools come whole', async () => {
+test('rows without a system message and rows that call tools are complete', async () => {
   const spec = toSpec('chat');
   const facts = await inspectJobData({ ...spec, data: { ...spec.data, validation: null } });
   const rows = (await Array.fromAsync(

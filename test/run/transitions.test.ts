@@ -26,7 +26,7 @@ test('a job is submitted only from a stored intent', () => {
   expect(intended).toEqual(['preparing']);
 });
 
-test('the fold keeps when a state began, and when the run ended', () => {
+test('the fold records when a state began, and when the run ended', () => {
   const first = createRecord({ type: 'run-accepted', plan: toMemoryPlan(), number: 1 }, 'T1');
   const events: RunEvent[] = [
     { type: 'job-adopted', job: { provider: 'memory', id: '1', location: '', attempt: 1, createdAt: '', url: null } },

@@ -16,7 +16,7 @@ function findFailure(folder: string): string {
   return 'opened';
 }
 
-test('a new store is made with its folder, and opened again', async () => {
+test('a new store is created with its folder, and opened again', async () => {
   const folder = join(createScratchFolder(), 'a', 'b');
   for (let i = 0; i < 2; i++) {
     const store = openStore(folder);
@@ -25,14 +25,14 @@ test('a new store is made with its folder, and opened again', async () => {
   }
 });
 
-test('what is committed is on the disk when it returns', async () => {
+test('a commit has reached the disk when it returns', async () => {
   const store = openStore(createScratchFolder());
   onTestFinished(async () => await store.destroy());
   const { rows } = await import('kysely').then(({ sql }) => sql<{ synchronous: number }>`pragma synchronous`.execute(store));
   expect(rows[0]?.synchronous).toBe(2);
 });
 
-test('a transaction takes the write lock at its start', async () => {
+test('a transaction takes the write lock when it begins', async () => {
   const folder = createScratchFolder();
   const store = openStore(folder);
   onTestFinished(async () => await store.destroy());
@@ -45,7 +45,7 @@ test('a transaction takes the write lock at its start', async () => {
   other.close();
 });
 
-test('a store of a newer program, and a file that is none, are left alone', () => {
+test('a store of a newer program, and a file that is no store, are refused', () => {
   const folder = createScratchFolder();
   const database = new DatabaseSync(join(folder, 'state.db'));
   database.exec('pragma user_version=99');
@@ -57,7 +57,7 @@ test('a store of a newer program, and a file that is none, are left alone', () =
   expect(findFailure(other)).toMatch(/^configuration-invalid: .*state\.db is not a state database/);
 });
 
-test('a file where the folder should be is told', () => {
+test('a file in the place of the folder is refused', () => {
   const path = join(createScratchFolder(), 'file');
   writeFileSync(path, '');
   expect(findFailure(path)).toBe(`configuration-invalid: expected a folder for the state, found a file: ${path}`);
@@ -76,7 +76,7 @@ test.each([
   expect(getNetworkFileSystem(type)).toBe(name);
 });
 
-test('reading goes on while another process writes', async () => {
+test('reading continues while another process writes', async () => {
   const folder = createScratchFolder();
   const store = openStore(folder);
   onTestFinished(async () => await store.destroy());
