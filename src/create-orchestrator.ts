@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Attempt, Context } from './provider/context.ts';
 import type { Check, Provider } from './provider/provider.ts';
-import type { Evaluation } from './evaluate/evaluation.ts';
+import type { Workspace } from './evaluate/workspace.ts';
 import { Failure } from './errors.ts';
 import type { Driver } from './run/driver.ts';
 import { findNewestRuns, findRuns, isJobFile } from './run/find-runs.ts';
@@ -122,10 +122,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     }
   };
 
-  const openEvaluation = async (): Promise<Evaluation> => {
-    const { createEvaluation } = await import('./evaluate/evaluation.ts');
-    return createEvaluation({ store, dir, context, provider: await findProvider() });
-  };
+  const openWorkspace = async (): Promise<Workspace> => ({ store, dir, context, provider: await findProvider() });
 
   /** Stores a person's wish with every run that can still have it, and passes it on at once. */
   const requestControl = async (address: string, type: 'cancel-requested' | 'pause-requested'): Promise<RunView[]> => {
@@ -147,13 +144,10 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     budget: async (plans) => await (await import('./run/read-budget.ts')).readBudget(store, plans),
     submit,
     watch,
-    evaluate: async (...args) => await (await openEvaluation()).evaluate(...args),
-    compare: async (...args) => await (await openEvaluation()).compare(...args),
-    estimate: async (...args) => await (await openEvaluation()).estimate(...args),
-    async capture(name, captureOptions) {
-      const { capture } = await import('./evaluate/capture.ts');
-      return await capture({ store, dir, context, provider: await findProvider() }, name, captureOptions);
-    },
+    evaluate: async (...args) => await (await import('./evaluate/evaluate.ts')).evaluate(await openWorkspace(), ...args),
+    compare: async (...args) => await (await import('./evaluate/evaluate.ts')).compare(await openWorkspace(), ...args),
+    estimate: async (...args) => await (await import('./evaluate/evaluate.ts')).estimate(await openWorkspace(), ...args),
+    capture: async (...args) => await (await import('./evaluate/capture.ts')).capture(await openWorkspace(), ...args),
     async list(address, { isRefreshed = false } = {}) {
       const runs = address === undefined ? await listRuns(store) : await findRuns(store, address, adopt);
       if (!isRefreshed) return runs.map(toView);
@@ -194,7 +188,8 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
         const { resolveRun } = await import('./run/decide.ts');
         return toView(await resolveRun(await createDriver(false), (await findNewestRuns(store, address))[0]!, decision));
       },
-      predict: async (...args) => await (await openEvaluation()).predict(address, ...args),
+      predict: async (rows, predictOptions) =>
+        await (await import('./evaluate/predict.ts')).predict(await openWorkspace(), address, { rows, ...predictOptions }),
     }),
     async clean(cleanOptions) {
       const { cleanRuns, findOldRuns } = await import('./run/clean-runs.ts');

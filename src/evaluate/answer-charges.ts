@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { Failure } from '../errors.ts';
 import { releaseCharge, settleCharge, type Account } from '../run/charges.ts';
 import type { Store } from '../store/open-store.ts';
-import { listAnswersOfCharge } from './stored-answers.ts';
+import { listAnswersOfCharge } from './answers.ts';
 
 /** What is paid: the held-out rows of a job, which one process asks at a time, or texts of a user's own. */
 export type AnswerPurpose = 'evaluation' | 'texts';

@@ -7,15 +7,13 @@ import type { RawRow } from '../dataset/raw-row.ts';
 import { readRows } from '../dataset/read-rows.ts';
 import { toExpectedAnswer } from '../dataset/to-chat.ts';
 import { Failure } from '../errors.ts';
-import type { PromptSettings } from './prompt-settings.ts';
-import { toInput, type PredictionInput } from './predictions-file.ts';
-import type { AskedRow } from './to-question.ts';
+import { toInput, type InputRow, type PredictionInput, type PromptSettings } from './requests.ts';
 
 /** A row that a model is to answer. */
 export interface CaptureRow {
-  /** What the model reads of it becomes of this. */
-  readonly asked: AskedRow;
-  /** What names it in a predictions file. */
+  /** What the request is built from. */
+  readonly row: InputRow;
+  /** What identifies it in a predictions file. */
   readonly input: PredictionInput;
   /** Null where the data has no answer. */
   readonly expected: string | null;
@@ -23,7 +21,7 @@ export interface CaptureRow {
 
 export interface RowSettings {
   readonly task: PromptSettings['task'];
-  /** By our names; what is not named is called as we do. */
+  /** By our names; a column that is not named has ours. */
   readonly columns: Columns;
   /** Only the first rows. */
   readonly limit: number;
@@ -55,17 +53,17 @@ function parseConversation(raw: RawRow, { messages: column }: Names, path: strin
   const place = `${path}:${raw.line}`;
   const messages = parseMessages(raw.row[column], `${place}: ${column}`);
   if (messages.at(-1)!.role !== 'assistant') {
-    const asked = { messages: [...messages, { role: 'assistant' }], ...parseTools(raw.row, place) };
-    return { asked, input: toInput(asked), expected: null };
+    const row = { messages: [...messages, { role: 'assistant' }], ...parseTools(raw.row, place) };
+    return { row, input: toInput(row), expected: null };
   }
-  const asked = parseChatRow(raw, { messages: column }, path);
-  return { asked, input: toInput(asked), expected: toExpectedAnswer(asked) };
+  const row = parseChatRow(raw, { messages: column }, path);
+  return { row, input: toInput(row), expected: toExpectedAnswer(row) };
 }
 
-/** A text is what a classifier reads, and to any other model what a user says. */
+/** A classifier reads the text; for any other model it is a user's message. */
 function parseText(raw: RawRow, { names, task, path }: { names: Names; task: PromptSettings['task']; path: string }): CaptureRow {
   const hasLabel = Object.hasOwn(raw.row, names.label) && raw.row[names.label] !== null;
   const { label, ...texts } = parseClassificationRow(raw, hasLabel ? names : { ...names, label: names.text }, path);
-  const asked: AskedRow = task === 'classification' ? texts : { messages: [{ role: 'user', content: texts.text }, { role: 'assistant' }] };
-  return { asked, input: toInput(texts), expected: hasLabel ? label : null };
+  const row: InputRow = task === 'classification' ? texts : { messages: [{ role: 'user', content: texts.text }, { role: 'assistant' }] };
+  return { row, input: toInput(texts), expected: hasLabel ? label : null };
 }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import type { ChatMessage } from '../dataset/row.ts';
 import { Failure } from '../errors.ts';
 import { writeAtomic } from '../lib/fs.ts';
-import { readPredictionLines, readPredictionsFile, toInputHash, type PredictionLine } from './predictions-file.ts';
+import { readPredictionLines, readPredictionsFile, hashInput, type PredictionLine } from './predictions-file.ts';
 import { isObject } from '../lib/json.ts';
 
 export type TrainingTask = 'classification' | 'chat';
@@ -37,7 +37,7 @@ export async function writeTrainingRows(
     for await (const { line, input, prediction } of readPredictionLines(path)) {
       known ??= 'text' in input ? 'classification' : 'chat';
       const answer = known === 'classification' ? (prediction.answer?.trim() ?? null) : prediction.answer;
-      const hash = toInputHash(input);
+      const hash = hashInput(input);
       if (seen.has(hash)) leftOut.repeated++;
       else if (answer === null || !/\S/.test(answer)) leftOut.unanswered++;
       else if (prediction.truncated) leftOut.truncated++;

@@ -1,6 +1,5 @@
 import { inspectDataset, type DataFacts, type DataWarning } from '../dataset/inspect.ts';
 import { parseRowTask, taskColumns } from '../dataset/parse-row-task.ts';
-import type { RowTask } from '../dataset/row.ts';
 import { checkTemplate } from '../dataset/to-chat.ts';
 import { Failure } from '../errors.ts';
 import type { Note } from '../provider/note.ts';
@@ -8,16 +7,10 @@ import type { QuoteContext } from '../provider/context.ts';
 import type { BaseModel } from '../provider/model.ts';
 import type { Provider } from '../provider/provider.ts';
 import { readModelFolder } from '../model-files/model-folder.ts';
+import { getMeasureNames } from '../job/measures.ts';
 import { toFingerprint, toRunKey } from '../job/run-key.ts';
 import type { RunSpec } from '../job/run-spec.ts';
 import type { RunPlan } from './event.ts';
-
-/** The measures that a comparison can use so far; `none` where it cannot measure. */
-const measures: Readonly<Record<RowTask, readonly string[]>> = {
-  classification: ['accuracy'],
-  chat: ['exact_match'],
-  preference: ['none'],
-};
 
 export interface PlanOptions {
   readonly facts: DataFacts;
@@ -64,8 +57,9 @@ export async function planRun(spec: RunSpec, provider: Provider, options: PlanOp
 export async function inspectJobData(spec: RunSpec): Promise<DataFacts> {
   const task = parseRowTask(spec.task);
   const { measure } = spec.evaluation;
-  if (!measures[task].includes(measure)) {
-    const expected = `evaluation.measure: expected ${measures[task].join(' or ')} for the task "${task}"`;
+  const measures = getMeasureNames(task);
+  if (!measures.includes(measure)) {
+    const expected = `evaluation.measure: expected ${measures.join(' or ')} for the task "${task}"`;
     throw new Failure('job-file-invalid', `${expected}, found "${measure}"`);
   }
   const column = Object.keys(spec.data.columns).find((name) => !taskColumns[task].includes(name));

@@ -172,19 +172,21 @@ test('a file goes on: more rows are added; what is something else is not written
   const whole = readFileSync(out, 'utf8');
   const refusal = {
     code: 'data-invalid',
-    message: `${out}:6: expected an answer that this capture would write again, found something else`,
+    message: `${out}:6: this line would be lost: it is not one of the answers of this capture`,
   };
   await expect(capture('small/paid', { limit: 5 })).rejects.toMatchObject(refusal);
   expect(readFileSync(out, 'utf8')).toBe(whole);
   writeFileSync(out, '{"text": "by hand", "answer": "yes"}\n');
   const data = join(folder, 'train.jsonl');
-  await expect(capture('small/paid', { data })).rejects.toMatchObject({ message: expect.stringContaining(`${out}:1: expected`) as string });
+  await expect(capture('small/paid', { data })).rejects.toMatchObject({
+    message: expect.stringContaining(`${out}:1: this line would be lost`) as string,
+  });
   expect(service.asked).toHaveLength(12);
 });
 
 test.each([
-  ['nothing says how much', { maxUsd: undefined }, {}, /and nothing says how much may be spent; nothing was asked$/],
-  ['the flag allows less', { maxUsd: 0.01 }, {}, /--max-usd allows \$0\.01; nothing was asked$/],
+  ['nothing says how much', { maxUsd: undefined }, {}, /and no spending limit is set; nothing was sent$/],
+  ['the flag allows less', { maxUsd: 0.01 }, {}, /--max-usd allows \$0\.01; nothing was sent$/],
   ['the budget of the job has less left', {}, { budget: { usd: 1.01 } }, /^the budget of \$1\.01 for the job "small": \$1\.00 are spent/],
 ])('refused before anything is asked, of a run and of a reference: %s', async (_, options, job, message) => {
   const { capture, service, out, path } = await open({}, { ...job, references: { old: references.old } });
@@ -218,7 +220,7 @@ test('answers that may become endless have no price: that is said', async () => 
   await using other = await openSmallJob(folder, [endless]);
   await expect(other.capture('any', { data, provider: 'endless', model: 'm', maxUsd: 1 })).rejects.toMatchObject({
     code: 'budget-exceeded',
-    message: 'nobody knows how long answers of m may become, so that no limit can be kept; nothing was asked',
+    message: 'answers of m may have any length, so that no spending limit holds; nothing was sent',
   });
   await orchestrator[Symbol.asyncDispose]();
 });
@@ -271,14 +273,14 @@ test.each([
     'nobody',
     {},
     'run-not-found',
-    'expected a reference of JOB, which has old, file, program, or a run such as "job/target", found "nobody"',
+    'expected a reference of JOB (it has old, file, program), or a run such as "job/target", found "nobody"',
   ],
   [
     'a file of answers',
     'file',
     {},
     'usage',
-    'JOB: expected references.file to be a model of a service, found a file of answers already: ./old.jsonl',
+    'JOB: expected references.file to be a model of a service, found a file of answers: ./old.jsonl',
   ],
   ['a command', 'program', {}, 'usage', 'JOB: expected references.program to be a model of a service, found a command'],
   ['half of a model', 'any', { provider: 'paid' }, 'usage', 'expected --provider and --model together'],
@@ -295,7 +297,7 @@ test.each([
     'old',
     { generation: { seed: 1 } },
     'usage',
-    'expected settings of the answers with --provider and --model only',
+    '--max-tokens and --temperature go with --provider and --model, and not with a job or a run',
   ],
   ['another ending', 'old', { out: 'old.csv' }, 'usage', 'expected a file that ends in .jsonl for the answers, found old.csv'],
   ['no data', 'old', { data: '/nowhere.jsonl' }, 'file-missing', 'data file not found: /nowhere.jsonl'],
@@ -313,6 +315,6 @@ test('a job of two models needs the target named', async () => {
   const { orchestrator, folder } = await runSmallJob(services);
   await expect(orchestrator.capture('small', { data: join(folder, 'test.jsonl') })).rejects.toMatchObject({
     code: 'usage',
-    message: expect.stringMatching(/^expected one model, found that "small" names several: small\/(one|two), small\/(one|two)$/) as string,
+    message: expect.stringMatching(/^expected one model, but "small" names several: small\/(one|two), small\/(one|two)$/) as string,
   });
 });

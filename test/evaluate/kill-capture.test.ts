@@ -38,12 +38,12 @@ test.each([
   ['answers are kept in batches', `model.kind === 'endpoint' ? 1 : folderBatch`, 'folderBatch', 'LOST: '],
   [
     'kept answers are not looked at',
-    'const known = await readAnswers(workspace.store, ids);',
+    'const known = await readAnswers(store, ids);',
     'const known = new Map<string, StoredAnswer>();',
     'DOUBLE: ',
   ],
 ])('the harness notices a program in which %s', { timeout: 60_000 }, async (name, from, to, fault) => {
-  const product = copyProduct(join(bench.scratch, name), [{ file: 'src/evaluate/answer-rows.ts', from, to }]);
+  const product = copyProduct(join(bench.scratch, name), [{ file: 'src/evaluate/answers.ts', from, to }]);
   const { faults } = await killCapture({ ...bench, product }, whole, [whole.points[75]!]);
   expect(faults).toContainEqual(expect.stringContaining(fault));
 });

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { toClassificationMeasures } from '../../src/evaluate/measures.ts';
+import { measureClassification } from '../../src/evaluate/measures.ts';
 
 test('hand-computed: an answer that is no label is wrong, and precision does not see it', () => {
-  const measures = toClassificationMeasures({ labels: ['no', 'yes'], expected: [0, 0, 0, 1, 1, 1], predicted: [0, 0, 1, 1, null, null] });
+  const measures = measureClassification({ labels: ['no', 'yes'], expected: [0, 0, 0, 1, 1, 1], predicted: [0, 0, 1, 1, null, null] });
   expect(measures).toEqual({
     rows: 6,
     accuracy: 0.5,
@@ -23,14 +23,14 @@ test('hand-computed: an answer that is no label is wrong, and precision does not
 });
 
 test('a label that no row has and none is given counts 0 in the macro mean and nothing in the weighted one', () => {
-  const { macroF1, weightedF1, perClass } = toClassificationMeasures({ labels: ['a', 'b', 'c'], expected: [0, 1], predicted: [0, 1] });
+  const { macroF1, weightedF1, perClass } = measureClassification({ labels: ['a', 'b', 'c'], expected: [0, 1], predicted: [0, 1] });
   expect([macroF1, weightedF1]).toEqual([2 / 3, 1]);
   expect(perClass[2]).toEqual({ label: 'c', precision: 0, recall: 0, f1: 0, support: 0 });
 });
 
 test('nothing but unparseable answers, and no rows at all, are 0 and not NaN', () => {
   for (const expected of [[0, 1], []]) {
-    const { accuracy, macroF1, weightedF1, mcc, unparseable } = toClassificationMeasures({
+    const { accuracy, macroF1, weightedF1, mcc, unparseable } = measureClassification({
       labels: ['a', 'b'],
       expected,
       predicted: expected.map(() => null),

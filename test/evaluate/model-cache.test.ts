@@ -1,21 +1,15 @@
 import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { Context } from '../../src/provider/context.ts';
 import type { RepositoryModel } from '../../src/provider/model.ts';
 import type { Inference, Provider } from '../../src/provider/provider.ts';
-import { downloadModel, findPredictProblem, isCached, getCacheFolder } from '../../src/evaluate/model-cache.ts';
+import { downloadModel, findPredictProblem, getCacheFolder } from '../../src/evaluate/model-cache.ts';
 import { tinyBert } from '../cli/write-job.ts';
 import { createMemoryService } from '../run/memory-provider.ts';
 import { createScratchFolder } from '../scratch.ts';
+import { createWorkspace } from './answering-service.ts';
 
-const context: Context = {
-  signal: new AbortController().signal,
-  now: () => new Date(0),
-  wait: async () => await Promise.resolve(),
-  setting: () => null,
-  credential: () => null,
-};
+const { context } = createWorkspace('/nowhere');
 
 const model: RepositoryModel = {
   kind: 'repository',
@@ -27,7 +21,7 @@ const model: RepositoryModel = {
   maxLength: 32,
 };
 
-/** A provider that brings a model without a head, and what it was asked. */
+/** A provider that downloads a model without a head, and the folders that it was asked for. */
 function createService(fault?: Error): { provider: Provider; asked: string[] } {
   const asked: string[] = [];
   const download: Inference['download'] = async (of, folder) => {
@@ -48,39 +42,39 @@ function createService(fault?: Error): { provider: Provider; asked: string[] } {
   return { provider: { ...createMemoryService().provider, inference: { ...createMemoryService().provider.inference, download } }, asked };
 }
 
-test('a model is brought once, whole, and then found without its service', async () => {
+test('a model is downloaded once, as a whole, and then found without its service', async () => {
   const { provider, asked } = createService();
-  const cache = getCacheFolder({ dir: createScratchFolder(), provider: () => provider }, 'a-key', 'model');
-  expect(isCached(cache)).toBe(false);
-  const brought = await downloadModel({ provider, model, cache }, context);
-  expect(brought).toEqual({ kind: 'folder', identity: 'a model', path: cache.folder, labels: ['no', 'yes'], seed: 0, maxLength: 32 });
-  expect(isCached(cache)).toBe(true);
-  expect(await downloadModel({ provider, model, cache }, context)).toEqual(brought);
-  expect(asked).toEqual([`${cache.folder}.partial`]);
+  const cacheFolder = getCacheFolder(createScratchFolder(), 'a-key', 'model');
+  expect(existsSync(cacheFolder)).toBe(false);
+  const brought = await downloadModel({ provider, cacheFolder }, model, context);
+  expect(brought).toEqual({ kind: 'folder', identity: 'a model', path: cacheFolder, labels: ['no', 'yes'], seed: 0, maxLength: 32 });
+  expect(existsSync(cacheFolder)).toBe(true);
+  expect(await downloadModel({ provider, cacheFolder }, model, context)).toEqual(brought);
+  expect(asked).toEqual([`${cacheFolder}.partial`]);
 });
 
-test('a download that breaks off leaves no model, and what came is kept for the next one', async () => {
+test('a download that breaks off leaves no model, and its files are kept for the next one', async () => {
   const { provider } = createService(new Error('cut'));
-  const cache = getCacheFolder({ dir: createScratchFolder(), provider: () => provider }, 'a-key', 'base');
-  await expect(downloadModel({ provider, model, cache }, context)).rejects.toThrow('cut');
-  expect(isCached(cache)).toBe(false);
-  expect(existsSync(join(`${cache.folder}.partial`, 'begun'))).toBe(true);
+  const cacheFolder = getCacheFolder(createScratchFolder(), 'a-key', 'base');
+  await expect(downloadModel({ provider, cacheFolder }, model, context)).rejects.toThrow('cut');
+  expect(existsSync(cacheFolder)).toBe(false);
+  expect(existsSync(join(`${cacheFolder}.partial`, 'begun'))).toBe(true);
   const { provider: working } = createService();
-  await downloadModel({ provider: working, model, cache }, context);
-  expect(existsSync(`${cache.folder}.partial`)).toBe(false);
+  await downloadModel({ provider: working, cacheFolder }, model, context);
+  expect(existsSync(`${cacheFolder}.partial`)).toBe(false);
 });
 
-test('a model without labels that nobody knows is no classifier', async () => {
+test('a model without known labels is no classifier', async () => {
   const { provider } = createService();
-  const cache = getCacheFolder({ dir: createScratchFolder(), provider: () => provider }, 'a-key', 'model');
-  await expect(downloadModel({ provider, model: { ...model, labels: [] }, cache }, context)).rejects.toMatchObject({
+  const cacheFolder = getCacheFolder(createScratchFolder(), 'a-key', 'model');
+  await expect(downloadModel({ provider, cacheFolder }, { ...model, labels: [] }, context)).rejects.toMatchObject({
     code: 'model-invalid',
   });
 });
 
-test('what cannot answer is told before anything is brought', () => {
+test('a model that cannot run is found before anything is downloaded', () => {
   const { provider } = createService();
   expect(findPredictProblem(provider, model)).toBeNull();
   expect(findPredictProblem(provider, { ...model, labels: [] })).toContain('writes text');
-  expect(findPredictProblem(createMemoryService().provider, model)).toContain('cannot bring');
+  expect(findPredictProblem(createMemoryService().provider, model)).toContain('cannot download');
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Comparison, Provider } from '../../src/index.ts';
 import { tinyBert } from '../cli/write-job.ts';
-import { failedRequirements } from '../../src/evaluate/requirement.ts';
+import { listFailedRequirements } from '../../src/evaluate/comparison.ts';
 import { createAnsweringService, toRead, type AnsweringService, type ServiceSettings } from './answering-service.ts';
 import { heldOutRows, runSmallJob, type SmallJob } from './small-job.ts';
 
@@ -32,10 +32,10 @@ test('an existing model of a service is asked and paid for like a tuned one, by 
   const [before] = await orchestrator.compare('small');
   expect(before).toMatchObject({ reference: null, leftOut: [] });
   expect(before!.notes).toEqual([
-    'old has answered 0 of 12 rows and is left out: `orchestrate evaluate small` asks it',
-    'old is the reference and is left out: nothing is held against it',
+    'old has answered 0 of 12 rows and is left out: `orchestrate evaluate small` fetches its answers',
+    'the reference old is left out, so that there is no verdict',
   ]);
-  expect(failedRequirements([before!], 'not-worse')).toEqual(['laptop is held against nothing']);
+  expect(listFailedRequirements([before!], 'not-worse')).toEqual(['laptop is compared with nothing']);
   expect(await orchestrator.estimate('small')).toMatchObject({ low: expect.closeTo(0.012, 9) as number });
   await expect(orchestrator.evaluate('small')).rejects.toMatchObject({ code: 'budget-exceeded' });
   await expect(orchestrator.evaluate('small', { maxUsd: 0.1 })).rejects.toThrow('12 answers would cost $0.012 to $0.14');
@@ -139,7 +139,7 @@ test('a provider that knows no models by name is no place for a reference', asyn
   addReferences(small, { old: { provider: 'nameless', model: 'x' } });
   await expect(small.orchestrator.evaluate(small.path)).rejects.toMatchObject({
     code: 'job-file-invalid',
-    message: 'references.old: the provider "nameless" answers with no models but those that it has tuned',
+    message: 'references.old: the provider "nameless" answers only with models that it has tuned',
   });
 });
 
@@ -167,7 +167,7 @@ test('a model in a repository is brought here by evaluate alone; one that cannot
   expect(fetched).toEqual([]);
   const [comparison] = await orchestrator.evaluate('small'); // the small model has no labels
   expect(fetched).toEqual(['owner/old']);
-  expect(comparison!.notes[0]).toContain('old has answered 0 of 12 rows and is left out: owner/old: expected a classifier');
+  expect(comparison!.notes[0]).toContain('old has answered 0 of 12 rows and is left out: owner/old is no classifier');
 });
 
 const script = `
@@ -183,7 +183,7 @@ test('a command answers once, in the folder of the job file, and compare shows w
   writeFileSync(join(folder, 'answer.mjs'), script);
   const [before] = await orchestrator.compare('small');
   expect(existsSync(join(folder, 'calls.txt'))).toBe(false);
-  expect(before!.notes[0]).toBe('own has answered 0 of 12 rows and is left out: `orchestrate evaluate small` asks it');
+  expect(before!.notes[0]).toBe('own has answered 0 of 12 rows and is left out: `orchestrate evaluate small` fetches its answers');
   await orchestrator.evaluate('small', { limit: 5 });
   const [comparison] = await orchestrator.evaluate('small');
   expect(readFileSync(join(folder, 'calls.txt'), 'utf8')).toBe('5\n7\n');
@@ -222,7 +222,7 @@ test('who is the reference', async () => {
   };
   expect(await compare()).toEqual(['most frequent label', 'better']);
   expect((await orchestrator.compare(path))[0]!.notes).toEqual([
-    'the job has 2 references (good, laptop (reference)): --reference holds its runs against one of them',
+    'the job has 2 references (good, laptop (reference)): --reference compares its runs with one of them',
   ]);
   expect(await compare('good')).toEqual(['good', 'equivalent']);
   expect(await compare('good (reference)')).toEqual(['good', 'equivalent']);
@@ -233,7 +233,7 @@ test('who is the reference', async () => {
   expect(await compare('most frequent label', 0)).toEqual(['most frequent label', 'better']);
   expect(await compare(join(folder, 'bad.jsonl'))).toEqual([join(folder, 'bad.jsonl'), 'better']);
   const unknown = orchestrator.compare(path, { reference: 'better' });
-  await expect(unknown).rejects.toMatchObject({ code: 'usage', message: '--reference: nothing is called "better"' });
+  await expect(unknown).rejects.toMatchObject({ code: 'usage', message: '--reference: there is no model "better" in this comparison' });
   await expect(orchestrator.compare(path, { reference: join(folder, 'none.jsonl') })).rejects.toMatchObject({ code: 'file-missing' });
   await expect(orchestrator.compare(path, { margin: 1.5 })).rejects.toMatchObject({ code: 'usage' });
   expect((await orchestrator.compare(path, { margin: 0.25 }))[0]).toMatchObject({ margin: 0.25 });

@@ -1,7 +1,8 @@
 /** Our measures and statistics beside scikit-learn's and SciPy's. */
 import { z } from 'zod';
-import { toClassificationMeasures } from '../../src/evaluate/measures.ts';
-import { toBootstrapInterval, toMcNemar, toResampledInterval, toWilsonInterval } from '../../src/evaluate/statistics.ts';
+import { measureClassification } from '../../src/evaluate/measures.ts';
+import { computeBootstrapInterval, computeMcNemar } from '../../src/evaluate/statistics.ts';
+import { toStreamKey, toUniform } from '../../src/lib/random.ts';
 import { Failure } from '../../src/errors.ts';
 import { type Check, toCheck, toEqualCheck } from './check.ts';
 
@@ -53,19 +54,15 @@ const Comparison = z
   })
   .refine(({ a_correct: a, b_correct: b }) => a.length === b.length, 'expected as many rows in "b_correct" as in "a_correct"')
   .refine(
-    ({ a_correct: a, bootstrap_with_given_indices: given }) => given?.indices.flat().every((row) => row < a.length) ?? true,
-    'expected indices of rows',
+    ({ a_correct: a, bootstrap_with_given_indices: given }) =>
+      given?.indices.every((drawn) => drawn.length === a.length && drawn.every((row) => row < a.length)) ?? true,
+    'expected as many indices of rows in each resample as there are rows',
   );
 type Comparison = z.infer<typeof Comparison>;
-
-const Proportion = z
-  .looseObject({ k: index, n: index, interval_95: interval.optional() })
-  .refine(({ k, n }) => k <= n, 'expected "k" to be at most "n"');
 
 const MetricsFile = z.looseObject({
   cases: z.array(Case).default([]),
   comparisons: z.array(Comparison).default([]),
-  proportions: z.array(Proportion).default([]),
 });
 
 /**
@@ -79,15 +76,12 @@ export function checkMetrics(file: unknown, name: string): { checks: Check[]; sk
     const [issue] = parsed.error.issues;
     throw new Failure('data-invalid', `${name}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not a metrics file'}`);
   }
-  const { cases, comparisons, proportions } = parsed.data;
+  const { cases, comparisons } = parsed.data;
   const checks = [
     ...cases.flatMap((item, i) => checkCase(item, `${name}: cases.${i}`)),
     ...comparisons.flatMap((item, i) => checkComparison(item, `${name}: comparisons.${i}`)),
-    ...proportions.flatMap(({ k, n, interval_95: expected }, i) =>
-      checkInterval(`${name}: proportions.${i}.interval_95`, toWilsonInterval(k, n), expected),
-    ),
   ];
-  if (checks.length === 0) throw new Failure('data-invalid', `${name}: expected cases, comparisons or proportions, found none`);
+  if (checks.length === 0) throw new Failure('data-invalid', `${name}: expected cases or comparisons, found none`);
   const skipped = [
     ...Object.keys(parsed.data).filter((key) => !Object.hasOwn(MetricsFile.shape, key)),
     ...toSkipped(cases, Case.shape, 'cases.*'),
@@ -102,16 +96,15 @@ export function checkMetrics(file: unknown, name: string): { checks: Check[]; sk
       'cases.*.weighted',
     ),
     ...toSkipped(comparisons, Comparison.shape, 'comparisons.*'),
-    ...toSkipped(proportions, Proportion.shape, 'proportions.*'),
   ];
   return { checks, skipped: [...new Set(skipped)].map((field) => `${name}: ${field}`) };
 }
 
 function checkCase(item: Case, at: string): Check[] {
   const { classes, labels: expected, predictions: predicted } = item;
-  const found = toClassificationMeasures({ labels: Array.from({ length: classes }, (_, k) => String(k)), expected, predicted });
+  const found = measureClassification({ labels: Array.from({ length: classes }, (_, k) => String(k)), expected, predicted });
   const seen = [...new Set([...expected, ...predicted])];
-  const ofSeen = toClassificationMeasures({
+  const ofSeen = measureClassification({
     labels: seen.map(String),
     expected: expected.map((k) => seen.indexOf(k)),
     predicted: predicted.map((k) => seen.indexOf(k)),
@@ -142,7 +135,7 @@ function checkCase(item: Case, at: string): Check[] {
 
 function checkComparison(item: Comparison, at: string): Check[] {
   const { a_correct: a, b_correct: b, bootstrap, bootstrap_with_given_indices: given } = item;
-  const { aOnly, bOnly, pValue } = toMcNemar(a, b);
+  const { aOnly, bOnly, pValue } = computeMcNemar(a, b);
   const differences = a.map((right, row) => Number(b[row]) - Number(right));
   const checks = [
     ...checkNumber(`${at}.a_only`, aOnly, item.a_only),
@@ -152,7 +145,9 @@ function checkComparison(item: Comparison, at: string): Check[] {
   ];
   if (bootstrap !== undefined) {
     const { resamples, percentiles, interval: expected, tolerance_for_another_generator: tolerance } = bootstrap;
-    const found = toBootstrapInterval(differences, { resamples, seed: 42, level: (percentiles[1] - percentiles[0]) / 100 });
+    const key = toStreamKey(42, 'bootstrap');
+    const level = (percentiles[1] - percentiles[0]) / 100;
+    const found = computeBootstrapInterval(differences, { resamples, level, random: (i) => toUniform(key, i) });
     checks.push(
       toEqualCheck(`${at}.bootstrap.percentiles`, 100 - percentiles[0], percentiles[1]), // our intervals leave out the same share at both ends
       toCheck(`${at}.bootstrap.interval.0`, found.low, expected[0], tolerance),
@@ -160,14 +155,12 @@ function checkComparison(item: Comparison, at: string): Check[] {
     );
   }
   if (given !== undefined) {
-    const found = toResampledInterval(differences, given.indices, 0.95);
-    checks.push(...checkInterval(`${at}.bootstrap_with_given_indices`, found, given.interval_linear_interpolation));
+    const drawn = given.indices.flat();
+    const random = (i: number): number => (drawn[i]! + 0.5) / a.length; // the middle of the row's share of [0, 1)
+    const { low, high } = computeBootstrapInterval(differences, { resamples: given.indices.length, level: 0.95, random });
+    checks.push(...checkList(`${at}.bootstrap_with_given_indices`, [low, high], given.interval_linear_interpolation));
   }
   return checks;
-}
-
-function checkInterval(at: string, { low, high }: { low: number; high: number }, expected: readonly number[] | undefined): Check[] {
-  return checkList(at, [low, high], expected);
 }
 
 function checkList(at: string, found: readonly number[], expected: readonly number[] | undefined): Check[] {

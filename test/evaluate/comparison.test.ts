@@ -1,21 +1,33 @@
 import { expect, test } from 'vitest';
-import { toComparison, type Candidate } from '../../src/evaluate/compare.ts';
+import {
+  buildComparison,
+  listFailedRequirements,
+  requirements,
+  type CandidateAnswers,
+  type ComparedCandidate,
+  type Comparison,
+} from '../../src/evaluate/comparison.ts';
 
 const expected = Array.from({ length: 40 }, (_, i) => `Answer ${i}`);
 const input = { job: 'job', set: 'test', margin: 0.02, labels: [], expected, referenceAmong: ['majority', 'untrained'] } as const;
 
-const toCandidate = (kind: Candidate['kind'], answers: Candidate['answers']): Candidate => ({ name: kind, kind, run: null, answers });
+const toCandidate = (kind: CandidateAnswers['kind'], answers: CandidateAnswers['answers']): CandidateAnswers => ({
+  name: kind,
+  kind,
+  run: null,
+  answers,
+});
 
 test('a text is right where it is the very one, whatever white space is around it', () => {
   const answers = ['Answer 0', '\tAnswer 1\n', 'answer 2', 'Answer  3', 'Answer 4.', null, ...expected.slice(6)];
-  const { candidates } = toComparison({ ...input, measure: 'exact_match', candidates: [toCandidate('tuned', answers)] });
+  const { candidates } = buildComparison({ ...input, measure: 'exact_match', candidates: [toCandidate('tuned', answers)] });
   expect(candidates[0]).toMatchObject({ rows: 40, measures: { exact_match: 36 / 40 }, unparseable: 1, perClass: [], confusion: [] });
 });
 
 test('a label is right as it is written and not otherwise', () => {
   const labels = ['no', 'yes'];
   const candidates = [toCandidate('majority', ['no', 'no']), toCandidate('tuned', ['no', ' yes'])];
-  const comparison = toComparison({ ...input, measure: 'accuracy', labels, expected: ['no', 'yes'], candidates });
+  const comparison = buildComparison({ ...input, measure: 'accuracy', labels, expected: ['no', 'yes'], candidates });
   expect(comparison.candidates.map(({ measures }) => measures.accuracy)).toEqual([0.5, 0.5]);
   expect(comparison.candidates[1]).toMatchObject({ unparseable: 1, difference: 0 });
 });
@@ -23,7 +35,7 @@ test('a label is right as it is written and not otherwise', () => {
 test('difference, interval, p and verdict are those of the rows that only one has right', () => {
   const base = expected.map((text, i) => (i < 10 ? text : 'no'));
   const tuned = expected.map((text, i) => (i < 2 ? 'no' : text));
-  const { reference, candidates } = toComparison({
+  const { reference, candidates } = buildComparison({
     ...input,
     measure: 'exact_match',
     candidates: [toCandidate('untrained', base), toCandidate('tuned', tuned)],
@@ -39,12 +51,12 @@ test('difference, interval, p and verdict are those of the rows that only one ha
 });
 
 test('where no candidate may be the reference there is none, and no verdict', () => {
-  const comparison = toComparison({ ...input, measure: 'exact_match', candidates: [toCandidate('tuned', expected)] });
+  const comparison = buildComparison({ ...input, measure: 'exact_match', candidates: [toCandidate('tuned', expected)] });
   expect(comparison).toMatchObject({ reference: null, candidates: [{ difference: null, interval: null, pValue: null, verdict: null }] });
 });
 
 test('the reference is the best of those that may be it, and a tuned one is held against nothing else', () => {
-  const withRight = (name: string, kind: Candidate['kind'], rows: number): Candidate => ({
+  const withRight = (name: string, kind: CandidateAnswers['kind'], rows: number): CandidateAnswers => ({
     ...toCandidate(
       kind,
       expected.map((text, i) => (i < rows ? text : 'no')),
@@ -58,7 +70,7 @@ test('the reference is the best of those that may be it, and a tuned one is held
     withRight('new', 'tuned', 30),
   ];
   const compareWith = (...referenceAmong: string[]): [string | null, (string | null)[]] => {
-    const compared = toComparison({ ...input, measure: 'exact_match', candidates, referenceAmong });
+    const compared = buildComparison({ ...input, measure: 'exact_match', candidates, referenceAmong });
     return [compared.reference, compared.candidates.map(({ verdict }) => verdict)];
   };
   expect(compareWith('b', 'a')).toEqual(['a', [null, null, 'worse', 'equivalent']]);
@@ -82,7 +94,7 @@ test('not worse is asked of one side: the printed interval may reach below the m
     toAnswers((i) => i >= 20),
   );
   const compareWith = (margin: number): unknown => {
-    const compared = toComparison({
+    const compared = buildComparison({
       ...input,
       expected: rows,
       measure: 'exact_match',
@@ -96,4 +108,63 @@ test('not worse is asked of one side: the printed interval may reach below the m
   expect(compareWith(-interval[0] - 0.001)).toMatchObject({ difference: 0, interval, verdict: 'not worse' });
   expect(compareWith(-interval[0] + 0.001)).toMatchObject({ difference: 0, interval, verdict: 'equivalent' });
   expect(compareWith(0.01)).toMatchObject({ difference: 0, interval, verdict: 'cannot tell' });
+});
+
+/** Tuned models a, b, … of these verdicts beside the reference `old`, with the margin 0.02. */
+function toCompared(tuned: readonly Pick<ComparedCandidate, 'verdict' | 'interval'>[], change: Partial<Comparison> = {}): Comparison {
+  const names = ['a', 'b'].slice(0, tuned.length);
+  const comparison = buildComparison({
+    job: 'job',
+    set: 'test',
+    measure: 'exact_match',
+    margin: 0.02,
+    labels: [],
+    expected: ['x'],
+    candidates: [
+      { name: 'old', kind: 'reference', run: null, answers: ['x'] },
+      ...names.map((name) => ({ name, kind: 'tuned', run: `job/${name}`, answers: ['x'] }) as const),
+    ],
+    referenceAmong: ['old'],
+  });
+  const [old, ...others] = comparison.candidates;
+  return { ...comparison, candidates: [old!, ...others.map((candidate, i) => ({ ...candidate, ...tuned[i] }))], ...change };
+}
+
+const better = { verdict: 'better', interval: [0.1, 0.3] } as const;
+
+test.each([
+  ['better', [0.1, 0.3], ['better', 'not-worse']],
+  ['better', [0.001, 0.02], ['better', 'not-worse', 'equivalent']],
+  ['equivalent', [-0.01, 0.01], ['not-worse', 'equivalent']],
+  ['not worse', [-0.01, 0.1], ['not-worse']],
+  ['worse', [-0.2, -0.1], []],
+  ['cannot tell', [-0.2, 0.2], []],
+  [null, null, []],
+] as const)('the verdict %s with the interval %j reaches %j', (verdict, interval, reached) => {
+  const comparison = toCompared([{ verdict, interval }]);
+  expect(requirements.filter((requirement) => listFailedRequirements([comparison], requirement).length === 0)).toEqual(reached);
+});
+
+test('each run that does not reach it is named, in each set', () => {
+  const worse = { verdict: 'worse', interval: [-0.2, -0.1] } as const;
+  const open = { verdict: 'cannot tell', interval: [-0.2, 0.1] } as const;
+  const comparisons = [toCompared([worse, better]), toCompared([better, open], { set: 'hard', leftOut: ['job/c'] })];
+  expect(listFailedRequirements(comparisons, 'not-worse')).toEqual([
+    'a is worse than old',
+    'b cannot be told from old (hard)',
+    'job/c is left out and cannot be judged (hard)',
+  ]);
+  expect(listFailedRequirements([toCompared([{ verdict: 'equivalent', interval: [0, 0] }])], 'better')).toEqual([
+    'a and old are equivalent',
+  ]);
+});
+
+test('where nothing is judged nothing is reached', () => {
+  const none = ['there is no tuned model to judge'];
+  expect(listFailedRequirements([], 'not-worse')).toEqual(none);
+  expect(listFailedRequirements([toCompared([])], 'not-worse')).toEqual(none);
+  expect(listFailedRequirements([toCompared([better], { reference: 'a' })], 'not-worse')).toEqual(none);
+  expect(listFailedRequirements([toCompared([{ verdict: null, interval: null }], { reference: null })], 'better')).toEqual([
+    'a is compared with nothing',
+  ]);
 });

@@ -20,8 +20,13 @@ async function readMoney(folder: string): Promise<Spending> {
 }
 
 test.each([
-  ['nothing says how much', {}, {}, /^24 answers would cost \$0\.024 to \$0\.27, by prices of 2026-01-01, and nothing says how much/],
-  ['the flag allows less', {}, { maxUsd: 0.26 }, /--max-usd allows \$0\.26; nothing was asked$/],
+  [
+    'nothing says how much',
+    {},
+    {},
+    /^24 answers would cost \$0\.024 to \$0\.27 \(prices of 2026-01-01\), and no spending limit is set; nothing was sent$/,
+  ],
+  ['the flag allows less', {}, { maxUsd: 0.26 }, /--max-usd allows \$0\.26; nothing was sent$/],
   ['the budget has less left', { budget: { usd: 1.26 } }, {}, /^the budget of \$1\.26 for the job "small": \$1\.00 are spent/],
   ['the budget has less left than the flag', { budget: { usd: 1.26 } }, { maxUsd: 9 }, /^the budget of \$1\.26/],
   ['the flag allows less than the budget', { budget: { usd: 9 } }, { maxUsd: 0.26 }, /--max-usd allows \$0\.26/],
@@ -57,7 +62,8 @@ test('a price that nobody knows is refused under any limit', async () => {
   for (const options of [{}, { maxUsd: 100 }]) {
     await expect(orchestrator.evaluate('small', options)).rejects.toMatchObject({
       code: 'budget-exceeded',
-      message: 'nobody knows the price of answers of base-paid, base, so that no limit can be kept; nothing was asked',
+      message: 'no price is known for answers of base-paid, base, so that no spending limit holds; nothing was sent',
+      hint: expect.stringContaining('{"base-paid": {"input": …, "output": …}, "base": {') as string,
     });
   }
   expect(await orchestrator.estimate('small')).toBe(null);

@@ -63,8 +63,8 @@ test('what was answered is not asked again, and compare asks no service', async 
   expect(paid.asked).toEqual([]);
   expect(before!.candidates.map(({ name }) => name)).toEqual(['most frequent label', 'untrained head of laptop', 'laptop']);
   expect(before!.notes).toEqual([
-    'base of paid has answered 0 of 12 rows and is left out: `orchestrate evaluate small` asks it',
-    'small/paid has answered 0 of 12 rows and is left out: `orchestrate evaluate small` asks it',
+    'base of paid has answered 0 of 12 rows and is left out: `orchestrate evaluate small` fetches its answers',
+    'small/paid has answered 0 of 12 rows and is left out: `orchestrate evaluate small` fetches its answers',
   ]);
   await orchestrator.evaluate('small', { limit: 5, maxUsd: 1 });
   expect(paid.asked).toHaveLength(10);
@@ -150,7 +150,7 @@ test('conversations are scored by the very text of their last answer', async () 
   const { orchestrator } = await runSmallJob([paid.provider], { task: 'chat' }, { train, test: [...test_, toChat(50, call)] });
   const [comparison] = await orchestrator.evaluate('small', { maxUsd: 1 });
   expect(comparison).toMatchObject({ measure: 'exact_match', reference: 'base of paid', rows: 12, labels: [] });
-  expect(comparison!.notes).toEqual(['1 of the rows expect no text as their answer and are left out']);
+  expect(comparison!.notes).toEqual(['1 of 13 rows expect an answer without text and are left out']);
   expect(comparison!.candidates).toMatchObject([
     { name: 'base of paid', measures: { exact_match: 1 / 12 }, unparseable: 1, perClass: [], confusion: [], verdict: null },
     { name: 'paid', measures: { exact_match: 11 / 12 }, unparseable: 1, perClass: [], confusion: [], verdict: 'better' },

@@ -1,0 +1,129 @@
+import { Failure } from '../errors.ts';
+import { toModelName } from '../provider/model-name.ts';
+import type { Prediction, PredictionRow } from '../provider/prediction.ts';
+import type { Store } from '../store/open-store.ts';
+import { downloadModel } from './model-cache.ts';
+import { toPredictionContext, type ModelClient, type RequestBatch } from './requests.ts';
+import type { Workspace } from './workspace.ts';
+
+/** An answer as it is stored. */
+export interface StoredAnswer extends Prediction {
+  /** What it cost, null where that is not known, and the charge that it was paid from. Absent where answers are free. */
+  readonly paid?: { readonly usd: number | null; readonly charge: string | null };
+  /** When it was given: ISO 8601, UTC; absent where nobody noted it. */
+  readonly at?: string;
+}
+
+/** Is told of the requests and answers that may cost money. */
+export interface SpendMeter {
+  /** Before requests are sent to a model. */
+  begin(client: ModelClient): void;
+  /** For each new answer, before it is stored: the answer with its price. */
+  record(prediction: Prediction): Promise<StoredAnswer>;
+}
+
+/** SQLite's own limit of bound values is far above this. */
+const chunkSize = 500;
+
+/** The answers that are stored under these keys, by key. */
+export async function readAnswers(store: Store, keys: readonly string[]): Promise<Map<string, StoredAnswer>> {
+  const known = new Map<string, StoredAnswer>();
+  for (let i = 0; i < keys.length; i += chunkSize) {
+    const chunk = keys.slice(i, i + chunkSize);
+    const rows = await store.selectFrom('prediction').selectAll().where('key', 'in', chunk).execute();
+    for (const row of rows) known.set(row.key, JSON.parse(row.body) as StoredAnswer);
+  }
+  return known;
+}
+
+/** The answers that were paid from a charge. */
+export async function listAnswersOfCharge(store: Store, charge: string): Promise<StoredAnswer[]> {
+  const bodies = await store
+    .selectFrom('prediction')
+    .select('body')
+    .where('body', 'like', `%${JSON.stringify(charge)}%`)
+    .execute();
+  return bodies.map(({ body }) => JSON.parse(body) as StoredAnswer).filter(({ paid }) => paid?.charge === charge);
+}
+
+/** Stores answers under their identifiers; one that is there already stays. */
+export async function storeAnswers(store: Store, answers: readonly StoredAnswer[]): Promise<void> {
+  if (answers.length === 0) return;
+  await store.transaction().execute(async (tx) => {
+    for (const answer of answers) {
+      const values = { key: answer.id, body: JSON.stringify(answer) };
+      await tx
+        .insertInto('prediction')
+        .values(values)
+        .onConflict((conflict) => conflict.column('key').doNothing())
+        .execute();
+    }
+  });
+}
+
+/** The requests without an answer, each once. */
+export function getUnanswered(requests: readonly PredictionRow[], known: ReadonlyMap<string, unknown>): PredictionRow[] {
+  const byId = new Map(requests.map((request) => [request.id, request]));
+  return [...byId.values()].filter(({ id }) => !known.has(id));
+}
+
+/** The requests without a stored answer, each once though several batches have it; batches that are complete are left out. */
+export async function findUnanswered(store: Store, batches: readonly RequestBatch[]): Promise<RequestBatch[]> {
+  const seen = new Set<string>();
+  const open: RequestBatch[] = [];
+  for (const { client, requests } of batches) {
+    const known = await readAnswers(
+      store,
+      requests.map(({ id }) => id),
+    );
+    const unanswered = getUnanswered(requests, known).filter(({ id }) => !seen.has(id));
+    for (const { id } of unanswered) seen.add(id);
+    if (unanswered.length > 0) open.push({ client, requests: unanswered });
+  }
+  return open;
+}
+
+/** Answers of this machine are cheap to give again, and each write waits for the disk; those of a service are stored one by one. */
+const folderBatch = 256;
+
+/**
+ * A model's answers to requests, in their order. Each is stored as it comes: a request that was answered before is not sent again, and
+ * equal ones are sent once.
+ * @throws Failure of the provider, and `response-invalid` where it leaves requests without an answer; the other answers are stored
+ */
+export async function fetchAnswers(workspace: Workspace, { client, requests }: RequestBatch, meter?: SpendMeter): Promise<StoredAnswer[]> {
+  const { store, context } = workspace;
+  const ids = requests.map(({ id }) => id);
+  const known = await readAnswers(store, ids);
+  const open = getUnanswered(requests, known);
+  if (open.length > 0) {
+    const { provider, model } = await findPresentModel(workspace, client);
+    const waiting = new Set(open.map(({ id }) => id));
+    const fresh: StoredAnswer[] = [];
+    meter?.begin(client);
+    try {
+      for await (const prediction of provider.inference!.predict!(model, open, toPredictionContext(context, client.settings))) {
+        if (!waiting.delete(prediction.id)) continue; // the first answer to a request counts
+        const answer = (await meter?.record(prediction)) ?? prediction;
+        known.set(answer.id, answer);
+        fresh.push(answer);
+        if (fresh.length >= (model.kind === 'endpoint' ? 1 : folderBatch)) await storeAnswers(store, fresh.splice(0));
+      }
+    } finally {
+      await storeAnswers(store, fresh);
+    }
+    context.signal.throwIfAborted();
+    if (waiting.size > 0) {
+      throw new Failure('response-invalid', `${toModelName(model)}: expected ${open.length} answers, found ${open.length - waiting.size}`, {
+        hint: 'run the command again: the answers are stored, and only the other rows are sent again',
+      });
+    }
+  }
+  return ids.map((id) => known.get(id)!);
+}
+
+/** A model in a repository answers from a folder of this machine. */
+async function findPresentModel({ context, provider }: Workspace, client: ModelClient): Promise<Pick<ModelClient, 'provider' | 'model'>> {
+  if (client.model.kind !== 'repository') return client;
+  return { provider: provider('local', 'model'), model: await downloadModel(client, client.model, context) };
+}

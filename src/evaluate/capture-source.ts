@@ -1,0 +1,137 @@
+import type { Columns } from '../dataset/check-columns.ts';
+import { Failure, isFailure } from '../errors.ts';
+import { readJobFile, type JobFile } from '../job/read-job-file.ts';
+import { resolveTarget } from '../job/resolve.ts';
+import type { RunSpec } from '../job/run-spec.ts';
+import type { GenerationSettings } from '../provider/context.ts';
+import { toModelName } from '../provider/model-name.ts';
+import { findNewestRuns } from '../run/find-runs.ts';
+import { inspectJobData } from '../run/plan.ts';
+import { toRunId } from '../run/run-view.ts';
+import { getTunedClient } from './candidates.ts';
+import { findPredictProblem } from './model-cache.ts';
+import { findServiceModel } from './references.ts';
+import { defaultConcurrency, getPromptSettings, type ModelClient, type PromptSettings } from './requests.ts';
+import type { SpendLimit } from './spend.ts';
+import type { Workspace } from './workspace.ts';
+
+/** Which model's answers are captured, beside its name. */
+export interface CaptureModel {
+  /** Path of a job file: the name may be one of its references, and it decides how the rows are asked. */
+  readonly job?: string | undefined;
+  /** A service and a model of it: then any name may be chosen. */
+  readonly provider?: string | undefined;
+  readonly model?: string | undefined;
+  /** Settings of the answers where there is no job file. */
+  readonly generation?: GenerationSettings | undefined;
+}
+
+/** A model with everything that decides its requests, and the budget that pays for its answers. */
+export interface CaptureSource {
+  /** As a job file can call it. */
+  readonly name: string;
+  /** The model's name in requests; the run's address where there are none. */
+  readonly called: string;
+  readonly client: ModelClient;
+  /** By our names: how the data calls its columns. */
+  readonly columns: Columns;
+  readonly account: Pick<SpendLimit, 'job' | 'workspace' | 'budgetUsd'>;
+}
+
+/**
+ * The model of a name: the one that `provider` and `model` give, else a reference of the job file, else the tuned model of a run.
+ * @throws Failure `usage`, `run-not-found`, `model-unavailable`, as `findServiceModel`, and of reading the job file and its data
+ */
+export async function findCaptureSource(workspace: Workspace, name: string, options: CaptureModel): Promise<CaptureSource> {
+  const { provider, model, generation } = options;
+  const job = options.job === undefined ? null : await readJobFile(options.job);
+  if ((provider === undefined) !== (model === undefined)) throw new Failure('usage', 'expected --provider and --model together');
+  if (generation !== undefined && (model === undefined || job !== null)) {
+    throw new Failure('usage', '--max-tokens and --temperature go with --provider and --model, and not with a job or a run', {
+      hint: 'in a job file they are evaluation.generation',
+    });
+  }
+  const reference = job?.spec.references?.[name];
+  let source: CaptureSource;
+  if (provider !== undefined && model !== undefined) {
+    source = await findNamed(workspace, { name, provider, model, job, generation, place: '--provider' });
+  } else if (reference === undefined) {
+    source = await findTuned(workspace, name, job);
+  } else if ('provider' in reference) {
+    source = await findNamed(workspace, { name, ...reference, job, generation, place: `references.${name}` });
+  } else {
+    const kind = 'predictions' in reference ? `a file of answers: ${reference.predictions}` : 'a command';
+    throw new Failure('usage', `${job!.path}: expected references.${name} to be a model of a service, found ${kind}`);
+  }
+  const problem = findPredictProblem(source.client.provider, source.client.model);
+  if (problem === null) return source;
+  throw new Failure('model-unavailable', `${toModelName(source.client.model)} answers no rows: ${problem}`);
+}
+
+interface NamedModel {
+  readonly name: string;
+  readonly provider: string;
+  readonly model: string;
+  readonly job: JobFile | null;
+  readonly generation: GenerationSettings | undefined;
+  /** Where the user names the provider. */
+  readonly place: string;
+}
+
+async function findNamed(workspace: Workspace, named: NamedModel): Promise<CaptureSource> {
+  const { name, model: called, job, generation = {} } = named;
+  if (!/^[a-z0-9-]{1,32}$/.test(name)) {
+    throw new Failure('usage', `expected a name of 1 to 32 characters of a-z, 0-9 and "-" for the model, found ${JSON.stringify(name)}`);
+  }
+  const found = findServiceModel(workspace, named);
+  if (job === null) {
+    const settings: PromptSettings = { task: 'chat', prompt: null, labels: [], generation, concurrency: defaultConcurrency };
+    // No job's name has a colon: this account belongs to no job.
+    return {
+      name,
+      called,
+      client: { ...found, settings },
+      columns: {},
+      account: { job: `capture:${name}`, workspace: null, budgetUsd: null },
+    };
+  }
+  const spec = resolveTarget(job.spec, Object.keys(job.spec.targets)[0]!, job.folder); // only what all its targets share is used
+  const settings = getPromptSettings({ spec, facts: await inspectJobData(spec) });
+  return { name, called, client: { ...found, settings }, columns: spec.data.columns, account: getAccount(spec) };
+}
+
+async function findTuned(workspace: Workspace, address: string, job: JobFile | null): Promise<CaptureSource> {
+  const runs = await findNewestRuns(workspace.store, address).catch((error: unknown) => {
+    throw isFailure(error, 'run-not-found') ? toUnknownFailure(address, job) : error;
+  });
+  const [run, ...others] = runs.filter(({ record }) => record.artifacts.length > 0);
+  if (run === undefined) {
+    throw new Failure('run-not-found', `"${address}" has no tuned model yet`, { hint: `\`orchestrate wait ${address}\` waits for it` });
+  }
+  if (others.length > 0) {
+    const names = [run, ...others].map(({ record }) => toRunId(record)).join(', ');
+    throw new Failure('usage', `expected one model, but "${address}" names several: ${names}`);
+  }
+  const client = getTunedClient(workspace, run);
+  const id = toRunId(run.record);
+  const { spec } = run.record.plan;
+  return {
+    name: id.replaceAll(/[^a-z0-9-]/g, '-').slice(0, 32),
+    called: client.model.kind === 'endpoint' ? client.model.name : id,
+    client,
+    columns: spec.data.columns,
+    account: getAccount(spec),
+  };
+}
+
+function toUnknownFailure(name: string, job: JobFile | null): Failure {
+  const references = Object.keys(job?.spec.references ?? {}).join(', ') || 'none';
+  const of = job === null ? 'a job file' : `${job.path} (it has ${references})`;
+  return new Failure('run-not-found', `expected a reference of ${of}, or a run such as "job/target", found "${name}"`, {
+    hint: 'name the job file with --job, or any model of a service with --provider and --model',
+  });
+}
+
+function getAccount({ job, workspace, budget }: RunSpec): CaptureSource['account'] {
+  return { job, workspace, budgetUsd: budget.usd };
+}

@@ -1,0 +1,206 @@
+import { once } from 'node:events';
+import { stat } from 'node:fs/promises';
+import { isAbsolute, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
+import { z } from 'zod';
+import { Failure, toSystemCode } from '../errors.ts';
+import { hashFile } from '../lib/fs.ts';
+import { hashJson } from '../lib/json.ts';
+import { readLines } from '../lib/lines.ts';
+import { spawnCommand, stopCommand } from '../lib/process.ts';
+import { formatValue } from '../lib/text.ts';
+import type { Prediction, PredictionRow } from '../provider/prediction.ts';
+import { getUnanswered, readAnswers, storeAnswers } from './answers.ts';
+import { formatIssue } from './predictions-file.ts';
+import { toInput, type InputRow } from './requests.ts';
+import type { Workspace } from './workspace.ts';
+
+/** A user's own command that answers rows. */
+export interface Command {
+  /** The reference's name, for messages. */
+  readonly name: string;
+  /** The program and its arguments. */
+  readonly words: readonly string[];
+  /** Where it runs. */
+  readonly folder: string;
+}
+
+/** A command that writes nothing for so long is taken for stuck. */
+const longestSilenceMs = 600_000;
+
+/** Larger files are data, not scripts. */
+const mostScriptBytes = 2 ** 24;
+
+/**
+ * The requests to a command, one a row. Their identifiers change with everything visible that decides the answers: the words of the
+ * command, its folder, the scripts among its words (files named from the folder), and the row.
+ */
+export async function buildCommandRequests({ words, folder }: Command, rows: readonly InputRow[]): Promise<PredictionRow[]> {
+  const scripts = await Promise.all(words.map(async (word) => (isAbsolute(word) ? null : await hashScript(resolve(folder, word)))));
+  const command = hashJson({ words, folder, scripts });
+  return rows.map((row) => {
+    const input = toInput(row);
+    return { id: hashJson({ command, input }), ...input };
+  });
+}
+
+async function hashScript(path: string): Promise<string | null> {
+  const found = await stat(path).catch(() => null);
+  return found === null || !found.isFile() || found.size > mostScriptBytes ? null : await hashFile(path);
+}
+
+/**
+ * Has a command answer the requests without a stored answer: rows as JSON lines on its standard input, answers as JSON lines, in any
+ * order, on its standard output. Each whole line is stored as it comes.
+ * @throws Failure `response-invalid` (a line that is no answer, a row with no answer or two, an exit status other than 0), `timeout` where
+ *   the command writes nothing for too long, `job-file-invalid` where it cannot be started
+ */
+export async function runCommand(
+  { store, context: { signal } }: Pick<Workspace, 'store' | 'context'>,
+  command: Command,
+  { requests, silenceMs = longestSilenceMs }: { readonly requests: readonly PredictionRow[]; readonly silenceMs?: number },
+): Promise<void> {
+  const known = await readAnswers(
+    store,
+    requests.map(({ id }) => id),
+  );
+  const open = getUnanswered(requests, known);
+  if (open.length === 0) return;
+  signal.throwIfAborted();
+  const place = `references.${command.name} (${command.words.join(' ')})`;
+  const child = spawnCommand(command.words, command.folder);
+  const stdout = child.stdout!;
+  let isSilent = false;
+  const stop = (): void => {
+    stopCommand(child);
+    stdout.destroy(); // another process may hold its other end
+  };
+  const timer = setTimeout(() => {
+    isSilent = true;
+    stop();
+  }, silenceMs);
+  signal.addEventListener('abort', stop);
+  try {
+    await once(child, 'spawn');
+    const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
+    child.stdin!.on('error', () => {}); // a command that ends early closes the pipe; its exit status says why
+    child.stdin!.end(open.map((request) => `${JSON.stringify(request)}\n`).join(''));
+    const reader = createAnswerReader(place, open);
+    for await (const lines of readLines(refreshTimer(stdout, timer), `${place}, its output`)) {
+      try {
+        reader.read(lines);
+      } finally {
+        await storeAnswers(store, reader.takeNew());
+      }
+    }
+    const [status, killedBy] = await exited;
+    if (isSilent) throw toSilentFailure(place, silenceMs);
+    if (status !== 0) {
+      const end = status === null ? `was ended by ${killedBy}` : `ended with status ${status}`;
+      throw new Failure('response-invalid', `${place} ${end}, after ${reader.countAnswered()} of ${open.length} answers`, {
+        hint: 'its answers are stored, and only the other rows are sent again',
+      });
+    }
+    reader.end();
+    await storeAnswers(store, reader.takeNew());
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isSilent) throw toSilentFailure(place, silenceMs);
+    if (!['ENOENT', 'EACCES'].includes(toSystemCode(error) ?? '')) throw error;
+    throw new Failure('job-file-invalid', `${place} cannot be started in ${command.folder}: ${(error as Error).message}`, { error });
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', stop);
+    stop();
+  }
+}
+
+/** Each piece of output starts the timer again. */
+async function* refreshTimer(stdout: Readable, timer: NodeJS.Timeout): AsyncGenerator<Buffer> {
+  for await (const chunk of stdout) {
+    timer.refresh();
+    yield chunk as Buffer;
+  }
+}
+
+function toSilentFailure(place: string, silenceMs: number): Failure {
+  return new Failure('timeout', `${place} wrote nothing for ${silenceMs / 1000} s and was ended`, {
+    hint: 'the command has to write an answer for each row and then end; the answers that it wrote are stored',
+  });
+}
+
+/** Reads the output of a command, line by line. */
+interface AnswerReader {
+  /** A last line without its end waits: it may be cut. @throws Failure `response-invalid` for a line that is no answer */
+  read(lines: readonly Buffer[]): void;
+  /** Reads the line that waits, and checks that no answer is missing. @throws Failure `response-invalid` */
+  end(): void;
+  /** The answers since the last call. */
+  takeNew(): Prediction[];
+  /** How many rows have an answer. */
+  countAnswered(): number;
+}
+
+/** A message says what is expected. */
+const AnswerLine = z.looseObject(
+  {
+    id: z.string('the id of a row'),
+    answer: z.string('a text, or null').nullable(),
+    probabilities: z.record(z.string(), z.number('a number'), 'an object of probabilities by label').nullish(),
+  },
+  'an object {"id", "answer"}',
+);
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** @param place names the command in errors. */
+function createAnswerReader(place: string, requests: readonly PredictionRow[]): AnswerReader {
+  const asked = new Set(requests.map(({ id }) => id));
+  const lineOf = new Map<string, number>(); // by id
+  const fresh: Prediction[] = [];
+  let cut: Buffer | null = null;
+  let number = 0;
+
+  const readLine = (line: Buffer): void => {
+    number++;
+    if (line.every((byte) => byte <= 0x20)) return;
+    const fail = (problem: string): Failure =>
+      new Failure('response-invalid', `${place}, line ${number} of its output: ${problem}`, {
+        hint: 'the command has to write {"id", "answer"} for each row that it reads, one a line, and nothing else; logs belong on standard error',
+      });
+    let value: unknown;
+    try {
+      value = JSON.parse(decoder.decode(line));
+    } catch {
+      throw fail(`expected JSON, found ${formatValue(line.toString().trim())}`);
+    }
+    const parsed = AnswerLine.safeParse(value);
+    if (!parsed.success) throw fail(formatIssue(parsed.error, value));
+    const { id, answer, probabilities } = parsed.data;
+    if (!asked.has(id)) throw fail(`expected the id of a row that was sent, found ${formatValue(id)}`);
+    const first = lineOf.get(id);
+    if (first !== undefined) throw fail(`expected one answer a row, found a second one to the row ${formatValue(id)} of line ${first}`);
+    lineOf.set(id, number);
+    fresh.push({ id, answer, probabilities: probabilities ?? null, truncated: false });
+  };
+
+  return {
+    read(lines) {
+      for (const line of lines) {
+        if (line.at(-1) === 0x0a) readLine(line);
+        else cut = line;
+      }
+    },
+    end() {
+      if (cut !== null) readLine(cut);
+      const missing = requests.filter(({ id }) => !lineOf.has(id));
+      if (missing.length === 0) return;
+      const found = `${lineOf.size}; the first row without one is ${formatValue(missing[0]!.id)}`;
+      throw new Failure('response-invalid', `${place}: expected ${requests.length} answers, found ${found}`, {
+        hint: 'run the command again: the answers are stored, and only the other rows are sent again',
+      });
+    },
+    takeNew: () => fresh.splice(0),
+    countAnswered: () => lineOf.size,
+  };
+}
