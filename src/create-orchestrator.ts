@@ -1,16 +1,16 @@
-import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Attempt, Context } from './provider/context.ts';
 import type { Check, Provider } from './provider/provider.ts';
-import type { Workspace } from './evaluate/workspace.ts';
 import { Failure } from './errors.ts';
 import type { Driver } from './run/driver.ts';
 import { findNewestRuns, findRuns, isJobFile } from './run/find-runs.ts';
 import { acceptRuns, appendEvents, checkPlans, listLogs, listMetrics, listRuns, type StoredRun } from './run/run-store.ts';
 import { toRunView, type RunView } from './run/run-view.ts';
 import { isEnded } from './run/transitions.ts';
+import type { Workspace } from './run/workspace.ts';
 import { Secret } from './lib/redact.ts';
 import { openEmptyStore, openStore } from './store/open-store.ts';
 import type { OrchestratorOptions, Orchestrator } from './orchestrator.ts';
@@ -48,7 +48,8 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       return value === null ? null : new Secret(value);
     },
   };
-  const owner = randomUUID();
+  const owner = `process ${process.pid} on ${hostname()}`;
+  const leaseMs = options.leaseMs ?? defaultLeaseMs;
 
   const readProviders = async (): Promise<ReadonlyMap<string, Provider>> => {
     const { providers } = await import('../providers/index.ts');
@@ -73,7 +74,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     return {
       store,
       owner,
-      leaseMs: options.leaseMs ?? defaultLeaseMs,
+      leaseMs,
       now,
       random: Math.random,
       mayCreate,
@@ -122,7 +123,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     }
   };
 
-  const openWorkspace = async (): Promise<Workspace> => ({ store, dir, context, provider: await findProvider() });
+  const openWorkspace = async (): Promise<Workspace> => ({ store, dir, context, provider: await findProvider(), owner, leaseMs });
 
   /** Stores a person's wish with every run that can still have it, and passes it on at once. */
   const requestControl = async (address: string, type: 'cancel-requested' | 'pause-requested'): Promise<RunView[]> => {

@@ -7,7 +7,7 @@ import type { CandidateAnswers } from './comparison.ts';
 import { getCacheFolder } from './model-cache.ts';
 import type { FilePrediction } from './predictions-file.ts';
 import { buildRequest, getPromptSettings, type InputRow, type ModelClient, type RequestBatch } from './requests.ts';
-import type { Workspace } from './workspace.ts';
+import type { Workspace } from '../run/workspace.ts';
 
 /** A model, command or file that is scored on the held-out rows. */
 export interface Candidate {

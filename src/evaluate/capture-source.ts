@@ -13,7 +13,7 @@ import { findPredictProblem } from './model-cache.ts';
 import { findServiceModel } from './references.ts';
 import { defaultConcurrency, getPromptSettings, type ModelClient, type PromptSettings } from './requests.ts';
 import type { SpendLimit } from './spend.ts';
-import type { Workspace } from './workspace.ts';
+import type { Workspace } from '../run/workspace.ts';
 
 /** Which model's answers are captured, beside its name. */
 export interface CaptureModel {

@@ -11,7 +11,7 @@ import { findCaptureSource, type CaptureModel, type CaptureSource } from './capt
 import { formatPredictionLine } from './predictions-file.ts';
 import { buildRequest, type ModelClient } from './requests.ts';
 import { payForAnswers, type PayOptions } from './spend.ts';
-import type { Workspace } from './workspace.ts';
+import type { Workspace } from '../run/workspace.ts';
 
 export interface CaptureOptions extends PayOptions, CaptureModel {
   /** A data file: rows with or without labels or answers. */

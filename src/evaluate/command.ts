@@ -13,7 +13,7 @@ import type { Prediction, PredictionRow } from '../provider/prediction.ts';
 import { getUnanswered, readAnswers, storeAnswers } from './answers.ts';
 import { formatIssue } from './predictions-file.ts';
 import { toInput, type InputRow } from './requests.ts';
-import type { Workspace } from './workspace.ts';
+import type { Workspace } from '../run/workspace.ts';
 
 /** A user's own command that answers rows. */
 export interface Command {

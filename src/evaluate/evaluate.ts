@@ -13,7 +13,7 @@ import { findEvaluationSets, type EvaluationSet, type Scope } from './evaluation
 import type { RequestBatch } from './requests.ts';
 import { scoreSet, type ModelProblems } from './score.ts';
 import { payForAnswers, quoteUnanswered, readSpendLimit, type PayOptions } from './spend.ts';
-import type { Workspace } from './workspace.ts';
+import type { Workspace } from '../run/workspace.ts';
 
 /** What tuned models are compared with, and how closely. */
 export interface CompareOptions {

@@ -10,7 +10,7 @@ import type { ComparisonInput } from './comparison.ts';
 import { findPredictProblem } from './model-cache.ts';
 import { findReferences, type ReferenceOptions } from './references.ts';
 import { getPromptSettings, type PromptSettings } from './requests.ts';
-import type { Workspace } from './workspace.ts';
+import type { Workspace } from '../run/workspace.ts';
 
 /** What is compared. */
 export interface Scope extends ReferenceOptions {

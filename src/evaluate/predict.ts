@@ -9,7 +9,7 @@ import { getTunedClient } from './candidates.ts';
 import { findPredictProblem } from './model-cache.ts';
 import { buildRequest, type InputRow } from './requests.ts';
 import { payForAnswers, readSpendLimit, type PayOptions } from './spend.ts';
-import type { Workspace } from './workspace.ts';
+import type { Workspace } from '../run/workspace.ts';
 
 /** A tuned model's answer to a text; `answer` is the model's own text. */
 export interface TextAnswer extends Prediction {

@@ -8,7 +8,7 @@ import { buildCommandRequests } from './command.ts';
 import { getCacheFolder } from './model-cache.ts';
 import { hashInput, readPredictionsFile, type FilePrediction } from './predictions-file.ts';
 import { toInput, type InputRow, type ModelClient, type PromptSettings } from './requests.ts';
-import type { Workspace } from './workspace.ts';
+import type { Workspace } from '../run/workspace.ts';
 
 /** The references of a job as candidates. */
 export interface References {

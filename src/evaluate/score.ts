@@ -8,7 +8,7 @@ import type { Candidate, ModelSource } from './candidates.ts';
 import { buildComparison, chooseReference, type CandidateAnswers, type Comparison } from './comparison.ts';
 import type { EvaluationSet, Scope } from './evaluation-set.ts';
 import type { PromptSettings } from './requests.ts';
-import type { Workspace } from './workspace.ts';
+import type { Workspace } from '../run/workspace.ts';
 
 /** Why models cannot run here, in words. */
 export type ModelProblems = ReadonlyMap<unknown, string>;

@@ -1,21 +1,34 @@
+import { randomUUID } from 'node:crypto';
 import { Failure } from '../errors.ts';
 import { readJobFile } from '../job/read-job-file.ts';
 import type { Context } from '../provider/context.ts';
 import type { Quote } from '../provider/provider.ts';
-import { reserve, settleCharge } from '../run/charges.ts';
+import {
+  formatUsd,
+  listLeasedCharges,
+  renewChargeLease,
+  reserve,
+  settleCharge,
+  type Account,
+  type Charge,
+  type LeasedCharge,
+} from '../run/budget.ts';
 import { isJobFile } from '../run/find-runs.ts';
-import { formatUsd } from '../run/money.ts';
+import { hasLeaseEnded, startRenewing } from '../run/lease.ts';
 import type { StoredRun } from '../run/run-store.ts';
-import { checkAlone, settleAbandonedCharges, toChargeId, type AnswerPurpose } from './answer-charges.ts';
-import { findUnanswered, type SpendMeter } from './answers.ts';
+import { findUnanswered, listAnswersOfCharge, type SpendMeter } from './answers.ts';
 import { explainMissingPrice, priceAnswer, quoteBatch, sumQuotes } from './prices.ts';
 import type { ModelClient, RequestBatch } from './requests.ts';
-import type { Workspace } from './workspace.ts';
+import type { Workspace } from '../run/workspace.ts';
+import type { Store } from '../store/open-store.ts';
 
 export interface PayOptions {
   /** The most that the answers may cost, in dollars; the job's budget limits them too. */
   readonly maxUsd?: number | undefined;
 }
+
+/** What is paid for: the held-out rows of a job, for which one process at a time may ask, or texts of the user. */
+export type AnswerPurpose = 'evaluation' | 'texts';
 
 /** Whose budget pays, and how much of it may be spent. */
 export interface SpendLimit {
@@ -50,13 +63,14 @@ export async function quoteUnanswered({ store, context }: Workspace, batches: re
  * At the end the charge is settled at the price of the answers; where the work failed or was interrupted, together with the highest price
  * of the answers that were under way. Where the process is killed, the next one settles its charge.
  * @throws Failure `budget-exceeded`, `model-unavailable` for a model that has to be deployed first, `store-locked` where another
- *   evaluation of the job is under way; nothing is sent then
+ *   evaluation of the job is running; nothing is sent then
  */
 export async function payForAnswers<T>(
-  { store, context }: Workspace,
+  workspace: Workspace,
   { limit, batches }: { readonly limit: SpendLimit; readonly batches: readonly RequestBatch[] },
   work: (meter: SpendMeter) => Promise<T>,
 ): Promise<T> {
+  const { store, context, leaseMs } = workspace;
   const open = await findUnanswered(store, batches);
   checkDeployed(open);
   const quotes = await Promise.all(open.map(async (batch) => await quoteBatch(batch, context)));
@@ -65,11 +79,8 @@ export async function payForAnswers<T>(
   const underWay = new Map(open.map((batch, i) => [batch.client, getUnderWayUsd(batch, quotes[i]!)]));
   if (quote.high === 0) return await work(createMeter(open, { context, charge: null, underWay }));
   checkLimits(quote, limit, open);
-  const { job, workspace, budgetUsd } = limit;
-  await settleAbandonedCharges(store, { job, workspace });
-  const charge = toChargeId(limit.purpose, Math.max(...underWay.values()));
-  await reserve(store, { id: charge, job, workspace, what: 'predictions', usd: quote.high, at: context.now().toISOString(), budgetUsd });
-  await checkAlone(store, { job, workspace }, charge);
+  const charge = await reserveAnswers(workspace, limit, { usd: quote.high, inFlightUsd: Math.max(...underWay.values()) });
+  const stopRenewing = startRenewing({ leaseMs, now: context.now }, async (until) => await renewChargeLease(store, charge, until));
   const meter = createMeter(open, { context, charge, underWay });
   let lostUsd: number | null = null;
   try {
@@ -77,11 +88,63 @@ export async function payForAnswers<T>(
     lostUsd = 0;
     return done;
   } finally {
+    stopRenewing();
     const spentUsd = meter.getSpentUsd();
     await settleCharge(
       store,
       charge,
       spentUsd === null ? quote.high : Math.min(quote.high, spentUsd + (lostUsd ?? meter.getUnderWayUsd())),
+    );
+  }
+}
+
+/**
+ * Reserves money for answers under a lease, and returns the charge's identifier. Two evaluations of a job at once would pay for the same
+ * answers: in one transaction with the reservation it is checked that no other one is running. A process that was killed keeps its lease
+ * for a short time, and this waits for its end.
+ * @throws Failure `store-locked`, and `budget-exceeded`
+ */
+async function reserveAnswers(
+  workspace: Workspace,
+  { job, workspace: team, purpose, budgetUsd }: SpendLimit,
+  { usd, inFlightUsd }: { readonly usd: number; readonly inFlightUsd: number },
+): Promise<string> {
+  const { store, context, owner, leaseMs } = workspace;
+  const account = { job, workspace: team };
+  const findRunning = async (of: Store): Promise<LeasedCharge | undefined> =>
+    (await listLeasedCharges(of, account)).find(
+      (charge) => purpose === 'evaluation' && charge.purpose === purpose && !hasLeaseEnded(charge.until, { leaseMs, now: context.now }),
+    );
+  const running = await findRunning(store);
+  if (running !== undefined) await context.wait(running.until - context.now().getTime() + 1);
+  await settleAbandonedCharges(workspace, account);
+  const charge: Charge = { ...account, id: randomUUID(), purpose, usd, at: context.now().toISOString() };
+  await store.transaction().execute(async (tx) => {
+    const other = await findRunning(tx);
+    if (other !== undefined) {
+      throw new Failure('store-locked', `another evaluation of the job "${job}" is running (${other.owner}); nothing was sent`, {
+        hint: 'run the command again when it has ended: its answers are stored and not paid for again',
+      });
+    }
+    const lease = { owner, until: context.now().getTime() + leaseMs, inFlightUsd };
+    await reserve(tx, { ...charge, budgetUsd, lease });
+  });
+  return charge.id;
+}
+
+/**
+ * Settles the charges of processes that died: at the price of the answers that they stored, and the highest price of those that may have
+ * been under way.
+ */
+async function settleAbandonedCharges({ store, context, leaseMs }: Workspace, account: Account): Promise<void> {
+  for (const { id, until, inFlightUsd } of await listLeasedCharges(store, account)) {
+    if (!hasLeaseEnded(until, { leaseMs, now: context.now })) continue;
+    const prices = (await listAnswersOfCharge(store, id)).map(({ paid }) => paid?.usd ?? null);
+    if (prices.includes(null)) continue; // nothing better is known than the reserved amount
+    await settleCharge(
+      store,
+      id,
+      prices.reduce<number>((sum, usd) => sum + usd!, inFlightUsd),
     );
   }
 }

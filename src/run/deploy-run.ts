@@ -5,11 +5,10 @@ import type { Provider } from '../provider/provider.ts';
 import { SubmitFailure } from '../provider/submit-failure.ts';
 import { Failure } from '../errors.ts';
 import type { Store } from '../store/open-store.ts';
-import { releaseCharge, reserve, settleCharge } from './charges.ts';
+import { formatUsd, releaseCharge, reserve, settleCharge } from './budget.ts';
 import type { Driver } from './driver.ts';
 import type { RunEvent } from './event.ts';
 import type { Deployment } from './fold.ts';
-import { formatUsd } from './money.ts';
 import { appendEvents, findRun, type StoredRun } from './run-store.ts';
 import { toRunId } from './run-view.ts';
 import { hourMs, toDeploymentUsd, toHoursUsd } from './to-deployment-usd.ts';
@@ -111,7 +110,7 @@ async function intend(
   return await driver.store.transaction().execute(async (tx) => {
     const known = (await findRun(tx, run.key))!.record.deployment;
     if (known !== null) return { deployment: known, isNew: false };
-    await reserve(tx, { id: charge, job, workspace, what: 'deployment', usd, budgetUsd, at });
+    await reserve(tx, { id: charge, job, workspace, purpose: 'deployment', usd, budgetUsd, at });
     const events = [{ type: 'deployment-intended', name, until, charge, usdPerHour }] as const;
     const { record } = await appendEvents(tx, run.key, { events, at, fence: null });
     return { deployment: record.deployment!, isNew: true };

@@ -1,5 +1,5 @@
 import type { Store } from '../store/open-store.ts';
-import { readSpending, type Spending } from './charges.ts';
+import { readSpending, type Spending } from './budget.ts';
 import type { RunPlan } from './event.ts';
 import { findNewPlans } from './run-store.ts';
 

@@ -6,10 +6,9 @@ import type { RunKey } from '../job/run-key.ts';
 import type { Store } from '../store/open-store.ts';
 import type { RunEvent, RunPlan } from './event.ts';
 import { longestPauseMs } from './cadence.ts';
-import { addCharge, checkBudget, setCharge } from './charges.ts';
+import { addCharge, checkBudget, getRunCharge, setCharge } from './budget.ts';
 import { foldEvent, toFirstRecord, type RunRecord } from './fold.ts';
 import { addMetrics, type MetricSummaries } from './metric-summary.ts';
-import { toCharge } from './to-charge.ts';
 import { isEnded } from './transitions.ts';
 
 /** What the last look at the provider gave that is not history. */
@@ -179,7 +178,7 @@ async function insertRun(tx: Store, plan: RunPlan, at: string): Promise<StoredRu
     })
     .execute();
   await insertEvents(tx, plan.key, 0, [event], at);
-  await addCharge(tx, { id: plan.key, job, workspace, what: 'training', usd: toCharge(record).usd, at });
+  await addCharge(tx, { id: plan.key, job, workspace, purpose: 'training', usd: getRunCharge(record).usd, at });
   return { key: plan.key, version: 1, record, lastPoll: null, metrics: {} };
 }
 
@@ -227,8 +226,8 @@ async function appendIn(tx: Store, key: RunKey, { events, at, fence, ...change }
     .where('key', '=', key)
     .execute();
   await insertEvents(tx, key, run.version, events, at);
-  const charge = toCharge(record);
-  if (!isDeepStrictEqual(charge, toCharge(run.record))) await setCharge(tx, key, charge);
+  const charge = getRunCharge(record);
+  if (!isDeepStrictEqual(charge, getRunCharge(run.record))) await setCharge(tx, key, charge);
   await insertMetrics(tx, key, change.metrics ?? []);
   for (const log of change.logs ?? []) await tx.insertInto('log').values({ run: key, at: log.at, text: log.text }).execute();
   return next;

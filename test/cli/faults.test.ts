@@ -175,11 +175,13 @@ test('a state folder that may not be written is told', async () => {
   const dir = await createReadOnlyState();
   for (const args of [['status'], ['submit', writeJob()]]) {
     const { status, stdout, stderr } = await runCli(...args, '--dir', dir);
-    expect(stderr).toBe(`orchestrate: cannot write ${join(dir, 'state.db')}\n  mend its permissions, or name another folder with --dir\n`);
+    expect(stderr).toBe(
+      `orchestrate: cannot write ${join(dir, 'state.db')}\n  change its permissions, or name another folder with --dir\n`,
+    );
     expect([status, stdout]).toEqual([77, '']);
   }
   const { status, stderr } = await runCli('submit', writeJob(), '--dir', join(dir, 'new'));
-  expect(stderr).toMatch(/(no permission for|cannot make) the state folder/);
+  expect(stderr).toMatch(/(no permission for|cannot create) the state folder/);
   expect(status).toBe(77);
 });
 

@@ -5,7 +5,7 @@ import type { Prediction, PredictionRow } from '../../src/provider/prediction.ts
 import type { Provider, Quote } from '../../src/provider/provider.ts';
 import { defineProvider } from '../../src/provider/provider.ts';
 import type { RunKey } from '../../src/job/run-key.ts';
-import type { Workspace } from '../../src/evaluate/workspace.ts';
+import type { Workspace } from '../../src/run/workspace.ts';
 import { openEmptyStore } from '../../src/store/open-store.ts';
 
 /** A service in memory whose trainings are done at once, and whose models answer rows for money. */
@@ -120,7 +120,7 @@ export function createWorkspace(dir: string, provider?: Provider, signal = new A
     setting: () => null,
     credential: () => null,
   };
-  return { store: openEmptyStore(), dir, context, provider: () => provider! };
+  return { store: openEmptyStore(), dir, context, provider: () => provider!, owner: 'a test', leaseMs: 1000 };
 }
 
 /** What a model reads, as one text: the last message's, or the classifier's text. */

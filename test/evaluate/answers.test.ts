@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { fetchAnswers, readAnswers } from '../../src/evaluate/answers.ts';
 import { buildRequest, type ModelClient, type RequestBatch } from '../../src/evaluate/requests.ts';
-import type { Workspace } from '../../src/evaluate/workspace.ts';
+import type { Workspace } from '../../src/run/workspace.ts';
 import { createAnsweringService, createWorkspace, toRead, type AnsweringService, type ServiceSettings } from './answering-service.ts';
 
 const settings = { task: 'classification', prompt: null, labels: ['no', 'yes'], generation: {}, concurrency: 3 } as const;

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { readSpending } from '../../src/run/charges.ts';
+import { readSpending } from '../../src/run/budget.ts';
 import type { Sandbox } from '../../src/sandbox/start-sandbox.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import type { Product } from '../kills/product.ts';
@@ -63,8 +63,8 @@ interface Ended {
   readonly points: readonly string[];
 }
 
-/** One start of the program, killed at a boundary by its number; null: nowhere. */
-async function runCapture({ bench, folder, apiKey }: Machine, at: number | null): Promise<Ended> {
+/** One start of the program, killed at a boundary by its number, or the first one of a name; null: nowhere. */
+async function runCapture({ bench, folder, apiKey }: Machine, at: number | string | null): Promise<Ended> {
   const trace = join(folder, 'trace');
   writeFileSync(trace, '');
   const child = spawn(process.execPath, ['--import', bench.product.hook, bench.product.program, ...args, ...limits], {
@@ -133,7 +133,7 @@ export async function captureWhole(bench: CaptureBench): Promise<WholeCapture> {
  * A capture that is killed at one boundary, goes on, is killed at the next, and so on, and at last goes on to its end. No row whose answer
  * was kept may be asked again; of one kill no more answers may be lost than were on their way; the file is that of the whole capture.
  */
-export async function killCapture(bench: CaptureBench, whole: WholeCapture, at: readonly number[]): Promise<CaptureOutcome> {
+export async function killCapture(bench: CaptureBench, whole: WholeCapture, at: readonly (number | string)[]): Promise<CaptureOutcome> {
   const machine = createMachine(bench);
   const faults: string[] = [];
   let kills = 0;

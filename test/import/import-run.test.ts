@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { createOrchestrator } from '../../src/create-orchestrator.ts';
 import type { Orchestrator } from '../../src/orchestrator.ts';
-import { readSpending } from '../../src/run/charges.ts';
+import { readSpending } from '../../src/run/budget.ts';
 import { acceptRun } from '../../src/run/run-store.ts';
 import type { RequestKind } from '../../src/sandbox/faults.ts';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../../src/sandbox/start-sandbox.ts';

@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { Attempt } from '../../src/provider/context.ts';
 import type { ActualCost } from '../../src/provider/job.ts';
 import { adoptByKey } from '../../src/run/adopt-by-key.ts';
-import { readSpending } from '../../src/run/charges.ts';
+import { readSpending } from '../../src/run/budget.ts';
 import { advance } from '../../src/run/advance.ts';
 import type { Driver } from '../../src/run/driver.ts';
 import { resolveRun } from '../../src/run/decide.ts';

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { failureKinds } from '../../src/errors.ts';
-import { readSpending, releaseCharge, reserve, settleCharge, type Charge } from '../../src/run/charges.ts';
+import { readSpending, releaseCharge, reserve, settleCharge, type Charge } from '../../src/run/budget.ts';
 import { openStore, type Store } from '../../src/store/open-store.ts';
 import { runProgram } from '../cli/run-cli.ts';
 import { createScratchFolder } from '../scratch.ts';
@@ -13,7 +13,7 @@ function createStore(folder = createScratchFolder()): Store {
 }
 
 function toCharge(id: string, usd: number | null, budgetUsd: number | null = null): Charge & { budgetUsd: number | null } {
-  return { id, job: 'job', workspace: null, what: 'predictions', usd, at: '2026-01-01T00:00:00.000Z', budgetUsd };
+  return { id, job: 'job', workspace: null, purpose: 'evaluation', usd, at: '2026-01-01T00:00:00.000Z', budgetUsd };
 }
 
 test('what is reserved and spent counts against the budget, to the last micro-dollar', async () => {
@@ -25,7 +25,7 @@ test('what is reserved and spent counts against the budget, to the last micro-do
   const refused = reserve(store, toCharge('c', 3.000001, 5));
   await expect(refused).rejects.toMatchObject({
     code: 'budget-exceeded',
-    message: 'the budget of $5.00 for the job "job": $1.30 are spent, $0.70 reserved, the predictions would need up to $3.000001',
+    message: 'the job "job" has a budget of $5.00: $1.30 spent and $0.70 reserved, the answers would need up to $3.000001',
     hint: expect.stringMatching(/budget\.usd/) as string,
   });
   expect(failureKinds['budget-exceeded'].exit).toBe(79);
@@ -78,7 +78,7 @@ test('a price that nobody knows is refused under a budget, and recorded without 
   const store = createStore();
   await expect(reserve(store, toCharge('a', null, 100))).rejects.toMatchObject({
     code: 'budget-exceeded',
-    message: 'the job "job" has a budget of $100.00, and nobody knows the price of the predictions',
+    message: 'the job "job" has a budget of $100.00, but the price of the answers is unknown',
     hint: expect.stringMatching(/ORCHESTRATE_PRICES.*budget\.usd/) as string,
   });
   await reserve(store, toCharge('a', null));

@@ -4,7 +4,7 @@ import type { EndpointModel } from '../../src/provider/model.ts';
 import { defineProvider, type Quote } from '../../src/provider/provider.ts';
 import { SubmitFailure } from '../../src/provider/submit-failure.ts';
 import { Failure } from '../../src/errors.ts';
-import { readSpending } from '../../src/run/charges.ts';
+import { readSpending } from '../../src/run/budget.ts';
 import { cleanRuns } from '../../src/run/clean-runs.ts';
 import { deployRun, findDeployable, undeployRun } from '../../src/run/deploy-run.ts';
 import type { Driver } from '../../src/run/driver.ts';
@@ -162,8 +162,8 @@ test.each([
 });
 
 test.each<[string, Settings, { maxUsd?: number; budgetUsd?: number | null }, RegExp]>([
-  ['a budget that is too small', { budgetUsd: 3.9 }, {}, /the budget of \$3\.90 .* the deployment would need up to \$4\.00/],
-  ['one that is in the file now', {}, { budgetUsd: 3 }, /the budget of \$3\.00/],
+  ['a budget that is too small', { budgetUsd: 3.9 }, {}, /has a budget of \$3\.90: .* the deployment would need up to \$4\.00/],
+  ['one that is in the file now', {}, { budgetUsd: 3 }, /has a budget of \$3\.00/],
   ['no budget and no limit', { budgetUsd: null }, {}, /up to \$4\.00, and nothing says how much may be spent; nothing was started/],
   ['a limit that is too low', {}, { maxUsd: 3 }, /up to \$4\.00, and --max-usd allows \$3\.00/],
   ['a price that nobody knows', { usdPerHour: null }, { maxUsd: 100 }, /nobody knows what an hour of tuned costs/],

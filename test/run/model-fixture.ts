@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import type { SQLInputValue } from 'node:sqlite';
 import { Kysely, type KyselyPlugin } from 'kysely';
 import type { Attempt } from '../../src/provider/context.ts';
 import type { Provider } from '../../src/provider/provider.ts';
@@ -10,11 +10,11 @@ import type { Driver } from '../../src/run/driver.ts';
 import type { RunEvent, RunPlan } from '../../src/run/event.ts';
 import { foldEvent, toFirstRecord, type RunRecord } from '../../src/run/fold.ts';
 import { acceptRun, appendEvents, findRun, type StoredRun } from '../../src/run/run-store.ts';
-import { toCharge } from '../../src/run/to-charge.ts';
+import { getRunCharge } from '../../src/run/budget.ts';
 import { isEnded } from '../../src/run/transitions.ts';
-import { NodeSqliteDialect } from '../../src/store/node-sqlite-dialect.ts';
+import { NodeSqliteDialect, openDatabase } from '../../src/store/sqlite.ts';
 import type { Store } from '../../src/store/open-store.ts';
-import { migrations, type Tables } from '../../src/store/tables.ts';
+import type { Tables } from '../../src/store/tables.ts';
 import { toMemoryPlan } from './memory-provider.ts';
 import { createModelService, listingDelayMs, type CreateFault } from './model-service.ts';
 
@@ -72,8 +72,7 @@ export interface ModelFixture {
 
 /** The real protocol and store, with a modelled service, two workers and clocks that can be set. Every command ends in all checks. */
 export async function createModelFixture(onUncertain: 'ask' | 'retry', mutant: Mutant | null = null): Promise<ModelFixture> {
-  const database = new DatabaseSync(':memory:');
-  for (const statement of migrations.flat()) database.exec(statement);
+  const database = openDatabase(':memory:');
   const service = createModelService(boundary);
   const { spec, ...rest } = toMemoryPlan();
   const plan: RunPlan = {
@@ -217,7 +216,7 @@ export async function createModelFixture(onUncertain: 'ask' | 'retry', mutant: M
     if (!wasLost && isPaidAfterCancel(events, service.jobs)) throw new Error('paid for after a cancel that came before the intent');
     if (record.state === 'succeeded' && job?.status !== 'succeeded') throw new Error('succeeded, and its job has not');
     const [charge, ...others] = database.prepare('select state, micro_dollars from charge').all();
-    const { state, usd } = toCharge(record);
+    const { state, usd } = getRunCharge(record);
     if (others.length > 0 || charge?.['state'] !== state || charge['micro_dollars'] !== (usd ?? 0) * 1e6)
       throw new Error(`the charge ${JSON.stringify(charge)} is not that of the run's events: ${state} ${usd}`);
     if (bill() > 0 && state === 'released' && !wasLost) throw new Error('paid for, and its charge is released');

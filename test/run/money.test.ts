@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatUsd, toBudgetMicroDollars, toMicroDollars, toUsd } from '../../src/run/money.ts';
+import { formatUsd, toBudgetMicroDollars, toMicroDollars, toUsd } from '../../src/run/budget.ts';
 
 test.each([
   [0, 0],
