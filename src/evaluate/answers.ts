@@ -2,8 +2,8 @@ import { Failure } from '../errors.ts';
 import { toModelName } from '../provider/model-name.ts';
 import type { Prediction, PredictionRow } from '../provider/prediction.ts';
 import type { Store } from '../store/open-store.ts';
-import { downloadModel } from './model-cache.ts';
-import { toPredictionContext, type ModelClient, type RequestBatch } from './requests.ts';
+import { downloadModel, type ModelClient } from './models.ts';
+import { toPredictionContext, type RequestBatch } from './requests.ts';
 import type { Workspace } from '../run/workspace.ts';
 
 /** An answer as it is stored. */
@@ -25,11 +25,11 @@ export interface SpendMeter {
 /** SQLite's own limit of bound values is far above this. */
 const chunkSize = 500;
 
-/** The answers that are stored under these keys, by key. */
-export async function readAnswers(store: Store, keys: readonly string[]): Promise<Map<string, StoredAnswer>> {
+/** The stored answers to requests, by the identifier of the request. */
+export async function readAnswers(store: Store, requests: readonly Pick<PredictionRow, 'id'>[]): Promise<Map<string, StoredAnswer>> {
   const known = new Map<string, StoredAnswer>();
-  for (let i = 0; i < keys.length; i += chunkSize) {
-    const chunk = keys.slice(i, i + chunkSize);
+  for (let i = 0; i < requests.length; i += chunkSize) {
+    const chunk = requests.slice(i, i + chunkSize).map(({ id }) => id);
     const rows = await store.selectFrom('prediction').selectAll().where('key', 'in', chunk).execute();
     for (const row of rows) known.set(row.key, parseAnswer(row));
   }
@@ -73,11 +73,7 @@ export async function findUnanswered(store: Store, batches: readonly RequestBatc
   const seen = new Set<string>();
   const open: RequestBatch[] = [];
   for (const { client, requests } of batches) {
-    const known = await readAnswers(
-      store,
-      requests.map(({ id }) => id),
-    );
-    const unanswered = getUnanswered(requests, known).filter(({ id }) => !seen.has(id));
+    const unanswered = getUnanswered(requests, await readAnswers(store, requests)).filter(({ id }) => !seen.has(id));
     for (const { id } of unanswered) seen.add(id);
     if (unanswered.length > 0) open.push({ client, requests: unanswered });
   }
@@ -94,8 +90,7 @@ const folderBatch = 256;
  */
 export async function fetchAnswers(workspace: Workspace, { client, requests }: RequestBatch, meter?: SpendMeter): Promise<StoredAnswer[]> {
   const { store, context } = workspace;
-  const ids = requests.map(({ id }) => id);
-  const known = await readAnswers(store, ids);
+  const known = await readAnswers(store, requests);
   const open = getUnanswered(requests, known);
   if (open.length > 0) {
     const { provider, model } = await findPresentModel(workspace, client);
@@ -120,7 +115,7 @@ export async function fetchAnswers(workspace: Workspace, { client, requests }: R
       });
     }
   }
-  return ids.map((id) => known.get(id)!);
+  return requests.map(({ id }) => known.get(id)!);
 }
 
 /** A model in a repository answers from a folder of this machine. */

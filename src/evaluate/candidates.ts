@@ -1,13 +1,16 @@
+import { toPromptMessages } from '../dataset/to-chat.ts';
+import { isFailure } from '../errors.ts';
+import type { ReferenceSpec } from '../job/run-spec.ts';
 import { hashJson } from '../lib/json.ts';
 import type { ModelRef } from '../provider/model.ts';
 import type { StoredRun } from '../run/run-store.ts';
 import { toRunId, toRunView } from '../run/run-view.ts';
-import type { Command } from './command.ts';
-import type { CandidateAnswers } from './comparison.ts';
-import { getCacheFolder } from './model-cache.ts';
-import type { FilePrediction } from './predictions-file.ts';
-import { buildRequest, getPromptSettings, type InputRow, type ModelClient, type RequestBatch } from './requests.ts';
 import type { Workspace } from '../run/workspace.ts';
+import { buildCommandRequests, type Command } from './command.ts';
+import type { CandidateAnswers } from './comparison.ts';
+import { findServiceModel, getCacheFolder, getTunedClient, type ModelClient, type PromptSettings } from './models.ts';
+import { hashInput, readPredictionsFile, type FilePrediction } from './predictions-file.ts';
+import { buildRequest, toInput, type InputRow, type RequestBatch } from './requests.ts';
 
 /** A model, command or file that is scored on the held-out rows. */
 export interface Candidate {
@@ -37,20 +40,6 @@ export interface FileSource {
   readonly answers: readonly (FilePrediction | null)[];
 }
 
-/** The tuned model of a run, under the name of its deployment where it has one: its answers are stored under the same key. */
-export function getTunedClient({ dir, provider }: Pick<Workspace, 'dir' | 'provider'>, { key, record }: StoredRun): ModelClient {
-  const { plan, artifacts, deployment } = record;
-  const model = deployment?.model ?? artifacts[0]!.model;
-  const isUndeployed = model.kind === 'endpoint' && model.needsDeployment === true && deployment?.model == null;
-  return {
-    provider: provider(plan.spec.provider, plan.spec.target),
-    model,
-    settings: getPromptSettings(plan),
-    cacheFolder: getCacheFolder(dir, key, 'model'),
-    undeployedRun: isUndeployed ? toRunId(record) : null,
-  };
-}
-
 /**
  * The models of finished runs, each after the model that it was tuned from. Runs that begin with the same model share it: its requests
  * are sent once.
@@ -77,11 +66,84 @@ export function buildRunCandidates(workspace: Workspace, runs: readonly StoredRu
   });
 }
 
-export function buildSource(client: ModelClient, rows: readonly InputRow[], trainingUsd: number | null): ModelSource {
+function buildSource(client: ModelClient, rows: readonly InputRow[], trainingUsd: number | null): ModelSource {
   return { type: 'model', client, requests: rows.map((row) => buildRequest(client, row)), trainingUsd };
 }
 
 function formatBaseName({ kind }: ModelRef, runNames: readonly string[], isOnly: boolean): string {
   if (kind === 'endpoint') return `base of ${runNames.join(' and ')}`;
   return isOnly ? 'untrained head' : `untrained head of ${runNames[0]!}`;
+}
+
+/** The references of a job as candidates. */
+export interface References {
+  readonly candidates: readonly Candidate[];
+  /** Their names in a comparison, also of those that are left out. */
+  readonly names: readonly string[];
+  readonly notes: readonly string[];
+}
+
+/** The rows that the references answer, and how models are asked. */
+export interface ReferenceRows {
+  readonly rows: readonly InputRow[];
+  readonly settings: PromptSettings;
+  /** Names that other candidates have already. */
+  readonly takenNames: readonly string[];
+}
+
+export interface ReferenceOptions {
+  readonly references: Readonly<Record<string, ReferenceSpec>>;
+  /** The reference that the user names. */
+  readonly wanted?: string | undefined;
+  /** Leaves out a reference that cannot be used, with a note, instead of failing; but not the one that is wanted. */
+  readonly isLenient: boolean;
+}
+
+/**
+ * What each reference answers, or has answered. A file that has none of the rows is left out, with a note.
+ * @throws Failure as `findServiceModel` and `readPredictionsFile`
+ */
+export async function findReferences(
+  workspace: Workspace,
+  { rows, settings, takenNames }: ReferenceRows,
+  { references, wanted, isLenient }: ReferenceOptions,
+): Promise<References> {
+  const candidates: Candidate[] = [];
+  const names: string[] = [];
+  const notes: string[] = [];
+  for (const [key, spec] of Object.entries(references)) {
+    const name = takenNames.includes(key) ? `${key} (reference)` : key;
+    const add = (source: Candidate['source']): unknown => candidates.push({ name, kind: 'reference', run: null, source });
+    names.push(name);
+    try {
+      if ('command' in spec) {
+        const command = { name, words: spec.command, folder: spec.folder };
+        add({ type: 'command', command, requests: await buildCommandRequests(command, rows) });
+      } else if ('predictions' in spec) {
+        const known = await readPredictionsFile(spec.predictions);
+        const answers = rows.map((row) => findAnswer(known, row, settings));
+        const missing = answers.filter((answer) => answer === null).length;
+        if (missing === rows.length) notes.push(`${name}: none of the ${rows.length} rows is in ${spec.predictions}: it is left out`);
+        else add({ type: 'file', answers });
+        if (missing > 0 && missing < rows.length) notes.push(`${name}: ${missing} of ${rows.length} rows are not in ${spec.predictions}`);
+      } else add(buildSource({ ...findServiceModel(workspace, { ...spec, place: `references.${key}` }), settings }, rows, 0));
+    } catch (error) {
+      if (!isLenient || key === wanted || !isFailure(error)) throw error;
+      notes.push(`${name} is left out: ${error.message}`);
+    }
+  }
+  return { candidates, names, notes };
+}
+
+/**
+ * A row of a classification may have been answered as it is, as the chat that the job makes of it, or as one with the job's system
+ * message alone: logs of a service may lack the list of labels.
+ */
+function findAnswer(known: ReadonlyMap<string, FilePrediction>, row: InputRow, { prompt, labels }: PromptSettings): FilePrediction | null {
+  const asRow = known.get(hashInput(toInput(row)));
+  if (asRow !== undefined || !('text' in row)) return asRow ?? null;
+  const messages = toPromptMessages(row, prompt, labels);
+  const system = prompt?.system ? [{ role: 'system', content: prompt.system }] : [];
+  const bare = [...system, ...messages.filter(({ role }) => role === 'user')];
+  return known.get(hashInput({ messages })) ?? known.get(hashInput({ messages: bare })) ?? null;
 }

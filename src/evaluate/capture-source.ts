@@ -1,4 +1,11 @@
-import type { Columns } from '../dataset/check-columns.ts';
+import { checkColumns, type Columns } from '../dataset/check-columns.ts';
+import { parseChatRow } from '../dataset/map-chat-row.ts';
+import { parseClassificationRow } from '../dataset/map-row.ts';
+import { parseMessages } from '../dataset/parse-messages.ts';
+import { parseTools } from '../dataset/parse-tools.ts';
+import type { RawRow } from '../dataset/raw-row.ts';
+import { readRows } from '../dataset/read-rows.ts';
+import { toExpectedAnswer } from '../dataset/to-chat.ts';
 import { Failure, isFailure } from '../errors.ts';
 import { readJobFile, type JobFile } from '../job/read-job-file.ts';
 import { resolveTarget } from '../job/resolve.ts';
@@ -8,10 +15,17 @@ import { toModelName } from '../provider/model-name.ts';
 import { findNewestRuns } from '../run/find-runs.ts';
 import { inspectJobData } from '../run/plan.ts';
 import { toRunId } from '../run/run-view.ts';
-import { getTunedClient } from './candidates.ts';
-import { findPredictProblem } from './model-cache.ts';
-import { findServiceModel } from './references.ts';
-import { defaultConcurrency, getPromptSettings, type ModelClient, type PromptSettings } from './requests.ts';
+import {
+  defaultConcurrency,
+  filterTuned,
+  findPredictProblem,
+  findServiceModel,
+  getPromptSettings,
+  getTunedClient,
+  type ModelClient,
+  type PromptSettings,
+} from './models.ts';
+import { toInput, toUserMessage, type InputRow, type PredictionInput } from './requests.ts';
 import type { SpendLimit } from './spend.ts';
 import type { Workspace } from '../run/workspace.ts';
 
@@ -104,10 +118,7 @@ async function findTuned(workspace: Workspace, address: string, job: JobFile | n
   const runs = await findNewestRuns(workspace.store, address).catch((error: unknown) => {
     throw isFailure(error, 'run-not-found') ? toUnknownFailure(address, job) : error;
   });
-  const [run, ...others] = runs.filter(({ record }) => record.artifacts.length > 0);
-  if (run === undefined) {
-    throw new Failure('run-not-found', `"${address}" has no tuned model yet`, { hint: `\`orchestrate wait ${address}\` waits for it` });
-  }
+  const [run, ...others] = filterTuned(runs, address);
   if (others.length > 0) {
     const names = [run, ...others].map(({ record }) => toRunId(record)).join(', ');
     throw new Failure('usage', `expected one model, but "${address}" names several: ${names}`);
@@ -134,4 +145,63 @@ function toUnknownFailure(name: string, job: JobFile | null): Failure {
 
 function getAccount({ job, workspace, budget }: RunSpec): CaptureSource['account'] {
   return { job, workspace, budgetUsd: budget.usd };
+}
+
+/** A row that a model is to answer. */
+export interface CaptureRow {
+  /** What the request is built from. */
+  readonly row: InputRow;
+  /** What identifies it in a predictions file. */
+  readonly input: PredictionInput;
+  /** Null where the data has no answer. */
+  readonly expected: string | null;
+}
+
+export interface RowSettings {
+  readonly task: PromptSettings['task'];
+  /** By our names; a column that is not named has ours. */
+  readonly columns: Columns;
+  /** Only the first rows. */
+  readonly limit: number;
+}
+
+/**
+ * The rows of a data file, with or without their labels or answers: texts, and conversations, whose last message is the answer if it is
+ * the assistant's.
+ * @throws Failure as `readRows` and the parse functions of rows; `data-invalid` for a file without a row
+ */
+export async function readCaptureRows(path: string, { task, columns, limit }: RowSettings): Promise<CaptureRow[]> {
+  const rows: CaptureRow[] = [];
+  const names = { text: 'text', label: 'label', messages: 'messages', ...columns };
+  for await (const raw of readRows(path)) {
+    if (rows.length >= limit) break;
+    const has = (column: string): boolean => Object.hasOwn(raw.row, column);
+    if (!has(names.text) && !has(names.messages)) {
+      checkColumns(raw.row, [task === 'classification' ? names.text : names.messages], `${path}:${raw.line}`);
+    }
+    rows.push(has(names.messages) ? parseConversation(raw, names, path) : parseText(raw, { names, task, path }));
+  }
+  if (rows.length === 0) throw new Failure('data-invalid', `expected rows to answer in ${path}, found none`);
+  return rows;
+}
+
+type Names = Columns & { readonly text: string; readonly label: string; readonly messages: string };
+
+function parseConversation(raw: RawRow, { messages: column }: Names, path: string): CaptureRow {
+  const place = `${path}:${raw.line}`;
+  const messages = parseMessages(raw.row[column], `${place}: ${column}`);
+  if (messages.at(-1)!.role !== 'assistant') {
+    const row = { messages: [...messages, { role: 'assistant' }], ...parseTools(raw.row, place) };
+    return { row, input: toInput(row), expected: null };
+  }
+  const row = parseChatRow(raw, { messages: column }, path);
+  return { row, input: toInput(row), expected: toExpectedAnswer(row) };
+}
+
+/** A classifier reads the text; for any other model it is a user's message. */
+function parseText(raw: RawRow, { names, task, path }: { names: Names; task: PromptSettings['task']; path: string }): CaptureRow {
+  const hasLabel = Object.hasOwn(raw.row, names.label) && raw.row[names.label] !== null;
+  const { label, ...texts } = parseClassificationRow(raw, hasLabel ? names : { ...names, label: names.text }, path);
+  const row: InputRow = task === 'classification' ? texts : toUserMessage(texts.text);
+  return { row, input: toInput(texts), expected: hasLabel ? label : null };
 }

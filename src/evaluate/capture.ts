@@ -6,10 +6,9 @@ import { writeAtomic } from '../lib/fs.ts';
 import { hashJson } from '../lib/json.ts';
 import { readLines } from '../lib/lines.ts';
 import { fetchAnswers, readAnswers, type StoredAnswer } from './answers.ts';
-import { readCaptureRows, type CaptureRow } from './capture-rows.ts';
-import { findCaptureSource, type CaptureModel, type CaptureSource } from './capture-source.ts';
+import { findCaptureSource, readCaptureRows, type CaptureModel, type CaptureRow, type CaptureSource } from './capture-source.ts';
 import { formatPredictionLine } from './predictions-file.ts';
-import { buildRequest, type ModelClient } from './requests.ts';
+import { buildRequest, type RequestBatch } from './requests.ts';
 import { payForAnswers, type PayOptions } from './spend.ts';
 import type { Workspace } from '../run/workspace.ts';
 
@@ -70,14 +69,13 @@ export async function capture(workspace: Workspace, name: string, options: Captu
   const path = resolveOutput(options.out ?? `${source.name}.jsonl`);
   const rows = await readCaptureRows(data, { task, columns: { ...source.columns, ...columns }, limit });
   const requests = rows.map(({ row }) => buildRequest(client, row));
-  const ids = requests.map(({ id }) => id);
-  const known = await readAnswers(workspace.store, ids);
+  const known = await readAnswers(workspace.store, requests);
   const stored = rows.flatMap((row, i) => {
-    const answer = known.get(ids[i]!);
+    const answer = known.get(requests[i]!.id);
     return answer === undefined ? [] : [formatLine(source, row, answer)];
   });
   await checkOutput(path, new Set(stored));
-  const tally = createTally(ids, client);
+  const tally = createTally({ client, requests });
   for (const answer of known.values()) tally.add(answer);
   const before = tally.getProgress().done;
   const batch = { client, requests };
@@ -169,9 +167,9 @@ interface Tally {
 }
 
 /** Counts rows by their answers, each of which comes once; equal rows share an answer, which is paid for once. */
-function createTally(ids: readonly string[], { provider }: ModelClient): Tally {
-  const ifUnpaid = provider.inference?.quote === undefined ? 0 : null;
-  const rows = Map.groupBy(ids, (id) => id);
+function createTally({ client, requests }: RequestBatch): Tally {
+  const ifUnpaid = client.provider.inference?.quote === undefined ? 0 : null;
+  const rows = Map.groupBy(requests, ({ id }) => id);
   let done = 0;
   let usd: number | null = 0;
   return {
@@ -180,6 +178,6 @@ function createTally(ids: readonly string[], { provider }: ModelClient): Tally {
       const cost = paid === undefined ? ifUnpaid : paid.usd;
       usd = usd === null || cost === null ? null : usd + cost;
     },
-    getProgress: () => ({ rows: ids.length, done, usd }),
+    getProgress: () => ({ rows: requests.length, done, usd }),
   };
 }

@@ -14,6 +14,7 @@ import { getUnanswered, readAnswers, storeAnswers } from './answers.ts';
 import { formatIssue } from './predictions-file.ts';
 import { toInput, type InputRow } from './requests.ts';
 import type { Workspace } from '../run/workspace.ts';
+import type { Store } from '../store/open-store.ts';
 
 /** A user's own command that answers rows. */
 export interface Command {
@@ -60,11 +61,7 @@ export async function runCommand(
   command: Command,
   { requests, silenceMs = longestSilenceMs }: { readonly requests: readonly PredictionRow[]; readonly silenceMs?: number },
 ): Promise<void> {
-  const known = await readAnswers(
-    store,
-    requests.map(({ id }) => id),
-  );
-  const open = getUnanswered(requests, known);
+  const open = getUnanswered(requests, await readAnswers(store, requests));
   if (open.length === 0) return;
   signal.throwIfAborted();
   const place = `references.${command.name} (${command.words.join(' ')})`;
@@ -85,27 +82,34 @@ export async function runCommand(
     const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
     child.stdin!.on('error', () => {}); // a command that ends early closes the pipe; its exit status says why
     child.stdin!.end(open.map((request) => `${JSON.stringify(request)}\n`).join(''));
-    const reader = createAnswerReader(place, open);
+    const output = createOutputReader(store, place, open);
+    let cut: readonly Buffer[] = [];
     for await (const lines of readLines(refreshTimer(stdout, timer), `${place}, its output`)) {
-      try {
-        reader.read(lines);
-      } finally {
-        await storeAnswers(store, reader.takeNew());
-      }
+      cut = lines.filter((line) => line.at(-1) !== 0x0a); // the last line may be incomplete
+      await output.readLines(lines.filter((line) => line.at(-1) === 0x0a));
     }
     const [status, killedBy] = await exited;
-    if (isSilent) throw toSilentFailure(place, silenceMs);
     if (status !== 0) {
       const end = status === null ? `was ended by ${killedBy}` : `ended with status ${status}`;
-      throw new Failure('response-invalid', `${place} ${end}, after ${reader.countAnswered()} of ${open.length} answers`, {
+      throw new Failure('response-invalid', `${place} ${end}, after ${output.lineOf.size} of ${open.length} answers`, {
         hint: 'its answers are stored, and only the other rows are sent again',
       });
     }
-    reader.end();
-    await storeAnswers(store, reader.takeNew());
+    await output.readLines(cut);
+    const missing = open.find(({ id }) => !output.lineOf.has(id));
+    if (missing !== undefined) {
+      const found = `${output.lineOf.size}; the first row without one is ${formatValue(missing.id)}`;
+      throw new Failure('response-invalid', `${place}: expected ${open.length} answers, found ${found}`, {
+        hint: 'run the command again: the answers are stored, and only the other rows are sent again',
+      });
+    }
   } catch (error) {
     signal.throwIfAborted();
-    if (isSilent) throw toSilentFailure(place, silenceMs);
+    if (isSilent) {
+      throw new Failure('timeout', `${place} wrote nothing for ${silenceMs / 1000} s and was ended`, {
+        hint: 'the command has to write an answer for each row and then end; the answers that it wrote are stored',
+      });
+    }
     if (!['ENOENT', 'EACCES'].includes(toSystemCode(error) ?? '')) throw error;
     throw new Failure('job-file-invalid', `${place} cannot be started in ${command.folder}: ${(error as Error).message}`, { error });
   } finally {
@@ -123,47 +127,31 @@ async function* refreshTimer(stdout: Readable, timer: NodeJS.Timeout): AsyncGene
   }
 }
 
-function toSilentFailure(place: string, silenceMs: number): Failure {
-  return new Failure('timeout', `${place} wrote nothing for ${silenceMs / 1000} s and was ended`, {
-    hint: 'the command has to write an answer for each row and then end; the answers that it wrote are stored',
-  });
-}
-
-/** Reads the output of a command, line by line. */
-interface AnswerReader {
-  /** A last line without its end waits: it may be cut. @throws Failure `response-invalid` for a line that is no answer */
-  read(lines: readonly Buffer[]): void;
-  /** Reads the line that waits, and checks that no answer is missing. @throws Failure `response-invalid` */
-  end(): void;
-  /** The answers since the last call. */
-  takeNew(): Prediction[];
-  /** How many rows have an answer. */
-  countAnswered(): number;
-}
-
 /** A message says what is expected. */
 const AnswerLine = z.looseObject(
   {
     id: z.string('the id of a row'),
     answer: z.string('a text, or null').nullable(),
-    probabilities: z.record(z.string(), z.number('a number'), 'an object of probabilities by label').nullish(),
+    probabilities: z.record(z.string(), z.number('a number'), 'an object of probabilities by label').nullable().default(null),
   },
   'an object {"id", "answer"}',
 );
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-/** @param place names the command in errors. */
-function createAnswerReader(place: string, requests: readonly PredictionRow[]): AnswerReader {
-  const asked = new Set(requests.map(({ id }) => id));
-  const lineOf = new Map<string, number>(); // by id
-  const fresh: Prediction[] = [];
-  let cut: Buffer | null = null;
-  let number = 0;
+interface OutputReader {
+  /** Stores the answers of whole lines. @throws Failure `response-invalid` for a line that is no answer; the ones before it are stored */
+  readLines(lines: readonly Buffer[]): Promise<void>;
+  /** The line of each answer, by the identifier of its row. */
+  readonly lineOf: ReadonlyMap<string, number>;
+}
 
-  const readLine = (line: Buffer): void => {
-    number++;
-    if (line.every((byte) => byte <= 0x20)) return;
+/** @param place names the command in errors. */
+function createOutputReader(store: Store, place: string, requests: readonly PredictionRow[]): OutputReader {
+  const ids = new Set(requests.map(({ id }) => id));
+  const lineOf = new Map<string, number>();
+  let number = 0;
+  const parseLine = (line: Buffer): Prediction => {
     const fail = (problem: string): Failure =>
       new Failure('response-invalid', `${place}, line ${number} of its output: ${problem}`, {
         hint: 'the command has to write {"id", "answer"} for each row that it reads, one a line, and nothing else; logs belong on standard error',
@@ -177,30 +165,24 @@ function createAnswerReader(place: string, requests: readonly PredictionRow[]): 
     const parsed = AnswerLine.safeParse(value);
     if (!parsed.success) throw fail(formatIssue(parsed.error, value));
     const { id, answer, probabilities } = parsed.data;
-    if (!asked.has(id)) throw fail(`expected the id of a row that was sent, found ${formatValue(id)}`);
+    if (!ids.has(id)) throw fail(`expected the id of a row that was sent, found ${formatValue(id)}`);
     const first = lineOf.get(id);
     if (first !== undefined) throw fail(`expected one answer a row, found a second one to the row ${formatValue(id)} of line ${first}`);
     lineOf.set(id, number);
-    fresh.push({ id, answer, probabilities: probabilities ?? null, truncated: false });
+    return { id, answer, probabilities, truncated: false };
   };
-
   return {
-    read(lines) {
-      for (const line of lines) {
-        if (line.at(-1) === 0x0a) readLine(line);
-        else cut = line;
+    lineOf,
+    async readLines(lines) {
+      const answers: Prediction[] = [];
+      try {
+        for (const line of lines) {
+          number++;
+          if (line.some((byte) => byte > 0x20)) answers.push(parseLine(line));
+        }
+      } finally {
+        await storeAnswers(store, answers);
       }
     },
-    end() {
-      if (cut !== null) readLine(cut);
-      const missing = requests.filter(({ id }) => !lineOf.has(id));
-      if (missing.length === 0) return;
-      const found = `${lineOf.size}; the first row without one is ${formatValue(missing[0]!.id)}`;
-      throw new Failure('response-invalid', `${place}: expected ${requests.length} answers, found ${found}`, {
-        hint: 'run the command again: the answers are stored, and only the other rows are sent again',
-      });
-    },
-    takeNew: () => fresh.splice(0),
-    countAnswered: () => lineOf.size,
   };
 }

@@ -1,15 +1,12 @@
 import type { ChatRow, ClassificationRow } from '../dataset/row.ts';
 import { toExpectedAnswer } from '../dataset/to-chat.ts';
-import { Failure } from '../errors.ts';
 import { isMeasure } from '../job/measures.ts';
 import { readPart } from '../run/read-part.ts';
 import type { StoredRun } from '../run/run-store.ts';
 import { toRunId } from '../run/run-view.ts';
-import { buildRunCandidates, type Candidate } from './candidates.ts';
+import { buildRunCandidates, findReferences, type Candidate, type ReferenceOptions } from './candidates.ts';
 import type { ComparisonInput } from './comparison.ts';
-import { findPredictProblem } from './model-cache.ts';
-import { findReferences, type ReferenceOptions } from './references.ts';
-import { getPromptSettings, type PromptSettings } from './requests.ts';
+import { filterTuned, findPredictProblem, getPromptSettings, type PromptSettings } from './models.ts';
 import type { Workspace } from '../run/workspace.ts';
 
 /** What is compared. */
@@ -45,16 +42,13 @@ export interface EvaluationSet extends Omit<ComparisonInput, 'candidates' | 'ref
  */
 export async function findEvaluationSets(workspace: Workspace, scope: Scope): Promise<EvaluationSet[]> {
   const { limit = Infinity } = scope;
-  const finished = scope.runs.filter(({ record }) => record.artifacts.length > 0);
-  if (finished.length === 0) {
-    throw new Failure('run-not-found', 'none of these runs has a tuned model yet', { hint: '`orchestrate wait` waits for it' });
-  }
+  const finished = filterTuned(scope.runs, scope.address);
   const problems = new Map(finished.map((run) => [run, findRunProblem(workspace, run)]));
   const usable = finished.filter((run) => problems.get(run) === null);
   const unusable = finished.filter((run) => problems.get(run) !== null);
   // Runs of one submission were accepted at the same moment: their order must not depend on chance.
   const ordered = usable.toSorted((a, b) => toRunId(a.record).localeCompare(toRunId(b.record), 'en'));
-  const { plan } = (usable[0] ?? finished[0]!).record;
+  const { plan } = (usable[0] ?? finished[0]).record;
   const { facts, spec } = plan;
   const { measure, margin } = spec.evaluation;
   if (!isMeasure(measure)) return [];

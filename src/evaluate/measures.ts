@@ -1,5 +1,17 @@
 import type { Measure } from '../job/measures.ts';
 
+export interface ClassMeasures {
+  readonly label: string;
+  /** Of the rows predicted as this label, the share that has it. */
+  readonly precision: number;
+  /** Of the rows with this label, the share predicted as it. */
+  readonly recall: number;
+  /** The harmonic mean of the two. */
+  readonly f1: number;
+  /** Rows with this label. */
+  readonly support: number;
+}
+
 /** The scores of one model's answers. */
 export interface Scores {
   /** `accuracy` and `macro_f1`, or `exact_match`. */
@@ -31,16 +43,7 @@ export const measures: Readonly<Record<Measure, MeasureRules>> = {
   accuracy: {
     columns: { accuracy: 'accuracy', macro_f1: 'macro-F1' },
     isRight: (answer, expected) => answer === expected,
-    score({ labels, expected, answers }) {
-      const getIndex = (label: string | null): number | null => (label === null || !labels.includes(label) ? null : labels.indexOf(label));
-      const truth = expected.map((label) => getIndex(label)!);
-      const { accuracy, macroF1, perClass, confusion, unparseable } = measureClassification({
-        labels,
-        expected: truth,
-        predicted: answers.map(getIndex),
-      });
-      return { measures: { accuracy, macro_f1: macroF1 }, perClass, confusion, unparseable };
-    },
+    score: scoreLabels,
   },
   exact_match: {
     columns: { exact_match: 'exact match' },
@@ -58,92 +61,34 @@ function isSameText(answer: string | null, expected: string): boolean {
   return answer?.trim() === expected.trim();
 }
 
-export interface ClassMeasures {
-  readonly label: string;
-  /** Of the rows predicted as this label, the share that has it. */
-  readonly precision: number;
-  /** Of the rows with this label, the share predicted as it. */
-  readonly recall: number;
-  /** The harmonic mean of the two. */
-  readonly f1: number;
-  /** Rows with this label. */
-  readonly support: number;
-}
-
-export interface ClassificationMeasures {
-  readonly rows: number;
-  readonly accuracy: number;
-  /** Mean over all labels, those that no row has included: as scikit-learn's `f1_score` when it is given `labels`. */
-  readonly macroF1: number;
-  /** Mean over the labels, weighted by their rows. */
-  readonly weightedF1: number;
-  /** Matthews' correlation coefficient for several classes (Gorodkin, Computational Biology and Chemistry 28, 2004); 0 where undefined. */
-  readonly mcc: number;
-  readonly perClass: readonly ClassMeasures[];
-  /** Rows by true label (outer) and predicted label (inner), without the unparseable ones. */
-  readonly confusion: readonly (readonly number[])[];
-  /** Rows whose answer was no label. They count as wrong everywhere. */
-  readonly unparseable: number;
-}
-
-export interface Classification {
-  readonly labels: readonly string[];
-  /** Indices into `labels`, one a row. */
-  readonly expected: readonly number[];
-  /** The same; null where the answer was no label. */
-  readonly predicted: readonly (number | null)[];
-}
-
 /**
- * Measures of a classification as scikit-learn defines them with `zero_division=0`: a ratio whose denominator is 0 counts as 0.
- * Precondition: `predicted` is as long as `expected`, and all indices are of `labels`.
+ * Scores of a classification as scikit-learn defines them with `zero_division=0`: a ratio whose denominator is 0 counts as 0. `macro_f1`
+ * is the mean over all labels, including those that no row has, as of `f1_score` when it is given `labels`.
  */
-export function measureClassification({ labels, expected, predicted }: Classification): ClassificationMeasures {
+function scoreLabels({ labels, expected, answers }: Answered): Scores {
+  const indices = new Map<string | null, number>(labels.map((label, k) => [label, k]));
   const confusion = labels.map(() => labels.map(() => 0));
-  const support = labels.map(() => 0);
-  const answered = labels.map(() => 0);
   let unparseable = 0;
-  for (const [row, truth] of expected.entries()) {
-    support[truth]!++;
-    const answer = predicted[row] ?? null;
-    if (answer === null) unparseable++;
-    else {
-      answered[answer]!++;
-      confusion[truth]![answer]!++;
-    }
+  for (const [row, label] of expected.entries()) {
+    const predicted = indices.get(answers[row]!);
+    if (predicted === undefined) unparseable++;
+    else confusion[indices.get(label)!]![predicted]!++;
   }
-
   const perClass = labels.map((label, k) => {
     const right = confusion[k]![k]!;
+    const answered = sum(confusion.map((counts) => counts[k]!));
+    const support = expected.filter((other) => other === label).length;
     return {
       label,
-      precision: divide(right, answered[k]!),
-      recall: divide(right, support[k]!),
-      f1: divide(2 * right, answered[k]! + support[k]!),
-      support: support[k]!,
+      precision: divide(right, answered),
+      recall: divide(right, support),
+      f1: divide(2 * right, answered + support),
+      support,
     };
   });
-  const rows = expected.length;
-  const right = sum(labels.map((_, k) => confusion[k]![k]!));
-  return {
-    rows,
-    accuracy: divide(right, rows),
-    macroF1: divide(sum(perClass.map(({ f1 }) => f1)), labels.length),
-    weightedF1: divide(sum(perClass.map(({ f1, support: weight }) => f1 * weight)), rows),
-    mcc: computeMcc({ rows, right, support, answered: [...answered, unparseable] }),
-    perClass,
-    confusion,
-    unparseable,
-  };
-}
-
-/** `answered` has one class more than `support`: the unparseable answers are a class that no row has. */
-function computeMcc(counts: { rows: number; right: number; support: readonly number[]; answered: readonly number[] }): number {
-  const { rows, right, support, answered } = counts;
-  const covariance = right * rows - sum(support.map((count, k) => count * answered[k]!));
-  const ofSupport = rows ** 2 - sum(support.map((count) => count ** 2));
-  const ofAnswers = rows ** 2 - sum(answered.map((count) => count ** 2));
-  return divide(covariance, Math.sqrt(ofSupport) * Math.sqrt(ofAnswers));
+  const accuracy = divide(sum(labels.map((_, k) => confusion[k]![k]!)), expected.length);
+  const macroF1 = divide(sum(perClass.map(({ f1 }) => f1)), labels.length);
+  return { measures: { accuracy, macro_f1: macroF1 }, perClass, confusion, unparseable };
 }
 
 function divide(numerator: number, denominator: number): number {

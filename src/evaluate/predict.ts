@@ -5,9 +5,8 @@ import { toModelName } from '../provider/model-name.ts';
 import type { Prediction } from '../provider/prediction.ts';
 import { findNewestRuns } from '../run/find-runs.ts';
 import { fetchAnswers } from './answers.ts';
-import { getTunedClient } from './candidates.ts';
-import { findPredictProblem } from './model-cache.ts';
-import { buildRequest, type InputRow } from './requests.ts';
+import { filterTuned, findPredictProblem, getTunedClient } from './models.ts';
+import { buildRequest, toUserMessage } from './requests.ts';
 import { payForAnswers, readSpendLimit, type PayOptions } from './spend.ts';
 import type { Workspace } from '../run/workspace.ts';
 
@@ -27,10 +26,7 @@ export interface PredictOptions extends PayOptions {
  * @throws Failure `run-not-found`, `model-unavailable`, and as `payForAnswers` and `fetchAnswers`
  */
 export async function predict(workspace: Workspace, address: string, { rows, maxUsd }: PredictOptions): Promise<TextAnswer[]> {
-  const run = (await findNewestRuns(workspace.store, address)).find(({ record }) => record.artifacts.length > 0);
-  if (run === undefined) {
-    throw new Failure('run-not-found', `"${address}" has no tuned model yet`, { hint: `\`orchestrate wait ${address}\` waits for it` });
-  }
+  const [run] = filterTuned(await findNewestRuns(workspace.store, address), address);
   const client = getTunedClient(workspace, run);
   const { model, settings } = client;
   const problem = findPredictProblem(client.provider, model);
@@ -40,7 +36,7 @@ export async function predict(workspace: Workspace, address: string, { rows, max
     });
   }
   const isClassification = settings.task === 'classification';
-  const requests = rows.map((row) => buildRequest(client, isClassification ? row : toConversation(row)));
+  const requests = rows.map((row) => buildRequest(client, isClassification ? row : toUserMessage(row.text)));
   const batch = { client, requests };
   const limit = await readSpendLimit(address, run, { purpose: 'texts', maxUsd });
   const answers = await payForAnswers(workspace, { limit, batches: [batch] }, async (meter) => await fetchAnswers(workspace, batch, meter));
@@ -49,8 +45,4 @@ export async function predict(workspace: Workspace, address: string, { rows, max
     ...answer,
     label: model.kind === 'endpoint' ? parseLabel(answer.answer, settings.labels) : answer.answer,
   }));
-}
-
-function toConversation({ text }: Omit<ClassificationRow, 'label'>): InputRow {
-  return { messages: [{ role: 'user', content: text }, { role: 'assistant' }] };
 }

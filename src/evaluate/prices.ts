@@ -3,7 +3,8 @@ import { toModelName } from '../provider/model-name.ts';
 import type { Prediction, PredictionRow } from '../provider/prediction.ts';
 import type { Quote } from '../provider/provider.ts';
 import { Failure } from '../errors.ts';
-import { toPredictionContext, type ModelClient, type RequestBatch } from './requests.ts';
+import type { ModelClient } from './models.ts';
+import { toPredictionContext, type RequestBatch } from './requests.ts';
 
 const free: Quote = { currency: 'USD', low: 0, high: 0, source: 'free', asOf: null };
 

@@ -1,34 +1,9 @@
 import type { ChatRow, ClassificationRow } from '../dataset/row.ts';
 import { chatVersion, toPrompt, toPromptMessages } from '../dataset/to-chat.ts';
-import type { RunSpec } from '../job/run-spec.ts';
 import { hashJson } from '../lib/json.ts';
-import type { Context, GenerationSettings, PredictionContext } from '../provider/context.ts';
-import type { ModelRef } from '../provider/model.ts';
+import type { Context, PredictionContext } from '../provider/context.ts';
 import type { PredictionRow, PromptRow, TextRow } from '../provider/prediction.ts';
-import type { Provider } from '../provider/provider.ts';
-import type { RunPlan } from '../run/event.ts';
-
-/** What decides how rows are put to a model, beside the model itself. */
-export interface PromptSettings {
-  readonly task: RunSpec['task'];
-  readonly prompt: RunSpec['prompt'];
-  /** Of the training rows; none for a task without labels. */
-  readonly labels: readonly string[];
-  readonly generation: GenerationSettings;
-  /** Rows that may be answered at once. */
-  readonly concurrency: number;
-}
-
-/** A model with everything that decides its answers. */
-export interface ModelClient {
-  readonly provider: Provider;
-  readonly model: ModelRef;
-  readonly settings: PromptSettings;
-  /** Where a model in a repository is downloaded to. */
-  readonly cacheFolder: string;
-  /** The run that has to be deployed before its model answers; null where that is not needed. */
-  readonly undeployedRun: string | null;
-}
+import type { ModelClient, PromptSettings } from './models.ts';
 
 /** A model and its requests. */
 export interface RequestBatch {
@@ -42,12 +17,9 @@ export type InputRow = Omit<ClassificationRow, 'label'> | ChatRow;
 /** What a model reads of a row: its texts, or its conversation up to the answer. */
 export type PredictionInput = Omit<TextRow, 'id'> | Omit<PromptRow, 'id'>;
 
-/** Used where neither the job nor the user names a number. */
-export const defaultConcurrency = 8;
-
-export function getPromptSettings({ spec, facts }: Pick<RunPlan, 'spec' | 'facts'>): PromptSettings {
-  const { generation, concurrency } = spec.evaluation;
-  return { task: spec.task, prompt: spec.prompt, labels: facts.labels, generation, concurrency: concurrency ?? defaultConcurrency };
+/** A text as a conversation, for models that read messages. */
+export function toUserMessage(text: string): ChatRow {
+  return { messages: [{ role: 'user', content: text }, { role: 'assistant' }] };
 }
 
 export function toInput(row: InputRow): PredictionInput {

@@ -7,7 +7,7 @@ import { readAnswers, type StoredAnswer } from './answers.ts';
 import type { Candidate, ModelSource } from './candidates.ts';
 import { buildComparison, chooseReference, type CandidateAnswers, type Comparison } from './comparison.ts';
 import type { EvaluationSet, Scope } from './evaluation-set.ts';
-import type { PromptSettings } from './requests.ts';
+import type { PromptSettings } from './models.ts';
 import type { Workspace } from '../run/workspace.ts';
 
 /** Why models cannot run here, in words. */
@@ -58,9 +58,8 @@ type Answer = Omit<Prediction, 'id'> & Partial<Pick<StoredAnswer, 'id' | 'paid'>
 /** One a row; undefined where it is not stored yet, null where a file has none. */
 async function readCandidateAnswers(store: Store, source: Candidate['source']): Promise<(Answer | null | undefined)[]> {
   if (source.type === 'file') return [...source.answers];
-  const ids = source.requests.map(({ id }) => id);
-  const known = await readAnswers(store, ids);
-  return ids.map((id) => known.get(id));
+  const known = await readAnswers(store, source.requests);
+  return source.requests.map(({ id }) => known.get(id));
 }
 
 function buildMajority(label: string, rows: number): CandidateAnswers {

@@ -17,8 +17,9 @@ import { isJobFile } from '../run/find-runs.ts';
 import { hasLeaseEnded, startRenewing } from '../run/lease.ts';
 import type { StoredRun } from '../run/run-store.ts';
 import { findUnanswered, listAnswersOfCharge, type SpendMeter } from './answers.ts';
+import type { ModelClient } from './models.ts';
 import { explainMissingPrice, priceAnswer, quoteBatch, sumQuotes } from './prices.ts';
-import type { ModelClient, RequestBatch } from './requests.ts';
+import type { RequestBatch } from './requests.ts';
 import type { Workspace } from '../run/workspace.ts';
 import type { Store } from '../store/open-store.ts';
 

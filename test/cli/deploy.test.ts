@@ -115,6 +115,7 @@ test('a tuned model of Azure is deployed, asked and undeployed, and its answers 
   for (const command of [
     ['evaluate', 'mood'],
     ['predict', 'mood/azure', 'good 1'],
+    ['capture', 'mood/azure', '--data', 'test.jsonl'],
   ]) {
     const refused = await fixture.run(...command, '--max-usd', '1');
     expect(refused.status).toBe(78);

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { fetchAnswers, readAnswers } from '../../src/evaluate/answers.ts';
-import { buildRequest, type ModelClient, type RequestBatch } from '../../src/evaluate/requests.ts';
+import type { ModelClient } from '../../src/evaluate/models.ts';
+import { buildRequest, type RequestBatch } from '../../src/evaluate/requests.ts';
 import type { Workspace } from '../../src/run/workspace.ts';
 import { createAnsweringService, createWorkspace, toRead, type AnsweringService, type ServiceSettings } from './answering-service.ts';
 
@@ -41,9 +42,8 @@ test.each(['endpoint', 'folder'] as const)(
 test('an answer of a service is stored before the next one is waited for', async () => {
   const { workspace, service, batch } = createFixture();
   const { requests, client } = batch('a', 'b', 'c');
-  const ids = requests.map(({ id }) => id);
   const stored: number[] = [];
-  service.beforeAnswer = async () => void stored.push((await readAnswers(workspace.store, ids)).size);
+  service.beforeAnswer = async () => void stored.push((await readAnswers(workspace.store, requests)).size);
   await fetchAnswers(workspace, { requests, client });
   expect(stored).toEqual([0, 1, 2]);
 });
@@ -90,5 +90,5 @@ test('an answer without a request, and a second one, are ignored', async () => {
     },
   };
   expect(await fetchAnswers(workspace, { ...batch('a', 'b'), client: noisy })).toMatchObject([{ answer: 'a' }, { answer: 'b' }]);
-  expect((await readAnswers(workspace.store, ['stranger'])).size).toBe(0);
+  expect((await readAnswers(workspace.store, [{ id: 'stranger' }])).size).toBe(0);
 });

@@ -45,9 +45,9 @@ function createCommandFixture(script: string, start = head): CommandFixture {
     run: async (asked, { silenceMs, words = command.words } = {}) =>
       await runCommand(workspace, { ...command, words }, { requests: await requests(asked), ...(silenceMs && { silenceMs }) }),
     async stored(asked) {
-      const ids = (await requests(asked)).map(({ id }) => id);
-      const known = await readAnswers(workspace.store, ids);
-      return ids.map((id) => known.get(id)?.answer);
+      const sent = await requests(asked);
+      const known = await readAnswers(workspace.store, sent);
+      return sent.map(({ id }) => known.get(id)?.answer);
     },
   };
 }

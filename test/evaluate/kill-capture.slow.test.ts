@@ -37,7 +37,7 @@ test.each([
   ['answers are kept in batches', `model.kind === 'endpoint' ? 1 : folderBatch`, 'folderBatch', 'LOST: '],
   [
     'kept answers are not looked at',
-    'const known = await readAnswers(store, ids);',
+    'const known = await readAnswers(store, requests);',
     'const known = new Map<string, StoredAnswer>();',
     'DOUBLE: ',
   ],

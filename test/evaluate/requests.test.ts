@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { EndpointModel, FolderModel } from '../../src/provider/model.ts';
-import { buildRequest, type InputRow, type PromptSettings } from '../../src/evaluate/requests.ts';
+import type { PromptSettings } from '../../src/evaluate/models.ts';
+import { buildRequest, type InputRow } from '../../src/evaluate/requests.ts';
 
 const folder: FolderModel = { kind: 'folder', identity: 'a', path: '/a', labels: ['no', 'yes'], seed: 1, maxLength: 64 };
 const endpoint: EndpointModel = { kind: 'endpoint', identity: 'ft:a', location: 'https://api.example', name: 'ft:a', base: 'a' };

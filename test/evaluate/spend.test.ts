@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { storeAnswers } from '../../src/evaluate/answers.ts';
-import { readSpending, renewChargeLease, reserve, type Spending } from '../../src/run/budget.ts';
+import { listLeasedCharges, readSpending, renewChargeLease, reserve, type Spending } from '../../src/run/budget.ts';
 import { startRenewing } from '../../src/run/lease.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { runProgram } from '../cli/run-cli.ts';
@@ -199,6 +199,35 @@ test('two evaluations at once do not pay for the same answers', async () => {
   expect(service.asked).toHaveLength(24);
   expect(await readMoney(folder)).toEqual({ spentUsd: 1 + 0.0288, reservedUsd: 0, unknown: 0 });
   await other.evaluate('small');
+});
+
+test('two evaluations that begin in the same moment: one is refused, the other goes on', async () => {
+  const service = createAnsweringService({ say });
+  const { orchestrator, folder } = await runSmallJob([service.provider]);
+  await using other = await openSmallJob(folder, [service.provider]);
+  const refused = Promise.withResolvers<unknown>();
+  service.beforeAnswer = async () => void (await refused.promise);
+  const both = [orchestrator, other].map(async (one) => await one.evaluate('small', { maxUsd: 1 }));
+  for (const evaluation of both) evaluation.catch(refused.resolve);
+  expect(await refused.promise).toMatchObject({ code: 'store-locked' });
+  expect((await Promise.allSettled(both)).map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+  expect(service.asked).toHaveLength(24);
+  expect(await readMoney(folder)).toEqual({ spentUsd: 1 + 0.0288, reservedUsd: 0, unknown: 0 });
+});
+
+test('an evaluation renews its lease while it runs', async () => {
+  const service = createAnsweringService({ say });
+  const { orchestrator, folder } = await runSmallJob([service.provider]);
+  const store = openStore(join(folder, 'state'));
+  const readLease = async (): Promise<number> => (await listLeasedCharges(store, { job: 'small', workspace: null }))[0]!.until;
+  service.beforeAnswer = async (answered) => {
+    if (answered > 0) return;
+    const first = await readLease();
+    await expect.poll(readLease, { timeout: 5000 }).toBeGreaterThan(first);
+  };
+  await orchestrator.evaluate('small', { maxUsd: 1 });
+  await store.destroy();
+  expect(service.asked).toHaveLength(24);
 });
 
 test('a text may be asked while an evaluation is under way', async () => {

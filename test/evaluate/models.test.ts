@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { RepositoryModel } from '../../src/provider/model.ts';
 import type { Inference, Provider } from '../../src/provider/provider.ts';
-import { downloadModel, findPredictProblem, getCacheFolder } from '../../src/evaluate/model-cache.ts';
+import { downloadModel, findPredictProblem, getCacheFolder } from '../../src/evaluate/models.ts';
 import { tinyBert } from '../cli/write-job.ts';
 import { createMemoryService } from '../run/memory-provider.ts';
 import { createScratchFolder } from '../scratch.ts';
