@@ -39,7 +39,7 @@ test.each(['endpoint', 'folder'] as const)(
   },
 );
 
-test('an answer of a service is stored before the next one is waited for', async () => {
+test('an answer of a service is stored before the next one arrives', async () => {
   const { workspace, service, batch } = createFixture();
   const { requests, client } = batch('a', 'b', 'c');
   const stored: number[] = [];
@@ -48,7 +48,7 @@ test('an answer of a service is stored before the next one is waited for', async
   expect(stored).toEqual([0, 1, 2]);
 });
 
-test.each(['endpoint', 'folder'] as const)('what was answered (%s) before a failure is stored', async (kind) => {
+test.each(['endpoint', 'folder'] as const)('answers (%s) from before a failure are stored', async (kind) => {
   const { workspace, service, batch } = createFixture({ kind });
   service.beforeAnswer = (answered) => {
     if (answered === 2) throw new Error('away');

@@ -38,7 +38,7 @@ const readLines = (path: string): Record<string, unknown>[] =>
     .split('\n')
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
-test('a tuned model answers the rows of a file, in their order; the file says all that is known', async () => {
+test('a tuned model answers the rows of a file, in their order; the file holds everything that is known', async () => {
   const { capture, out, folder, service } = await open({}, { evaluation: { generation: { temperature: 0, maxTokens: 4 } } });
   const begun = Date.now();
   const captured = await capture('small/paid');
@@ -74,7 +74,7 @@ test('a tuned model answers the rows of a file, in their order; the file says al
   await store.destroy();
 });
 
-test('a captured model is not asked again, neither by a capture nor by an evaluation, nor the other way round', async () => {
+test('captures and evaluations share their answers: no request is sent twice', async () => {
   const { capture, orchestrator, path, service, out } = await open({}, { references: { old: references.old } });
   await capture('old', { job: path });
   const first = readFileSync(out);
@@ -88,7 +88,7 @@ test('a captured model is not asked again, neither by a capture nor by an evalua
   expect(service.asked).toHaveLength(36);
 });
 
-test('the file scores as the model did when it lived', async () => {
+test('the file scores as the live model did', async () => {
   const { capture, orchestrator, path, service } = await open({}, { references: { old: references.old } });
   const [live] = await orchestrator.evaluate(path, { maxUsd: 1 });
   await capture('old', { job: path });
@@ -105,7 +105,7 @@ test('the file scores as the model did when it lived', async () => {
   expect(service.asked).toHaveLength(asked);
 });
 
-test('any model of a service, with rows that have no answer: what it read, and what it said', async () => {
+test('any model of a service, with rows that have no answer: the file holds the input and the answer', async () => {
   const { capture, folder, out, service } = await open({ say: (row) => `heard ${toRead(row)}` });
   const data = join(folder, 'prompts.jsonl');
   const rows = [
@@ -144,7 +144,7 @@ test('any model of a service, with rows that have no answer: what it read, and w
   expect((await readPredictionsFile(out)).size).toBe(3);
 });
 
-test('a classifier on this machine costs nothing, reads the texts, and is called like its run', async () => {
+test('a classifier on this machine costs nothing, reads the texts, and has the name of its run', async () => {
   const { capture, out, service } = await open({ id: 'laptop', kind: 'folder', price: 'free', trainingUsd: 0 });
   const captured = await capture('small', { maxUsd: undefined, limit: 2 });
   expect(captured).toMatchObject({ name: 'small-laptop', model: 'small/laptop', rows: 2, unparseable: 0, usd: 0 });
@@ -152,7 +152,7 @@ test('a classifier on this machine costs nothing, reads the texts, and is called
   expect(service.asked.map(({ row }) => toRead(row))).toEqual(['text 0', 'text 1']);
 });
 
-test('columns are those of the job, or the ones that are named', async () => {
+test('columns are those of the job, or those of the options', async () => {
   const { capture, folder, out } = await open();
   const data = join(folder, 'other.csv');
   writeFileSync(data, 'body,team\ntext 4,no\n');
@@ -163,7 +163,7 @@ test('columns are those of the job, or the ones that are named', async () => {
   expect(readLines(out)).toMatchObject([{ text: 'text 4', answer: 'no', expected: 'no' }]);
 });
 
-test('a file goes on: more rows are added; what is something else is not written over, and nothing is asked', async () => {
+test('a file may grow; one with other lines is not overwritten, and nothing is sent', async () => {
   const { capture, out, folder, service } = await open();
   expect(await capture('small/paid', { limit: 5 })).toMatchObject({ rows: 5, asked: 5 });
   const five = readFileSync(out, 'utf8');
@@ -188,7 +188,7 @@ test.each([
   ['nothing says how much', { maxUsd: undefined }, {}, /and no spending limit is set; nothing was sent$/],
   ['the flag allows less', { maxUsd: 0.01 }, {}, /--max-usd allows \$0\.01; nothing was sent$/],
   ['the budget of the job has less left', {}, { budget: { usd: 1.01 } }, /^the job "small" has a budget of \$1\.01: \$1\.00 spent/],
-])('refused before anything is asked, of a run and of a reference: %s', async (_, options, job, message) => {
+])('refused before anything is sent, for a run and for a reference: %s', async (_, options, job, message) => {
   const { capture, service, out, path } = await open({}, { ...job, references: { old: references.old } });
   const refusal = { code: 'budget-exceeded', message: expect.stringMatching(message) as string };
   await expect(capture('small/paid', options)).rejects.toMatchObject(refusal);
@@ -197,14 +197,14 @@ test.each([
   expect(existsSync(out)).toBe(false);
 });
 
-test('a model of no job has no budget but the flag', async () => {
+test('a model without a job has no budget but the flag', async () => {
   const { capture, service } = await open({}, { budget: { usd: 1.01 } });
   await expect(capture('any', { provider: 'paid', model: 'm', maxUsd: undefined })).rejects.toMatchObject({ code: 'budget-exceeded' });
   expect(await capture('any', { provider: 'paid', model: 'm' })).toMatchObject({ asked: 12 });
   expect(service.asked).toHaveLength(12);
 });
 
-test('answers that may become endless have no price: that is said', async () => {
+test('answers of unlimited length have no price, and the message says so', async () => {
   const { service, orchestrator, data } = await open();
   const { provider } = service;
   const endless = {
@@ -225,7 +225,7 @@ test('answers that may become endless have no price: that is said', async () => 
   await orchestrator[Symbol.asyncDispose]();
 });
 
-test('a service that fails half-way: what it said is kept and paid, no file is there, and the next capture goes on', async () => {
+test('a service that fails half-way: its answers are stored and paid, there is no file, and the next capture continues', async () => {
   const { capture, service, out } = await open({}, {});
   service.beforeAnswer = (answered) => {
     if (answered === 7) throw new Error('the service went away');
@@ -241,7 +241,7 @@ test('a service that fails half-way: what it said is kept and paid, no file is t
   expect(service.asked).toHaveLength(12);
 });
 
-test('an interrupted capture keeps what it has', async () => {
+test('an interrupted capture keeps its answers', async () => {
   const service = createAnsweringService({ say });
   const { folder } = await runSmallJob([service.provider]);
   const interrupt = new AbortController();
@@ -256,7 +256,7 @@ test('an interrupted capture keeps what it has', async () => {
   expect(service.asked).toHaveLength(12);
 });
 
-test('equal rows are asked once and written twice; odd answers are counted', async () => {
+test('equal rows are sent once and written twice; odd answers are counted', async () => {
   const said = ['yes', null, 'Perhaps', 'no'];
   const { capture, service, folder, out } = await open({ say: (row) => said[Number(toRead(row))] ?? null });
   const data = join(folder, 'rows.jsonl');
@@ -310,7 +310,7 @@ test.each([
   expect(service.asked).toEqual([]);
 });
 
-test('a job of two models needs the target named', async () => {
+test('for a job with two models the target must be named', async () => {
   const services = ['one', 'two'].map((id) => createAnsweringService({ id, say }).provider);
   const { orchestrator, folder } = await runSmallJob(services);
   await expect(orchestrator.capture('small', { data: join(folder, 'test.jsonl') })).rejects.toMatchObject({

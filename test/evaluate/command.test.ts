@@ -83,7 +83,7 @@ test('another script is another model', async () => {
   expect(await stored()).toEqual(['no', 'no', 'no', 'no']);
 });
 
-test('a conversation is given without its answer', async () => {
+test('a conversation is sent without its answer', async () => {
   const messages = [
     { role: 'user', content: 'question' },
     { role: 'assistant', content: 'answer' },
@@ -127,7 +127,7 @@ test('a command that ends well: its last line needs no end', async () => {
   expect(await stored()).toEqual(['a', 'a', 'a', 'a']);
 });
 
-test('one that cannot be started is named with its folder', async () => {
+test('a command that cannot be started is reported with its folder', async () => {
   const { folder, run } = createCommandFixture('');
   const failure = run(rows, { words: ['no-such-program', 'x'] });
   await expect(failure).rejects.toMatchObject({ code: 'job-file-invalid' });
@@ -159,7 +159,7 @@ async function createWitness(): Promise<{ script: string; alive: Promise<Socket[
   };
 }
 
-test('one that says nothing is ended with what it has started', async () => {
+test('a silent command is ended with the processes that it started', async () => {
   const witness = await createWitness();
   const { run, stored } = createCommandFixture(`say(rows[0]); ${witness.script}`);
   const failure = run(rows, { silenceMs: 1500 });
@@ -169,7 +169,7 @@ test('one that says nothing is ended with what it has started', async () => {
   expect(await stored()).toEqual(['yes', undefined, undefined, undefined]);
 });
 
-test('an interruption ends it with what it has started', async () => {
+test('an interruption ends a command with the processes that it started', async () => {
   const witness = await createWitness();
   const { run, abort } = createCommandFixture(witness.script);
   const asked = run();

@@ -18,13 +18,13 @@ const toCandidate = (kind: CandidateAnswers['kind'], answers: CandidateAnswers['
   answers,
 });
 
-test('a text is right where it is the very one, whatever white space is around it', () => {
+test('a text is right if it is the expected one, whatever white space is around it', () => {
   const answers = ['Answer 0', '\tAnswer 1\n', 'answer 2', 'Answer  3', 'Answer 4.', null, ...expected.slice(6)];
   const { candidates } = buildComparison({ ...input, measure: 'exact_match', candidates: [toCandidate('tuned', answers)] });
   expect(candidates[0]).toMatchObject({ rows: 40, measures: { exact_match: 36 / 40 }, unparseable: 1, perClass: [], confusion: [] });
 });
 
-test('a label is right as it is written and not otherwise', () => {
+test('a label is right only as it is written', () => {
   const labels = ['no', 'yes'];
   const candidates = [toCandidate('majority', ['no', 'no']), toCandidate('tuned', ['no', ' yes'])];
   const comparison = buildComparison({ ...input, measure: 'accuracy', labels, expected: ['no', 'yes'], candidates });
@@ -50,12 +50,12 @@ test('difference, interval, p and verdict are those of the rows that only one ha
   expect(candidates[1]!.verdict).toBe('better');
 });
 
-test('where no candidate may be the reference there is none, and no verdict', () => {
+test('without a candidate for the reference there is no verdict', () => {
   const comparison = buildComparison({ ...input, measure: 'exact_match', candidates: [toCandidate('tuned', expected)] });
   expect(comparison).toMatchObject({ reference: null, candidates: [{ difference: null, interval: null, pValue: null, verdict: null }] });
 });
 
-test('the reference is the best of those that may be it, and a tuned one is held against nothing else', () => {
+test('the reference is the best of the possible ones, and tuned models are compared with it alone', () => {
   const withRight = (name: string, kind: CandidateAnswers['kind'], rows: number): CandidateAnswers => ({
     ...toCandidate(
       kind,
@@ -79,7 +79,7 @@ test('the reference is the best of those that may be it, and a tuned one is held
   expect(compareWith('gone')).toEqual([null, [null, null, null, null]]);
 });
 
-test('not worse is asked of one side: the printed interval may reach below the margin', () => {
+test('"not worse" is a one-sided question: the printed interval may reach below the margin', () => {
   const rows = Array.from({ length: 400 }, (_, i) => `Answer ${i}`);
   const toAnswers = (isRight: (i: number) => boolean): string[] => rows.map((text, i) => (isRight(i) ? text : 'no'));
   const old = {
@@ -145,7 +145,7 @@ test.each([
   expect(requirements.filter((requirement) => listFailedRequirements([comparison], requirement).length === 0)).toEqual(reached);
 });
 
-test('each run that does not reach it is named, in each set', () => {
+test('each run that fails a requirement is named, in each set', () => {
   const worse = { verdict: 'worse', interval: [-0.2, -0.1] } as const;
   const open = { verdict: 'cannot tell', interval: [-0.2, 0.1] } as const;
   const comparisons = [toCompared([worse, better]), toCompared([better, open], { set: 'hard', leftOut: ['job/c'] })];
@@ -159,7 +159,7 @@ test('each run that does not reach it is named, in each set', () => {
   ]);
 });
 
-test('where nothing is judged nothing is reached', () => {
+test('without a tuned model no requirement is met', () => {
   const none = ['there is no tuned model to judge'];
   expect(listFailedRequirements([], 'not-worse')).toEqual(none);
   expect(listFailedRequirements([toCompared([])], 'not-worse')).toEqual(none);

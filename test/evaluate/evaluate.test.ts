@@ -11,7 +11,7 @@ const right: ServiceSettings['say'] = (row, tuned) => (tuned ? labels.get(toRead
 const createLocal = (): AnsweringService =>
   createAnsweringService({ id: 'laptop', kind: 'folder', price: 'free', trainingUsd: 0, say: right });
 
-test('models on this machine and of a service stand in one comparison, on the same rows', async () => {
+test('models on this machine and of a service are in one comparison, on the same rows', async () => {
   const [local, paid] = [createLocal(), createAnsweringService({ say: right })];
   const { orchestrator } = await runSmallJob([local.provider, paid.provider]);
   const [comparison, ...others] = await orchestrator.evaluate('small', { maxUsd: 1 });
@@ -40,7 +40,7 @@ test('models on this machine and of a service stand in one comparison, on the sa
   expect(paid.asked[0]!.context.concurrency).toBe(8);
 });
 
-test('the day on which a service ends a model stands beside it, and is told where it is near', async () => {
+test('the shutdown date of a model is part of its figures, and a note says so when it is near', async () => {
   const [local, paid] = [createLocal(), createAnsweringService({ say: right })];
   const days = (count: number): string => new Date(Date.now() + count * 86_400_000).toISOString().slice(0, 10);
   for (const [date, isNear] of [
@@ -56,7 +56,7 @@ test('the day on which a service ends a model stands beside it, and is told wher
   }
 });
 
-test('what was answered is not asked again, and compare asks no service', async () => {
+test('answered rows are not sent again, and compare sends nothing to a service', async () => {
   const [local, paid] = [createLocal(), createAnsweringService({ say: right })];
   const { orchestrator } = await runSmallJob([local.provider, paid.provider]);
   const [before] = await orchestrator.compare('small');
@@ -88,7 +88,7 @@ test('runs that begin with the same model share it', async () => {
   expect(paid.asked).toHaveLength(36);
 });
 
-test('rows that stand in two held-out sets are reckoned and asked once', async () => {
+test('rows that are in two held-out sets are priced and sent once', async () => {
   const paid = createAnsweringService({ say: right });
   const data = { train: './train.jsonl', test: { one: './test.jsonl', other: './test.jsonl' } };
   const { orchestrator } = await runSmallJob([paid.provider], { data });
@@ -99,7 +99,7 @@ test('rows that stand in two held-out sets are reckoned and asked once', async (
   expect(paid.asked).toHaveLength(24);
 });
 
-test('another prompt, another setting: asked again', async () => {
+test('another prompt, another setting: the rows are sent again', async () => {
   const paid = createAnsweringService({ say: right });
   const one = await runSmallJob([paid.provider], { evaluation: { generation: { temperature: 0 } } });
   await one.orchestrator.evaluate('small', { maxUsd: 1 });
@@ -113,7 +113,7 @@ test('another prompt, another setting: asked again', async () => {
   expect(toRead(paid.asked[24]!.row)).toBe('Text: text 0');
 });
 
-test('what names no label is counted, and counts as wrong', async () => {
+test('answers that name no label are counted, and count as wrong', async () => {
   const paid = createAnsweringService({
     say: (row, tuned) => (tuned ? (toRead(row) === 'text 0' ? 'maybe' : ` "${right(row, true)!.toUpperCase()}".\n`) : null),
   });
@@ -136,7 +136,7 @@ const toChat = (i: number, answer: object): object => ({
   ],
 });
 
-test('conversations are scored by the very text of their last answer', async () => {
+test('conversations are scored by the exact text of their last answer', async () => {
   const test_ = Array.from({ length: 12 }, (_, i) => toChat(i, { content: `Answer ${i}` }));
   const call = { tool_calls: [{ id: '1', type: 'function', function: { name: 'f', arguments: '{}' } }] };
   const train = Array.from({ length: 12 }, (_, i) => toChat(i + 100, { content: `Answer ${i}` }));
@@ -174,14 +174,14 @@ test('preferences are not scored', async () => {
   expect(paid.asked).toEqual([]);
 });
 
-test('a model that answers no rows is named', async () => {
+test('a model that answers no rows is named in a note', async () => {
   const { inference: _, ...mute } = createAnsweringService({ id: 'mute', say: right }).provider;
   const { orchestrator } = await runSmallJob([createLocal().provider, mute]);
   const [comparison] = await orchestrator.compare('small');
   expect(comparison!.notes).toEqual(['small/mute is left out: its provider answers no rows']);
 });
 
-test('a budget that was written into the job file later counts where the file is named', async () => {
+test('the budget of the job file counts where the address is the file, also when it was added later', async () => {
   const paid = createAnsweringService({ say: right });
   const { orchestrator, folder, path } = await runSmallJob([paid.provider]);
   await expect(orchestrator.evaluate(path)).rejects.toMatchObject({ code: 'budget-exceeded' });

@@ -24,19 +24,23 @@ afterAll(async () => {
   rmSync(bench.scratch, { recursive: true });
 });
 
-test('killed among the answers, and again: what is kept is not paid for again, and the file is the same', { timeout: 60_000 }, async () => {
-  const middle = whole.points[Math.floor(whole.points.length / 2)]!;
-  expect(await killCapture(bench, whole, [middle, 40])).toMatchObject({ kills: 2, faults: [] });
-});
+test(
+  'killed among the answers, and again: stored answers are not paid for again, and the file is the same',
+  { timeout: 60_000 },
+  async () => {
+    const middle = whole.points[Math.floor(whole.points.length / 2)]!;
+    expect(await killCapture(bench, whole, [middle, 40])).toMatchObject({ kills: 2, faults: [] });
+  },
+);
 
 test('killed when all answers are there, before the file is: the next one pays for nothing', { timeout: 60_000 }, async () => {
   expect(await killCapture(bench, whole, ['before rename'])).toEqual({ kills: 1, lost: 0, faults: [] });
 });
 
 test.each([
-  ['answers are kept in batches', `model.kind === 'endpoint' ? 1 : folderBatch`, 'folderBatch', 'LOST: '],
+  ['answers are stored in batches', `model.kind === 'endpoint' ? 1 : folderBatch`, 'folderBatch', 'LOST: '],
   [
-    'kept answers are not looked at',
+    'stored answers are ignored',
     'const known = await readAnswers(store, requests);',
     'const known = new Map<string, StoredAnswer>();',
     'DOUBLE: ',

@@ -43,7 +43,7 @@ const bare: PredictionLine = {
   at: null,
 };
 
-test('what is written is read again', async () => {
+test('a written line is read again', async () => {
   const path = write(formatPredictionLine(line) + formatPredictionLine(bare));
   expect(await Array.fromAsync(readPredictionLines(path))).toEqual([
     { ...line, line: 1 },
@@ -73,12 +73,12 @@ test.each([
   ['plain', 'old.jsonl', (text: string) => Buffer.from(text)],
   ['with a byte order mark and blank lines', 'old.jsonl', (text: string) => Buffer.from(`\ufeff\n${text}\n \n`)],
   ['gzip', 'old.jsonl.gz', (text: string) => gzipSync(text)],
-])('a file by hand is read: %s', async (_, name, toContent) => {
+])('a file written by hand is read: %s', async (_, name, toContent) => {
   const text = '{"text": "good", "answer": "yes", "note": "other fields are let be"}\n{"text": "bad", "text2": null, "answer": null}\n';
-  const kept = await readPredictionsFile(write(toContent(text), name));
-  expect(kept.get(hashInput({ text: 'good' }))).toEqual({ ...bare.prediction, answer: 'yes' });
-  expect(kept.get(hashInput({ text: 'bad' }))).toEqual(bare.prediction);
-  expect(kept.size).toBe(2);
+  const answers = await readPredictionsFile(write(toContent(text), name));
+  expect(answers.get(hashInput({ text: 'good' }))).toEqual({ ...bare.prediction, answer: 'yes' });
+  expect(answers.get(hashInput({ text: 'bad' }))).toEqual(bare.prediction);
+  expect(answers.size).toBe(2);
 });
 
 test('a row of the data finds its line, whatever the order of the names, and without its answer and weights', async () => {
@@ -95,7 +95,7 @@ test('a row of the data finds its line, whatever the order of the names, and wit
       ],
     },
   ];
-  const kept = await readPredictionsFile(write(lines.map((one) => JSON.stringify(one)).join('\n')));
+  const answers = await readPredictionsFile(write(lines.map((one) => JSON.stringify(one)).join('\n')));
   const rows = [
     { text: 'one', label: 'never looked at' },
     { text: 'a', text2: 'b', label: 'c' },
@@ -108,7 +108,7 @@ test('a row of the data finds its line, whatever the order of the names, and wit
       ],
     },
   ];
-  expect(rows.map((row) => kept.get(hashInput(toInput(row)))?.answer)).toEqual(['x', 'y', 'z']);
+  expect(rows.map((row) => answers.get(hashInput(toInput(row)))?.answer)).toEqual(['x', 'y', 'z']);
 });
 
 test('different inputs have different names', () => {
@@ -124,10 +124,10 @@ test('different inputs have different names', () => {
   expect(new Set(hashes).size).toBe(hashes.length);
 });
 
-test('one answer may stand twice, two answers to one input may not', async () => {
+test('an input may have the same answer twice, but not two different ones', async () => {
   const first = '{"text": "a", "answer": "x", "latency_ms": 1}\n';
-  const kept = await readPredictionsFile(write(`${first}{"text": "a", "answer": "x", "latency_ms": 2}\n`));
-  expect([...kept.values()].map(({ latencyMs }) => latencyMs)).toEqual([1]);
+  const answers = await readPredictionsFile(write(`${first}{"text": "a", "answer": "x", "latency_ms": 2}\n`));
+  expect([...answers.values()].map(({ latencyMs }) => latencyMs)).toEqual([1]);
   const path = write(`${first}\n{"text": "a", "answer": null}\n`);
   await expect(readPredictionsFile(path)).rejects.toMatchObject({
     code: 'data-invalid',
@@ -167,7 +167,7 @@ test.each([
   });
 });
 
-test('a table is no predictions file, and one that is not there is missed', async () => {
+test('a table is no predictions file, and a missing file is reported', async () => {
   const path = write('text,answer\na,b\n', 'old.csv');
   await expect(readPredictionsFile(path)).rejects.toMatchObject({
     message: `expected a predictions file that ends in .jsonl or .jsonl.gz, found ${path}`,

@@ -24,7 +24,7 @@ function addReferences({ path }: SmallJob, references: object): void {
 
 const toScores = ({ candidates }: Comparison): unknown[] => candidates.map(({ name, kind, measures }) => [name, kind, measures.accuracy]);
 
-test('an existing model of a service is asked and paid for like a tuned one, by evaluate alone', async () => {
+test('an existing model of a service answers and is paid for like a tuned one, by evaluate alone', async () => {
   const [local, paid] = [createLocal(), createAnsweringService({ say: right })];
   const references = { old: { provider: 'paid', model: 'ft:old' } };
   const targets = { laptop: { provider: 'laptop', model: 'base' } };
@@ -57,7 +57,7 @@ test('an existing model of a service is asked and paid for like a tuned one, by 
   expect(new Set(paid.asked.map(({ model }) => model))).toEqual(new Set(['ft:old']));
 });
 
-test('answers in a file cost nothing; those of the job file count where the file is named', async () => {
+test('answers in a file cost nothing; the references of the job file count where the address is the file', async () => {
   const small = await runSmallJob([createLocal().provider]);
   const { orchestrator, folder, path } = small;
   const kept = heldOutRows.slice(2).map(({ text, label }, i) => ({ text, answer: i === 0 ? 'maybe' : ` ${label}.`, latency_ms: 20 + i }));
@@ -96,7 +96,7 @@ test.each([
   expect(comparison!.candidates[2]).toMatchObject({ kind: 'reference', measures: { accuracy: 1 }, unparseable: 0 });
 });
 
-test('a file with none of the rows is left out, and so is what cannot be read; evaluate says so before anything is asked', async () => {
+test('a file with none of the rows is left out, and so is an unreadable one; evaluate says so before anything is sent', async () => {
   const [local, paid] = [createLocal(), createAnsweringService({ say: right })];
   const small = await runSmallJob([local.provider, paid.provider]);
   const { orchestrator, folder, path } = small;
@@ -131,7 +131,7 @@ test('a file with none of the rows is left out, and so is what cannot be read; e
   expect(paid.asked).toEqual([]);
 });
 
-test('a provider that knows no models by name is no place for a reference', async () => {
+test('a provider without models by name cannot have a reference', async () => {
   const { provider } = createAnsweringService({ id: 'nameless', say: right });
   const { getModel: _, ...inference } = provider.inference!;
   const nameless = { ...provider, inference };
@@ -143,7 +143,7 @@ test('a provider that knows no models by name is no place for a reference', asyn
   });
 });
 
-test('a model in a repository is brought here by evaluate alone; one that cannot answer is left out', async () => {
+test('a model in a repository is downloaded by evaluate alone; one that cannot run is left out', async () => {
   const service = createAnsweringService({ id: 'hub', price: 'free', say: right }).provider;
   const fetched: string[] = [];
   const hub: Provider = {
@@ -177,7 +177,7 @@ const script = `
   for (const { id, text } of rows) console.log(JSON.stringify({ id, answer: Number(/\\d+/.exec(text)[0]) % 3 === 0 ? 'Yes' : 'no', probabilities: { no: 0.5, yes: 0.5 } }));
 `;
 
-test('a command answers once, in the folder of the job file, and compare shows what it has said', async () => {
+test('a command answers once, in the folder of the job file, and compare shows its answers', async () => {
   const references = { own: { command: [process.execPath, 'answer.mjs'] } };
   const { orchestrator, folder } = await runSmallJob([createLocal().provider], { references });
   writeFileSync(join(folder, 'answer.mjs'), script);
@@ -207,7 +207,7 @@ test('a command that fails does so before anything is paid', async () => {
   expect((await orchestrator.evaluate('small', { maxUsd: 0.3 }))[0]!.reference).toBe('own'); // nothing was left reserved
 });
 
-test('who is the reference', async () => {
+test('the choice of the reference', async () => {
   const small = await runSmallJob([createLocal().provider]);
   const { orchestrator, folder, path } = small;
   const write = (name: string, answer: (label: string) => string): void =>

@@ -20,7 +20,7 @@ const chat: InputRow = {
   ],
 };
 
-test('a classifier of this machine reads the texts', () => {
+test('a classifier on this machine reads the texts', () => {
   expect(buildRequest({ model: folder, settings }, { text: 'a', text2: 'b' })).toMatchObject({ text: 'a', text2: 'b' });
   expect(buildRequest({ model: folder, settings }, row)).toEqual({
     // Answers that were stored before stay valid: {"labels":["no","yes"],"maxLength":64,"model":"a","text":"hello","text2":null}

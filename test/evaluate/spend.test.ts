@@ -32,7 +32,7 @@ test.each([
   ['the budget has less left', { budget: { usd: 1.26 } }, {}, /^the job "small" has a budget of \$1\.26: \$1\.00 spent/],
   ['the budget has less left than the flag', { budget: { usd: 1.26 } }, { maxUsd: 9 }, /has a budget of \$1\.26/],
   ['the flag allows less than the budget', { budget: { usd: 9 } }, { maxUsd: 0.26 }, /--max-usd allows \$0\.26/],
-])('refused before anything is asked: %s', async (_, job, options, message) => {
+])('refused before anything is sent: %s', async (_, job, options, message) => {
   const { provider, asked } = createAnsweringService({ say });
   const { orchestrator, folder } = await runSmallJob([provider], job);
   await expect(orchestrator.evaluate('small', options)).rejects.toMatchObject({
@@ -49,7 +49,7 @@ test.each([
   expect(await readMoney(folder)).toEqual({ spentUsd: 1, reservedUsd: 0, unknown: 0 });
 });
 
-test('the limit that a refusal names is enough', async () => {
+test('the limit that a refusal suggests is enough', async () => {
   const { provider, asked } = createAnsweringService({ say });
   const { orchestrator } = await runSmallJob([provider]);
   const { hint } = (await orchestrator.evaluate('small').catch((error: unknown) => error)) as { hint: string };
@@ -58,7 +58,7 @@ test('the limit that a refusal names is enough', async () => {
   expect(asked).toHaveLength(24);
 });
 
-test('a price that nobody knows is refused under any limit', async () => {
+test('an unknown price is refused under any limit', async () => {
   const { provider, asked } = createAnsweringService({ price: null, say });
   const { orchestrator } = await runSmallJob([provider]);
   for (const options of [{}, { maxUsd: 100 }]) {
@@ -82,7 +82,7 @@ test('answers that cost nothing need no limit', async () => {
   expect(await readMoney(folder)).toMatchObject({ spentUsd: 1, reservedUsd: 0 });
 });
 
-test('the estimate of both models is reserved while they are asked; what they cost is settled', async () => {
+test('the estimate of both models is reserved while they answer; then the actual cost is settled', async () => {
   const service = createAnsweringService({ say });
   const { orchestrator, folder } = await runSmallJob([service.provider], { budget: { usd: 1.264 } });
   expect(await orchestrator.estimate('small')).toMatchObject({ low: 0.024, high: expect.closeTo(0.264, 9) as number });
@@ -93,14 +93,14 @@ test('the estimate of both models is reserved while they are asked; what they co
   expect(await readMoney(folder)).toEqual({ spentUsd: 1 + 0.0288, reservedUsd: 0, unknown: 0 });
 });
 
-test('answers whose tokens were not counted cost the most that they can', async () => {
+test('answers without a count of tokens have the highest possible price', async () => {
   const { provider } = createAnsweringService({ outputTokens: null, say });
   const { orchestrator, folder } = await runSmallJob([provider], { evaluation: { generation: { maxTokens: 10 } } });
   await orchestrator.evaluate('small', { maxUsd: 1 });
   expect((await readMoney(folder)).spentUsd).toBeCloseTo(1 + 24 * 0.002, 9);
 });
 
-test('a service that fails half-way: the answers are kept and paid, with those under way, and the rest is asked the next time', async () => {
+test('a service that fails half-way: its answers are stored and paid, with those under way, and the others are fetched the next time', async () => {
   const service = createAnsweringService({ say });
   const { orchestrator, folder } = await runSmallJob([service.provider]);
   service.beforeAnswer = (answered) => {
@@ -115,7 +115,7 @@ test('a service that fails half-way: the answers are kept and paid, with those u
   expect((await readMoney(folder)).spentUsd).toBeCloseTo(1 + 24 * answerUsd + underWayUsd, 9);
 });
 
-test('an interrupted evaluation keeps and settles what it has', async () => {
+test('an interrupted evaluation keeps and settles its answers', async () => {
   const service = createAnsweringService({ say });
   const { folder } = await runSmallJob([service.provider]);
   const interrupt = new AbortController();
@@ -134,7 +134,7 @@ test('an interrupted evaluation keeps and settles what it has', async () => {
   expect(service.asked).toHaveLength(24);
 });
 
-test('a process that was killed: its answers are kept, and the next one settles what it had reserved', async () => {
+test('a process that was killed: its answers are stored, and the next one settles its reservation', async () => {
   const { provider, asked } = createAnsweringService({ say });
   const { orchestrator, folder } = await runSmallJob([provider], { budget: { usd: 1.31 } });
   const { stderr } = await runProgram('test/evaluate/killed-evaluation.ts', [folder]);
@@ -149,7 +149,7 @@ test('a process that was killed: its answers are kept, and the next one settles 
 
 const elsewhere = { job: 'small', workspace: null, usd: 0.5, at: '2026-01-01T00:00:00.000Z', budgetUsd: null } as const;
 
-test('a container that is gone: its reservation is settled once its lease has ended; what has no lease stays reserved', async () => {
+test('a container that is gone: its reservation is settled once its lease has ended; a charge without a lease stays reserved', async () => {
   const { provider } = createAnsweringService({ say });
   const { orchestrator, folder } = await runSmallJob([provider]);
   const store = openStore(join(folder, 'state'));
@@ -167,7 +167,7 @@ test('a container that is gone: its reservation is settled once its lease has en
   expect(spentUsd).toBeCloseTo(1 + 0.12 + 24 * answerUsd, 9);
 });
 
-test('an evaluation on another machine that lives is not disturbed', async () => {
+test('an evaluation that runs on another machine is not disturbed', async () => {
   const { provider, asked } = createAnsweringService({ say });
   const { orchestrator, folder } = await runSmallJob([provider]);
   const store = openStore(join(folder, 'state'));
@@ -230,7 +230,7 @@ test('an evaluation renews its lease while it runs', async () => {
   expect(service.asked).toHaveLength(24);
 });
 
-test('a text may be asked while an evaluation is under way', async () => {
+test('a text may be answered while an evaluation runs', async () => {
   const service = createAnsweringService({ say });
   const { orchestrator, folder } = await runSmallJob([service.provider]);
   service.beforeAnswer = async () => {
