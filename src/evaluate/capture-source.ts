@@ -14,7 +14,7 @@ import type { GenerationSettings } from '../provider/context.ts';
 import { toModelName } from '../provider/model-name.ts';
 import { findNewestRuns } from '../run/find-runs.ts';
 import { inspectJobData } from '../run/plan.ts';
-import { toRunId } from '../run/run-view.ts';
+import { toRunId } from '../run/record.ts';
 import {
   defaultConcurrency,
   filterTuned,

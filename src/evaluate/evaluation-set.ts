@@ -1,9 +1,9 @@
 import type { ChatRow, ClassificationRow } from '../dataset/row.ts';
 import { toExpectedAnswer } from '../dataset/to-chat.ts';
 import { isMeasure } from '../job/measures.ts';
-import { readPart } from '../run/read-part.ts';
+import { readPart } from '../run/run-data.ts';
 import type { StoredRun } from '../run/run-store.ts';
-import { toRunId } from '../run/run-view.ts';
+import { toRunId } from '../run/record.ts';
 import { buildRunCandidates, findReferences, type Candidate, type ReferenceOptions } from './candidates.ts';
 import type { ComparisonInput } from './comparison.ts';
 import { filterTuned, findPredictProblem, getPromptSettings, type PromptSettings } from './models.ts';

@@ -10,7 +10,7 @@ import type { FolderModel, ModelRef, RepositoryModel } from '../provider/model.t
 import type { Provider } from '../provider/provider.ts';
 import type { RunPlan } from '../run/event.ts';
 import type { StoredRun } from '../run/run-store.ts';
-import { toRunId } from '../run/run-view.ts';
+import { toRunId } from '../run/record.ts';
 import type { Workspace } from '../run/workspace.ts';
 
 /** What decides how rows are put to a model, beside the model itself. */

@@ -1,7 +1,7 @@
 import { Failure } from '../errors.ts';
 import type { Store } from '../store/open-store.ts';
 import type { ChargeTable } from '../store/tables.ts';
-import type { RunRecord } from './fold.ts';
+import type { RunRecord } from './record.ts';
 import { isEnded } from './transitions.ts';
 
 /** Money in the store is a whole number of micro-dollars (millionths of a US dollar), so that sums are exact. */

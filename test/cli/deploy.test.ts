@@ -254,5 +254,5 @@ test("the job's budget holds, as its file has it now", async () => {
   expect(refused.stderr).toContain('the job "mood" has a budget of $2.00');
   expect(fixture.bill()).toEqual([]);
   writeFileSync(job, readFileSync(job, 'utf8').replace('"budget":{"usd":2}', '"tags":{}'));
-  expect((await fixture.run('deploy', 'job.json', '--hours', '2')).stderr).toContain('nothing says how much may be spent');
+  expect((await fixture.run('deploy', 'job.json', '--hours', '2')).stderr).toContain('no limit is set');
 });

@@ -13,7 +13,7 @@ import type { Attempt } from '../../src/provider/context.ts';
 import { inspectDataset } from '../../src/dataset/inspect.ts';
 import { readModelFolder, readRevision } from '../../src/model-files/model-folder.ts';
 import { writeSafetensors } from '../../src/model-files/write-safetensors.ts';
-import { keepData } from '../../src/run/data-store.ts';
+import { keepData } from '../../src/run/run-data.ts';
 import type { RunView } from '../../src/run/run-view.ts';
 import type { TrainFile } from '../../src/trainer/files.ts';
 import { createScratchFolder } from '../scratch.ts';

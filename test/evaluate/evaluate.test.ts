@@ -51,7 +51,7 @@ test('the shutdown date of a model is part of its figures, and a note says so wh
     const { orchestrator } = await runSmallJob([local.provider, provider]);
     const [comparison] = await orchestrator.evaluate('small', { maxUsd: 1 });
     expect(comparison!.candidates.map(({ endsOn }) => endsOn)).toEqual([null, null, date, null, date]);
-    const told = expect.stringContaining(`base of paid, paid: its service ends this model on ${date}`) as string;
+    const told = expect.stringContaining(`base of paid, paid: the service shuts down this model on ${date}`) as string;
     expect(comparison!.notes).toEqual(isNear ? [told] : []);
   }
 });

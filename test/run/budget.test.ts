@@ -3,16 +3,16 @@ import { Kysely, type KyselyPlugin } from 'kysely';
 import { expect, onTestFinished, test } from 'vitest';
 import type { ActualCost } from '../../src/provider/job.ts';
 import type { Quote } from '../../src/provider/provider.ts';
-import { cleanRuns } from '../../src/run/clean-runs.ts';
+import { cleanRuns } from '../../src/run/clean.ts';
 import { readSpending } from '../../src/run/budget.ts';
 import type { RunEvent, RunPlan } from '../../src/run/event.ts';
-import { readBudget } from '../../src/run/read-budget.ts';
-import { acceptFoundRun, acceptRun, acceptRuns, appendEvents, findRun, listRuns } from '../../src/run/run-store.ts';
+import { readBudget } from '../../src/run/plan.ts';
+import { acceptFoundRun, acceptRuns, appendEvents, findRun, listRuns } from '../../src/run/run-store.ts';
 import { NodeSqliteDialect, openDatabase } from '../../src/store/sqlite.ts';
 import { openEmptyStore, type Store } from '../../src/store/open-store.ts';
 import type { Tables } from '../../src/store/tables.ts';
 import { createScratchFolder } from '../scratch.ts';
-import { toMemoryPlan } from './memory-provider.ts';
+import { acceptRun, createMemoryDriver, createMemoryService, toMemoryPlan } from './memory-provider.ts';
 
 const at = '2026-01-01T00:00:00.000Z';
 const job = { provider: 'memory', id: '1', location: '', attempt: 1, createdAt: at, url: null };
@@ -152,11 +152,12 @@ test('a job that was found at its provider is taken in although the budget has n
 
 test('a run that is forgotten has cost what it has cost, and a refused one can be submitted again', async () => {
   const store = createStore();
+  const driver = createMemoryDriver(store, createMemoryService().provider, { now: () => new Date(at) });
   const paid = await acceptRun(store, toPlan('a', 2), at);
   await append(store, paid.key, prepared, intended, submitted, toKnown(1.5), toEnd('succeeded'));
   const refused = await acceptRun(store, toPlan('b', 3), at);
   await append(store, refused.key, prepared, intended, { type: 'submission-rejected', attempt: 1, failure });
-  await cleanRuns(store, createScratchFolder(), { runs: await listRuns(store), dryRun: false });
+  await cleanRuns({ ...driver, dir: createScratchFolder() }, { dryRun: false });
   expect(await listRuns(store)).toEqual([]);
   expect(await spend(store)).toBe('1.5 spent, 0 reserved');
   await expect(acceptRun(store, toPlan('b', 4), at)).rejects.toMatchObject({ code: 'budget-exceeded' });

@@ -65,6 +65,9 @@ test('a file where the folder should be is told', () => {
 
 test.each([
   [0x6969, 'NFS'],
+  [0x517b, 'SMB'],
+  [0xff534d42, 'CIFS'],
+  [0x5346414f, 'AFS'],
   [0xfe534d42, 'SMB2'],
   [0xfe534d42 - 2 ** 32, 'SMB2'],
   [0xef53, null],
