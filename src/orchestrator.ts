@@ -6,8 +6,7 @@ import type { ServiceFile, ServiceJob, ServiceModel } from './provider/service.t
 import type { ClassificationRow } from './dataset/map-row.ts';
 import type { Capture, CaptureOptions } from './evaluate/capture.ts';
 import type { Comparison } from './evaluate/comparison.ts';
-import type { CompareOptions, EvaluateOptions } from './evaluate/evaluate.ts';
-import type { TextAnswer } from './evaluate/predict.ts';
+import type { CompareOptions, EvaluateOptions, TextAnswer } from './evaluate/evaluate.ts';
 import type { PayOptions } from './evaluate/spend.ts';
 import type { ImportRecord } from './import/import-record.ts';
 import type { JobFile } from './job/read-job-file.ts';
@@ -208,7 +207,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
         return toView(await resolveRun(await createDriver(), await findNewest(address), decision));
       },
       predict: async (rows, predictOptions) =>
-        await (await import('./evaluate/predict.ts')).predict(await workspace.load(), address, { rows, ...predictOptions }),
+        await (await import('./evaluate/evaluate.ts')).predict(await workspace.load(), address, { rows, ...predictOptions }),
     }),
     clean: async (cleanOptions) => await (await import('./run/clean.ts')).cleanRuns(workspace, cleanOptions),
     async cleanService(id, cleanOptions) {

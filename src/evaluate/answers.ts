@@ -1,10 +1,10 @@
 import { Failure } from '../errors.ts';
 import { toModelName } from '../provider/model-name.ts';
 import type { Prediction, PredictionRow } from '../provider/prediction.ts';
+import type { Workspace } from '../run/workspace.ts';
 import type { Store } from '../store/open-store.ts';
 import { downloadModel, type ModelClient } from './models.ts';
 import { toPredictionContext, type RequestBatch } from './requests.ts';
-import type { Workspace } from '../run/workspace.ts';
 
 /** An answer as it is stored. */
 export interface StoredAnswer extends Prediction {

@@ -15,6 +15,7 @@ import { toModelName } from '../provider/model-name.ts';
 import { findNewestRuns } from '../run/find-runs.ts';
 import { inspectJobData } from '../run/plan.ts';
 import { toRunId } from '../run/record.ts';
+import type { Workspace } from '../run/workspace.ts';
 import {
   defaultConcurrency,
   filterTuned,
@@ -24,10 +25,10 @@ import {
   getTunedClient,
   type ModelClient,
   type PromptSettings,
+  type ServiceModelName,
 } from './models.ts';
 import { toInput, toUserMessage, type InputRow, type PredictionInput } from './requests.ts';
 import type { SpendLimit } from './spend.ts';
-import type { Workspace } from '../run/workspace.ts';
 
 /** Which model's answers are captured, beside its name. */
 export interface CaptureModel {
@@ -82,14 +83,10 @@ export async function findCaptureSource(workspace: Workspace, name: string, opti
   throw new Failure('model-unavailable', `${toModelName(source.client.model)} answers no rows: ${problem}`);
 }
 
-interface NamedModel {
+interface NamedModel extends ServiceModelName {
   readonly name: string;
-  readonly provider: string;
-  readonly model: string;
   readonly job: JobFile | null;
   readonly generation: GenerationSettings | undefined;
-  /** Where the user names the provider. */
-  readonly place: string;
 }
 
 async function findNamed(workspace: Workspace, named: NamedModel): Promise<CaptureSource> {
@@ -100,14 +97,8 @@ async function findNamed(workspace: Workspace, named: NamedModel): Promise<Captu
   const found = findServiceModel(workspace, named);
   if (job === null) {
     const settings: PromptSettings = { task: 'chat', prompt: null, labels: [], generation, concurrency: defaultConcurrency };
-    // No job's name has a colon: this account belongs to no job.
-    return {
-      name,
-      called,
-      client: { ...found, settings },
-      columns: {},
-      account: { job: `capture:${name}`, workspace: null, budgetUsd: null },
-    };
+    const account = { job: `capture:${name}`, workspace: null, budgetUsd: null }; // no job's name has a colon
+    return { name, called, client: { ...found, settings }, columns: {}, account };
   }
   const spec = resolveTarget(job.spec, Object.keys(job.spec.targets)[0]!, job.folder); // only what all its targets share is used
   const settings = getPromptSettings({ spec, facts: await inspectJobData(spec) });

@@ -5,12 +5,12 @@ import { Failure, isFailure } from '../errors.ts';
 import { writeAtomic } from '../lib/fs.ts';
 import { hashJson } from '../lib/json.ts';
 import { readLines } from '../lib/lines.ts';
+import type { Workspace } from '../run/workspace.ts';
 import { fetchAnswers, readAnswers, type StoredAnswer } from './answers.ts';
 import { findCaptureSource, readCaptureRows, type CaptureModel, type CaptureRow, type CaptureSource } from './capture-source.ts';
 import { formatPredictionLine } from './predictions-file.ts';
 import { buildRequest, type RequestBatch } from './requests.ts';
 import { payForAnswers, type PayOptions } from './spend.ts';
-import type { Workspace } from '../run/workspace.ts';
 
 export interface CaptureOptions extends PayOptions, CaptureModel {
   /** A data file: rows with or without labels or answers. */

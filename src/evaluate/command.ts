@@ -10,11 +10,11 @@ import { readLines } from '../lib/lines.ts';
 import { spawnCommand, stopCommand } from '../lib/process.ts';
 import { formatValue } from '../lib/text.ts';
 import type { Prediction, PredictionRow } from '../provider/prediction.ts';
+import type { Workspace } from '../run/workspace.ts';
+import type { Store } from '../store/open-store.ts';
 import { getUnanswered, readAnswers, storeAnswers } from './answers.ts';
 import { formatIssue } from './predictions-file.ts';
 import { toInput, type InputRow } from './requests.ts';
-import type { Workspace } from '../run/workspace.ts';
-import type { Store } from '../store/open-store.ts';
 
 /** A user's own command that answers rows. */
 export interface Command {

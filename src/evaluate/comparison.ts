@@ -117,7 +117,7 @@ function computeDifference(right: readonly boolean[], reference: readonly boolea
   return {
     difference: differences.reduce((sum, difference) => sum + difference, 0) / differences.length,
     interval: [interval.low, interval.high],
-    pValue: computeMcNemar(right, reference).pValue,
+    pValue: computeMcNemar(right, reference),
     verdict: getVerdict({ ...interval, margin }),
   };
 }

@@ -1,19 +1,24 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { ClassificationRow } from '../dataset/row.ts';
+import { parseLabel } from '../dataset/to-chat.ts';
 import { Failure, isFailure } from '../errors.ts';
 import { readJobFile } from '../job/read-job-file.ts';
 import { toReferences } from '../job/resolve.ts';
+import { toModelName } from '../provider/model-name.ts';
+import type { Prediction } from '../provider/prediction.ts';
 import type { Quote } from '../provider/provider.ts';
 import { findNewestRuns, isJobFile } from '../run/find-runs.ts';
-import { existsSync } from 'node:fs';
+import type { Workspace } from '../run/workspace.ts';
 import { fetchAnswers, type SpendMeter } from './answers.ts';
 import type { ModelSource } from './candidates.ts';
 import { runCommand } from './command.ts';
 import type { Comparison } from './comparison.ts';
 import { findEvaluationSets, type EvaluationSet, type Scope } from './evaluation-set.ts';
-import type { RequestBatch } from './requests.ts';
+import { filterTuned, findPredictProblem, getTunedClient } from './models.ts';
+import { buildRequest, toUserMessage, type RequestBatch } from './requests.ts';
 import { scoreSet, type ModelProblems } from './score.ts';
 import { payForAnswers, quoteUnanswered, readSpendLimit, type PayOptions } from './spend.ts';
-import type { Workspace } from '../run/workspace.ts';
 
 /** What tuned models are compared with, and how closely. */
 export interface CompareOptions {
@@ -67,6 +72,43 @@ export async function compare(workspace: Workspace, address: string, options: Co
 export async function estimate(workspace: Workspace, address: string, options: Pick<EvaluateOptions, 'limit'> = {}): Promise<Quote | null> {
   const sets = await findEvaluationSets(workspace, await readScope(workspace, address, options));
   return await quoteUnanswered(workspace, sets.flatMap(listModels));
+}
+
+/** A tuned model's answer to a text; `answer` is the model's own text. */
+export interface TextAnswer extends Prediction {
+  /** The label that the answer is, or names; null where it is none. Absent where the task has no labels. */
+  readonly label?: string | null;
+}
+
+/** Texts to answer. */
+export interface PredictOptions extends PayOptions {
+  readonly rows: readonly Omit<ClassificationRow, 'label'>[];
+}
+
+/**
+ * A tuned model's answers to texts, in their order: as a row of the data where the task is classification, else as a user's message.
+ * @throws Failure `run-not-found`, `model-unavailable`, and as `payForAnswers` and `fetchAnswers`
+ */
+export async function predict(workspace: Workspace, address: string, { rows, maxUsd }: PredictOptions): Promise<TextAnswer[]> {
+  const [run] = filterTuned(await findNewestRuns(workspace.store, address), address);
+  const client = getTunedClient(workspace, run);
+  const { model, settings } = client;
+  const problem = findPredictProblem(client.provider, model);
+  if (problem !== null) {
+    throw new Failure('model-unavailable', `${toModelName(model)} answers no texts: ${problem}`, {
+      hint: 'run it with another program; `orchestrate status` shows where it is',
+    });
+  }
+  const isClassification = settings.task === 'classification';
+  const requests = rows.map((row) => buildRequest(client, isClassification ? row : toUserMessage(row.text)));
+  const batch = { client, requests };
+  const limit = await readSpendLimit(address, run, { purpose: 'texts', maxUsd });
+  const answers = await payForAnswers(workspace, { limit, batches: [batch] }, async (meter) => await fetchAnswers(workspace, batch, meter));
+  if (!isClassification) return answers;
+  return answers.map((answer) => ({
+    ...answer,
+    label: model.kind === 'endpoint' ? parseLabel(answer.answer, settings.labels) : answer.answer,
+  }));
 }
 
 /** The references are those of the job file where the address is one: they may have been added since the runs were submitted. */

@@ -1,13 +1,13 @@
 import type { ChatRow, ClassificationRow } from '../dataset/row.ts';
 import { toExpectedAnswer } from '../dataset/to-chat.ts';
 import { isMeasure } from '../job/measures.ts';
+import { toRunId } from '../run/record.ts';
 import { readPart } from '../run/run-data.ts';
 import type { StoredRun } from '../run/run-store.ts';
-import { toRunId } from '../run/record.ts';
+import type { Workspace } from '../run/workspace.ts';
 import { buildRunCandidates, findReferences, type Candidate, type ReferenceOptions } from './candidates.ts';
 import type { ComparisonInput } from './comparison.ts';
 import { filterTuned, findPredictProblem, getPromptSettings, type PromptSettings } from './models.ts';
-import type { Workspace } from '../run/workspace.ts';
 
 /** What is compared. */
 export interface Scope extends ReferenceOptions {

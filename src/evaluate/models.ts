@@ -9,8 +9,8 @@ import type { Context, GenerationSettings } from '../provider/context.ts';
 import type { FolderModel, ModelRef, RepositoryModel } from '../provider/model.ts';
 import type { Provider } from '../provider/provider.ts';
 import type { RunPlan } from '../run/event.ts';
-import type { StoredRun } from '../run/run-store.ts';
 import { toRunId } from '../run/record.ts';
+import type { StoredRun } from '../run/run-store.ts';
 import type { Workspace } from '../run/workspace.ts';
 
 /** What decides how rows are put to a model, beside the model itself. */
@@ -64,10 +64,11 @@ export function getTunedClient({ dir, provider }: Pick<Workspace, 'dir' | 'provi
   };
 }
 
-interface NamedModel {
+/** A model of a service as the user names it. */
+export interface ServiceModelName {
   readonly provider: string;
   readonly model: string;
-  /** Where the user names it: `references.old`. */
+  /** Where: `references.old`, `--provider`. */
   readonly place: string;
 }
 
@@ -75,7 +76,10 @@ interface NamedModel {
  * A model of a service that no run has made.
  * @throws Failure of the provider, and `job-file-invalid` for a provider that answers only with its tuned models
  */
-export function findServiceModel(workspace: Workspace, { provider: id, model: name, place }: NamedModel): Omit<ModelClient, 'settings'> {
+export function findServiceModel(
+  workspace: Workspace,
+  { provider: id, model: name, place }: ServiceModelName,
+): Omit<ModelClient, 'settings'> {
   const provider = withPlace(place, () => workspace.provider(id, place));
   const model = withPlace(place, () => provider.inference?.getModel?.(name, workspace.context));
   if (model === undefined || (model.kind === 'repository' ? provider.inference?.download : provider.inference?.predict) === undefined) {

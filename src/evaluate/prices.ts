@@ -1,8 +1,8 @@
+import { Failure } from '../errors.ts';
 import type { Context } from '../provider/context.ts';
 import { toModelName } from '../provider/model-name.ts';
 import type { Prediction, PredictionRow } from '../provider/prediction.ts';
 import type { Quote } from '../provider/provider.ts';
-import { Failure } from '../errors.ts';
 import type { ModelClient } from './models.ts';
 import { toPredictionContext, type RequestBatch } from './requests.ts';
 

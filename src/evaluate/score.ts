@@ -2,13 +2,13 @@ import { parseLabel } from '../dataset/to-chat.ts';
 import type { Prediction } from '../provider/prediction.ts';
 import type { Deprecation } from '../provider/service.ts';
 import { formatDeprecationNotes } from '../run/deprecation.ts';
+import type { Workspace } from '../run/workspace.ts';
 import type { Store } from '../store/open-store.ts';
 import { readAnswers, type StoredAnswer } from './answers.ts';
 import type { Candidate, ModelSource } from './candidates.ts';
 import { buildComparison, chooseReference, type CandidateAnswers, type Comparison } from './comparison.ts';
 import type { EvaluationSet, Scope } from './evaluation-set.ts';
 import type { PromptSettings } from './models.ts';
-import type { Workspace } from '../run/workspace.ts';
 
 /** Why models cannot run here, in words. */
 export type ModelProblems = ReadonlyMap<unknown, string>;

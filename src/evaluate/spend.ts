@@ -16,12 +16,12 @@ import {
 import { isJobFile } from '../run/find-runs.ts';
 import { hasLeaseEnded, startRenewing } from '../run/lease.ts';
 import type { StoredRun } from '../run/run-store.ts';
+import type { Workspace } from '../run/workspace.ts';
+import type { Store } from '../store/open-store.ts';
 import { findUnanswered, listAnswersOfCharge, type SpendMeter } from './answers.ts';
 import type { ModelClient } from './models.ts';
 import { explainMissingPrice, priceAnswer, quoteBatch, sumQuotes } from './prices.ts';
 import type { RequestBatch } from './requests.ts';
-import type { Workspace } from '../run/workspace.ts';
-import type { Store } from '../store/open-store.ts';
 
 export interface PayOptions {
   /** The most that the answers may cost, in dollars; the job's budget limits them too. */

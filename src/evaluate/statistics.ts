@@ -1,22 +1,13 @@
 /** Whether a difference between two models on the same rows is more than chance. */
 
-export interface McNemar {
-  /** Rows that only the first model has right. */
-  readonly aOnly: number;
-  /** Rows that only the second model has right. */
-  readonly bOnly: number;
-  /** The probability, were both equally good, of a split at least as uneven. */
-  readonly pValue: number;
-}
-
 /**
- * McNemar's test (Psychometrika 12, 1947) in its exact two-sided form: of the rows that one model alone has right, those of the
- * first are binomial with share 1/2 if the models are equally good. Precondition: both lists are about the same rows in the same order.
+ * The p-value of McNemar's test (Psychometrika 12, 1947) in its exact two-sided form: of the rows that one model alone has right, those of
+ * the first are binomial with share 1/2 if the models are equally good. Precondition: both lists are about the same rows in the same order.
  */
-export function computeMcNemar(a: readonly boolean[], b: readonly boolean[]): McNemar {
+export function computeMcNemar(a: readonly boolean[], b: readonly boolean[]): number {
   const aOnly = a.filter((right, row) => right && !b[row]!).length;
   const bOnly = b.filter((right, row) => right && !a[row]!).length;
-  return { aOnly, bOnly, pValue: computeSignTest(aOnly, bOnly) };
+  return computeSignTest(aOnly, bOnly);
 }
 
 /** min(1, 2 P(X <= min(a, b))) for X binomial with a + b trials and share 1/2; 1 where there are no trials. */

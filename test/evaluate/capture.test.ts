@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Inference } from '../../src/provider/provider.ts';
 import { expect, test } from 'vitest';
 import type { Capture, CaptureProgress } from '../../src/evaluate/capture.ts';
 import { readPredictionsFile } from '../../src/evaluate/predictions-file.ts';
 import { readSpending } from '../../src/run/budget.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { createAnsweringService, toRead, type ServiceSettings } from './answering-service.ts';
-import { heldOutRows, openSmallJob, runSmallJob, type SmallJob } from './small-job.ts';
+import { heldOutRows, runSmallJob, toLines, type SmallJob } from './small-job.ts';
 
 /** Right where the text has an even number; an untrained model says yes to everything. */
 const say: ServiceSettings['say'] = (row, tuned) => (tuned && Number(/\d+/.exec(toRead(row))) % 2 === 0 ? 'no' : 'yes');
@@ -125,7 +124,7 @@ test('any model of a service, with rows that have no answer: the file holds the 
       id: 7,
     },
   ];
-  writeFileSync(data, rows.map((row) => JSON.stringify(row)).join('\n'));
+  writeFileSync(data, toLines(rows));
   const generation = { temperature: 0.5, maxTokens: 9 };
   const captured = await capture('any', { data, provider: 'paid', model: 'some-model', generation });
   expect(captured).toMatchObject({ name: 'any', model: 'some-model', rows: 3, unparseable: null });
@@ -204,27 +203,6 @@ test('a model without a job has no budget but the flag', async () => {
   expect(service.asked).toHaveLength(12);
 });
 
-test('answers of unlimited length have no price, and the message says so', async () => {
-  const { service, orchestrator, data } = await open();
-  const { provider } = service;
-  const endless = {
-    ...provider,
-    id: 'endless',
-    inference: {
-      ...provider.inference,
-      quote: async (...args: Parameters<NonNullable<Inference['quote']>>) =>
-        args[2].generation.maxTokens === undefined ? null : await provider.inference!.quote!(...args),
-    },
-  };
-  const { folder } = await runSmallJob([endless]);
-  await using other = await openSmallJob(folder, [endless]);
-  await expect(other.capture('any', { data, provider: 'endless', model: 'm', maxUsd: 1 })).rejects.toMatchObject({
-    code: 'budget-exceeded',
-    message: 'answers of m may have any length, so that no spending limit holds; nothing was sent',
-  });
-  await orchestrator[Symbol.asyncDispose]();
-});
-
 test('a service that fails half-way: its answers are stored and paid, there is no file, and the next capture continues', async () => {
   const { capture, service, out } = await open({}, {});
   service.beforeAnswer = (answered) => {
@@ -241,26 +219,11 @@ test('a service that fails half-way: its answers are stored and paid, there is n
   expect(service.asked).toHaveLength(12);
 });
 
-test('an interrupted capture keeps its answers', async () => {
-  const service = createAnsweringService({ say });
-  const { folder } = await runSmallJob([service.provider]);
-  const interrupt = new AbortController();
-  await using orchestrator = await openSmallJob(folder, [service.provider], interrupt.signal);
-  service.beforeAnswer = (answered) => {
-    if (answered === 3) interrupt.abort(new Error('interrupted'));
-  };
-  const options = { data: join(folder, 'test.jsonl'), out: join(folder, 'old.jsonl'), maxUsd: 1 };
-  await expect(orchestrator.capture('small/paid', options)).rejects.toThrow('interrupted');
-  await using later = await openSmallJob(folder, [service.provider]);
-  expect(await later.capture('small/paid', options)).toMatchObject({ asked: 8 });
-  expect(service.asked).toHaveLength(12);
-});
-
 test('equal rows are sent once and written twice; odd answers are counted', async () => {
   const said = ['yes', null, 'Perhaps', 'no'];
   const { capture, service, folder, out } = await open({ say: (row) => said[Number(toRead(row))] ?? null });
   const data = join(folder, 'rows.jsonl');
-  writeFileSync(data, ['0', '1', '2', '3', '0'].map((text) => JSON.stringify({ text })).join('\n'));
+  writeFileSync(data, toLines(['0', '1', '2', '3', '0'].map((text) => ({ text }))));
   expect(await capture('small/paid', { data })).toMatchObject({ rows: 5, unanswered: 1, unparseable: 1, asked: 5 });
   expect(readLines(out).map(({ answer }) => answer)).toEqual([...said, 'yes']);
   expect(service.asked).toHaveLength(4);

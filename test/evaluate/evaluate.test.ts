@@ -1,18 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { createAnsweringService, toRead, type AnsweringService, type ServiceSettings } from './answering-service.ts';
-import { heldOutRows, openSmallJob, runSmallJob } from './small-job.ts';
-
-const labels = new Map(heldOutRows.map(({ text, label }) => [text, label]));
-
-/** Right where it is tuned; untrained it says yes to everything. */
-const right: ServiceSettings['say'] = (row, tuned) => (tuned ? labels.get(toRead(row).replace('Text: ', ''))! : 'yes');
-
-const createLocal = (): AnsweringService =>
-  createAnsweringService({ id: 'laptop', kind: 'folder', price: 'free', trainingUsd: 0, say: right });
+import { createAnsweringService, toRead } from './answering-service.ts';
+import { createLocal, openSmallJob, runSmallJob, sayRight } from './small-job.ts';
 
 test('models on this machine and of a service are in one comparison, on the same rows', async () => {
-  const [local, paid] = [createLocal(), createAnsweringService({ say: right })];
+  const [local, paid] = [createLocal(), createAnsweringService({ say: sayRight })];
   const { orchestrator } = await runSmallJob([local.provider, paid.provider]);
   const [comparison, ...others] = await orchestrator.evaluate('small', { maxUsd: 1 });
   expect(others).toEqual([]);
@@ -41,7 +33,7 @@ test('models on this machine and of a service are in one comparison, on the same
 });
 
 test('the shutdown date of a model is part of its figures, and a note says so when it is near', async () => {
-  const [local, paid] = [createLocal(), createAnsweringService({ say: right })];
+  const [local, paid] = [createLocal(), createAnsweringService({ say: sayRight })];
   const days = (count: number): string => new Date(Date.now() + count * 86_400_000).toISOString().slice(0, 10);
   for (const [date, isNear] of [
     [days(30), true],
@@ -57,7 +49,7 @@ test('the shutdown date of a model is part of its figures, and a note says so wh
 });
 
 test('answered rows are not sent again, and compare sends nothing to a service', async () => {
-  const [local, paid] = [createLocal(), createAnsweringService({ say: right })];
+  const [local, paid] = [createLocal(), createAnsweringService({ say: sayRight })];
   const { orchestrator } = await runSmallJob([local.provider, paid.provider]);
   const [before] = await orchestrator.compare('small');
   expect(paid.asked).toEqual([]);
@@ -80,7 +72,7 @@ test('answered rows are not sent again, and compare sends nothing to a service',
 });
 
 test('runs that begin with the same model share it', async () => {
-  const paid = createAnsweringService({ say: right });
+  const paid = createAnsweringService({ say: sayRight });
   const targets = { a: { provider: 'paid', model: 'same' }, b: { provider: 'paid', model: 'same', options: { other: true } } };
   const { orchestrator } = await runSmallJob([paid.provider], { targets });
   const [comparison] = await orchestrator.evaluate('small', { maxUsd: 1 });
@@ -89,7 +81,7 @@ test('runs that begin with the same model share it', async () => {
 });
 
 test('rows that are in two held-out sets are priced and sent once', async () => {
-  const paid = createAnsweringService({ say: right });
+  const paid = createAnsweringService({ say: sayRight });
   const data = { train: './train.jsonl', test: { one: './test.jsonl', other: './test.jsonl' } };
   const { orchestrator } = await runSmallJob([paid.provider], { data });
   expect(await orchestrator.estimate('small')).toMatchObject({ low: expect.closeTo(24 * 0.001, 9) as number });
@@ -100,7 +92,7 @@ test('rows that are in two held-out sets are priced and sent once', async () => 
 });
 
 test('another prompt, another setting: the rows are sent again', async () => {
-  const paid = createAnsweringService({ say: right });
+  const paid = createAnsweringService({ say: sayRight });
   const one = await runSmallJob([paid.provider], { evaluation: { generation: { temperature: 0 } } });
   await one.orchestrator.evaluate('small', { maxUsd: 1 });
   expect(paid.asked[0]!.context.generation).toMatchObject({ temperature: 0 });
@@ -115,7 +107,7 @@ test('another prompt, another setting: the rows are sent again', async () => {
 
 test('answers that name no label are counted, and count as wrong', async () => {
   const paid = createAnsweringService({
-    say: (row, tuned) => (tuned ? (toRead(row) === 'text 0' ? 'maybe' : ` "${right(row, true)!.toUpperCase()}".\n`) : null),
+    say: (row, tuned) => (tuned ? (toRead(row) === 'text 0' ? 'maybe' : ` "${sayRight(row, true)!.toUpperCase()}".\n`) : null),
   });
   const { orchestrator } = await runSmallJob([paid.provider]);
   const [comparison] = await orchestrator.evaluate('small', { maxUsd: 1 });
@@ -165,7 +157,7 @@ test('conversations are scored by the exact text of their last answer', async ()
 });
 
 test('preferences are not scored', async () => {
-  const paid = createAnsweringService({ say: right });
+  const paid = createAnsweringService({ say: sayRight });
   const row = (i: number): object => ({ prompt: `question ${i}`, chosen: 'good', rejected: 'bad' });
   const data = { train: [row(1), row(2)], test: [row(3)] };
   const { orchestrator } = await runSmallJob([paid.provider], { task: 'preference', training: { method: 'dpo' } }, data);
@@ -175,14 +167,14 @@ test('preferences are not scored', async () => {
 });
 
 test('a model that answers no rows is named in a note', async () => {
-  const { inference: _, ...mute } = createAnsweringService({ id: 'mute', say: right }).provider;
+  const { inference: _, ...mute } = createAnsweringService({ id: 'mute', say: sayRight }).provider;
   const { orchestrator } = await runSmallJob([createLocal().provider, mute]);
   const [comparison] = await orchestrator.compare('small');
   expect(comparison!.notes).toEqual(['small/mute is left out: its provider answers no rows']);
 });
 
 test('the budget of the job file counts where the address is the file, also when it was added later', async () => {
-  const paid = createAnsweringService({ say: right });
+  const paid = createAnsweringService({ say: sayRight });
   const { orchestrator, folder, path } = await runSmallJob([paid.provider]);
   await expect(orchestrator.evaluate(path)).rejects.toMatchObject({ code: 'budget-exceeded' });
   writeFileSync(path, JSON.stringify({ ...(JSON.parse(readFileSync(path, 'utf8')) as object), budget: { usd: 5 } }));

@@ -4,18 +4,8 @@ import { expect, test } from 'vitest';
 import type { Comparison, Provider } from '../../src/index.ts';
 import { tinyBert } from '../cli/write-job.ts';
 import { listFailedRequirements } from '../../src/evaluate/comparison.ts';
-import { createAnsweringService, toRead, type AnsweringService, type ServiceSettings } from './answering-service.ts';
-import { heldOutRows, runSmallJob, type SmallJob } from './small-job.ts';
-
-const labels = new Map(heldOutRows.map(({ text, label }) => [text, label]));
-
-/** Right where it is tuned; untrained it says yes to everything. */
-const right: ServiceSettings['say'] = (row, tuned) => (tuned ? labels.get(toRead(row))! : 'yes');
-
-const createLocal = (): AnsweringService =>
-  createAnsweringService({ id: 'laptop', kind: 'folder', price: 'free', trainingUsd: 0, say: right });
-
-const toLines = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
+import { createAnsweringService } from './answering-service.ts';
+import { createLocal, heldOutRows, runSmallJob, sayRight, toLines, type SmallJob } from './small-job.ts';
 
 /** Writes references into the job file after its runs were submitted. */
 function addReferences({ path }: SmallJob, references: object): void {
@@ -25,7 +15,7 @@ function addReferences({ path }: SmallJob, references: object): void {
 const toScores = ({ candidates }: Comparison): unknown[] => candidates.map(({ name, kind, measures }) => [name, kind, measures.accuracy]);
 
 test('an existing model of a service answers and is paid for like a tuned one, by evaluate alone', async () => {
-  const [local, paid] = [createLocal(), createAnsweringService({ say: right })];
+  const [local, paid] = [createLocal(), createAnsweringService({ say: sayRight })];
   const references = { old: { provider: 'paid', model: 'ft:old' } };
   const targets = { laptop: { provider: 'laptop', model: 'base' } };
   const { orchestrator } = await runSmallJob([local.provider, paid.provider], { references, targets });
@@ -97,7 +87,7 @@ test.each([
 });
 
 test('a file with none of the rows is left out, and so is an unreadable one; evaluate says so before anything is sent', async () => {
-  const [local, paid] = [createLocal(), createAnsweringService({ say: right })];
+  const [local, paid] = [createLocal(), createAnsweringService({ say: sayRight })];
   const small = await runSmallJob([local.provider, paid.provider]);
   const { orchestrator, folder, path } = small;
   const other = join(folder, 'other.jsonl');
@@ -132,7 +122,7 @@ test('a file with none of the rows is left out, and so is an unreadable one; eva
 });
 
 test('a provider without models by name cannot have a reference', async () => {
-  const { provider } = createAnsweringService({ id: 'nameless', say: right });
+  const { provider } = createAnsweringService({ id: 'nameless', say: sayRight });
   const { getModel: _, ...inference } = provider.inference!;
   const nameless = { ...provider, inference };
   const small = await runSmallJob([createLocal().provider, nameless], { targets: { laptop: { model: 'base' } } });
@@ -144,7 +134,7 @@ test('a provider without models by name cannot have a reference', async () => {
 });
 
 test('a model in a repository is downloaded by evaluate alone; one that cannot run is left out', async () => {
-  const service = createAnsweringService({ id: 'hub', price: 'free', say: right }).provider;
+  const service = createAnsweringService({ id: 'hub', price: 'free', say: sayRight }).provider;
   const fetched: string[] = [];
   const hub: Provider = {
     ...service,
@@ -194,7 +184,7 @@ test('a command answers once, in the folder of the job file, and compare shows i
 });
 
 test('a command that fails does so before anything is paid', async () => {
-  const paid = createAnsweringService({ say: right });
+  const paid = createAnsweringService({ say: sayRight });
   const { orchestrator, folder } = await runSmallJob([paid.provider], {
     references: { own: { command: [process.execPath, 'answer.mjs'] } },
   });

@@ -20,24 +20,23 @@ test.each([
   [6000, 6300, 0.0070155184820324245],
   [100, 1100, 1.6267567006299407e-213],
 ])('McNemar, %i against %i rows', (aOnly, bOnly, expected) => {
-  const { pValue, ...counts } = computeMcNemar(...toResults(aOnly, bOnly));
-  expect(counts).toEqual({ aOnly, bOnly });
+  const pValue = computeMcNemar(...toResults(aOnly, bOnly));
   expect(Math.abs(pValue - expected)).toBeLessThanOrEqual(1e-11 * expected);
-  expect(computeMcNemar(...toResults(bOnly, aOnly)).pValue).toBe(pValue);
+  expect(computeMcNemar(...toResults(bOnly, aOnly))).toBe(pValue);
 });
 
 test('McNemar is a probability that falls as the split grows uneven', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 300 }), (a, b) => {
       const [larger, smaller] = [Math.max(a, b), Math.min(a, b)];
-      const p = computeMcNemar(...toResults(smaller, larger)).pValue;
+      const p = computeMcNemar(...toResults(smaller, larger));
       expect(p).toBeGreaterThan(0);
       expect(p).toBeLessThanOrEqual(1);
-      expect(computeMcNemar(...toResults(smaller - 1, larger + 1)).pValue).toBeLessThan(p);
+      expect(computeMcNemar(...toResults(smaller - 1, larger + 1))).toBeLessThan(p);
     }),
     { numRuns: 50 },
   );
-  expect(computeMcNemar(...toResults(0, 5000)).pValue).toBe(0); // 2^-4999 is below the smallest number
+  expect(computeMcNemar(...toResults(0, 5000))).toBe(0); // 2^-4999 is below the smallest number
 });
 
 test('percentiles are interpolated: means 0, 1, 2, 3, 4 at the level 0.9', () => {
