@@ -11,7 +11,31 @@ import { reservedFields } from '../src/job/job-spec.ts';
 import { providers } from '../providers/index.ts';
 import { longestPauseMs } from '../src/run/limiter.ts';
 import { maxAttempts, patienceMs } from '../src/run/reconcile.ts';
-import { stateActions, transitions, type RunState } from '../src/run/transitions.ts';
+import { transitions, type RunState } from '../src/run/transitions.ts';
+
+/** What `advance` does with a run in each state. */
+const stateActions: Readonly<Record<RunState, string>> = {
+  accepted: 'look for a job with this key at the provider and adopt it; else prepare (submit only)',
+  preparing: 'look again; store the intent with the exact body, then create once (submit only)',
+  submitting: 'the process that stored the intent may have died: treat the submission as unanswered',
+  uncertain:
+    'look; wait; look; fence the attempt; wait until a job would certainly be listed; look twice; then adopt, start the next attempt, or ask',
+  attention: 'nothing: a person decides (`orchestrate resolve`)',
+  rejected: 'nothing; prepared data was discarded where possible',
+  submitted: 'poll the job; once, look for a second one and cancel it',
+  validating: 'poll the job',
+  queued: 'poll the job',
+  running: 'poll the job',
+  finalizing: 'poll the job',
+  paused: 'poll the job; `orchestrate resume` continues it',
+  interrupted: 'resume the job, at most three times without a new checkpoint',
+  cancelling: 'poll the job',
+  unknown: 'poll the job rarely; never cancel or submit again',
+  succeeded: 'nothing',
+  failed: 'nothing',
+  cancelled: 'nothing',
+  expired: 'nothing',
+};
 
 interface Schema {
   readonly type?: string;
@@ -98,10 +122,13 @@ function toStateRows(): string[][] {
 function toConstantRows(): string[][] {
   const hours = (ms: number): string => `${ms / 3_600_000} h`;
   return [
-    ['attempts at most', String(maxAttempts)],
-    ['a person is asked when a service could not be asked for', hours(patienceMs)],
-    ['longest pause between two looks', `${longestPauseMs / 60_000} min`],
-    ...providers.map(({ id, listingDelayMs }) => [`\`${id}\` lists a created job within (\`settleMs\`)`, `${listingDelayMs / 1000} s`]),
+    ['most attempts to submit', String(maxAttempts)],
+    ['a person has to decide if no listing succeeded for', hours(patienceMs)],
+    ['longest pause between two polls', `${longestPauseMs / 60_000} min`],
+    ...providers.map(({ id, listingDelayMs }) => [
+      `\`${id}\` lists a created job within (\`listingDelayMs\`)`,
+      `${listingDelayMs / 1000} s`,
+    ]),
   ];
 }
 

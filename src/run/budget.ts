@@ -138,8 +138,7 @@ function createUnknownPriceFailure({ job }: Account, budgetUsd: number, unpriced
 }
 
 function formatNames(needs: readonly Need[]): string {
-  const names = needs.map(({ name }) => name);
-  return names.length === 1 ? names[0]! : `${names.slice(0, -1).join(', ')} and ${names.at(-1)!}`;
+  return new Intl.ListFormat('en-GB').format(needs.map(({ name }) => name));
 }
 
 async function findUncharged(store: Store, needs: readonly Need[]): Promise<Need[]> {

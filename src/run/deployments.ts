@@ -4,7 +4,6 @@ import type { EndpointModel } from '../provider/model.ts';
 import type { Provider } from '../provider/provider.ts';
 import { SubmitFailure } from '../provider/submit-failure.ts';
 import { Failure } from '../errors.ts';
-import type { Store } from '../store/open-store.ts';
 import { formatUsd, releaseCharge, reserve, settleCharge } from './budget.ts';
 import type { RunEvent } from './event.ts';
 import { getDeploymentUsd, getHoursUsd, hourMs, toRunId, type Deployment } from './record.ts';
@@ -36,11 +35,11 @@ export async function deployRun(driver: Driver, run: StoredRun, options: DeployO
     deployed = await provider.deployments!.deploy(model, deployment.name, context);
   } catch (error) {
     if (!(error instanceof SubmitFailure)) throw error;
-    if (isNew) await endDeployment(driver, run, { deployment, usd: 0 });
+    if (isNew) await changeDeployment(driver, run, { deployment, event: { type: 'model-undeployed' }, usd: 0 });
     const { code, message, hint } = error.failure;
     throw new Failure(code, message, { error, ...(hint === null ? {} : { hint }) });
   }
-  const ended = await changeDeployment(driver, run, { deployment, events: [{ type: 'model-deployed', model: deployed }] });
+  const ended = await changeDeployment(driver, run, { deployment, event: { type: 'model-deployed', model: deployed } });
   if (ended !== null) return ended;
   await provider.deployments!.undeploy(model, deployment.name, context);
   throw new Failure('store-locked', `another process ended the deployment of ${toRunId(run.record)} while it came up`);
@@ -56,7 +55,7 @@ export async function undeployRun(driver: Driver, run: StoredRun): Promise<{ run
   const { provider, model, context } = findSubject(driver, run);
   await provider.deployments!.undeploy(model, deployment.name, context);
   const usd = getDeploymentUsd(deployment, driver.context.now());
-  const ended = await endDeployment(driver, run, { deployment, usd });
+  const ended = await changeDeployment(driver, run, { deployment, event: { type: 'model-undeployed' }, usd });
   return ended === null ? { run: (await findRun(driver.store, run.key))!, usd: null } : { run: ended, usd };
 }
 
@@ -115,32 +114,22 @@ async function findOrIntend(
   });
 }
 
-interface Change {
-  readonly deployment: Deployment;
-  readonly events: readonly RunEvent[];
-  /** Stored with the events. */
-  readonly charge?: (tx: Store) => Promise<void>;
-}
-
-/** Null, and nothing is changed, where the run has another deployment by now, or none. */
-async function changeDeployment(driver: Driver, { key }: StoredRun, { deployment, events, charge }: Change): Promise<StoredRun | null> {
-  return await driver.store.transaction().execute(async (tx) => {
-    const present = (await findRun(tx, key))!.record.deployment;
-    if (present?.charge !== deployment.charge) return null;
-    await charge?.(tx);
-    return await appendEvents(tx, key, { events, at: driver.context.now().toISOString(), fence: null });
-  });
-}
-
-async function endDeployment(
+/**
+ * Stores what has happened to a deployment, with the change of its charge. Null, and nothing is stored, where the run has another
+ * deployment by now, or none.
+ */
+async function changeDeployment(
   driver: Driver,
-  run: StoredRun,
-  { deployment, usd }: { readonly deployment: Deployment; readonly usd: number },
+  { key }: StoredRun,
+  { deployment, event, usd }: { readonly deployment: Deployment; readonly event: RunEvent; readonly usd?: number },
 ): Promise<StoredRun | null> {
-  const charge = async (tx: Store): Promise<void> => {
-    await (usd === 0 ? releaseCharge(tx, deployment.charge) : settleCharge(tx, deployment.charge, usd));
-  };
-  return await changeDeployment(driver, run, { deployment, events: [{ type: 'model-undeployed' }], charge });
+  return await driver.store.transaction().execute(async (tx) => {
+    const current = (await findRun(tx, key))!.record.deployment;
+    if (current?.charge !== deployment.charge) return null;
+    if (usd === 0) await releaseCharge(tx, deployment.charge);
+    else if (usd !== undefined) await settleCharge(tx, deployment.charge, usd);
+    return await appendEvents(tx, key, { events: [event], at: driver.context.now().toISOString(), fence: null });
+  });
 }
 
 async function readPrice({ provider, model, context }: Subject): Promise<number> {

@@ -2,9 +2,9 @@ import { Failure } from '../errors.ts';
 import type { Store } from '../store/open-store.ts';
 import { findRun, listRuns, type StoredRun } from './run-store.ts';
 
-const hint = '`orchestrate status` lists the runs that there are';
+const hint = '`orchestrate status` lists all runs';
 
-/** Takes what the providers have of a job file into the store. */
+/** Adds the jobs that the providers have for a job file to the store. */
 type Adopt = (path: string) => Promise<StoredRun[]>;
 
 /**
@@ -40,7 +40,7 @@ async function findRunsOfFile(store: Store, path: string, adopt?: Adopt): Promis
   if (runs.length > 0) return runs;
   const adopted = (await adopt?.(path)) ?? [];
   if (adopted.length > 0) return adopted;
-  throw new Failure('run-not-found', `the job "${spec.name}" of ${path} was not submitted from here, and its providers know no run of it`, {
+  throw new Failure('run-not-found', `the job "${spec.name}" of ${path} was not submitted from here, and its providers have no job of it`, {
     hint,
   });
 }

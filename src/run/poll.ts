@@ -68,19 +68,16 @@ async function pollJob(step: Step): Promise<StoredRun> {
   const now = context.now();
   const ageMs = now.getTime() - Date.parse(run.record.times.submitted ?? run.record.times.created);
   const nextInMs = seen.nextInMs ?? getNextPollMs({ ageMs, phase: seen.status.phase, random: driver.random() });
-  const last: LastPoll = {
+  const poll: LastPoll = {
     cursor: seen.cursor,
     progress: seen.progress ?? run.lastPoll?.progress ?? null,
     at: now.toISOString(),
     error: null,
     failedPolls: null,
-    nextPollAt: new Date(now.getTime() + Math.min(nextInMs, longestPauseMs)).toISOString(),
+    nextPollAt: toNextPollAt(now, nextInMs),
   };
-  const stored = await step.append([...(checked?.events ?? []), ...getNewEvents(run, seen)], {
-    poll: last,
-    metrics: seen.metrics,
-    logs: seen.logs,
-  });
+  const events = [...(checked?.events ?? []), ...getNewEvents(run, seen)];
+  const stored = await step.append(events, { poll, metrics: seen.metrics, logs: seen.logs });
   return stored.record.state === 'interrupted' && !stored.record.cancelRequested ? await resumeJob(step, stored) : stored;
 }
 
@@ -151,16 +148,13 @@ async function storeFailedPoll({ run, driver, provider, context, append }: Step,
   const { retryAfterMs } = failure;
   if (retryAfterMs !== null) await blockRequests(driver.store, provider.id, now.getTime() + retryAfterMs);
   const nextInMs = getNextTryMs({ times, code: failure.code, retryAfterMs, random: driver.random() });
-  return await append([], {
-    poll: {
-      cursor: run.lastPoll?.cursor ?? null,
-      progress: run.lastPoll?.progress ?? null,
-      at: run.lastPoll?.at ?? null,
-      error: toFailureData(failure),
-      failedPolls: { since: run.lastPoll?.failedPolls?.since ?? now.toISOString(), times },
-      nextPollAt: new Date(now.getTime() + Math.min(nextInMs, longestPauseMs)).toISOString(),
-    },
-  });
+  const before = { cursor: null, progress: null, at: null, ...run.lastPoll };
+  const failedPolls = { since: run.lastPoll?.failedPolls?.since ?? now.toISOString(), times };
+  return await append([], { poll: { ...before, error: toFailureData(failure), failedPolls, nextPollAt: toNextPollAt(now, nextInMs) } });
+}
+
+function toNextPollAt(now: Date, inMs: number): string {
+  return new Date(now.getTime() + Math.min(inMs, longestPauseMs)).toISOString();
 }
 
 export interface PollTiming {

@@ -1,4 +1,5 @@
-import { constants, copyFile, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { constants, copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import type { DataFacts } from '../dataset/inspect.ts';
@@ -36,7 +37,7 @@ export async function keepData(folder: string, facts: DataFacts): Promise<void> 
 
 async function keepSource(folder: string, source: Source): Promise<void> {
   const path = toStoredPath(folder, source);
-  if (await exists(path)) return;
+  if (existsSync(path)) return;
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
     await copyFile(source.path, temporary, constants.COPYFILE_FICLONE).catch((error: unknown) => {
@@ -59,7 +60,7 @@ function toCopyFailure(error: unknown, from: string, to: string): unknown {
 /** The path from which a source is read: the copy, or the user's file if it has not changed. */
 async function findSource(folder: string, source: Source): Promise<string> {
   const path = toStoredPath(folder, source);
-  if (await exists(path)) return path;
+  if (existsSync(path)) return path;
   await checkSource(source.path, source);
   return source.path;
 }
@@ -67,16 +68,6 @@ async function findSource(folder: string, source: Source): Promise<string> {
 async function checkSource(path: string, source: Source): Promise<void> {
   if ((await hashSource(path, source.path)) === source.sha256) return;
   throw new Failure('data-invalid', `${source.path} has changed since it was inspected`, { hint: 'run the command again' });
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await stat(path).then(
-    () => true,
-    (error: unknown) => {
-      if (toSystemCode(error) === 'ENOENT') return false;
-      throw error;
-    },
-  );
 }
 
 /** The rows of one part of a run's data, mapped and split, from the files as they were at submission. */

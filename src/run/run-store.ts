@@ -4,6 +4,7 @@ import type { Metric } from '../provider/metric.ts';
 import { isFailure, type Failure, type FailureData } from '../errors.ts';
 import type { RunKey } from '../job/run-key.ts';
 import type { Store } from '../store/open-store.ts';
+import type { Tables } from '../store/tables.ts';
 import type { RunEvent, RunPlan } from './event.ts';
 import { addCharge, checkBudget, getRunCharge, setCharge } from './budget.ts';
 import { storeMetrics, type MetricSummaries } from './metrics.ts';
@@ -41,15 +42,7 @@ export class LostLease extends Error {
   }
 }
 
-interface RunRow {
-  readonly key: string;
-  readonly version: number;
-  readonly record: string;
-  readonly observation: string | null;
-  readonly metrics: string;
-}
-
-function toStoredRun(row: RunRow): StoredRun {
+function toStoredRun(row: Omit<Tables['run'], 'lease_owner' | 'lease_until'>): StoredRun {
   return {
     key: row.key,
     version: row.version,

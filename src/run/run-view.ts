@@ -2,7 +2,7 @@ import type { Note } from '../provider/note.ts';
 import type { Deprecation } from '../provider/service.ts';
 import type { FailureData } from '../errors.ts';
 import type { MetricSummaries } from './metrics.ts';
-import { getDeploymentUsd, toRunId } from './record.ts';
+import { getDeploymentUsd, toRunId, type RunRecord } from './record.ts';
 import type { StoredRun } from './run-store.ts';
 import { isEnded } from './transitions.ts';
 
@@ -39,12 +39,7 @@ export interface RunView {
     readonly etaSeconds: number | null;
     readonly etaSource: 'trainer' | null;
   };
-  readonly times: {
-    readonly created: string;
-    readonly submitted: string | null;
-    readonly started: string | null;
-    readonly finished: string | null;
-  };
+  readonly times: RunRecord['times'];
   readonly cost: {
     readonly currency: 'USD';
     readonly low: number | null;
@@ -161,7 +156,7 @@ export function toRunView(run: StoredRun, now: Date): RunView {
   };
 }
 
-function getDeploymentView({ deployment }: StoredRun['record'], now: Date): DeploymentView | null {
+function getDeploymentView({ deployment }: RunRecord, now: Date): DeploymentView | null {
   if (deployment === null) return null;
   const { name, since, until, usdPerHour, model } = deployment;
   const overdue = now.getTime() > Date.parse(until);
@@ -169,7 +164,7 @@ function getDeploymentView({ deployment }: StoredRun['record'], now: Date): Depl
 }
 
 /** The planned price and the actual cost. The cost is 0 where the price is 0, and where the run has ended without a job. */
-function getCost({ cost, state, wire, job, plan: { quote } }: StoredRun['record']): RunView['cost'] {
+function getCost({ cost, state, wire, job, plan: { quote } }: RunRecord): RunView['cost'] {
   const { low, high, source, asOf } = quote ?? { low: null, high: null, source: null, asOf: null };
   const isUnpaid = job === null && isEnded(state) && (wire === null || state === 'rejected');
   const known = cost ?? (high === 0 ? { usd: 0, source } : isUnpaid ? { usd: 0, source: 'no job was made' } : null);

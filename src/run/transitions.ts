@@ -77,30 +77,6 @@ export const transitions: Readonly<Record<RunState, Row>> = {
   succeeded: ofSucceededJob,
 };
 
-/** What `advance` does with a run in each state. */
-export const stateActions: Readonly<Record<RunState, string>> = {
-  accepted: 'look for a job with this key at the provider and adopt it; else prepare (submit only)',
-  preparing: 'look again; store the intent with the exact body, then create once (submit only)',
-  submitting: 'the process that stored the intent may have died: treat the submission as unanswered',
-  uncertain:
-    'look; wait; look; fence the attempt; wait until a job would certainly be listed; look twice; then adopt, start the next attempt, or ask',
-  attention: 'nothing: a person decides (`orchestrate resolve`)',
-  rejected: 'nothing; prepared data was discarded where possible',
-  submitted: 'poll the job; once, look for a second one and cancel it',
-  validating: 'poll the job',
-  queued: 'poll the job',
-  running: 'poll the job',
-  finalizing: 'poll the job',
-  paused: 'poll the job; `orchestrate resume` continues it',
-  interrupted: 'resume the job, at most three times without a new checkpoint',
-  cancelling: 'poll the job',
-  unknown: 'poll the job rarely; never cancel or submit again',
-  succeeded: 'nothing',
-  failed: 'nothing',
-  cancelled: 'nothing',
-  expired: 'nothing',
-};
-
 /** The state after an event. Throws where the table has no entry: a bug of the program. */
 export function getNextState(state: RunState, event: RunEvent): RunState {
   const next = transitions[state][event.type];

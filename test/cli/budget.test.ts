@@ -36,7 +36,7 @@ test('of three targets the third does not fit: none is submitted, nothing is sen
   expect(stderr).toBe(
     [
       'orchestrate: the job "money" has a budget of $5.00: $0.00 spent and $0.00 reserved, target "t0", target "t1" and target "t2" would need up to $6.00',
-      '  raise `budget.usd` in the job file, or ask for less; nothing was started',
+      '  raise `budget.usd` in the job file, or run less of it; nothing was started',
       '',
     ].join('\n'),
   );

@@ -198,7 +198,9 @@ test('while another process writes for long, submit gives up and says so, and re
   const release = await holdDatabase(dir);
   const began = performance.now();
   const { status, stdout, stderr } = await runCli('submit', writeJob(), '--dir', dir);
-  expect(stderr).toBe(`orchestrate: ${join(dir, 'state.db')} is locked by another process\n  run the command again when it has ended\n`);
+  expect(stderr).toBe(
+    `orchestrate: ${join(dir, 'state.db')} is locked by another process\n  run the command again when that process has ended\n`,
+  );
   expect([status, stdout]).toEqual([75, '']);
   expect(performance.now() - began).toBeGreaterThan(5000);
   expect(await readRuns(dir)).toEqual([]);
