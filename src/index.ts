@@ -16,7 +16,7 @@ export type { Decision } from './run/controls.ts';
 export type { RunPlan } from './run/event.ts';
 export type { RunView } from './run/run-view.ts';
 export type { Capture, CaptureOptions, CaptureProgress } from './evaluate/capture.ts';
-export type { Comparison } from './evaluate/compare.ts';
+export type { Comparison } from './evaluate/comparison.ts';
 export { Failure, isFailure, toFailureData, type FailureCode, type FailureData } from './errors.ts';
 export { type Attempt, type Context } from './provider/context.ts';
 export { type Artifact, type JobRef, type Observation, type Progress } from './provider/job.ts';

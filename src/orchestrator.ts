@@ -4,10 +4,10 @@ import type { RemoteResource } from './provider/remote-resource.ts';
 import type { Check, Provider, Quote } from './provider/provider.ts';
 import type { ServiceFile, ServiceJob, ServiceModel } from './provider/service.ts';
 import type { ClassificationRow } from './dataset/map-row.ts';
-import type { TextAnswer } from './evaluate/answer-texts.ts';
 import type { Capture, CaptureOptions } from './evaluate/capture.ts';
-import type { Comparison } from './evaluate/compare.ts';
-import type { CompareOptions, EvaluateOptions, Evaluation, PayOptions } from './evaluate/evaluation.ts';
+import type { Comparison } from './evaluate/comparison.ts';
+import type { CompareOptions, EvaluateOptions, TextAnswer } from './evaluate/evaluate.ts';
+import type { PayOptions } from './evaluate/spend.ts';
 import type { ImportRecord } from './import/import-record.ts';
 import type { JobFile } from './job/read-job-file.ts';
 import { openWorkspace, toUninterruptible, type OrchestratorOptions } from './open-workspace.ts';
@@ -118,8 +118,6 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
   const findService = async (id: string): Promise<Provider> =>
     (await import('./import/find-service.ts')).findService(await readProviders(), id);
   const findNewest = async (address: string): Promise<StoredRun> => (await findNewestRuns(store, address))[0]!;
-  const openEvaluation = async (): Promise<Evaluation> =>
-    (await import('./evaluate/evaluation.ts')).createEvaluation(await workspace.load());
 
   const load: Orchestrator['load'] = async (...args) => await (await import('./job/read-job-file.ts')).readJobFile(...args);
 
@@ -164,9 +162,9 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     budget: async (plans) => await (await import('./run/plan.ts')).readBudget(store, plans),
     submit,
     watch,
-    evaluate: async (...args) => await (await openEvaluation()).evaluate(...args),
-    compare: async (...args) => await (await openEvaluation()).compare(...args),
-    estimate: async (...args) => await (await openEvaluation()).estimate(...args),
+    evaluate: async (...args) => await (await import('./evaluate/evaluate.ts')).evaluate(await workspace.load(), ...args),
+    compare: async (...args) => await (await import('./evaluate/evaluate.ts')).compare(await workspace.load(), ...args),
+    estimate: async (...args) => await (await import('./evaluate/evaluate.ts')).estimate(await workspace.load(), ...args),
     capture: async (...args) => await (await import('./evaluate/capture.ts')).capture(await workspace.load(), ...args),
     async list(address, { isRefreshed = false } = {}) {
       const runs = address === undefined ? await listRuns(store) : await findRuns(store, address, adopt);
@@ -208,7 +206,8 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
         const { resolveRun } = await import('./run/controls.ts');
         return toView(await resolveRun(await createDriver(), await findNewest(address), decision));
       },
-      predict: async (...args) => await (await openEvaluation()).predict(address, ...args),
+      predict: async (rows, predictOptions) =>
+        await (await import('./evaluate/evaluate.ts')).predict(await workspace.load(), address, { rows, ...predictOptions }),
     }),
     clean: async (cleanOptions) => await (await import('./run/clean.ts')).cleanRuns(workspace, cleanOptions),
     async cleanService(id, cleanOptions) {

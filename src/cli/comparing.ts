@@ -1,6 +1,5 @@
-import type { Comparison } from '../evaluate/compare.ts';
-import type { CompareOptions } from '../evaluate/evaluation.ts';
-import { failedRequirements, requirements, type Requirement } from '../evaluate/requirement.ts';
+import { listFailedRequirements, requirements, type Comparison, type Requirement } from '../evaluate/comparison.ts';
+import type { CompareOptions } from '../evaluate/evaluate.ts';
 import { Failure } from '../errors.ts';
 import type { Cli } from './cli.ts';
 
@@ -22,7 +21,7 @@ function parseMargin(text: string): number {
 
 /** The exit status: 104 where a tuned model does not reach what is required, and a line about each that does not. */
 export function tellUnmet(cli: Cli, comparisons: readonly Comparison[], requirement: Requirement | null): number {
-  const unmet = requirement === null ? [] : failedRequirements(comparisons, requirement);
+  const unmet = requirement === null ? [] : listFailedRequirements(comparisons, requirement);
   for (const finding of unmet) cli.terminal.say(`--require ${requirement}: ${finding}`);
   return unmet.length > 0 ? 104 : 0;
 }

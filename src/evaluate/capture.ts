@@ -1,36 +1,35 @@
 import { resolve } from 'node:path';
-import { parseLabel } from '../dataset/to-chat.ts';
-import { Failure } from '../errors.ts';
+import { openDataset } from '../dataset/open-dataset.ts';
+import { chatVersion, parseLabel } from '../dataset/to-chat.ts';
+import { Failure, isFailure } from '../errors.ts';
 import { writeAtomic } from '../lib/fs.ts';
-import { answerRows } from './answer-rows.ts';
-import type { ModelClient } from './prompt-settings.ts';
-import { checkContinued, toCaptureText } from './capture-lines.ts';
-import { findCaptured, type CaptureModel } from './capture-model.ts';
+import { hashJson } from '../lib/json.ts';
+import { readLines } from '../lib/lines.ts';
 import type { Workspace } from '../run/workspace.ts';
-import { readCaptureRows } from './capture-rows.ts';
-import type { PayOptions } from './evaluation.ts';
-import { payForAnswers } from './pay-for-answers.ts';
-import { readAnswers, type StoredAnswer } from './stored-answers.ts';
-import { toQuestion } from './to-question.ts';
+import { fetchAnswers, readAnswers, type StoredAnswer } from './answers.ts';
+import { findCaptureSource, readCaptureRows, type CaptureModel, type CaptureRow, type CaptureSource } from './capture-source.ts';
+import { formatPredictionLine } from './predictions-file.ts';
+import { buildRequest, type RequestBatch } from './requests.ts';
+import { payForAnswers, type PayOptions } from './spend.ts';
 
 export interface CaptureOptions extends PayOptions, CaptureModel {
   /** A data file: rows with or without labels or answers. */
   readonly data: string;
-  /** Columns of the data by our names, such as `{text: 'body'}`; over those of the job. */
+  /** Columns of the data by our names, such as `{text: 'body'}`; they replace those of the job. */
   readonly columns?: Readonly<Record<string, string>> | undefined;
   /** Only the first rows. */
   readonly limit?: number | undefined;
-  /** Where the answers are written (.jsonl); the model's name in the current folder when absent. */
+  /** Where the answers are written (.jsonl); absent: a file with the model's name in the current folder. */
   readonly out?: string | undefined;
-  /** Hears of each answer. */
+  /** Is called for each answer. */
   readonly onProgress?: ((progress: CaptureProgress) => void) | undefined;
 }
 
 export interface CaptureProgress {
   readonly rows: number;
-  /** Rows whose answer is there. */
+  /** Rows with an answer. */
   readonly done: number;
-  /** Of the answers that are there, in dollars; null where that is not known. */
+  /** Price of these answers in dollars; null where it is not known. */
   readonly usd: number | null;
 }
 
@@ -38,7 +37,7 @@ export interface CaptureProgress {
 export interface Capture {
   /** As a job file can call the model. */
   readonly name: string;
-  /** What requests call the model; of one on this machine the run's address. */
+  /** The model's name in requests; of a model on this machine the run's address. */
   readonly model: string;
   readonly rows: number;
   /** Rows whose answer is null: the service refused them, or its filter did. */
@@ -47,9 +46,9 @@ export interface Capture {
   readonly unparseable: number | null;
   /** Rows whose answer was cut at the most tokens. */
   readonly truncated: number;
-  /** Rows that were asked just now; the other ones had their answer already. */
+  /** Rows that were sent just now; the others had an answer already. */
   readonly asked: number;
-  /** What all the answers have cost, in dollars; null where that is not known. */
+  /** What all the answers cost, in dollars; null where that is not known. */
   readonly usd: number | null;
   /** Absolute. */
   readonly path: string;
@@ -57,89 +56,128 @@ export interface Capture {
 }
 
 /**
- * Has a model answer the rows of a file, and writes them with their answers to a predictions file. Each answer is kept as it comes, so
- * that one who is interrupted, or killed, goes on where the last one was; the file is whole or not there.
- * @throws Failure as `findCaptured`, `readCaptureRows`, `payForAnswers` and `answerRows`; `data-invalid` where the file is there and
- *   holds something else than these answers
+ * Has a model answer the rows of a file, and writes them with their answers to a predictions file. Each answer is stored as it comes, so
+ * that the next capture continues after an interruption or a kill; the file is written at the end, as a whole.
+ * @throws Failure as `findCaptureSource`, `readCaptureRows`, `payForAnswers` and `fetchAnswers`; `data-invalid` where the file exists and
+ *   has lines that are not among these answers
  */
 export async function capture(workspace: Workspace, name: string, options: CaptureOptions): Promise<Capture> {
   const { data, columns, limit = Infinity, maxUsd = null, onProgress } = options;
-  const captured = await findCaptured(workspace, name, options);
-  const { client, account } = captured;
-  const path = toOutput(options.out ?? `${captured.name}.jsonl`);
-  const rows = await readCaptureRows(data, { task: client.settings.task, columns: { ...captured.columns, ...columns }, limit });
-  const questions = rows.map(({ asked }) => toQuestion(client, asked));
-  const ids = questions.map(({ id }) => id);
-  const known = await readAnswers(workspace.store, ids);
-  const kept = rows.flatMap((row, i) => {
-    const answer = known.get(ids[i]!);
-    return answer === undefined ? [] : [toCaptureText(captured, row, answer)];
+  const source = await findCaptureSource(workspace, name, options);
+  const { client, account } = source;
+  const { task, labels } = client.settings;
+  const path = resolveOutput(options.out ?? `${source.name}.jsonl`);
+  const rows = await readCaptureRows(data, { task, columns: { ...source.columns, ...columns }, limit });
+  const requests = rows.map(({ row }) => buildRequest(client, row));
+  const known = await readAnswers(workspace.store, requests);
+  const stored = rows.flatMap((row, i) => {
+    const answer = known.get(requests[i]!.id);
+    return answer === undefined ? [] : [formatLine(source, row, answer)];
   });
-  await checkContinued(path, new Set(kept));
-  const tally = createTally(ids, client);
+  await checkOutput(path, new Set(stored));
+  const tally = createTally({ client, requests });
   for (const answer of known.values()) tally.add(answer);
-  const before = tally.progress().done;
-  const spendLimit = { ...account, purpose: 'evaluation', maxUsd } as const;
-  const answers = await payForAnswers(workspace, { limit: spendLimit, asks: [{ client, questions }] }, async (meter) => {
-    onProgress?.(tally.progress());
-    return await answerRows(workspace, client, {
-      questions,
-      meter: {
+  const before = tally.getProgress().done;
+  const batch = { client, requests };
+  const answers = await payForAnswers(
+    workspace,
+    { limit: { ...account, purpose: 'evaluation', maxUsd }, batches: [batch] },
+    async (meter) => {
+      onProgress?.(tally.getProgress());
+      return await fetchAnswers(workspace, batch, {
         ...meter,
         async record(prediction) {
           const answer = { ...(await meter.record(prediction)), at: workspace.context.now().toISOString() };
           tally.add(answer);
-          onProgress?.(tally.progress());
+          onProgress?.(tally.getProgress());
           return answer;
         },
-      },
-    });
-  });
-  const lines = rows.map((row, i) => Buffer.from(toCaptureText(captured, row, answers[i]!)));
+      });
+    },
+  );
+  const lines = rows.map((row, i) => Buffer.from(formatLine(source, row, answers[i]!)));
   const { sha256 } = await writeAtomic(path, lines, 'predictions file');
-  const { labels } = client.settings;
+  const count = (isCounted: (answer: StoredAnswer) => boolean): number => answers.filter(isCounted).length;
   return {
-    name: captured.name,
-    model: captured.called,
+    name: source.name,
+    model: source.called,
     rows: rows.length,
-    unanswered: count(answers, ({ answer }) => answer === null),
-    unparseable: labels.length === 0 ? null : count(answers, ({ answer }) => answer !== null && parseLabel(answer, labels) === null),
-    truncated: count(answers, ({ truncated }) => truncated),
+    unanswered: count(({ answer }) => answer === null),
+    unparseable: labels.length === 0 ? null : count(({ answer }) => answer !== null && parseLabel(answer, labels) === null),
+    truncated: count(({ truncated }) => truncated),
     asked: rows.length - before,
-    usd: tally.progress().usd,
+    usd: tally.getProgress().usd,
     path,
     sha256,
   };
 }
 
-function count<T>(items: readonly T[], is: (item: T) => boolean): number {
-  return items.filter(is).length;
-}
-
 /** @throws Failure `usage` */
-function toOutput(path: string): string {
+function resolveOutput(path: string): string {
   if (/\.jsonl$/i.test(path)) return resolve(path);
   throw new Failure('usage', `expected a file that ends in .jsonl for the answers, found ${path}`);
 }
 
-interface Tally {
-  add(answer: StoredAnswer): void;
-  progress(): CaptureProgress;
+/**
+ * Checks that a file which exists already only grows: each of its lines is one of the stored answers. Called before anything is sent.
+ * @throws Failure `data-invalid`
+ */
+async function checkOutput(path: string, stored: ReadonlySet<string>): Promise<void> {
+  let number = 0;
+  try {
+    for await (const lines of readLines(openDataset(path), path)) {
+      for (const line of lines) {
+        number++;
+        if (stored.has(line.toString())) continue;
+        throw new Failure('data-invalid', `${path}:${number}: this line would be lost: it is not one of the answers of this capture`, {
+          hint: 'name another file with --out, or move this one away; nothing was sent',
+        });
+      }
+    }
+  } catch (error) {
+    if (!isFailure(error, 'file-missing')) throw error;
+  }
 }
 
-/** Counts rows by their answers, each of which comes once; equal rows have one, which is paid for once. */
-function createTally(ids: readonly string[], { provider }: ModelClient): Tally {
-  const ifUnpaid = provider.inference?.quote === undefined ? 0 : null;
-  const rows = new Map<string, number>();
-  for (const id of ids) rows.set(id, (rows.get(id) ?? 0) + 1);
+/** A row with its answer, as the file has it. */
+function formatLine({ called, client }: CaptureSource, { input, row, expected }: CaptureRow, stored: StoredAnswer): string {
+  const { provider, settings, model } = client;
+  const { prompt, labels, generation } = settings;
+  const { temperature, maxTokens, seed } = generation;
+  const { answer, probabilities, logProbability = null, truncated, latencyMs = null, tokens = null, at = null } = stored;
+  return formatPredictionLine({
+    input,
+    prediction: { answer, probabilities, logProbability, truncated, latencyMs, tokens },
+    expected,
+    model: called,
+    asked: {
+      provider: provider.id,
+      ...('text' in row && model.kind === 'endpoint' && { prompt: hashJson({ chatVersion, prompt, labels }) }),
+      ...(temperature !== undefined && { temperature }),
+      ...(maxTokens !== undefined && { max_tokens: maxTokens }),
+      ...(seed !== undefined && { seed }),
+    },
+    at,
+  });
+}
+
+interface Tally {
+  add(answer: StoredAnswer): void;
+  getProgress(): CaptureProgress;
+}
+
+/** Counts rows by their answers, each of which comes once; equal rows share an answer, which is paid for once. */
+function createTally({ client, requests }: RequestBatch): Tally {
+  const ifUnpaid = client.provider.inference?.quote === undefined ? 0 : null;
+  const rows = Map.groupBy(requests, ({ id }) => id);
   let done = 0;
   let usd: number | null = 0;
   return {
     add({ id, paid }) {
-      done += rows.get(id) ?? 0;
+      done += rows.get(id)?.length ?? 0;
       const cost = paid === undefined ? ifUnpaid : paid.usd;
       usd = usd === null || cost === null ? null : usd + cost;
     },
-    progress: () => ({ rows: ids.length, done, usd }),
+    getProgress: () => ({ rows: requests.length, done, usd }),
   };
 }

@@ -1,6 +1,4 @@
-/**
- * Measures of a classification, defined as scikit-learn does with `zero_division=0`: a ratio whose denominator is 0 counts as 0.
- */
+import type { Measure } from '../job/measures.ts';
 
 export interface ClassMeasures {
   readonly label: string;
@@ -14,77 +12,83 @@ export interface ClassMeasures {
   readonly support: number;
 }
 
-export interface ClassificationMeasures {
-  readonly rows: number;
-  readonly accuracy: number;
-  /** Mean over all labels, those that no row has included: as scikit-learn's `f1_score` when it is given `labels`. */
-  readonly macroF1: number;
-  /** Mean over the labels, weighted by their rows. */
-  readonly weightedF1: number;
-  /** Matthews' correlation coefficient for several classes (Gorodkin, Computational Biology and Chemistry 28, 2004); 0 where undefined. */
-  readonly mcc: number;
+/** The scores of one model's answers. */
+export interface Scores {
+  /** `accuracy` and `macro_f1`, or `exact_match`. */
+  readonly measures: { readonly [name in Measure | 'macro_f1']?: number };
+  /** Empty without labels, as `confusion` is. */
   readonly perClass: readonly ClassMeasures[];
   /** Rows by true label (outer) and predicted label (inner), without the unparseable ones. */
   readonly confusion: readonly (readonly number[])[];
-  /** Rows whose answer was no label. They count as wrong everywhere. */
+  /** Answers that were no label, or rows without an answer. They count as wrong. */
   readonly unparseable: number;
 }
 
-export interface Classification {
+/** Answers beside what was expected; an answer is null where there was none, or it was no label. */
+export interface Answered {
   readonly labels: readonly string[];
-  /** Indices into `labels`, one a row. */
-  readonly expected: readonly number[];
-  /** The same; null where the answer was no label. */
-  readonly predicted: readonly (number | null)[];
+  readonly expected: readonly string[];
+  readonly answers: readonly (string | null)[];
 }
 
-/** Precondition: `predicted` is as long as `expected`, and all indices are of `labels`. */
-export function toClassificationMeasures({ labels, expected, predicted }: Classification): ClassificationMeasures {
-  const confusion = labels.map(() => labels.map(() => 0));
-  const support = labels.map(() => 0);
-  const answered = labels.map(() => 0);
-  let unparseable = 0;
-  for (const [row, truth] of expected.entries()) {
-    support[truth]!++;
-    const answer = predicted[row] ?? null;
-    if (answer === null) unparseable++;
-    else {
-      answered[answer]!++;
-      confusion[truth]![answer]!++;
-    }
-  }
+interface MeasureRules {
+  /** The numbers that a table shows, with their titles. */
+  readonly columns: Readonly<Partial<Record<keyof Scores['measures'], string>>>;
+  isRight(answer: string | null, expected: string): boolean;
+  score(answered: Answered): Scores;
+}
 
+/** How each measure judges an answer and scores a model: all that a new one needs, beside its name in `src/job/measures.ts`. */
+export const measures: Readonly<Record<Measure, MeasureRules>> = {
+  accuracy: {
+    columns: { accuracy: 'accuracy', macro_f1: 'macro-F1' },
+    isRight: (answer, expected) => answer === expected,
+    score: scoreLabels,
+  },
+  exact_match: {
+    columns: { exact_match: 'exact match' },
+    isRight: isSameText,
+    score({ expected, answers }) {
+      const right = answers.filter((answer, row) => isSameText(answer, expected[row]!)).length;
+      const unparseable = answers.filter((answer) => answer === null).length;
+      return { measures: { exact_match: divide(right, answers.length) }, perClass: [], confusion: [], unparseable };
+    },
+  },
+};
+
+/** A text may differ in the white space around it. */
+function isSameText(answer: string | null, expected: string): boolean {
+  return answer?.trim() === expected.trim();
+}
+
+/**
+ * Scores of a classification as scikit-learn defines them with `zero_division=0`: a ratio whose denominator is 0 counts as 0. `macro_f1`
+ * is the mean over all labels, including those that no row has, as of `f1_score` when it is given `labels`.
+ */
+function scoreLabels({ labels, expected, answers }: Answered): Scores {
+  const indices = new Map<string | null, number>(labels.map((label, k) => [label, k]));
+  const confusion = labels.map(() => labels.map(() => 0));
+  let unparseable = 0;
+  for (const [row, label] of expected.entries()) {
+    const predicted = indices.get(answers[row]!);
+    if (predicted === undefined) unparseable++;
+    else confusion[indices.get(label)!]![predicted]!++;
+  }
   const perClass = labels.map((label, k) => {
     const right = confusion[k]![k]!;
+    const answered = sum(confusion.map((counts) => counts[k]!));
+    const support = expected.filter((other) => other === label).length;
     return {
       label,
-      precision: divide(right, answered[k]!),
-      recall: divide(right, support[k]!),
-      f1: divide(2 * right, answered[k]! + support[k]!),
-      support: support[k]!,
+      precision: divide(right, answered),
+      recall: divide(right, support),
+      f1: divide(2 * right, answered + support),
+      support,
     };
   });
-  const rows = expected.length;
-  const right = sum(labels.map((_, k) => confusion[k]![k]!));
-  return {
-    rows,
-    accuracy: divide(right, rows),
-    macroF1: divide(sum(perClass.map(({ f1 }) => f1)), labels.length),
-    weightedF1: divide(sum(perClass.map(({ f1, support: weight }) => f1 * weight)), rows),
-    mcc: toMcc({ rows, right, support, answered: [...answered, unparseable] }),
-    perClass,
-    confusion,
-    unparseable,
-  };
-}
-
-/** `answered` has one class more than `support`: the unparseable answers are a class that no row has. */
-function toMcc(counts: { rows: number; right: number; support: readonly number[]; answered: readonly number[] }): number {
-  const { rows, right, support, answered } = counts;
-  const covariance = right * rows - sum(support.map((count, k) => count * answered[k]!));
-  const ofSupport = rows ** 2 - sum(support.map((count) => count ** 2));
-  const ofAnswers = rows ** 2 - sum(answered.map((count) => count ** 2));
-  return divide(covariance, Math.sqrt(ofSupport) * Math.sqrt(ofAnswers));
+  const accuracy = divide(sum(labels.map((_, k) => confusion[k]![k]!)), expected.length);
+  const macroF1 = divide(sum(perClass.map(({ f1 }) => f1)), labels.length);
+  return { measures: { accuracy, macro_f1: macroF1 }, perClass, confusion, unparseable };
 }
 
 function divide(numerator: number, denominator: number): number {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { formatDefaultMeasures } from './measures.ts';
 
 /**
  * The job file, version 1: what a person writes. One definition: the types, the JSON Schema, the reference page and the error messages
@@ -109,10 +110,7 @@ const Columns = z
 
 const Evaluation = z
   .strictObject({
-    measure: z
-      .string()
-      .min(1)
-      .describe('what models are compared by; default "accuracy" for classification, "exact_match" for chat, "none" for preference'),
+    measure: z.string().min(1).describe(`what models are compared by; default ${formatDefaultMeasures()}, "none" for preference`),
     margin: z.number().min(0).describe('how much worse still counts as "not worse", in units of the measure; default 0.02'),
     generation: z
       .strictObject({ temperature: z.number().min(0), maxTokens: z.int().positive(), seed: z.int() })

@@ -1,6 +1,7 @@
 import { resolve as toAbsolute } from 'node:path';
 import { Failure } from '../errors.ts';
 import type { JobSpec, Training, TrainingField } from './job-spec.ts';
+import { getMeasureNames } from './measures.ts';
 import type { DataSpec, ModelName, ReferenceSpec, RunSpec } from './run-spec.ts';
 
 type Target = JobSpec['targets'][string];
@@ -10,14 +11,6 @@ const defaultColumns: Readonly<Record<JobSpec['task'], Record<string, string>>> 
   chat: { messages: 'messages' },
   preference: { chosen: 'chosen', rejected: 'rejected' },
   text: { text: 'text' },
-};
-
-/** What models are compared by where the job does not say; rows with two ends, and bare text, have no answer to be right about. */
-const defaultMeasures: Readonly<Record<JobSpec['task'], string>> = {
-  classification: 'accuracy',
-  chat: 'exact_match',
-  preference: 'none',
-  text: 'none',
 };
 
 /** The measure may fall by so much and still be called "not worse", where the job names no margin. */
@@ -100,7 +93,7 @@ export function resolveTarget(spec: JobSpec, name: string, folder: string): RunS
     options: target.options ?? {},
     native: target.native ?? {},
     evaluation: {
-      measure: spec.evaluation?.measure ?? defaultMeasures[spec.task],
+      measure: spec.evaluation?.measure ?? getMeasureNames(spec.task)[0]!,
       margin: spec.evaluation?.margin ?? defaultMargin,
       generation: spec.evaluation?.generation ?? {},
       concurrency: spec.evaluation?.concurrency ?? null,

@@ -1,6 +1,5 @@
 import { inspectDataset, type DataFacts, type DataWarning } from '../dataset/inspect.ts';
 import { parseRowTask, taskColumns } from '../dataset/parse-row-task.ts';
-import type { RowTask } from '../dataset/row.ts';
 import { checkTemplate } from '../dataset/to-chat.ts';
 import { Failure } from '../errors.ts';
 import type { Note } from '../provider/note.ts';
@@ -8,6 +7,7 @@ import type { QuoteContext } from '../provider/context.ts';
 import type { BaseModel } from '../provider/model.ts';
 import type { Provider } from '../provider/provider.ts';
 import { readModelFolder } from '../model-files/model-folder.ts';
+import { getMeasureNames } from '../job/measures.ts';
 import type { JobFile } from '../job/read-job-file.ts';
 import { resolveTarget } from '../job/resolve.ts';
 import { toFingerprint, toRunKey } from '../job/run-key.ts';
@@ -19,13 +19,6 @@ import type { RunPlan } from './event.ts';
 import { readPart } from './run-data.ts';
 import { findNewPlans, listRuns } from './run-store.ts';
 import type { Workspace } from './workspace.ts';
-
-/** The measures that a comparison can use; `none` for a task that is not scored. */
-const measures: Readonly<Record<RowTask, readonly string[]>> = {
-  classification: ['accuracy'],
-  chat: ['exact_match'],
-  preference: ['none'],
-};
 
 export interface PlanJobOptions {
   /** The targets to plan; all when absent. */
@@ -107,8 +100,9 @@ export async function planRun(spec: RunSpec, provider: Provider, options: PlanOp
 export async function inspectJobData(spec: RunSpec): Promise<DataFacts> {
   const task = parseRowTask(spec.task);
   const { measure } = spec.evaluation;
-  if (!measures[task].includes(measure)) {
-    const expected = `evaluation.measure: expected ${measures[task].join(' or ')} for the task "${task}"`;
+  const measures = getMeasureNames(task);
+  if (!measures.includes(measure)) {
+    const expected = `evaluation.measure: expected ${measures.join(' or ')} for the task "${task}"`;
     throw new Failure('job-file-invalid', `${expected}, found "${measure}"`);
   }
   const column = Object.keys(spec.data.columns).find((name) => !taskColumns[task].includes(name));

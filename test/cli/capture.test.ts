@@ -98,7 +98,7 @@ test('a reference of the job file that lies here needs its name only, and its bu
   expect(refused).toMatchObject({
     status: 79,
     stdout: '',
-    stderr: expect.stringContaining('nothing says how much may be spent') as string,
+    stderr: expect.stringContaining('no spending limit is set; nothing was sent') as string,
   });
   expect(countAnswers()).toBe(0);
   writeFileSync(join(folder, 'job.jsonc'), JSON.stringify({ ...job, budget: { usd: 1 } }));

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import type { Comparison } from '../../src/evaluate/compare.ts';
+import type { Comparison } from '../../src/evaluate/comparison.ts';
 import { startSandbox, type Sandbox } from '../../src/sandbox/start-sandbox.ts';
 import { startCli, type Ended } from './run-cli.ts';
 
@@ -67,7 +67,9 @@ test('references of a job: asked once by evaluate, shown and held against by com
   writeReferences(references);
   const before = await run('compare', 'job.json', '--reference', 'base', '--require', 'not-worse');
   expect(before.status).toBe(104);
-  expect(before.stdout).toContain('note: base has answered 0 of 60 rows and is left out: `orchestrate evaluate job.json` asks it\n');
+  expect(before.stdout).toContain(
+    'note: base has answered 0 of 60 rows and is left out: `orchestrate evaluate job.json` fetches its answers\n',
+  );
   expect(before.stderr).toBe('--require not-worse: mail/gpt is left out and cannot be judged\n');
 
   const evaluated = await run('evaluate', 'job.json', '--max-usd', '1', '--require', 'better');
@@ -102,7 +104,7 @@ test('for scripts: JSON on standard output, the status, and a line about who fel
 });
 
 test.each([
-  [['--reference', 'nobody'], 2, '--reference: nothing is called "nobody"'],
+  [['--reference', 'nobody'], 2, '--reference: there is no model "nobody" in this comparison'],
   [['--reference', 'none.jsonl'], 66, 'none.jsonl'],
   [['--margin', '2'], 2, '--margin expects a number from 0 to 1, such as 0.02, found "2"'],
   [['--margin', ''], 2, '--margin expects a number from 0 to 1'],

@@ -1,14 +1,15 @@
 import { expect, test } from 'vitest';
 import { toComparisonText, toScoresText } from '../../src/cli/views/comparison-view.ts';
-import { toComparison, type Candidate, type Measure } from '../../src/evaluate/compare.ts';
+import { buildComparison, type CandidateAnswers } from '../../src/evaluate/comparison.ts';
+import type { Measure } from '../../src/job/measures.ts';
 
 const expected = Array.from({ length: 20 }, (_, i) => (i % 4 === 0 ? 'yes' : 'no'));
 
-function toText(measure: Measure, candidates: readonly Partial<Candidate>[], toView = toComparisonText): string {
+function toText(measure: Measure, candidates: readonly Partial<CandidateAnswers>[], toView = toComparisonText): string {
   const whole = candidates.map((candidate) => ({ name: 'gpt', kind: 'tuned', run: null, answers: expected, ...candidate }) as const);
   const labels = measure === 'accuracy' ? ['no', 'yes'] : [];
   const referenceAmong = whole.filter(({ kind }) => kind !== 'tuned').map(({ name }) => name);
-  return toView(toComparison({ job: 'job', set: 'test', measure, margin: 0.02, labels, expected, candidates: whole, referenceAmong }));
+  return toView(buildComparison({ job: 'job', set: 'test', measure, margin: 0.02, labels, expected, candidates: whole, referenceAmong }));
 }
 
 const majority = { name: 'most frequent label', kind: 'majority', answers: expected.map(() => 'no') } as const;
@@ -76,7 +77,7 @@ test.each([
     { name: 'other', kind: 'tuned', run: 'job/other', answers: expected },
   ] as const;
   const comparison = { job: 'job', set: 'test', measure: 'accuracy', margin: 0, labels: ['no', 'yes'], expected, candidates } as const;
-  const text = toComparisonText(toComparison({ ...comparison, referenceAmong }));
+  const text = toComparisonText(buildComparison({ ...comparison, referenceAmong }));
   expect(text).toContain(`\n${starred} `);
   expect(text).toContain(`\n${line}`);
 });

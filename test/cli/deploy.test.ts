@@ -115,10 +115,11 @@ test('a tuned model of Azure is deployed, asked and undeployed, and its answers 
   for (const command of [
     ['evaluate', 'mood'],
     ['predict', 'mood/azure', 'good 1'],
+    ['capture', 'mood/azure', '--data', 'test.jsonl'],
   ]) {
     const refused = await fixture.run(...command, '--max-usd', '1');
     expect(refused.status).toBe(78);
-    expect(refused.stderr).toContain('mood/azure: the service answers with a tuned model only while it is deployed; nothing was asked');
+    expect(refused.stderr).toContain('mood/azure: the service runs a tuned model only while it is deployed; nothing was sent');
     expect(refused.stderr).toContain(told);
   }
   const poor = await fixture.run('deploy', 'mood', '--hours', '1.5', '--max-usd', '3');

@@ -8,7 +8,7 @@ import { toComparisonText, toScoresText } from '../../src/cli/views/comparison-v
 import { toPlanText } from '../../src/cli/views/plan-view.ts';
 import { toProgressLine } from '../../src/cli/views/progress-view.ts';
 import { toRunPage, toRunTable } from '../../src/cli/views/run-view-text.ts';
-import type { Comparison } from '../../src/evaluate/compare.ts';
+import type { Comparison } from '../../src/evaluate/comparison.ts';
 import type { RunPlan } from '../../src/run/event.ts';
 import type { RunView } from '../../src/run/run-view.ts';
 import { createScratchFolder } from '../scratch.ts';

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import type { Comparison } from '../../src/evaluate/compare.ts';
+import type { Comparison } from '../../src/evaluate/comparison.ts';
 import type { RunView } from '../../src/run/run-view.ts';
 import { startCli, type Ended } from './run-cli.ts';
 import { tinyBert } from './write-job.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, inject, test } from 'vitest';
-import type { Comparison } from '../../src/evaluate/compare.ts';
+import type { Comparison } from '../../src/evaluate/comparison.ts';
 import type { RunView } from '../../src/run/run-view.ts';
 import { runCli } from './run-cli.ts';
 

@@ -5,7 +5,7 @@ import { formatAge, formatSeconds } from '../../src/cli/views/format.ts';
 import { toBudgetText, toPlanText } from '../../src/cli/views/plan-view.ts';
 import { createProgressLog, toProgressLine } from '../../src/cli/views/progress-view.ts';
 import { toRunPage, toRunTable } from '../../src/cli/views/run-view-text.ts';
-import { toComparison } from '../../src/evaluate/compare.ts';
+import { buildComparison } from '../../src/evaluate/comparison.ts';
 import { foldEvent, createRecord } from '../../src/run/record.ts';
 import type { LastPoll } from '../../src/run/run-store.ts';
 import { toRunView, type RunView } from '../../src/run/run-view.ts';
@@ -147,7 +147,7 @@ test('a run’s view has the planned and the actual cost, and what requests call
 
 test('a comparison is a table with a verdict in words', () => {
   const expected = Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? 'yes' : 'no'));
-  const comparison = toComparison({
+  const comparison = buildComparison({
     job: 'job',
     set: 'test',
     measure: 'accuracy',

@@ -5,6 +5,8 @@ import type { Prediction, PredictionRow } from '../../src/provider/prediction.ts
 import type { Provider, Quote } from '../../src/provider/provider.ts';
 import { defineProvider } from '../../src/provider/provider.ts';
 import type { RunKey } from '../../src/job/run-key.ts';
+import type { Workspace } from '../../src/run/workspace.ts';
+import { openEmptyStore } from '../../src/store/open-store.ts';
 
 /** A service in memory whose trainings are done at once, and whose models answer rows for money. */
 export interface AnsweringService {
@@ -107,6 +109,18 @@ export function createAnsweringService(settings: ServiceSettings): AnsweringServ
   });
   const service: AnsweringService = { provider, asked: [], beforeAnswer: () => {}, dumb: new Set() };
   return service;
+}
+
+/** A workspace with an empty store; `provider` is every provider. */
+export function createWorkspace(dir: string, provider?: Provider, signal = new AbortController().signal): Workspace {
+  const context = {
+    signal,
+    now: () => new Date(0),
+    wait: async () => await Promise.resolve(),
+    setting: () => null,
+    credential: () => null,
+  };
+  return { store: openEmptyStore(), dir, context, provider: () => provider!, owner: 'a test', leaseMs: 1000 };
 }
 
 /** What a model reads, as one text: the last message's, or the classifier's text. */

@@ -17,14 +17,14 @@ export interface CaptureBench {
 /** How a capture ended that was killed; `faults` are what must not be. */
 export interface CaptureOutcome {
   readonly kills: number;
-  /** Answers that were on their way when the process died: the service gave them, and nobody was there to keep them. */
+  /** Answers that were on their way when the process died: the service gave them, and no process was left to store them. */
   readonly lost: number;
   readonly faults: readonly string[];
 }
 
 /** An uninterrupted capture. */
 export interface WholeCapture {
-  /** The boundaries that it passed, by number: all from the first look for answers that are kept. */
+  /** The boundaries that it passed, by number: all from the first look for stored answers. */
   readonly points: readonly number[];
   readonly lines: readonly string[];
 }
@@ -63,11 +63,8 @@ interface Ended {
   readonly points: readonly string[];
 }
 
-/** A boundary by its number, or by its name: the first one of that name. Renewed leases make numbers differ a little between runs. */
-export type Boundary = number | string;
-
-/** One start of the program, killed at a boundary; null: nowhere. */
-async function runCapture({ bench, folder, apiKey }: Machine, at: Boundary | null): Promise<Ended> {
+/** One start of the program, killed at a boundary by its number, or the first one of a name; null: nowhere. */
+async function runCapture({ bench, folder, apiKey }: Machine, at: number | string | null): Promise<Ended> {
   const trace = join(folder, 'trace');
   writeFileSync(trace, '');
   const child = spawn(process.execPath, ['--import', bench.product.hook, bench.product.program, ...args, ...limits], {
@@ -99,19 +96,19 @@ function readBill({ bench, apiKey }: Machine): number[] {
 }
 
 interface State {
-  /** Rows whose answer is kept, by the tokens of their prompts. */
-  readonly kept: ReadonlySet<number>;
+  /** Rows whose answer is stored, by the tokens of their prompts. */
+  readonly stored: ReadonlySet<number>;
   readonly reservedUsd: number;
 }
 
 async function readState({ folder }: Machine): Promise<State> {
-  if (!existsSync(join(folder, 'state', 'state.db'))) return { kept: new Set(), reservedUsd: 0 };
+  if (!existsSync(join(folder, 'state', 'state.db'))) return { stored: new Set(), reservedUsd: 0 };
   const store = openStore(join(folder, 'state'));
   const rows = await store.selectFrom('prediction').select('body').execute();
   const { reservedUsd } = await readSpending(store, 'capture:old', null);
   await store.destroy();
   const answers = rows.map(({ body }) => JSON.parse(body) as { tokens: { input: number } });
-  return { kept: new Set(answers.map(({ tokens }) => tokens.input)), reservedUsd };
+  return { stored: new Set(answers.map(({ tokens }) => tokens.input)), reservedUsd };
 }
 
 /** The file without what differs between two captures: when an answer came, and how long it took. */
@@ -134,28 +131,28 @@ export async function captureWhole(bench: CaptureBench): Promise<WholeCapture> {
 
 /**
  * A capture that is killed at one boundary, goes on, is killed at the next, and so on, and at last goes on to its end. No row whose answer
- * was kept may be asked again; of one kill no more answers may be lost than were on their way; the file is that of the whole capture.
+ * was stored may be sent again; one kill may lose no more answers than were on their way; the file is that of the whole capture.
  */
-export async function killCapture(bench: CaptureBench, whole: WholeCapture, at: readonly Boundary[]): Promise<CaptureOutcome> {
+export async function killCapture(bench: CaptureBench, whole: WholeCapture, at: readonly (number | string)[]): Promise<CaptureOutcome> {
   const machine = createMachine(bench);
   const faults: string[] = [];
   let kills = 0;
   let lost = 0;
   for (const point of [...at, null]) {
-    const { kept: before } = await readState(machine);
+    const { stored: before } = await readState(machine);
     const known = readBill(machine).length;
     const { status, signal, output } = await runCapture(machine, point);
     const asked = readBill(machine).slice(known);
-    const { kept, reservedUsd } = await readState(machine);
+    const { stored, reservedUsd } = await readState(machine);
     const place = `${machine.folder}, killed at ${at.join(', ')}, start for ${point ?? 'the end'}`;
     const again = asked.filter((row) => before.has(row));
-    if (again.length > 0) faults.push(`DOUBLE: ${place}: ${again.length} rows were paid for again whose answers were kept`);
-    const lostNow = asked.length - (kept.size - before.size);
+    if (again.length > 0) faults.push(`DOUBLE: ${place}: ${again.length} rows were paid for again whose answers were stored`);
+    const lostNow = asked.length - (stored.size - before.size);
     lost += lostNow;
     if (signal === 'SIGKILL') kills++;
     else if (status !== 0) faults.push(`${place}: status ${status}: ${output.slice(-600)}`);
     const mostLost = signal === 'SIGKILL' ? concurrency : 0;
-    if (lostNow > mostLost) faults.push(`LOST: ${place}: ${lostNow} answers were paid for and not kept, expected at most ${mostLost}`);
+    if (lostNow > mostLost) faults.push(`LOST: ${place}: ${lostNow} answers were paid for and not stored, expected at most ${mostLost}`);
     if (signal === null && reservedUsd > 0) faults.push(`MONEY: ${place}: $${reservedUsd} are still reserved`);
     const isThere = existsSync(join(machine.folder, 'old.jsonl'));
     if (signal === null && !isThere) faults.push(`FILE: ${place}: it is not there`);

@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Inference } from '../../src/provider/provider.ts';
 import { expect, test } from 'vitest';
 import type { Capture, CaptureProgress } from '../../src/evaluate/capture.ts';
 import { readPredictionsFile } from '../../src/evaluate/predictions-file.ts';
 import { readSpending } from '../../src/run/budget.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { createAnsweringService, toRead, type ServiceSettings } from './answering-service.ts';
-import { heldOutRows, openSmallJob, runSmallJob, type SmallJob } from './small-job.ts';
+import { heldOutRows, runSmallJob, toLines, type SmallJob } from './small-job.ts';
 
 /** Right where the text has an even number; an untrained model says yes to everything. */
 const say: ServiceSettings['say'] = (row, tuned) => (tuned && Number(/\d+/.exec(toRead(row))) % 2 === 0 ? 'no' : 'yes');
@@ -38,7 +37,7 @@ const readLines = (path: string): Record<string, unknown>[] =>
     .split('\n')
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
-test('a tuned model answers the rows of a file, in their order; the file says all that is known', async () => {
+test('a tuned model answers the rows of a file, in their order; the file holds everything that is known', async () => {
   const { capture, out, folder, service } = await open({}, { evaluation: { generation: { temperature: 0, maxTokens: 4 } } });
   const begun = Date.now();
   const captured = await capture('small/paid');
@@ -74,7 +73,7 @@ test('a tuned model answers the rows of a file, in their order; the file says al
   await store.destroy();
 });
 
-test('a captured model is not asked again, neither by a capture nor by an evaluation, nor the other way round', async () => {
+test('captures and evaluations share their answers: no request is sent twice', async () => {
   const { capture, orchestrator, path, service, out } = await open({}, { references: { old: references.old } });
   await capture('old', { job: path });
   const first = readFileSync(out);
@@ -88,7 +87,7 @@ test('a captured model is not asked again, neither by a capture nor by an evalua
   expect(service.asked).toHaveLength(36);
 });
 
-test('the file scores as the model did when it lived', async () => {
+test('the file scores as the live model did', async () => {
   const { capture, orchestrator, path, service } = await open({}, { references: { old: references.old } });
   const [live] = await orchestrator.evaluate(path, { maxUsd: 1 });
   await capture('old', { job: path });
@@ -105,7 +104,7 @@ test('the file scores as the model did when it lived', async () => {
   expect(service.asked).toHaveLength(asked);
 });
 
-test('any model of a service, with rows that have no answer: what it read, and what it said', async () => {
+test('any model of a service, with rows that have no answer: the file holds the input and the answer', async () => {
   const { capture, folder, out, service } = await open({ say: (row) => `heard ${toRead(row)}` });
   const data = join(folder, 'prompts.jsonl');
   const rows = [
@@ -125,7 +124,7 @@ test('any model of a service, with rows that have no answer: what it read, and w
       id: 7,
     },
   ];
-  writeFileSync(data, rows.map((row) => JSON.stringify(row)).join('\n'));
+  writeFileSync(data, toLines(rows));
   const generation = { temperature: 0.5, maxTokens: 9 };
   const captured = await capture('any', { data, provider: 'paid', model: 'some-model', generation });
   expect(captured).toMatchObject({ name: 'any', model: 'some-model', rows: 3, unparseable: null });
@@ -144,7 +143,7 @@ test('any model of a service, with rows that have no answer: what it read, and w
   expect((await readPredictionsFile(out)).size).toBe(3);
 });
 
-test('a classifier on this machine costs nothing, reads the texts, and is called like its run', async () => {
+test('a classifier on this machine costs nothing, reads the texts, and has the name of its run', async () => {
   const { capture, out, service } = await open({ id: 'laptop', kind: 'folder', price: 'free', trainingUsd: 0 });
   const captured = await capture('small', { maxUsd: undefined, limit: 2 });
   expect(captured).toMatchObject({ name: 'small-laptop', model: 'small/laptop', rows: 2, unparseable: 0, usd: 0 });
@@ -152,7 +151,7 @@ test('a classifier on this machine costs nothing, reads the texts, and is called
   expect(service.asked.map(({ row }) => toRead(row))).toEqual(['text 0', 'text 1']);
 });
 
-test('columns are those of the job, or the ones that are named', async () => {
+test('columns are those of the job, or those of the options', async () => {
   const { capture, folder, out } = await open();
   const data = join(folder, 'other.csv');
   writeFileSync(data, 'body,team\ntext 4,no\n');
@@ -163,7 +162,7 @@ test('columns are those of the job, or the ones that are named', async () => {
   expect(readLines(out)).toMatchObject([{ text: 'text 4', answer: 'no', expected: 'no' }]);
 });
 
-test('a file goes on: more rows are added; what is something else is not written over, and nothing is asked', async () => {
+test('a file may grow; one with other lines is not overwritten, and nothing is sent', async () => {
   const { capture, out, folder, service } = await open();
   expect(await capture('small/paid', { limit: 5 })).toMatchObject({ rows: 5, asked: 5 });
   const five = readFileSync(out, 'utf8');
@@ -172,21 +171,23 @@ test('a file goes on: more rows are added; what is something else is not written
   const whole = readFileSync(out, 'utf8');
   const refusal = {
     code: 'data-invalid',
-    message: `${out}:6: expected an answer that this capture would write again, found something else`,
+    message: `${out}:6: this line would be lost: it is not one of the answers of this capture`,
   };
   await expect(capture('small/paid', { limit: 5 })).rejects.toMatchObject(refusal);
   expect(readFileSync(out, 'utf8')).toBe(whole);
   writeFileSync(out, '{"text": "by hand", "answer": "yes"}\n');
   const data = join(folder, 'train.jsonl');
-  await expect(capture('small/paid', { data })).rejects.toMatchObject({ message: expect.stringContaining(`${out}:1: expected`) as string });
+  await expect(capture('small/paid', { data })).rejects.toMatchObject({
+    message: expect.stringContaining(`${out}:1: this line would be lost`) as string,
+  });
   expect(service.asked).toHaveLength(12);
 });
 
 test.each([
-  ['nothing says how much', { maxUsd: undefined }, {}, /and nothing says how much may be spent; nothing was asked$/],
-  ['the flag allows less', { maxUsd: 0.01 }, {}, /--max-usd allows \$0\.01; nothing was asked$/],
+  ['nothing says how much', { maxUsd: undefined }, {}, /and no spending limit is set; nothing was sent$/],
+  ['the flag allows less', { maxUsd: 0.01 }, {}, /--max-usd allows \$0\.01; nothing was sent$/],
   ['the budget of the job has less left', {}, { budget: { usd: 1.01 } }, /^the job "small" has a budget of \$1\.01: \$1\.00 spent/],
-])('refused before anything is asked, of a run and of a reference: %s', async (_, options, job, message) => {
+])('refused before anything is sent, for a run and for a reference: %s', async (_, options, job, message) => {
   const { capture, service, out, path } = await open({}, { ...job, references: { old: references.old } });
   const refusal = { code: 'budget-exceeded', message: expect.stringMatching(message) as string };
   await expect(capture('small/paid', options)).rejects.toMatchObject(refusal);
@@ -195,35 +196,14 @@ test.each([
   expect(existsSync(out)).toBe(false);
 });
 
-test('a model of no job has no budget but the flag', async () => {
+test('a model without a job has no budget but the flag', async () => {
   const { capture, service } = await open({}, { budget: { usd: 1.01 } });
   await expect(capture('any', { provider: 'paid', model: 'm', maxUsd: undefined })).rejects.toMatchObject({ code: 'budget-exceeded' });
   expect(await capture('any', { provider: 'paid', model: 'm' })).toMatchObject({ asked: 12 });
   expect(service.asked).toHaveLength(12);
 });
 
-test('answers that may become endless have no price: that is said', async () => {
-  const { service, orchestrator, data } = await open();
-  const { provider } = service;
-  const endless = {
-    ...provider,
-    id: 'endless',
-    inference: {
-      ...provider.inference,
-      quote: async (...args: Parameters<NonNullable<Inference['quote']>>) =>
-        args[2].generation.maxTokens === undefined ? null : await provider.inference!.quote!(...args),
-    },
-  };
-  const { folder } = await runSmallJob([endless]);
-  await using other = await openSmallJob(folder, [endless]);
-  await expect(other.capture('any', { data, provider: 'endless', model: 'm', maxUsd: 1 })).rejects.toMatchObject({
-    code: 'budget-exceeded',
-    message: 'nobody knows how long answers of m may become, so that no limit can be kept; nothing was asked',
-  });
-  await orchestrator[Symbol.asyncDispose]();
-});
-
-test('a service that fails half-way: what it said is kept and paid, no file is there, and the next capture goes on', async () => {
+test('a service that fails half-way: its answers are stored and paid, there is no file, and the next capture continues', async () => {
   const { capture, service, out } = await open({}, {});
   service.beforeAnswer = (answered) => {
     if (answered === 7) throw new Error('the service went away');
@@ -239,26 +219,11 @@ test('a service that fails half-way: what it said is kept and paid, no file is t
   expect(service.asked).toHaveLength(12);
 });
 
-test('an interrupted capture keeps what it has', async () => {
-  const service = createAnsweringService({ say });
-  const { folder } = await runSmallJob([service.provider]);
-  const interrupt = new AbortController();
-  await using orchestrator = await openSmallJob(folder, [service.provider], interrupt.signal);
-  service.beforeAnswer = (answered) => {
-    if (answered === 3) interrupt.abort(new Error('interrupted'));
-  };
-  const options = { data: join(folder, 'test.jsonl'), out: join(folder, 'old.jsonl'), maxUsd: 1 };
-  await expect(orchestrator.capture('small/paid', options)).rejects.toThrow('interrupted');
-  await using later = await openSmallJob(folder, [service.provider]);
-  expect(await later.capture('small/paid', options)).toMatchObject({ asked: 8 });
-  expect(service.asked).toHaveLength(12);
-});
-
-test('equal rows are asked once and written twice; odd answers are counted', async () => {
+test('equal rows are sent once and written twice; odd answers are counted', async () => {
   const said = ['yes', null, 'Perhaps', 'no'];
   const { capture, service, folder, out } = await open({ say: (row) => said[Number(toRead(row))] ?? null });
   const data = join(folder, 'rows.jsonl');
-  writeFileSync(data, ['0', '1', '2', '3', '0'].map((text) => JSON.stringify({ text })).join('\n'));
+  writeFileSync(data, toLines(['0', '1', '2', '3', '0'].map((text) => ({ text }))));
   expect(await capture('small/paid', { data })).toMatchObject({ rows: 5, unanswered: 1, unparseable: 1, asked: 5 });
   expect(readLines(out).map(({ answer }) => answer)).toEqual([...said, 'yes']);
   expect(service.asked).toHaveLength(4);
@@ -271,14 +236,14 @@ test.each([
     'nobody',
     {},
     'run-not-found',
-    'expected a reference of JOB, which has old, file, program, or a run such as "job/target", found "nobody"',
+    'expected a reference of JOB (it has old, file, program), or a run such as "job/target", found "nobody"',
   ],
   [
     'a file of answers',
     'file',
     {},
     'usage',
-    'JOB: expected references.file to be a model of a service, found a file of answers already: ./old.jsonl',
+    'JOB: expected references.file to be a model of a service, found a file of answers: ./old.jsonl',
   ],
   ['a command', 'program', {}, 'usage', 'JOB: expected references.program to be a model of a service, found a command'],
   ['half of a model', 'any', { provider: 'paid' }, 'usage', 'expected --provider and --model together'],
@@ -295,7 +260,7 @@ test.each([
     'old',
     { generation: { seed: 1 } },
     'usage',
-    'expected settings of the answers with --provider and --model only',
+    '--max-tokens and --temperature go with --provider and --model, and not with a job or a run',
   ],
   ['another ending', 'old', { out: 'old.csv' }, 'usage', 'expected a file that ends in .jsonl for the answers, found old.csv'],
   ['no data', 'old', { data: '/nowhere.jsonl' }, 'file-missing', 'data file not found: /nowhere.jsonl'],
@@ -308,11 +273,11 @@ test.each([
   expect(service.asked).toEqual([]);
 });
 
-test('a job of two models needs the target named', async () => {
+test('for a job with two models the target must be named', async () => {
   const services = ['one', 'two'].map((id) => createAnsweringService({ id, say }).provider);
   const { orchestrator, folder } = await runSmallJob(services);
   await expect(orchestrator.capture('small', { data: join(folder, 'test.jsonl') })).rejects.toMatchObject({
     code: 'usage',
-    message: expect.stringMatching(/^expected one model, found that "small" names several: small\/(one|two), small\/(one|two)$/) as string,
+    message: expect.stringMatching(/^expected one model, but "small" names several: small\/(one|two), small\/(one|two)$/) as string,
   });
 });

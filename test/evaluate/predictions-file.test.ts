@@ -5,11 +5,11 @@ import { expect, test } from 'vitest';
 import {
   readPredictionLines,
   readPredictionsFile,
-  toInput,
-  toInputHash,
-  toPredictionText,
+  formatPredictionLine,
+  hashInput,
   type PredictionLine,
 } from '../../src/evaluate/predictions-file.ts';
+import { toInput } from '../../src/evaluate/requests.ts';
 import { createScratchFolder } from '../scratch.ts';
 
 function write(content: string | Buffer, name = 'old.jsonl'): string {
@@ -43,8 +43,8 @@ const bare: PredictionLine = {
   at: null,
 };
 
-test('what is written is read again', async () => {
-  const path = write(toPredictionText(line) + toPredictionText(bare));
+test('a written line is read again', async () => {
+  const path = write(formatPredictionLine(line) + formatPredictionLine(bare));
   expect(await Array.fromAsync(readPredictionLines(path))).toEqual([
     { ...line, line: 1 },
     { ...bare, line: 2 },
@@ -52,7 +52,7 @@ test('what is written is read again', async () => {
 });
 
 test('the fields are those of the document', () => {
-  expect(Object.keys(JSON.parse(toPredictionText(line)) as object)).toEqual([
+  expect(Object.keys(JSON.parse(formatPredictionLine(line)) as object)).toEqual([
     'messages',
     'tools',
     'answer',
@@ -66,19 +66,19 @@ test('the fields are those of the document', () => {
     'asked',
     'at',
   ]);
-  expect(toPredictionText(bare)).toBe('{"text":"a","text2":"b","answer":null,"truncated":false}\n');
+  expect(formatPredictionLine(bare)).toBe('{"text":"a","text2":"b","answer":null,"truncated":false}\n');
 });
 
 test.each([
   ['plain', 'old.jsonl', (text: string) => Buffer.from(text)],
   ['with a byte order mark and blank lines', 'old.jsonl', (text: string) => Buffer.from(`\ufeff\n${text}\n \n`)],
   ['gzip', 'old.jsonl.gz', (text: string) => gzipSync(text)],
-])('a file by hand is read: %s', async (_, name, toContent) => {
+])('a file written by hand is read: %s', async (_, name, toContent) => {
   const text = '{"text": "good", "answer": "yes", "note": "other fields are let be"}\n{"text": "bad", "text2": null, "answer": null}\n';
-  const kept = await readPredictionsFile(write(toContent(text), name));
-  expect(kept.get(toInputHash({ text: 'good' }))).toEqual({ ...bare.prediction, answer: 'yes' });
-  expect(kept.get(toInputHash({ text: 'bad' }))).toEqual(bare.prediction);
-  expect(kept.size).toBe(2);
+  const answers = await readPredictionsFile(write(toContent(text), name));
+  expect(answers.get(hashInput({ text: 'good' }))).toEqual({ ...bare.prediction, answer: 'yes' });
+  expect(answers.get(hashInput({ text: 'bad' }))).toEqual(bare.prediction);
+  expect(answers.size).toBe(2);
 });
 
 test('a row of the data finds its line, whatever the order of the names, and without its answer and weights', async () => {
@@ -95,7 +95,7 @@ test('a row of the data finds its line, whatever the order of the names, and wit
       ],
     },
   ];
-  const kept = await readPredictionsFile(write(lines.map((one) => JSON.stringify(one)).join('\n')));
+  const answers = await readPredictionsFile(write(lines.map((one) => JSON.stringify(one)).join('\n')));
   const rows = [
     { text: 'one', label: 'never looked at' },
     { text: 'a', text2: 'b', label: 'c' },
@@ -108,7 +108,7 @@ test('a row of the data finds its line, whatever the order of the names, and wit
       ],
     },
   ];
-  expect(rows.map((row) => kept.get(toInputHash(toInput(row)))?.answer)).toEqual(['x', 'y', 'z']);
+  expect(rows.map((row) => answers.get(hashInput(toInput(row)))?.answer)).toEqual(['x', 'y', 'z']);
 });
 
 test('different inputs have different names', () => {
@@ -120,14 +120,14 @@ test('different inputs have different names', () => {
     { messages: [{ role: 'user', content: 'a' }] },
     { messages: [{ role: 'system', content: 'a' }] },
     { messages: [{ role: 'user', content: 'a' }], tools: [{ type: 'function' }] },
-  ].map(toInputHash);
+  ].map(hashInput);
   expect(new Set(hashes).size).toBe(hashes.length);
 });
 
-test('one answer may stand twice, two answers to one input may not', async () => {
+test('an input may have the same answer twice, but not two different ones', async () => {
   const first = '{"text": "a", "answer": "x", "latency_ms": 1}\n';
-  const kept = await readPredictionsFile(write(`${first}{"text": "a", "answer": "x", "latency_ms": 2}\n`));
-  expect([...kept.values()].map(({ latencyMs }) => latencyMs)).toEqual([1]);
+  const answers = await readPredictionsFile(write(`${first}{"text": "a", "answer": "x", "latency_ms": 2}\n`));
+  expect([...answers.values()].map(({ latencyMs }) => latencyMs)).toEqual([1]);
   const path = write(`${first}\n{"text": "a", "answer": null}\n`);
   await expect(readPredictionsFile(path)).rejects.toMatchObject({
     code: 'data-invalid',
@@ -139,8 +139,8 @@ const place = ':1: expected';
 test.each([
   ['{"text": "a"}', `${place} a text, or null in "answer", found nothing`],
   ['{"text": "a", "answer": 3}', `${place} a text, or null in "answer", found 3`],
-  ['{"answer": "x"}', `${place} what was answered as "text" or as "messages", found neither`],
-  ['{"text": "a", "messages": [], "answer": "x"}', `${place} what was answered as "text" or as "messages", found both`],
+  ['{"answer": "x"}', `${place} the input as "text" or as "messages", found neither`],
+  ['{"text": "a", "messages": [], "answer": "x"}', `${place} the input as "text" or as "messages", found both`],
   ['{"text": 1, "answer": "x"}', `${place} a string in "text", found 1`],
   ['{"text": "a", "text2": 1, "answer": "x"}', `${place} a string in "text2", found 1`],
   ['{"text": " ", "answer": "x"}', ':1: column "text" is blank'],
@@ -167,7 +167,7 @@ test.each([
   });
 });
 
-test('a table is no predictions file, and one that is not there is missed', async () => {
+test('a table is no predictions file, and a missing file is reported', async () => {
   const path = write('text,answer\na,b\n', 'old.csv');
   await expect(readPredictionsFile(path)).rejects.toMatchObject({
     message: `expected a predictions file that ends in .jsonl or .jsonl.gz, found ${path}`,

@@ -3,19 +3,9 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Comparison, Provider } from '../../src/index.ts';
 import { tinyBert } from '../cli/write-job.ts';
-import { failedRequirements } from '../../src/evaluate/requirement.ts';
-import { createAnsweringService, toRead, type AnsweringService, type ServiceSettings } from './answering-service.ts';
-import { heldOutRows, runSmallJob, type SmallJob } from './small-job.ts';
-
-const labels = new Map(heldOutRows.map(({ text, label }) => [text, label]));
-
-/** Right where it is tuned; untrained it says yes to everything. */
-const right: ServiceSettings['say'] = (row, tuned) => (tuned ? labels.get(toRead(row))! : 'yes');
-
-const createLocal = (): AnsweringService =>
-  createAnsweringService({ id: 'laptop', kind: 'folder', price: 'free', trainingUsd: 0, say: right });
-
-const toLines = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
+import { listFailedRequirements } from '../../src/evaluate/comparison.ts';
+import { createAnsweringService } from './answering-service.ts';
+import { createLocal, heldOutRows, runSmallJob, sayRight, toLines, type SmallJob } from './small-job.ts';
 
 /** Writes references into the job file after its runs were submitted. */
 function addReferences({ path }: SmallJob, references: object): void {
@@ -24,18 +14,18 @@ function addReferences({ path }: SmallJob, references: object): void {
 
 const toScores = ({ candidates }: Comparison): unknown[] => candidates.map(({ name, kind, measures }) => [name, kind, measures.accuracy]);
 
-test('an existing model of a service is asked and paid for like a tuned one, by evaluate alone', async () => {
-  const [local, paid] = [createLocal(), createAnsweringService({ say: right })];
+test('an existing model of a service answers and is paid for like a tuned one, by evaluate alone', async () => {
+  const [local, paid] = [createLocal(), createAnsweringService({ say: sayRight })];
   const references = { old: { provider: 'paid', model: 'ft:old' } };
   const targets = { laptop: { provider: 'laptop', model: 'base' } };
   const { orchestrator } = await runSmallJob([local.provider, paid.provider], { references, targets });
   const [before] = await orchestrator.compare('small');
   expect(before).toMatchObject({ reference: null, leftOut: [] });
   expect(before!.notes).toEqual([
-    'old has answered 0 of 12 rows and is left out: `orchestrate evaluate small` asks it',
-    'old is the reference and is left out: nothing is held against it',
+    'old has answered 0 of 12 rows and is left out: `orchestrate evaluate small` fetches its answers',
+    'the reference old is left out, so that there is no verdict',
   ]);
-  expect(failedRequirements([before!], 'not-worse')).toEqual(['laptop is held against nothing']);
+  expect(listFailedRequirements([before!], 'not-worse')).toEqual(['laptop is compared with nothing']);
   expect(await orchestrator.estimate('small')).toMatchObject({ low: expect.closeTo(0.012, 9) as number });
   await expect(orchestrator.evaluate('small')).rejects.toMatchObject({ code: 'budget-exceeded' });
   await expect(orchestrator.evaluate('small', { maxUsd: 0.1 })).rejects.toThrow('12 answers would cost $0.012 to $0.14');
@@ -57,7 +47,7 @@ test('an existing model of a service is asked and paid for like a tuned one, by 
   expect(new Set(paid.asked.map(({ model }) => model))).toEqual(new Set(['ft:old']));
 });
 
-test('answers in a file cost nothing; those of the job file count where the file is named', async () => {
+test('answers in a file cost nothing; the references of the job file count where the address is the file', async () => {
   const small = await runSmallJob([createLocal().provider]);
   const { orchestrator, folder, path } = small;
   const kept = heldOutRows.slice(2).map(({ text, label }, i) => ({ text, answer: i === 0 ? 'maybe' : ` ${label}.`, latency_ms: 20 + i }));
@@ -96,8 +86,8 @@ test.each([
   expect(comparison!.candidates[2]).toMatchObject({ kind: 'reference', measures: { accuracy: 1 }, unparseable: 0 });
 });
 
-test('a file with none of the rows is left out, and so is what cannot be read; evaluate says so before anything is asked', async () => {
-  const [local, paid] = [createLocal(), createAnsweringService({ say: right })];
+test('a file with none of the rows is left out, and so is an unreadable one; evaluate says so before anything is sent', async () => {
+  const [local, paid] = [createLocal(), createAnsweringService({ say: sayRight })];
   const small = await runSmallJob([local.provider, paid.provider]);
   const { orchestrator, folder, path } = small;
   const other = join(folder, 'other.jsonl');
@@ -131,20 +121,20 @@ test('a file with none of the rows is left out, and so is what cannot be read; e
   expect(paid.asked).toEqual([]);
 });
 
-test('a provider that knows no models by name is no place for a reference', async () => {
-  const { provider } = createAnsweringService({ id: 'nameless', say: right });
+test('a provider without models by name cannot have a reference', async () => {
+  const { provider } = createAnsweringService({ id: 'nameless', say: sayRight });
   const { getModel: _, ...inference } = provider.inference!;
   const nameless = { ...provider, inference };
   const small = await runSmallJob([createLocal().provider, nameless], { targets: { laptop: { model: 'base' } } });
   addReferences(small, { old: { provider: 'nameless', model: 'x' } });
   await expect(small.orchestrator.evaluate(small.path)).rejects.toMatchObject({
     code: 'job-file-invalid',
-    message: 'references.old: the provider "nameless" answers with no models but those that it has tuned',
+    message: 'references.old: the provider "nameless" answers only with models that it has tuned',
   });
 });
 
-test('a model in a repository is brought here by evaluate alone; one that cannot answer is left out', async () => {
-  const service = createAnsweringService({ id: 'hub', price: 'free', say: right }).provider;
+test('a model in a repository is downloaded by evaluate alone; one that cannot run is left out', async () => {
+  const service = createAnsweringService({ id: 'hub', price: 'free', say: sayRight }).provider;
   const fetched: string[] = [];
   const hub: Provider = {
     ...service,
@@ -167,7 +157,7 @@ test('a model in a repository is brought here by evaluate alone; one that cannot
   expect(fetched).toEqual([]);
   const [comparison] = await orchestrator.evaluate('small'); // the small model has no labels
   expect(fetched).toEqual(['owner/old']);
-  expect(comparison!.notes[0]).toContain('old has answered 0 of 12 rows and is left out: owner/old: expected a classifier');
+  expect(comparison!.notes[0]).toContain('old has answered 0 of 12 rows and is left out: owner/old is no classifier');
 });
 
 const script = `
@@ -177,13 +167,13 @@ const script = `
   for (const { id, text } of rows) console.log(JSON.stringify({ id, answer: Number(/\\d+/.exec(text)[0]) % 3 === 0 ? 'Yes' : 'no', probabilities: { no: 0.5, yes: 0.5 } }));
 `;
 
-test('a command answers once, in the folder of the job file, and compare shows what it has said', async () => {
+test('a command answers once, in the folder of the job file, and compare shows its answers', async () => {
   const references = { own: { command: [process.execPath, 'answer.mjs'] } };
   const { orchestrator, folder } = await runSmallJob([createLocal().provider], { references });
   writeFileSync(join(folder, 'answer.mjs'), script);
   const [before] = await orchestrator.compare('small');
   expect(existsSync(join(folder, 'calls.txt'))).toBe(false);
-  expect(before!.notes[0]).toBe('own has answered 0 of 12 rows and is left out: `orchestrate evaluate small` asks it');
+  expect(before!.notes[0]).toBe('own has answered 0 of 12 rows and is left out: `orchestrate evaluate small` fetches its answers');
   await orchestrator.evaluate('small', { limit: 5 });
   const [comparison] = await orchestrator.evaluate('small');
   expect(readFileSync(join(folder, 'calls.txt'), 'utf8')).toBe('5\n7\n');
@@ -194,7 +184,7 @@ test('a command answers once, in the folder of the job file, and compare shows w
 });
 
 test('a command that fails does so before anything is paid', async () => {
-  const paid = createAnsweringService({ say: right });
+  const paid = createAnsweringService({ say: sayRight });
   const { orchestrator, folder } = await runSmallJob([paid.provider], {
     references: { own: { command: [process.execPath, 'answer.mjs'] } },
   });
@@ -207,7 +197,7 @@ test('a command that fails does so before anything is paid', async () => {
   expect((await orchestrator.evaluate('small', { maxUsd: 0.3 }))[0]!.reference).toBe('own'); // nothing was left reserved
 });
 
-test('who is the reference', async () => {
+test('the choice of the reference', async () => {
   const small = await runSmallJob([createLocal().provider]);
   const { orchestrator, folder, path } = small;
   const write = (name: string, answer: (label: string) => string): void =>
@@ -222,7 +212,7 @@ test('who is the reference', async () => {
   };
   expect(await compare()).toEqual(['most frequent label', 'better']);
   expect((await orchestrator.compare(path))[0]!.notes).toEqual([
-    'the job has 2 references (good, laptop (reference)): --reference holds its runs against one of them',
+    'the job has 2 references (good, laptop (reference)): --reference compares its runs with one of them',
   ]);
   expect(await compare('good')).toEqual(['good', 'equivalent']);
   expect(await compare('good (reference)')).toEqual(['good', 'equivalent']);
@@ -233,7 +223,7 @@ test('who is the reference', async () => {
   expect(await compare('most frequent label', 0)).toEqual(['most frequent label', 'better']);
   expect(await compare(join(folder, 'bad.jsonl'))).toEqual([join(folder, 'bad.jsonl'), 'better']);
   const unknown = orchestrator.compare(path, { reference: 'better' });
-  await expect(unknown).rejects.toMatchObject({ code: 'usage', message: '--reference: nothing is called "better"' });
+  await expect(unknown).rejects.toMatchObject({ code: 'usage', message: '--reference: there is no model "better" in this comparison' });
   await expect(orchestrator.compare(path, { reference: join(folder, 'none.jsonl') })).rejects.toMatchObject({ code: 'file-missing' });
   await expect(orchestrator.compare(path, { margin: 1.5 })).rejects.toMatchObject({ code: 'usage' });
   expect((await orchestrator.compare(path, { margin: 0.25 }))[0]).toMatchObject({ margin: 0.25 });

@@ -3,11 +3,27 @@ import { join } from 'node:path';
 import type { Provider } from '../../src/provider/provider.ts';
 import { createOrchestrator, type Orchestrator } from '../../src/index.ts';
 import { createScratchFolder } from '../scratch.ts';
+import { createAnsweringService, toRead, type AnsweringService, type ServiceSettings } from './answering-service.ts';
 
-/** Held-out rows: every third is `yes`, the other ones `no`. */
+/** Held-out rows: every third is `yes`, the others `no`. */
 export const heldOutRows = Array.from({ length: 12 }, (_, i) => ({ text: `text ${i}`, label: i % 3 === 0 ? 'yes' : 'no' }));
 
 const trainingRows = [...heldOutRows, { text: 'one more', label: 'no' }].map((row) => ({ ...row, text: `trained ${row.text}` }));
+
+const labels = new Map(heldOutRows.map(({ text, label }) => [text, label]));
+
+/** A tuned model says the right label; an untrained one says yes to everything. */
+export const sayRight: ServiceSettings['say'] = (row, tuned) => (tuned ? labels.get(toRead(row).replace('Text: ', ''))! : 'yes');
+
+/** A provider of models on this machine, which cost nothing. */
+export function createLocal(): AnsweringService {
+  return createAnsweringService({ id: 'laptop', kind: 'folder', price: 'free', trainingUsd: 0, say: sayRight });
+}
+
+/** Rows as JSON lines. */
+export function toLines(rows: readonly object[]): string {
+  return rows.map((row) => `${JSON.stringify(row)}\n`).join('');
+}
 
 export interface SmallJob {
   readonly orchestrator: Orchestrator;
@@ -24,7 +40,6 @@ export async function runSmallJob(
 ): Promise<SmallJob> {
   const folder = createScratchFolder();
   const path = join(folder, 'job.json');
-  const toLines = (rows: readonly object[]): string => rows.map((row) => JSON.stringify(row)).join('\n');
   writeFileSync(join(folder, 'train.jsonl'), toLines(data.train));
   writeFileSync(join(folder, 'test.jsonl'), toLines(data.test));
   const targets = Object.fromEntries(providers.map(({ id }) => [id, { provider: id, model: `base-${id}` }]));

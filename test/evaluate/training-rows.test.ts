@@ -35,7 +35,7 @@ const texts = [
   { text: 'good', answer: ' yes\n' },
 ];
 
-test('answers to texts become labels; what cannot be learned is left out and counted', async () => {
+test('answers to texts become labels; lines that cannot be learned are left out and counted', async () => {
   expect(await make(texts)).toEqual({
     counts: { task: 'classification', rows: 2, labels: { yes: 1, no: 1 }, leftOut: { unanswered: 2, truncated: 1, repeated: 1 } },
     rows: [
@@ -45,7 +45,7 @@ test('answers to texts become labels; what cannot be learned is left out and cou
   });
 });
 
-test('answers to texts become conversations where that is wanted, word for word', async () => {
+test('answers to texts become conversations with --task chat, word for word', async () => {
   const { counts, rows } = await make(texts, 'chat');
   expect(counts).toMatchObject({ task: 'chat', rows: 2, labels: {} });
   expect(rows).toEqual([
@@ -100,7 +100,7 @@ test.each([
   expect(existsSync(out)).toBe(false);
 });
 
-test('a file that is there is not written over', async () => {
+test('an existing file is not overwritten', async () => {
   const { path } = write(texts);
   const before = readFileSync(path);
   await expect(writeTrainingRows(path, { out: path })).rejects.toMatchObject({ code: 'usage' });

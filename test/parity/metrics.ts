@@ -1,7 +1,8 @@
 /** Our measures and statistics beside scikit-learn's and SciPy's. */
 import { z } from 'zod';
-import { toClassificationMeasures } from '../../src/evaluate/measures.ts';
-import { toBootstrapInterval, toMcNemar, toResampledInterval, toWilsonInterval } from '../../src/evaluate/statistics.ts';
+import { measures } from '../../src/evaluate/measures.ts';
+import { computeBootstrapInterval, computeMcNemar } from '../../src/evaluate/statistics.ts';
+import { toStreamKey, toUniform } from '../../src/lib/random.ts';
 import { Failure } from '../../src/errors.ts';
 import { type Check, toCheck, toEqualCheck } from './check.ts';
 
@@ -19,9 +20,7 @@ const Case = z
     f1: z.array(z.number()).optional(),
     support: z.array(z.number()).optional(),
     confusion_rows_true: z.array(z.array(z.number())).optional(),
-    mcc: z.number().optional(),
     macro: averages.optional(),
-    weighted: averages.optional(),
     macro_f1_over_seen_labels_only: z.number().optional(),
     binary_f1_of_class_1: z.number().optional(),
   })
@@ -35,10 +34,7 @@ const Comparison = z
   .looseObject({
     a_correct: right,
     b_correct: right,
-    a_only: z.number().optional(),
-    b_only: z.number().optional(),
     mcnemar_exact_p: z.number().optional(),
-    accuracy_difference: z.number().optional(),
     bootstrap: z
       .looseObject({
         resamples: z.int().min(1).max(1e6),
@@ -53,19 +49,15 @@ const Comparison = z
   })
   .refine(({ a_correct: a, b_correct: b }) => a.length === b.length, 'expected as many rows in "b_correct" as in "a_correct"')
   .refine(
-    ({ a_correct: a, bootstrap_with_given_indices: given }) => given?.indices.flat().every((row) => row < a.length) ?? true,
-    'expected indices of rows',
+    ({ a_correct: a, bootstrap_with_given_indices: given }) =>
+      given?.indices.every((drawn) => drawn.length === a.length && drawn.every((row) => row < a.length)) ?? true,
+    'expected as many indices of rows in each resample as there are rows',
   );
 type Comparison = z.infer<typeof Comparison>;
-
-const Proportion = z
-  .looseObject({ k: index, n: index, interval_95: interval.optional() })
-  .refine(({ k, n }) => k <= n, 'expected "k" to be at most "n"');
 
 const MetricsFile = z.looseObject({
   cases: z.array(Case).default([]),
   comparisons: z.array(Comparison).default([]),
-  proportions: z.array(Proportion).default([]),
 });
 
 /**
@@ -79,15 +71,12 @@ export function checkMetrics(file: unknown, name: string): { checks: Check[]; sk
     const [issue] = parsed.error.issues;
     throw new Failure('data-invalid', `${name}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not a metrics file'}`);
   }
-  const { cases, comparisons, proportions } = parsed.data;
+  const { cases, comparisons } = parsed.data;
   const checks = [
     ...cases.flatMap((item, i) => checkCase(item, `${name}: cases.${i}`)),
     ...comparisons.flatMap((item, i) => checkComparison(item, `${name}: comparisons.${i}`)),
-    ...proportions.flatMap(({ k, n, interval_95: expected }, i) =>
-      checkInterval(`${name}: proportions.${i}.interval_95`, toWilsonInterval(k, n), expected),
-    ),
   ];
-  if (checks.length === 0) throw new Failure('data-invalid', `${name}: expected cases, comparisons or proportions, found none`);
+  if (checks.length === 0) throw new Failure('data-invalid', `${name}: expected cases or comparisons, found none`);
   const skipped = [
     ...Object.keys(parsed.data).filter((key) => !Object.hasOwn(MetricsFile.shape, key)),
     ...toSkipped(cases, Case.shape, 'cases.*'),
@@ -96,26 +85,16 @@ export function checkMetrics(file: unknown, name: string): { checks: Check[]; sk
       averages.shape,
       'cases.*.macro',
     ),
-    ...toSkipped(
-      cases.flatMap(({ weighted }) => (weighted === undefined ? [] : [weighted])),
-      averages.shape,
-      'cases.*.weighted',
-    ),
     ...toSkipped(comparisons, Comparison.shape, 'comparisons.*'),
-    ...toSkipped(proportions, Proportion.shape, 'proportions.*'),
   ];
   return { checks, skipped: [...new Set(skipped)].map((field) => `${name}: ${field}`) };
 }
 
 function checkCase(item: Case, at: string): Check[] {
   const { classes, labels: expected, predictions: predicted } = item;
-  const found = toClassificationMeasures({ labels: Array.from({ length: classes }, (_, k) => String(k)), expected, predicted });
-  const seen = [...new Set([...expected, ...predicted])];
-  const ofSeen = toClassificationMeasures({
-    labels: seen.map(String),
-    expected: expected.map((k) => seen.indexOf(k)),
-    predicted: predicted.map((k) => seen.indexOf(k)),
-  });
+  const rows = { expected: expected.map(String), answers: predicted.map(String) };
+  const found = measures.accuracy.score({ labels: Array.from({ length: classes }, (_, k) => String(k)), ...rows });
+  const ofSeen = measures.accuracy.score({ labels: [...new Set([...rows.expected, ...rows.answers])], ...rows });
   const perClass = (measure: 'precision' | 'recall' | 'f1'): Check[] =>
     checkList(
       `${at}.${measure}`,
@@ -124,7 +103,7 @@ function checkCase(item: Case, at: string): Check[] {
     );
   const supports = found.perClass.map(({ support }) => support);
   return [
-    ...checkNumber(`${at}.accuracy`, found.accuracy, item.accuracy),
+    ...checkNumber(`${at}.accuracy`, found.measures.accuracy!, item.accuracy),
     ...perClass('precision'),
     ...perClass('recall'),
     ...perClass('f1'),
@@ -132,27 +111,21 @@ function checkCase(item: Case, at: string): Check[] {
     ...(item.confusion_rows_true === undefined
       ? []
       : [toEqualCheck(`${at}.confusion_rows_true`, found.confusion, item.confusion_rows_true)]),
-    ...checkNumber(`${at}.mcc`, found.mcc, item.mcc),
-    ...checkNumber(`${at}.macro.f1`, found.macroF1, item.macro?.f1),
-    ...checkNumber(`${at}.weighted.f1`, found.weightedF1, item.weighted?.f1),
-    ...checkNumber(`${at}.macro_f1_over_seen_labels_only`, ofSeen.macroF1, item.macro_f1_over_seen_labels_only),
+    ...checkNumber(`${at}.macro.f1`, found.measures.macro_f1!, item.macro?.f1),
+    ...checkNumber(`${at}.macro_f1_over_seen_labels_only`, ofSeen.measures.macro_f1!, item.macro_f1_over_seen_labels_only),
     ...checkNumber(`${at}.binary_f1_of_class_1`, found.perClass[1]?.f1 ?? NaN, item.binary_f1_of_class_1),
   ];
 }
 
 function checkComparison(item: Comparison, at: string): Check[] {
   const { a_correct: a, b_correct: b, bootstrap, bootstrap_with_given_indices: given } = item;
-  const { aOnly, bOnly, pValue } = toMcNemar(a, b);
   const differences = a.map((right, row) => Number(b[row]) - Number(right));
-  const checks = [
-    ...checkNumber(`${at}.a_only`, aOnly, item.a_only),
-    ...checkNumber(`${at}.b_only`, bOnly, item.b_only),
-    ...checkNumber(`${at}.mcnemar_exact_p`, pValue, item.mcnemar_exact_p),
-    ...checkNumber(`${at}.accuracy_difference`, (bOnly - aOnly) / a.length, item.accuracy_difference),
-  ];
+  const checks = [...checkNumber(`${at}.mcnemar_exact_p`, computeMcNemar(a, b), item.mcnemar_exact_p)];
   if (bootstrap !== undefined) {
     const { resamples, percentiles, interval: expected, tolerance_for_another_generator: tolerance } = bootstrap;
-    const found = toBootstrapInterval(differences, { resamples, seed: 42, level: (percentiles[1] - percentiles[0]) / 100 });
+    const key = toStreamKey(42, 'bootstrap');
+    const level = (percentiles[1] - percentiles[0]) / 100;
+    const found = computeBootstrapInterval(differences, { resamples, level, random: (i) => toUniform(key, i) });
     checks.push(
       toEqualCheck(`${at}.bootstrap.percentiles`, 100 - percentiles[0], percentiles[1]), // our intervals leave out the same share at both ends
       toCheck(`${at}.bootstrap.interval.0`, found.low, expected[0], tolerance),
@@ -160,14 +133,12 @@ function checkComparison(item: Comparison, at: string): Check[] {
     );
   }
   if (given !== undefined) {
-    const found = toResampledInterval(differences, given.indices, 0.95);
-    checks.push(...checkInterval(`${at}.bootstrap_with_given_indices`, found, given.interval_linear_interpolation));
+    const drawn = given.indices.flat();
+    const random = (i: number): number => (drawn[i]! + 0.5) / a.length; // the middle of the row's share of [0, 1)
+    const { low, high } = computeBootstrapInterval(differences, { resamples: given.indices.length, level: 0.95, random });
+    checks.push(...checkList(`${at}.bootstrap_with_given_indices`, [low, high], given.interval_linear_interpolation));
   }
   return checks;
-}
-
-function checkInterval(at: string, { low, high }: { low: number; high: number }, expected: readonly number[] | undefined): Check[] {
-  return checkList(at, [low, high], expected);
 }
 
 function checkList(at: string, found: readonly number[], expected: readonly number[] | undefined): Check[] {

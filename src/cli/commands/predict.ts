@@ -1,6 +1,6 @@
 import { addAbortSignal } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import type { TextAnswer } from '../../evaluate/answer-texts.ts';
+import type { TextAnswer } from '../../evaluate/evaluate.ts';
 import { Failure } from '../../errors.ts';
 import { escapeLine } from '../escape.ts';
 import type { Cli } from '../cli.ts';

@@ -1,5 +1,5 @@
 import type { Quote } from '../../provider/provider.ts';
-import type { Comparison } from '../../evaluate/compare.ts';
+import type { Comparison } from '../../evaluate/comparison.ts';
 import type { Orchestrator } from '../../orchestrator.ts';
 import { isFailure } from '../../errors.ts';
 import { formatDeprecationNotes } from '../../run/deprecation.ts';

@@ -1,4 +1,5 @@
-import type { ComparedCandidate, Comparison } from '../../evaluate/compare.ts';
+import type { ComparedCandidate, Comparison } from '../../evaluate/comparison.ts';
+import { measures } from '../../evaluate/measures.ts';
 import { escapeLine } from '../escape.ts';
 import { formatCount, formatTable } from './format.ts';
 
@@ -7,20 +8,16 @@ export const nothingToCompare =
   'nothing to compare: the job has no held-out rows (data.test), its task is not scored (only classification and chat are), ' +
   'or no provider of its runs answers rows';
 
-/** Columns of each measure, by the names of the candidates' numbers. */
-const measureColumns: Readonly<Record<Comparison['measure'], readonly (readonly [keyof ComparedCandidate['measures'], string])[]>> = {
-  accuracy: [
-    ['accuracy', 'accuracy'],
-    ['macro_f1', 'macro-F1'],
-  ],
-  exact_match: [['exact_match', 'exact match']],
-};
+/** The numbers of a measure with their titles. */
+function listColumns(measure: Comparison['measure']): [keyof ComparedCandidate['measures'], string][] {
+  return Object.entries(measures[measure].columns) as [keyof ComparedCandidate['measures'], string][];
+}
 
 /** A comparison as a table, with a sentence for each candidate that was held against the reference. */
 export function toComparisonText(comparison: Comparison): string {
   const { job, set, rows, measure, candidates, reference, notes } = comparison;
   const title = `${escapeLine(job)}: ${formatCount(rows)} held-out rows${set === 'test' ? '' : ` (${escapeLine(set)})`}`;
-  const columns = measureColumns[measure];
+  const columns = listColumns(measure);
   // Models on this machine alone: nobody waits for a service, and nothing is paid.
   const hasLatency = candidates.some(({ latency }) => latency !== null);
   const hasCost = candidates.some(({ cost }) => cost !== null && cost > 0);
@@ -51,7 +48,7 @@ export function toComparisonText(comparison: Comparison): string {
     ...(candidates.length === 0 ? [] : [formatTable([header, ...lines], columns.map((_, i) => i + 1).concat(columns.length + 1)), '']),
     ...toReferenceLine(comparison),
     ...verdicts,
-    ...candidates.flatMap((candidate) => toUnparseableNote(candidate, measure) ?? []),
+    ...candidates.flatMap((candidate) => toUnparseableNote(candidate) ?? []),
     ...toNoteLines(notes),
   ].join('\n');
 }
@@ -61,9 +58,11 @@ export function toScoresText(comparison: Comparison): string {
   const { job, set, rows, measure, candidates, labels, notes } = comparison;
   const names = labels.map(escapeLine);
   const blocks = candidates.map((candidate) => {
-    const scores = measureColumns[measure].map(([name, title]) => `${title} ${toScore(candidate.measures[name])}`).join(', ');
+    const scores = listColumns(measure)
+      .map(([name, title]) => `${title} ${toScore(candidate.measures[name])}`)
+      .join(', ');
     const noLabel = candidate.kind === 'reference' ? 'rows got no label' : 'answers were no label';
-    const wrong = measure === 'accuracy' ? noLabel : 'rows got no answer';
+    const wrong = labels.length > 0 ? noLabel : 'rows got no answer';
     const unparseable = candidate.unparseable === 0 ? '' : `, ${candidate.unparseable} ${wrong}`;
     const title = `${escapeLine(toName(candidate))}: ${scores}${unparseable}`;
     if (candidate.perClass.length === 0) return title;
@@ -89,7 +88,7 @@ function toReferenceLine({ candidates, reference, measure }: Comparison): string
   if (chosen.kind === 'reference') return ['* the reference'];
   if (chosen.kind === 'tuned') return ['* the reference: a tuned model'];
   const untrained = candidates.filter(({ kind }) => kind === 'majority' || kind === 'untrained');
-  const isBest = untrained.every(({ measures }) => measures[measure]! <= chosen.measures[measure]!);
+  const isBest = untrained.every((candidate) => candidate.measures[measure]! <= chosen.measures[measure]!);
   return [isBest ? '* the reference: the best without training' : '* the reference: not trained'];
 }
 
@@ -103,10 +102,10 @@ function toCost(usd: number): string {
   return `$${usd.toFixed(Math.max(2, 1 - Math.floor(Math.log10(usd))))}`;
 }
 
-function toUnparseableNote({ name, kind, unparseable }: ComparedCandidate, measure: Comparison['measure']): string | null {
+function toUnparseableNote({ name, kind, unparseable, perClass }: ComparedCandidate): string | null {
   if (unparseable === 0) return null;
   const count = formatCount(unparseable);
-  if (measure === 'exact_match') return `note: ${count} rows got no answer from ${escapeLine(name)} and count as wrong`;
+  if (perClass.length === 0) return `note: ${count} rows got no answer from ${escapeLine(name)} and count as wrong`;
   return kind === 'reference' // which may have no answer at all
     ? `note: ${count} rows got no label from ${escapeLine(name)} and count as wrong`
     : `note: ${count} answers of ${escapeLine(name)} were no label and count as wrong`;

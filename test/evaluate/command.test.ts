@@ -4,13 +4,12 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { createScratchFolder } from '../scratch.ts';
-import { askCommand, toCommandQuestions, type CommandEntrant } from '../../src/evaluate/ask-command.ts';
-import type { AnswerWorkspace } from '../../src/evaluate/answer-rows.ts';
-import { readAnswers } from '../../src/evaluate/stored-answers.ts';
-import type { AskedRow } from '../../src/evaluate/to-question.ts';
-import { openStore } from '../../src/store/open-store.ts';
+import { readAnswers } from '../../src/evaluate/answers.ts';
+import { buildCommandRequests, runCommand } from '../../src/evaluate/command.ts';
+import type { InputRow } from '../../src/evaluate/requests.ts';
+import { createWorkspace } from './answering-service.ts';
 
-const rows: readonly AskedRow[] = ['one', 'two', 'three', 'four'].map((text) => ({ text }));
+const rows: readonly InputRow[] = ['one', 'two', 'three', 'four'].map((text) => ({ text }));
 
 /** Reads the rows, as every script here does, and notes them; `write` writes lines, `say` an answer to a row. */
 const head = `
@@ -23,87 +22,74 @@ const head = `
 `;
 
 interface CommandFixture {
-  readonly fixture: AnswerWorkspace;
   readonly folder: string;
   readonly abort: AbortController;
-  entrant(asked?: readonly AskedRow[]): Promise<CommandEntrant>;
-  /** What the script says for each row; undefined where no answer is kept. */
-  kept(asked?: readonly AskedRow[]): Promise<(string | null | undefined)[]>;
+  requests(asked?: readonly InputRow[]): ReturnType<typeof buildCommandRequests>;
+  /** Runs the script, or other words. */
+  run(asked?: readonly InputRow[], options?: { readonly silenceMs?: number; readonly words?: readonly string[] }): Promise<void>;
+  /** The stored answer to each row; undefined where there is none. */
+  stored(asked?: readonly InputRow[]): Promise<(string | null | undefined)[]>;
 }
 
 function createCommandFixture(script: string, start = head): CommandFixture {
   const folder = createScratchFolder();
   writeFileSync(join(folder, 'answer.mjs'), `${start}${script}`);
-  const store = openStore(join(folder, 'state'));
-  onTestFinished(async () => await store.destroy());
   const abort = new AbortController();
-  const context = {
-    signal: abort.signal,
-    now: () => new Date(),
-    wait: async () => await Promise.resolve(),
-    setting: () => null,
-    credential: () => null,
-  };
-  const command = { words: [process.execPath, 'answer.mjs'], folder };
-  const entrant = async (asked = rows): Promise<CommandEntrant> => ({
-    name: 'own',
-    command,
-    questions: await toCommandQuestions(command, asked),
-  });
+  const workspace = createWorkspace(folder, undefined, abort.signal);
+  const command = { name: 'own', words: [process.execPath, 'answer.mjs'], folder };
+  const requests: CommandFixture['requests'] = async (asked = rows) => await buildCommandRequests(command, asked);
   return {
-    fixture: { store, context },
     folder,
     abort,
-    entrant,
-    async kept(asked) {
-      const { questions } = await entrant(asked);
-      const known = await readAnswers(
-        store,
-        questions.map(({ id }) => id),
-      );
-      return questions.map(({ id }) => known.get(id)?.answer);
+    requests,
+    run: async (asked, { silenceMs, words = command.words } = {}) =>
+      await runCommand(workspace, { ...command, words }, { requests: await requests(asked), ...(silenceMs && { silenceMs }) }),
+    async stored(asked) {
+      const sent = await requests(asked);
+      const known = await readAnswers(workspace.store, sent);
+      return sent.map(({ id }) => known.get(id)?.answer);
     },
   };
 }
 
-test('rows go in, answers come out in any order, and are kept', async () => {
-  const { fixture, folder, entrant, kept } = createCommandFixture(`
+test('rows go in, answers come out in any order, and are stored', async () => {
+  const { folder, requests, run, stored } = createCommandFixture(`
     for (const row of rows.toReversed()) say(row, row.text === 'two' ? null : row.text.toUpperCase());
   `);
-  await askCommand(fixture, await entrant());
-  expect(await kept()).toEqual(['ONE', null, 'THREE', 'FOUR']);
-  const { questions } = await entrant();
-  expect(readFileSync(join(folder, 'read.jsonl'), 'utf8')).toBe(questions.map((one) => `${JSON.stringify(one)}\n`).join(''));
-  expect(questions[0]).toEqual({ id: expect.stringMatching(/^[0-9a-f]{64}$/) as string, text: 'one' });
+  await run();
+  expect(await stored()).toEqual(['ONE', null, 'THREE', 'FOUR']);
+  const sent = await requests();
+  expect(readFileSync(join(folder, 'read.jsonl'), 'utf8')).toBe(sent.map((request) => `${JSON.stringify(request)}\n`).join(''));
+  expect(sent[0]).toEqual({ id: expect.stringMatching(/^[0-9a-f]{64}$/) as string, text: 'one' });
 });
 
-test('what was answered is not asked again, and equal rows are asked once', async () => {
-  const { fixture, folder, entrant, kept } = createCommandFixture('for (const row of rows) say(row);');
-  await askCommand(fixture, await entrant(rows.slice(0, 2)));
+test('answered rows are not sent again, and equal rows are sent once', async () => {
+  const { folder, run, stored } = createCommandFixture('for (const row of rows) say(row);');
+  await run(rows.slice(0, 2));
   const more = [...rows, { text: 'four' }];
-  await askCommand(fixture, await entrant(more));
-  await askCommand(fixture, await entrant(more));
+  await run(more);
+  await run(more);
   const read = readFileSync(join(folder, 'read.jsonl'), 'utf8').trim().split('\n');
   expect(read.map((line) => (JSON.parse(line) as { text: string }).text)).toEqual(['one', 'two', 'three', 'four']);
-  expect(await kept(more)).toEqual(['yes', 'yes', 'yes', 'yes', 'yes']);
+  expect(await stored(more)).toEqual(['yes', 'yes', 'yes', 'yes', 'yes']);
 });
 
 test('another script is another model', async () => {
-  const { fixture, folder, entrant, kept } = createCommandFixture('for (const row of rows) say(row);');
-  await askCommand(fixture, await entrant());
+  const { folder, run, stored } = createCommandFixture('for (const row of rows) say(row);');
+  await run();
   writeFileSync(join(folder, 'answer.mjs'), `${head} for (const row of rows) say(row, 'no');`);
-  expect(await kept()).toEqual([undefined, undefined, undefined, undefined]);
-  await askCommand(fixture, await entrant());
-  expect(await kept()).toEqual(['no', 'no', 'no', 'no']);
+  expect(await stored()).toEqual([undefined, undefined, undefined, undefined]);
+  await run();
+  expect(await stored()).toEqual(['no', 'no', 'no', 'no']);
 });
 
-test('a conversation is given without its answer', async () => {
+test('a conversation is sent without its answer', async () => {
   const messages = [
     { role: 'user', content: 'question' },
     { role: 'assistant', content: 'answer' },
   ];
-  const { entrant } = createCommandFixture('');
-  expect((await entrant([{ messages, tools: [] }])).questions).toEqual([
+  const { requests } = createCommandFixture('');
+  expect(await requests([{ messages, tools: [] }])).toEqual([
     { id: expect.any(String) as string, messages: [{ role: 'user', content: 'question' }], tools: [] },
   ]);
 });
@@ -114,37 +100,36 @@ test.each<[string, string, string, readonly (string | undefined)[]]>([
   ['a number', 'say(rows[0], 3);', 'line 1 of its output: expected a text, or null in "answer", found 3', []],
   ['no answer', "write(JSON.stringify({id: rows[0].id}) + '\\n');", 'expected a text, or null in "answer", found nothing', []],
   ['no UTF-8', 'process.stdout.write(Buffer.from([0x22, 0xff, 0x22, 0x0a]));', 'line 1 of its output: expected JSON', []],
-  ['another id', "say(rows[0]); say({ id: 'x' });", 'line 2 of its output: expected the id of a row that was asked, found "x"', ['yes']],
+  ['another id', "say(rows[0]); say({ id: 'x' });", 'line 2 of its output: expected the id of a row that was sent, found "x"', ['yes']],
   ['an id twice', "say(rows[0]); say(rows[1]); say(rows[0], 'no');", 'line 3 of its output: expected one answer a row', ['yes', 'yes']],
   ['a row less', 'for (const row of rows.slice(1)) say(row);', 'expected 4 answers, found 3', [undefined, 'yes', 'yes', 'yes']],
   ['nothing', '', 'expected 4 answers, found 0', []],
   ['a status', 'say(rows[0]); process.exitCode = 3;', 'ended with status 3, after 1 of 4 answers', ['yes']],
   ['a signal', "process.kill(process.pid, 'SIGTERM'); setInterval(() => {}, 1000);", 'was ended by SIGTERM, after 0 of 4 answers', []],
 ])('refused: %s', async (_, script, message, expected) => {
-  const { fixture, entrant, kept } = createCommandFixture(script);
-  const failure = askCommand(fixture, await entrant());
+  const { run, stored } = createCommandFixture(script);
+  const failure = run();
   await expect(failure).rejects.toMatchObject({ code: 'response-invalid', message: expect.stringContaining(message) as string });
   await expect(failure).rejects.toThrow(`references.own (${process.execPath} answer.mjs)`);
-  expect(await kept()).toEqual(rows.map((_row, i) => expected[i]));
+  expect(await stored()).toEqual(rows.map((_row, i) => expected[i]));
 });
 
-test('of a command that breaks off, no answer is kept whose line has no end', async () => {
+test('a command that breaks off: an answer whose line has no end is not stored', async () => {
   const lines = 'say(rows[0]); write(JSON.stringify({ id: rows[1].id, answer: "yes" })); process.exitCode = 1;';
-  const { fixture, entrant, kept } = createCommandFixture(lines);
-  await expect(askCommand(fixture, await entrant())).rejects.toThrow('ended with status 1, after 1 of 4 answers');
-  expect(await kept()).toEqual(['yes', undefined, undefined, undefined]);
+  const { run, stored } = createCommandFixture(lines);
+  await expect(run()).rejects.toThrow('ended with status 1, after 1 of 4 answers');
+  expect(await stored()).toEqual(['yes', undefined, undefined, undefined]);
 });
 
-test('of one that ends well the last line needs no end', async () => {
-  const { fixture, entrant, kept } = createCommandFixture("write(rows.map(({ id }) => JSON.stringify({ id, answer: 'a' })).join('\\n'));");
-  await askCommand(fixture, await entrant());
-  expect(await kept()).toEqual(['a', 'a', 'a', 'a']);
+test('a command that ends well: its last line needs no end', async () => {
+  const { run, stored } = createCommandFixture("write(rows.map(({ id }) => JSON.stringify({ id, answer: 'a' })).join('\\n'));");
+  await run();
+  expect(await stored()).toEqual(['a', 'a', 'a', 'a']);
 });
 
-test('one that cannot be started is named with its folder', async () => {
-  const { fixture, folder, entrant } = createCommandFixture('');
-  const { questions } = await entrant();
-  const failure = askCommand(fixture, { name: 'own', command: { words: ['no-such-program', 'x'], folder }, questions });
+test('a command that cannot be started is reported with its folder', async () => {
+  const { folder, run } = createCommandFixture('');
+  const failure = run(rows, { words: ['no-such-program', 'x'] });
   await expect(failure).rejects.toMatchObject({ code: 'job-file-invalid' });
   await expect(failure).rejects.toThrow(`references.own (no-such-program x) cannot be started in ${folder}`);
 });
@@ -174,20 +159,20 @@ async function createWitness(): Promise<{ script: string; alive: Promise<Socket[
   };
 }
 
-test('one that says nothing is ended with what it has started', async () => {
+test('a silent command is ended with the processes that it started', async () => {
   const witness = await createWitness();
-  const { fixture, entrant, kept } = createCommandFixture(`say(rows[0]); ${witness.script}`);
-  const failure = askCommand(fixture, await entrant(), 1500);
+  const { run, stored } = createCommandFixture(`say(rows[0]); ${witness.script}`);
+  const failure = run(rows, { silenceMs: 1500 });
   await expect(failure).rejects.toMatchObject({ code: 'timeout' });
   await expect(failure).rejects.toThrow('wrote nothing for 1.5 s and was ended');
   await witness.allGone();
-  expect(await kept()).toEqual(['yes', undefined, undefined, undefined]);
+  expect(await stored()).toEqual(['yes', undefined, undefined, undefined]);
 });
 
-test('an interruption ends it with what it has started', async () => {
+test('an interruption ends a command with the processes that it started', async () => {
   const witness = await createWitness();
-  const { fixture, entrant, abort } = createCommandFixture(witness.script);
-  const asked = askCommand(fixture, await entrant());
+  const { run, abort } = createCommandFixture(witness.script);
+  const asked = run();
   void witness.alive.then(() => abort.abort(new Error('interrupted')));
   await expect(asked).rejects.toThrow('interrupted');
   await witness.allGone();

@@ -1,18 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { createAnsweringService, toRead, type AnsweringService, type ServiceSettings } from './answering-service.ts';
-import { heldOutRows, openSmallJob, runSmallJob } from './small-job.ts';
+import { createAnsweringService, toRead } from './answering-service.ts';
+import { createLocal, openSmallJob, runSmallJob, sayRight } from './small-job.ts';
 
-const labels = new Map(heldOutRows.map(({ text, label }) => [text, label]));
-
-/** Right where it is tuned; untrained it says yes to everything. */
-const right: ServiceSettings['say'] = (row, tuned) => (tuned ? labels.get(toRead(row).replace('Text: ', ''))! : 'yes');
-
-const createLocal = (): AnsweringService =>
-  createAnsweringService({ id: 'laptop', kind: 'folder', price: 'free', trainingUsd: 0, say: right });
-
-test('models on this machine and of a service stand in one comparison, on the same rows', async () => {
-  const [local, paid] = [createLocal(), createAnsweringService({ say: right })];
+test('models on this machine and of a service are in one comparison, on the same rows', async () => {
+  const [local, paid] = [createLocal(), createAnsweringService({ say: sayRight })];
   const { orchestrator } = await runSmallJob([local.provider, paid.provider]);
   const [comparison, ...others] = await orchestrator.evaluate('small', { maxUsd: 1 });
   expect(others).toEqual([]);
@@ -40,8 +32,8 @@ test('models on this machine and of a service stand in one comparison, on the sa
   expect(paid.asked[0]!.context.concurrency).toBe(8);
 });
 
-test('the day on which a service ends a model stands beside it, and is told where it is near', async () => {
-  const [local, paid] = [createLocal(), createAnsweringService({ say: right })];
+test('the shutdown date of a model is part of its figures, and a note says so when it is near', async () => {
+  const [local, paid] = [createLocal(), createAnsweringService({ say: sayRight })];
   const days = (count: number): string => new Date(Date.now() + count * 86_400_000).toISOString().slice(0, 10);
   for (const [date, isNear] of [
     [days(30), true],
@@ -56,15 +48,15 @@ test('the day on which a service ends a model stands beside it, and is told wher
   }
 });
 
-test('what was answered is not asked again, and compare asks no service', async () => {
-  const [local, paid] = [createLocal(), createAnsweringService({ say: right })];
+test('answered rows are not sent again, and compare sends nothing to a service', async () => {
+  const [local, paid] = [createLocal(), createAnsweringService({ say: sayRight })];
   const { orchestrator } = await runSmallJob([local.provider, paid.provider]);
   const [before] = await orchestrator.compare('small');
   expect(paid.asked).toEqual([]);
   expect(before!.candidates.map(({ name }) => name)).toEqual(['most frequent label', 'untrained head of laptop', 'laptop']);
   expect(before!.notes).toEqual([
-    'base of paid has answered 0 of 12 rows and is left out: `orchestrate evaluate small` asks it',
-    'small/paid has answered 0 of 12 rows and is left out: `orchestrate evaluate small` asks it',
+    'base of paid has answered 0 of 12 rows and is left out: `orchestrate evaluate small` fetches its answers',
+    'small/paid has answered 0 of 12 rows and is left out: `orchestrate evaluate small` fetches its answers',
   ]);
   await orchestrator.evaluate('small', { limit: 5, maxUsd: 1 });
   expect(paid.asked).toHaveLength(10);
@@ -80,7 +72,7 @@ test('what was answered is not asked again, and compare asks no service', async 
 });
 
 test('runs that begin with the same model share it', async () => {
-  const paid = createAnsweringService({ say: right });
+  const paid = createAnsweringService({ say: sayRight });
   const targets = { a: { provider: 'paid', model: 'same' }, b: { provider: 'paid', model: 'same', options: { other: true } } };
   const { orchestrator } = await runSmallJob([paid.provider], { targets });
   const [comparison] = await orchestrator.evaluate('small', { maxUsd: 1 });
@@ -88,8 +80,8 @@ test('runs that begin with the same model share it', async () => {
   expect(paid.asked).toHaveLength(36);
 });
 
-test('rows that stand in two held-out sets are reckoned and asked once', async () => {
-  const paid = createAnsweringService({ say: right });
+test('rows that are in two held-out sets are priced and sent once', async () => {
+  const paid = createAnsweringService({ say: sayRight });
   const data = { train: './train.jsonl', test: { one: './test.jsonl', other: './test.jsonl' } };
   const { orchestrator } = await runSmallJob([paid.provider], { data });
   expect(await orchestrator.estimate('small')).toMatchObject({ low: expect.closeTo(24 * 0.001, 9) as number });
@@ -99,8 +91,8 @@ test('rows that stand in two held-out sets are reckoned and asked once', async (
   expect(paid.asked).toHaveLength(24);
 });
 
-test('another prompt, another setting: asked again', async () => {
-  const paid = createAnsweringService({ say: right });
+test('another prompt, another setting: the rows are sent again', async () => {
+  const paid = createAnsweringService({ say: sayRight });
   const one = await runSmallJob([paid.provider], { evaluation: { generation: { temperature: 0 } } });
   await one.orchestrator.evaluate('small', { maxUsd: 1 });
   expect(paid.asked[0]!.context.generation).toMatchObject({ temperature: 0 });
@@ -113,9 +105,9 @@ test('another prompt, another setting: asked again', async () => {
   expect(toRead(paid.asked[24]!.row)).toBe('Text: text 0');
 });
 
-test('what names no label is counted, and counts as wrong', async () => {
+test('answers that name no label are counted, and count as wrong', async () => {
   const paid = createAnsweringService({
-    say: (row, tuned) => (tuned ? (toRead(row) === 'text 0' ? 'maybe' : ` "${right(row, true)!.toUpperCase()}".\n`) : null),
+    say: (row, tuned) => (tuned ? (toRead(row) === 'text 0' ? 'maybe' : ` "${sayRight(row, true)!.toUpperCase()}".\n`) : null),
   });
   const { orchestrator } = await runSmallJob([paid.provider]);
   const [comparison] = await orchestrator.evaluate('small', { maxUsd: 1 });
@@ -136,7 +128,7 @@ const toChat = (i: number, answer: object): object => ({
   ],
 });
 
-test('conversations are scored by the very text of their last answer', async () => {
+test('conversations are scored by the exact text of their last answer', async () => {
   const test_ = Array.from({ length: 12 }, (_, i) => toChat(i, { content: `Answer ${i}` }));
   const call = { tool_calls: [{ id: '1', type: 'function', function: { name: 'f', arguments: '{}' } }] };
   const train = Array.from({ length: 12 }, (_, i) => toChat(i + 100, { content: `Answer ${i}` }));
@@ -150,7 +142,7 @@ test('conversations are scored by the very text of their last answer', async () 
   const { orchestrator } = await runSmallJob([paid.provider], { task: 'chat' }, { train, test: [...test_, toChat(50, call)] });
   const [comparison] = await orchestrator.evaluate('small', { maxUsd: 1 });
   expect(comparison).toMatchObject({ measure: 'exact_match', reference: 'base of paid', rows: 12, labels: [] });
-  expect(comparison!.notes).toEqual(['1 of the rows expect no text as their answer and are left out']);
+  expect(comparison!.notes).toEqual(['1 of 13 rows expect an answer without text and are left out']);
   expect(comparison!.candidates).toMatchObject([
     { name: 'base of paid', measures: { exact_match: 1 / 12 }, unparseable: 1, perClass: [], confusion: [], verdict: null },
     { name: 'paid', measures: { exact_match: 11 / 12 }, unparseable: 1, perClass: [], confusion: [], verdict: 'better' },
@@ -165,7 +157,7 @@ test('conversations are scored by the very text of their last answer', async () 
 });
 
 test('preferences are not scored', async () => {
-  const paid = createAnsweringService({ say: right });
+  const paid = createAnsweringService({ say: sayRight });
   const row = (i: number): object => ({ prompt: `question ${i}`, chosen: 'good', rejected: 'bad' });
   const data = { train: [row(1), row(2)], test: [row(3)] };
   const { orchestrator } = await runSmallJob([paid.provider], { task: 'preference', training: { method: 'dpo' } }, data);
@@ -174,15 +166,15 @@ test('preferences are not scored', async () => {
   expect(paid.asked).toEqual([]);
 });
 
-test('a model that answers no rows is named', async () => {
-  const { inference: _, ...mute } = createAnsweringService({ id: 'mute', say: right }).provider;
+test('a model that answers no rows is named in a note', async () => {
+  const { inference: _, ...mute } = createAnsweringService({ id: 'mute', say: sayRight }).provider;
   const { orchestrator } = await runSmallJob([createLocal().provider, mute]);
   const [comparison] = await orchestrator.compare('small');
   expect(comparison!.notes).toEqual(['small/mute is left out: its provider answers no rows']);
 });
 
-test('a budget that was written into the job file later counts where the file is named', async () => {
-  const paid = createAnsweringService({ say: right });
+test('the budget of the job file counts where the address is the file, also when it was added later', async () => {
+  const paid = createAnsweringService({ say: sayRight });
   const { orchestrator, folder, path } = await runSmallJob([paid.provider]);
   await expect(orchestrator.evaluate(path)).rejects.toMatchObject({ code: 'budget-exceeded' });
   writeFileSync(path, JSON.stringify({ ...(JSON.parse(readFileSync(path, 'utf8')) as object), budget: { usd: 5 } }));

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { EndpointModel, FolderModel } from '../../src/provider/model.ts';
-import type { PromptSettings } from '../../src/evaluate/prompt-settings.ts';
-import { toQuestion, type AskedRow } from '../../src/evaluate/to-question.ts';
+import type { PromptSettings } from '../../src/evaluate/models.ts';
+import { buildRequest, type InputRow } from '../../src/evaluate/requests.ts';
 
 const folder: FolderModel = { kind: 'folder', identity: 'a', path: '/a', labels: ['no', 'yes'], seed: 1, maxLength: 64 };
 const endpoint: EndpointModel = { kind: 'endpoint', identity: 'ft:a', location: 'https://api.example', name: 'ft:a', base: 'a' };
@@ -12,29 +12,29 @@ const settings: PromptSettings = {
   generation: { maxTokens: 5 },
   concurrency: 8,
 };
-const row: AskedRow = { text: 'hello' };
-const chat: AskedRow = {
+const row: InputRow = { text: 'hello' };
+const chat: InputRow = {
   messages: [
     { role: 'user', content: 'hello' },
     { role: 'assistant', content: 'hi' },
   ],
 };
 
-test('a classifier of this machine reads the texts', () => {
-  expect(toQuestion({ model: folder, settings }, { text: 'a', text2: 'b' })).toMatchObject({ text: 'a', text2: 'b' });
-  expect(toQuestion({ model: folder, settings }, row)).toEqual({
-    // Answers that were kept before stay valid: {"labels":["no","yes"],"maxLength":64,"model":"a","text":"hello","text2":null}
+test('a classifier on this machine reads the texts', () => {
+  expect(buildRequest({ model: folder, settings }, { text: 'a', text2: 'b' })).toMatchObject({ text: 'a', text2: 'b' });
+  expect(buildRequest({ model: folder, settings }, row)).toEqual({
+    // Answers that were stored before stay valid: {"labels":["no","yes"],"maxLength":64,"model":"a","text":"hello","text2":null}
     id: 'e31b51c9446c1386f2b4af8d36032d54976297d1819bc138061a0d7a555865f2',
     text: 'hello',
   });
 });
 
 test('every other model reads messages, without the answer', () => {
-  expect(toQuestion({ model: endpoint, settings }, row)).toMatchObject({
+  expect(buildRequest({ model: endpoint, settings }, row)).toMatchObject({
     messages: [{ role: 'system' }, { role: 'user', content: 'hello' }],
   });
-  const question = toQuestion({ model: endpoint, settings }, { ...chat, tools: [{ type: 'function' }], parallel_tool_calls: false });
-  expect(question).toEqual({
+  const request = buildRequest({ model: endpoint, settings }, { ...chat, tools: [{ type: 'function' }], parallel_tool_calls: false });
+  expect(request).toEqual({
     id: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
     messages: [{ role: 'user', content: 'hello' }],
     tools: [{ type: 'function' }],
@@ -55,18 +55,18 @@ test.each<[string, typeof one]>([
   ['the text', { ...one, row: { text: 'hello ' } }],
   ['the second text', { ...one, row: { text: 'hello', text2: '' } }],
 ])('%s changes the key', (_, other) => {
-  expect(toQuestion(other, other.row).id).not.toBe(toQuestion(one, row).id);
+  expect(buildRequest(other, other.row).id).not.toBe(buildRequest(one, row).id);
 });
 
 test('tools change the key', () => {
-  expect(toQuestion(one, { ...chat, tools: [] }).id).not.toBe(toQuestion(one, chat).id);
+  expect(buildRequest(one, { ...chat, tools: [] }).id).not.toBe(buildRequest(one, chat).id);
 });
 
 test.each<[string, typeof one]>([
   ['how many are asked at once', { ...one, settings: { ...settings, concurrency: 1 } }],
   ['a prompt that says what is said anyway', { ...one, settings: { ...settings, prompt: { template: '{text}' } } }],
 ])('%s does not change the key', (_, other) => {
-  expect(toQuestion(other, other.row).id).toBe(toQuestion(one, row).id);
+  expect(buildRequest(other, other.row).id).toBe(buildRequest(one, row).id);
 });
 
 test.each<[string, Partial<FolderModel>]>([
@@ -74,5 +74,5 @@ test.each<[string, Partial<FolderModel>]>([
   ['the labels', { labels: ['yes', 'no'] }],
   ['the longest text', { maxLength: 32 }],
 ])('%s changes the key of a classifier', (_, change) => {
-  expect(toQuestion({ model: { ...folder, ...change }, settings }, row).id).not.toBe(toQuestion({ model: folder, settings }, row).id);
+  expect(buildRequest({ model: { ...folder, ...change }, settings }, row).id).not.toBe(buildRequest({ model: folder, settings }, row).id);
 });

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { keepAnswers } from '../../src/evaluate/stored-answers.ts';
-import { readSpending, renewChargeLease, reserve, type Spending } from '../../src/run/budget.ts';
+import { storeAnswers } from '../../src/evaluate/answers.ts';
+import { listLeasedCharges, readSpending, renewChargeLease, reserve, type Spending } from '../../src/run/budget.ts';
 import { startRenewing } from '../../src/run/lease.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { runProgram } from '../cli/run-cli.ts';
@@ -22,12 +22,17 @@ async function readMoney(folder: string): Promise<Spending> {
 }
 
 test.each([
-  ['nothing says how much', {}, {}, /^24 answers would cost \$0\.024 to \$0\.27, by prices of 2026-01-01, and nothing says how much/],
-  ['the flag allows less', {}, { maxUsd: 0.26 }, /--max-usd allows \$0\.26; nothing was asked$/],
+  [
+    'nothing says how much',
+    {},
+    {},
+    /^24 answers would cost \$0\.024 to \$0\.27 \(prices of 2026-01-01\), and no spending limit is set; nothing was sent$/,
+  ],
+  ['the flag allows less', {}, { maxUsd: 0.26 }, /--max-usd allows \$0\.26; nothing was sent$/],
   ['the budget has less left', { budget: { usd: 1.26 } }, {}, /^the job "small" has a budget of \$1\.26: \$1\.00 spent/],
   ['the budget has less left than the flag', { budget: { usd: 1.26 } }, { maxUsd: 9 }, /has a budget of \$1\.26/],
   ['the flag allows less than the budget', { budget: { usd: 9 } }, { maxUsd: 0.26 }, /--max-usd allows \$0\.26/],
-])('refused before anything is asked: %s', async (_, job, options, message) => {
+])('refused before anything is sent: %s', async (_, job, options, message) => {
   const { provider, asked } = createAnsweringService({ say });
   const { orchestrator, folder } = await runSmallJob([provider], job);
   await expect(orchestrator.evaluate('small', options)).rejects.toMatchObject({
@@ -44,7 +49,7 @@ test.each([
   expect(await readMoney(folder)).toEqual({ spentUsd: 1, reservedUsd: 0, unknown: 0 });
 });
 
-test('the limit that a refusal names is enough', async () => {
+test('the limit that a refusal suggests is enough', async () => {
   const { provider, asked } = createAnsweringService({ say });
   const { orchestrator } = await runSmallJob([provider]);
   const { hint } = (await orchestrator.evaluate('small').catch((error: unknown) => error)) as { hint: string };
@@ -53,13 +58,14 @@ test('the limit that a refusal names is enough', async () => {
   expect(asked).toHaveLength(24);
 });
 
-test('a price that nobody knows is refused under any limit', async () => {
+test('an unknown price is refused under any limit', async () => {
   const { provider, asked } = createAnsweringService({ price: null, say });
   const { orchestrator } = await runSmallJob([provider]);
   for (const options of [{}, { maxUsd: 100 }]) {
     await expect(orchestrator.evaluate('small', options)).rejects.toMatchObject({
       code: 'budget-exceeded',
-      message: 'nobody knows the price of answers of base-paid, base, so that no limit can be kept; nothing was asked',
+      message: 'no price is known for answers of base-paid, base, so that no spending limit holds; nothing was sent',
+      hint: expect.stringContaining('{"base-paid": {"input": …, "output": …}, "base": {') as string,
     });
   }
   expect(await orchestrator.estimate('small')).toBe(null);
@@ -76,7 +82,7 @@ test('answers that cost nothing need no limit', async () => {
   expect(await readMoney(folder)).toMatchObject({ spentUsd: 1, reservedUsd: 0 });
 });
 
-test('the estimate of both models is reserved while they are asked; what they cost is settled', async () => {
+test('the estimate of both models is reserved while they answer; then the actual cost is settled', async () => {
   const service = createAnsweringService({ say });
   const { orchestrator, folder } = await runSmallJob([service.provider], { budget: { usd: 1.264 } });
   expect(await orchestrator.estimate('small')).toMatchObject({ low: 0.024, high: expect.closeTo(0.264, 9) as number });
@@ -87,14 +93,14 @@ test('the estimate of both models is reserved while they are asked; what they co
   expect(await readMoney(folder)).toEqual({ spentUsd: 1 + 0.0288, reservedUsd: 0, unknown: 0 });
 });
 
-test('answers whose tokens were not counted cost the most that they can', async () => {
+test('answers without a count of tokens have the highest possible price', async () => {
   const { provider } = createAnsweringService({ outputTokens: null, say });
   const { orchestrator, folder } = await runSmallJob([provider], { evaluation: { generation: { maxTokens: 10 } } });
   await orchestrator.evaluate('small', { maxUsd: 1 });
   expect((await readMoney(folder)).spentUsd).toBeCloseTo(1 + 24 * 0.002, 9);
 });
 
-test('a service that fails half-way: the answers are kept and paid, with those under way, and the rest is asked the next time', async () => {
+test('a service that fails half-way: its answers are stored and paid, with those under way, and the others are fetched the next time', async () => {
   const service = createAnsweringService({ say });
   const { orchestrator, folder } = await runSmallJob([service.provider]);
   service.beforeAnswer = (answered) => {
@@ -109,7 +115,7 @@ test('a service that fails half-way: the answers are kept and paid, with those u
   expect((await readMoney(folder)).spentUsd).toBeCloseTo(1 + 24 * answerUsd + underWayUsd, 9);
 });
 
-test('an interrupted evaluation keeps and settles what it has', async () => {
+test('an interrupted evaluation keeps and settles its answers', async () => {
   const service = createAnsweringService({ say });
   const { folder } = await runSmallJob([service.provider]);
   const interrupt = new AbortController();
@@ -128,7 +134,7 @@ test('an interrupted evaluation keeps and settles what it has', async () => {
   expect(service.asked).toHaveLength(24);
 });
 
-test('a process that was killed: its answers are kept, and the next one settles what it had reserved', async () => {
+test('a process that was killed: its answers are stored, and the next one settles its reservation', async () => {
   const { provider, asked } = createAnsweringService({ say });
   const { orchestrator, folder } = await runSmallJob([provider], { budget: { usd: 1.31 } });
   const { stderr } = await runProgram('test/evaluate/killed-evaluation.ts', [folder]);
@@ -143,14 +149,14 @@ test('a process that was killed: its answers are kept, and the next one settles 
 
 const elsewhere = { job: 'small', workspace: null, usd: 0.5, at: '2026-01-01T00:00:00.000Z', budgetUsd: null } as const;
 
-test('a container that is gone: its reservation is settled once its lease has ended; what has no lease stays reserved', async () => {
+test('a container that is gone: its reservation is settled once its lease has ended; a charge without a lease stays reserved', async () => {
   const { provider } = createAnsweringService({ say });
   const { orchestrator, folder } = await runSmallJob([provider]);
   const store = openStore(join(folder, 'state'));
   const lease = { owner: 'process 1 on a/container', until: Date.now() - 1, inFlightUsd: 0.1 };
   await reserve(store, { ...elsewhere, purpose: 'evaluation', id: 'gone', lease });
   await reserve(store, { ...elsewhere, purpose: 'training', id: 'a-run' });
-  await keepAnswers(store, [
+  await storeAnswers(store, [
     { id: 'k', answer: 'yes', probabilities: null, truncated: false, paid: { usd: 0.02, charge: 'gone' } },
     { id: 'l', answer: 'yes', probabilities: null, truncated: false, paid: { usd: 0.03, charge: 'another' } },
   ]);
@@ -161,7 +167,7 @@ test('a container that is gone: its reservation is settled once its lease has en
   expect(spentUsd).toBeCloseTo(1 + 0.12 + 24 * answerUsd, 9);
 });
 
-test('an evaluation on another machine that lives is not disturbed', async () => {
+test('an evaluation that runs on another machine is not disturbed', async () => {
   const { provider, asked } = createAnsweringService({ say });
   const { orchestrator, folder } = await runSmallJob([provider]);
   const store = openStore(join(folder, 'state'));
@@ -171,7 +177,7 @@ test('an evaluation on another machine that lives is not disturbed', async () =>
   const stop = startRenewing(terms, async (until) => await renewChargeLease(store, 'lives', until));
   await expect(orchestrator.evaluate('small', { maxUsd: 1 })).rejects.toMatchObject({
     code: 'store-locked',
-    message: 'another evaluation of the job "small" is running (process 1 on elsewhere); nothing was asked',
+    message: 'another evaluation of the job "small" is running (process 1 on elsewhere); nothing was sent',
   });
   expect(asked).toEqual([]);
   stop();
@@ -195,7 +201,36 @@ test('two evaluations at once do not pay for the same answers', async () => {
   await other.evaluate('small');
 });
 
-test('a text may be asked while an evaluation is under way', async () => {
+test('two evaluations that begin in the same moment: one is refused, the other goes on', async () => {
+  const service = createAnsweringService({ say });
+  const { orchestrator, folder } = await runSmallJob([service.provider]);
+  await using other = await openSmallJob(folder, [service.provider]);
+  const refused = Promise.withResolvers<unknown>();
+  service.beforeAnswer = async () => void (await refused.promise);
+  const both = [orchestrator, other].map(async (one) => await one.evaluate('small', { maxUsd: 1 }));
+  for (const evaluation of both) evaluation.catch(refused.resolve);
+  expect(await refused.promise).toMatchObject({ code: 'store-locked' });
+  expect((await Promise.allSettled(both)).map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+  expect(service.asked).toHaveLength(24);
+  expect(await readMoney(folder)).toEqual({ spentUsd: 1 + 0.0288, reservedUsd: 0, unknown: 0 });
+});
+
+test('an evaluation renews its lease while it runs', async () => {
+  const service = createAnsweringService({ say });
+  const { orchestrator, folder } = await runSmallJob([service.provider]);
+  const store = openStore(join(folder, 'state'));
+  const readLease = async (): Promise<number> => (await listLeasedCharges(store, { job: 'small', workspace: null }))[0]!.until;
+  service.beforeAnswer = async (answered) => {
+    if (answered > 0) return;
+    const first = await readLease();
+    await expect.poll(readLease, { timeout: 5000 }).toBeGreaterThan(first);
+  };
+  await orchestrator.evaluate('small', { maxUsd: 1 });
+  await store.destroy();
+  expect(service.asked).toHaveLength(24);
+});
+
+test('a text may be answered while an evaluation runs', async () => {
   const service = createAnsweringService({ say });
   const { orchestrator, folder } = await runSmallJob([service.provider]);
   service.beforeAnswer = async () => {

@@ -1,0 +1,194 @@
+import { Failure } from '../errors.ts';
+import type { Measure } from '../job/measures.ts';
+import { toStreamKey, toUniform } from '../lib/random.ts';
+import { measures, type Scores } from './measures.ts';
+import { computeBootstrapInterval, computeMcNemar, getVerdict, type Verdict } from './statistics.ts';
+
+/** A model, or a rule, with its answers to the held-out rows. */
+export interface CandidateAnswers {
+  readonly name: string;
+  /**
+   * `majority` always gives the most frequent training label; `untrained` is the base model before the first step; `reference` is a
+   * reference of the job.
+   */
+  readonly kind: 'majority' | 'untrained' | 'reference' | 'tuned';
+  /** The run's address, or null. */
+  readonly run: string | null;
+  /** One a row: a label, null where the answer was none; or a text, null where there was no answer. */
+  readonly answers: readonly (string | null)[];
+  /** Median milliseconds from sending a request to its whole answer; null where nobody measured it. */
+  readonly latency?: number | null;
+  /** Dollars of its answers and its training; null where one of them is not known. */
+  readonly cost?: number | null;
+  /** The day on which the service shuts the model down, ISO 8601; null where no day is known. */
+  readonly endsOn?: string | null;
+}
+
+export interface ComparisonInput {
+  readonly job: string;
+  /** The held-out set's name. */
+  readonly set: string;
+  readonly measure: Measure;
+  readonly margin: number;
+  /** None for `exact_match`. */
+  readonly labels: readonly string[];
+  /** The rows' own labels, or texts. */
+  readonly expected: readonly string[];
+  readonly candidates: readonly CandidateAnswers[];
+  /** The best of the candidates with these names is the reference; a name may belong to no candidate. */
+  readonly referenceAmong: readonly string[];
+}
+
+/** Candidate minus reference; all null for the reference itself, and for everything that was not tuned. */
+interface Difference {
+  /** In units of the measure. */
+  readonly difference: number | null;
+  /** 95 % interval of the difference. */
+  readonly interval: readonly [low: number, high: number] | null;
+  /** McNemar's exact test. */
+  readonly pValue: number | null;
+  readonly verdict: Verdict | null;
+}
+
+/** The scores of one candidate, and how they differ from those of the reference. */
+export interface ComparedCandidate extends Required<Omit<CandidateAnswers, 'answers'>>, Scores, Difference {
+  readonly rows: number;
+}
+
+export interface Comparison extends Omit<ComparisonInput, 'candidates' | 'expected' | 'referenceAmong'> {
+  readonly schema: 'orchestrate.comparison/1';
+  /** The candidate that tuned models are compared with; null where there is none, or it has not answered. */
+  readonly reference: string | null;
+  readonly rows: number;
+  readonly candidates: readonly ComparedCandidate[];
+  /** The addresses of finished runs that are not among the candidates; the notes say why. */
+  readonly leftOut: readonly string[];
+  readonly notes: readonly string[];
+}
+
+/** Scores the candidates on the same rows, and compares the tuned ones with the reference. Pure: the same input gives the same figures. */
+export function buildComparison(input: ComparisonInput): Comparison {
+  const { job, set, measure, margin, labels, expected, referenceAmong } = input;
+  const { isRight, score } = measures[measure];
+  const candidates = input.candidates.map((candidate) => {
+    const right = candidate.answers.map((answer, row) => isRight(answer, expected[row]!));
+    return { candidate, right, rightRows: right.filter(Boolean).length };
+  });
+  const reference = candidates
+    .filter(({ candidate }) => referenceAmong.includes(candidate.name))
+    .reduce<(typeof candidates)[number] | null>((best, next) => (best === null || next.rightRows > best.rightRows ? next : best), null);
+  return {
+    schema: 'orchestrate.comparison/1',
+    job,
+    set,
+    measure,
+    margin,
+    reference: reference?.candidate.name ?? null,
+    rows: expected.length,
+    labels,
+    candidates: candidates.map(({ candidate, right }): ComparedCandidate => {
+      const { name, kind, run, answers, latency = null, cost = null, endsOn = null } = candidate;
+      const isCompared = kind === 'tuned' && reference !== null && candidate !== reference.candidate;
+      return {
+        name,
+        kind,
+        run,
+        rows: expected.length,
+        ...score({ labels, expected, answers }),
+        ...(isCompared ? computeDifference(right, reference.right, margin) : noDifference),
+        latency,
+        cost,
+        endsOn,
+      };
+    }),
+    leftOut: [],
+    notes: [],
+  };
+}
+
+const noDifference: Difference = { difference: null, interval: null, pValue: null, verdict: null };
+
+const bootstrapKey = toStreamKey(1, 'bootstrap');
+const bootstrap = { resamples: 10_000, level: 0.95, random: (index: number) => toUniform(bootstrapKey, index) };
+
+function computeDifference(right: readonly boolean[], reference: readonly boolean[], margin: number): Difference {
+  const differences = right.map((isRightRow, row) => Number(isRightRow) - Number(reference[row]));
+  const interval = computeBootstrapInterval(differences, bootstrap);
+  return {
+    difference: differences.reduce((sum, difference) => sum + difference, 0) / differences.length,
+    interval: [interval.low, interval.high],
+    pValue: computeMcNemar(right, reference),
+    verdict: getVerdict({ ...interval, margin }),
+  };
+}
+
+/** What may be the reference of a comparison. */
+export interface ReferenceChoice {
+  /** The candidates that have answered, and those that are left out. */
+  readonly known: readonly Pick<CandidateAnswers, 'name' | 'kind'>[];
+  /** The names of the job's references. */
+  readonly references: readonly string[];
+  /** The reference that the user names; absent: the job's reference where it has just one, else the best model without training. */
+  readonly wanted?: string | undefined;
+}
+
+/**
+ * The names among which the best is the reference: a reference of the job, `base` (a model before training), `majority`, or a name of
+ * the table.
+ * @throws Failure `usage` where nothing has the wanted name
+ */
+export function chooseReference({ known, references, wanted }: ReferenceChoice): string[] {
+  const getNames = (isChosen: (candidate: ReferenceChoice['known'][number]) => boolean): string[] =>
+    known.filter(isChosen).map(({ name }) => name);
+  const untrained = getNames(({ kind }) => kind === 'untrained');
+  const majority = getNames(({ kind }) => kind === 'majority');
+  if (wanted === undefined) return references.length === 1 ? [...references] : [...majority, ...untrained];
+  const bare = wanted.replace(/ \(reference\)$/, ''); // the table adds this to the name
+  const own = references.find((name) => name === bare || name === `${bare} (reference)`);
+  if (own !== undefined) return [own];
+  if (wanted === 'base' && untrained.length > 0) return untrained;
+  if (wanted === 'majority' && majority.length > 0) return majority;
+  const named = getNames(({ name, kind }) => name === wanted || (kind === 'tuned' && `${name} (tuned)` === wanted));
+  if (named.length > 0) return named;
+  const names = new Set([...references, ...known.map(({ name }) => name), ...(untrained.length > 0 ? ['base'] : [])]);
+  throw new Failure('usage', `--reference: there is no model "${wanted}" in this comparison`, {
+    hint: `choose one of ${[...names].map((name) => `"${name}"`).join(', ')}, or the path of a predictions file`,
+  });
+}
+
+/** What tuned models have to be, beside the reference. */
+export const requirements = ['better', 'not-worse', 'equivalent'] as const;
+
+export type Requirement = (typeof requirements)[number];
+
+/** One sentence for each finished run that does not meet the requirement; empty where all do. It is not met where there is none to judge. */
+export function listFailedRequirements(comparisons: readonly Comparison[], requirement: Requirement): string[] {
+  const judged = comparisons.flatMap((comparison) => {
+    const { candidates, reference, set, leftOut } = comparison;
+    const where = set === 'test' ? '' : ` (${set})`;
+    // The reference may be a tuned model itself.
+    const tuned = candidates.filter(({ name, kind }) => kind === 'tuned' && name !== reference);
+    return [
+      ...tuned.map((candidate) => (isMet(candidate, comparison, requirement) ? null : `${formatFinding(candidate, comparison)}${where}`)),
+      ...leftOut.map((run) => `${run} is left out and cannot be judged${where}`),
+    ];
+  });
+  return judged.length === 0 ? ['there is no tuned model to judge'] : judged.filter((finding) => finding !== null);
+}
+
+function isMet({ verdict, interval }: ComparedCandidate, { margin }: Comparison, requirement: Requirement): boolean {
+  switch (requirement) {
+    case 'better':
+      return verdict === 'better';
+    case 'not-worse':
+      return verdict === 'better' || verdict === 'not worse' || verdict === 'equivalent';
+    case 'equivalent': // a better model may still be so by less than what matters
+      return verdict === 'equivalent' || (verdict === 'better' && interval![1] <= margin);
+  }
+}
+
+function formatFinding({ name, verdict }: ComparedCandidate, { reference }: Comparison): string {
+  if (verdict === null || reference === null) return `${name} is compared with nothing`;
+  if (verdict === 'cannot tell') return `${name} cannot be told from ${reference}`;
+  return verdict === 'equivalent' ? `${name} and ${reference} are equivalent` : `${name} is ${verdict} than ${reference}`;
+}

@@ -1,0 +1,93 @@
+import type { ChatRow, ClassificationRow } from '../dataset/row.ts';
+import { toExpectedAnswer } from '../dataset/to-chat.ts';
+import { isMeasure } from '../job/measures.ts';
+import { toRunId } from '../run/record.ts';
+import { readPart } from '../run/run-data.ts';
+import type { StoredRun } from '../run/run-store.ts';
+import type { Workspace } from '../run/workspace.ts';
+import { buildRunCandidates, findReferences, type Candidate, type ReferenceOptions } from './candidates.ts';
+import type { ComparisonInput } from './comparison.ts';
+import { filterTuned, findPredictProblem, getPromptSettings, type PromptSettings } from './models.ts';
+
+/** What is compared. */
+export interface Scope extends ReferenceOptions {
+  /** Of the runs, as the user gave it. */
+  readonly address: string;
+  /** Newest first. */
+  readonly runs: readonly StoredRun[];
+  /** Replaces the job's. */
+  readonly margin?: number | undefined;
+  /** Only the first rows of each held-out set. */
+  readonly limit?: number | undefined;
+}
+
+/** The rows of a held-out set with everything that is scored on them. */
+export interface EvaluationSet extends Omit<ComparisonInput, 'candidates' | 'referenceAmong'> {
+  /** The most frequent training label; null where the task has none. */
+  readonly majority: string | null;
+  /** How a model is asked that no run has made. */
+  readonly settings: PromptSettings;
+  readonly candidates: readonly Candidate[];
+  /** The names of the job's references, also of those that are left out. */
+  readonly referenceNames: readonly string[];
+  /** The addresses of finished runs that cannot be scored. */
+  readonly leftOut: readonly string[];
+  readonly notes: readonly string[];
+}
+
+/**
+ * The held-out sets of the newest finished run, with the references and the models of all runs that have the same rows, ordered by name.
+ * None where the task is not scored.
+ * @throws Failure `run-not-found` where no run has a model, and as `findReferences`
+ */
+export async function findEvaluationSets(workspace: Workspace, scope: Scope): Promise<EvaluationSet[]> {
+  const { limit = Infinity } = scope;
+  const finished = filterTuned(scope.runs, scope.address);
+  const problems = new Map(finished.map((run) => [run, findRunProblem(workspace, run)]));
+  const usable = finished.filter((run) => problems.get(run) === null);
+  const unusable = finished.filter((run) => problems.get(run) !== null);
+  // Runs of one submission were accepted at the same moment: their order must not depend on chance.
+  const ordered = usable.toSorted((a, b) => toRunId(a.record).localeCompare(toRunId(b.record), 'en'));
+  const { plan } = (usable[0] ?? finished[0]).record;
+  const { facts, spec } = plan;
+  const { measure, margin } = spec.evaluation;
+  if (!isMeasure(measure)) return [];
+  const settings = getPromptSettings(plan);
+  const sets: EvaluationSet[] = [];
+  for (const [set, part] of Object.entries(facts.test)) {
+    const read = ((await Array.fromAsync(readPart(workspace.dir, plan, { test: set }))) as (ClassificationRow | ChatRow)[]).slice(0, limit);
+    const rows = read.filter((row) => toExpectedAnswer(row) !== null);
+    if (rows.length === 0) continue;
+    const hasSameRows = ({ record }: StoredRun): boolean => record.plan.facts.test[set]?.sha256 === part.sha256;
+    const others = ordered.filter((run) => !hasSameRows(run)).map(({ record }) => toRunId(record));
+    const models = buildRunCandidates(workspace, ordered.filter(hasSameRows), rows);
+    const references = await findReferences(workspace, { rows, settings, takenNames: models.map(({ name }) => name) }, scope);
+    sets.push({
+      job: spec.job,
+      set,
+      measure,
+      margin: scope.margin ?? margin,
+      labels: facts.labels,
+      expected: rows.map((row) => toExpectedAnswer(row)!),
+      majority: facts.majority,
+      settings,
+      candidates: [...models, ...references.candidates],
+      referenceNames: references.names,
+      leftOut: [...others, ...unusable.map(({ record }) => toRunId(record))],
+      notes: [
+        ...others.map((id) => `${id} has other held-out rows and is left out`),
+        ...unusable.map((run) => `${toRunId(run.record)} is left out: ${problems.get(run)}`),
+        ...(read.length < part.rows ? [`only the first ${read.length} of ${part.rows} rows were answered`] : []),
+        ...(read.length > rows.length
+          ? [`${read.length - rows.length} of ${read.length} rows expect an answer without text and are left out`]
+          : []),
+        ...references.notes,
+      ],
+    });
+  }
+  return sets;
+}
+
+function findRunProblem({ provider }: Workspace, { record: { plan, artifacts } }: StoredRun): string | null {
+  return findPredictProblem(provider(plan.spec.provider, plan.spec.target), artifacts[0]!.model);
+}

@@ -1,0 +1,74 @@
+import { Failure } from '../errors.ts';
+import type { Context } from '../provider/context.ts';
+import { toModelName } from '../provider/model-name.ts';
+import type { Prediction, PredictionRow } from '../provider/prediction.ts';
+import type { Quote } from '../provider/provider.ts';
+import type { ModelClient } from './models.ts';
+import { toPredictionContext, type RequestBatch } from './requests.ts';
+
+const free: Quote = { currency: 'USD', low: 0, high: 0, source: 'free', asOf: null };
+
+/** What the answers to these requests cost; null where the price is not known. */
+export async function quoteBatch({ client, requests }: RequestBatch, context: Context): Promise<Quote | null> {
+  const { inference } = client.provider;
+  if (inference?.quote === undefined || requests.length === 0) return free;
+  return await inference.quote(client.model, requests, toPredictionContext(context, client.settings));
+}
+
+/** The sum of prices; null where one of them is not known. */
+export function sumQuotes(quotes: readonly (Quote | null)[]): Quote | null {
+  return quotes.reduce<Quote | null>((sum, quote) => {
+    if (sum === null || quote === null) return null;
+    const sources = [sum, quote].filter(({ high }) => high > 0).map(({ source }) => source);
+    const days = [sum.asOf, quote.asOf].filter((day) => day !== null).sort();
+    return {
+      currency: 'USD',
+      low: sum.low + quote.low,
+      high: sum.high + quote.high,
+      source: [...new Set(sources)].join('; ') || free.source,
+      asOf: days[0] ?? null, // the oldest day: no price is as new as it seems otherwise
+    };
+  }, free);
+}
+
+/**
+ * What an answer has cost, in dollars; null where the price is not known. The provider knows the prices: its upper estimate of a request
+ * whose answer may have n tokens is the price of an answer that has n. Where the tokens were not counted it is the price of the longest
+ * answer, so that the sum is never below what was paid.
+ */
+export async function priceAnswer(
+  client: ModelClient,
+  { request, prediction }: { readonly request: PredictionRow; readonly prediction: Prediction },
+  context: Context,
+): Promise<number | null> {
+  const { maxTokens } = client.settings.generation;
+  const tokens = prediction.tokens == null ? maxTokens : Math.max(1, prediction.tokens.output);
+  return (await quoteBatch(withMaxTokens({ client, requests: [request] }, tokens), context))?.high ?? null;
+}
+
+function withMaxTokens({ client, requests }: RequestBatch, maxTokens: number | undefined): RequestBatch {
+  const { settings } = client;
+  return { client: { ...client, settings: { ...settings, generation: { ...settings.generation, maxTokens } } }, requests };
+}
+
+/** Why the answers have no price: their length has no limit, or the prices of their models are not known. */
+export async function explainMissingPrice(batches: readonly RequestBatch[], context: Context): Promise<Failure> {
+  const names = new Set<string>();
+  let areEndless = true;
+  for (const batch of batches) {
+    if ((await quoteBatch(batch, context)) !== null) continue;
+    const { model, settings } = batch.client;
+    names.add(model.kind === 'endpoint' ? model.base : toModelName(model));
+    areEndless &&= settings.generation.maxTokens === undefined && (await quoteBatch(withMaxTokens(batch, 1), context)) !== null;
+  }
+  const models = [...names].join(', ');
+  if (areEndless) {
+    return new Failure('budget-exceeded', `answers of ${models} may have any length, so that no spending limit holds; nothing was sent`, {
+      hint: 'set evaluation.generation.maxTokens in the job file, or --max-tokens where there is no job file',
+    });
+  }
+  const prices = [...names].map((name) => `${JSON.stringify(name)}: {"input": …, "output": …}`).join(', ');
+  return new Failure('budget-exceeded', `no price is known for answers of ${models}, so that no spending limit holds; nothing was sent`, {
+    hint: `set ORCHESTRATE_PRICES='{${prices}}', in US dollars per 1M tokens`,
+  });
+}

@@ -1,0 +1,222 @@
+import { randomUUID } from 'node:crypto';
+import { Failure } from '../errors.ts';
+import { readJobFile } from '../job/read-job-file.ts';
+import type { Context } from '../provider/context.ts';
+import type { Quote } from '../provider/provider.ts';
+import {
+  formatUsd,
+  listLeasedCharges,
+  renewChargeLease,
+  reserve,
+  settleCharge,
+  type Account,
+  type Charge,
+  type LeasedCharge,
+} from '../run/budget.ts';
+import { isJobFile } from '../run/find-runs.ts';
+import { hasLeaseEnded, startRenewing } from '../run/lease.ts';
+import type { StoredRun } from '../run/run-store.ts';
+import type { Workspace } from '../run/workspace.ts';
+import type { Store } from '../store/open-store.ts';
+import { findUnanswered, listAnswersOfCharge, type SpendMeter } from './answers.ts';
+import type { ModelClient } from './models.ts';
+import { explainMissingPrice, priceAnswer, quoteBatch, sumQuotes } from './prices.ts';
+import type { RequestBatch } from './requests.ts';
+
+export interface PayOptions {
+  /** The most that the answers may cost, in dollars; the job's budget limits them too. */
+  readonly maxUsd?: number | undefined;
+}
+
+/** What is paid for: the held-out rows of a job, for which one process at a time may ask, or texts of the user. */
+export type AnswerPurpose = 'evaluation' | 'texts';
+
+/** Whose budget pays, and how much of it may be spent. */
+export interface SpendLimit {
+  readonly job: string;
+  readonly workspace: string | null;
+  readonly purpose: AnswerPurpose;
+  /** For everything about the job together; null: no such limit. */
+  readonly budgetUsd: number | null;
+  /** For these answers; null: no such limit. */
+  readonly maxUsd: number | null;
+}
+
+/** The budget is the job file's own where the address is one: it may have been changed since the runs were submitted. */
+export async function readSpendLimit(
+  address: string,
+  { record }: StoredRun,
+  { purpose, maxUsd = null }: { readonly purpose: AnswerPurpose; readonly maxUsd?: number | null | undefined },
+): Promise<SpendLimit> {
+  const { job, workspace, budget } = record.plan.spec;
+  const budgetUsd = isJobFile(address) ? ((await readJobFile(address)).spec.budget?.usd ?? null) : budget.usd;
+  return { job, workspace, purpose, budgetUsd, maxUsd };
+}
+
+/** What the answers that are not stored yet will cost; null where a price is not known. Sends nothing. */
+export async function quoteUnanswered({ store, context }: Workspace, batches: readonly RequestBatch[]): Promise<Quote | null> {
+  const open = await findUnanswered(store, batches);
+  return sumQuotes(await Promise.all(open.map(async (batch) => await quoteBatch(batch, context))));
+}
+
+/**
+ * Lets `work` fetch answers. Where they cost money, the upper estimate of all that are missing is reserved first, for all models at once.
+ * At the end the charge is settled at the price of the answers; where the work failed or was interrupted, together with the highest price
+ * of the answers that were under way. Where the process is killed, the next one settles its charge.
+ * @throws Failure `budget-exceeded`, `model-unavailable` for a model that has to be deployed first, `store-locked` where another
+ *   evaluation of the job is running; nothing is sent then
+ */
+export async function payForAnswers<T>(
+  workspace: Workspace,
+  { limit, batches }: { readonly limit: SpendLimit; readonly batches: readonly RequestBatch[] },
+  work: (meter: SpendMeter) => Promise<T>,
+): Promise<T> {
+  const { store, context, leaseMs } = workspace;
+  const open = await findUnanswered(store, batches);
+  checkDeployed(open);
+  const quotes = await Promise.all(open.map(async (batch) => await quoteBatch(batch, context)));
+  const quote = sumQuotes(quotes);
+  if (quote === null) throw await explainMissingPrice(open, context);
+  const underWay = new Map(open.map((batch, i) => [batch.client, getUnderWayUsd(batch, quotes[i]!)]));
+  if (quote.high === 0) return await work(createMeter(open, { context, charge: null, underWay }));
+  checkLimits(quote, limit, open);
+  const charge = await reserveAnswers(workspace, limit, { usd: quote.high, inFlightUsd: Math.max(...underWay.values()) });
+  const stopRenewing = startRenewing({ leaseMs, now: context.now }, async (until) => await renewChargeLease(store, charge, until));
+  const meter = createMeter(open, { context, charge, underWay });
+  let lostUsd: number | null = null;
+  try {
+    const done = await work(meter);
+    lostUsd = 0;
+    return done;
+  } finally {
+    stopRenewing();
+    const spentUsd = meter.getSpentUsd();
+    await settleCharge(
+      store,
+      charge,
+      spentUsd === null ? quote.high : Math.min(quote.high, spentUsd + (lostUsd ?? meter.getUnderWayUsd())),
+    );
+  }
+}
+
+/**
+ * Reserves money for answers under a lease, and returns the charge's identifier. Two evaluations of a job at once would pay for the same
+ * answers: in one transaction with the reservation it is checked that no other one is running. A process that was killed keeps its lease
+ * for a short time, and this waits for its end.
+ * @throws Failure `store-locked`, and `budget-exceeded`
+ */
+async function reserveAnswers(
+  workspace: Workspace,
+  { job, workspace: team, purpose, budgetUsd }: SpendLimit,
+  { usd, inFlightUsd }: { readonly usd: number; readonly inFlightUsd: number },
+): Promise<string> {
+  const { store, context, owner, leaseMs } = workspace;
+  const account = { job, workspace: team };
+  const findRunning = async (of: Store): Promise<LeasedCharge | undefined> =>
+    (await listLeasedCharges(of, account)).find(
+      (charge) => purpose === 'evaluation' && charge.purpose === purpose && !hasLeaseEnded(charge.until, { leaseMs, now: context.now }),
+    );
+  const running = await findRunning(store);
+  if (running !== undefined) await context.wait(running.until - context.now().getTime() + 1);
+  await settleAbandonedCharges(workspace, account);
+  const charge: Charge = { ...account, id: randomUUID(), purpose, usd, at: context.now().toISOString() };
+  await store.transaction().execute(async (tx) => {
+    const other = await findRunning(tx);
+    if (other !== undefined) {
+      throw new Failure('store-locked', `another evaluation of the job "${job}" is running (${other.owner}); nothing was sent`, {
+        hint: 'run the command again when it has ended: its answers are stored and not paid for again',
+      });
+    }
+    const lease = { owner, until: context.now().getTime() + leaseMs, inFlightUsd };
+    await reserve(tx, { ...charge, budgetUsd, lease });
+  });
+  return charge.id;
+}
+
+/**
+ * Settles the charges of processes that died: at the price of the answers that they stored, and the highest price of those that may have
+ * been under way.
+ */
+async function settleAbandonedCharges({ store, context, leaseMs }: Workspace, account: Account): Promise<void> {
+  for (const { id, until, inFlightUsd } of await listLeasedCharges(store, account)) {
+    if (!hasLeaseEnded(until, { leaseMs, now: context.now })) continue;
+    const prices = (await listAnswersOfCharge(store, id)).map(({ paid }) => paid?.usd ?? null);
+    if (prices.includes(null)) continue; // nothing better is known than the reserved amount
+    await settleCharge(
+      store,
+      id,
+      prices.reduce<number>((sum, usd) => sum + usd!, inFlightUsd),
+    );
+  }
+}
+
+/** The most that the answers cost which a model gives at the same time: where work breaks off they may be paid for and lost. */
+function getUnderWayUsd({ client, requests }: RequestBatch, { high }: Quote): number {
+  return high * Math.min(1, client.settings.concurrency / requests.length);
+}
+
+interface CountingMeter extends SpendMeter {
+  /** Null where the price of an answer was not known. */
+  getSpentUsd(): number | null;
+  /** Of the model whose answers were fetched last: models that cost are called one after the other. */
+  getUnderWayUsd(): number;
+}
+
+/** Writes the price on each answer, and adds the prices up. */
+function createMeter(
+  open: readonly RequestBatch[],
+  { context, charge, underWay }: { context: Context; charge: string | null; underWay: ReadonlyMap<ModelClient, number> },
+): CountingMeter {
+  const sent = new Map(open.flatMap(({ client, requests }) => requests.map((request) => [request.id, { client, request }] as const)));
+  const uninterruptible = { ...context, signal: new AbortController().signal }; // answers that came before an interruption have a price too
+  let spentUsd: number | null = 0;
+  let underWayUsd = 0;
+  return {
+    begin(client) {
+      underWayUsd = underWay.get(client) ?? 0;
+    },
+    async record(prediction) {
+      const { client, request } = sent.get(prediction.id) ?? {};
+      if (client?.provider.inference?.quote === undefined || request === undefined) return prediction;
+      const usd = await priceAnswer(client, { request, prediction }, uninterruptible).catch(() => null);
+      spentUsd = usd === null || spentUsd === null ? null : spentUsd + usd;
+      return { ...prediction, paid: { usd, charge } };
+    },
+    getSpentUsd: () => spentUsd,
+    getUnderWayUsd: () => underWayUsd,
+  };
+}
+
+/** @throws Failure `model-unavailable`, with the command that deploys the model */
+function checkDeployed(open: readonly RequestBatch[]): void {
+  const runs = open.map(({ client }) => client.undeployedRun).filter((run) => run !== null);
+  if (runs.length === 0) return;
+  const commands = runs.map((run) => `\`orchestrate deploy ${run} --hours 1\``).join(', ');
+  throw new Failure('model-unavailable', `${runs.join(', ')}: the service runs a tuned model only while it is deployed; nothing was sent`, {
+    hint: `deploy it first, which costs by the hour: ${commands}`,
+  });
+}
+
+/** @throws Failure `budget-exceeded` */
+function checkLimits({ low, high, asOf }: Quote, { budgetUsd, maxUsd }: SpendLimit, open: readonly RequestBatch[]): void {
+  const count = open.reduce((sum, { requests }) => sum + requests.length, 0);
+  const day = asOf === null ? '' : ` (prices of ${asOf})`;
+  const range = `${formatUsd(roundUp(low))} to ${formatUsd(roundUp(high))}`;
+  const estimate = `${count.toLocaleString('en-US')} answers would cost ${range}${day}`;
+  if (maxUsd !== null && high > maxUsd) {
+    throw new Failure('budget-exceeded', `${estimate}; --max-usd allows ${formatUsd(maxUsd)}; nothing was sent`, {
+      hint: `allow it with --max-usd ${roundUp(high)}, or choose fewer rows`,
+    });
+  }
+  if (maxUsd === null && budgetUsd === null) {
+    throw new Failure('budget-exceeded', `${estimate}, and no spending limit is set; nothing was sent`, {
+      hint: `allow it with --max-usd ${roundUp(high)}, or set budget.usd in the job file`,
+    });
+  }
+}
+
+/** To a cent, or to two digits where it is less: as a limit the result allows the amount. */
+function roundUp(usd: number): number {
+  const step = usd >= 0.1 || usd === 0 ? 0.01 : 10 ** (Math.floor(Math.log10(usd)) - 1);
+  return Number((Math.ceil(usd / step - 1e-9) * step).toPrecision(12));
+}

@@ -1,0 +1,21 @@
+/** The measures by which models can be compared, each with the task whose answers it judges. They are named here and nowhere else. */
+export const measureTasks = { accuracy: 'classification', exact_match: 'chat' } as const;
+
+export type Measure = keyof typeof measureTasks;
+
+/** The measures of a task as a job file names them, the default first; `none` where an answer is neither right nor wrong. */
+export function getMeasureNames(task: string): string[] {
+  const names = Object.entries(measureTasks).flatMap(([name, ofTask]) => (ofTask === task ? [name] : []));
+  return names.length > 0 ? names : ['none'];
+}
+
+export function isMeasure(name: string): name is Measure {
+  return Object.hasOwn(measureTasks, name);
+}
+
+/** `"accuracy" for classification, …`: the defaults, for documents and messages. */
+export function formatDefaultMeasures(): string {
+  return Object.entries(measureTasks)
+    .map(([name, task]) => `"${name}" for ${task}`)
+    .join(', ');
+}
