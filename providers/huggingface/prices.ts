@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import type { Context } from '../../src/provider/context.ts';
+import type { Context, QuoteContext } from '../../src/provider/context.ts';
+import type { Quote } from '../../src/provider/provider.ts';
 import { isFailure } from '../../src/errors.ts';
-import type { Hub } from './client.ts';
-import { parseAnswer } from './jobs-api.ts';
+import { openHub, type Hub } from './hub.ts';
+import type { HubRequest } from './request.ts';
 
 /** What an hour of a machine costs. */
 export interface HourPrice {
@@ -21,8 +22,8 @@ const Hardware = z.array(
   }),
 );
 
-/** USD an hour, from the service's documentation; used where the service itself cannot be asked. */
-const table: { readonly asOf: string; readonly usd: Readonly<Record<string, number>> } = {
+/** USD an hour, from the service's documentation of this day; used where the service itself cannot be asked. */
+const documented: { readonly asOf: string; readonly usd: Readonly<Record<string, number>> } = {
   asOf: '2026-08-22',
   usd: {
     'cpu-basic': 0.01,
@@ -56,12 +57,11 @@ const table: { readonly asOf: string; readonly usd: Readonly<Record<string, numb
 
 const unitsAnHour: Readonly<Record<string, number>> = { minute: 60, hour: 1, second: 3600 };
 
-/** What the service asks for a machine today, else what it asked when the table was written; null for a machine that nobody knows. */
+/** What the service asks for a machine today, else its documented price; null for a machine that is in neither list. */
 export async function readPrice(hub: Hub, flavor: string, context: Context): Promise<HourPrice | null> {
   const path = '/api/jobs/hardware';
   try {
-    const list = await hub.call(`GET ${path}`, async () => parseAnswer(Hardware, (await hub.request('GET', path)).json, `GET ${path}`));
-    const machine = list.find(({ name }) => name === flavor);
+    const machine = (await hub.read(Hardware, path)).find(({ name }) => name === flavor);
     const units = unitsAnHour[machine?.unitLabel ?? 'minute'];
     const unit = machine?.unitCostMicroUSD != null ? machine.unitCostMicroUSD / 1e6 : machine?.unitCostUSD;
     if (unit != null && units !== undefined) {
@@ -72,10 +72,21 @@ export async function readPrice(hub: Hub, flavor: string, context: Context): Pro
     context.signal.throwIfAborted();
     if (!isFailure(error)) throw error;
   }
-  return findKnownPrice(flavor);
+  const { usd: prices, asOf } = documented;
+  const usd = Object.hasOwn(prices, flavor) ? prices[flavor]! : null;
+  return usd === null ? null : { usd, source: `${flavor} at $${usd} an hour, from the service's documentation`, asOf };
 }
 
-function findKnownPrice(flavor: string): HourPrice | null {
-  const usd = Object.hasOwn(table.usd, flavor) ? table.usd[flavor] : undefined;
-  return usd === undefined ? null : { usd, source: `${flavor} at $${usd} an hour, from the service's documentation`, asOf: table.asOf };
+/** What a training costs: nothing where it ends at once, at most the machine for all the time that it may run; null for an unknown machine. */
+export async function quote({ flavor, timeoutSeconds }: HubRequest, context: QuoteContext): Promise<Quote | null> {
+  const price = await readPrice(openHub(context, { isPublic: true, deadlineMs: 10_000 }), flavor, context);
+  if (price === null) return null;
+  const hours = timeoutSeconds / 3600;
+  return {
+    currency: 'USD',
+    low: 0,
+    high: Math.round(price.usd * hours * 1e6) / 1e6,
+    source: `${price.source}, for at most ${Number(hours.toFixed(2))} hours`,
+    asOf: price.asOf,
+  };
 }

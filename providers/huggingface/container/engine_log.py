@@ -83,7 +83,10 @@ class EngineLog:
             pieces.append(self.rest)
             self.rest = ""
         for piece in pieces:
-            self.read(piece)
+            try:
+                self.read(piece)
+            except Exception as error:  # noqa: BLE001 - what cannot be read must not end a training
+                self.warn(f"a line of the engine cannot be read: {error!r}")
 
     def read(self, piece):
         text = COLOUR.sub("", piece)
@@ -199,7 +202,8 @@ class EngineLog:
             if value is None or name in ("epoch", "step") or not NAME.match(name):
                 continue
             if not math.isfinite(value):
-                self.warn_of(name, epoch)
+                at = "" if epoch is None else f" at epoch {epoch:g}"
+                self.warn(f"the training reports a {name} that is not finite{at}; the metrics leave it out", name)
             elif not self.was_reported(name, step, epoch):
                 new[name] = value
                 self.reported.add((name, step, None if step is not None else epoch))
@@ -211,14 +215,12 @@ class EngineLog:
     def was_reported(self, name, step, epoch):
         return (name, step, None if step is not None else epoch) in self.reported
 
-    def warn_of(self, name, epoch):
-        if name in self.warned or len(self.warned) == MOST_WARNINGS:
+    def warn(self, message, subject=None):
+        """Warns once of each subject."""
+        if (subject or message) in self.warned or len(self.warned) == MOST_WARNINGS:
             return
-        self.warned.add(name)
-        at = "" if epoch is None else f" at epoch {epoch:g}"
-        self.report(
-            "warning-raised", message=f"the training reports a {name} that is not finite{at}; the metrics leave it out"
-        )
+        self.warned.add(subject or message)
+        self.report("warning-raised", message=message)
 
     def report_progress(self):
         if self.step is None:
@@ -234,13 +236,18 @@ class EngineLog:
         self.report("progress-made", **progress)
 
     def add_trainer_state(self, text):
-        """Reports what the `trainer_state.json` of a checkpoint knows and no line told."""
+        """Reports what the `trainer_state.json` of a checkpoint knows and no line told. A broken one is left out."""
+        try:
+            rows = [dict(row) for row in json.loads(text)["log_history"]]
+        except (ValueError, TypeError, LookupError):
+            return
         is_over = False
-        for row in json.loads(text).get("log_history", []):
+        for row in rows:
             values = {name: number(value) for name, value in row.items()}
             # As in a log: what is evaluated after the training is the model that was kept, which belongs to no step.
             is_kept = is_over and "loss" not in row
-            step, epoch = (None, None) if is_kept else (row.get("step"), finite(values.get("epoch")))
+            step = row.get("step") if isinstance(row.get("step"), int) and not is_kept else None
+            epoch = None if is_kept else finite(values.get("epoch"))
             untold = {name: value for name, value in values.items() if not self.was_told_without_step(name, epoch)}
             self.report_row(untold, step, epoch, "trainer_state.json")
             is_over = "loss" not in row and (is_over or "train_runtime" in row)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { listResources, deleteResource } from '../../../providers/huggingface/clean.ts';
+import { listResources, deleteResource } from '../../../providers/huggingface/account.ts';
 import type { HubRequest, Prepared } from '../../../providers/huggingface/request.ts';
 import { translate } from '../../../providers/huggingface/translate.ts';
 import type { Attempt } from '../../../src/provider/context.ts';

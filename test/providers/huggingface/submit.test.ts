@@ -83,9 +83,11 @@ describe('the body of the call', () => {
   });
 
   test('brings the script of the classifier where it is run', () => {
-    const toArguments = (engine: string): number =>
-      bind(translate(toInput({ options: { engine } })).request, prepared, key, 1).body.arguments.length;
-    expect([toArguments('autotrain'), toArguments('trl'), toArguments('transformers')]).toEqual([1, 1, 2]);
+    const getNames = (engine: string): string[] =>
+      bind(translate(toInput({ options: { engine } })).request, prepared, key, 1).body.arguments.filter((_, i) => i % 2 === 0) as string[];
+    const programs = ['main.py', 'events.py', 'engine_log.py', 'failures.py'];
+    expect(getNames('autotrain')).toEqual(programs);
+    expect(getNames('transformers')).toEqual([...programs, 'classifier.py']);
   });
 });
 

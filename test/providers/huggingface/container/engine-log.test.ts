@@ -71,6 +71,20 @@ test('a state with bare NaN is read, and the evaluation after the end belongs to
   expect(found.notes).toHaveLength(2);
 });
 
+test.each([
+  '',
+  '[]',
+  '{}',
+  '{"log_history": {}}',
+  '{"log_history": [3]}',
+  '{"log_history": [[]]}',
+  'null',
+  'NaN',
+  '{"log_history": [{"step": "x", "loss": 1}]}',
+])('a broken state (%s) is left out', async (state) => {
+  expect((await read({ lines: [], state })).metrics.every(({ step }) => step === null)).toBe(true);
+});
+
 const bar = (step: number, steps: number): string => `\r ${Math.floor((100 * step) / steps)}%|█| ${step}/${steps} [00:01<00:09,  4.50it/s]`;
 const steps = ({ metrics }: TrainingReport, name = 'loss'): (number | null)[] =>
   metrics.filter((one) => one.split === 'train' && one.name === name).map(({ step }) => step);
@@ -119,7 +133,13 @@ test('bars are not passed on, all else is', async () => {
   expect(printed.join('\n')).not.toMatch(/it\/s|\r|\u001B/);
   expect(printed.filter((line) => line.includes('on_log:367 - {'))).toHaveLength(14);
   expect(printed.filter((line) => line.startsWith("{'"))).toHaveLength(13);
-  const lines = ['  a line {} [x]', `Map: 100%|██████████| 64/64 [00:00<00:00, 3994.46 examples/s]`, bar(1, 2), '\u001B[31mred\u001B[0m', 'naïve 🤗'];
+  const lines = [
+    '  a line {} [x]',
+    `Map: 100%|██████████| 64/64 [00:00<00:00, 3994.46 examples/s]`,
+    bar(1, 2),
+    '\u001B[31mred\u001B[0m',
+    'naïve 🤗',
+  ];
   expect((await read({ lines, chunk: 1 })).printed).toEqual(['  a line {} [x]', 'red', 'naïve 🤗']);
 });
 
@@ -170,14 +190,33 @@ test('quotes and braces in a text do not end a dict', async () => {
 test('rows of our own script have their steps, and no engine can pass for one', async () => {
   const row = { step: 3, steps: 9, epoch: 0.333, etaSeconds: 12, values: { loss: 0.5, 'a b': 1 } };
   const line = `orchestrate-event ${JSON.stringify(row)}`;
-  const own = await read({ lines: [line, `orchestrate-event ${JSON.stringify({ ...row, step: 9, values: { train_runtime: 1 } })}`], speaksEvents: true });
+  const own = await read({
+    lines: [line, `orchestrate-event ${JSON.stringify({ ...row, step: 9, values: { train_runtime: 1 } })}`],
+    speaksEvents: true,
+  });
   expect(format(own)).toEqual(['train/loss 3@0.333 0.5 batch loss', 'train/x/train_runtime 9@0.333 1 unreported train_runtime']);
   expect(own.progress).toMatchObject({ step: 9, steps: 9, epoch: 0.333, loss: 0.5, etaSeconds: 0 });
   expect(await read({ lines: [line] })).toMatchObject({ events: [], printed: [` ${line}`] });
 });
 
 test('any lines give finite measures or none', async () => {
-  const word = fc.constantFrom("{'loss': ", "'epoch': ", '1e999', 'nan', "'", ', ', '}', '0', '-1', bar(1, 2), bar(0, 0), 'x', '\r', '\u001B[A', '\\');
+  const word = fc.constantFrom(
+    "{'loss': ",
+    "'epoch': ",
+    '1e999',
+    'nan',
+    "'",
+    ', ',
+    '}',
+    '0',
+    '-1',
+    bar(1, 2),
+    bar(0, 0),
+    'x',
+    '\r',
+    '\u001B[A',
+    '\\',
+  );
   const line = fc.oneof(
     anyText,
     fc.array(word, { maxLength: 12 }).map((all) => all.join('')),

@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import expected from '../../../../fixtures/huggingface/expected.json' with { type: 'json' };
@@ -91,7 +91,10 @@ test('a cause that the last exception hides is the reason, the last exception is
     '',
     ...trace('RuntimeError: cannot load'),
   ];
-  expect(await find(lines)).toMatchObject({ code: 'model-invalid', message: expect.stringContaining('RuntimeError: cannot load') as string });
+  expect(await find(lines)).toMatchObject({
+    code: 'model-invalid',
+    message: expect.stringContaining('RuntimeError: cannot load') as string,
+  });
 });
 
 test('a message ends where another record begins, also a bar', async () => {

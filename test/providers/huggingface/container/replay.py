@@ -1,6 +1,7 @@
 """replay.py: reads requests of JSON lines on standard input, answers each with a line: the log of an engine as the container reads it.
 
-A request: {"lines": [...]} or {"path": ...}, "epochs", "chunk" (bytes at once), "speaksEvents", "state" (a trainer_state.json).
+A request: {"lines": [...]} or {"path": ...}, "epochs", "chunk" (bytes at once), "speaksEvents", "state" (a trainer_state.json), "seconds"
+(between two readings of the clock). The answer has the output in its order, lines as texts and events as objects.
 """
 
 import itertools
@@ -15,13 +16,13 @@ from failures import find_failure
 
 
 def answer(request):
-    events, printed = [], []
+    output = []
     log = EngineLog(
-        lambda kind, **fields: events.append({"type": kind, **fields}),
-        printed.append,
+        lambda kind, **fields: output.append({"type": kind, **fields}),
+        output.append,
         request.get("epochs"),
         speaks_events=request.get("speaksEvents", False),
-        clock=itertools.count(0, 60).__next__,
+        clock=itertools.count(0, request.get("seconds", 60)).__next__,
     )
     if "path" in request:
         with open(request["path"], "rb") as file:
@@ -35,7 +36,7 @@ def answer(request):
     if "state" in request:
         log.add_trainer_state(request["state"])
     hidden, failed = (find_failure(log.lines, log.goes_on, is_failed) for is_failed in (False, True))
-    return {"events": events, "printed": printed, "hidden": hidden, "failed": failed}
+    return {"output": output, "hidden": hidden, "failed": failed}
 
 
 for line in sys.stdin:

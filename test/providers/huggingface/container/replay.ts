@@ -13,7 +13,12 @@ export interface Replay {
   readonly chunk?: number;
   readonly speaksEvents?: boolean;
   readonly state?: string;
+  /** Between two readings of the clock. */
+  readonly seconds?: number;
 }
+
+/** A line of the engine, or an event without its number and time. */
+export type Output = readonly (string | { readonly type: string })[];
 
 export interface FoundFailure {
   readonly code: string;
@@ -23,6 +28,7 @@ export interface FoundFailure {
 }
 
 export interface Replayed {
+  readonly output: Output;
   /** Without their times. */
   readonly events: readonly EngineEvent[];
   /** The lines of the engine that are passed on. */
@@ -45,7 +51,9 @@ export function startReplayer(): Replayer {
       child.stdin.write(`${JSON.stringify(request)}\n`);
       const { value, done } = await answers.next();
       if (done === true) throw new Error('expected an answer of python3 (3.10 or later), found its end');
-      return JSON.parse(value) as Replayed;
+      const replayed = JSON.parse(value) as Replayed;
+      const printed = replayed.output.filter((one) => typeof one === 'string');
+      return { ...replayed, printed, events: replayed.output.filter((one) => typeof one !== 'string') as unknown as EngineEvent[] };
     },
     async [Symbol.asyncDispose]() {
       child.stdin.end();

@@ -1,24 +1,23 @@
+import { sent, unsupported } from '../../src/provider-kit/map-training.ts';
+import names from './names-autotrain.json' with { type: 'json' };
+import type { Parameters } from './request.ts';
 import {
-  sent,
+  getBatchSize,
+  mapAs,
   mapBatchSize,
+  mapBeta,
   mapLearningRate,
   mapLora,
   mapMaxLength,
-  mapMethod,
-  toBatchSize,
-  unsupported,
+  splitNames,
   type EngineContext,
   type EngineSettings,
-  type SettingMapper,
-} from './engine-settings.ts';
-import names from './names-autotrain.json' with { type: 'json' };
-import type { Parameters } from './request.ts';
+} from './settings.ts';
 
 const batch = { perDevice: 'batch_size', accumulation: 'gradient_accumulation' } as const;
-const noSteps = 'AutoTrain counts epochs, not steps';
 
 /** Settings that classifiers and language models share, as AutoTrain's classes have them. */
-function toShared({ machine }: EngineContext): Parameters {
+function getShared({ machine }: EngineContext): Parameters {
   return {
     gradient_accumulation: 1,
     warmup_ratio: 0.1,
@@ -36,30 +35,25 @@ function toShared({ machine }: EngineContext): Parameters {
   };
 }
 
-const mapEpochs: SettingMapper<'epochs'> = (value) =>
-  Number.isInteger(value) ? sent({ epochs: value }) : unsupported('AutoTrain takes whole epochs only');
-
-const mapSchedule: SettingMapper<'schedule'> = (value) =>
-  value === 'constant' ? unsupported('its "constant" has no warm-up, which "constant" here begins with') : sent({ scheduler: value });
-
 const shared = {
-  method: mapMethod,
-  epochs: mapEpochs,
-  steps: () => unsupported(noSteps),
+  method: mapAs(),
+  epochs: (value) => (Number.isInteger(value) ? sent({ epochs: value }) : unsupported('AutoTrain takes whole epochs only')),
+  steps: () => unsupported('AutoTrain counts epochs, not steps'),
   batchSize: mapBatchSize(batch, 32),
   learningRate: mapLearningRate('lr'),
-  schedule: mapSchedule,
-  warmupRatio: (value) => sent({ warmup_ratio: value }),
-  weightDecay: (value) => sent({ weight_decay: value }),
-  maxGradNorm: (value) => sent({ max_grad_norm: value }),
-  seed: (value) => sent({ seed: value }),
+  schedule: (value) =>
+    value === 'constant' ? unsupported('its "constant" has no warm-up, which "constant" here begins with') : sent({ scheduler: value }),
+  warmupRatio: mapAs('warmup_ratio'),
+  weightDecay: mapAs('weight_decay'),
+  maxGradNorm: mapAs('max_grad_norm'),
+  seed: mapAs('seed'),
 } as const satisfies Partial<EngineSettings['map']>;
 
 const sharedDefaults = {
   method: (_parameters, { task }) => (task === 'dpo' ? 'dpo' : 'sft'),
   epochs: ({ epochs }) => epochs,
   steps: () => null,
-  batchSize: (parameters, { machine }) => toBatchSize(parameters, batch, machine.devices),
+  batchSize: getBatchSize(batch),
   learningRate: ({ lr }) => lr,
   schedule: ({ scheduler }) => scheduler,
   warmupRatio: ({ warmup_ratio: ratio }) => ratio,
@@ -71,13 +65,14 @@ const sharedDefaults = {
 } as const satisfies Partial<EngineSettings['defaulted']>;
 
 /** What the program in the container decides, or the job has words for. */
-const owned = `data_path model project_name train_split valid_split token push_to_hub username log text_column lr epochs batch_size
-    gradient_accumulation warmup_ratio scheduler weight_decay max_grad_norm seed`.split(/\s+/);
+const owned =
+  splitNames(`data_path model project_name train_split valid_split token push_to_hub username log text_column lr epochs batch_size
+  gradient_accumulation warmup_ratio scheduler weight_decay max_grad_norm seed`);
 
 /** `text-classification` (TextClassificationParams). */
 export const autotrainLabels: EngineSettings = {
-  toDefaults: (context) => ({
-    ...toShared(context),
+  getDefaults: (context) => ({
+    ...getShared(context),
     lr: 5e-5,
     epochs: 3,
     batch_size: 8,
@@ -90,7 +85,7 @@ export const autotrainLabels: EngineSettings = {
   owned: new Set([...owned, 'target_column', 'max_seq_length']),
   map: {
     ...shared,
-    beta: () => unsupported('"beta" belongs to the method "dpo"'),
+    beta: mapBeta('dpo_beta'),
     adapter: (value) => (value.type === 'full' ? sent() : unsupported('AutoTrain trains all parameters of a classifier')),
     loss: (value) => (value === 'answer' ? sent() : unsupported('a classifier learns labels, not texts')),
     select: (value) =>
@@ -107,8 +102,8 @@ export const autotrainLabels: EngineSettings = {
 
 /** `llm-sft` and `llm-dpo` (LLMTrainingParams). */
 export const autotrainChats: EngineSettings = {
-  toDefaults: (context) => ({
-    ...toShared(context),
+  getDefaults: (context) => ({
+    ...getShared(context),
     lr: 3e-5,
     epochs: 1,
     batch_size: 2,
@@ -138,21 +133,12 @@ export const autotrainChats: EngineSettings = {
   has: (name) => names.chats.includes(name),
   owned: new Set([
     ...owned,
-    'trainer',
-    'prompt_text_column',
-    'rejected_text_column',
-    'block_size',
-    'model_max_length',
-    'peft',
-    'lora_r',
-    'lora_alpha',
-    'lora_dropout',
-    'target_modules',
-    'dpo_beta',
+    ...splitNames(`trainer prompt_text_column rejected_text_column block_size model_max_length peft lora_r lora_alpha lora_dropout
+      target_modules dpo_beta`),
   ]),
   map: {
     ...shared,
-    beta: (value, { task }) => (task === 'dpo' ? sent({ dpo_beta: value }) : unsupported('"beta" belongs to the method "dpo"')),
+    beta: mapBeta('dpo_beta'),
     adapter: mapLora({ engine: 'AutoTrain', isOn: 'peft', targets: 'target_modules', toTargets: (names) => names.join(',') }),
     loss: (value, { task }) =>
       (value === 'answer') === (task === 'dpo')
