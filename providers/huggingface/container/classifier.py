@@ -79,6 +79,8 @@ def load_model(job, adapter, lora):
         id2label=dict(enumerate(labels)),
         label2id={label: i for i, label in enumerate(labels)},
     )
+    # transformers 5 keeps the type of the weights, and few models can be trained in 16 bits.
+    model = model.float()
     model.config.pad_token_id = tokenizer.pad_token_id
     if adapter == "head":
         for part in model.base_model.parameters():

@@ -16,7 +16,6 @@ from collections import namedtuple
 from events import PREFIX
 
 Row = namedtuple("Row", "values quoted is_autotrain")
-
 PIECE_END = re.compile(r"[\r\n]|\x1b\[A")
 COLOUR = re.compile(r"\x1b\[[\d;]{0,20}[A-Za-z]")
 # torchrun puts the rank before each line.
@@ -75,6 +74,7 @@ class EngineLog:
         self.reported = set()
         self.without_step = {}
         self.bar_at = -math.inf
+        self.progress = None
 
     def feed(self, data, is_end=False):
         """Reads more bytes, which may end anywhere."""
@@ -223,17 +223,12 @@ class EngineLog:
         self.report("warning-raised", message=message)
 
     def report_progress(self):
-        if self.step is None:
-            return
         self.bar_at = self.clock()
-        progress = {
-            "step": self.step,
-            "steps": self.steps,
-            "epoch": self.epoch,
-            "etaSeconds": self.eta,
-            "loss": self.loss,
-        }
-        self.report("progress-made", **progress)
+        progress = {"step": self.step, "steps": self.steps, "epoch": self.epoch}
+        progress.update(etaSeconds=self.eta, loss=self.loss)
+        if self.step is not None and progress != self.progress:
+            self.report("progress-made", **progress)
+            self.progress = progress
 
     def add_trainer_state(self, text):
         """Reports what the `trainer_state.json` of a checkpoint knows and no line told. A broken one is left out."""
@@ -299,9 +294,7 @@ def finite(value):
 
 def parse_interval(text):
     """`mm:ss` or `h:mm:ss` in seconds; None for `?`."""
-    seconds = 0
-    for part in text.split(":"):
-        if not part.isdigit():
-            return None
-        seconds = seconds * 60 + int(part)
-    return seconds
+    parts = text.split(":")
+    if not all(part.isdigit() for part in parts):
+        return None
+    return sum(int(part) * 60**power for power, part in enumerate(reversed(parts)))

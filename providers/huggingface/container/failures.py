@@ -3,95 +3,79 @@
 import re
 from collections import namedtuple
 
-# `code` and `cause` are those of the program that follows the job; `what` says what happened, and the exception's own words follow it.
-Reason = namedtuple("Reason", "code cause what hint")
+# `code` is of the program that follows the job; `what` says what happened, and the exception's own words follow it.
+Reason = namedtuple("Reason", "code what hint")
+# Who can mend it, where that is not what the code alone says.
+CAUSES = {"model-invalid": "user", "training-failed": "program"}
 
 MEMORY_HINT = "use a flavor with more memory, or a smaller model"
 STATUS_HINT = "submit it again; look at https://status.huggingface.co if it happens again"
 
 GPU_MEMORY = Reason(
     "out-of-memory",
-    "user",
     "the memory of the GPU was not enough",
     "use a smaller batchSize or maxLength, a LoRA adapter, or a flavor with more memory",
 )
-MEMORY = Reason("out-of-memory", "user", "the memory of the machine was not enough", MEMORY_HINT)
+MEMORY = Reason("out-of-memory", "the memory of the machine was not enough", MEMORY_HINT)
 KILLED = Reason(
     "out-of-memory",
-    "user",
     "the training was killed (exit status 137), as machines do when their memory is full",
     "use a flavor with more memory, or a smaller batchSize or maxLength",
 )
 DISK = Reason(
-    "disk-full",
-    "user",
-    "the disk of the machine was full",
-    "use a flavor with a larger disk, or keep fewer checkpoints",
+    "disk-full", "the disk of the machine was full", "use a flavor with a larger disk, or keep fewer checkpoints"
 )
 TOKEN = Reason(
     "credentials-invalid",
-    "user",
     "the Hub refused the token that the job was given",
     "make a token that may read the model and the data and write repositories, and set it as HF_TOKEN",
 )
 GATED_MODEL = Reason(
     "model-invalid",
-    "user",
     "the model or data set is gated, and this account has no access",
     "ask for access on the repository's page, or choose another one",
 )
 MISSING_MODEL = Reason(
     "model-invalid",
-    "user",
     "the model or data set does not exist, or this account may not see it",
     "check its name and revision, and that the token may read it",
 )
 UNSUPPORTED_MODEL = Reason(
     "model-invalid",
-    "user",
     "the training program is too old for this model, or the model is of another kind",
     "choose another model, or another engine: trl knows newer models than autotrain",
 )
-UNREACHABLE = Reason("service-unreachable", "provider", "the job could not reach the Hub", STATUS_HINT)
-HUB_FAULT = Reason("service-unavailable", "provider", "the Hub did not answer as it should", STATUS_HINT)
+UNREACHABLE = Reason("service-unreachable", "the job could not reach the Hub", STATUS_HINT)
+HUB_FAULT = Reason("service-unavailable", "the Hub did not answer as it should", STATUS_HINT)
 QUOTA = Reason(
-    "quota-exhausted", "quota", "the account has no credit or no storage left", "add credit or storage to the account"
+    "quota-exhausted", "the account has no credit or no storage left", "add credit or storage to the account"
 )
 REPOSITORY_EXISTS = Reason(
     "request-refused",
-    "user",
     "the repository that the model should go to exists already",
     "delete it or give the run another name",
 )
 CHAT_TEMPLATE = Reason(
     "model-invalid",
-    "user",
     "the tokenizer of the model has no chat template",
     "choose a model that was tuned for chats, or name a chat template",
 )
-COLUMN = Reason(
-    "data-invalid", "data", "the data has no such column", "compare data.columns with the columns of the data"
-)
-SPLIT = Reason(
-    "data-invalid", "data", "the data has no such split", "compare the names of the splits with those of the data"
-)
-ROWS = Reason("data-invalid", "data", "the rows could not be read", "give all rows the same fields with the same types")
+COLUMN = Reason("data-invalid", "the data has no such column", "compare data.columns with the columns of the data")
+SPLIT = Reason("data-invalid", "the data has no such split", "compare the names of the splits with those of the data")
+ROWS = Reason("data-invalid", "the rows could not be read", "give all rows the same fields with the same types")
 SETTING = Reason(
-    "job-file-invalid", "user", "the training program does not accept its settings", "check the settings under native"
+    "job-file-invalid", "the training program does not accept its settings", "check the settings under native"
 )
 ARGUMENT = Reason(
     "job-file-invalid",
-    "user",
     "the training program does not know an argument",
     "check the settings under native; names change between versions",
 )
 NEEDS_GPU = Reason(
-    "job-file-invalid", "user", "this setting needs a GPU", "choose a flavor with a GPU, or leave quantization out"
+    "job-file-invalid", "this setting needs a GPU", "choose a flavor with a GPU, or leave quantization out"
 )
-WRONG_GPU = Reason("job-file-invalid", "user", "the training program cannot use this GPU", "choose another flavor")
-UNNAMED = Reason(
-    "training-failed", "program", "the training program failed", "the log of the run has the whole traceback"
-)
+WRONG_GPU = Reason("job-file-invalid", "the training program cannot use this GPU", "choose another flavor")
+UNNAMED = Reason("training-failed", "the training program failed", "the log of the run has the whole traceback")
 
 # What is searched for in `Type: message` of an exception, or in the last line of a program that ended without one; then,
 # where the words alone do not tell, where it was raised (`file.py:function`). The first that fits is the reason: what is
@@ -192,10 +176,11 @@ def explain_errors(errors):
 
 def explain(reason, said):
     """The fields of an event about a failure, with the words of the program."""
-    code, cause, what, hint = reason or UNNAMED
+    code, what, hint = reason or UNNAMED
     words = re.sub(r"\bhf_[A-Za-z0-9]{20,}", "<token>", " ".join(said.split()))
     shown = words[:LONGEST_MESSAGE] + "…" if len(words) > LONGEST_MESSAGE else words
-    return {"code": code, "cause": cause, "message": f"{what}: {shown}", "hint": hint}
+    cause = {"cause": CAUSES[code]} if code in CAUSES else {}
+    return {"code": code, **cause, "message": f"{what}: {shown}", "hint": hint}
 
 
 def find_reason(text, location=None):

@@ -73,7 +73,7 @@ def claim(api, job):
             "this attempt is claimed already, by another job or because the program gave it up: nothing was trained"
         )
         hint = "look at the other job, or submit again with --again"
-        end(3, {"code": "request-refused", "cause": "user", "message": message, "hint": hint})
+        end(3, {"code": "request-refused", "message": message, "hint": hint})
 
 
 def fetch_rows(job, token):

@@ -83,8 +83,8 @@ describe('the body of the call', () => {
   });
 
   test('brings the script of the classifier where it is run', () => {
-    const getNames = (engine: string): string[] =>
-      bind(translate(toInput({ options: { engine } })).request, prepared, key, 1).body.arguments.filter((_, i) => i % 2 === 0) as string[];
+    const getNames = (engine: string): readonly string[] =>
+      bind(translate(toInput({ options: { engine } })).request, prepared, key, 1).body.arguments.filter((_, i) => i % 2 === 0);
     const programs = ['main.py', 'events.py', 'engine_log.py', 'failures.py'];
     expect(getNames('autotrain')).toEqual(programs);
     expect(getNames('transformers')).toEqual([...programs, 'classifier.py']);

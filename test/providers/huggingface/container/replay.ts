@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { FailureCause } from '../../../../src/errors.ts';
 import type { EngineEvent } from '../../../../src/provider-kit/trainer-events.ts';
 
 /** What `replay.py` is asked; see there. */
@@ -22,7 +23,7 @@ export type Output = readonly (string | { readonly type: string })[];
 
 export interface FoundFailure {
   readonly code: string;
-  readonly cause: string;
+  readonly cause?: FailureCause;
   readonly message: string;
   readonly hint: string;
 }
