@@ -30,7 +30,7 @@ const name = 'Hugging Face';
 /** Whether the Hub knows the token, and the account can pay; costs nothing. Without a token nothing is asked. */
 export async function check(context: Context): Promise<Check[]> {
   if (context.credential('HF_TOKEN') === null) {
-    // No fault: most people use some services only.
+    // This is not a fault: most people use some services only.
     return [{ name, ok: true, found: 'not set up: HF_TOKEN not set', hint: null }];
   }
   try {
@@ -95,7 +95,7 @@ function isOurs({ type, name }: Repository): boolean {
   return (type === 'dataset' ? datasetName : modelName).test(getOwnName(name));
 }
 
-/** What jobs that have not ended read and write, whoever made them. */
+/** The repositories that open jobs read and write, also those of other machines. */
 async function listUsed(hub: Hub, namespace: string): Promise<string[]> {
   const open = (await listJobs(hub, namespace, null)).filter((job) => !isTerminalPhase(getPhase(job)));
   return open.flatMap((job) => {

@@ -5,10 +5,10 @@ import { claimBranch } from './container.ts';
 import type { Hub } from './hub.ts';
 import { ignoreStatus } from './repositories.ts';
 
-/** A branch with a commit of its own, from which a fence claims: so its claim can be told from that of a job, which begins at `main`. */
+/** A branch with a commit of its own, from which a fence claims. The claim of a job begins at `main`, so that the two differ. */
 const fenceBranch = 'orchestrate-fence';
 
-/** Claims an attempt in the place of its job: by the branch that only one can make. */
+/** Claims an attempt in place of its job, by the branch that only one can make. */
 export async function fenceAttempt(hub: Hub, output: string): Promise<void> {
   await makeBranch(hub, output, { branch: fenceBranch, empty: true });
   await makeBranch(hub, output, { branch: claimBranch, revision: fenceBranch });

@@ -66,7 +66,7 @@ export function chooseEngine({ task, target, training }: RunSpec, options: Optio
   }
   if (engine === 'autotrain' && isPair) {
     throw new Failure('job-file-invalid', `${location}.options.engine: autotrain reads one text a row, found pairs (data.columns.text2)`, {
-      hint: 'take the engine "transformers"',
+      hint: 'use the engine "transformers"',
     });
   }
   if (engine === 'autotrain' && options.flavor?.startsWith('rtx-pro-6000') === true) {

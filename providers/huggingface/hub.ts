@@ -37,7 +37,7 @@ export interface Hub {
   readonly redact: (text: string) => string;
 }
 
-/** The client checks that it is given a token and gets this: the real one is put in behind it, so that it is in none of its objects and errors. */
+/** The client library insists on a token and gets this one. The real one is put in when a request is sent, so that no object or error holds it. */
 const placeholder = 'hf_placeholder';
 
 /** Statuses by which the Hub refuses a request beside the usual ones: 402 says that the account has no credit. */
@@ -82,7 +82,7 @@ export function openHub(context: Context, { isPublic = false, ...options }: HubO
   return hub;
 }
 
-/** Puts the token in where the placeholder stands: nowhere else, since addresses of the storage are signed and need none. */
+/** Replaces the placeholder with the token. Other requests get none: addresses of the storage are signed. */
 function createHubFetch(
   { endpoint, secret, options }: { endpoint: string; secret: Secret | null; options: Omit<HubOptions, 'isPublic'> },
   context: Context,

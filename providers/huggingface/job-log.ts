@@ -16,7 +16,7 @@ export interface LogLine {
 
 /**
  * How far a job's log was read. The service sends the log from its beginning, or its last lines; the time of the last line that was read, and
- * how many lines have this time, tell which of them are new.
+ * how many lines have this time, show which lines are new.
  */
 export interface LogPosition {
   readonly lines: number;
@@ -28,7 +28,7 @@ export interface LogPosition {
 export const logStart: LogPosition = { lines: 0, at: null, same: 0 };
 
 export interface LogLimits {
-  /** A live log that says nothing for so long has said everything for now. */
+  /** A live log that is silent for so long has no more lines for now. */
   readonly quietMs: number;
   /** How long one poll reads at most. */
   readonly allMs: number;
@@ -137,7 +137,7 @@ async function readChunk(reader: ReadableStreamDefaultReader<Uint8Array> | undef
   if (quietMs === null) return (await reader.read()).value ?? null;
   const waiting = new AbortController();
   const read = reader.read().then(({ value }) => value ?? null);
-  // Once it is quiet nobody waits for this read any more: that the connection is closed under it is no error.
+  // After the pause this read has no reader any more, and closing the connection must not count as an error.
   read.catch(() => {});
   try {
     return await Promise.race([read, pause(quietMs, null, { signal: waiting.signal })]);

@@ -26,7 +26,7 @@ export function getPhase({ status: { stage } }: HubJob): Phase {
 
 const Time = z.string().nullish();
 
-/** What is read of a job of the service; everything but its id may be missing. */
+/** The fields of a job that are read; everything but its id may be missing. */
 export const HubJob = z.looseObject({
   id: z.string().min(1),
   createdAt: Time,
@@ -77,7 +77,7 @@ function parseNextPath(headers: Headers, { endpoint }: Hub, path: string): strin
   throw new Failure('response-invalid', `GET ${path}: expected the address of another page, found one that is not of this Hub`);
 }
 
-/** What of a job's task matters after it was created. */
+/** The fields of a job's task that matter after it was created. */
 const Task = z.looseObject({
   labels: z.array(z.string()).catch([]).default([]),
   maxLength: z.number().int().positive().catch(512).default(512),
@@ -86,7 +86,7 @@ const Task = z.looseObject({
 });
 export type Task = z.infer<typeof Task>;
 
-/** What the job was told, as the service repeats it; null where it does not. */
+/** The task of a job, which the service repeats in its answers; null where it does not. */
 export function parseTask({ environment }: HubJob): Task | null {
   const text = environment?.['ORCHESTRATE_JOB'];
   if (typeof text !== 'string') return null;

@@ -1,6 +1,6 @@
 import type { RunKey } from '../../src/job/run-key.ts';
 
-/** How repositories at the Hub are named. The end of a name tells that it is ours, and of which rows or run it is. */
+/** How repositories at the Hub are named. The end of a name shows that this program made it, and for which rows or run. */
 export const datasetName = /^orchestrate-data-[0-9a-f]{24}$/;
 export const modelName = /-[a-z2-7]{20}(?:-\d+)?$/;
 

@@ -13,12 +13,12 @@ import { getPhase, parseTask, readJob, type HubJob, type Task } from './jobs.ts'
 import { readPrice } from './prices.ts';
 import { formatFilePath, listFiles, readCommit, type HubFile, type Repository } from './repositories.ts';
 
-/** What was reported of a job. Stored: cursors of earlier versions have `log.lines` and `model` alone. */
+/** What was reported of a job. It is stored: cursors of earlier versions have `log.lines` and `model` alone. */
 export interface HubCursor {
   readonly log: LogPosition;
   /** The number of the last event that was read; 0 before the first. */
   readonly event: number;
-  /** The failure that an event told of. */
+  /** The failure that an event reported. */
   readonly failure: FailureData | null;
   /** Where an event said that the model was brought. */
   readonly uploaded: string | null;
@@ -51,7 +51,9 @@ export async function observe(
   const artifact = model === null ? null : toArtifact(model, task, formatLocation(hub.endpoint, namespace));
   const isNew = artifact !== null && artifact.uri !== before.model;
   const spoken = log.lines.flatMap(({ text }) => parseEventLine(text) ?? []).filter(({ n }) => n > before.event);
-  const kept = isNew ? await readMissingEvents(hub, model!, { ...addEvents(before, spoken), log: log.position }) : { events: [], notes: [] };
+  const kept = isNew
+    ? await readMissingEvents(hub, model!, { ...addEvents(before, spoken), log: log.position })
+    : { events: [], notes: [] };
   const events = [...spoken, ...kept.events];
   const report = foldEvents(events);
   const now = { ...addEvents(before, events), log: log.position, model: artifact?.uri ?? before.model };
@@ -105,7 +107,7 @@ interface LogQuestion {
   readonly limits: LogLimits;
 }
 
-/** The log of a job that has begun. That it cannot be read hides neither a job that runs nor, after a while, the end of one. */
+/** The log of a job that has begun. A log that cannot be read hides neither a running job nor, after a while, its end. */
 async function readJobLog({ namespace, job, phase, position, limits }: LogQuestion, context: Attempt): Promise<FoundLog> {
   const nothing = { lines: [], position, notes: [] };
   if (phase === 'queued' || job.startedAt == null) return nothing;

@@ -42,7 +42,7 @@ function toContent({ path, sha256, bytes }: TrainingFile): NewFile['content'] {
   return { file: path, sha256, bytes };
 }
 
-/** Private and public copies of the same rows are two: nobody's private rows become public by a later run. */
+/** Private and public copies of the same rows have different names, so that a later run cannot make private rows public. */
 function hashFiles(files: readonly NewFile[], isPrivate: boolean): string {
   const hash = (text: string): string => createHash('sha256').update(text).digest('hex');
   const parts = files.map(({ path, content }) => [path, 'text' in content ? hash(content.text) : content.sha256]);

@@ -3,6 +3,7 @@ import type { Context, QuoteContext } from '../../src/provider/context.ts';
 import type { Quote } from '../../src/provider/provider.ts';
 import { isFailure } from '../../src/errors.ts';
 import { openHub, type Hub } from './hub.ts';
+import prices from './prices.json' with { type: 'json' };
 import type { HubRequest } from './request.ts';
 
 /** What an hour of a machine costs. */
@@ -22,38 +23,8 @@ const Hardware = z.array(
   }),
 );
 
-/** USD an hour, from the service's documentation of this day; used where the service itself cannot be asked. */
-const documented: { readonly asOf: string; readonly usd: Readonly<Record<string, number>> } = {
-  asOf: '2026-08-22',
-  usd: {
-    'cpu-basic': 0.01,
-    'cpu-upgrade': 0.03,
-    'cpu-performance': 1.9,
-    'cpu-xl': 1,
-    't4-small': 0.4,
-    't4-medium': 0.6,
-    l4x1: 0.8,
-    l4x4: 3.8,
-    'a10g-small': 1,
-    'a10g-large': 1.5,
-    'a10g-largex2': 3,
-    'a10g-largex4': 5,
-    l40sx1: 1.8,
-    l40sx4: 8.3,
-    l40sx8: 23.5,
-    'a100-large': 2.5,
-    a100x4: 10,
-    a100x8: 20,
-    h200: 5,
-    h200x2: 10,
-    h200x4: 20,
-    h200x8: 40,
-    'rtx-pro-6000': 2.75,
-    'rtx-pro-6000x2': 5.5,
-    'rtx-pro-6000x4': 11,
-    'rtx-pro-6000x8': 22,
-  },
-};
+/** USD an hour, from the service's documentation; used where the service itself cannot be asked. */
+const documented: { readonly asOf: string; readonly usd: Readonly<Record<string, number>> } = prices;
 
 const unitsAnHour: Readonly<Record<string, number>> = { minute: 60, hour: 1, second: 3600 };
 
@@ -72,8 +43,8 @@ export async function readPrice(hub: Hub, flavor: string, context: Context): Pro
     context.signal.throwIfAborted();
     if (!isFailure(error)) throw error;
   }
-  const { usd: prices, asOf } = documented;
-  const usd = Object.hasOwn(prices, flavor) ? prices[flavor]! : null;
+  const { asOf } = documented;
+  const usd = Object.hasOwn(documented.usd, flavor) ? documented.usd[flavor]! : null;
   return usd === null ? null : { usd, source: `${flavor} at $${usd} an hour, from the service's documentation`, asOf };
 }
 

@@ -78,7 +78,7 @@ export interface Prepared {
   readonly output: string;
 }
 
-/** What the container is told, as JSON in its environment variable `ORCHESTRATE_JOB`. */
+/** The task of the container, as JSON in its environment variable `ORCHESTRATE_JOB`. */
 export interface JobTask {
   readonly version: 1;
   readonly engine: EngineName;

@@ -4,7 +4,7 @@ import type { ChatMessage, Row, ToolFields } from '../../src/dataset/row.ts';
 import type { TrainingFile } from '../../src/provider-kit/training-file.ts';
 import type { RowsPlan } from './request.ts';
 
-/** A row as the engine reads it. Every line of a file has the same fields: the libraries take the columns from the first ones. */
+/** A row as the engine reads it. Every line of a file has the same fields: the libraries read the columns from the first lines. */
 export function toLine(row: Row, { format, prompt, labels, isPair }: RowsPlan): object {
   if ('chosen' in row) {
     if (format !== 'conversations') return { prompt: row.prompt, chosen: row.chosen, rejected: row.rejected, ...toTools(row) };

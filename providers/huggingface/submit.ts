@@ -17,7 +17,7 @@ import { formatModelName } from './names.ts';
 import { listFiles, removeRepository } from './repositories.ts';
 import type { HubRequest, JobTask, Prepared, Wire } from './request.ts';
 
-/** What stands in a job's labels to find it again. */
+/** Labels by which a job is found again. */
 const keyLabel = 'orchestrate_key';
 const attemptLabel = 'orchestrate_attempt';
 

@@ -12,7 +12,7 @@ import { getMachine, mapNative, type EngineContext } from './settings.ts';
 /** How long a job may run where the job file names no hours: the service's own limit of 30 minutes would end most trainings. */
 const defaultHours = 4;
 
-/** Writes a job as what an engine is told. Nothing is left to the engine: its defaults are sent too. */
+/** Translates a job into the settings of an engine. Nothing is left to the engine: its defaults are sent too. */
 export function translate({ spec, facts, model }: TranslationInput): Translation<HubRequest> {
   const location = `targets.${spec.target}`;
   if (spec.model.kind !== 'hub') {

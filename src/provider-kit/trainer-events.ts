@@ -7,8 +7,8 @@ import type { Note } from '../provider/note.ts';
 import type { TrainerEvent } from '../trainer/files.ts';
 
 /*
- * What a training reports while it goes on, and what that means for a run. The trainer of this program writes TrainerEvents; a program that
- * runs other trainers, such as transformers, writes EngineEvents. One fold reads both.
+ * Events report how a training goes, and this fold says what they mean for a run. The trainer of this program writes TrainerEvents; a program
+ * that runs other trainers, such as transformers, writes EngineEvents.
  */
 
 const Count = z.int().min(0);
@@ -26,7 +26,7 @@ export const EngineEvent = z.discriminatedUnion('type', [
     etaSeconds: z.number().nullable(),
     loss: z.number().nullable(),
   }),
-  /** Measures by the names of transformers: `eval_` stands for the validation split. `file`: where they stand, if not in the log. */
+  /** Measures by the names of transformers: `eval_` stands for the validation split. `file`: their source, if not the log. */
   event('values-measured', { step: Count.nullable(), epoch: z.number().nullable(), values: Values, file: z.string().optional() }),
   event('warning-raised', { message: z.string() }),
   event('training-finished', { step: Count.nullable() }),
@@ -42,7 +42,7 @@ export type EngineEvent = Readonly<z.infer<typeof EngineEvent>>;
 
 /** The members of an observation that events decide. */
 export interface TrainingReport {
-  /** The newest; null where no event tells of a step. */
+  /** The newest; null without an event about a step. */
   readonly progress: Progress | null;
   readonly metrics: readonly Metric[];
   readonly logs: readonly { readonly at: string; readonly text: string }[];

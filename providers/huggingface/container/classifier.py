@@ -1,7 +1,7 @@
 """The engine `transformers`: trains a classifier with transformers' own Trainer (4.46 and later).
 
-For models that AutoTrain does not know, and for pairs of texts. Reports each row of measures with its step, and leaves what the
-other engines leave: `checkpoint-*`, and a README with "Validation Metrics".
+For models that AutoTrain does not know, and for pairs of texts. Reports each row of measures with its step, and leaves
+the same files as the other engines: `checkpoint-*`, and a README with "Validation Metrics".
 """
 
 import json

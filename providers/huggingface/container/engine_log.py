@@ -1,8 +1,8 @@
 """Reads what an engine prints: AutoTrain 0.8, TRL, and transformers 4 and 5 below them.
 
-Measures come as dicts of Python, without their step. AutoTrain prints each twice, first as a record with all digits, then as
-transformers does, with a rounded epoch. Steps come from progress bars. Both streams are one here, so that bars, records and
-dicts share a line, parted by carriage returns and by the sequence that moves the cursor up.
+Measures come as dicts of Python, without their step. AutoTrain prints each twice: first as a record with all digits,
+then as transformers does, with a rounded epoch. Steps come from progress bars. Both streams are one here, so that bars,
+records and dicts share a line, separated by carriage returns and by the sequence that moves the cursor up.
 """
 
 import ast
@@ -18,8 +18,7 @@ from events import PREFIX
 Row = namedtuple("Row", "values quoted is_autotrain")
 PIECE_END = re.compile(r"[\r\n]|\x1b\[A")
 COLOUR = re.compile(r"\x1b\[[\d;]{0,20}[A-Za-z]")
-# torchrun puts the rank before each line.
-RANK = re.compile(r"\[(?:rank|default)\d{1,4}\]: ?")
+RANK = re.compile(r"\[(?:rank|default)\d{1,4}\]: ?")  # of torchrun
 LONGEST_PIECE = 4000
 
 # ` 12%|█▏  | 6/50 [00:01<00:09,  4.50it/s]`. A bar with words before the percentage counts files, rows or shards.
@@ -44,7 +43,7 @@ MOST_WARNINGS = 20
 class EngineLog:
     """Passes lines on without their bars, and reports measures, progress and warnings.
 
-    `epochs`: passes over the rows that the engine was told to make, None where it goes by steps.
+    `epochs`: passes over the rows that the engine makes, None where it goes by steps.
     `speaks_events`: whether the engine is our own script, which reports exact rows.
     """
 
@@ -112,7 +111,7 @@ class EngineLog:
             self.add_row(row)
 
     def keep(self, line):
-        """Keeps a line for those who look for a failure."""
+        """Keeps a line for `find_failure`."""
         if line == BAR_LINE and self.lines[-1:] == [line]:
             return
         self.lines.append(line)
@@ -121,7 +120,7 @@ class EngineLog:
             self.goes_on = max(-1, self.goes_on - MOST_LINES // 2)
 
     def add_bar(self, step, steps, eta):
-        """The first bar that counts steps is the training's; those of evaluations come later and mostly have another length."""
+        """The first bar of steps is the training's. Those of evaluations come later and mostly differ in length."""
         if self.is_over or steps == 0:
             return
         if self.steps not in (None, steps):
@@ -145,6 +144,7 @@ class EngineLog:
 
     def add_exact_row(self, row):
         """A row of our own script, which knows its step."""
+        self.goes_on = len(self.lines) - 1
         self.steps, self.eta = row["steps"], row["etaSeconds"]
         self.add_measures(row["values"], row["epoch"], row["step"])
 
@@ -172,7 +172,7 @@ class EngineLog:
         return abs(before - epoch) <= 0.005 + 1e-9
 
     def follow_new_bar(self, loss):
-        """A training that began anew with smaller batches has more steps, and its bar is not full; an evaluation's is by then."""
+        """A training that began anew with smaller batches has more steps. The bar of an evaluation is full by now."""
         if loss is None or self.other_bar is None or self.steps is None:
             return
         step, steps = self.other_bar
@@ -182,8 +182,8 @@ class EngineLog:
     def find_step(self, epoch, row):
         """The step of a row from its epoch, since the bar beside it may be late.
 
-        None where the digits of the epoch leave more than one step possible, or where the steps of an epoch are not equally
-        long. A printed epoch is exact from AutoTrain, has four digits from transformers 5 and two decimals from transformers 4.
+        None where several steps have these digits, or where the steps of an epoch are not equally long. A printed epoch
+        is exact from AutoTrain, has four digits from transformers 5 and two decimals from transformers 4.
         """
         if self.steps is None or self.epochs is None or not epoch > 0 or math.isinf(epoch):
             return None
@@ -227,11 +227,11 @@ class EngineLog:
         progress = {"step": self.step, "steps": self.steps, "epoch": self.epoch}
         progress.update(etaSeconds=self.eta, loss=self.loss)
         if self.step is not None and progress != self.progress:
-            self.report("progress-made", **progress)
             self.progress = progress
+            self.report("progress-made", **progress)
 
     def add_trainer_state(self, text):
-        """Reports what the `trainer_state.json` of a checkpoint knows and no line told. A broken one is left out."""
+        """Reports the measures of a checkpoint's `trainer_state.json` that no line gave. A broken file is left out."""
         try:
             rows = [dict(row) for row in json.loads(text)["log_history"]]
         except (ValueError, TypeError, LookupError):
@@ -243,13 +243,13 @@ class EngineLog:
             is_kept = is_over and "loss" not in row
             step = row.get("step") if isinstance(row.get("step"), int) and not is_kept else None
             epoch = None if is_kept else finite(values.get("epoch"))
-            untold = {name: value for name, value in values.items() if not self.was_told_without_step(name, epoch)}
-            self.report_row(untold, step, epoch, "trainer_state.json")
+            missing = {name: value for name, value in values.items() if not self.was_reported_by_epoch(name, epoch)}
+            self.report_row(missing, step, epoch, "trainer_state.json")
             is_over = "loss" not in row and (is_over or "train_runtime" in row)
 
-    def was_told_without_step(self, name, epoch):
+    def was_reported_by_epoch(self, name, epoch):
         """A line gives some measures by the epoch alone, rounded."""
-        return epoch is not None and any(abs(told - epoch) < 0.006 for told in self.without_step.get(name, []))
+        return epoch is not None and any(abs(other - epoch) < 0.006 for other in self.without_step.get(name, []))
 
 
 def parse_rows(text):
@@ -266,7 +266,7 @@ def parse_rows(text):
 
 
 def parse_dict(text):
-    """The numbers in a flat dict as Python prints it (None for what is none), and the names of those that are in quotes."""
+    """The numbers in a flat dict as Python prints it (other values are None), and the names of those in quotes."""
     try:
         # nan and inf are no literals.
         literals = re.sub(r"(?<=: )(-?)(nan|inf)(?=[,}])", r"'\1\2'", text)

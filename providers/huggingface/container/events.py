@@ -1,4 +1,4 @@
-"""What the program says: events in the form of the local trainer's, a line of JSON each after a prefix.
+"""Events in the form of the local trainer's: a line of JSON each, after a prefix.
 
 Everything else that a container prints is for people; only these lines are read by the program that follows the job.
 """
@@ -14,7 +14,7 @@ record = []
 
 
 def report(kind, **fields):
-    """Prints an event. Its number tells a reader which events it has."""
+    """Prints an event. Its number shows a reader which events it has already."""
     at = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     line = json.dumps({"n": len(record) + 1, "at": at, "type": kind, **fields}, allow_nan=False)
     record.append(line)

@@ -77,9 +77,9 @@ NEEDS_GPU = Reason(
 WRONG_GPU = Reason("job-file-invalid", "the training program cannot use this GPU", "choose another flavor")
 UNNAMED = Reason("training-failed", "the training program failed", "the log of the run has the whole traceback")
 
-# What is searched for in `Type: message` of an exception, or in the last line of a program that ended without one; then,
-# where the words alone do not tell, where it was raised (`file.py:function`). The first that fits is the reason: what is
-# more exact stands before what is less.
+# Searched for in `Type: message` of an exception, or in the last line of a program that ended without one; then, where
+# the words alone are not enough, in the place that raised it (`file.py:function`). The first that fits is the reason:
+# exact signs come before general ones.
 SIGNS = [
     (GPU_MEMORY, r"(?i)CUDA (?:error: )?out of memory|HIP out of memory|(?:CUBLAS|CUDNN)_STATUS_ALLOC_FAILED", None),
     (GPU_MEMORY, r"^OutOfMemoryError\b", None),
@@ -127,7 +127,7 @@ LINK = re.compile(
     r"|During handling of the above exception, another"
 )
 FRAME = re.compile(r'[\s|]*File "([^"]*)", line \d+(?:, in (.+))?$')
-# A class's name begins with a capital, or it is told with its module.
+# The name of a class begins with a capital, or comes with its module.
 RAISED = re.compile(r"((?:[A-Za-z_]\w*\.)*[A-Z]\w*|(?:[A-Za-z_]\w*\.)+\w+)(?:: ?(.*))?$")
 # Lines that belong to no exception: log records, headings, markers, a launcher's last words.
 OTHER_RECORD = re.compile(
@@ -136,7 +136,7 @@ OTHER_RECORD = re.compile(
 MOST_FRAMES = 2000
 MOST_MESSAGE_LINES = 8
 
-# The launchers raise these about a child that failed: the child has said more.
+# The launchers raise these about a child that failed. The child has printed the reason.
 LAUNCHERS = ("CalledProcessError", "ChildFailedError")
 CAUGHT = "has failed due to an exception"
 
@@ -145,10 +145,10 @@ Traceback = namedtuple("Traceback", "errors line is_ignored")
 
 
 def find_failure(lines, goes_on=-1, is_failed=False):
-    """The failure that these lines of a log tell of, as fields of an event; None where they tell of none.
+    """The failure in these lines of a log, as fields of an event; None where there is none.
 
-    `goes_on`: the last line that shows that the training went on. A traceback before it is no failure, unless `is_failed`
-    says that the program failed: what is printed to one stream can come before what was printed earlier to the other.
+    `goes_on`: the last line that shows that the training went on. A traceback before it is no failure, unless
+    `is_failed` says that the program failed: one stream can come before what was printed earlier to the other.
     """
     tracebacks = [found for found in parse_tracebacks(lines) if not found.is_ignored]
     launched = [found for found in tracebacks if found.errors[-1].name in LAUNCHERS]
@@ -215,7 +215,7 @@ def find_kill(lines, goes_on):
 
 
 def parse_tracebacks(lines):
-    """All tracebacks, in order; exceptions that led to each other are one. `lines` have no carriage returns and no colours."""
+    """All tracebacks, in order; exceptions that led to each other are one. `lines` have no returns and no colours."""
     found = []
     linked_at = None
     at = 0
@@ -255,7 +255,7 @@ def read_error(lines, heading):
 
 
 def read_message(lines, first):
-    """The further lines of a message, and the last of them. A message of the Hub has empty lines, which do not end it."""
+    """The further lines of a message, and the last of them. Empty lines do not end it: the Hub's messages have some."""
     more = []
     end = first
     for at in range(first + 1, len(lines)):

@@ -1,7 +1,7 @@
 """What runs in the container (Python 3.10 and later).
 
-Claims the attempt, fetches the rows, runs the engine and reads what it prints, finds failures that the engine hides behind a
-status of 0, and brings the model to its repository in one commit. It ends with 0 only when the model is there.
+Claims the attempt, fetches the rows, runs the engine and reads what it prints, finds failures that the engine hides
+behind a status of 0, and brings the model to its repository in one commit. It ends with 0 only when the model is there.
 """
 
 import glob

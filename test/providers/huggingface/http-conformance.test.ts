@@ -108,7 +108,7 @@ test.concurrent.each(tests)('%s', async (_, check) => {
   await expect(check()).resolves.toBeUndefined();
 });
 
-/** What is like the beginning of a log that says nothing, as far as anybody can tell. */
+/** Answers that cannot be distinguished from a log without lines. */
 function isLikeEmptyLog(fault: HttpFault): boolean {
   if (fault.kind !== 'answer') return fault.kind === 'redirect-away';
   return fault.status < 400 && fault.headers?.['content-type'] !== 'text/html';

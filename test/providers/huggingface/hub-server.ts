@@ -330,10 +330,10 @@ export async function startHub(now: () => number, change: Partial<Settings> = {}
       const path = decodeURIComponent(resolve[4]!);
       const bytes = repo?.files.get(path);
       if (repo === undefined || bytes === undefined) return refuse(response, 404, 'Entry not found');
-      const told = settings.spoil === path ? Buffer.from(bytes.toString().replace(/.$/, '!')) : bytes;
-      if (!repo.lfs.has(path)) return void response.writeHead(200, { 'content-type': 'text/plain' }).end(told);
+      const sent = settings.spoil === path ? Buffer.from(bytes.toString().replace(/.$/, '!')) : bytes;
+      if (!repo.lfs.has(path)) return void response.writeHead(200, { 'content-type': 'text/plain' }).end(sent);
       const oid = createHash('sha256').update(bytes).digest('hex');
-      objects.set(oid, told);
+      objects.set(oid, sent);
       return void response.writeHead(302, { location: `${storageUrl}/${oid}?signature=2` }).end();
     }
     const repo = parts === null ? undefined : repos.get(`${parts[1]}/${parts[2]}`);

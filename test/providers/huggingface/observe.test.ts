@@ -97,6 +97,19 @@ describe('a job that succeeds', () => {
     expect(ended.notes).toEqual([]);
   });
 
+  test('events that were read beside the model are not reported again when the log brings them', async () => {
+    const events = labelled.filter((one) => typeof one !== 'string');
+    const kept = events.map((event, i) => `${JSON.stringify({ n: i + 1, at: '2026-11-22T12:00:20.000Z', ...(event as object) })}\n`);
+    await using fixture = await submit({ lines: events, files: { ...files, 'orchestrate-events.jsonl': kept.join('') }, logEndsAfter: 4 });
+    fixture.pass(60_000);
+    const ended = await fixture.see();
+    expect(ended.metrics.length).toBeGreaterThan(50);
+    fixture.hub.settings.logEndsAfter = null;
+    const after = await fixture.see(ended.cursor);
+    expect(after.metrics).toEqual([]);
+    expect(after.logs.map(({ text }) => text)).toContain('the model is in acme/demo');
+  });
+
   test('a job of an earlier version of the program succeeds without metrics, and says so once', async () => {
     await using fixture = await submit({ lines: ["{'loss': 0.5, 'epoch': 1}", 'orchestrate: the model is in acme/demo'] });
     fixture.pass(40_000);

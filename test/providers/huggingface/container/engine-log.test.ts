@@ -49,12 +49,15 @@ test.each(logs)('%s says what it said to the reader before', async (name, { epoc
   }
 });
 
-test.each(['trainer-state-classification.json', 'trainer-state-sft.json'] as const)('%s gives what no line told', async (name) => {
-  const state = readFileSync(join(folder, name), 'utf8');
-  expect(format(await read({ lines: [], state }))).toEqual(expected[name].metrics);
-  const log = { path: join(folder, name.includes('sft') ? 'trl-sft.out' : 'autotrain-classification.out'), epochs: 1 };
-  expect((await read({ ...log, state })).metrics).toEqual((await read(log)).metrics);
-});
+test.each(['trainer-state-classification.json', 'trainer-state-sft.json'] as const)(
+  '%s gives the measures that no line gave',
+  async (name) => {
+    const state = readFileSync(join(folder, name), 'utf8');
+    expect(format(await read({ lines: [], state }))).toEqual(expected[name].metrics);
+    const log = { path: join(folder, name.includes('sft') ? 'trl-sft.out' : 'autotrain-classification.out'), epochs: 1 };
+    expect((await read({ ...log, state })).metrics).toEqual((await read(log)).metrics);
+  },
+);
 
 test('a state with bare NaN is read, and the evaluation after the end belongs to no step', async () => {
   const rows = [
@@ -107,6 +110,10 @@ test('an epoch with too few digits, or with steps of unequal length, leaves the 
   expect(await find(100_000, '0.1234')).toBeNull(); // any of eleven steps
   expect(await find(3, '0.4444')).toBeNull(); // 4 of 9 batches: 1.33
   expect(await find(10, '1.2')).toBeNull(); // more than there are
+  // transformers 4 prints two decimals, without quotes.
+  const lines = (length: number): string[] => [bar(0, length), "{'loss': 1.0, 'epoch': 0.33}"];
+  expect(steps(await read({ lines: lines(15), epochs: 1 }))).toEqual([5]); // 4.95
+  expect(steps(await read({ lines: lines(150), epochs: 1 }))).toEqual([null]); // 48.8 to 50.2
 });
 
 test('a training that begins anew with smaller batches is counted by its own bar, a long evaluation is not', async () => {

@@ -62,7 +62,7 @@ test('a column that pandas or datasets do not find', async () => {
   expect((await find(trace("KeyError: 'label'", 'other.py')))?.code).toBe('training-failed');
 });
 
-test('a shell that tells of a killed process', async () => {
+test('a shell that reports a killed process', async () => {
   expect((await find(['bash: line 1:   123 Killed                  conda run x']))?.message).toContain('was killed');
   expect((await find(['Killed']))?.message).toContain('was killed');
   expect(await find(['Killed it, five stars', 'INFO | x - Killing PID: 9218'], 'failed')).toBeNull();
