@@ -46,7 +46,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
   'fixtures/openapi': [],
   'providers/index.ts': ['src/provider', 'providers/huggingface', 'providers/local', 'providers/openai'],
   'providers/huggingface': ['src/provider-kit', ...model],
-  'providers/local': ['src/provider-kit', 'src/model-files', 'types:src/trainer/files.ts', ...model],
+  'providers/local': ['src/provider-kit', 'src/model-files', 'types:src/trainer/protocol.ts', ...model],
   'providers/openai': ['src/provider-kit', ...model],
 };
 
@@ -194,7 +194,7 @@ test.each([
   ['src/trainer/main.ts', "const tf = await import('@tensorflow/tfjs-core');\nprocess.stdout.write('');"],
   [
     'providers/local/create.ts',
-    "import type { TrainFile } from '../../src/trainer/files.ts';\nimport { Failure } from '../../src/errors.ts';",
+    "import type { TrainFile } from '../../src/trainer/protocol.ts';\nimport { Failure } from '../../src/errors.ts';",
   ],
   ['src/cli/views.ts', '// console.log is not for us\nprocess.stdout.write(text);'],
 ])('allowed: %s with %s', (path, source) => {

@@ -3,7 +3,8 @@ import { text } from 'node:stream/consumers';
 import type { Context } from '../../src/provider/context.ts';
 import type { Check } from '../../src/provider/provider.ts';
 import { spawnCheck } from '../../src/lib/process.ts';
-import type { BackendName, CheckAnswer } from '../../src/trainer/files.ts';
+import type { BackendName } from '../../src/trainer/backends.ts';
+import type { CheckAnswer } from '../../src/trainer/protocol.ts';
 
 const backends: readonly { readonly name: BackendName; readonly what: string; readonly hint: string }[] = [
   { name: 'wasm', what: 'WebAssembly with SIMD', hint: 'needs a processor with SIMD and a whole installation: install the package again' },

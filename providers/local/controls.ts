@@ -6,7 +6,7 @@ import { Failure } from '../../src/errors.ts';
 import type { Attempt } from '../../src/provider/context.ts';
 import type { JobRef } from '../../src/provider/job.ts';
 import { takeRunLock } from '../../src/lib/run-lock.ts';
-import type { ControlFile, TrainerEvent } from '../../src/trainer/files.ts';
+import type { ControlFile, TrainerEvent } from '../../src/trainer/protocol.ts';
 import {
   appendEvent,
   eventsBegin,

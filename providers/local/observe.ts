@@ -6,7 +6,7 @@ import type { Metric } from '../../src/provider/metric.ts';
 import type { Note } from '../../src/provider/note.ts';
 import type { Attempt } from '../../src/provider/context.ts';
 import type { Artifact, JobRef, Observation, Progress } from '../../src/provider/job.ts';
-import type { TrainerEvent, TrainFile } from '../../src/trainer/files.ts';
+import type { TrainerEvent, TrainFile } from '../../src/trainer/protocol.ts';
 import { eventsBegin, isTrainerAlive, listCheckpoints, readLogTail, readTrainerEvents, type EventPlace } from './run-folder.ts';
 import { isEnd, toLastWord, statusMap, type LocalWord } from './status.ts';
 

@@ -7,7 +7,7 @@ import type { ModelRef } from '../../src/provider/model.ts';
 import type { Prediction, PredictionRow, TextRow } from '../../src/provider/prediction.ts';
 import { toModelName } from '../../src/provider/model-name.ts';
 import { spawnPrediction } from '../../src/lib/process.ts';
-import type { PredictAnswer, PredictFile, PredictRow } from '../../src/trainer/files.ts';
+import type { PredictAnswer, PredictFile, PredictRow } from '../../src/trainer/protocol.ts';
 
 /** Answers rows with a model folder: a process of its own reads them as JSON lines and answers in JSON lines. */
 export async function* predict(model: ModelRef, rows: readonly PredictionRow[], context: PredictionContext): AsyncGenerator<Prediction> {

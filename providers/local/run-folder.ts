@@ -3,7 +3,7 @@ import { open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises
 import { join } from 'node:path';
 import { toFileFailure, toSystemCode } from '../../src/errors.ts';
 import { takeRunLock } from '../../src/lib/run-lock.ts';
-import type { TrainerEvent } from '../../src/trainer/files.ts';
+import type { TrainerEvent } from '../../src/trainer/protocol.ts';
 
 /**
  * Writes a JSON file so that a reader sees the old one or the new one, never a part.

@@ -1,5 +1,5 @@
 import type { Phase } from '../../src/provider/status.ts';
-import type { TrainerEvent } from '../../src/trainer/files.ts';
+import type { TrainerEvent } from '../../src/trainer/protocol.ts';
 
 /** The trainer's status words: derived from its events, `lost` from its lock. */
 export const statusMap = {

@@ -3,7 +3,8 @@ import { Failure } from '../../src/errors.ts';
 import type { Note } from '../../src/provider/note.ts';
 import type { Translation, TranslationInput } from '../../src/provider/provider.ts';
 import type { Training } from '../../src/job/job-spec.ts';
-import type { BackendName, TrainingSettings } from '../../src/trainer/files.ts';
+import type { BackendName } from '../../src/trainer/backends.ts';
+import type { TrainingSettings } from '../../src/trainer/protocol.ts';
 
 /** What a target of this provider may set under `options`. */
 const LocalOptions = z.strictObject({

@@ -1,15 +1,13 @@
-import type { BertConfig } from '../model-files/bert-config.ts';
-import { toBertParameters } from '../model-files/bert-parameters.ts';
 import { toNormals, toStreamKey } from '../lib/random.ts';
 import { adamWDefaults, createAdamW } from './adamw.ts';
-import { startBackend } from './backend.ts';
-import { closeClassifier, type Network } from './classifier.ts';
-import type { BackendName, CheckAnswer } from './files.ts';
+import { startBackend, type BackendName } from './backends.ts';
+import { closeClassifier, createParameter, type Network } from './classifier.ts';
+import { families, type ModelConfig } from './families/index.ts';
 import { createOps } from './ops.ts';
-import { toParameter } from './parameters.ts';
+import type { CheckAnswer } from './protocol.ts';
 import { takeStep } from './train.ts';
 
-const config: BertConfig = {
+const config: ModelConfig = {
   family: 'bert',
   vocabSize: 16,
   hiddenSize: 32,
@@ -30,18 +28,18 @@ const config: BertConfig = {
 export async function runCheck(backend: BackendName): Promise<CheckAnswer> {
   const tf = await startBackend(backend);
   const labels = ['a', 'b'];
-  const parameters = toBertParameters(config, labels.length).map((spec) => {
+  const parameters = families[config.family].listParameters(config, labels.length).map((spec) => {
     const size = spec.shape.reduce((product, count) => product * count, 1);
-    return [spec.name, tf.keep(toParameter(tf, spec, toNormals(toStreamKey(1, spec.name), size, 0.1)))] as const;
+    return [spec.name, tf.keep(createParameter(tf, spec, toNormals(toStreamKey(1, spec.name), size, 0.1)))] as const;
   });
   const network: Network = { tf, ops: createOps(tf), config, labels, parameters: new Map(parameters) };
   const rows = [1, 2, 3, 4].map((id) => ({ ids: [id, id + 1, id + 2], typeIds: [0, 0, 0], label: id % 2 }));
   const optimizer = createAdamW({ ...adamWDefaults, weightDecay: 0.01 });
-  const settings = { microBatchSize: 4, maxGradNorm: 1, seed: 1, learningRate: 1e-3 };
-  takeStep(network, optimizer, rows, { ...settings, step: 0 });
+  const settings = { optimizer, microBatchSize: 4, maxGradNorm: 1, seed: 1, learningRate: 1e-3 };
+  takeStep(network, rows, { ...settings, step: 0 });
   const began = performance.now();
-  const { loss } = takeStep(network, optimizer, rows, { ...settings, step: 1 });
+  const { loss } = takeStep(network, rows, { ...settings, step: 1 });
   const milliseconds = performance.now() - began;
   closeClassifier(network);
-  return { backend, loss, milliseconds };
+  return { loss, milliseconds };
 }

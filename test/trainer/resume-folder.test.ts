@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { appendFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import type { TrainFile } from '../../src/trainer/files.ts';
+import type { TrainFile } from '../../src/trainer/protocol.ts';
 import { runTraining } from '../../src/trainer/run-training.ts';
 import { createScratchFolder } from '../scratch.ts';
 import { recordDisk } from './recorded-disk.ts';

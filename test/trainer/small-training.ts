@@ -1,10 +1,9 @@
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseBertConfig } from '../../src/model-files/bert-config.ts';
-import { toBertParameters } from '../../src/model-files/bert-parameters.ts';
-import { writeSafetensors } from '../../src/model-files/write-safetensors.ts';
 import { toNormals, toStreamKey } from '../../src/lib/random.ts';
-import type { TrainerEvent, TrainFile, TrainingSettings } from '../../src/trainer/files.ts';
+import { bert } from '../../src/trainer/families/bert.ts';
+import { writeSafetensors } from '../../src/trainer/model-files/safetensors.ts';
+import type { TrainerEvent, TrainFile, TrainingSettings } from '../../src/trainer/protocol.ts';
 import { labels, settings, tinyBert } from './tiny-classifier.ts';
 
 const words = ['bad', 'dull', 'slow', 'sad', 'good', 'fine', 'fast', 'glad'];
@@ -33,7 +32,7 @@ export function writeSmallModel(folder: string): void {
   const model = { ...tokenizer.model, vocab: Object.fromEntries(vocabulary.map((token, id) => [token, id])) };
   writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify({ ...tokenizer, model }));
   writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
-  const specs = toBertParameters(parseBertConfig(config, 'config.json'), 2).filter(({ name }) => !name.startsWith('classifier.'));
+  const specs = bert.listParameters(bert.parseConfig(config, 'config.json'), 2).filter(({ name }) => !name.startsWith('classifier.'));
   const tensors = specs.map(({ name, shape }) => {
     const size = shape.reduce((product, count) => product * count, 1);
     return { name, shape, data: toNormals(toStreamKey(1, name), size, 0.3) };

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeEach, expect, test } from 'vitest';
-import { createScratchFolder } from '../scratch.ts';
+import { createScratchFolder } from '../../scratch.ts';
 import { createSmallModel } from './small-model.ts';
 import { useModel } from './use-model.ts';
 

@@ -1,12 +1,11 @@
 import * as tokenizers from '@huggingface/tokenizers';
-import { Failure } from '../errors.ts';
-import { readTokenizerFiles } from './read-tokenizer-files.ts';
-import { isObject } from '../lib/json.ts';
+import { Failure } from '../../errors.ts';
+import { isObject } from '../../lib/json.ts';
+import { readTokenizerFiles } from './tokenizer-files.ts';
 
 /** What we use of the library. Its own declarations name files without endings, which Node's resolution does not find. */
 interface LibraryTokenizer {
   encode(text: string, options: { add_special_tokens: boolean }): { readonly tokens: string[] };
-  decode(ids: number[], options: { skip_special_tokens: boolean; clean_up_tokenization_spaces: boolean }): string;
   token_to_id(token: string): number | undefined;
   readonly post_processor: {
     post_process(
@@ -28,12 +27,8 @@ export interface EncodedText {
 }
 
 export interface Tokenizer {
-  /** At most `maxLength` tokens, the special ones included and never cut away. Of a pair the longer text loses its last token first. */
+  /** At most `maxLength` tokens, the special ones included and never cut away. The longer text of a pair loses its last token first. */
   encode(text: string, text2: string | undefined, maxLength: number): EncodedText;
-  /** Ids without special tokens. */
-  toIds(text: string): number[];
-  /** The text that ids stand for, special tokens left out. */
-  decode(ids: readonly number[]): string;
 }
 
 /**
@@ -45,40 +40,39 @@ export function readTokenizer(folder: string): Tokenizer {
   const { path, definition, config } = readTokenizerFiles(folder);
   const found = guard(path, () => new library.Tokenizer(definition, config));
 
-  const prepare = toPreparation(definition['normalizer']);
-  const toTokens = (text: string): string[] => guard(path, () => found.encode(prepare(text), { add_special_tokens: false }).tokens);
+  const prepare = createPreparation(definition['normalizer']);
+  const splitText = (text: string): string[] => guard(path, () => found.encode(prepare(text), { add_special_tokens: false }).tokens);
   const toId = (token: string): number => {
     const id = found.token_to_id(token);
-    if (id === undefined) throw new Failure('model-invalid', `${path}: the token ${JSON.stringify(token)} is not in the vocabulary`);
-    return id;
+    if (Number.isSafeInteger(id) && id! >= 0) return id!;
+    throw new Failure('model-invalid', `${path}: the token ${JSON.stringify(token)} has no number in the vocabulary`);
   };
   /** Puts the special tokens of the template around the texts' own ones. */
   const assemble = (first: string[], second: string[] | null): { tokens: string[]; typeIds: number[] } => {
     if (!found.post_processor)
       return { tokens: [...first, ...(second ?? [])], typeIds: [...first.map(() => 0), ...(second ?? []).map(() => 1)] };
-    const { tokens, token_type_ids: typeIds } = found.post_processor.post_process(first, second, true);
+    const { tokens, token_type_ids: typeIds } = guard(path, () => found.post_processor!.post_process(first, second, true));
     return { tokens, typeIds: typeIds ?? tokens.map(() => 0) };
   };
-  const specialCounts = guard(path, () => [assemble([], null).tokens.length, assemble([], []).tokens.length] as const);
+  const specialCounts = [assemble([], null).tokens.length, assemble([], []).tokens.length] as const;
 
   return {
     encode(text, text2, maxLength) {
       const room = maxLength - specialCounts[text2 === undefined ? 0 : 1];
       if (room < 0) throw new Failure('configuration-invalid', `maxLength ${maxLength} leaves no room for the special tokens`);
-      const first = toTokens(text);
-      const second = text2 === undefined ? null : toTokens(text2);
-      const [firstCount, secondCount] = toKeptCounts(first.length, second?.length ?? 0, room);
+      const first = splitText(text);
+      const second = text2 === undefined ? null : splitText(text2);
+      const [firstCount, secondCount] = cutPair(first.length, second?.length ?? 0, room);
       const { tokens, typeIds } = assemble(first.slice(0, firstCount), second && second.slice(0, secondCount));
+      if (tokens.length > maxLength || typeIds.length !== tokens.length || !typeIds.every(Number.isSafeInteger))
+        throw new Failure('model-invalid', `${path}: post_processor: expected a template that puts each text in once`);
       return { ids: tokens.map(toId), typeIds, truncated: firstCount < first.length || secondCount < (second?.length ?? 0) };
     },
-    toIds: (text) => toTokens(text).map(toId),
-    decode: (ids) =>
-      ids.length === 0 ? '' : guard(path, () => found.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false })),
   };
 }
 
 /** "longest first" as transformers cuts pairs: the longer text shrinks to the shorter one, then both shrink alike, the first one keeping an odd token. */
-function toKeptCounts(first: number, second: number, room: number): readonly [number, number] {
+function cutPair(first: number, second: number, room: number): readonly [number, number] {
   if (first + second <= room) return [first, second];
   const shorter = Math.min(first, second, Math.floor(room / 2));
   return first > second ? [room - shorter, shorter] : [shorter, room - shorter];
@@ -90,7 +84,7 @@ const astralIdeographs = /[\u{20000}-\u{2a6df}\u{2a700}-\u{2ceaf}\u{2f800}-\u{2f
  * What the library's BERT normalizer leaves out, where the reference does it: ideographs beyond U+FFFF are words of their own, and
  * a capital sigma becomes the same small letter everywhere.
  */
-function toPreparation(normalizer: unknown): (text: string) => string {
+function createPreparation(normalizer: unknown): (text: string) => string {
   const parts =
     isObject(normalizer) && normalizer['type'] === 'Sequence' && Array.isArray(normalizer['normalizers'])
       ? normalizer['normalizers']

@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { isFailure, type Failure } from '../../src/errors.ts';
-import { readModelFolder } from '../../src/model-files/model-folder.ts';
-import { readSafetensors } from '../../src/model-files/safetensors.ts';
-import { readTokenizer } from '../../src/model-files/tokenizer.ts';
+import { isFailure, type Failure } from '../../../src/errors.ts';
+import { readModelFolder } from '../../../src/trainer/model-files/model-folder.ts';
+import { readTokenizer } from '../../../src/trainer/model-files/tokenizer.ts';
+import { readTensors } from '../read-tensors.ts';
 
 /** Reads the folder as the trainer does. */
 function read(folder: string, text: string): void {
   const { maxPositions } = readModelFolder(folder);
-  for (const { data } of readSafetensors(join(folder, 'model.safetensors')).values()) expect(data?.length ?? 0).toBeLessThan(1000);
+  for (const { data } of readTensors(join(folder, 'model.safetensors')).values()) expect(data?.length ?? 0).toBeLessThan(1000);
   const tokenizer = readTokenizer(folder);
   for (const text2 of [undefined, text]) {
     const { ids, typeIds } = tokenizer.encode(text, text2, maxPositions);

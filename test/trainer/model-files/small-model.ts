@@ -1,9 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseBertConfig } from '../../src/model-files/bert-config.ts';
-import { toBertParameters } from '../../src/model-files/bert-parameters.ts';
-import { writeSafetensors } from '../../src/model-files/write-safetensors.ts';
-import { createScratchFolder } from '../scratch.ts';
+import { bert } from '../../../src/trainer/families/bert.ts';
+import { writeSafetensors } from '../../../src/trainer/model-files/safetensors.ts';
+import { createScratchFolder } from '../../scratch.ts';
 
 const config = {
   architectures: ['BertForSequenceClassification'],
@@ -52,7 +51,7 @@ export function createSmallModel(): string {
   write('config.json', config);
   write('tokenizer.json', tokenizer);
   write('tokenizer_config.json', tokenizerConfig);
-  const specs = toBertParameters(parseBertConfig(config, 'config.json'), 2);
+  const specs = bert.listParameters(bert.parseConfig(config, 'config.json'), 2);
   writeSafetensors(
     join(folder, 'model.safetensors'),
     specs.map(({ name, shape }) => ({ name, shape, data: new Float32Array(shape.reduce((product, size) => product * size, 1)) })),

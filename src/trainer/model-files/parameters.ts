@@ -1,6 +1,11 @@
-import { Failure } from '../errors.ts';
+/** A model's parameters by their Hugging Face names, and where its weight files have them. */
+import type { Tensor } from '@tensorflow/tfjs-core';
+import { Failure } from '../../errors.ts';
+import { formatName } from '../../lib/text.ts';
 import { isWidened, type SafetensorsIndex } from './safetensors.ts';
-import { formatName } from '../lib/text.ts';
+
+/** Live tensors by name. The optimizer replaces them; whoever holds the map sees the newest. */
+export type Parameters = Map<string, Tensor>;
 
 export interface ParameterSpec {
   readonly name: string;
