@@ -30,4 +30,5 @@ export type { Phase, Status } from './provider/status.ts';
 export { contractTests } from './testing/contract.ts';
 export type { ConformanceTest, ConformanceResult_, ConformanceTarget, ConformanceEnvironment } from './testing/subject.ts';
 export { httpTests } from './testing/http.ts';
-export { createFetch, createRedactor, requestJson, Secret, toHttpFailure, toSendOutcome, type RateLimit } from './provider-kit/http.ts';
+export { createFetch, createRedactor, Secret, toHttpFailure, toSendOutcome } from './provider-kit/http.ts';
+export { requestJson } from './provider-kit/json.ts';

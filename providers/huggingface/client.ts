@@ -1,15 +1,8 @@
 import type { Context } from '../../src/provider/context.ts';
 import { Failure, isFailure } from '../../src/errors.ts';
-import {
-  createFetch,
-  createRedactor,
-  requestJson,
-  toHttpFailure,
-  toRequestDeadline,
-  type FetchOptions,
-  type JsonAnswer,
-  type Secret,
-} from '../../src/provider-kit/http.ts';
+import { createFetch, createRedactor, toHttpFailure, type FetchOptions, type Secret } from '../../src/provider-kit/http.ts';
+import { requestJson, type JsonAnswer } from '../../src/provider-kit/json.ts';
+import { parseRequestDeadline } from '../../src/provider-kit/settings.ts';
 import { parseEndpoint } from './endpoint.ts';
 import { explain } from './failures.ts';
 
@@ -82,7 +75,7 @@ function toHubFetch(
   context: Context,
 ): typeof globalThis.fetch {
   const send = createFetch({
-    ...toRequestDeadline(context),
+    ...parseRequestDeadline(context),
     ...options,
     origin: new URL(endpoint).origin,
     secrets: secret === null ? [] : [secret],

@@ -1,5 +1,5 @@
 import type { Note } from '../../src/provider/note.ts';
-import { toPromptNotes } from '../../src/provider-kit/prompt-notes.ts';
+import { notePrompt } from '../../src/provider-kit/map-training.ts';
 import type { Translation, TranslationInput } from '../../src/provider/provider.ts';
 import { chatVersion, checkTemplate } from '../../src/dataset/to-chat.ts';
 import { Failure } from '../../src/errors.ts';
@@ -87,7 +87,7 @@ function toRowsPlan(
 }
 
 function toRowsNotes(spec: RunSpec, { conversion, format }: RowsPlan): Note[] {
-  return toPromptNotes(spec, conversion, {
+  return notePrompt(spec, conversion, {
     converted: 'the engine learns chats: a row is a question, its label the answer',
     unused:
       format === 'labels'

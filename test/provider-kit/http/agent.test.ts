@@ -1,10 +1,10 @@
 import { createServer } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
-import { createFetch, useEnvironmentProxy } from '../../../src/provider-kit/http.ts';
+import { createAgent, createFetch, toSendOutcome } from '../../../src/provider-kit/http.ts';
 import { startMisbehavingServer } from './misbehaving-server.ts';
 
-test('requests go through the proxy of the environment, until it is undone; NO_PROXY goes around it', async () => {
+test.each(['HTTP_PROXY', 'http_proxy'])('requests go through the proxy in %s; NO_PROXY goes around it', async (name) => {
   const server = await startMisbehavingServer();
   const { port } = new URL(server.origin);
   const tunnels: string[] = [];
@@ -18,36 +18,28 @@ test('requests go through the proxy of the environment, until it is undone; NO_P
   });
   await new Promise<void>((done) => proxy.listen(0, '127.0.0.1', done));
   const address = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
-  const undo = useEnvironmentProxy({ HTTP_PROXY: address, http_proxy: address, NO_PROXY: '127.0.0.1' });
   try {
-    const send = createFetch();
+    const agent = await createAgent({ [name]: address, NO_PROXY: '127.0.0.1' });
+    const send = createFetch({ agent });
     await send('http://service.test/read');
     await send('http://service.test/write', { method: 'POST', body: 'x' });
     expect(tunnels).toEqual(['service.test:80', 'service.test:80']);
     expect(server.arrivals.map(({ method, path }) => `${method} ${path}`)).toEqual(['GET /read', 'POST /write']);
     await send(server.origin);
     expect(tunnels).toHaveLength(2);
-    undo();
-    await expect(createFetch({ wait: async () => await Promise.resolve() })('http://service.test/after')).rejects.toMatchObject({
-      code: 'service-unreachable',
-    });
+    const direct = createFetch({ agent: await createAgent({ [name]: '' }), wait: async () => await Promise.resolve() });
+    await expect(direct('http://service.test/after')).rejects.toMatchObject({ code: 'service-unreachable' });
     expect(tunnels).toHaveLength(2);
   } finally {
-    undo();
     proxy.closeAllConnections();
     proxy.close();
     await server.close();
   }
 });
 
-test('a proxy that is none is told without its password', () => {
-  const set = (): unknown => useEnvironmentProxy({ https_proxy: 'me:pass-word@@proxy example' });
-  expect(set).toThrow(/^expected an address such as .* in http_proxy/);
-  expect(set).not.toThrow(/pass-word/);
-});
-
-test('without a proxy nothing is changed', () => {
-  const before: unknown = Reflect.get(globalThis, Symbol.for('undici.globalDispatcher.1'));
-  useEnvironmentProxy({ NO_PROXY: '*', http_proxy: '' })();
-  expect(Reflect.get(globalThis, Symbol.for('undici.globalDispatcher.1'))).toBe(before);
+test('a proxy that cannot be used is refused without its password, and nothing is sent', async () => {
+  const thrown: unknown = await createAgent({ https_proxy: 'me:pass-word@@proxy example' }).catch((error: unknown) => error);
+  expect(toSendOutcome(thrown)).toMatchObject({ sent: 'no', failure: { code: 'request-unsent' } });
+  expect(String(thrown)).toMatch(/expected an address such as .* in HTTP_PROXY/);
+  expect(String(thrown)).not.toMatch(/pass-word/);
 });

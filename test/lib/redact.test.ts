@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
-import { createRedactor, Secret } from '../../../src/provider-kit/http.ts';
+import { createRedactor, Secret } from '../../src/lib/redact.ts';
 
 const odd = 'pa/ss+w"ord é\\1?&=';
 

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { HttpFault } from '../../../src/provider/http-fault.ts';
-import { createFetch, requestJson, type JsonAnswer } from '../../../src/provider-kit/http.ts';
-import { startMisbehavingServer, type MisbehavingServer } from './misbehaving-server.ts';
+import { z } from 'zod';
+import type { HttpFault } from '../../src/provider/http-fault.ts';
+import { createFetch } from '../../src/provider-kit/http.ts';
+import { parseAnswer, requestJson, toIsoTime, type JsonAnswer } from '../../src/provider-kit/json.ts';
+import { startMisbehavingServer, type MisbehavingServer } from './http/misbehaving-server.ts';
 
 let server: MisbehavingServer;
 
@@ -42,7 +44,7 @@ test.each<[string, HttpFault, string, RegExp]>([
     'HTML',
     { kind: 'answer', status: 200, body: '<html>', headers: { 'content-type': 'text/html' } },
     'response-invalid',
-    /6 characters of text\/html/,
+    /6 characters of other text \(text\/html\)/,
   ],
   ['nothing', { kind: 'answer', status: 200, body: '' }, 'response-invalid', /expected JSON, found 0 characters/],
   ['broken JSON', { kind: 'answer', status: 200, body: '{"a":' }, 'response-invalid', /expected JSON/],
@@ -62,4 +64,25 @@ test.each<[string, HttpFault, string, RegExp]>([
   const failure = await request(fault).catch((error: unknown) => error);
   expect(failure).toMatchObject({ code, message: expect.stringMatching(message) });
   expect(String(failure)).toContain(`GET ${server.origin}/jobs: `);
+});
+
+test('an answer has the shape that is asked for, or is a failure that says where it differs', () => {
+  const schema = z.looseObject({ id: z.string(), parts: z.array(z.number()) });
+  expect(parseAnswer(schema, { id: 'a', parts: [1], more: true }, 'GET /x')).toEqual({ id: 'a', parts: [1], more: true });
+  const parse = (answer: unknown) => () => parseAnswer(schema, answer, 'GET /x');
+  expect(parse({ id: 'a', parts: ['1'] })).toThrow(/^GET \/x: expected an answer of the service, found something else at parts\.0: /);
+  expect(parse('<html>')).toThrow(/found something else: /);
+});
+
+test.each<[unknown, string | null]>([
+  [1_763_812_800, '2025-11-22T12:00:00.000Z'],
+  [1_763_812_800_000, '2025-11-22T12:00:00.000Z'], // milliseconds where seconds are defined
+  ['2026-01-31T12:00:00+01:00', '2026-01-31T11:00:00.000Z'],
+  ['2026-01-31', '2026-01-31T00:00:00.000Z'],
+  ...[null, undefined, 0, -1, Number.NaN, Number.MAX_VALUE, '', 'soon', '3', '2026-99-99T00:00:00Z', {}].map((time): [unknown, null] => [
+    time,
+    null,
+  ]),
+])('the time %j is %j', (time, iso) => {
+  expect(toIsoTime(time)).toBe(iso);
 });

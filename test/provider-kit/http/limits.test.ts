@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { HttpFault } from '../../../src/provider/http-fault.ts';
 import { Failure } from '../../../src/errors.ts';
 import { createFetch } from '../../../src/provider-kit/http.ts';
-import { answer, create, good, server, toError, useServer } from './http-world.ts';
+import { answer, create, good, server, toError, useServer } from './http-fixture.ts';
 
 useServer();
 

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import { Failure } from '../../../src/errors.ts';
-import { toHttpFailure, toSendOutcome } from '../../../src/provider-kit/http.ts';
-import { toAnswerFailure } from '../../../src/provider-kit/http/send-outcome.ts';
+import { isRefusedWith, toAnswerFailure, toHttpFailure, toSendOutcome } from '../../../src/provider-kit/http.ts';
 
 const json = '{"error":{"message":"no","type":"invalid_request_error"}}';
 const html = '<html>no</html>';
@@ -116,7 +115,7 @@ test('a failure says what was asked, what was found, and how long to wait; never
   expect(failure.retryAfterMs).toBe(7000);
 });
 
-test('whatever was thrown is told as a failure of what was asked', () => {
+test('whatever was thrown becomes a failure that names the request', () => {
   const thrown = new TypeError('fetch failed', { cause: toCoded('ECONNRESET') });
   const failure = toHttpFailure(thrown, { what: 'GET https://api.example/jobs' });
   expect(failure.message).toBe('GET https://api.example/jobs: the connection broke (ECONNRESET)');
@@ -128,4 +127,24 @@ test('errors that cause each other in a circle end', () => {
   const error = new Error('a');
   error.cause = new Error('b', { cause: error });
   expect(toSendOutcome(error).sent).toBe('unknown');
+});
+
+test('a failure has the status of the answer, by which a refusal is known, whatever its words', () => {
+  expect(toAnswered(404).status).toBe(404);
+  expect(toHttpFailure(toSdkError({ status: 503, headers: new Headers(), error: { message: 'no' } })).status).toBe(503);
+  expect(toHttpFailure(toFetchError(toCoded('ECONNRESET'))).status).toBeNull();
+  expect(isRefusedWith(toAnswered(404), 404, 410)).toBe(true);
+  expect(isRefusedWith(toAnswered(400, '{"error":"expected success, found 404 with no"}'), 404)).toBe(false);
+  expect(isRefusedWith(toAnswered(404, html), 404)).toBe(false); // the page of a proxy
+  expect(isRefusedWith(toSdkError({ status: 404 }), 404)).toBe(false);
+});
+
+test('a service may refuse with statuses of its own, in its own words', () => {
+  const info = { what: 'POST x', redact: (text: string) => text, now: new Date(0), refusals: [402, 451] };
+  const pay = (status: number, body: unknown = json): unknown =>
+    toSendOutcome(toAnswerFailure({ status, headers: new Headers(), body }, info));
+  expect(pay(402)).toMatchObject({ sent: 'refused', failure: { code: 'quota-exhausted', status: 402 } });
+  expect(pay(451)).toMatchObject({ sent: 'refused', failure: { code: 'request-refused' } });
+  expect(pay(402, html)).toMatchObject({ sent: 'unknown', failure: { code: 'response-invalid' } });
+  expect(pay(500)).toMatchObject({ sent: 'unknown' });
 });
