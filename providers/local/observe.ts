@@ -1,73 +1,122 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Failure, failureKinds, toFailureData, type FailureCode, type FailureData } from '../../src/errors.ts';
-import type { Metric } from '../../src/provider/metric.ts';
-import type { Note } from '../../src/provider/note.ts';
 import type { Attempt } from '../../src/provider/context.ts';
 import type { Artifact, JobRef, Observation, Progress } from '../../src/provider/job.ts';
-import type { TrainerEvent, TrainFile } from '../../src/trainer/protocol.ts';
-import { eventsBegin, isTrainerAlive, listCheckpoints, readLogTail, readTrainerEvents, type EventPlace } from './run-folder.ts';
-import { isEnd, toLastWord, statusMap, type LocalWord } from './status.ts';
+import type { Metric } from '../../src/provider/metric.ts';
+import type { Note } from '../../src/provider/note.ts';
+import type { Phase } from '../../src/provider/status.ts';
+import { listCheckpoints, readTrainFile, type TrainerEvent } from '../../src/trainer/protocol.ts';
+import { eventsBegin, isTrainerAlive, readLogTail, readTrainerEvents, type EventPlace } from './run-folder.ts';
+
+/** The trainer's status: derived from its events, `lost` from its lock. */
+export const statusMap = {
+  starting: 'queued',
+  training: 'running',
+  saved: 'finalizing',
+  paused: 'paused',
+  lost: 'interrupted',
+  finished: 'succeeded',
+  cancelled: 'cancelled',
+  failed: 'failed',
+} as const satisfies Record<string, Phase>;
+
+export type LocalStatus = keyof typeof statusMap;
+
+/** What an event makes of a training; null where it stays what it was. */
+function getStatus(event: TrainerEvent): LocalStatus | null {
+  switch (event.type) {
+    case 'trainer-started':
+      return 'starting';
+    case 'data-read':
+    case 'training-resumed':
+    case 'step-finished':
+    case 'epoch-evaluated':
+      return 'training';
+    case 'model-written':
+      return event.folder === 'model' ? 'saved' : null;
+    case 'training-paused':
+      return 'paused';
+    case 'training-finished':
+      return 'finished';
+    case 'training-cancelled':
+      return 'cancelled';
+    case 'training-failed':
+      return 'failed';
+    case 'checkpoint-written':
+    case 'checkpoint-skipped':
+      return null;
+  }
+}
+
+/** What a training is after further events. */
+export function getLastStatus(events: readonly TrainerEvent[], before: LocalStatus): LocalStatus {
+  return events.reduce((status, event) => getStatus(event) ?? status, before);
+}
+
+/** Whether nothing follows a status. */
+export function isEnd(status: LocalStatus): boolean {
+  return status === 'finished' || status === 'cancelled' || status === 'failed';
+}
 
 export interface LocalCursor {
-  readonly location: EventPlace;
+  readonly place: EventPlace;
   /** What the trainer's events made of it so far. */
-  readonly word: LocalWord;
-  /** Whether it was seen to be gone. */
+  readonly word: LocalStatus;
+  /** Whether the trainer was found gone. */
   readonly isLost: boolean;
   /** When it started for the first time. */
   readonly startedAt: string | null;
 }
 
-const beginning: LocalCursor = { location: eventsBegin, word: 'starting', isLost: false, startedAt: null };
+const beginning: LocalCursor = { place: eventsBegin, word: 'starting', isLost: false, startedAt: null };
 
 /** How often a training on this machine is worth a look. */
-const lookMs = 200;
+const pollMs = 200;
 
 export async function observe(_job: JobRef, cursor: LocalCursor | null, context: Attempt): Promise<Observation<LocalCursor>> {
   context.signal.throwIfAborted();
-  const living = isTrainerAlive(context.workDir);
-  const { events, location, isFromStart } = await readTrainerEvents(context.workDir, (cursor ?? beginning).location);
+  const { workDir } = context;
+  const isAlive = isTrainerAlive(workDir); // asked first: a trainer that is gone by then has written all that it ever will
+  const { events, place, isFromStart } = await readTrainerEvents(workDir, (cursor ?? beginning).place);
   const from = isFromStart || cursor === null ? beginning : cursor;
-  const spoken = toLastWord(events, from.word);
-  // Asked before the events were read: a trainer that was gone by then has written all that it ever will.
-  const isLost = !living && !isEnd(spoken) && spoken !== 'paused';
-  const word = isLost ? 'lost' : spoken;
+  const word = getLastStatus(events, from.word);
+  const isLost = !isAlive && !isEnd(word) && word !== 'paused';
+  const raw = isLost ? 'lost' : word;
   const failed = events.find((event) => event.type === 'training-failed');
   const startedAt = from.startedAt ?? events.find((event) => event.type === 'trainer-started')?.at ?? null;
-  const loss =
-    isLost && (!from.isLost || events.length > 0) ? [{ at: context.now().toISOString(), text: await toCrashMessage(context.workDir) }] : [];
+  const logs = events.flatMap((event) => formatLog(event).map((text) => ({ at: event.at, text })));
+  if (isLost && (!from.isLost || events.length > 0)) logs.push({ at: context.now().toISOString(), text: await explainCrash(workDir) });
   return {
-    status: { phase: statusMap[word], raw: word },
-    progress: events.reduce<Progress | null>((progress, event) => toProgress(event) ?? progress, null),
-    metrics: events.flatMap(toMetrics),
-    logs: [...events.flatMap((event) => toLogText(event).map((text) => ({ at: event.at, text }))), ...loss],
-    artifacts: await toArtifacts(events, context),
-    checkpoint: await findCheckpoint(events, cursor === null ? context.workDir : null),
-    notes: events.flatMap((event) => toNotes(event, context.workDir)),
-    failure: failed === undefined ? null : toTrainerFailure(failed),
+    status: { phase: statusMap[raw], raw },
+    progress: events.reduce<Progress | null>((progress, event) => getProgress(event) ?? progress, null),
+    metrics: events.flatMap(getMetrics),
+    logs,
+    artifacts: findArtifacts(events, workDir),
+    checkpoint: findCheckpoint(events, cursor === null ? workDir : null),
+    notes: events.flatMap((event) => getNotes(event, workDir)),
+    failure: failed === undefined ? null : getFailure(failed),
     startedAt,
-    finishedAt: isEnd(spoken) ? (events.findLast((event) => toLastWord([event], 'starting') === spoken)?.at ?? null) : null,
-    cursor: { location, word: spoken, isLost, startedAt },
-    nextInMs: lookMs,
+    finishedAt: isEnd(word) ? (events.findLast((event) => getStatus(event) === word)?.at ?? null) : null,
+    cursor: { place, word, isLost, startedAt },
+    nextInMs: pollMs,
   };
 }
 
-/** The newest checkpoint that these events tell of, or that lies in the folder where one is given. */
-async function findCheckpoint(events: readonly TrainerEvent[], folder: string | null): Promise<number | null> {
-  const reported = events.flatMap((event) => (event.type === 'checkpoint-written' ? event.step : []));
-  const steps = folder === null ? reported : [...reported, ...(await listCheckpoints(folder))];
+/** The newest checkpoint in these events, or also in the run folder where one is given. */
+function findCheckpoint(events: readonly TrainerEvent[], workDir: string | null): number | null {
+  const written = events.flatMap((event) => (event.type === 'checkpoint-written' ? event.step : []));
+  const steps = workDir === null ? written : [...written, ...listCheckpoints(join(workDir, 'checkpoints'))];
   return steps.length === 0 ? null : Math.max(...steps);
 }
 
-function toProgress(event: TrainerEvent): Progress | null {
+function getProgress(event: TrainerEvent): Progress | null {
   if (event.type !== 'step-finished') return null;
   const { step, steps, epoch, etaSeconds, rowsPerSecond, loss } = event;
   return { step, steps, epoch, etaSeconds, rowsPerSecond, loss };
 }
 
-function toMetrics(event: TrainerEvent): Metric[] {
+function getMetrics(event: TrainerEvent): Metric[] {
   if (event.type === 'step-finished') {
     const of = { split: 'train', step: event.step, epoch: event.epoch, coverage: 'batch', at: event.at } as const;
     return [
@@ -78,22 +127,19 @@ function toMetrics(event: TrainerEvent): Metric[] {
   }
   if (event.type === 'epoch-evaluated') {
     const of = { split: 'validation', step: event.step, epoch: event.epoch, coverage: 'full', at: event.at } as const;
-    return [
-      { ...of, name: 'loss', value: event.loss, source: 'loss' },
-      { ...of, name: 'accuracy', value: event.accuracy, source: 'accuracy' },
-    ];
+    const loss: Metric = { ...of, name: 'loss', value: event.loss, source: 'loss' };
+    const accuracy: Metric = { ...of, name: 'accuracy', value: event.accuracy, source: 'accuracy' };
+    return Number.isFinite(event.loss) ? [loss, accuracy] : [accuracy]; // a training that is about to diverge
   }
   return [];
 }
 
-function toLogText(event: TrainerEvent): string[] {
+function formatLog(event: TrainerEvent): string[] {
   switch (event.type) {
     case 'trainer-started':
       return [`trainer started (backend ${event.backend}, process ${event.pid})`];
     case 'data-read':
       return [`${event.rows} training rows, ${event.validationRows} validation rows, ${event.truncated} cut; ${event.steps} steps`];
-    case 'step-finished':
-      return [];
     case 'epoch-evaluated':
       return [`epoch ${event.epoch}: validation loss ${event.loss.toFixed(4)}, accuracy ${event.accuracy.toFixed(4)} (${event.rows} rows)`];
     case 'model-written':
@@ -108,51 +154,48 @@ function toLogText(event: TrainerEvent): string[] {
       return [`paused after step ${event.step}`];
     case 'training-resumed':
       return [event.step === 0 ? 'starts again from the beginning: there is no checkpoint' : `goes on after step ${event.step}`];
-    case 'checkpoint-written':
-      return [];
     case 'checkpoint-skipped':
       return [event.reason];
+    case 'step-finished':
+    case 'checkpoint-written':
+      return [];
   }
 }
 
-async function toArtifacts(events: readonly TrainerEvent[], context: Attempt): Promise<Artifact[]> {
-  const written = events.filter((event) => event.type === 'model-written').find((event) => event.folder === 'model');
-  if (written === undefined) return [];
-  const { model } = JSON.parse(await readFile(join(context.workDir, 'train.json'), 'utf8')) as TrainFile;
-  const path = join(context.workDir, written.folder);
-  const ref = {
-    kind: 'folder',
-    identity: written.sha256,
-    path,
-    labels: model.labels,
-    seed: model.seed,
-    maxLength: model.maxLength,
-  } as const;
-  return [{ kind: 'folder', uri: pathToFileURL(path).href, sha256: written.sha256, model: ref }];
+function findArtifacts(events: readonly TrainerEvent[], workDir: string): Artifact[] {
+  const written = events.find((event) => event.type === 'model-written' && event.folder === 'model');
+  if (written?.type !== 'model-written') return [];
+  const { model } = readTrainFile(workDir);
+  const { sha256, folder } = written;
+  const path = join(workDir, folder);
+  const ref = { kind: 'folder', identity: sha256, path, labels: model.labels, seed: model.seed, maxLength: model.maxLength } as const;
+  return [{ kind: 'folder', uri: pathToFileURL(path).href, sha256, model: ref }];
 }
 
-function toNotes(event: TrainerEvent, folder: string): Note[] {
-  if (event.type === 'data-read' && event.truncated > 0) {
-    return [{ type: 'warning', message: `${event.truncated} rows were longer than the model reads and were cut` }];
+function getNotes(event: TrainerEvent, workDir: string): Note[] {
+  const warn = (message: string): Note[] => [{ type: 'warning', message }];
+  switch (event.type) {
+    case 'data-read':
+      return event.truncated === 0 ? [] : warn(`${event.truncated} rows were longer than the model reads and were cut`);
+    case 'checkpoint-skipped':
+      return warn(event.reason);
+    case 'training-resumed':
+      if (event.changed === null) return [];
+      return warn(`the training goes on with other programs, which may change its last digits: ${event.changed}`);
+    case 'model-written':
+      if (event.folder === 'model') return [];
+      return warn(`the weights of step ${event.step} are in ${join(workDir, event.folder)}; the training did not end`);
+    default:
+      return [];
   }
-  if (event.type === 'checkpoint-skipped') return [{ type: 'warning', message: event.reason }];
-  if (event.type === 'training-resumed' && event.changed !== null) {
-    return [{ type: 'warning', message: `the training goes on with other programs, which may change its last digits: ${event.changed}` }];
-  }
-  if (event.type === 'model-written' && event.folder === 'unfinished') {
-    return [
-      { type: 'warning', message: `the weights of step ${event.step} lie in ${join(folder, event.folder)}; the training did not end` },
-    ];
-  }
-  return [];
 }
 
-function toTrainerFailure(event: Extract<TrainerEvent, { type: 'training-failed' }>): FailureData {
-  const code = (event.code in failureKinds ? event.code : 'unexpected') as FailureCode;
-  return toFailureData(new Failure(code, event.message, event.hint === null ? {} : { hint: event.hint }));
+function getFailure({ code, message, hint }: Extract<TrainerEvent, { type: 'training-failed' }>): FailureData {
+  const known = (code in failureKinds ? code : 'unexpected') as FailureCode;
+  return toFailureData(new Failure(known, message, hint === null ? {} : { hint }));
 }
 
-async function toCrashMessage(folder: string): Promise<string> {
-  const tail = await readLogTail(folder);
-  return `the trainer is gone without having said why${tail === '' ? '' : `; its last words:\n${tail}`}`;
+async function explainCrash(workDir: string): Promise<string> {
+  const tail = await readLogTail(workDir);
+  return `the trainer is gone and did not say why${tail === '' ? '' : `; its last words:\n${tail}`}`;
 }

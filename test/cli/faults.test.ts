@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { writeJsonFile } from '../../providers/local/run-folder.ts';
+import { writeAtomicJson } from '../../src/lib/fs.ts';
 import { create, prepare } from '../../providers/local/submit.ts';
 import type { LocalRequest } from '../../providers/local/translate.ts';
 import type { Attempt } from '../../src/provider/context.ts';
@@ -98,7 +98,9 @@ test.runIf(canMount)('rows that find no room are told, and a training file leave
     code: 'disk-full',
     message: `no space left for the rows of the run: ${disk.folder}/rows`,
   });
-  await expect(writeJsonFile(join(disk.folder, 'train.json'), { text: 'x'.repeat(20_000) })).rejects.toMatchObject({ code: 'disk-full' });
+  await expect(writeAtomicJson(join(disk.folder, 'train.json'), { text: 'x'.repeat(20_000) }, 'file of the run')).rejects.toMatchObject({
+    code: 'disk-full',
+  });
   expect(readdirSync(disk.folder)).toEqual(['rows']);
 });
 

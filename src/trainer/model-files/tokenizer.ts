@@ -1,19 +1,20 @@
 import * as tokenizers from '@huggingface/tokenizers';
 import { Failure } from '../../errors.ts';
 import { isObject } from '../../lib/json.ts';
+import { formatValue } from '../../lib/text.ts';
 import { readTokenizerFiles } from './tokenizer-files.ts';
 
 /** What we use of the library. Its own declarations name files without endings, which Node's resolution does not find. */
 interface LibraryTokenizer {
   encode(text: string, options: { add_special_tokens: boolean }): { readonly tokens: string[] };
   token_to_id(token: string): number | undefined;
-  readonly post_processor: {
-    post_process(
-      first: string[],
-      second: string[] | null,
-      addSpecialTokens: boolean,
-    ): { readonly tokens: string[]; readonly token_type_ids?: number[] };
-  } | null;
+  readonly post_processor: { post_process(first: string[], second: string[] | null, addSpecialTokens: boolean): Processed } | null;
+}
+
+interface Processed {
+  readonly tokens: string[];
+  readonly tokens_pair?: string[] | null;
+  readonly token_type_ids?: number[];
 }
 const library = tokenizers as unknown as { readonly Tokenizer: new (definition: object, config: object) => LibraryTokenizer };
 
@@ -44,15 +45,14 @@ export function readTokenizer(folder: string): Tokenizer {
   const splitText = (text: string): string[] => guard(path, () => found.encode(prepare(text), { add_special_tokens: false }).tokens);
   const toId = (token: string): number => {
     const id = found.token_to_id(token);
-    if (Number.isSafeInteger(id) && id! >= 0) return id!;
-    throw new Failure('model-invalid', `${path}: the token ${JSON.stringify(token)} has no number in the vocabulary`);
+    if (isCount(id)) return id;
+    throw new Failure('model-invalid', `${path}: the token ${formatValue(token)} has no number in the vocabulary`);
   };
-  /** Puts the special tokens of the template around the texts' own ones. */
+  /** Puts the special tokens of the template around the texts' own ones; some post-processors have none, and leave a pair apart. */
   const assemble = (first: string[], second: string[] | null): { tokens: string[]; typeIds: number[] } => {
-    if (!found.post_processor)
-      return { tokens: [...first, ...(second ?? [])], typeIds: [...first.map(() => 0), ...(second ?? []).map(() => 1)] };
-    const { tokens, token_type_ids: typeIds } = guard(path, () => found.post_processor!.post_process(first, second, true));
-    return { tokens, typeIds: typeIds ?? tokens.map(() => 0) };
+    const processed = guard(path, () => found.post_processor?.post_process(first, second, true) ?? { tokens: first, tokens_pair: second });
+    const { tokens, tokens_pair: rest, token_type_ids: typeIds = tokens.map(() => 0) } = processed;
+    return { tokens: [...tokens, ...(rest ?? [])], typeIds: [...typeIds, ...(rest ?? []).map(() => 1)] };
   };
   const specialCounts = [assemble([], null).tokens.length, assemble([], []).tokens.length] as const;
 
@@ -64,11 +64,15 @@ export function readTokenizer(folder: string): Tokenizer {
       const second = text2 === undefined ? null : splitText(text2);
       const [firstCount, secondCount] = cutPair(first.length, second?.length ?? 0, room);
       const { tokens, typeIds } = assemble(first.slice(0, firstCount), second && second.slice(0, secondCount));
-      if (tokens.length > maxLength || typeIds.length !== tokens.length || !typeIds.every(Number.isSafeInteger))
+      if (tokens.length > maxLength || typeIds.length !== tokens.length || !typeIds.every(isCount))
         throw new Failure('model-invalid', `${path}: post_processor: expected a template that puts each text in once`);
       return { ids: tokens.map(toId), typeIds, truncated: firstCount < first.length || secondCount < (second?.length ?? 0) };
     },
   };
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 /** "longest first" as transformers cuts pairs: the longer text shrinks to the shorter one, then both shrink alike, the first one keeping an odd token. */
@@ -104,6 +108,6 @@ function guard<T>(path: string, use: () => T): T {
   } catch (error) {
     if (error instanceof Failure) throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Failure('model-invalid', `${path}: the tokenizer cannot be used (${reason})`, { error });
+    throw new Failure('model-invalid', `${path}: the tokenizer cannot be used (${reason.slice(0, 200)})`, { error });
   }
 }

@@ -142,7 +142,7 @@ test('what is not a folder, and what is not JSON', () => {
     expect(() => readModelFolder(folder), text).toThrow(expect.objectContaining({ code: 'model-invalid' }));
   }
   writeFileSync(join(folder, 'config.json'), `{}${' '.repeat(2 ** 20)}`);
-  expect(() => readModelFolder(folder)).toThrow('may have at most 1048576 bytes');
+  expect(() => readModelFolder(folder)).toThrow('expected at most 1048576 bytes');
   rmSync(join(folder, 'config.json'));
   mkdirSync(join(folder, 'config.json'));
   expect(() => readModelFolder(folder)).toThrow('expected a model configuration, found a folder');

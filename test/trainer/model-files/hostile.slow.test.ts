@@ -103,7 +103,7 @@ test.each(['config.json', 'tokenizer.json', 'tokenizer_config.json'])('any value
     }),
     { numRuns: 1000, seed: 1 },
   );
-  expect(refused).toBeGreaterThan(name === 'tokenizer_config.json' ? 100 : 500); // or the changes miss what is read
+  expect(refused).toBeGreaterThan(name === 'tokenizer_config.json' ? 100 : 400); // or the changes miss what is read
 });
 
 test.each(['config.json', 'tokenizer.json', 'model.safetensors'])('any bytes in %s', (name) => {
@@ -156,7 +156,7 @@ test.each<[string, string, bigint?]>([
     `{"a":{"dtype":"F32","shape":[${new Array(16).fill(2 ** 53 - 1).join()}],"data_offsets":[0,8]}}`,
   ],
   ['more sizes than a shape has', `{"a":{"dtype":"F32","shape":[${new Array(5000).fill(1).join()}],"data_offsets":[0,4]}}`],
-  ['nesting', `{"a":${'{"a":'.repeat(50_000)}`],
+  ['nesting', `{"a":${'{"a":'.repeat(50_000)}0${'}'.repeat(50_001)}`],
 ])('%s fails at once and takes no memory', (_what, header, length) => {
   writeWeights(header, new Uint8Array(8), length);
   const before = process.memoryUsage();
