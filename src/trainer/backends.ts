@@ -1,11 +1,12 @@
 /**
  * The list of what can compute. Names, settings and the doctor's checks come from it. A backend's library is loaded when it is
- * started, so that others may import this list.
+ * started, so that the list can be imported without it.
  */
+import type * as tfjs from '@tensorflow/tfjs-core';
 import { Failure } from '../errors.ts';
 
 /** The library as the engine sees it; each backend brings its own kernels. */
-export type TensorFlow = typeof import('@tensorflow/tfjs-core');
+export type TensorFlow = typeof tfjs;
 
 interface Backend {
   readonly id: string;
@@ -35,8 +36,8 @@ export type BackendName = (typeof backends)[number]['id'];
 
 export const backendNames: readonly BackendName[] = backends.map(({ id }) => id);
 
-/** What is used where nobody chooses. */
-export const defaultBackend: BackendName = 'wasm';
+/** The one that is used where nobody chooses. */
+export const defaultBackend: BackendName = backends[0].id;
 
 export function isBackendName(name: string | undefined): name is BackendName {
   return backendNames.some((known) => known === name);

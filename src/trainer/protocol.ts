@@ -21,7 +21,7 @@ import { parseFields, readJsonObject } from '../lib/json.ts';
 import { backendNames } from './backends.ts';
 
 const wholeNumber = z.int('a whole number');
-const count = wholeNumber.min(0, 'a whole number from 0');
+const count = z.int('a whole number from 0').min(0, 'a whole number from 0');
 const positive = z.int('a positive whole number').min(1, 'a positive whole number');
 const amount = z.number('a number from 0').min(0, 'a number from 0');
 const path = z.string('a path');
@@ -141,29 +141,30 @@ export const EpochEvaluated = z.object({
 });
 export type EpochEvaluated = Readonly<z.infer<typeof EpochEvaluated>>;
 
-const type = <T extends string>(name: T): z.ZodObject<{ type: z.ZodLiteral<T> }> => z.object({ type: z.literal(name) });
-
-const Event = z.discriminatedUnion('type', [
-  type('trainer-started').extend({ nonce: z.string(), attempt: count, pid: count, backend: z.string() }),
-  /** After an interruption: goes on after this step, 0 without a checkpoint. `changed`: why the last digits of the result may differ. */
-  type('training-resumed').extend({ step: count, changed: z.string().nullable() }),
-  type('data-read').extend({ rows: count, validationRows: count, truncated: count, steps: count }),
-  StepFinished,
-  EpochEvaluated,
-  type('checkpoint-written').extend({ step: count, milliseconds: z.number() }),
-  type('checkpoint-skipped').extend({ reason: z.string() }),
-  type('model-written').extend({ folder: z.enum(['model', 'unfinished']), step: count, sha256: z.string() }),
-  type('training-finished').extend({ step: count, seconds: z.number() }),
-  type('training-cancelled').extend({ step: count }),
-  type('training-paused').extend({ step: count }),
-  type('training-failed').extend({ code: z.string(), message: z.string(), hint: z.string().nullable() }),
-]);
-/** An event without its time. */
-export type TrainerNews = Readonly<z.infer<typeof Event>>;
+const at = { at: z.string() };
+const event = <T extends string>(name: T): z.ZodObject<{ type: z.ZodLiteral<T>; at: z.ZodString }> =>
+  z.object({ type: z.literal(name), ...at });
 
 /** One line of `events.jsonl`; `at` is ISO 8601 UTC. */
-const TrainerEvent = z.object({ at: z.string() }).and(Event);
-export type TrainerEvent = TrainerNews & { readonly at: string };
+const TrainerEvent = z.discriminatedUnion('type', [
+  event('trainer-started').extend({ nonce: z.string(), attempt: count, pid: count, backend: z.string() }),
+  /** After an interruption: goes on after this step, 0 without a checkpoint. `changed`: why the last digits of the result may differ. */
+  event('training-resumed').extend({ step: count, changed: z.string().nullable() }),
+  event('data-read').extend({ rows: count, validationRows: count, truncated: count, steps: count }),
+  StepFinished.extend(at),
+  EpochEvaluated.extend(at),
+  event('checkpoint-written').extend({ step: count, milliseconds: z.number() }),
+  event('checkpoint-skipped').extend({ reason: z.string() }),
+  event('model-written').extend({ folder: z.enum(['model', 'unfinished']), step: count, sha256: z.string() }),
+  event('training-finished').extend({ step: count, seconds: z.number() }),
+  event('training-cancelled').extend({ step: count }),
+  event('training-paused').extend({ step: count }),
+  event('training-failed').extend({ code: z.string(), message: z.string(), hint: z.string().nullable() }),
+]);
+export type TrainerEvent = Readonly<z.infer<typeof TrainerEvent>>;
+
+type WithoutTime<Event> = Event extends unknown ? Omit<Event, 'at'> : never;
+export type TrainerNews = WithoutTime<TrainerEvent>;
 
 /** `trainer check BACKEND`: one line on standard output after a real training step of a small network. */
 export interface CheckAnswer {
@@ -198,23 +199,24 @@ export function readTrainFile(folder: string): TrainFile {
 
 /** Whether attempts up to and including this one must not start any more. To be asked while the lock is held. */
 export function isFenced(folder: string, attempt: number): boolean {
-  const fence = readIfPresent(join(folder, 'fence.json'), FenceFile);
-  return fence !== null && attempt <= fence.attempt;
+  const place = join(folder, 'fence.json');
+  const json = readIfPresent(place);
+  return json !== null && attempt <= parseFields(FenceFile, json, { place, code: 'configuration-invalid' }).attempt;
 }
 
-/** What a running trainer is asked for, or null. */
+/** What a running trainer is asked for; null where that is nothing, or a request of another version. */
 export function readControlRequest(folder: string): ControlRequest | null {
-  return readIfPresent(join(folder, 'control.json'), ControlFile)?.command ?? null;
+  return ControlFile.safeParse(readIfPresent(join(folder, 'control.json'))).data?.command ?? null;
 }
 
-/** Files that others write by rename, and may take away: whole or absent. */
-function readIfPresent<T>(file: string, schema: z.ZodType<T>): T | null {
+/** A file that others write by rename, and may take away: whole or absent (null). */
+function readIfPresent(file: string): unknown {
   if (!existsSync(file)) return null; // asked before each step: an error would cost more
   try {
-    return parseFields(schema, JSON.parse(readFileSync(file, 'utf8')), { place: file, code: 'configuration-invalid' });
+    return JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
     if (toSystemCode(error) === 'ENOENT') return null;
-    throw error instanceof SyntaxError ? new Failure('configuration-invalid', `${file}: not valid JSON`, { error }) : error;
+    throw new Failure('configuration-invalid', `${file}: not valid JSON`, { error });
   }
 }
 

@@ -26,7 +26,7 @@ interface WaitingRow {
  */
 export async function runPrediction(input: Readable, output: Writable): Promise<void> {
   let classifier: Classifier | null = null;
-  let waiting: WaitingRow[] = [];
+  const waiting: WaitingRow[] = [];
   let line = 0;
   for await (const lines of readLines(input as AsyncIterable<Buffer>, 'standard input')) {
     await setImmediate(); // lets what is already in the pipe arrive, so that more rows are answered together

@@ -1,8 +1,16 @@
 import { expect, test } from 'vitest';
 import { closeClassifier, copyWeights, type Classifier } from '../../src/trainer/classifier.ts';
 import type { EpochEvaluated, StepFinished, TrainingSettings } from '../../src/trainer/protocol.ts';
-import { accumulateGradients, countSteps, countWarmupSteps, createTrainingState } from '../../src/trainer/train.ts';
-import { evaluate, getLearningRate, train, type TrainingEnd } from '../../src/trainer/train.ts';
+import {
+  accumulateGradients,
+  countSteps,
+  countWarmupSteps,
+  createTrainingState,
+  evaluate,
+  getLearningRate,
+  train,
+  type TrainingEnd,
+} from '../../src/trainer/train.ts';
 import { openTinyClassifier, readSentiment, settings } from './tiny-classifier.ts';
 
 type News = StepFinished | EpochEvaluated;

@@ -177,13 +177,14 @@ test.each([
   await pollUntil(started, hasCheckpoint);
   await local.training.pause!(job, context);
   await pollUntil(started, isPhase('paused'));
-  // From here on this test is the trainer: it lives, and has a wish to read.
+  // From here on this test is the trainer: it lives, and has a request to read.
   const lock = takeRunLock(join(context.workDir, 'run.lock.db'), 10_000)!;
   onTestFinished(() => (stops ? undefined : lock.release()));
+  const step = readEvents(started).findLast((event) => event.type === 'step-finished');
   let waits = 0;
   const wait = async (ms: number): Promise<void> => {
     if (++waits === 3 && stops) lock.release();
-    if (waits === 3 && !stops) appendFileSync(join(context.workDir, 'events.jsonl'), '{"type":"step-finished","step":1}\n');
+    if (waits === 3 && !stops) appendFileSync(join(context.workDir, 'events.jsonl'), `${JSON.stringify(step)}\n`);
     await context.wait(ms);
   };
   expect(await local.training.resume!(job, { ...context, wait })).toEqual(job);

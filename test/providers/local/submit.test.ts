@@ -77,6 +77,9 @@ test('rows and settings are written, the trainer is started and found again, and
   const losses = seen.flatMap(({ metrics }) => metrics).filter(({ name }) => name === 'loss');
   expect(losses.map(({ step }) => step)).toEqual([1, 2]);
   expect(seen.flatMap(({ artifacts }) => artifacts)).toHaveLength(1);
+  const mark = expect.stringMatching(/^[0-9a-f]{16}$/) as string;
+  const cursor = { place: { offset: expect.any(Number) as number, mark }, word: 'finished', isLost: false, startedAt: job.createdAt };
+  expect(seen.at(-1)!.cursor).toEqual(cursor); // it is stored: its form must stay
   const all = await local.training.observe(job, null, context);
   expect(all.metrics).toEqual(seen.flatMap(({ metrics }) => metrics));
 });

@@ -61,7 +61,11 @@ test.each<[string, () => string, string]>([
   ['no object', () => createFile('[]'), 'does not begin with "{"'],
   ['bytes that are no UTF-8', () => createFile('{}', Uint8Array.of(0xff), 3n), 'not valid JSON'],
   ['deep nesting', () => createFile(`{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`), 'tensor "a": expected an object'],
-  ['a tensor twice', () => createFile(`{"a":${entry('F32', [1], 0, 4)},"\\u0061":${entry('F32', [1], 4, 8)}}`, eight), 'begins at byte 4 of the data, expected 0'],
+  [
+    'a tensor twice',
+    () => createFile(`{"a":${entry('F32', [1], 0, 4)},"\\u0061":${entry('F32', [1], 4, 8)}}`, eight),
+    'begins at byte 4 of the data, expected 0',
+  ],
   ['metadata that is not text', () => createFile('{"__metadata__":{"a":1}}'), '"__metadata__" must be an object of strings'],
   ['an entry that is no object', () => createFile('{"a":3}'), 'tensor "a": expected an object'],
   ['an unknown dtype', () => createFile(`{"a":${entry('F31', [2], 0, 8)}}`, eight), 'tensor "a": unknown dtype'],
