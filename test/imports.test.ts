@@ -39,7 +39,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
   'src/job': [],
   'src/trainer': ['src/trainer/families', 'src/trainer/model-files'],
   'src/trainer/families': ['types:src/trainer', 'types:src/trainer/model-files'],
-  'src/trainer/model-files': ['src/trainer/families'],
+  'src/trainer/model-files': ['types:src/trainer', 'src/trainer/families'],
   'src/sandbox': ['fixtures/openapi', 'fixtures/huggingface/logs'],
   'src/errors.ts': [],
   'src/lib': [],

@@ -7,7 +7,6 @@ import { readLines } from '../lib/lines.ts';
 import { toShuffled, toStreamKey } from '../lib/random.ts';
 import { formatValue } from '../lib/text.ts';
 import type { TensorFlow } from './backends.ts';
-import type { Tokenizer } from './model-files/tokenizer.ts';
 
 /** A row as the model reads it. */
 export interface EncodedRow {
@@ -15,6 +14,20 @@ export interface EncodedRow {
   readonly typeIds: readonly number[];
   /** Index of its class; 0 where it is to be predicted. */
   readonly label: number;
+}
+
+/** A text, or a pair of texts, as the model reads it. */
+export interface EncodedText {
+  readonly ids: readonly number[];
+  /** 0 for the first text, 1 for the second one; as many as `ids`. */
+  readonly typeIds: readonly number[];
+  /** Whether tokens were left out so that `maxLength` holds. */
+  readonly truncated: boolean;
+}
+
+export interface Tokenizer {
+  /** At most `maxLength` tokens, the special ones included and never cut away. The longer text of a pair loses its last token first. */
+  encode(text: string, text2: string | undefined, maxLength: number): EncodedText;
 }
 
 /** What turns texts into tokens for a model. */

@@ -55,30 +55,16 @@ export function openEvents(folder: string, now: () => Date): EventFile {
 }
 
 function summarize(events: readonly TrainerEvent[]): TrainerPast {
-  const past = { hasStarted: false, hasEnded: false, hasReadData: false, step: 0, evaluatedStep: 0 };
-  for (const event of events) {
-    switch (event.type) {
-      case 'trainer-started':
-        past.hasStarted = true;
-        break;
-      case 'data-read':
-        past.hasReadData = true;
-        break;
-      case 'step-finished':
-        past.step = event.step;
-        break;
-      case 'epoch-evaluated':
-        past.evaluatedStep = event.step;
-        break;
-      case 'training-finished':
-      case 'training-cancelled':
-      case 'training-failed':
-        past.hasEnded = past.hasStarted; // an attempt that failed before it started is followed by the next one
-        break;
-      default: // nothing to remember
-    }
-  }
-  return past;
+  const start = events.findIndex(({ type }) => type === 'trainer-started');
+  // An attempt that failed before it started is followed by the next one.
+  const ends = ['training-finished', 'training-cancelled', 'training-failed'];
+  return {
+    hasStarted: start >= 0,
+    hasEnded: start >= 0 && events.slice(start).some(({ type }) => ends.includes(type)),
+    hasReadData: events.some(({ type }) => type === 'data-read'),
+    step: events.findLast((event) => event.type === 'step-finished')?.step ?? 0,
+    evaluatedStep: events.findLast((event) => event.type === 'epoch-evaluated')?.step ?? 0,
+  };
 }
 
 function isWritten(past: TrainerPast, news: TrainerNews): boolean {

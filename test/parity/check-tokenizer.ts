@@ -2,7 +2,7 @@
 import * as library from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { readTokenizer } from '../../src/trainer/model-files/tokenizer.ts';
-import { readTokenizerFiles } from '../../src/trainer/model-files/tokenizer-files.ts';
+import { readTokenizerFiles } from '../../src/trainer/model-files/model-folder.ts';
 import { toEqualCheck, type Check } from './check.ts';
 import type { Checked } from './check-schedules.ts';
 

@@ -11,7 +11,6 @@ const vocabulary = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', ...words];
 
 /** A BERT of a few hundred numbers with dropout, so that a step takes about a millisecond on any backend. */
 const config = {
-  architectures: ['BertModel'],
   model_type: 'bert',
   vocab_size: vocabulary.length,
   hidden_size: 8,
@@ -24,15 +23,19 @@ const config = {
   max_position_embeddings: 8,
 };
 
-/** Writes it, with weights drawn from a fixed seed. */
-export function writeSmallModel(folder: string): void {
+/** Writes it, with weights drawn from a fixed seed and, where it is asked for, a head for two classes. */
+export function writeSmallModel(folder: string, head?: 'with a head'): void {
   mkdirSync(folder, { recursive: true });
   cpSync(join(tinyBert, 'tokenizer_config.json'), join(folder, 'tokenizer_config.json'));
   const tokenizer = JSON.parse(readFileSync(join(tinyBert, 'tokenizer.json'), 'utf8')) as { model: object };
   const model = { ...tokenizer.model, vocab: Object.fromEntries(vocabulary.map((token, id) => [token, id])) };
   writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify({ ...tokenizer, model }));
-  writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
-  const specs = bert.listParameters(bert.parseConfig(config, 'config.json'), 2).filter(({ name }) => !name.startsWith('classifier.'));
+  const kind = head
+    ? { architectures: ['BertForSequenceClassification'], id2label: { 0: 'no', 1: 'yes' } }
+    : { architectures: ['BertModel'] };
+  writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...kind, ...config }));
+  const all = bert.listParameters(bert.parseConfig(config, 'config.json'), 2);
+  const specs = all.filter(({ name }) => head !== undefined || !name.startsWith('classifier.'));
   const tensors = specs.map(({ name, shape }) => {
     const size = shape.reduce((product, count) => product * count, 1);
     return { name, shape, data: toNormals(toStreamKey(1, name), size, 0.3) };

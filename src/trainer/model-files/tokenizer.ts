@@ -2,7 +2,8 @@ import * as tokenizers from '@huggingface/tokenizers';
 import { Failure } from '../../errors.ts';
 import { isObject } from '../../lib/json.ts';
 import { formatValue } from '../../lib/text.ts';
-import { readTokenizerFiles } from './tokenizer-files.ts';
+import type { Tokenizer } from '../batches.ts';
+import { readTokenizerFiles } from './model-folder.ts';
 
 /** What we use of the library. Its own declarations name files without endings, which Node's resolution does not find. */
 interface LibraryTokenizer {
@@ -17,20 +18,6 @@ interface Processed {
   readonly token_type_ids?: number[];
 }
 const library = tokenizers as unknown as { readonly Tokenizer: new (definition: object, config: object) => LibraryTokenizer };
-
-/** A text, or a pair of texts, as the model reads it. */
-export interface EncodedText {
-  readonly ids: readonly number[];
-  /** 0 for the first text, 1 for the second one; as many as `ids`. */
-  readonly typeIds: readonly number[];
-  /** Whether tokens were left out so that `maxLength` holds. */
-  readonly truncated: boolean;
-}
-
-export interface Tokenizer {
-  /** At most `maxLength` tokens, the special ones included and never cut away. The longer text of a pair loses its last token first. */
-  encode(text: string, text2: string | undefined, maxLength: number): EncodedText;
-}
 
 /**
  * The tokenizer of a Hugging Face folder, as its tokenizer.json says.

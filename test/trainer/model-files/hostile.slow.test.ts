@@ -4,18 +4,57 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeEach, expect, test } from 'vitest';
+import { isFailure, type Failure } from '../../../src/errors.ts';
+import { readModelFolder } from '../../../src/trainer/model-files/model-folder.ts';
+import { readTokenizer } from '../../../src/trainer/model-files/tokenizer.ts';
 import { createScratchFolder } from '../../scratch.ts';
-import { createSmallModel } from './small-model.ts';
-import { useModel } from './use-model.ts';
+import { readTensors } from '../read-tensors.ts';
+import { writeSmallModel } from '../small-training.ts';
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 let folder: string;
 beforeEach(() => {
-  folder = createSmallModel();
+  folder = createScratchFolder();
+  writeSmallModel(folder, 'with a head');
+  const config = { tokenizer_class: 'BertTokenizer', do_lower_case: true, unk_token: '[UNK]', additional_special_tokens: ['[X]'] };
+  writeFileSync(join(folder, 'tokenizer_config.json'), JSON.stringify(config)); // nothing in it that nobody reads
 });
 
-const use = (): string | null => useModel(folder);
+/** Reads the folder as the trainer does. */
+function read(): void {
+  const { maxPositions } = readModelFolder(folder);
+  for (const { data } of readTensors(join(folder, 'model.safetensors')).values()) expect(data?.length ?? 0).toBeLessThan(1000);
+  const [tokenizer, text] = [readTokenizer(folder), 'a bad day'];
+  for (const text2 of [undefined, text]) {
+    const { ids, typeIds } = tokenizer.encode(text, text2, maxPositions);
+    expect(ids.length).toBeLessThanOrEqual(maxPositions);
+    expect(typeIds).toHaveLength(ids.length);
+    expect([...ids, ...typeIds].every((id) => Number.isSafeInteger(id) && id >= 0)).toBe(true);
+  }
+}
+
+/** Reads the folder, or says why not. Whatever else is thrown is a fault, and so is what takes long. */
+function use(): string | null {
+  const began = performance.now();
+  let failure: Failure | null = null;
+  try {
+    read();
+  } catch (error) {
+    if (!isFailure(error)) throw error;
+    failure = error;
+  }
+  expect(performance.now() - began).toBeLessThan(1000);
+  expect(failure === null ? null : toComplaint(failure)).toBeNull();
+  return failure?.message ?? null;
+}
+
+/** What is wrong with a refusal itself, or null. */
+function toComplaint({ code, message }: Failure): string | null {
+  if (!['model-invalid', 'file-missing', 'configuration-invalid'].includes(code)) return `of the wrong code: ${code}`;
+  if (code !== 'configuration-invalid' && !message.includes(folder)) return `names no file: ${message}`;
+  return message.length > 2000 ? `too long: ${message.length} characters` : null;
+}
 
 /** JSON texts. A deep one is written as `<deep>`: whoever prints a counterexample could not walk it either. */
 const hostile: fc.Arbitrary<string> = fc.oneof(

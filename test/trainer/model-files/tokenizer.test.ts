@@ -1,7 +1,8 @@
 import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readTokenizer, type Tokenizer } from '../../../src/trainer/model-files/tokenizer.ts';
+import type { Tokenizer } from '../../../src/trainer/batches.ts';
+import { readTokenizer } from '../../../src/trainer/model-files/tokenizer.ts';
 import { createScratchFolder } from '../../scratch.ts';
 
 const tinyBert = join(import.meta.dirname, '../../../fixtures/models/tiny-bert');
