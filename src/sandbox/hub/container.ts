@@ -1,6 +1,6 @@
 import { addCommit, findCommit, mainBranch, toLfsFile, toRegularFile } from './repo-store.ts';
 import { toAdapterFiles } from './adapter.ts';
-import { toFigureLines } from './figure-lines.ts';
+import { toFigureEvents, toLogLines, type Printed } from './figure-lines.ts';
 import { findOwnerOfToken, findReadableRepo, isOwnName } from './find-repo.ts';
 import type { HubJob, JobContext } from './hub-job.ts';
 import type { Repo } from './hub-state.ts';
@@ -20,6 +20,12 @@ export interface Outcome {
 }
 
 const claimBranch = 'orchestrate-claim';
+const claimed = {
+  type: 'training-failed',
+  code: 'request-refused',
+  message: 'this attempt is claimed already, by another job or because the program gave it up: nothing was trained',
+  hint: 'look at the other job, or submit again with --again',
+};
 
 /**
  * Does what our own program does in a container: claims the model's repository, fetches the rows, trains, uploads. No command is ever
@@ -28,6 +34,7 @@ const claimBranch = 'orchestrate-claim';
 export function runContainer(context: JobContext, job: HubJob, nowMs: number): Outcome | Promise<Outcome> {
   const { task } = job;
   if (task === null) return { exitCode: 0, lines: [], model: null, isQuick: false };
+  const toCrash = (error: string): Outcome => ({ exitCode: 1, lines: toLogLines(toFailure(error), nowMs), model: null, isQuick: true });
   if (typeof task === 'string') return toCrash(`json.decoder.JSONDecodeError: ORCHESTRATE_JOB: ${task}`);
   const owner = findOwnerOfToken(context.service, job.secrets['HF_TOKEN']);
   if (owner === null) return toCrash("KeyError: 'HF_TOKEN'");
@@ -35,7 +42,7 @@ export function runContainer(context: JobContext, job: HubJob, nowMs: number): O
   if (repo === null || !isOwnName(owner, repo.name)) return toCrash(toMissing(task.output.repo));
   const main = findCommit(repo, mainBranch);
   if (repo.branches.has(claimBranch) || main === null)
-    return { exitCode: 3, lines: ['orchestrate: this attempt is claimed already: nothing is trained'], model: null, isQuick: true };
+    return { exitCode: 3, lines: toLogLines([claimed], nowMs), model: null, isQuick: true };
   repo.branches.set(claimBranch, main.oid);
   const rows = findRows(context, owner, task);
   if (typeof rows === 'string') return toCrash(rows);
@@ -47,9 +54,10 @@ function toMissing(name: string): string {
   return `huggingface_hub.errors.RepositoryNotFoundError: 404 Client Error. Repository Not Found for ${name}`;
 }
 
-function toCrash(error: string): Outcome {
-  const lines = ['Traceback (most recent call last):', '  File "<string>", line 1, in <module>', error];
-  return { exitCode: 1, lines, model: null, isQuick: true };
+/** An exception of Python, and what our program says about it. */
+function toFailure(error: string): Printed[] {
+  const failed = { type: 'training-failed', code: 'training-failed', message: `the training program failed: ${error}`, hint: null };
+  return ['Traceback (most recent call last):', '  File "<string>", line 1, in <module>', ...error.split('\n'), failed];
 }
 
 interface Rows {
@@ -79,38 +87,37 @@ interface Training {
 
 async function train(context: JobContext, { job, task, owner, repo, rows, nowMs }: Training): Promise<Outcome> {
   const { hiddenFailure, jobError, blockModel } = context.account.settings;
-  const first = `orchestrate: running ${task.engine} for ${task.task}`;
-  // AutoTrain's own command ends with 0 after an exception.
-  if (hiddenFailure) return { exitCode: 0, lines: [first, ...(await readHiddenFailure())], model: null, isQuick: false };
-  if (jobError !== null) return toFailedEngine(first, `${jobError.code}: ${jobError.message}`);
+  const first = { type: 'engine-started', engine: task.engine, task: task.task };
+  const end = (exitCode: number, printed: readonly Printed[], model: Outcome['model'] = null): Outcome => ({
+    exitCode,
+    lines: toLogLines([first, ...printed], nowMs),
+    model,
+    isQuick: false,
+  });
+  // A container that ends with 0 although nothing was trained: what the service says about it must not count.
+  if (hiddenFailure) return end(0, await readHiddenFailure());
+  if (jobError !== null) return end(1, toFailure(`${jobError.code}: ${jobError.message}`));
   try {
     const { lines, files } = await learn(context, { job, task, owner, rows, nowMs });
-    const model = blockModel ? null : { owner, repo, files };
-    const last = model === null ? [] : [`orchestrate: the model is in ${repo.name}`];
-    return { exitCode: 0, lines: [first, ...lines, ...last], model, isQuick: false };
+    if (blockModel) return end(0, lines);
+    return end(0, [...lines, { type: 'model-uploaded', repository: repo.name } as Printed], { owner, repo, files });
   } catch (error) {
-    return toFailedEngine(first, `RuntimeError: ${error instanceof Error ? error.message : String(error)}`);
+    return end(1, toFailure(`RuntimeError: ${error instanceof Error ? error.message : String(error)}`));
   }
 }
 
-function toFailedEngine(first: string, error: string): Outcome {
-  const crash = ['Traceback (most recent call last):', ...error.split('\n'), 'orchestrate: the engine ended with status 1'];
-  return { exitCode: 1, lines: [first, ...crash], model: null, isQuick: false };
-}
-
 interface Learned {
-  readonly lines: readonly string[];
+  readonly lines: readonly Printed[];
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
-async function learn(context: JobContext, { job, task, owner, rows, nowMs }: Omit<Training, 'repo'>): Promise<Learned> {
+async function learn(context: JobContext, { job, task, owner, rows }: Omit<Training, 'repo'>): Promise<Learned> {
   if (task.task !== 'text-classification') return { lines: await readRecordedLog(task), files: toAdapterFiles(task, rows.train.length) };
   const { trainModel, signal } = context.service;
   if (trainModel === null) throw new Error('this sandbox was started without a trainer');
   const base = findBase(context, owner, task);
   const { files, figures } = await trainModel({ task, rows, base, signal: AbortSignal.any([signal, job.stop.signal]) });
-  const lines = toFigureLines(task.engine, figures, nowMs);
-  return { lines, files: new Map([...files, ['README.md', Buffer.from(toClassifierCard(task, figures))]]) };
+  return { lines: toFigureEvents(figures), files: new Map([...files, ['README.md', Buffer.from(toClassifierCard(task, figures))]]) };
 }
 
 /** The base model's files, where its weights are here. */

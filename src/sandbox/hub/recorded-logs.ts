@@ -1,6 +1,7 @@
+import type { Printed } from './figure-lines.ts';
 import type { JobTask } from './train-model.ts';
 
-type Lines = readonly string[];
+type Lines = readonly Printed[];
 
 /** What real trainings printed. They are read when the first job needs one. */
 export async function readRecordedLog({ engine, task }: Pick<JobTask, 'engine' | 'task'>): Promise<Lines> {
@@ -17,7 +18,8 @@ export async function readHiddenFailure(): Promise<Lines> {
 }
 
 /** Figures of the same libraries, as AutoTrain prints them: bare numbers, each line twice. */
-function toAutotrainLines(line: string): string[] {
+function toAutotrainLines(line: Printed): Printed[] {
+  if (typeof line !== 'string') return [line];
   if (!line.startsWith('{')) return [];
   const bare = line.replaceAll(/: '([^']*)'/g, ': $1');
   return [`INFO     | 2026-11-23 00:21:27 | autotrain.trainers.common:on_log:367 - ${bare}`, bare];
