@@ -33,7 +33,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
   'src/run': ['src/store', 'src/trainer/model-files', ...model],
   'src/store': [],
   'src/testing': ['src/provider-kit', ...model],
-  'src/provider-kit': ['types:src/trainer/files.ts', ...model],
+  'src/provider-kit': ['types:src/trainer/protocol.ts', ...model],
   'src/provider': ['src/dataset', 'src/job'],
   'src/dataset': ['types:src/job'],
   'src/job': [],

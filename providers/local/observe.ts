@@ -1,11 +1,9 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { Failure, failureKinds, toFailureData, type FailureCode, type FailureData } from '../../src/errors.ts';
 import type { Attempt } from '../../src/provider/context.ts';
-import type { Artifact, JobRef, Observation, Progress } from '../../src/provider/job.ts';
-import type { Metric } from '../../src/provider/metric.ts';
-import type { Note } from '../../src/provider/note.ts';
+import type { Artifact, JobRef, Observation } from '../../src/provider/job.ts';
 import type { Phase } from '../../src/provider/status.ts';
+import { foldEvents } from '../../src/provider-kit/trainer-events.ts';
 import { listCheckpoints, readTrainFile, type TrainerEvent } from '../../src/trainer/protocol.ts';
 import { eventsBegin, isTrainerAlive, readLogTail, readTrainerEvents, type EventPlace } from './run-folder.ts';
 
@@ -83,19 +81,17 @@ export async function observe(_job: JobRef, cursor: LocalCursor | null, context:
   const word = getLastStatus(events, from.word);
   const isLost = !isAlive && !isEnd(word) && word !== 'paused';
   const raw = isLost ? 'lost' : word;
-  const failed = events.find((event) => event.type === 'training-failed');
   const startedAt = from.startedAt ?? events.find((event) => event.type === 'trainer-started')?.at ?? null;
-  const logs = events.flatMap((event) => formatLog(event).map((text) => ({ at: event.at, text })));
-  if (isLost && (!from.isLost || events.length > 0)) logs.push({ at: context.now().toISOString(), text: await explainCrash(workDir) });
+  const report = foldEvents(events, workDir);
+  const crash =
+    isLost && (!from.isLost || events.length > 0) ? [{ at: context.now().toISOString(), text: await explainCrash(workDir) }] : [];
   return {
+    ...report,
     status: { phase: statusMap[raw], raw },
-    progress: events.reduce<Progress | null>((progress, event) => getProgress(event) ?? progress, null),
-    metrics: events.flatMap(getMetrics),
-    logs,
+    logs: [...report.logs, ...crash],
     artifacts: findArtifacts(events, workDir),
-    checkpoint: findCheckpoint(events, cursor === null ? workDir : null),
-    notes: events.flatMap((event) => getNotes(event, workDir)),
-    failure: failed === undefined ? null : getFailure(failed),
+    // The events of a first look may have been read by another process, or be gone with a power cut.
+    checkpoint: cursor === null ? findCheckpoint(workDir, report.checkpoint) : report.checkpoint,
     startedAt,
     finishedAt: isEnd(word) ? (events.findLast((event) => getStatus(event) === word)?.at ?? null) : null,
     cursor: { place, word, isLost, startedAt },
@@ -103,63 +99,10 @@ export async function observe(_job: JobRef, cursor: LocalCursor | null, context:
   };
 }
 
-/** The newest checkpoint in these events, or also in the run folder where one is given. */
-function findCheckpoint(events: readonly TrainerEvent[], workDir: string | null): number | null {
-  const written = events.flatMap((event) => (event.type === 'checkpoint-written' ? event.step : []));
-  const steps = workDir === null ? written : [...written, ...listCheckpoints(join(workDir, 'checkpoints'))];
-  return steps.length === 0 ? null : Math.max(...steps);
-}
-
-function getProgress(event: TrainerEvent): Progress | null {
-  if (event.type !== 'step-finished') return null;
-  const { step, steps, epoch, etaSeconds, rowsPerSecond, loss } = event;
-  return { step, steps, epoch, etaSeconds, rowsPerSecond, loss };
-}
-
-function getMetrics(event: TrainerEvent): Metric[] {
-  if (event.type === 'step-finished') {
-    const of = { split: 'train', step: event.step, epoch: event.epoch, coverage: 'batch', at: event.at } as const;
-    return [
-      { ...of, name: 'loss', value: event.loss, source: 'loss' },
-      { ...of, name: 'learning_rate', value: event.learningRate, source: 'learningRate' },
-      { ...of, name: 'grad_norm', value: event.gradNorm, source: 'gradNorm' },
-    ];
-  }
-  if (event.type === 'epoch-evaluated') {
-    const of = { split: 'validation', step: event.step, epoch: event.epoch, coverage: 'full', at: event.at } as const;
-    const loss: Metric = { ...of, name: 'loss', value: event.loss, source: 'loss' };
-    const accuracy: Metric = { ...of, name: 'accuracy', value: event.accuracy, source: 'accuracy' };
-    return Number.isFinite(event.loss) ? [loss, accuracy] : [accuracy]; // a training that is about to diverge
-  }
-  return [];
-}
-
-function formatLog(event: TrainerEvent): string[] {
-  switch (event.type) {
-    case 'trainer-started':
-      return [`trainer started (backend ${event.backend}, process ${event.pid})`];
-    case 'data-read':
-      return [`${event.rows} training rows, ${event.validationRows} validation rows, ${event.truncated} cut; ${event.steps} steps`];
-    case 'epoch-evaluated':
-      return [`epoch ${event.epoch}: validation loss ${event.loss.toFixed(4)}, accuracy ${event.accuracy.toFixed(4)} (${event.rows} rows)`];
-    case 'model-written':
-      return [`weights of step ${event.step} written to ${event.folder}/`];
-    case 'training-finished':
-      return [`finished after ${event.step} steps in ${event.seconds.toFixed(1)} s`];
-    case 'training-cancelled':
-      return [`cancelled after ${event.step} steps`];
-    case 'training-failed':
-      return [`failed: ${event.message}`];
-    case 'training-paused':
-      return [`paused after step ${event.step}`];
-    case 'training-resumed':
-      return [event.step === 0 ? 'starts again from the beginning: there is no checkpoint' : `goes on after step ${event.step}`];
-    case 'checkpoint-skipped':
-      return [event.reason];
-    case 'step-finished':
-    case 'checkpoint-written':
-      return [];
-  }
+/** The newest checkpoint, in the events or in the run folder. */
+function findCheckpoint(workDir: string, reported: number | null): number | null {
+  const [newest] = listCheckpoints(join(workDir, 'checkpoints'));
+  return newest === undefined ? reported : Math.max(newest, reported ?? 0);
 }
 
 function findArtifacts(events: readonly TrainerEvent[], workDir: string): Artifact[] {
@@ -170,29 +113,6 @@ function findArtifacts(events: readonly TrainerEvent[], workDir: string): Artifa
   const path = join(workDir, folder);
   const ref = { kind: 'folder', identity: sha256, path, labels: model.labels, seed: model.seed, maxLength: model.maxLength } as const;
   return [{ kind: 'folder', uri: pathToFileURL(path).href, sha256, model: ref }];
-}
-
-function getNotes(event: TrainerEvent, workDir: string): Note[] {
-  const warn = (message: string): Note[] => [{ type: 'warning', message }];
-  switch (event.type) {
-    case 'data-read':
-      return event.truncated === 0 ? [] : warn(`${event.truncated} rows were longer than the model reads and were cut`);
-    case 'checkpoint-skipped':
-      return warn(event.reason);
-    case 'training-resumed':
-      if (event.changed === null) return [];
-      return warn(`the training goes on with other programs, which may change its last digits: ${event.changed}`);
-    case 'model-written':
-      if (event.folder === 'model') return [];
-      return warn(`the weights of step ${event.step} are in ${join(workDir, event.folder)}; the training did not end`);
-    default:
-      return [];
-  }
-}
-
-function getFailure({ code, message, hint }: Extract<TrainerEvent, { type: 'training-failed' }>): FailureData {
-  const known = (code in failureKinds ? code : 'unexpected') as FailureCode;
-  return toFailureData(new Failure(known, message, hint === null ? {} : { hint }));
 }
 
 async function explainCrash(workDir: string): Promise<string> {
