@@ -16,7 +16,7 @@ import {
   readTrainerEvents,
   startTrainer,
   takeTrainerLock,
-  type EventPlace,
+  type EventPosition,
 } from './run-folder.ts';
 
 /** Longer than anybody holds the lock who only asks whether a trainer lives. */
@@ -47,13 +47,13 @@ export async function pause(_job: JobRef, context: Attempt): Promise<void> {
 export async function resume(job: JobRef, context: Attempt): Promise<JobRef> {
   const { workDir } = context;
   const isPaused = readControlRequest(workDir) === 'pause';
-  const { place: before } = await readTrainerEvents(workDir, eventsBegin);
+  const { position: before } = await readTrainerEvents(workDir, eventsBegin);
   if (isPaused) await rm(getControlPath(context), { force: true });
   if (isTrainerAlive(workDir, instantMs) && !(isPaused && (await isStopping(context, before)))) return job;
-  const { events, place } = await readTrainerEvents(workDir, eventsBegin);
+  const { events, position } = await readTrainerEvents(workDir, eventsBegin);
   if (isEnd(getLastStatus(events, 'starting'))) return job;
   const started = await startTrainer(context, async () => {
-    const { events: written } = await readTrainerEvents(workDir, place);
+    const { events: written } = await readTrainerEvents(workDir, position);
     return written.find((event) => event.type === 'trainer-started') ?? null;
   });
   // Another process may have started one at the same moment: only one of the two gets the lock.
@@ -64,7 +64,7 @@ export async function resume(job: JobRef, context: Attempt): Promise<JobRef> {
 }
 
 /** Waits until the trainer is gone (true), or has taken a step since: then it has not read the pause (false). */
-async function isStopping(context: Attempt, before: EventPlace): Promise<boolean> {
+async function isStopping(context: Attempt, before: EventPosition): Promise<boolean> {
   const look = async (): Promise<boolean | null> => {
     if (!isTrainerAlive(context.workDir, instantMs)) return true;
     const { events } = await readTrainerEvents(context.workDir, before);
@@ -77,14 +77,14 @@ async function isStopping(context: Attempt, before: EventPlace): Promise<boolean
   });
 }
 
-interface Stand {
+interface Steps {
   /** The last finished step, and the one of the newest checkpoint; 0 before the first. */
   readonly step: number;
   readonly checkpoint: number;
 }
 
 /** Writes an event in the place of a trainer that has started and does not live. One that lives reads its control file. */
-async function endHere(context: Attempt, buildEvent: (status: LocalStatus, stand: Stand) => TrainerEvent | null): Promise<void> {
+async function endHere(context: Attempt, buildEvent: (status: LocalStatus, steps: Steps) => TrainerEvent | null): Promise<void> {
   const { workDir } = context;
   const lock = takeTrainerLock(workDir, instantMs);
   if (lock === null) return;

@@ -5,7 +5,7 @@ import type { Artifact, JobRef, Observation } from '../../src/provider/job.ts';
 import type { Phase } from '../../src/provider/status.ts';
 import { foldEvents } from '../../src/provider-kit/trainer-events.ts';
 import { listCheckpoints, readTrainFile, type TrainerEvent } from '../../src/trainer/protocol.ts';
-import { eventsBegin, isTrainerAlive, readLogTail, readTrainerEvents, type EventPlace } from './run-folder.ts';
+import { eventsBegin, isTrainerAlive, readLogTail, readTrainerEvents, type EventPosition } from './run-folder.ts';
 
 /** The trainer's status: derived from its events, `lost` from its lock. */
 export const statusMap = {
@@ -57,8 +57,9 @@ export function isEnd(status: LocalStatus): boolean {
   return status === 'finished' || status === 'cancelled' || status === 'failed';
 }
 
+/** It is stored: the names of its fields stay. */
 export interface LocalCursor {
-  readonly place: EventPlace;
+  readonly place: EventPosition;
   /** What the trainer's events made of it so far. */
   readonly word: LocalStatus;
   /** Whether the trainer was found gone. */
@@ -69,14 +70,14 @@ export interface LocalCursor {
 
 const beginning: LocalCursor = { place: eventsBegin, word: 'starting', isLost: false, startedAt: null };
 
-/** How often a training on this machine is worth a look. */
+/** Between two polls of a training on this machine. */
 const pollMs = 200;
 
 export async function observe(_job: JobRef, cursor: LocalCursor | null, context: Attempt): Promise<Observation<LocalCursor>> {
   context.signal.throwIfAborted();
   const { workDir } = context;
   const isAlive = isTrainerAlive(workDir); // asked first: a trainer that is gone by then has written all that it ever will
-  const { events, place, isFromStart } = await readTrainerEvents(workDir, (cursor ?? beginning).place);
+  const { events, position, isFromStart } = await readTrainerEvents(workDir, (cursor ?? beginning).place);
   const from = isFromStart || cursor === null ? beginning : cursor;
   const word = getLastStatus(events, from.word);
   const isLost = !isAlive && !isEnd(word) && word !== 'paused';
@@ -90,11 +91,11 @@ export async function observe(_job: JobRef, cursor: LocalCursor | null, context:
     status: { phase: statusMap[raw], raw },
     logs: [...report.logs, ...crash],
     artifacts: findArtifacts(events, workDir),
-    // The events of a first look may have been read by another process, or be gone with a power cut.
+    // A power cut may have taken the event of a checkpoint away.
     checkpoint: cursor === null ? findCheckpoint(workDir, report.checkpoint) : report.checkpoint,
     startedAt,
     finishedAt: isEnd(word) ? (events.findLast((event) => getStatus(event) === word)?.at ?? null) : null,
-    cursor: { place, word, isLost, startedAt },
+    cursor: { place: position, word, isLost, startedAt },
     nextInMs: pollMs,
   };
 }

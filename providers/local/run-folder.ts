@@ -11,35 +11,35 @@ import { poll, type PollOptions } from '../../src/provider-kit/retry.ts';
 import { parseEvents, type TrainerEvent } from '../../src/trainer/protocol.ts';
 
 /** How far events.jsonl was read. */
-export interface EventPlace {
+export interface EventPosition {
   /** Bytes. */
   readonly offset: number;
   /** Hash of the bytes before: a power cut may take lines away that were read, and others come in their place. */
   readonly mark: string;
 }
 
-export const eventsBegin: EventPlace = { offset: 0, mark: '' };
+export const eventsBegin: EventPosition = { offset: 0, mark: '' };
 
 export interface EventsRead {
   readonly events: TrainerEvent[];
-  readonly place: EventPlace;
+  readonly position: EventPosition;
   /** Whether the file is no longer the one that was read: these are all its events. */
   readonly isFromStart: boolean;
 }
 
-/** How many bytes before a place its mark is made of: more than the time and the figures of one line. */
+/** How many bytes before a position its mark is made of: more than the time and the figures of one line. */
 const markBytes = 256;
 
-/** The trainer's events after a place, whole lines only. No file is no events. @throws the system's error */
-export async function readTrainerEvents(folder: string, after: EventPlace): Promise<EventsRead> {
+/** The trainer's events after a position, whole lines only. No file is no events. @throws the system's error */
+export async function readTrainerEvents(folder: string, after: EventPosition): Promise<EventsRead> {
   const before = Math.min(after.offset, markBytes);
   const bytes = await readFrom(join(folder, 'events.jsonl'), after.offset - before);
   if (hashMark(bytes.subarray(0, before)) !== after.mark) {
     return { ...(await readTrainerEvents(folder, eventsBegin)), isFromStart: true };
   }
   const { events, end } = parseEvents(bytes, before);
-  const place = { offset: after.offset - before + end, mark: hashMark(bytes.subarray(Math.max(0, end - markBytes), end)) };
-  return { events, place, isFromStart: after.offset === 0 };
+  const position = { offset: after.offset - before + end, mark: hashMark(bytes.subarray(Math.max(0, end - markBytes), end)) };
+  return { events, position, isFromStart: after.offset === 0 };
 }
 
 function hashMark(bytes: Buffer): string {
@@ -61,10 +61,10 @@ async function readFrom(path: string, offset: number): Promise<Buffer> {
 
 /** Adds an event in the place of a trainer that does not live. Only for the holder of its lock, or another trainer may write too. */
 export async function appendEvent(folder: string, event: TrainerEvent): Promise<void> {
-  const { place } = await readTrainerEvents(folder, eventsBegin);
+  const { position } = await readTrainerEvents(folder, eventsBegin);
   await using file = await open(join(folder, 'events.jsonl'), 'r+');
-  await file.truncate(place.offset); // a crash may have left a part of a line
-  await file.write(`${JSON.stringify(event)}\n`, place.offset);
+  await file.truncate(position.offset); // a crash may have left a part of a line
+  await file.write(`${JSON.stringify(event)}\n`, position.offset);
   await file.sync();
 }
 

@@ -18,7 +18,7 @@ import { open, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Failure, toFileFailure } from '../errors.ts';
 
-/** How the names of files and folders end that are being written. */
+/** The end of temporary names: of files and folders that are being written. */
 export const unfinishedEnding = '.part';
 
 export interface WrittenFile {
@@ -27,8 +27,8 @@ export interface WrittenFile {
 }
 
 /**
- * Writes a file so that it is there whole or not at all: beside its place under another name, to the disk, then into its place. One
- * that was there is replaced; what an interrupted write left behind is written over.
+ * Writes a file so that readers see it whole or not at all: under a temporary name in the same folder, flushed to the disk, then
+ * renamed. A file that was there is replaced; the remains of an interrupted write are overwritten.
  * @param what names the file for the reader of an error
  * @throws Failure `disk-full`, `permission-denied`, `file-missing`, and what reading the content throws
  */
@@ -84,9 +84,9 @@ async function writeThrough(
 }
 
 /**
- * Writes a folder so that it is there whole or not at all, whatever happens meanwhile, a power cut included: `write` fills a folder
- * beside its place, whose files are flushed to the disk, then it is renamed. A folder that was there is replaced; what an interrupted
- * call left behind is removed. Returns what `write` returns.
+ * Writes a folder so that readers see it whole or not at all, also after a power cut: `write` fills a folder with a temporary name, its
+ * files are flushed to the disk, then it is renamed. A folder that was there is replaced; the remains of an interrupted call are
+ * removed. Returns the result of `write`.
  *
  * @throws what `write` throws, or the system's error; nothing of the new folder is left then
  */

@@ -31,18 +31,18 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * A value in the shape of a schema whose messages say what is expected ("a positive whole number"). `place` names the source for the
- * reader: a path, or "standard input, line 1".
+ * A value in the shape of a schema whose messages say what is expected ("a positive whole number"). `source` names it for the reader:
+ * a path, or "standard input, line 1".
  *
  * @throws Failure `code` naming the first wrong field, what was expected there and what was found
  */
-export function parseFields<T>(schema: z.ZodType<T>, json: unknown, { place, code }: { place: string; code: FailureCode }): T {
+export function parseFields<T>(schema: z.ZodType<T>, json: unknown, { source, code }: { source: string; code: FailureCode }): T {
   const result = schema.safeParse(json);
   if (result.success) return result.data;
   const { path, message } = result.error.issues[0]!;
   const found = path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key], json);
   const field = path.length === 0 ? '' : `${path.join('.')}: `;
-  throw new Failure(code, `${place}: ${field}expected ${message}, found ${formatValue(found)}`);
+  throw new Failure(code, `${source}: ${field}expected ${message}, found ${formatValue(found)}`);
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

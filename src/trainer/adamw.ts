@@ -90,7 +90,7 @@ function computeUpdate(
   const { beta1, beta2, epsilon, weightDecay } = settings;
   const { m, v } = moments.get(name) ?? { m: new Float32Array(before.length), v: new Float32Array(before.length) };
   moments.set(name, { m, v });
-  const kept = hasDecay(name) ? 1 - learningRate * weightDecay : 1;
+  const remaining = hasDecay(name) ? 1 - learningRate * weightDecay : 1;
   const rate = learningRate / (1 - beta1 ** step); // both averages begin at zero: the corrections undo that
   const correction = 1 / Math.sqrt(1 - beta2 ** step);
   const after = new Float32Array(before.length);
@@ -99,7 +99,7 @@ function computeUpdate(
     const g = factor * gradient[i]!;
     const mean = (m[i] = beta1 * m[i]! + (1 - beta1) * g);
     const square = (v[i] = beta2 * v[i]! + (1 - beta2) * g * g);
-    after[i] = kept * before[i]! - (rate * mean) / (Math.sqrt(square) * correction + epsilon);
+    after[i] = remaining * before[i]! - (rate * mean) / (Math.sqrt(square) * correction + epsilon);
     finite += 0 * after[i]!;
   }
   return Number.isNaN(finite) ? null : after;

@@ -59,13 +59,13 @@ export async function readRows(encoder: Encoder & { readonly labels: readonly st
   try {
     for await (const lines of readLines(chunks, path)) {
       for (const bytes of lines) {
-        const place = `${path}:${++line}`;
-        const row = parseRow(bytes, place);
+        const source = `${path}:${++line}`;
+        const row = parseRow(bytes, source);
         if (row === null) continue;
         const label = labels.indexOf(String(row.json['label']));
         if (label < 0) {
           const found = formatValue(row.json['label']);
-          throw new Failure('data-invalid', `${place}: "label": expected one of ${JSON.stringify(labels)}, found ${found}`);
+          throw new Failure('data-invalid', `${source}: "label": expected one of ${JSON.stringify(labels)}, found ${found}`);
         }
         const encoded = encodeText(encoder, row);
         rows.push({ ...encoded.row, label });
@@ -86,19 +86,19 @@ interface ParsedRow {
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** A line's JSON with its text, or its pair of texts; null for an empty line. @throws Failure `data-invalid` that names `place` */
-export function parseRow(line: Uint8Array, place: string): ParsedRow | null {
-  const json = parseLine(line, place);
+/** A line's JSON with its text, or its pair of texts; null for an empty line. @throws Failure `data-invalid` that names `source` */
+export function parseRow(line: Uint8Array, source: string): ParsedRow | null {
+  const json = parseLine(line, source);
   if (json === null) return null;
   const { text, text2 } = json;
-  if (typeof text !== 'string') throw new Failure('data-invalid', `${place}: "text": expected a string, found ${formatValue(text)}`);
+  if (typeof text !== 'string') throw new Failure('data-invalid', `${source}: "text": expected a string, found ${formatValue(text)}`);
   if (text2 !== undefined && typeof text2 !== 'string')
-    throw new Failure('data-invalid', `${place}: "text2": expected a string, found ${formatValue(text2)}`);
+    throw new Failure('data-invalid', `${source}: "text2": expected a string, found ${formatValue(text2)}`);
   return { json, text, text2 };
 }
 
-/** The JSON object of a line; null for an empty line. @throws Failure `data-invalid` that names `place` */
-export function parseLine(line: Uint8Array, place: string): Readonly<Record<string, unknown>> | null {
+/** The JSON object of a line; null for an empty line. @throws Failure `data-invalid` that names `source` */
+export function parseLine(line: Uint8Array, source: string): Readonly<Record<string, unknown>> | null {
   let text = '';
   let json: unknown;
   try {
@@ -106,10 +106,10 @@ export function parseLine(line: Uint8Array, place: string): Readonly<Record<stri
     json = text === '' ? null : JSON.parse(text);
   } catch (error) {
     const expected = error instanceof SyntaxError ? `JSON: ${text.slice(0, 100)}` : 'UTF-8';
-    throw new Failure('data-invalid', `${place}: not valid ${expected}`, { error });
+    throw new Failure('data-invalid', `${source}: not valid ${expected}`, { error });
   }
   if (text === '') return null;
-  if (!isObject(json)) throw new Failure('data-invalid', `${place}: expected a JSON object, found ${formatValue(json)}`);
+  if (!isObject(json)) throw new Failure('data-invalid', `${source}: expected a JSON object, found ${formatValue(json)}`);
   return json;
 }
 
@@ -205,9 +205,9 @@ export function buildBatch(
     mask.fill(0, b * S, b * S + row.ids.length);
     labels[b * classes + row.label] = 1;
     for (let s = 0; s < S; s++) {
-      const place = (b * S + s) * (used + typeVocabSize);
-      places[place + Math.min(s, used - 1)] = 1;
-      places[place + used + (row.typeIds[s] ?? 0)] = 1;
+      const start = (b * S + s) * (used + typeVocabSize);
+      places[start + Math.min(s, used - 1)] = 1;
+      places[start + used + (row.typeIds[s] ?? 0)] = 1;
     }
   }
   return {

@@ -17,7 +17,7 @@ export type CheckpointFile = (typeof checkpointFiles)[number];
 /** What a checkpoint's files hold, in parts. */
 export type CheckpointContents = Readonly<Partial<Record<CheckpointFile, Iterable<Uint8Array>>>>;
 
-/** The newest one, and the one before it in case the newest one's place on the disk goes bad. */
+/** The newest one, and the one before it in case the disk damages the newest one. */
 const mostKept = 2;
 
 export function getCheckpointName(step: number): string {
@@ -67,7 +67,7 @@ export function findCheckpoint<T>(
       checkManifest(path, step);
       return read(path, step);
     } catch (error) {
-      // A bad file, or a bad place on the disk.
+      // A damaged file, or a damaged disk.
       const isBroken = isFailure(error) ? ['model-invalid', 'file-missing'].includes(error.code) : toSystemCode(error) !== null;
       if (!isBroken) throw error;
       skip(`passed over the checkpoint of step ${step}: ${toFailureData(error).message}`);

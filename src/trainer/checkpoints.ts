@@ -128,7 +128,7 @@ type CheckpointState = Readonly<z.infer<typeof CheckpointState>>;
 
 function hashIdentity(folder: string, { model, training, rows }: TrainFile, { revision }: Classifier): Identity {
   const { checkpointSteps: _, ...settings } = training;
-  const { folder: _place, ...source } = model; // the same model may lie elsewhere
+  const { folder: _folder, ...source } = model; // the same model may be in another folder
   const paths = rows.validation === null ? [rows.train] : [rows.train, rows.validation];
   return {
     model: hashFields({ ...source, revision }),
@@ -159,7 +159,7 @@ function formatChange(before: Versions, after: Versions): string | null {
   return changes.length === 0 ? null : changes.map((part) => `${part} ${before[part]} became ${after[part]}`).join(', ');
 }
 
-/** The files of a checkpoint. Tensors lie as the computation has them, so that nothing is computed on the way. */
+/** The files of a checkpoint. Tensors have the layout of the computation, so that nothing is computed for them. */
 function buildContents(
   classifier: Classifier,
   { step, optimizer, best, evaluations, rows, milliseconds }: TrainingState,
@@ -184,9 +184,9 @@ function toFlatTensor(name: string, data: Float32Array): TensorToWrite {
 
 /** state.json of a checkpoint that is whole. @throws Failure `model-invalid` or `file-missing` */
 function readState(folder: string, step: number): CheckpointState {
-  const place = join(folder, 'state.json');
-  const state = parseFields(CheckpointState, readJsonObject(place, 'checkpoint state', 2 ** 24), { place, code: 'model-invalid' });
-  if (state.step !== step) throw new Failure('model-invalid', `${place}: expected the state of step ${step}, found that of ${state.step}`);
+  const source = join(folder, 'state.json');
+  const state = parseFields(CheckpointState, readJsonObject(source, 'checkpoint state', 2 ** 24), { source, code: 'model-invalid' });
+  if (state.step !== step) throw new Failure('model-invalid', `${source}: expected the state of step ${step}, found that of ${state.step}`);
   return state;
 }
 

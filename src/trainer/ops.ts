@@ -252,11 +252,11 @@ export function createDropout({ seed, step, microBatch }: { seed: number; step: 
   };
 }
 
-/** 0 for a dropped number, 1 / (1 - rate) for a kept one. */
+/** 0 for a dropped number, 1 / (1 - rate) for any other. */
 export function createDropoutMask(tf: TensorFlow, { rate, key }: Dropout, shape: number[]): Tensor {
   const mask = new Float32Array(shape.reduce((product, size) => product * size, 1));
   const threshold = rate * 2 ** 32;
-  const kept = 1 / (1 - rate);
-  for (let i = 0; i < mask.length; i++) mask[i] = toUint32(key, i) < threshold ? 0 : kept;
+  const scale = 1 / (1 - rate);
+  for (let i = 0; i < mask.length; i++) mask[i] = toUint32(key, i) < threshold ? 0 : scale;
   return tf.tensor(mask, shape);
 }

@@ -1,5 +1,6 @@
 /**
- * What the trainer process reads and writes. The local provider and the trainer meet in these files only, which lie in the run folder:
+ * What the trainer process reads and writes. The local provider and the trainer share nothing but these files of
+ * the run folder:
  *
  *     train.json       written once before the process starts: TrainFile
  *     rows/*.jsonl     one TrainRow a line
@@ -98,7 +99,7 @@ export interface TrainRow {
   readonly label: string;
 }
 
-/** `cancel` ends a training for good; `pause` stops it where it can go on, and is removed by whoever starts it again. */
+/** `cancel` ends a training for good; `pause` stops it where it can go on, and is removed when the training is started again. */
 export const ControlFile = z.object({ command: z.enum(['cancel', 'pause']) });
 export type ControlFile = Readonly<z.infer<typeof ControlFile>>;
 export type ControlRequest = ControlFile['command'];
@@ -194,14 +195,14 @@ export interface PredictAnswer {
 /** train.json of a run folder. @throws Failure `configuration-invalid` naming the field, `file-missing` */
 export function readTrainFile(folder: string): TrainFile {
   const file = join(folder, 'train.json');
-  return parseFields(TrainFile, readJsonObject(file, 'training file', 2 ** 24), { place: file, code: 'configuration-invalid' });
+  return parseFields(TrainFile, readJsonObject(file, 'training file', 2 ** 24), { source: file, code: 'configuration-invalid' });
 }
 
 /** Whether attempts up to and including this one must not start any more. To be asked while the lock is held. */
 export function isFenced(folder: string, attempt: number): boolean {
-  const place = join(folder, 'fence.json');
-  const json = readIfPresent(place);
-  return json !== null && attempt <= parseFields(FenceFile, json, { place, code: 'configuration-invalid' }).attempt;
+  const source = join(folder, 'fence.json');
+  const json = readIfPresent(source);
+  return json !== null && attempt <= parseFields(FenceFile, json, { source, code: 'configuration-invalid' }).attempt;
 }
 
 /** What a running trainer is asked for; null where that is nothing, or a request of another version. */

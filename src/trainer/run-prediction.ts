@@ -31,9 +31,9 @@ export async function runPrediction(input: Readable, output: Writable): Promise<
   for await (const lines of readLines(input as AsyncIterable<Buffer>, 'standard input')) {
     await setImmediate(); // lets what is already in the pipe arrive, so that more rows are answered together
     for (const bytes of lines) {
-      const place = `standard input, line ${++line}`;
-      if (classifier) waiting.push(...parseWaiting(classifier, bytes, place));
-      else classifier = await openModel(bytes, place);
+      const source = `standard input, line ${++line}`;
+      if (classifier) waiting.push(...parseWaiting(classifier, bytes, source));
+      else classifier = await openModel(bytes, source);
       if (classifier && waiting.length >= mostGathered) await write(output, answer(classifier, waiting.splice(0)));
     }
     if (classifier && input.readableLength === 0) await write(output, answer(classifier, waiting.splice(0)));
@@ -43,19 +43,19 @@ export async function runPrediction(input: Readable, output: Writable): Promise<
   closeClassifier(classifier);
 }
 
-async function openModel(line: Buffer, place: string): Promise<Classifier | null> {
-  const json = parseLine(line, place);
+async function openModel(line: Buffer, source: string): Promise<Classifier | null> {
+  const json = parseLine(line, source);
   if (json === null) return null;
-  const { backend, model } = parseFields(PredictFile, json, { place, code: 'data-invalid' });
+  const { backend, model } = parseFields(PredictFile, json, { source, code: 'data-invalid' });
   return openClassifier(await startBackend(backend), model);
 }
 
 /** The row of a line; none in an empty line. */
-function parseWaiting(classifier: Classifier, line: Buffer, place: string): WaitingRow[] {
-  const row = parseRow(line, place);
+function parseWaiting(classifier: Classifier, line: Buffer, source: string): WaitingRow[] {
+  const row = parseRow(line, source);
   if (row === null) return [];
   const { id } = row.json;
-  if (typeof id !== 'string') throw new Failure('data-invalid', `${place}: "id": expected a string, found ${formatValue(id)}`);
+  if (typeof id !== 'string') throw new Failure('data-invalid', `${source}: "id": expected a string, found ${formatValue(id)}`);
   return [{ id, ...encodeText(classifier, row) }];
 }
 

@@ -20,7 +20,7 @@ const lockMs = 500;
 /**
  * Trains what `folder`/train.json says and writes events.jsonl; a training that an earlier trainer has begun goes on from its newest
  * checkpoint. Returns the exit status: 0 when the training ended, was cancelled or paused, 1 after a failure (which is the last
- * event), 75 when another process trains here, or nobody may any more.
+ * event), 75 when another process holds the folder, the attempt is fenced or the training has ended.
  * `log` gets the stack of an error that nobody expected.
  */
 export async function runTraining(folder: string, log: (text: string) => void): Promise<number> {

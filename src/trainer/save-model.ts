@@ -65,7 +65,7 @@ export function formatModelCard({ train, rows, steps, epochs, unfinished }: Card
     ['weight decay', training.weightDecay],
     ['largest gradient norm', training.maxGradNorm],
     ['longest text, in tokens', model.maxLength],
-    ['weights kept', training.select],
+    ['selected weights', training.select],
     ['seed', training.seed],
   ];
   return [

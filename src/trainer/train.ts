@@ -16,7 +16,7 @@ export interface TrainingData {
 }
 
 /**
- * Where a training stands, beside the parameters: all that changes from step to step. Random numbers and batches depend on the seed
+ * The state of a training beside the parameters: all that changes from step to step. Random numbers and batches depend on the seed
  * and the step only, so that no more is needed to go on.
  */
 export interface TrainingState {
@@ -37,7 +37,7 @@ export function createTrainingState({ weightDecay }: Pick<TrainingSettings, 'wei
 
 /** The loop's only ways to the outside. */
 export interface TrainingHooks {
-  /** Where the training stands: a new one, or one that is to go on. The loop keeps it up to date. */
+  /** A new state, or that of a training that goes on. The loop updates it. */
   readonly state: TrainingState;
   write(event: StepFinished | EpochEvaluated): void;
   /** Asked before each step. */
@@ -57,7 +57,7 @@ export interface TrainingEnd {
 }
 
 /**
- * Trains all parameters of the classifier in place, from where `hooks.state` says. Afterwards it holds the last weights, or the best
+ * Trains all parameters of the classifier in place, from `hooks.state` on. Afterwards it holds the last weights, or the best
  * ones where the settings say so; after a loss or gradient that is not finite it holds the last finite weights.
  *
  * @throws Failure `data-invalid` without rows, `configuration-invalid` when the best weights are asked for without validation rows

@@ -37,7 +37,7 @@ test('a text that is there already is not written again', async () => {
   expect(readFileSync(path, 'utf8')).toBe('other');
 });
 
-test('what is wrong with the place is said with the name of the file', async () => {
+test('an error names the file', async () => {
   const folder = createScratchFolder();
   mkdirSync(join(folder, 'a.txt'));
   await expect(writeAtomic(join(folder, 'none', 'a.txt'), [], 'imported file')).rejects.toMatchObject({ code: 'file-missing' });

@@ -37,7 +37,7 @@ test('names are sorted by UTF-16 code units, and names without a value are left 
 
 test('a value of another shape is refused by its first wrong field', () => {
   const schema = z.object({ rows: z.array(z.object({ step: z.int('a whole number') }), 'a list') });
-  const options = { place: 'events.json', code: 'data-invalid' } as const;
+  const options = { source: 'events.json', code: 'data-invalid' } as const;
   expect(parseFields(schema, { rows: [{ step: 1, more: 2 }] }, options)).toEqual({ rows: [{ step: 1 }] });
   expect(() => parseFields(schema, { rows: [{ step: 1 }, { step: 'x' }] }, options)).toThrow(
     expect.objectContaining({ code: 'data-invalid', message: 'events.json: rows.1.step: expected a whole number, found "x"' }),

@@ -74,7 +74,7 @@ test.each<[string, (training: Training) => void, RegExp]>([
   expect(failed).toHaveProperty('message', expect.stringMatching(message));
 });
 
-test('how often checkpoints are written, and where the model lies, may change', async () => {
+test('how often checkpoints are written, and the folder of the model, may change', async () => {
   const training = await interrupt(10);
   const moved = join(createScratchFolder(), 'moved');
   cpSync(training.model, moved, { recursive: true });

@@ -13,7 +13,7 @@ class Killed extends Error {}
 export interface Left {
   readonly weights: readonly (readonly [string, Buffer])[];
   readonly state: TrainingState;
-  readonly heard: TrainerEvent[];
+  readonly written: TrainerEvent[];
 }
 
 /** The trainer's own parts, in this process: ends after step `killedAt` as a process that is killed there would, with what is on the disk. */
@@ -34,12 +34,12 @@ export async function runUntil(folder: string, killedAt: number): Promise<Left |
   const now = (): number => clock++;
   const checkpoints = openCheckpoints({ folder, file, classifier, state, events, began: 0, now });
   if (hasStarted) checkpoints.resume();
-  const heard: TrainerEvent[] = [];
+  const written: TrainerEvent[] = [];
   try {
     train(classifier, data, {
       state,
       write: (event) => {
-        heard.push({ at: '', ...event });
+        written.push({ at: '', ...event });
         events.write(event);
       },
       readControlRequest: () => null,
@@ -50,7 +50,7 @@ export async function runUntil(folder: string, killedAt: number): Promise<Left |
       now,
     });
     const weights = [...classifier.parameters].map(([name, tensor]) => [name, Buffer.from(tensor.dataSync().slice().buffer)] as const);
-    return { weights, state, heard };
+    return { weights, state, written };
   } catch (error) {
     if (error instanceof Killed) return null;
     throw error;

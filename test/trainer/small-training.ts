@@ -96,7 +96,7 @@ export function readEvents(folder: string): TrainerEvent[] {
   return lines.map((line) => JSON.parse(line) as TrainerEvent);
 }
 
-/** Everything that the trainer has found out, without what depends on the time that it took; each thing must be told once. */
+/** All figures of the events that do not depend on time. */
 export function toFigures(events: readonly TrainerEvent[]): unknown[] {
   return events.flatMap((event) => {
     if (event.type === 'step-finished') {

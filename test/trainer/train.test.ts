@@ -22,13 +22,13 @@ interface Run {
 async function run(
   classifier: Classifier,
   wanted: Partial<TrainingSettings>,
-  { rows = 32, validation = 0, hear = (_event: News): void => {}, readControlRequest = (): 'cancel' | 'pause' | null => null } = {},
+  { rows = 32, validation = 0, onWrite = (_event: News): void => {}, readControlRequest = (): 'cancel' | 'pause' | null => null } = {},
 ): Promise<Run> {
   const written: News[] = [];
   let clock = 0;
   const write = (event: News): void => {
     written.push(event);
-    hear(event);
+    onWrite(event);
   };
   const all = { ...settings, ...wanted };
   const [trained, scored] = [await readSentiment(classifier, rows), await readSentiment(classifier, validation, 1000)];
@@ -56,7 +56,7 @@ test('training learns its rows, and frees what it makes', async () => {
   const classifier = await openTinyClassifier();
   const before = evaluate(classifier, await readSentiment(classifier, 32));
   const live: number[] = [];
-  const { written, end } = await run(classifier, { steps: 60 }, { hear: () => live.push(classifier.tf.memory().numTensors) });
+  const { written, end } = await run(classifier, { steps: 60 }, { onWrite: () => live.push(classifier.tf.memory().numTensors) });
   const after = evaluate(classifier, await readSentiment(classifier, 32));
   expect(end).toEqual({ reason: 'finished', step: 60, best: null });
   expect(live[59]).toBe(live[1]);

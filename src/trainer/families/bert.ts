@@ -184,7 +184,7 @@ const ConfigJson = z
   });
 
 function parseConfig(config: Readonly<Record<string, unknown>>, path: string): BertConfig {
-  const json = parseFields(ConfigJson, config, { place: path, code: 'model-invalid' });
+  const json = parseFields(ConfigJson, config, { source: path, code: 'model-invalid' });
   const hiddenDropout = json.hidden_dropout_prob ?? 0.1;
   return {
     family: 'bert',

@@ -4,7 +4,7 @@ import { Failure } from '../../errors.ts';
 import { formatName } from '../../lib/text.ts';
 import { isWidened, type SafetensorsIndex } from './safetensors.ts';
 
-/** Live tensors by name. The optimizer replaces them; whoever holds the map sees the newest. */
+/** Live tensors by name. The optimizer replaces them; all holders of the map see the newest. */
 export type Parameters = Map<string, Tensor>;
 
 export interface ParameterSpec {
@@ -24,7 +24,7 @@ export interface ParameterRules {
   readonly isIgnored: (name: string) => boolean;
 }
 
-/** Where a parameter lies: in which file, under which name. */
+/** Where a parameter is stored: in which file, under which name. */
 export interface FoundParameter {
   readonly index: SafetensorsIndex;
   readonly stored: string;
@@ -64,14 +64,14 @@ export function findParameters(
 
 function checkTensor({ index, stored }: FoundParameter, { shape }: ParameterSpec): void {
   const { shape: storedShape, dtype } = index.entries.get(stored)!;
-  const place = `${index.path}: tensor ${formatName(stored)}`;
+  const source = `${index.path}: tensor ${formatName(stored)}`;
   if (storedShape.join() !== shape.join()) {
-    throw new Failure('model-invalid', `${place}: config.json says [${shape.join(', ')}], found [${storedShape.join(', ')}]`, {
+    throw new Failure('model-invalid', `${source}: config.json says [${shape.join(', ')}], found [${storedShape.join(', ')}]`, {
       hint: 'The configuration and the weights do not belong together: download the model again.',
     });
   }
   if (!isWidened(dtype)) {
-    throw new Failure('model-invalid', `${place}: expected F32, F16 or BF16, found ${dtype}`, {
+    throw new Failure('model-invalid', `${source}: expected F32, F16 or BF16, found ${dtype}`, {
       hint: 'Save the model again in one of these types.',
     });
   }

@@ -32,7 +32,7 @@ const elementBytes = {
 
 export type TensorDtype = keyof typeof elementBytes;
 
-/** Where a tensor lies: `start` and `end` are byte offsets in the file. */
+/** Where a tensor is stored: `start` and `end` are byte offsets in the file. */
 export interface TensorEntry {
   readonly dtype: TensorDtype;
   readonly shape: readonly number[];

@@ -111,7 +111,7 @@ const tests = contractTests<LocalFixture>({
       });
       return await local.training.prepare(request, toAttempt(plan.key, 1, new AbortController().signal));
     },
-    'a trainer that cannot read what it is told': async ({ toAttempt }) => {
+    'a trainer that cannot read its train.json': async ({ toAttempt }) => {
       return await local.training.create({ version: 2 }, toAttempt(plan.key, 1, new AbortController().signal));
     },
   },

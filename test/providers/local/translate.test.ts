@@ -23,7 +23,7 @@ function findFailure(change: Partial<RunSpec>): string {
   throw new Error('translated');
 }
 
-test('what the job leaves open is a default, and said to be one', () => {
+test('a field that the job leaves out has a default, and a note says so', () => {
   const { request, notes } = translate({});
   expect(request).toEqual({
     backend: 'wasm',

@@ -56,7 +56,7 @@ function toComplaint({ code, message }: Failure): string | null {
   return message.length > 2000 ? `too long: ${message.length} characters` : null;
 }
 
-/** JSON texts. A deep one is written as `<deep>`: whoever prints a counterexample could not walk it either. */
+/** JSON texts. A deep one is written as `<deep>`: it could not be printed in a counterexample either. */
 const hostile: fc.Arbitrary<string> = fc.oneof(
   fc.constantFrom('null', 'true', '0', '-1', '1', '0.5', '64', '1e6', '2147483648', '9007199254740992', '1e300', '-1e999', '<deep>'),
   fc.constantFrom(
@@ -159,7 +159,7 @@ test.each(['config.json', 'tokenizer.json', 'model.safetensors'])('any bytes in 
   expect(refused).toBeGreaterThan(200);
 });
 
-/** The header of a safetensors file, its length as it is said to be, and the data. */
+/** The header of a safetensors file, the length that the file claims, and the data. */
 function writeWeights(header: string, data: Uint8Array, length = BigInt(Buffer.byteLength(header))): void {
   const size = Buffer.alloc(8);
   size.writeBigUInt64LE(BigInt.asUintN(64, length));
