@@ -5,7 +5,7 @@
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { toNormals, toStreamKey } from '../src/lib/random.ts';
-import { readSafetensorsIndex, writeSafetensors } from '../src/trainer/model-files/safetensors.ts';
+import { readSafetensorsIndex, writeSafetensors } from '../src/trainer/safetensors.ts';
 
 const seed = 1;
 const [from, to] = process.argv.slice(2);

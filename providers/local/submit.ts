@@ -9,7 +9,7 @@ import type { Attempt } from '../../src/provider/context.ts';
 import type { JobRef } from '../../src/provider/job.ts';
 import { SubmitFailure } from '../../src/provider/submit-failure.ts';
 import { writeTrainingFile } from '../../src/provider-kit/training-file.ts';
-import { readModelFolder } from '../../src/trainer/model-files/model-folder.ts';
+import { readModelFolder } from '../../src/trainer/model-folder.ts';
 import type { FenceFile, TrainFile, TrainRow } from '../../src/trainer/protocol.ts';
 import { eventsBegin, pollTrainer, readLogTail, readTrainerEvents, startTrainer, takeTrainerLock } from './run-folder.ts';
 import type { LocalRequest } from './translate.ts';

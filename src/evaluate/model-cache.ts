@@ -5,7 +5,7 @@ import type { Context } from '../provider/context.ts';
 import type { FolderModel, ModelRef, RepositoryModel } from '../provider/model.ts';
 import type { Provider } from '../provider/provider.ts';
 import { Failure } from '../errors.ts';
-import { readModelFolder } from '../trainer/model-files/model-folder.ts';
+import { readModelFolder } from '../trainer/model-folder.ts';
 
 /** Where a model in a repository is brought to, and who answers with it from there. */
 export interface ModelCache {

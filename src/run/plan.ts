@@ -7,7 +7,7 @@ import type { Note } from '../provider/note.ts';
 import type { QuoteContext } from '../provider/context.ts';
 import type { BaseModel } from '../provider/model.ts';
 import type { Provider } from '../provider/provider.ts';
-import { readModelFolder } from '../trainer/model-files/model-folder.ts';
+import { readModelFolder } from '../trainer/model-folder.ts';
 import { toFingerprint, toRunKey } from '../job/run-key.ts';
 import type { RunSpec } from '../job/run-spec.ts';
 import type { RunPlan } from './event.ts';

@@ -6,7 +6,7 @@
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { TensorFlow } from './backends.ts';
-import type { Parameters } from './model-files/parameters.ts';
+import type { Parameters } from './parameters.ts';
 
 export interface AdamWSettings {
   readonly beta1: number;

@@ -9,7 +9,7 @@ import { parseFields, readJsonObject } from '../lib/json.ts';
 import { findCheckpoint, writeCheckpoint, type CheckpointContents } from './checkpoint-folder.ts';
 import { restoreWeights, type Classifier, type WeightsSnapshot } from './classifier.ts';
 import type { EventFile } from './event-file.ts';
-import { buildSafetensors, readSafetensorsIndex, readTensor, type TensorToWrite } from './model-files/safetensors.ts';
+import { buildSafetensors, readSafetensorsIndex, readTensor, type TensorToWrite } from './safetensors.ts';
 import { EpochEvaluated, type TrainFile } from './protocol.ts';
 import type { TrainingState } from './train.ts';
 

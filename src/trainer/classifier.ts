@@ -5,10 +5,10 @@ import { toNormals, toStreamKey } from '../lib/random.ts';
 import { computeAndFree, type TensorFlow } from './backends.ts';
 import { buildBatch, sortIntoBatches, type Batch, type EncodedRow, type Encoder } from './batches.ts';
 import { families, type ModelConfig } from './families/index.ts';
-import { readModelFolder } from './model-files/model-folder.ts';
-import { findParameters, type ParameterRules, type Parameters, type ParameterSpec } from './model-files/parameters.ts';
-import { readTensor, type SafetensorsIndex } from './model-files/safetensors.ts';
-import { readTokenizer } from './model-files/tokenizer.ts';
+import { readModelFolder } from './model-folder.ts';
+import { findParameters, type ParameterRules, type Parameters, type ParameterSpec } from './parameters.ts';
+import { readTensor, type SafetensorsIndex } from './safetensors.ts';
+import { readTokenizer } from './tokenizer.ts';
 import { createOps, type NextDropout, type Ops } from './ops.ts';
 import type { ClassifierSource } from './protocol.ts';
 

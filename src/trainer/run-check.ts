@@ -2,33 +2,28 @@ import { toNormals, toStreamKey } from '../lib/random.ts';
 import { adamWDefaults, createAdamW } from './adamw.ts';
 import { startBackend, type BackendName } from './backends.ts';
 import { closeClassifier, createParameter, type Network } from './classifier.ts';
-import { families, type ModelConfig } from './families/index.ts';
+import { families } from './families/index.ts';
 import { createOps } from './ops.ts';
 import type { CheckAnswer } from './protocol.ts';
 import { takeStep } from './train.ts';
 
-const config: ModelConfig = {
-  family: 'bert',
-  vocabSize: 16,
-  hiddenSize: 32,
-  layers: 2,
-  heads: 2,
-  intermediateSize: 64,
-  maxPositions: 8,
-  typeVocabSize: 2,
-  layerNormEpsilon: 1e-12,
-  hiddenDropout: 0.1,
-  attentionDropout: 0.1,
-  classifierDropout: 0.1,
-  initializerRange: 0.02,
-  padTokenId: 0,
-};
+const config = families.bert.parseConfig(
+  {
+    vocab_size: 16,
+    hidden_size: 32,
+    num_hidden_layers: 2,
+    num_attention_heads: 2,
+    intermediate_size: 64,
+    max_position_embeddings: 8,
+  },
+  'the small network of the check',
+);
 
 /** Two training steps of a small random network: proves that a backend computes forward, backward and the update. */
 export async function runCheck(backend: BackendName): Promise<CheckAnswer> {
   const tf = await startBackend(backend);
   const labels = ['a', 'b'];
-  const parameters = families[config.family].listParameters(config, labels.length).map((spec) => {
+  const parameters = families.bert.listParameters(config, labels.length).map((spec) => {
     const size = spec.shape.reduce((product, count) => product * count, 1);
     return [spec.name, tf.keep(createParameter(tf, spec, toNormals(toStreamKey(1, spec.name), size, 0.1)))] as const;
   });

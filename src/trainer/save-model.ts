@@ -4,8 +4,8 @@ import { toFileFailure } from '../errors.ts';
 import { replaceFolder } from '../lib/fs.ts';
 import { copyToStoredLayout, type Classifier } from './classifier.ts';
 import { families } from './families/index.ts';
-import { readRevision, tokenizerFiles } from './model-files/model-folder.ts';
-import { writeSafetensors } from './model-files/safetensors.ts';
+import { readRevision, tokenizerFiles } from './model-folder.ts';
+import { writeSafetensors } from './safetensors.ts';
 import type { EpochEvaluated, TrainFile } from './protocol.ts';
 
 /**

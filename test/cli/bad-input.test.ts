@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { writeSafetensors, type TensorToWrite } from '../../src/trainer/model-files/safetensors.ts';
+import { writeSafetensors, type TensorToWrite } from '../../src/trainer/safetensors.ts';
 import { readTensors } from '../trainer/read-tensors.ts';
 import type { RunView } from '../../src/run/run-view.ts';
 import { createScratchFolder } from '../scratch.ts';

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { TensorFlow } from '../../src/trainer/backends.ts';
 import { createAdamW, hasDecay, computeGradientNorm, updateParameters } from '../../src/trainer/adamw.ts';
 import { copyToStoredLayout, type Classifier } from '../../src/trainer/classifier.ts';
-import type { ParameterSpec } from '../../src/trainer/model-files/parameters.ts';
+import type { ParameterSpec } from '../../src/trainer/parameters.ts';
 import { accumulateGradients } from '../../src/trainer/train.ts';
 import { toCheck, toEqualCheck, toRelativeCheck, type Check } from './check.ts';
 import { BatchShape, toLargestDifference, toNorm, toRows } from './reference.ts';

@@ -1,8 +1,8 @@
 /** Texts, batches and pairs as a tokenizer of the BERT family reads them. */
 import * as library from '@huggingface/tokenizers';
 import { z } from 'zod';
-import { readTokenizer } from '../../src/trainer/model-files/tokenizer.ts';
-import { readTokenizerFiles } from '../../src/trainer/model-files/model-folder.ts';
+import { readTokenizer } from '../../src/trainer/tokenizer.ts';
+import { readTokenizerFiles } from '../../src/trainer/model-folder.ts';
 import { toEqualCheck, type Check } from './check.ts';
 import type { Checked } from './check-schedules.ts';
 

@@ -1,8 +1,8 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readModelFolder } from '../../src/trainer/model-files/model-folder.ts';
-import { writeSafetensors, type TensorToWrite } from '../../src/trainer/model-files/safetensors.ts';
+import { readModelFolder } from '../../src/trainer/model-folder.ts';
+import { writeSafetensors, type TensorToWrite } from '../../src/trainer/safetensors.ts';
 import { startBackend } from '../../src/trainer/backends.ts';
 import { encodeText } from '../../src/trainer/batches.ts';
 import { closeClassifier, computeAllLogits, openClassifier, type Classifier } from '../../src/trainer/classifier.ts';

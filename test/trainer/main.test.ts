@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { readRevision } from '../../src/trainer/model-files/model-folder.ts';
+import { readRevision } from '../../src/trainer/model-folder.ts';
 import { takeRunLock } from '../../src/lib/run-lock.ts';
 import type { PredictAnswer, TrainerEvent, TrainFile, TrainingSettings } from '../../src/trainer/protocol.ts';
 import { createScratchFolder } from '../scratch.ts';

@@ -1,4 +1,4 @@
-import { isWidened, readSafetensorsIndex, readTensor, type TensorDtype } from '../../src/trainer/model-files/safetensors.ts';
+import { isWidened, readSafetensorsIndex, readTensor, type TensorDtype } from '../../src/trainer/safetensors.ts';
 
 /** A tensor's numbers as float32, row by row; null where the file holds integers, booleans, or floats that are not widened exactly. */
 export interface StoredTensor {

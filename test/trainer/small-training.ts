@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { toNormals, toStreamKey } from '../../src/lib/random.ts';
 import { bert } from '../../src/trainer/families/bert.ts';
-import { writeSafetensors } from '../../src/trainer/model-files/safetensors.ts';
+import { writeSafetensors } from '../../src/trainer/safetensors.ts';
 import type { TrainerEvent, TrainFile, TrainingSettings } from '../../src/trainer/protocol.ts';
 import { labels, settings, tinyBert } from './tiny-classifier.ts';
 

@@ -8,7 +8,7 @@ import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { parseFields } from '../../lib/json.ts';
 import type { Batch } from '../batches.ts';
-import type { ParameterRules, Parameters, ParameterSpec } from '../model-files/parameters.ts';
+import type { ParameterRules, Parameters, ParameterSpec } from '../parameters.ts';
 import type { NextDropout, Ops } from '../ops.ts';
 
 /** The sizes of an encoder, as its config.json gives them. */

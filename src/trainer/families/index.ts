@@ -1,7 +1,7 @@
 /** The list of model families. A further one is a file beside `bert.ts` and an entry here. */
 import type { Tensor2D } from '@tensorflow/tfjs-core';
 import type { Batch } from '../batches.ts';
-import type { ParameterRules, Parameters, ParameterSpec } from '../model-files/parameters.ts';
+import type { ParameterRules, Parameters, ParameterSpec } from '../parameters.ts';
 import type { NextDropout, Ops } from '../ops.ts';
 import { bert, type BertConfig } from './bert.ts';
 

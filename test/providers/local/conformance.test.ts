@@ -9,7 +9,7 @@ import { contractTests } from '../../../src/testing/contract.ts';
 import type { ConformanceEnvironment } from '../../../src/testing/subject.ts';
 import type { TranslationInput } from '../../../src/provider/provider.ts';
 import type { Training } from '../../../src/job/job-spec.ts';
-import { readModelFolder } from '../../../src/trainer/model-files/model-folder.ts';
+import { readModelFolder } from '../../../src/trainer/model-folder.ts';
 import { takeRunLock } from '../../../src/lib/run-lock.ts';
 import type { ControlFile, FenceFile } from '../../../src/trainer/protocol.ts';
 import { toMemoryPlan } from '../../run/memory-provider.ts';

@@ -8,7 +8,7 @@ import { local } from '../../../providers/local/index.ts';
 import type { Attempt } from '../../../src/provider/context.ts';
 import type { JobRef, Observation } from '../../../src/provider/job.ts';
 import { isFailure } from '../../../src/errors.ts';
-import { readModelFolder } from '../../../src/trainer/model-files/model-folder.ts';
+import { readModelFolder } from '../../../src/trainer/model-folder.ts';
 import { takeRunLock } from '../../../src/lib/run-lock.ts';
 import type { TrainerEvent } from '../../../src/trainer/protocol.ts';
 import { toMemoryPlan } from '../../run/memory-provider.ts';

@@ -6,7 +6,7 @@ import type { Attempt } from '../../../src/provider/context.ts';
 import type { Observation } from '../../../src/provider/job.ts';
 import { SubmitFailure } from '../../../src/provider/submit-failure.ts';
 import { isFailure } from '../../../src/errors.ts';
-import { readModelFolder } from '../../../src/trainer/model-files/model-folder.ts';
+import { readModelFolder } from '../../../src/trainer/model-folder.ts';
 import { takeRunLock } from '../../../src/lib/run-lock.ts';
 import { toMemoryPlan } from '../../run/memory-provider.ts';
 import { createScratchFolder } from '../../scratch.ts';

@@ -1,11 +1,11 @@
 import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { Tokenizer } from '../../../src/trainer/batches.ts';
-import { readTokenizer } from '../../../src/trainer/model-files/tokenizer.ts';
-import { createScratchFolder } from '../../scratch.ts';
+import type { Tokenizer } from '../../src/trainer/batches.ts';
+import { readTokenizer } from '../../src/trainer/tokenizer.ts';
+import { createScratchFolder } from '../scratch.ts';
 
-const tinyBert = join(import.meta.dirname, '../../../fixtures/models/tiny-bert');
+const tinyBert = join(import.meta.dirname, '../../fixtures/models/tiny-bert');
 const tokenizer = readTokenizer(tinyBert);
 const [cls, sep] = [2, 3];
 

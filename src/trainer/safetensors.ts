@@ -3,10 +3,10 @@
  * tensors' bytes. Nothing in a file is believed before it is checked, and nothing is allocated that the file's real size does not cover.
  */
 import { closeSync, fstatSync, readSync } from 'node:fs';
-import { Failure, toFileFailure } from '../../errors.ts';
-import { openRegularFile, writeParts } from '../../lib/fs.ts';
-import { isObject } from '../../lib/json.ts';
-import { formatName, formatValue } from '../../lib/text.ts';
+import { Failure, toFileFailure } from '../errors.ts';
+import { openRegularFile, writeParts } from '../lib/fs.ts';
+import { isObject } from '../lib/json.ts';
+import { formatName, formatValue } from '../lib/text.ts';
 
 const maxHeaderBytes = 16 * 2 ** 20;
 const maxTensors = 100_000;

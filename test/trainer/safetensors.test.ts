@@ -2,10 +2,10 @@ import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isFailure } from '../../../src/errors.ts';
-import { readSafetensorsIndex, readTensor, writeSafetensors } from '../../../src/trainer/model-files/safetensors.ts';
-import { createScratchFolder } from '../../scratch.ts';
-import { readTensors } from '../read-tensors.ts';
+import { isFailure } from '../../src/errors.ts';
+import { readSafetensorsIndex, readTensor, writeSafetensors } from '../../src/trainer/safetensors.ts';
+import { createScratchFolder } from '../scratch.ts';
+import { readTensors } from './read-tensors.ts';
 
 /** A file with this header text and these data bytes. */
 function createFile(header: string, data: Uint8Array = new Uint8Array(), length?: bigint): string {

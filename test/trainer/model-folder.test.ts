@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readModelFolder, readRevision } from '../../../src/trainer/model-files/model-folder.ts';
-import { writeSafetensors } from '../../../src/trainer/model-files/safetensors.ts';
-import { createScratchFolder } from '../../scratch.ts';
-import { readTensors } from '../read-tensors.ts';
+import { readModelFolder, readRevision } from '../../src/trainer/model-folder.ts';
+import { writeSafetensors } from '../../src/trainer/safetensors.ts';
+import { createScratchFolder } from '../scratch.ts';
+import { readTensors } from './read-tensors.ts';
 
-const tinyBert = join(import.meta.dirname, '../../../fixtures/models/tiny-bert');
+const tinyBert = join(import.meta.dirname, '../../fixtures/models/tiny-bert');
 
 function copyModel(config: Record<string, unknown> = {}): string {
   const folder = join(createScratchFolder(), 'model');

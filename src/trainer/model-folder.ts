@@ -2,11 +2,11 @@
 import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { Failure } from '../../errors.ts';
-import { hashFileSync } from '../../lib/fs.ts';
-import { isObject, readJsonObject } from '../../lib/json.ts';
-import { formatValue } from '../../lib/text.ts';
-import { families, type ModelConfig } from '../families/index.ts';
+import { Failure } from '../errors.ts';
+import { hashFileSync } from '../lib/fs.ts';
+import { isObject, readJsonObject } from '../lib/json.ts';
+import { formatValue } from '../lib/text.ts';
+import { families, type ModelConfig } from './families/index.ts';
 import { findParameters } from './parameters.ts';
 import { readSafetensorsIndex, type SafetensorsIndex } from './safetensors.ts';
 

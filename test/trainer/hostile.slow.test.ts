@@ -4,12 +4,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeEach, expect, test } from 'vitest';
-import { isFailure, type Failure } from '../../../src/errors.ts';
-import { readModelFolder } from '../../../src/trainer/model-files/model-folder.ts';
-import { readTokenizer } from '../../../src/trainer/model-files/tokenizer.ts';
-import { createScratchFolder } from '../../scratch.ts';
-import { readTensors } from '../read-tensors.ts';
-import { writeSmallModel } from '../small-training.ts';
+import { isFailure, type Failure } from '../../src/errors.ts';
+import { readModelFolder } from '../../src/trainer/model-folder.ts';
+import { readTokenizer } from '../../src/trainer/tokenizer.ts';
+import { createScratchFolder } from '../scratch.ts';
+import { readTensors } from './read-tensors.ts';
+import { writeSmallModel } from './small-training.ts';
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
