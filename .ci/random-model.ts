@@ -4,9 +4,8 @@
  */
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
-import { readSafetensorsIndex } from '../src/model-files/safetensors.ts';
-import { writeSafetensors } from '../src/model-files/write-safetensors.ts';
 import { toNormals, toStreamKey } from '../src/lib/random.ts';
+import { readSafetensorsIndex, writeSafetensors } from '../src/trainer/safetensors.ts';
 
 const seed = 1;
 const [from, to] = process.argv.slice(2);

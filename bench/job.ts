@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { globSync, mkdtempSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { TrainerEvent } from '../src/trainer/files.ts';
+import type { TrainerEvent } from '../src/trainer/protocol.ts';
 import { installPackage, type Installed } from './installed.ts';
 import { interleave, type Sample } from './interleave.ts';
 import { toRatio, toSpread, toTable } from './markdown.ts';

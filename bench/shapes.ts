@@ -1,11 +1,9 @@
-import type { BertConfig } from '../src/model-files/bert-config.ts';
-import { toBertParameters } from '../src/model-files/bert-parameters.ts';
 import { toStreamKey, toUint32 } from '../src/lib/random.ts';
-import type { TensorFlow } from '../src/trainer/backend.ts';
-import type { EncodedRow } from '../src/trainer/batch.ts';
-import type { Network } from '../src/trainer/classifier.ts';
+import type { TensorFlow } from '../src/trainer/backends.ts';
+import type { EncodedRow } from '../src/trainer/batches.ts';
+import { createParameter, type Network } from '../src/trainer/classifier.ts';
+import { families, type ModelConfig } from '../src/trainer/families/index.ts';
 import type { Ops } from '../src/trainer/ops.ts';
-import { toParameter } from '../src/trainer/parameters.ts';
 
 const common = {
   family: 'bert',
@@ -19,7 +17,7 @@ const common = {
 } as const;
 
 /** Encoders by name: the small model of the fixtures, and the shape of a small model that people use. */
-export const shapes: Readonly<Record<string, BertConfig>> = {
+export const shapes: Readonly<Record<string, ModelConfig>> = {
   'tiny-bert, 2 x 128': { ...common, layers: 2, hiddenSize: 128, heads: 2, intermediateSize: 512, vocabSize: 4096, maxPositions: 64 },
   'encoder, 6 x 384': { ...common, layers: 6, hiddenSize: 384, heads: 12, intermediateSize: 1536, vocabSize: 30_522, maxPositions: 512 },
 };
@@ -27,19 +25,19 @@ export const shapes: Readonly<Record<string, BertConfig>> = {
 export const [batchSize, tokens] = [16, 32];
 
 /** A classifier of this shape with numbers of no meaning in it: even ones in (-0.05, 0.05), norms of 1. */
-export function createNetwork(tf: TensorFlow, config: BertConfig, ops: Ops): Network {
+export function createNetwork(tf: TensorFlow, config: ModelConfig, ops: Ops): Network {
   const labels = ['a', 'b'];
-  const parameters = toBertParameters(config, labels.length).map((spec) => {
+  const parameters = families[config.family].listParameters(config, labels.length).map((spec) => {
     const [key, size] = [toStreamKey(1, spec.name), spec.shape.reduce((product, count) => product * count, 1)];
     const toNumber = spec.name.endsWith('LayerNorm.weight') ? () => 1 : (i: number) => (toUint32(key, i) / 2 ** 32 - 0.5) / 10;
     const numbers = Float32Array.from({ length: size }, (_, i) => toNumber(i));
-    return [spec.name, tf.keep(toParameter(tf, spec, numbers))] as const;
+    return [spec.name, tf.keep(createParameter(tf, spec, numbers))] as const;
   });
   return { tf, ops, config, labels, parameters: new Map(parameters) };
 }
 
 /** Texts without meaning, all of one length. */
-export function createRows({ vocabSize }: BertConfig): EncodedRow[] {
+export function createRows({ vocabSize }: ModelConfig): EncodedRow[] {
   return Array.from({ length: batchSize }, (_, row) => {
     const key = toStreamKey(2, 'row', row);
     const ids = Array.from({ length: tokens }, (_, i) => toUint32(key, i) % vocabSize);

@@ -1,12 +1,10 @@
 /** One training step of the engine beside the same model on plain tfjs functions with tfjs's own gradients. */
 import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
-import { adamWDefaults, createAdamW, hasDecay, toClipFactor, toGradientNorm, updateParameters } from '../src/trainer/adamw.ts';
-import { computeAndFree, startBackend, type TensorFlow } from '../src/trainer/backend.ts';
-import type { EncodedRow } from '../src/trainer/batch.ts';
-import { toLogits } from '../src/trainer/bert.ts';
-import { closeClassifier, toGradients, toModelBatch, type Network } from '../src/trainer/classifier.ts';
-import { createDropout } from '../src/trainer/dropout.ts';
-import { createOps } from '../src/trainer/ops.ts';
+import { adamWDefaults, computeGradientNorm, createAdamW, getClipFactor, hasDecay, updateParameters } from '../src/trainer/adamw.ts';
+import { computeAndFree, startBackend, type TensorFlow } from '../src/trainer/backends.ts';
+import type { EncodedRow } from '../src/trainer/batches.ts';
+import { buildModelBatch, closeClassifier, computeGradients, computeLogits, type Network } from '../src/trainer/classifier.ts';
+import { createDropout, createOps } from '../src/trainer/ops.ts';
 import { interleave, type Sample, type Samples } from './interleave.ts';
 import { toRatio, toSpread, toTable } from './markdown.ts';
 import { createPlainOps } from './plain-ops.ts';
@@ -42,7 +40,7 @@ function toRow(name: string, measure: string, { engine, plain }: { engine: Sampl
 
 /** Both must compute the same, or the comparison says nothing. @throws Error naming the gradient that differs */
 function checkSame(engine: Network, plain: Network, texts: readonly EncodedRow[]): void {
-  const [ours, theirs] = [engine, plain].map((network) => toGradients(network, texts, { rows: texts.length, next: null }));
+  const [ours, theirs] = [engine, plain].map((network) => computeGradients(network, texts, { rows: texts.length, next: null }));
   for (const [name, gradient] of ours!.gradients) {
     const other = theirs!.gradients.get(name)!;
     const largest = gradient.reduce((most, value, i) => Math.max(most, Math.abs(value - other[i]!)), 0);
@@ -56,9 +54,9 @@ function toLoss(network: Network, texts: readonly EncodedRow[], step: number): n
 }
 
 function toLossTensor(network: Network, texts: readonly EncodedRow[], step: number): Tensor {
-  const inputs = toModelBatch(network, texts);
+  const inputs = buildModelBatch(network, texts);
   const next = createDropout({ seed: 1, step, microBatch: 0 });
-  return network.ops.crossEntropy(toLogits(network, inputs, next).logits, inputs.labels).sum;
+  return network.ops.crossEntropy(computeLogits(network, inputs, next), inputs.labels).sum;
 }
 
 /** The forward pass alone, then a whole step. */
@@ -70,9 +68,9 @@ function createEngineStep(network: Network, texts: readonly EncodedRow[]): () =>
     const begun = performance.now();
     toLoss(network, texts, step);
     const between = performance.now();
-    const { gradients } = toGradients(network, texts, { rows: texts.length, next: createDropout({ seed: 1, step, microBatch: 0 }) });
+    const { gradients } = computeGradients(network, texts, { rows: texts.length, next: createDropout({ seed: 1, step, microBatch: 0 }) });
     const after = performance.now();
-    const factor = toClipFactor(toGradientNorm(gradients), maxGradNorm);
+    const factor = getClipFactor(computeGradientNorm(gradients), maxGradNorm);
     updateParameters(network.tf, optimizer, { parameters: network.parameters, gradients, learningRate, factor });
     return toSample(begun, between, after);
   };

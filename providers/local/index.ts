@@ -1,10 +1,14 @@
-import { defineProvider } from '../../src/provider/provider.ts';
-import { check } from './check.ts';
-import { observe } from './observe.ts';
-import { predict } from './predict.ts';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { spawnCheck } from '../../src/lib/process.ts';
+import type { Context } from '../../src/provider/context.ts';
+import { defineProvider, type Check } from '../../src/provider/provider.ts';
+import { backends } from '../../src/trainer/backends.ts';
+import type { CheckAnswer } from '../../src/trainer/protocol.ts';
 import { cancel, pause, resume } from './controls.ts';
+import { observe, statusMap } from './observe.ts';
+import { predict } from './predict.ts';
 import { bind, create, fence, find, prepare } from './submit.ts';
-import { statusMap } from './status.ts';
 import { translate, type LocalRequest } from './translate.ts';
 
 /** Trains on this machine, in a process of its own that outlives the command which started it. */
@@ -42,3 +46,19 @@ export const local = defineProvider({
   inference: { predict },
   check,
 });
+
+/** Takes a real training step on each backend, in a process of its own. */
+async function check(context: Context): Promise<Check[]> {
+  return await Promise.all(backends.map(async (backend) => await checkBackend(backend, context)));
+}
+
+async function checkBackend({ id, description, hint }: (typeof backends)[number], context: Context): Promise<Check> {
+  const name = `backend ${id}`;
+  const child = spawnCheck(id, context.signal);
+  const ended = once(child, 'close') as Promise<[number | null]>;
+  const [printed, errors, [status]] = await Promise.all([text(child.stdout!), text(child.stderr!), ended]);
+  if (status !== 0) return { name, ok: false, found: errors.trim().split('\n').at(-1) ?? `status ${status}`, hint };
+  const { milliseconds, loss } = JSON.parse(printed) as CheckAnswer;
+  const ok = Number.isFinite(loss);
+  return { name, ok, found: `a training step in ${milliseconds.toFixed(1)} ms (${description})`, hint: ok ? null : hint };
+}

@@ -7,7 +7,8 @@ import type { ModelRef } from '../../src/provider/model.ts';
 import type { Prediction, PredictionRow, TextRow } from '../../src/provider/prediction.ts';
 import { toModelName } from '../../src/provider/model-name.ts';
 import { spawnPrediction } from '../../src/lib/process.ts';
-import type { PredictAnswer, PredictFile, PredictRow } from '../../src/trainer/files.ts';
+import { defaultBackend } from '../../src/trainer/backends.ts';
+import type { PredictAnswer, PredictFile, PredictRow } from '../../src/trainer/protocol.ts';
 
 /** Answers rows with a model folder: a process of its own reads them as JSON lines and answers in JSON lines. */
 export async function* predict(model: ModelRef, rows: readonly PredictionRow[], context: PredictionContext): AsyncGenerator<Prediction> {
@@ -16,9 +17,9 @@ export async function* predict(model: ModelRef, rows: readonly PredictionRow[], 
   const child = spawnPrediction(context.signal);
   const { stdin, stdout, stderr } = child as Required<typeof child> & typeof child;
   const ended = once(child, 'close') as Promise<[number | null]>;
-  const said = text(stderr!);
+  const errors = text(stderr!);
   const { path: folder, labels, seed, maxLength } = model;
-  const file: PredictFile = { version: 1, backend: 'wasm', model: { folder, labels, seed, maxLength } };
+  const file: PredictFile = { version: 1, backend: defaultBackend, model: { folder, labels, seed, maxLength } };
   // A process that dies early closes the pipe; its exit says why.
   stdin!.on('error', () => {});
   stdin!.end([file, ...(rows.filter(isText) satisfies readonly PredictRow[])].map((line) => `${JSON.stringify(line)}\n`).join(''));
@@ -28,7 +29,7 @@ export async function* predict(model: ModelRef, rows: readonly PredictionRow[], 
     answered++;
   }
   const [status] = await ended;
-  if (status !== 0 || answered !== rows.length) throw toPredictFailure(await said, status);
+  if (status !== 0 || answered !== rows.length) throw parsePredictFailure(await errors, status);
 }
 
 function isText(row: PredictionRow): row is TextRow {
@@ -45,9 +46,9 @@ function toPrediction(answer: PredictAnswer, labels: readonly string[]): Predict
   };
 }
 
-/** The process ends with its failure as one JSON line; anything else that it said is shown as it is. */
-function toPredictFailure(said: string, status: number | null): Failure {
-  const last = said.trim().split('\n').at(-1) ?? '';
+/** The process ends with its failure as one JSON line; anything else that it printed is shown as it is. */
+function parsePredictFailure(printed: string, status: number | null): Failure {
+  const last = printed.trim().split('\n').at(-1) ?? '';
   try {
     const { failure } = JSON.parse(last) as { failure: FailureData };
     if (failure.code in failureKinds)

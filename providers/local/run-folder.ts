@@ -1,75 +1,49 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+/** The provider's side of a run folder (see protocol.ts): the trainer's events, its lock, and its start. */
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { toFileFailure, toSystemCode } from '../../src/errors.ts';
-import { takeRunLock } from '../../src/lib/run-lock.ts';
-import type { TrainerEvent } from '../../src/trainer/files.ts';
-
-/**
- * Writes a JSON file so that a reader sees the old one or the new one, never a part.
- * @throws Failure `disk-full`, `permission-denied`; nothing of the new file is left then
- */
-export async function writeJsonFile(path: string, value: unknown): Promise<void> {
-  const temporary = `${path}.${randomUUID()}.tmp`;
-  try {
-    await writeFile(temporary, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600, flush: true });
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw toFileFailure(error, 'file of the run', path);
-  }
-}
+import { Failure, toSystemCode } from '../../src/errors.ts';
+import { spawnTraining } from '../../src/lib/process.ts';
+import { takeRunLock, type RunLock } from '../../src/lib/run-lock.ts';
+import type { Context } from '../../src/provider/context.ts';
+import { poll, type PollOptions } from '../../src/provider-kit/retry.ts';
+import { parseEvents, type TrainerEvent } from '../../src/trainer/protocol.ts';
 
 /** How far events.jsonl was read. */
-export interface EventPlace {
+export interface EventPosition {
   /** Bytes. */
   readonly offset: number;
-  /** Hash of what stands before: a power cut may take lines away that were read, and others come in their place. */
+  /** Hash of the bytes before: a power cut may take lines away that were read, and others come in their place. */
   readonly mark: string;
 }
 
-export const eventsBegin: EventPlace = { offset: 0, mark: '' };
+export const eventsBegin: EventPosition = { offset: 0, mark: '' };
 
 export interface EventsRead {
   readonly events: TrainerEvent[];
-  readonly location: EventPlace;
+  readonly position: EventPosition;
   /** Whether the file is no longer the one that was read: these are all its events. */
   readonly isFromStart: boolean;
 }
 
-/** How many bytes before a place its mark is made of: more than the time and the figures of one line. */
+/** How many bytes before a position its mark is made of: more than the time and the figures of one line. */
 const markBytes = 256;
 
-/** The trainer's events after a place, whole lines only. No file is no events. @throws the system's error */
-export async function readTrainerEvents(folder: string, after: EventPlace): Promise<EventsRead> {
-  const path = join(folder, 'events.jsonl');
+/** The trainer's events after a position, whole lines only. No file is no events. @throws the system's error */
+export async function readTrainerEvents(folder: string, after: EventPosition): Promise<EventsRead> {
   const before = Math.min(after.offset, markBytes);
-  const bytes = await readFrom(path, after.offset - before);
-  if (toMark(bytes.subarray(0, before)) !== after.mark) {
+  const bytes = await readFrom(join(folder, 'events.jsonl'), after.offset - before);
+  if (hashMark(bytes.subarray(0, before)) !== after.mark) {
     return { ...(await readTrainerEvents(folder, eventsBegin)), isFromStart: true };
   }
   const { events, end } = parseEvents(bytes, before);
-  const location = { offset: after.offset - before + end, mark: toMark(bytes.subarray(Math.max(0, end - markBytes), end)) };
-  return { events, location, isFromStart: after.offset === 0 };
+  const position = { offset: after.offset - before + end, mark: hashMark(bytes.subarray(Math.max(0, end - markBytes), end)) };
+  return { events, position, isFromStart: after.offset === 0 };
 }
 
-function toMark(bytes: Buffer): string {
+function hashMark(bytes: Buffer): string {
   return bytes.length === 0 ? '' : createHash('sha256').update(bytes).digest('hex').slice(0, 16);
-}
-
-/** Whole lines from a byte on. One that a crash has left broken ends them: the next trainer cuts it off. */
-function parseEvents(bytes: Buffer, from: number): { readonly events: TrainerEvent[]; readonly end: number } {
-  const events: TrainerEvent[] = [];
-  let start = from;
-  for (let end = bytes.indexOf(10, start); end >= 0; end = bytes.indexOf(10, start)) {
-    try {
-      events.push(JSON.parse(bytes.toString('utf8', start, end)) as TrainerEvent);
-    } catch {
-      break;
-    }
-    start = end + 1;
-  }
-  return { events, end: start };
 }
 
 async function readFrom(path: string, offset: number): Promise<Buffer> {
@@ -85,34 +59,59 @@ async function readFrom(path: string, offset: number): Promise<Buffer> {
   }
 }
 
-/**
- * Tells an event in the place of a trainer that does not live. To be called while its lock is held, or another trainer may write too.
- */
+/** Adds an event in the place of a trainer that does not live. Only for the holder of its lock, or another trainer may write too. */
 export async function appendEvent(folder: string, event: TrainerEvent): Promise<void> {
-  const { location } = await readTrainerEvents(folder, eventsBegin);
+  const { position } = await readTrainerEvents(folder, eventsBegin);
   await using file = await open(join(folder, 'events.jsonl'), 'r+');
-  await file.truncate(location.offset); // a crash may have left a part of a line
-  await file.write(`${JSON.stringify(event)}\n`, location.offset);
+  await file.truncate(position.offset); // a crash may have left a part of a line
+  await file.write(`${JSON.stringify(event)}\n`, position.offset);
   await file.sync();
 }
 
+/** The trainer's lock, or null where a process holds it for longer than `waitMs`: a trainer, or one that takes it for an instant. */
+export function takeTrainerLock(folder: string, waitMs: number): RunLock | null {
+  return takeRunLock(join(folder, 'run.lock.db'), waitMs);
+}
+
 /**
- * Only the lock tells: a process of the number that it gave may be another one by now. Who looks holds the lock for an instant; a wait
- * is longer than that.
+ * Only the lock tells whether a trainer lives: the process number in its events may belong to another process by now. Whoever asks
+ * holds the lock for an instant; `waitMs` must be longer than that where it matters.
  */
 export function isTrainerAlive(folder: string, waitMs = 0): boolean {
-  const lock = takeRunLock(join(folder, 'run.lock.db'), waitMs);
+  const lock = takeTrainerLock(folder, waitMs);
   lock?.release();
   return lock === null;
 }
 
-/** The steps of the checkpoints that lie in the run folder. */
-export async function listCheckpoints(folder: string): Promise<number[]> {
-  const names = await readdir(join(folder, 'checkpoints')).catch(() => []);
-  return names.flatMap((name) => /^step-(\d+)$/.exec(name)?.[1] ?? []).map(Number);
+/** How long a trainer may take to say that it has started, or that it stops. */
+const startMs = 30_000;
+
+/** Looks often, for a trainer that is about to start or to stop. */
+export function pollTrainer<T>(look: () => Promise<T | null>, context: Context, onTimeout: PollOptions['onTimeout']): Promise<T> {
+  return poll(look, context, { firstMs: 20, longestMs: 20, withinMs: startMs, onTimeout });
 }
 
-/** The last lines that the trainer printed outside its events: what a crash leaves, without the places in the program. */
+/**
+ * Starts the trainer of the run folder as a process of its own and looks until `find` finds a result. Returns null when the process
+ * has ended before that.
+ * @throws Failure `trainer-died` when it neither ends nor gives a sign of life
+ */
+export async function startTrainer<T>(context: Context & { workDir: string }, find: () => Promise<T | null>): Promise<T | null> {
+  context.signal.throwIfAborted();
+  const child = spawnTraining(context.workDir, join(context.workDir, 'trainer.log'));
+  let hasEnded = false;
+  const ended = once(child, 'exit').then(() => (hasEnded = true));
+  const look = async (): Promise<{ readonly found: T | null } | null> => {
+    const isLastLook = hasEnded; // asked first: all its events are there then
+    const found = await find();
+    return found !== null || isLastLook ? { found } : null;
+  };
+  const onTimeout = (): Failure => new Failure('trainer-died', `the trainer gave no sign of life within ${startMs / 1000} s`);
+  const failed = ended.then(() => new Promise<never>(() => {})); // rejects where the process cannot be started
+  return (await Promise.race([pollTrainer(look, context, onTimeout), failed])).found;
+}
+
+/** The last lines that the trainer printed outside its events, as a crash leaves them, without the places in the program. */
 export async function readLogTail(folder: string): Promise<string> {
   const text = await readFile(join(folder, 'trainer.log'), 'utf8').catch(() => '');
   const lines = text.split('\n').filter((line) => line.trim() !== '' && !/^\s+at |^Node\.js v/.test(line));

@@ -1,17 +1,17 @@
-import { mkdir, open, statfs } from 'node:fs/promises';
+import { mkdir, statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import type { ClassificationRow } from '../../src/dataset/row.ts';
 import { Failure, toFailureData, toFileFailure } from '../../src/errors.ts';
+import type { RunKey } from '../../src/job/run-key.ts';
+import { writeAtomicJson } from '../../src/lib/fs.ts';
 import type { Attempt } from '../../src/provider/context.ts';
 import type { JobRef } from '../../src/provider/job.ts';
 import { SubmitFailure } from '../../src/provider/submit-failure.ts';
-import { readModelFolder } from '../../src/model-files/model-folder.ts';
-import { takeRunLock } from '../../src/lib/run-lock.ts';
-import type { RunKey } from '../../src/job/run-key.ts';
-import type { ClassificationRow } from '../../src/dataset/row.ts';
-import type { FenceFile, TrainFile, TrainRow } from '../../src/trainer/files.ts';
-import { eventsBegin, readLogTail, readTrainerEvents, writeJsonFile } from './run-folder.ts';
-import { startLookMs, startMs, startTrainer } from './start-trainer.ts';
+import { writeTrainingFile } from '../../src/provider-kit/training-file.ts';
+import { readModelFolder } from '../../src/trainer/model-folder.ts';
+import type { FenceFile, TrainFile, TrainRow } from '../../src/trainer/protocol.ts';
+import { eventsBegin, pollTrainer, readLogTail, readTrainerEvents, startTrainer, takeTrainerLock } from './run-folder.ts';
 import type { LocalRequest } from './translate.ts';
 
 /** Rows as they were written to the run folder; paths are relative to it. */
@@ -21,7 +21,7 @@ export interface LocalPrepared {
 }
 
 /**
- * Writes the mapped, split rows into the run folder, after a look whether the model is still the one that was planned with.
+ * Writes the mapped, split rows into the run folder, after a check that the model is still the one of the plan.
  * @throws Failure `model-invalid`, `data-invalid`, `disk-full`
  */
 export async function prepare(request: LocalRequest, context: Attempt): Promise<LocalPrepared> {
@@ -33,28 +33,18 @@ export async function prepare(request: LocalRequest, context: Attempt): Promise<
     });
   }
   const folder = join(context.workDir, 'rows');
+  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+    throw toFileFailure(error, 'rows of the run', folder);
+  });
   const write = async (part: 'train' | 'validation'): Promise<string> => {
     const name = `rows/${part}.jsonl`;
-    await using file = await open(join(context.workDir, name), 'w', 0o600);
-    let lines = '';
-    // Others were refused by `translate`.
-    for await (const { text, text2, label } of context.readRows(part) as AsyncIterable<ClassificationRow>) {
-      const row: TrainRow = text2 === undefined ? { text, label } : { text, text2, label };
-      lines += `${JSON.stringify(row)}\n`;
-      if (lines.length > 65_536) {
-        await file.writeFile(lines);
-        lines = '';
-      }
-    }
-    await file.writeFile(lines);
+    await writeTrainingFile(join(context.workDir, name), context.readRows(part), (row): TrainRow => {
+      const { text, text2, label } = row as ClassificationRow; // `translate` refuses other tasks
+      return text2 === undefined ? { text, label } : { text, text2, label };
+    });
     return name;
   };
-  try {
-    await mkdir(folder, { recursive: true });
-    return { train: await write('train'), validation: context.facts.validation === null ? null : await write('validation') };
-  } catch (error) {
-    throw toFileFailure(error, 'rows of the run', folder);
-  }
+  return { train: await write('train'), validation: context.facts.validation === null ? null : await write('validation') };
 }
 
 export function bind(request: LocalRequest, prepared: LocalPrepared, key: RunKey, attempt: number): TrainFile {
@@ -71,22 +61,17 @@ export function bind(request: LocalRequest, prepared: LocalPrepared, key: RunKey
   };
 }
 
-function toJobRef(wire: { nonce: string; attempt: number }, at: string): JobRef {
-  return { provider: 'local', id: wire.nonce, location: hostname(), attempt: wire.attempt, createdAt: at, url: null };
-}
-
 /**
  * Starts the trainer as a process of its own and waits for its first sign of life.
  * @throws SubmitFailure `no` where the disk is full: nothing has begun, and the trainer can be started when there is space
  */
 export async function create(wire: TrainFile, context: Attempt): Promise<JobRef> {
   context.signal.throwIfAborted();
-  await writeJsonFile(join(context.workDir, 'train.json'), wire).catch((error: unknown) => {
+  await writeAtomicJson(join(context.workDir, 'train.json'), wire, 'file of the run').catch((error: unknown) => {
     throw new SubmitFailure('no', toFailureData(error));
   });
   const job = await startTrainer(context, async () => await findStarted(context));
-  if (job === null) throw await toStartFailure(context.workDir);
-  if (job === undefined) throw new Failure('trainer-died', `the trainer gave no sign of life within ${startMs / 1000} s`);
+  if (job === null) throw await explainStart(context.workDir);
   return job;
 }
 
@@ -94,14 +79,13 @@ export async function create(wire: TrainFile, context: Attempt): Promise<JobRef>
 const leastFreeBytes = 65_536;
 
 /** Why a trainer ended before it said that it has started. On a full disk it could not say so. */
-async function toStartFailure(folder: string): Promise<SubmitFailure> {
+async function explainStart(folder: string): Promise<SubmitFailure> {
   const { bavail, bsize } = await statfs(folder);
   if (bavail * bsize < leastFreeBytes) {
     const hint = 'free some space and run the command again';
-    return new SubmitFailure('no', toFailureData(new Failure('disk-full', `no space left for the trainer: ${folder}`, { hint })));
+    return new SubmitFailure('no', new Failure('disk-full', `no space left for the trainer: ${folder}`, { hint }));
   }
-  const failure = new Failure('trainer-died', `the trainer ended before it began: ${await readLogTail(folder)}`);
-  return new SubmitFailure('refused', toFailureData(failure));
+  return new SubmitFailure('refused', new Failure('trainer-died', `the trainer ended before it began: ${await readLogTail(folder)}`));
 }
 
 /** The last attempt that has started, with its first start: it may have been paused or interrupted since. */
@@ -109,7 +93,8 @@ async function findStarted(context: Attempt): Promise<JobRef | null> {
   const { events } = await readTrainerEvents(context.workDir, eventsBegin);
   const starts = events.filter((event) => event.type === 'trainer-started');
   const first = starts.find(({ nonce }) => nonce === starts.at(-1)!.nonce);
-  return first === undefined ? null : toJobRef(first, first.at);
+  if (first === undefined) return null;
+  return { provider: 'local', id: first.nonce, location: hostname(), attempt: first.attempt, createdAt: first.at, url: null };
 }
 
 /** The run's training: the one whose trainer said that it has started. */
@@ -121,22 +106,25 @@ export async function find(_request: LocalRequest, _prepared: readonly LocalPrep
 
 /**
  * Forbids trainers up to this attempt to start any more. A trainer that has started is left alone: it will be found. One that holds
- * the lock and has not spoken yet is waited for.
+ * the lock and has not said yet that it has started is waited for.
  *
- * @throws Failure `timeout` when it does not speak
+ * @throws Failure `timeout` when it does not say so
  */
 export async function fence(_prepared: LocalPrepared, context: Attempt): Promise<void> {
-  for (let waited = 0; waited < startMs; waited += startLookMs) {
-    const lock = takeRunLock(join(context.workDir, 'run.lock.db'), 0);
-    if (lock !== null) {
-      try {
-        return await writeJsonFile(join(context.workDir, 'fence.json'), { attempt: context.attempt } satisfies FenceFile);
-      } finally {
-        lock.release();
-      }
+  const { workDir, attempt } = context;
+  const fenceOnce = async (): Promise<true | null> => {
+    const lock = takeTrainerLock(workDir, 0);
+    if (lock === null) return (await findStarted(context)) === null ? null : true;
+    try {
+      await writeAtomicJson(join(workDir, 'fence.json'), { attempt } satisfies FenceFile, 'file of the run');
+      return true;
+    } finally {
+      lock.release();
     }
-    if ((await findStarted(context)) !== null) return;
-    await context.wait(startLookMs);
-  }
-  throw new Failure('timeout', `a process holds ${join(context.workDir, 'run.lock.db')} and does not say that its training has started`);
+  };
+  await pollTrainer(
+    fenceOnce,
+    context,
+    () => new Failure('timeout', `a process holds the lock of ${workDir} and does not say that its training has started`),
+  );
 }

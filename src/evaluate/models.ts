@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Failure, isFailure } from '../errors.ts';
 import type { RunSpec } from '../job/run-spec.ts';
 import { hashJson } from '../lib/json.ts';
-import { readModelFolder } from '../model-files/model-folder.ts';
+import { readModelFolder } from '../trainer/model-folder.ts';
 import type { Context, GenerationSettings } from '../provider/context.ts';
 import type { FolderModel, ModelRef, RepositoryModel } from '../provider/model.ts';
 import type { Provider } from '../provider/provider.ts';

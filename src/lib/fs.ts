@@ -1,10 +1,24 @@
-import { createHash } from 'node:crypto';
-import { closeSync, constants, createReadStream, fstatSync, openSync, readSync } from 'node:fs';
+import { createHash, randomUUID } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  createReadStream,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Failure, toFileFailure } from '../errors.ts';
 
-/** How the names of files end that are being written. */
+/** The end of temporary names: of files and folders that are being written. */
 export const unfinishedEnding = '.part';
 
 export interface WrittenFile {
@@ -13,8 +27,8 @@ export interface WrittenFile {
 }
 
 /**
- * Writes a file so that it is there whole or not at all: beside its place under another name, to the disk, then into its place. One
- * that was there is replaced; what an interrupted write left behind is written over.
+ * Writes a file so that readers see it whole or not at all: under a temporary name in the same folder, flushed to the disk, then
+ * renamed. A file that was there is replaced; the remains of an interrupted write are overwritten.
  * @param what names the file for the reader of an error
  * @throws Failure `disk-full`, `permission-denied`, `file-missing`, and what reading the content throws
  */
@@ -23,7 +37,27 @@ export async function writeAtomic(
   content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   what: string,
 ): Promise<WrittenFile> {
-  const unfinished = join(dirname(path), `.${basename(path)}${unfinishedEnding}`);
+  return await writeThrough(getUnfinishedPath(path), { path, content, what });
+}
+
+/** The same for a text; where the file has it already nothing is written. */
+export async function writeAtomicText(path: string, text: string, what: string): Promise<WrittenFile> {
+  const content = Buffer.from(text);
+  const present = await readFile(path).catch(() => null);
+  if (present?.equals(content) !== true) return await writeAtomic(path, [content], what);
+  return { sha256: createHash('sha256').update(content).digest('hex'), bytes: content.length };
+}
+
+/** The same for a JSON value, also where several processes write the file at once: the last one wins. */
+export async function writeAtomicJson(path: string, value: unknown, what: string): Promise<void> {
+  const content = [Buffer.from(`${JSON.stringify(value, null, 2)}\n`)];
+  await writeThrough(`${path}.${randomUUID()}${unfinishedEnding}`, { path, content, what });
+}
+
+async function writeThrough(
+  unfinished: string,
+  { path, content, what }: { path: string; content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>; what: string },
+): Promise<WrittenFile> {
   const explain = (error: unknown): never => {
     throw toFileFailure(error, what, path);
   };
@@ -43,18 +77,66 @@ export async function writeAtomic(
     }
     await rename(unfinished, path).catch(explain);
   } catch (error) {
-    await rm(unfinished, { force: true }).catch(() => {}); // what went wrong is told, not this
+    await rm(unfinished, { force: true }).catch(() => {}); // the first error is reported, not this one
     throw error;
   }
   return { sha256: hash.digest('hex'), bytes };
 }
 
-/** The same for a text; where the file has it already nothing is written. */
-export async function writeAtomicText(path: string, text: string, what: string): Promise<WrittenFile> {
-  const content = Buffer.from(text);
-  const present = await readFile(path).catch(() => null);
-  if (present?.equals(content) !== true) return await writeAtomic(path, [content], what);
-  return { sha256: createHash('sha256').update(content).digest('hex'), bytes: content.length };
+/**
+ * Writes a folder so that readers see it whole or not at all, also after a power cut: `write` fills a folder with a temporary name, its
+ * files are flushed to the disk, then it is renamed. A folder that was there is replaced; the remains of an interrupted call are
+ * removed. Returns the result of `write`.
+ *
+ * @throws what `write` throws, or the system's error; nothing of the new folder is left then
+ */
+export function replaceFolder<T>(path: string, write: (folder: string) => T): T {
+  const unfinished = getUnfinishedPath(path);
+  rmSync(unfinished, { recursive: true, force: true });
+  try {
+    mkdirSync(unfinished, { mode: 0o700 });
+    const written = write(unfinished);
+    for (const name of readdirSync(unfinished)) flush(join(unfinished, name));
+    flush(unfinished);
+    rmSync(path, { recursive: true, force: true });
+    renameSync(unfinished, path);
+    flush(dirname(path));
+    return written;
+  } catch (error) {
+    rmSync(unfinished, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Makes the bytes of a file, or the names in a folder, outlive a power cut. */
+export function flush(path: string): void {
+  const file = openSync(path, 'r');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Writes parts one after the other to a file, which may be larger than one write can be. Size and SHA-256 of what was written. */
+export function writeParts(path: string, parts: Iterable<Uint8Array>): WrittenFile {
+  const hash = createHash('sha256');
+  const file = openSync(path, 'w', 0o600);
+  try {
+    let bytes = 0;
+    for (const part of parts) {
+      hash.update(part);
+      for (let done = 0; done < part.length;) done += writeSync(file, part, done, Math.min(part.length - done, 2 ** 30));
+      bytes += part.length;
+    }
+    return { bytes, sha256: hash.digest('hex') };
+  } finally {
+    closeSync(file);
+  }
+}
+
+function getUnfinishedPath(path: string): string {
+  return join(dirname(path), `.${basename(path)}${unfinishedEnding}`);
 }
 
 /**
@@ -77,8 +159,22 @@ export function openRegularFile(path: string, what: string): number {
   }
 }
 
+/** The bytes of a regular file. @throws Failure as `openRegularFile`, `model-invalid` also for a file of more than `maxBytes` */
+export function readBoundedFile(path: string, what: string, maxBytes: number): Buffer {
+  const file = openRegularFile(path, what);
+  try {
+    const { size } = fstatSync(file);
+    if (size > maxBytes) throw new Failure('model-invalid', `${what}: expected at most ${maxBytes} bytes, found ${size}: ${path}`);
+    return readFileSync(file);
+  } catch (error) {
+    throw toFileFailure(error, what, path);
+  } finally {
+    closeSync(file);
+  }
+}
+
 /** Size and SHA-256 of a file; `what` names it for the reader. @throws Failure `file-missing`, `permission-denied`, `model-invalid` */
-export function hashFileSync(path: string, what: string): { readonly bytes: number; readonly sha256: string } {
+export function hashFileSync(path: string, what: string): WrittenFile {
   const hash = createHash('sha256');
   const chunk = Buffer.allocUnsafe(2 ** 20);
   const file = openRegularFile(path, what);

@@ -4,13 +4,13 @@ import { getCompileCacheDir } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 /** The trainer's main file: the source in a clone, the bundle's second entry in the installed package. */
-function toTrainerEntry(): string {
+function getTrainerEntry(): string {
   const source = fileURLToPath(new URL('../trainer/main.ts', import.meta.url));
   return existsSync(source) ? source : fileURLToPath(new URL('./trainer.js', import.meta.url));
 }
 
-/** The trainer's compiled code is kept where the command's is. */
-function toEnvironment(): NodeJS.ProcessEnv {
+/** The trainer uses the compile cache of the command that starts it. */
+function buildEnvironment(): NodeJS.ProcessEnv {
   const folder = getCompileCacheDir();
   return folder === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: folder };
 }
@@ -19,11 +19,11 @@ function toEnvironment(): NodeJS.ProcessEnv {
 export function spawnTraining(folder: string, logPath: string): ChildProcess {
   const log = openSync(logPath, 'a', 0o600);
   try {
-    const child = spawn(process.execPath, [toTrainerEntry(), 'train', folder], {
+    const child = spawn(process.execPath, [getTrainerEntry(), 'train', folder], {
       detached: true,
       stdio: ['ignore', log, log],
       cwd: folder,
-      env: toEnvironment(),
+      env: buildEnvironment(),
     });
     child.unref();
     return child;
@@ -34,17 +34,21 @@ export function spawnTraining(folder: string, logPath: string): ChildProcess {
 
 /** A process that takes one training step on a backend: one JSON line on standard output. It ends when the signal aborts. */
 export function spawnCheck(backend: string, signal: AbortSignal): ChildProcess {
-  return spawn(process.execPath, [toTrainerEntry(), 'check', backend], { stdio: ['ignore', 'pipe', 'pipe'], env: toEnvironment(), signal });
+  return spawn(process.execPath, [getTrainerEntry(), 'check', backend], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: buildEnvironment(),
+    signal,
+  });
 }
 
 /** A process that answers rows: JSON lines in, JSON lines out. It ends with its input, or when the signal aborts. */
 export function spawnPrediction(signal: AbortSignal): ChildProcess {
-  return spawn(process.execPath, [toTrainerEntry(), 'predict'], { stdio: ['pipe', 'pipe', 'pipe'], env: toEnvironment(), signal });
+  return spawn(process.execPath, [getTrainerEntry(), 'predict'], { stdio: ['pipe', 'pipe', 'pipe'], env: buildEnvironment(), signal });
 }
 
 /**
- * A user's own command, in a folder: rows in, answers out; what it says on standard error goes through. `stopCommand` ends it with
- * what it has started.
+ * A user's own command, in a folder: rows in, answers out; its standard error is passed on. `stopCommand` ends it with
+ * all processes that it has started.
  */
 export function spawnCommand([program, ...args]: readonly string[], folder: string): ChildProcess {
   return spawn(program!, args, { cwd: folder, stdio: ['pipe', 'pipe', 'inherit'], detached: true });

@@ -2,7 +2,7 @@ import { DatabaseSync } from 'node:sqlite';
 
 /**
  * A lock that the operating system drops when its holder dies, however it dies: an exclusive SQLite transaction on a file of its
- * own. Whoever can take it knows that nobody else lives.
+ * own. A process that can take it knows that no other holder is alive.
  */
 export interface RunLock {
   release(): void;

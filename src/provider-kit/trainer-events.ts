@@ -4,7 +4,7 @@ import { failureKinds, type FailureCode, type FailureData } from '../errors.ts';
 import type { Progress } from '../provider/job.ts';
 import type { Metric } from '../provider/metric.ts';
 import type { Note } from '../provider/note.ts';
-import type { TrainerEvent } from '../trainer/files.ts';
+import type { TrainerEvent } from '../trainer/protocol.ts';
 
 /*
  * Events report how a training goes, and this fold says what they mean for a run. The trainer of this program writes TrainerEvents; a program
@@ -60,7 +60,7 @@ export function foldEvents(events: readonly (TrainerEvent | EngineEvent)[], fold
   const steps = events.flatMap((event) => (event.type === 'checkpoint-written' ? event.step : []));
   return {
     progress: events.reduce<Progress | null>((progress, event) => getProgress(event) ?? progress, null),
-    metrics: events.flatMap(getMetrics),
+    metrics: events.flatMap(getMetrics).filter(({ value }) => Number.isFinite(value)), // a loss on its way to a divergence is no measure
     logs: events.flatMap((event) => formatEvent(event).map((text) => ({ at: event.at, text }))),
     notes: events.flatMap((event) => getNotes(event, folder)),
     failure: events.reduce<FailureData | null>((failure, event) => failure ?? getFailure(event), null),

@@ -6,7 +6,7 @@ import type { Note } from '../provider/note.ts';
 import type { QuoteContext } from '../provider/context.ts';
 import type { BaseModel } from '../provider/model.ts';
 import type { Provider } from '../provider/provider.ts';
-import { readModelFolder } from '../model-files/model-folder.ts';
+import { readModelFolder } from '../trainer/model-folder.ts';
 import { getMeasureNames } from '../job/measures.ts';
 import type { JobFile } from '../job/read-job-file.ts';
 import { resolveTarget } from '../job/resolve.ts';

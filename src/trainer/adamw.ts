@@ -5,7 +5,7 @@
  * would need a dozen, and the same on every backend. State is kept by parameter name.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { TensorFlow } from './backend.ts';
+import type { TensorFlow } from './backends.ts';
 import type { Parameters } from './parameters.ts';
 
 export interface AdamWSettings {
@@ -34,20 +34,20 @@ export function createAdamW(settings: AdamWSettings): AdamW {
   return { settings, step: 0, moments: new Map() };
 }
 
-/** Biases and the weights of norms are not drawn to zero. */
+/** Biases and the weights of norms are left without decay. */
 export function hasDecay(name: string): boolean {
   return !name.endsWith('bias') && !name.includes('LayerNorm');
 }
 
 /** Euclidean norm of all gradients together. */
-export function toGradientNorm(gradients: ReadonlyMap<string, Float32Array>): number {
+export function computeGradientNorm(gradients: ReadonlyMap<string, Float32Array>): number {
   let sum = 0;
   for (const gradient of gradients.values()) for (let i = 0; i < gradient.length; i++) sum += gradient[i]! * gradient[i]!;
   return Math.sqrt(sum);
 }
 
-/** What gradients are multiplied with so that their norm is at most `maxNorm`; as PyTorch's clip_grad_norm_. */
-export function toClipFactor(norm: number, maxNorm: number): number {
+/** The factor that brings the norm of gradients to at most `maxNorm`, as PyTorch's clip_grad_norm_ has it. */
+export function getClipFactor(norm: number, maxNorm: number): number {
   return Math.min(1, maxNorm / (norm + 1e-6));
 }
 
@@ -71,7 +71,7 @@ export function updateParameters(
   const updated: [string, Tensor, Float32Array][] = [];
   for (const [name, gradient] of gradients) {
     const parameter = parameters.get(name)!;
-    const after = toUpdated(optimizer, name, { before: parameter.dataSync<'float32'>(), gradient, learningRate, factor });
+    const after = computeUpdate(optimizer, name, { before: parameter.dataSync<'float32'>(), gradient, learningRate, factor });
     if (!after) return false;
     updated.push([name, parameter, after]);
   }
@@ -82,7 +82,7 @@ export function updateParameters(
   return true;
 }
 
-function toUpdated(
+function computeUpdate(
   { settings, step, moments }: AdamW,
   name: string,
   { before, gradient, learningRate, factor }: { before: Float32Array; gradient: Float32Array; learningRate: number; factor: number },
@@ -90,7 +90,7 @@ function toUpdated(
   const { beta1, beta2, epsilon, weightDecay } = settings;
   const { m, v } = moments.get(name) ?? { m: new Float32Array(before.length), v: new Float32Array(before.length) };
   moments.set(name, { m, v });
-  const kept = hasDecay(name) ? 1 - learningRate * weightDecay : 1;
+  const remaining = hasDecay(name) ? 1 - learningRate * weightDecay : 1;
   const rate = learningRate / (1 - beta1 ** step); // both averages begin at zero: the corrections undo that
   const correction = 1 / Math.sqrt(1 - beta2 ** step);
   const after = new Float32Array(before.length);
@@ -99,7 +99,7 @@ function toUpdated(
     const g = factor * gradient[i]!;
     const mean = (m[i] = beta1 * m[i]! + (1 - beta1) * g);
     const square = (v[i] = beta2 * v[i]! + (1 - beta2) * g * g);
-    after[i] = kept * before[i]! - (rate * mean) / (Math.sqrt(square) * correction + epsilon);
+    after[i] = remaining * before[i]! - (rate * mean) / (Math.sqrt(square) * correction + epsilon);
     finite += 0 * after[i]!;
   }
   return Number.isNaN(finite) ? null : after;

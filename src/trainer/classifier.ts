@@ -1,35 +1,31 @@
-import type { Tensor } from '@tensorflow/tfjs-core';
+/** A model that gives each text one of a set of labels: opened from a folder, and what it computes. */
+import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
 import { Failure } from '../errors.ts';
-import type { BertConfig } from '../model-files/bert-config.ts';
-import { toBertParameters, toBertRules } from '../model-files/bert-parameters.ts';
-import type { ParameterSpec } from '../model-files/find-parameters.ts';
-import { readModelFolder } from '../model-files/model-folder.ts';
-import { readTokenizer, type Tokenizer } from '../model-files/tokenizer.ts';
 import { toNormals, toStreamKey } from '../lib/random.ts';
-import { computeAndFree, type TensorFlow } from './backend.ts';
-import { toBatch, type Batch, type EncodedRow } from './batch.ts';
-import { toLogits } from './bert.ts';
-import type { NextDropout } from './dropout.ts';
-import type { ClassifierSource } from './files.ts';
-import { createOps, type Ops } from './ops.ts';
-import { readParameters, toParameter, toStoredLayout, type Parameters } from './parameters.ts';
+import { computeAndFree, type TensorFlow } from './backends.ts';
+import { buildBatch, sortIntoBatches, type Batch, type EncodedRow, type Encoder } from './batches.ts';
+import { families, type ModelConfig } from './families/index.ts';
+import { readModelFolder } from './model-folder.ts';
+import { findParameters, type ParameterRules, type Parameters, type ParameterSpec } from './parameters.ts';
+import { readTensor, type SafetensorsIndex } from './safetensors.ts';
+import { readTokenizer } from './tokenizer.ts';
+import { createOps, type NextDropout, type Ops } from './ops.ts';
+import type { ClassifierSource } from './protocol.ts';
 
 /** What computes: token numbers in, one of `labels` out. */
 export interface Network {
   readonly tf: TensorFlow;
   readonly ops: Ops;
-  readonly config: BertConfig;
+  readonly config: ModelConfig;
   readonly labels: readonly string[];
   readonly parameters: Parameters;
 }
 
-/** A model that gives each text one of `labels`, with all that is needed to run, to train and to save it. */
-export interface Classifier extends Network {
+/** A network with all that is needed to run, to train and to save it. */
+export interface Classifier extends Network, Encoder {
+  readonly config: ModelConfig;
   readonly specs: readonly ParameterSpec[];
-  readonly tokenizer: Tokenizer;
-  /** Rows are cut to so many tokens. */
-  readonly maxLength: number;
-  /** What identifies the content of the folder that it was opened from. */
+  /** Identifies the content of the folder that it was opened from. */
   readonly revision: string;
 }
 
@@ -44,11 +40,13 @@ export function openClassifier(tf: TensorFlow, source: ClassifierSource): Classi
     throw new Failure('configuration-invalid', `expected at least two different labels, found ${JSON.stringify(labels)}`);
   }
   const { config, weights, maxPositions, ...folder } = readModelFolder(source.folder);
-  const specs = toBertParameters(config, labels.length);
+  const family = families[config.family];
+  const specs = family.listParameters(config, labels.length);
+  const head = specs.filter(({ name }) => name.startsWith('classifier.'));
   const own = folder.labels && isSameSet(folder.labels, labels) ? folder.labels : null;
-  const parameters = readParameters(tf, weights, toBertRules(config, own ? labels.length : null));
-  const head = own ? toOrderedHead(tf, parameters, { own, labels, specs }) : toNewHead(tf, config, { specs, seed: source.seed });
-  for (const [name, tensor] of head) parameters.set(name, tensor);
+  const parameters = readParameters(tf, weights, family.getRules(config, own ? labels.length : null));
+  if (own) orderHead(tf, parameters, { head, own, labels });
+  else addNewHead(tf, parameters, { head, seed: source.seed, deviation: config.initializerRange });
   for (const tensor of parameters.values()) tf.keep(tensor);
   return {
     tf,
@@ -63,9 +61,20 @@ export function openClassifier(tf: TensorFlow, source: ClassifierSource): Classi
   };
 }
 
+/** Frees the tensors. */
+export function closeClassifier({ parameters }: Network): void {
+  for (const tensor of parameters.values()) tensor.dispose();
+  parameters.clear();
+}
+
 /** Rows as one padded batch for this model. */
-export function toModelBatch({ tf, config, labels }: Network, rows: readonly EncodedRow[]): Batch {
-  return toBatch(tf, rows, { classes: labels.length, ...config });
+export function buildModelBatch({ tf, config, labels }: Network, rows: readonly EncodedRow[]): Batch {
+  return buildBatch(tf, rows, { classes: labels.length, ...config });
+}
+
+/** Logits of each text, [B, C]; `next` gives each place its dropout, null computes without. */
+export function computeLogits(network: Network, batch: Batch, next: NextDropout | null): Tensor2D {
+  return families[network.config.family].computeLogits(network, batch, next);
 }
 
 /** Sum of the cross-entropies, the gradients of that sum divided by `rows`, by name and in the layout of the computation. */
@@ -75,61 +84,117 @@ export interface Gradients {
 }
 
 /** Forward and backward pass over a micro-batch; `rows` is the size of the whole batch that it is a part of. */
-export function toGradients(
-  classifier: Network,
+export function computeGradients(
+  network: Network,
   batch: readonly EncodedRow[],
   { rows, next }: { rows: number; next: NextDropout | null },
 ): Gradients {
-  const { tf, ops, parameters } = classifier;
+  const { tf, ops, parameters } = network;
   return computeAndFree(tf, () => {
-    const inputs = toModelBatch(classifier, batch);
-    const toLoss = (): Tensor => ops.crossEntropy(toLogits(classifier, inputs, next).logits, inputs.labels).sum;
-    const { value, grads } = tf.valueAndGrads(toLoss)([...parameters.values()], tf.scalar(1 / rows));
+    const inputs = buildModelBatch(network, batch);
+    const computeLoss = (): Tensor => ops.crossEntropy(computeLogits(network, inputs, next), inputs.labels).sum;
+    const { value, grads } = tf.valueAndGrads(computeLoss)([...parameters.values()], tf.scalar(1 / rows));
     const names = [...parameters.keys()];
     return { lossSum: value.dataSync()[0]!, gradients: new Map(grads.map((gradient, i) => [names[i]!, gradient.dataSync<'float32'>()])) };
   });
 }
 
-/** Frees the tensors. */
-export function closeClassifier({ parameters }: Network): void {
-  for (const tensor of parameters.values()) tensor.dispose();
-  parameters.clear();
+const rowsPerBatch = 64;
+
+/** Logits of every row, in the order of the rows: [rows][classes]. */
+export function computeAllLogits(network: Network, rows: readonly EncodedRow[]): number[][] {
+  const logits: number[][] = new Array<number[]>(rows.length);
+  const lengths = rows.map((row) => row.ids.length);
+  for (const batch of sortIntoBatches(lengths, rowsPerBatch)) {
+    const texts = batch.map((i) => rows[i]!);
+    const found = computeAndFree(network.tf, () => computeLogits(network, buildModelBatch(network, texts), null).arraySync());
+    for (const [position, i] of batch.entries()) logits[i] = found[position]!;
+  }
+  return logits;
+}
+
+/** Softmax in double precision. */
+export function toProbabilities(logits: readonly number[]): number[] {
+  const logSum = toLogSum(logits);
+  return logits.map((logit) => Math.exp(logit - logSum));
+}
+
+/** `log Σ exp(x)`, computed from the largest so that nothing overflows. */
+export function toLogSum(logits: readonly number[]): number {
+  const most = Math.max(...logits);
+  return most + Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - most), 0));
+}
+
+/** A copy of all parameters, in the layout of the computation. */
+export type WeightsSnapshot = ReadonlyMap<string, Float32Array>;
+
+export function copyWeights({ parameters }: Network): WeightsSnapshot {
+  return new Map([...parameters].map(([name, tensor]) => [name, tensor.dataSync<'float32'>().slice()]));
+}
+
+/** Puts the copy in the place of the present parameters. */
+export function restoreWeights({ tf, parameters }: Network, weights: WeightsSnapshot): void {
+  for (const [name, values] of weights) {
+    const present = parameters.get(name)!;
+    parameters.set(name, tf.keep(tf.tensor(values, present.shape)));
+    present.dispose();
+  }
+}
+
+/**
+ * The parameters that `rules` lists, from weight files, widened to float32. Names, shapes and types are checked before the first
+ * tensor is read.
+ */
+function readParameters(tf: TensorFlow, weights: readonly SafetensorsIndex[], rules: ParameterRules): Parameters {
+  const found = findParameters(weights, rules);
+  return new Map(
+    rules.specs.map((spec) => {
+      const { index, stored } = found.get(spec.name)!;
+      return [spec.name, createParameter(tf, spec, readTensor(index, stored))];
+    }),
+  );
+}
+
+/** A tensor in the layout of the computation from numbers in the layout of the weight file. */
+export function createParameter(tf: TensorFlow, { shape, isLinear }: ParameterSpec, data: Float32Array): Tensor {
+  return tf.tidy(() => (isLinear ? tf.transpose(tf.tensor2d(data, [shape[0]!, shape[1]!])) : tf.tensor(data, [...shape])));
+}
+
+/** Numbers of a parameter, or of its gradient, in the layout of the weight file, copied. */
+export function copyToStoredLayout(tf: TensorFlow, tensor: Tensor, isLinear: boolean): Float32Array {
+  return tf.tidy(() => (isLinear ? tf.transpose(tensor) : tensor).dataSync<'float32'>().slice());
 }
 
 function isSameSet(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && new Set([...a, ...b]).size === a.length;
 }
 
-/** The folder's head with its rows in the order of `labels`. */
-function toOrderedHead(
+/** Puts the rows of the folder's own head in the order of `labels`. */
+function orderHead(
   tf: TensorFlow,
   parameters: Parameters,
-  { own, labels, specs }: { own: readonly string[]; labels: readonly string[]; specs: readonly ParameterSpec[] },
-): [string, Tensor][] {
-  return specs
-    .filter((spec) => spec.name.startsWith('classifier.'))
-    .map((spec) => {
-      const stored = parameters.get(spec.name)!;
-      const values = toStoredLayout(tf, stored, spec.isLinear);
-      const width = values.length / own.length;
-      const ordered = labels.flatMap((label) => [...values.subarray(own.indexOf(label) * width, (own.indexOf(label) + 1) * width)]);
-      stored.dispose();
-      return [spec.name, toParameter(tf, spec, Float32Array.from(ordered))];
-    });
+  { head, own, labels }: { head: readonly ParameterSpec[]; own: readonly string[]; labels: readonly string[] },
+): void {
+  for (const spec of head) {
+    const stored = parameters.get(spec.name)!;
+    const values = copyToStoredLayout(tf, stored, spec.isLinear);
+    const width = values.length / own.length;
+    const ordered = labels.flatMap((label) => [...values.subarray(own.indexOf(label) * width, (own.indexOf(label) + 1) * width)]);
+    stored.dispose();
+    parameters.set(spec.name, createParameter(tf, spec, Float32Array.from(ordered)));
+  }
 }
 
-/** Weights from N(0, initializerRange²), bias 0, as transformers draws them (with numbers of our own). */
-function toNewHead(
+/** Weights from N(0, deviation²), bias 0, as transformers draws them (with numbers of our own). */
+function addNewHead(
   tf: TensorFlow,
-  config: BertConfig,
-  { specs, seed }: { specs: readonly ParameterSpec[]; seed: number },
-): [string, Tensor][] {
+  parameters: Parameters,
+  { head, seed, deviation }: { head: readonly ParameterSpec[]; seed: number; deviation: number },
+): void {
   const key = toStreamKey(seed, 'classifier.weight');
-  return specs
-    .filter((spec) => spec.name.startsWith('classifier.'))
-    .map((spec) => {
-      const size = spec.shape.reduce((product, count) => product * count, 1);
-      const values = spec.isLinear ? toNormals(key, size, config.initializerRange) : new Float32Array(size);
-      return [spec.name, toParameter(tf, spec, values)];
-    });
+  for (const spec of head) {
+    const size = spec.shape.reduce((product, count) => product * count, 1);
+    const values = spec.isLinear ? toNormals(key, size, deviation) : new Float32Array(size);
+    parameters.set(spec.name, createParameter(tf, spec, values));
+  }
 }

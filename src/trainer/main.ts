@@ -1,12 +1,12 @@
 /**
  * The trainer process.
  *
- *     main.ts train FOLDER    trains what FOLDER/train.json says and tells in FOLDER/events.jsonl
+ *     main.ts train FOLDER    trains what FOLDER/train.json says and writes FOLDER/events.jsonl
  *     main.ts predict         answers rows of standard input on standard output
- *     main.ts check BACKEND   takes a real training step of a small network and tells its loss and time
+ *     main.ts check BACKEND   takes a real training step of a small network and prints its loss and time
  */
 import { failureKinds, toFailureData } from '../errors.ts';
-import { isBackendName } from './backend.ts';
+import { isBackendName } from './backends.ts';
 import { runCheck } from './run-check.ts';
 import { runPrediction } from './run-prediction.ts';
 import { runTraining } from './run-training.ts';

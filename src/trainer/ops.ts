@@ -3,15 +3,42 @@
  * entry of the tape for a whole operation costs less than one for each kernel.
  *
  * Letters: B texts, S positions a text (padded), M = B * S rows, H numbers a position, K and N inputs and outputs of a linear map,
- * V words, C classes. Activations are [M, H]; weights of linear maps are [in, out].
+ * V words, C classes; in attention Q queries and S keys a text, A heads of D numbers, H = A * D. Activations are [M, H]; weights of
+ * linear maps are [in, out].
  *
  * A gradient may use only what was given to `save`: everything else of the forward pass is freed when it ends.
  */
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
-import { createAttention, type Attention } from './attention.ts';
-import type { TensorFlow } from './backend.ts';
-import type { Batch } from './batch.ts';
-import { toDropoutMask, type Dropout } from './dropout.ts';
+import { toStreamKey, toUint32 } from '../lib/random.ts';
+import type { TensorFlow } from './backends.ts';
+import type { Batch } from './batches.ts';
+
+/** Dropout (Srivastava et al. 2014) at one place of one forward pass: `key` names its stream of random numbers. */
+export interface Dropout {
+  /** Share of the numbers that become zero, 0 to 1. */
+  readonly rate: number;
+  readonly key: number;
+}
+
+/** Gives the next place of a forward pass its dropout, or null where the rate is 0. */
+export type NextDropout = (rate: number) => Dropout | null;
+
+interface AttentionSizes {
+  /** Texts. */
+  readonly batch: number;
+  /** Keys and values a text. */
+  readonly keys: number;
+  /** Queries a text: as many as keys, or 1. */
+  readonly queries: number;
+  readonly heads: number;
+}
+
+type Attention = (
+  q: Tensor2D, // [B*Q, H]
+  k: Tensor2D, // [B*S, H]
+  v: Tensor2D, // [B*S, H]
+  context: { readonly mask: Tensor; readonly sizes: AttentionSizes; readonly dropout: Dropout | null }, // mask [B, 1, 1, S]: 0, or -1e9 at padding
+) => Tensor2D; // [B*Q, H]
 
 export interface Ops {
   /** `y = x w + b`: x [M, K], w [K, N], b [N] -> [M, N] */
@@ -132,7 +159,7 @@ export function createOps(tf: TensorFlow): Ops {
   const dropout: Ops['dropout'] = (x, dropout) => {
     if (!dropout) return x;
     const drop = define((save, x: Tensor2D) => {
-      const mask = toDropoutMask(tf, dropout, x.shape);
+      const mask = createDropoutMask(tf, dropout, x.shape);
       save([mask]);
       return { value: tf.mul<Tensor2D>(x, mask), gradFunc: (dy, [mask]) => [tf.mul(dy, mask!)] };
     });
@@ -170,4 +197,66 @@ export function createOps(tf: TensorFlow): Ops {
   };
 
   return { linear, embed, layerNorm, attention: createAttention(tf), gelu, tanh, dropout, firstToken, crossEntropy };
+}
+
+/**
+ * Scaled dot-product attention (Vaswani et al. 2017, equation 1): `P = softmax(q kᵀ / √D + mask)`, `y = dropout(P) v`.
+ *
+ * Transposes are explicit and of small tensors: products with a transpose flag are twenty times slower on WASM, and so every
+ * product below has its operands in order, the gradients of k and v as transposes of what is wanted.
+ */
+function createAttention(tf: TensorFlow): Attention {
+  return (q, k, v, { mask, sizes: { batch: B, keys: S, queries: Q, heads: A }, dropout }) => {
+    const D = q.shape[1] / A;
+    const scale = 1 / Math.sqrt(D);
+    /** [B*n, H] -> [B, A, n, D] */
+    const split = (x: Tensor, n: number): Tensor => tf.transpose(tf.reshape(x, [B, n, A, D]), [0, 2, 1, 3]);
+    /** [B*n, H] -> [B, A, D, n] */
+    const splitTransposed = (x: Tensor, n: number): Tensor => tf.transpose(tf.reshape(x, [B, n, A, D]), [0, 2, 3, 1]);
+    /** [B, A, n, D] -> [B*n, H] */
+    const join = (x: Tensor, n: number): Tensor2D => tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [B * n, A * D]);
+    /** [B, A, D, n] -> [B*n, H] */
+    const joinTransposed = (x: Tensor, n: number): Tensor2D => tf.reshape(tf.transpose(x, [0, 3, 1, 2]), [B * n, A * D]);
+
+    const attend = tf.customGrad<Tensor2D>((...args) => {
+      const [q, k, v, save] = args as unknown as [Tensor2D, Tensor2D, Tensor2D, (saved: Tensor[]) => void];
+      const scores = tf.add(tf.mul(tf.matMul(split(q, Q), splitTransposed(k, S)), scale), mask); // [B, A, Q, S]
+      const P = tf.softmax(scores);
+      const M = dropout && createDropoutMask(tf, dropout, P.shape);
+      const dropped = M ? tf.mul(P, M) : P;
+      save(M ? [q, k, v, P, dropped, M] : [q, k, v, P]);
+      const gradFunc = (dy: Tensor, saved: Tensor[]): Tensor[] => {
+        const [q, k, v, P] = saved as [Tensor, Tensor, Tensor, Tensor];
+        const [dropped, M] = [saved[4] ?? P, saved[5]];
+        const dDropped = tf.matMul(split(dy, Q), splitTransposed(v, S)); // [B, A, Q, S]
+        const dP = M ? tf.mul(dDropped, M) : dDropped;
+        const dScores = tf.mul(tf.mul(P, tf.sub(dP, tf.sum(tf.mul(dP, P), -1, true))), scale);
+        return [
+          join(tf.matMul(dScores, split(k, S)), Q),
+          joinTransposed(tf.matMul(splitTransposed(q, Q), dScores), S),
+          joinTransposed(tf.matMul(splitTransposed(dy, Q), dropped), S),
+        ];
+      };
+      return { value: join(tf.matMul(dropped, split(v, S)), Q), gradFunc };
+    });
+    return attend(q, k, v);
+  };
+}
+
+/** The dropout of one forward pass: places are counted in the order in which the model asks for them. */
+export function createDropout({ seed, step, microBatch }: { seed: number; step: number; microBatch: number }): NextDropout {
+  let place = 0;
+  return (rate) => {
+    const key = toStreamKey(seed, 'dropout', step, microBatch, place++);
+    return rate === 0 ? null : { rate, key };
+  };
+}
+
+/** 0 for a dropped number, 1 / (1 - rate) for any other. */
+export function createDropoutMask(tf: TensorFlow, { rate, key }: Dropout, shape: number[]): Tensor {
+  const mask = new Float32Array(shape.reduce((product, size) => product * size, 1));
+  const threshold = rate * 2 ** 32;
+  const scale = 1 / (1 - rate);
+  for (let i = 0; i < mask.length; i++) mask[i] = toUint32(key, i) < threshold ? 0 : scale;
+  return tf.tensor(mask, shape);
 }

@@ -1,40 +1,98 @@
-/** A model's parameters by their Hugging Face names, and the way from weight files to tensors and back. */
+/** A model's parameters by their Hugging Face names, and where its weight files have them. */
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { findParameters, type ParameterRules, type ParameterSpec } from '../model-files/find-parameters.ts';
-import { readTensor, type SafetensorsIndex } from '../model-files/safetensors.ts';
-import type { TensorToWrite } from '../model-files/write-safetensors.ts';
-import type { TensorFlow } from './backend.ts';
+import { Failure } from '../errors.ts';
+import { formatName } from '../lib/text.ts';
+import { isWidened, type SafetensorsIndex } from './safetensors.ts';
 
-/** Live tensors by name. The optimizer replaces them; whoever holds the map sees the newest. */
+/** Live tensors by name. The optimizer replaces them; all holders of the map see the newest. */
 export type Parameters = Map<string, Tensor>;
 
+export interface ParameterSpec {
+  readonly name: string;
+  /** As the weight file has it: a linear map's is [out, in]. */
+  readonly shape: readonly number[];
+  /** Kept transposed in memory, [in, out]: the weight of a linear map. */
+  readonly isLinear: boolean;
+}
+
+/** Which tensors of the weight files are the parameters of a model. */
+export interface ParameterRules {
+  readonly specs: readonly ParameterSpec[];
+  /** What a stored name is called in `specs`. */
+  readonly toCanonicalName: (stored: string) => string;
+  /** Whether a tensor of this canonical name has no meaning for the model. */
+  readonly isIgnored: (name: string) => boolean;
+}
+
+/** Where a parameter is stored: in which file, under which name. */
+export interface FoundParameter {
+  readonly index: SafetensorsIndex;
+  readonly stored: string;
+}
+
 /**
- * Reads the parameters that `rules` lists from weight files, widened to float32. Names, shapes and types are checked before the first
- * tensor is read.
+ * Finds each parameter of `specs` in the headers of the weight files, by name. No numbers are read.
  *
- * @throws Failure as `findParameters` and `readTensor`
+ * @throws Failure `model-invalid` when a tensor is missing, has another shape or holds no floats, occurs twice, or is not expected and
+ *   `isIgnored` does not know it
  */
-export function readParameters(tf: TensorFlow, weights: readonly SafetensorsIndex[], rules: ParameterRules): Parameters {
-  const found = findParameters(weights, rules);
-  return new Map(
-    rules.specs.map((spec) => {
-      const { index, stored } = found.get(spec.name)!;
-      return [spec.name, toParameter(tf, spec, readTensor(index, stored))];
-    }),
-  );
+export function findParameters(
+  weights: readonly SafetensorsIndex[],
+  { specs, toCanonicalName, isIgnored }: ParameterRules,
+): Map<string, FoundParameter> {
+  const found = findTensors(weights, toCanonicalName);
+  const wanted = new Set(specs.map((spec) => spec.name));
+  for (const [name, { index, stored }] of found) {
+    if (wanted.has(name) || isIgnored(name)) continue;
+    throw new Failure(
+      'model-invalid',
+      `${index.path}: tensor ${formatName(stored)} is not part of this model: expected ${wanted.size} tensors from ${specs[0]?.name}`,
+      { hint: 'The configuration and the weights do not belong together, or the model has parts that are not supported.' },
+    );
+  }
+  for (const spec of specs) {
+    const tensor = found.get(spec.name);
+    if (!tensor) {
+      throw new Failure('model-invalid', `${weights[0]?.path}: tensor ${spec.name} [${spec.shape.join(', ')}] is missing`, {
+        hint: 'Save the model again with all its weights.',
+      });
+    }
+    checkTensor(tensor, spec);
+  }
+  return new Map(specs.map(({ name }) => [name, found.get(name)!]));
 }
 
-/** A tensor in the layout of the computation from numbers in the layout of the weight file. */
-export function toParameter(tf: TensorFlow, { shape, isLinear }: ParameterSpec, data: Float32Array): Tensor {
-  return tf.tidy(() => (isLinear ? tf.transpose(tf.tensor2d(data, [shape[0]!, shape[1]!])) : tf.tensor(data, [...shape])));
+function checkTensor({ index, stored }: FoundParameter, { shape }: ParameterSpec): void {
+  const { shape: storedShape, dtype } = index.entries.get(stored)!;
+  const source = `${index.path}: tensor ${formatName(stored)}`;
+  if (storedShape.join() !== shape.join()) {
+    throw new Failure('model-invalid', `${source}: config.json says [${shape.join(', ')}], found [${storedShape.join(', ')}]`, {
+      hint: 'The configuration and the weights do not belong together: download the model again.',
+    });
+  }
+  if (!isWidened(dtype)) {
+    throw new Failure('model-invalid', `${source}: expected F32, F16 or BF16, found ${dtype}`, {
+      hint: 'Save the model again in one of these types.',
+    });
+  }
 }
 
-/** The parameters in the layout of the weight file, copied. */
-export function toTensorsToWrite(tf: TensorFlow, specs: readonly ParameterSpec[], parameters: Parameters): TensorToWrite[] {
-  return specs.map(({ name, shape, isLinear }) => ({ name, shape, data: toStoredLayout(tf, parameters.get(name)!, isLinear) }));
-}
-
-/** Numbers of a parameter, or of its gradient, in the layout of the weight file, copied. */
-export function toStoredLayout(tf: TensorFlow, tensor: Tensor, isLinear: boolean): Float32Array {
-  return tf.tidy(() => (isLinear ? tf.transpose(tensor) : tensor).dataSync<'float32'>().slice());
+function findTensors(
+  weights: readonly SafetensorsIndex[],
+  toCanonicalName: ParameterRules['toCanonicalName'],
+): Map<string, FoundParameter> {
+  const found = new Map<string, FoundParameter>();
+  for (const index of weights) {
+    for (const stored of index.entries.keys()) {
+      const name = toCanonicalName(stored);
+      const other = found.get(name);
+      if (other)
+        throw new Failure(
+          'model-invalid',
+          `${index.path}: tensor ${formatName(stored)} is also in ${other.index.path}, as ${formatName(other.stored)}`,
+        );
+      found.set(name, { index, stored });
+    }
+  }
+  return found;
 }

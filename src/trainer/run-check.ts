@@ -1,47 +1,40 @@
-import type { BertConfig } from '../model-files/bert-config.ts';
-import { toBertParameters } from '../model-files/bert-parameters.ts';
 import { toNormals, toStreamKey } from '../lib/random.ts';
 import { adamWDefaults, createAdamW } from './adamw.ts';
-import { startBackend } from './backend.ts';
-import { closeClassifier, type Network } from './classifier.ts';
-import type { BackendName, CheckAnswer } from './files.ts';
+import { startBackend, type BackendName } from './backends.ts';
+import { closeClassifier, createParameter, type Network } from './classifier.ts';
+import { families } from './families/index.ts';
 import { createOps } from './ops.ts';
-import { toParameter } from './parameters.ts';
+import type { CheckAnswer } from './protocol.ts';
 import { takeStep } from './train.ts';
 
-const config: BertConfig = {
-  family: 'bert',
-  vocabSize: 16,
-  hiddenSize: 32,
-  layers: 2,
-  heads: 2,
-  intermediateSize: 64,
-  maxPositions: 8,
-  typeVocabSize: 2,
-  layerNormEpsilon: 1e-12,
-  hiddenDropout: 0.1,
-  attentionDropout: 0.1,
-  classifierDropout: 0.1,
-  initializerRange: 0.02,
-  padTokenId: 0,
-};
+const config = families.bert.parseConfig(
+  {
+    vocab_size: 16,
+    hidden_size: 32,
+    num_hidden_layers: 2,
+    num_attention_heads: 2,
+    intermediate_size: 64,
+    max_position_embeddings: 8,
+  },
+  'the small network of the check',
+);
 
 /** Two training steps of a small random network: proves that a backend computes forward, backward and the update. */
 export async function runCheck(backend: BackendName): Promise<CheckAnswer> {
   const tf = await startBackend(backend);
   const labels = ['a', 'b'];
-  const parameters = toBertParameters(config, labels.length).map((spec) => {
+  const parameters = families.bert.listParameters(config, labels.length).map((spec) => {
     const size = spec.shape.reduce((product, count) => product * count, 1);
-    return [spec.name, tf.keep(toParameter(tf, spec, toNormals(toStreamKey(1, spec.name), size, 0.1)))] as const;
+    return [spec.name, tf.keep(createParameter(tf, spec, toNormals(toStreamKey(1, spec.name), size, 0.1)))] as const;
   });
   const network: Network = { tf, ops: createOps(tf), config, labels, parameters: new Map(parameters) };
   const rows = [1, 2, 3, 4].map((id) => ({ ids: [id, id + 1, id + 2], typeIds: [0, 0, 0], label: id % 2 }));
   const optimizer = createAdamW({ ...adamWDefaults, weightDecay: 0.01 });
-  const settings = { microBatchSize: 4, maxGradNorm: 1, seed: 1, learningRate: 1e-3 };
-  takeStep(network, optimizer, rows, { ...settings, step: 0 });
+  const settings = { optimizer, microBatchSize: 4, maxGradNorm: 1, seed: 1, learningRate: 1e-3 };
+  takeStep(network, rows, { ...settings, step: 0 });
   const began = performance.now();
-  const { loss } = takeStep(network, optimizer, rows, { ...settings, step: 1 });
+  const { loss } = takeStep(network, rows, { ...settings, step: 1 });
   const milliseconds = performance.now() - began;
   closeClassifier(network);
-  return { backend, loss, milliseconds };
+  return { loss, milliseconds };
 }

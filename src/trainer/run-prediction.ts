@@ -1,18 +1,18 @@
 import type { Readable, Writable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { Failure } from '../errors.ts';
-import { startBackend } from './backend.ts';
-import type { EncodedRow } from './batch.ts';
-import { closeClassifier, openClassifier, type Classifier } from './classifier.ts';
-import { encodeText, parseTexts } from './encode-rows.ts';
-import { toAllLogits, toProbabilities } from './evaluate.ts';
-import type { PredictAnswer } from './files.ts';
-import { parsePredictFile } from './parse-train-file.ts';
-import { readStreamLines } from '../lib/lines.ts';
+import { parseFields } from '../lib/json.ts';
+import { readLines } from '../lib/lines.ts';
+import { formatValue } from '../lib/text.ts';
+import { startBackend } from './backends.ts';
+import { encodeText, parseLine, parseRow, type EncodedRow } from './batches.ts';
+import { closeClassifier, computeAllLogits, openClassifier, toProbabilities, type Classifier } from './classifier.ts';
+import { PredictFile, type PredictAnswer } from './protocol.ts';
 
 /** Rows that are answered together: enough to find some of one length, few enough for the memory. */
 const mostGathered = 4096;
 
-interface Waiting {
+interface WaitingRow {
   readonly id: string;
   readonly row: EncodedRow;
   readonly truncated: boolean;
@@ -22,52 +22,50 @@ interface Waiting {
  * Answers rows until the input ends. The first line is a PredictFile, each further one a PredictRow; each answer is a line with a
  * PredictAnswer. Rows are gathered as long as the input has more to give at once.
  *
- * @throws Failure `data-invalid` naming the line, or what opening the model says
+ * @throws Failure `data-invalid` naming the line, and as `openClassifier`
  */
 export async function runPrediction(input: Readable, output: Writable): Promise<void> {
   let classifier: Classifier | null = null;
-  let waiting: Waiting[] = [];
+  const waiting: WaitingRow[] = [];
   let line = 0;
-  const answer = async (): Promise<void> => {
-    if (!classifier || waiting.length === 0) return;
-    const logits = toAllLogits(
-      classifier,
-      waiting.map(({ row }) => row),
-    );
-    const lines = waiting.map(({ id, truncated }, i) =>
-      JSON.stringify({ id, probabilities: toProbabilities(logits[i]!), truncated } satisfies PredictAnswer),
-    );
-    waiting = [];
-    await write(output, `${lines.join('\n')}\n`);
-  };
-  for await (const lines of readStreamLines(input)) {
-    for (const text of lines) {
-      line++;
-      if (text.trim() === '') continue;
-      if (!classifier) classifier = await open(text);
-      else waiting.push(toWaiting(classifier, text, line));
-      if (waiting.length >= mostGathered) await answer();
+  for await (const lines of readLines(input as AsyncIterable<Buffer>, 'standard input')) {
+    await setImmediate(); // lets what is already in the pipe arrive, so that more rows are answered together
+    for (const bytes of lines) {
+      const source = `standard input, line ${++line}`;
+      if (classifier) waiting.push(...parseWaiting(classifier, bytes, source));
+      else classifier = await openModel(bytes, source);
+      if (classifier && waiting.length >= mostGathered) await write(output, answer(classifier, waiting.splice(0)));
     }
-    if (input.readableLength === 0) await answer();
+    if (classifier && input.readableLength === 0) await write(output, answer(classifier, waiting.splice(0)));
   }
-  await answer();
   if (!classifier) throw new Failure('data-invalid', 'standard input: expected a first line that names the model, found nothing');
+  await write(output, answer(classifier, waiting));
   closeClassifier(classifier);
 }
 
-async function open(line: string): Promise<Classifier> {
-  const { backend, model } = parsePredictFile(line, 'standard input, line 1');
+async function openModel(line: Buffer, source: string): Promise<Classifier | null> {
+  const json = parseLine(line, source);
+  if (json === null) return null;
+  const { backend, model } = parseFields(PredictFile, json, { source, code: 'data-invalid' });
   return openClassifier(await startBackend(backend), model);
 }
 
-function toWaiting(classifier: Classifier, text: string, line: number): Waiting {
-  const place = `standard input, line ${line}`;
-  const row = parseTexts(text, place);
+/** The row of a line; none in an empty line. */
+function parseWaiting(classifier: Classifier, line: Buffer, source: string): WaitingRow[] {
+  const row = parseRow(line, source);
+  if (row === null) return [];
   const { id } = row.json;
-  if (typeof id !== 'string') throw new Failure('data-invalid', `${place}: "id": expected a string, found ${JSON.stringify(id)}`);
-  return { id, ...encodeText(classifier, row) };
+  if (typeof id !== 'string') throw new Failure('data-invalid', `${source}: "id": expected a string, found ${formatValue(id)}`);
+  return [{ id, ...encodeText(classifier, row) }];
 }
 
-function write(output: Writable, text: string): Promise<void> {
-  return new Promise((resolve, reject) => output.write(text, (error) => (error ? reject(error) : resolve())));
+function answer(classifier: Classifier, waiting: readonly WaitingRow[]): string {
+  const rows = waiting.map(({ row }) => row);
+  const logits = computeAllLogits(classifier, rows);
+  const answers = waiting.map(({ id, truncated }, i): PredictAnswer => ({ id, probabilities: toProbabilities(logits[i]!), truncated }));
+  return answers.map((one) => `${JSON.stringify(one)}\n`).join('');
+}
+
+async function write(output: Writable, text: string): Promise<void> {
+  if (text !== '') await new Promise<void>((resolve, reject) => output.write(text, (error) => (error ? reject(error) : resolve())));
 }

@@ -1,31 +1,27 @@
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { toFailureData, type FailureCode } from '../errors.ts';
+import { Failure, toFailureData, type FailureCode } from '../errors.ts';
 import { takeRunLock } from '../lib/run-lock.ts';
-import { startBackend } from './backend.ts';
+import { startBackend } from './backends.ts';
+import { readRows } from './batches.ts';
 import { openCheckpoints } from './checkpoints.ts';
 import { openClassifier } from './classifier.ts';
-import { readRows } from './encode-rows.ts';
-import { openEvents, type EventFile, type TrainerNews } from './event-file.ts';
-import type { TrainFile } from './files.ts';
-import { toModelCard } from './model-card.ts';
-import { isFenced, readControlRequest } from './run-folder.ts';
-import { saveModel } from './save-model.ts';
-import { toStepCounts } from './schedule.ts';
-import { readTrainFile } from './parse-train-file.ts';
-import { train } from './train.ts';
-import { createTrainingState } from './training-state.ts';
+import { openEvents, type EventFile } from './event-file.ts';
+import { isFenced, readControlRequest, readTrainFile, type ControlRequest, type TrainerNews, type TrainFile } from './protocol.ts';
+import { formatModelCard, saveModel } from './save-model.ts';
+import { countSteps, createTrainingState, train } from './train.ts';
 
 /** Status of a trainer that found the folder taken, the attempt fenced or the training ended. */
 const notOurs = 75;
 
-/** Who looks whether a trainer lives holds its lock for an instant. */
+/** Whoever asks whether a trainer lives holds its lock for an instant. */
 const lockMs = 500;
 
 /**
- * Trains what `folder`/train.json says and tells in events.jsonl; what an earlier trainer has begun goes on from its newest
- * checkpoint. Returns the exit status: 0 when the training ended, was cancelled or paused, 1 after a failure (which is the last event),
- * 75 when it is another process's turn or nobody's any more.
- * `log` gets the stack of what nobody expected.
+ * Trains what `folder`/train.json says and writes events.jsonl; a training that an earlier trainer has begun goes on from its newest
+ * checkpoint. Returns the exit status: 0 when the training ended, was cancelled or paused, 1 after a failure (which is the last
+ * event), 75 when another process holds the folder, the attempt is fenced or the training has ended.
+ * `log` gets the stack of an error that nobody expected.
  */
 export async function runTraining(folder: string, log: (text: string) => void): Promise<number> {
   const lock = takeRunLock(join(folder, 'run.lock.db'), lockMs);
@@ -36,11 +32,11 @@ export async function runTraining(folder: string, log: (text: string) => void): 
       if (events.past.hasEnded) return notOurs;
       const file = readTrainFile(folder);
       if (isFenced(folder, file.attempt)) return notOurs;
-      events.tell({ type: 'trainer-started', nonce: file.nonce, attempt: file.attempt, pid: process.pid, backend: file.backend });
+      events.write({ type: 'trainer-started', nonce: file.nonce, attempt: file.attempt, pid: process.pid, backend: file.backend });
       return await trainFolder(folder, file, events);
     } catch (error) {
       const { code, message, hint } = toFailureData(error);
-      events.tell({ type: 'training-failed', code, message, hint });
+      events.write({ type: 'training-failed', code, message, hint });
       if (code === 'unexpected') log(error instanceof Error ? (error.stack ?? message) : message);
       return 1;
     } finally {
@@ -53,46 +49,52 @@ export async function runTraining(folder: string, log: (text: string) => void): 
 
 async function trainFolder(folder: string, file: TrainFile, events: EventFile): Promise<number> {
   const began = performance.now();
-  const { hasStarted } = events.past; // before this trainer
+  const now = (): number => performance.now();
   const classifier = openClassifier(await startBackend(file.backend), file.model);
-  const { rows, truncated } = readRows(classifier, resolve(folder, file.rows.train));
-  const validation = file.rows.validation === null ? [] : readRows(classifier, resolve(folder, file.rows.validation)).rows;
-  const steps = toStepCounts({ rows: rows.length, ...file.training }).total;
-  events.tell({ type: 'data-read', rows: rows.length, validationRows: validation.length, truncated, steps });
+  const { rows, truncated } = await readRows(classifier, resolve(folder, file.rows.train));
+  const validation = file.rows.validation === null ? [] : (await readRows(classifier, resolve(folder, file.rows.validation))).rows;
+  const steps = countSteps(rows.length, file.training).total;
+  events.write({ type: 'data-read', rows: rows.length, validationRows: validation.length, truncated, steps });
 
   const state = createTrainingState(file.training);
-  const now = (): number => performance.now();
   const checkpoints = openCheckpoints({ folder, file, classifier, state, events, began, now });
-  if (hasStarted) checkpoints.resume();
-  const end = train(classifier, { rows, validation }, file.training, {
-    state,
-    tell: events.tell,
-    readControlRequest: () => readControlRequest(folder),
-    afterStep: checkpoints.afterStep,
-    now,
-  });
+  if (events.past.hasStarted) checkpoints.resume();
+  const end = train(
+    classifier,
+    { rows, validation, settings: file.training },
+    { state, write: events.write, readControlRequest: () => readRequest(folder), afterStep: checkpoints.afterStep, now },
+  );
   if (end.reason === 'paused') {
-    events.tell({ type: 'training-paused', step: checkpoints.keep() });
+    events.write({ type: 'training-paused', step: checkpoints.write() });
     return 0;
   }
 
   const isFinished = end.reason === 'finished';
   const name = isFinished ? 'model' : 'unfinished';
-  const card = toModelCard({ train: file, rows: rows.length, steps: end.step, epochs: state.evaluations, unfinished: !isFinished });
+  const card = formatModelCard({ train: file, rows: rows.length, steps: end.step, epochs: state.evaluations, unfinished: !isFinished });
   const sha256 = saveModel(classifier, join(folder, name), { source: file.model.folder, card });
-  events.tell({ type: 'model-written', folder: name, step: end.best?.step ?? end.step, sha256 });
-  if (isFinished) events.tell({ type: 'training-finished', step: end.step, seconds: checkpoints.toSpent() / 1000 });
-  else if (end.reason === 'cancelled') events.tell({ type: 'training-cancelled', step: end.step });
-  else events.tell(toDivergence(end.step + 1));
-  checkpoints.remove(); // not before it is told that the training has ended: it would begin again
+  events.write({ type: 'model-written', folder: name, step: end.best?.step ?? end.step, sha256 });
+  if (isFinished) events.write({ type: 'training-finished', step: end.step, seconds: checkpoints.getSpent() / 1000 });
+  else if (end.reason === 'cancelled') events.write({ type: 'training-cancelled', step: end.step });
+  else events.write(buildDivergence(end.step + 1));
+  checkpoints.remove(); // not before the events say that the training has ended: it would begin again
   return end.reason === 'diverged' ? 1 : 0;
 }
 
-function toDivergence(step: number): TrainerNews {
+/**
+ * What the trainer is asked for.
+ * @throws Failure `file-missing` where the folder was taken away: nobody would find the result
+ */
+function readRequest(folder: string): ControlRequest | null {
+  if (!existsSync(join(folder, 'train.json'))) throw new Failure('file-missing', `the run folder was taken away: ${folder}`);
+  return readControlRequest(folder);
+}
+
+function buildDivergence(step: number): TrainerNews {
   return {
     type: 'training-failed',
     code: 'training-diverged' satisfies FailureCode,
-    message: `expected finite numbers, found a loss, a gradient or a weight of step ${step} that is none; the weights before it are in "unfinished"`,
+    message: `expected finite numbers, found an infinite loss, gradient or weight in step ${step}; the weights before it are in "unfinished"`,
     hint: 'Lower the learning rate, or raise the warm-up ratio.',
   };
 }

@@ -1,86 +1,107 @@
-import { closeSync, copyFileSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { toFileFailure } from '../errors.ts';
-import type { BertConfig } from '../model-files/bert-config.ts';
-import { readRevision, tokenizerFiles } from '../model-files/model-folder.ts';
-import { flushFolder, writeSafetensors } from '../model-files/write-safetensors.ts';
-import type { Classifier } from './classifier.ts';
-import { toTensorsToWrite } from './parameters.ts';
+import { replaceFolder } from '../lib/fs.ts';
+import { copyToStoredLayout, type Classifier } from './classifier.ts';
+import { families } from './families/index.ts';
+import { readRevision, tokenizerFiles } from './model-folder.ts';
+import { writeSafetensors } from './safetensors.ts';
+import type { EpochEvaluated, TrainFile } from './protocol.ts';
 
 /**
- * Writes the classifier as a folder that transformers' `AutoModelForSequenceClassification` reads. It is made under a temporary name
- * and renamed: `target` is whole or absent. An earlier folder of that name is replaced.
+ * Writes the classifier as a folder that transformers' `AutoModelForSequenceClassification` reads, with the tokenizer of the folder
+ * `source`. `target` is whole or absent; an earlier folder of that name is replaced.
  *
  * Returns the folder's revision.
  *
  * @throws Failure `disk-full` or `permission-denied`; nothing of the folder is left then
  */
 export function saveModel(classifier: Classifier, target: string, { source, card }: { source: string; card: string }): string {
-  const temporary = `${target}.${process.pid}.tmp`;
+  const { tf, config, labels, specs, parameters } = classifier;
+  const tensors = specs.map(({ name, shape, isLinear }) => ({
+    name,
+    shape,
+    data: copyToStoredLayout(tf, parameters.get(name)!, isLinear),
+  }));
+  const json = {
+    ...families[config.family].buildConfigJson(config),
+    id2label: Object.fromEntries(labels.map((label, i) => [String(i), label])),
+    label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
+  };
   try {
-    const revision = writeModel(classifier, temporary, { source, card });
-    rmSync(target, { recursive: true, force: true });
-    renameSync(temporary, target);
-    flushFolder(dirname(target));
-    return revision;
+    return replaceFolder(target, (folder) => {
+      writeFileSync(join(folder, 'config.json'), `${JSON.stringify(json, null, 2)}\n`, { mode: 0o600 });
+      writeFileSync(join(folder, 'README.md'), card, { mode: 0o600 });
+      writeSafetensors(join(folder, 'model.safetensors'), tensors);
+      for (const name of tokenizerFiles) if (existsSync(join(source, name))) copyFileSync(join(source, name), join(folder, name));
+      return readRevision(folder);
+    });
   } catch (error) {
-    rmSync(temporary, { recursive: true, force: true });
     throw toFileFailure(error, 'model', target);
   }
 }
 
-function writeModel(classifier: Classifier, temporary: string, { source, card }: { source: string; card: string }): string {
-  rmSync(temporary, { recursive: true, force: true });
-  mkdirSync(temporary, { recursive: true, mode: 0o700 });
-  writeFlushed(join(temporary, 'config.json'), `${JSON.stringify(toConfigJson(classifier.config, classifier.labels), null, 2)}\n`);
-  writeFlushed(join(temporary, 'README.md'), card);
-  writeSafetensors(join(temporary, 'model.safetensors'), toTensorsToWrite(classifier.tf, classifier.specs, classifier.parameters));
-  for (const name of tokenizerFiles) {
-    if (!existsSync(join(source, name))) continue;
-    copyFileSync(join(source, name), join(temporary, name));
-    flushFile(join(temporary, name));
-  }
-  flushFolder(temporary);
-  return readRevision(temporary);
+/** What the model card says. */
+export interface CardFacts {
+  readonly train: TrainFile;
+  readonly rows: number;
+  readonly steps: number;
+  readonly epochs: readonly EpochEvaluated[];
+  /** Whether the training ended before its last step. */
+  readonly unfinished: boolean;
 }
 
-/** config.json in transformers' names. Only fields that we understand: what else the base model's file said is not carried on. */
-function toConfigJson(config: BertConfig, labels: readonly string[]): Record<string, unknown> {
-  return {
-    architectures: ['BertForSequenceClassification'],
-    model_type: 'bert',
-    problem_type: 'single_label_classification',
-    vocab_size: config.vocabSize,
-    hidden_size: config.hiddenSize,
-    num_hidden_layers: config.layers,
-    num_attention_heads: config.heads,
-    intermediate_size: config.intermediateSize,
-    hidden_act: 'gelu',
-    hidden_dropout_prob: config.hiddenDropout,
-    attention_probs_dropout_prob: config.attentionDropout,
-    classifier_dropout: config.classifierDropout,
-    max_position_embeddings: config.maxPositions,
-    type_vocab_size: config.typeVocabSize,
-    initializer_range: config.initializerRange,
-    layer_norm_eps: config.layerNormEpsilon,
-    pad_token_id: config.padTokenId,
-    position_embedding_type: 'absolute',
-    torch_dtype: 'float32',
-    id2label: Object.fromEntries(labels.map((label, i) => [String(i), label])),
-    label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
-  };
+/** README.md of a saved model: front matter as the Hugging Face Hub reads it, then the settings and the validation figures. */
+export function formatModelCard({ train, rows, steps, epochs, unfinished }: CardFacts): string {
+  const { training, card, model } = train;
+  const settings: [string, string | number][] = [
+    ['training rows', rows],
+    ['steps', steps],
+    ['epochs', training.epochs ?? 'as the steps say'],
+    ['rows per step', training.batchSize],
+    ['learning rate', training.learningRate],
+    ['schedule', training.schedule],
+    ['warm-up ratio', training.warmupRatio],
+    ['weight decay', training.weightDecay],
+    ['largest gradient norm', training.maxGradNorm],
+    ['longest text, in tokens', model.maxLength],
+    ['selected weights', training.select],
+    ['seed', training.seed],
+  ];
+  return [
+    '---',
+    `base_model: ${JSON.stringify(showInvisible(card.base))}`,
+    'pipeline_tag: text-classification',
+    'library_name: transformers',
+    '---',
+    '',
+    `# ${escape(card.name)}`,
+    '',
+    ...(unfinished ? ['**The training did not reach its end: these are the weights of its last good step.**', ''] : []),
+    `A text classifier, fine-tuned from ${escape(card.base)}. Its classes are ${model.labels.map(escape).join(', ')}.`,
+    '',
+    ...formatTable(['setting', 'value'], settings),
+    ...(epochs.length > 0 ? ['', ...formatTable(['epoch', 'step', 'validation loss', 'validation accuracy'], epochs.map(toCells))] : []),
+    '',
+  ].join('\n');
 }
 
-function writeFlushed(path: string, text: string): void {
-  writeFileSync(path, text, { mode: 0o600 });
-  flushFile(path);
+function toCells({ epoch, step, loss, accuracy }: EpochEvaluated): (string | number)[] {
+  return [Number(epoch.toFixed(2)), step, loss.toFixed(4), accuracy.toFixed(4)];
 }
 
-function flushFile(path: string): void {
-  const file = openSync(path, 'r');
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
+function formatTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
+}
+
+/** Control and formatting characters, line separators and half characters are shown as their numbers. */
+function showInvisible(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, (character) => {
+    return `U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`;
+  });
+}
+
+/** Foreign text as Markdown shows it: one line, no markup, no invisible characters. */
+function escape(text: string): string {
+  return showInvisible(text.slice(0, 200)).replace(/[\\`*_{}[\]<>()#+!|&~$-]/g, (character) => `&#${character.charCodeAt(0)};`);
 }

@@ -1,29 +1,47 @@
-/** The training loop: batches, loss, gradients, clipping, AdamW, and a look at the validation rows after each epoch. */
+/** The training loop: learning rate, batches, loss, gradients, clipping, AdamW, and the validation rows after each epoch. */
 import { Failure } from '../errors.ts';
-import { type AdamW, toClipFactor, toGradientNorm, updateParameters } from './adamw.ts';
-import type { EncodedRow } from './batch.ts';
-import { toEpochBatches, toParts } from './batches.ts';
-import { toGradients, type Classifier, type Gradients, type Network } from './classifier.ts';
-import { createDropout } from './dropout.ts';
-import { evaluate } from './evaluate.ts';
-import type { ControlFile, EpochEvaluated, StepFinished, TrainingSettings } from './files.ts';
-import { keepWeights, restoreWeights } from './weights-snapshot.ts';
-import { toLearningRate, toStepCounts, toWarmupSteps, type Schedule } from './schedule.ts';
-import type { TrainingState } from './training-state.ts';
+import { type AdamW, adamWDefaults, computeGradientNorm, createAdamW, getClipFactor, updateParameters } from './adamw.ts';
+import { planEpoch, toParts, type EncodedRow } from './batches.ts';
+import { computeAllLogits, computeGradients, copyWeights, restoreWeights, toLogSum } from './classifier.ts';
+import type { Classifier, Gradients, Network, WeightsSnapshot } from './classifier.ts';
+import { createDropout } from './ops.ts';
+import type { ControlRequest, EpochEvaluated, StepFinished, TrainingSettings } from './protocol.ts';
 
+/** What is trained on. */
 export interface TrainingData {
   readonly rows: readonly EncodedRow[];
   /** Scored after each epoch; empty where there are none. */
   readonly validation: readonly EncodedRow[];
+  readonly settings: TrainingSettings;
+}
+
+/**
+ * The state of a training beside the parameters: all that changes from step to step. Random numbers and batches depend on the seed
+ * and the step only, so that no more is needed to go on.
+ */
+export interface TrainingState {
+  /** Optimizer steps done. */
+  step: number;
+  readonly optimizer: AdamW;
+  /** The best weights so far and the validation that found them so, where the best ones are asked for. */
+  best: { readonly weights: WeightsSnapshot; readonly epoch: EpochEvaluated } | null;
+  readonly evaluations: EpochEvaluated[];
+  /** Rows trained on and the time spent on them, in milliseconds: `rowsPerSecond` is computed from them. */
+  rows: number;
+  milliseconds: number;
+}
+
+export function createTrainingState({ weightDecay }: Pick<TrainingSettings, 'weightDecay'>): TrainingState {
+  return { step: 0, optimizer: createAdamW({ ...adamWDefaults, weightDecay }), best: null, evaluations: [], rows: 0, milliseconds: 0 };
 }
 
 /** The loop's only ways to the outside. */
 export interface TrainingHooks {
-  /** Where the training stands: a new one, or one that is to go on. The loop keeps it up to date. */
+  /** A new state, or that of a training that goes on. The loop updates it. */
   readonly state: TrainingState;
-  tell(event: StepFinished | EpochEvaluated): void;
+  write(event: StepFinished | EpochEvaluated): void;
   /** Asked before each step. */
-  readControlRequest(): ControlFile['command'] | null;
+  readControlRequest(): ControlRequest | null;
   /** Called after each step but the last, when all that belongs to it is done. */
   afterStep(isEpochEnd: boolean): void;
   /** Milliseconds on a clock that only goes forward. */
@@ -39,77 +57,62 @@ export interface TrainingEnd {
 }
 
 /**
- * Trains all parameters of the classifier in place, from where `hooks.state` says; afterwards it holds the last weights, or the best ones where the settings say so.
- * After a loss or gradient that is not finite it holds the last finite weights.
+ * Trains all parameters of the classifier in place, from `hooks.state` on. Afterwards it holds the last weights, or the best
+ * ones where the settings say so; after a loss or gradient that is not finite it holds the last finite weights.
  *
  * @throws Failure `data-invalid` without rows, `configuration-invalid` when the best weights are asked for without validation rows
  */
-export function train(
-  classifier: Classifier,
-  { rows, validation }: TrainingData,
-  settings: TrainingSettings,
-  hooks: TrainingHooks,
-): TrainingEnd {
+export function train(classifier: Classifier, { rows, validation, settings }: TrainingData, hooks: TrainingHooks): TrainingEnd {
   if (rows.length === 0) throw new Failure('data-invalid', 'expected at least one training row, found none');
   if (settings.select === 'best' && validation.length === 0) {
     throw new Failure('configuration-invalid', '"select": "best" needs validation rows', {
       hint: 'Set data.validation, or "select": "last".',
     });
   }
+  const { state } = hooks;
   const { batchSize, seed } = settings;
-  const { perEpoch, total } = toStepCounts({ rows: rows.length, ...settings });
+  const { perEpoch, total } = countSteps(rows.length, settings);
   const schedule: Schedule = {
     name: settings.schedule,
     learningRate: settings.learningRate,
     steps: total,
-    warmupSteps: toWarmupSteps(settings.warmupRatio, total),
+    warmupSteps: countWarmupSteps(settings.warmupRatio, total),
   };
-  const { state } = hooks;
   const lengths = rows.map((row) => row.ids.length);
   let batches: number[][] | null = null;
 
   while (state.step < total) {
     const { step } = state;
-    const wish = hooks.readControlRequest();
-    if (wish !== null) return { reason: wish === 'pause' ? 'paused' : 'cancelled', step, best: null };
+    const request = hooks.readControlRequest();
+    if (request !== null) return { reason: request === 'pause' ? 'paused' : 'cancelled', step, best: null };
     const began = hooks.now();
-    if (batches === null || step % perEpoch === 0)
-      batches = toEpochBatches(lengths, { batchSize, seed, epoch: Math.floor(step / perEpoch) });
+    if (batches === null || step % perEpoch === 0) batches = planEpoch(lengths, { batchSize, seed, epoch: Math.floor(step / perEpoch) });
     const batch = batches[step % perEpoch]!.map((i) => rows[i]!);
 
-    const learningRate = toLearningRate(schedule, step);
-    const { loss, gradNorm, isFinite } = takeStep(classifier, state.optimizer, batch, { ...settings, step, learningRate });
+    const learningRate = getLearningRate(schedule, step);
+    const { loss, gradNorm, isFinite } = takeStep(classifier, batch, { ...settings, optimizer: state.optimizer, step, learningRate });
     if (!isFinite) return { reason: 'diverged', step, best: null };
 
     state.milliseconds += hooks.now() - began;
     state.rows += batch.length;
     const done = ++state.step;
-    const etaSeconds = ((total - done) * state.milliseconds) / done / 1000;
     const epoch = done / perEpoch;
-    hooks.tell({
-      type: 'step-finished',
-      step: done,
-      steps: total,
-      epoch,
-      loss,
-      learningRate,
-      gradNorm,
-      rowsPerSecond: (1000 * state.rows) / state.milliseconds,
-      etaSeconds,
-    });
+    const rowsPerSecond = (1000 * state.rows) / state.milliseconds;
+    const etaSeconds = ((total - done) * state.milliseconds) / done / 1000;
+    hooks.write({ type: 'step-finished', step: done, steps: total, epoch, loss, learningRate, gradNorm, rowsPerSecond, etaSeconds });
 
     if (validation.length > 0 && (done % perEpoch === 0 || done === total)) {
-      const evaluated: EpochEvaluated = {
+      const scored: EpochEvaluated = {
         type: 'epoch-evaluated',
         step: done,
         epoch,
         rows: validation.length,
         ...evaluate(classifier, validation),
       };
-      hooks.tell(evaluated);
-      state.evaluations.push(evaluated);
-      if (settings.select === 'best' && (state.best === null || evaluated.loss < state.best.epoch.loss))
-        state.best = { weights: keepWeights(classifier), epoch: evaluated };
+      hooks.write(scored);
+      state.evaluations.push(scored);
+      if (settings.select === 'best' && (state.best === null || scored.loss < state.best.epoch.loss))
+        state.best = { weights: copyWeights(classifier), epoch: scored };
     }
     if (done < total) hooks.afterStep(done % perEpoch === 0);
   }
@@ -119,22 +122,22 @@ export function train(
 
 /** What one optimizer step needs besides the rows; `step` is counted from 0. */
 export interface StepSettings extends Pick<TrainingSettings, 'microBatchSize' | 'maxGradNorm' | 'seed'> {
+  readonly optimizer: AdamW;
   readonly step: number;
   readonly learningRate: number;
 }
 
 /** Loss, gradients, clipping, update. The parameters stay as they are where `isFinite` is false. */
 export function takeStep(
-  classifier: Network,
-  optimizer: AdamW,
+  network: Network,
   batch: readonly EncodedRow[],
   settings: StepSettings,
 ): { readonly loss: number; readonly gradNorm: number; readonly isFinite: boolean } {
-  const { tf, parameters } = classifier;
-  const { learningRate, maxGradNorm } = settings;
-  const { loss, gradients } = accumulateGradients(classifier, batch, settings);
-  const gradNorm = toGradientNorm(gradients);
-  const factor = maxGradNorm > 0 ? toClipFactor(gradNorm, maxGradNorm) : 1; // 0 clips nothing, as in transformers
+  const { tf, parameters } = network;
+  const { optimizer, learningRate, maxGradNorm } = settings;
+  const { loss, gradients } = accumulateGradients(network, batch, settings);
+  const gradNorm = computeGradientNorm(gradients);
+  const factor = maxGradNorm > 0 ? getClipFactor(gradNorm, maxGradNorm) : 1; // 0 clips nothing, as in transformers
   const isFinite = Number.isFinite(loss) && Number.isFinite(gradNorm);
   return { loss, gradNorm, isFinite: isFinite && updateParameters(tf, optimizer, { parameters, gradients, learningRate, factor }) };
 }
@@ -144,14 +147,14 @@ export function takeStep(
  * whole batch, so that the parts need not be of one size.
  */
 export function accumulateGradients(
-  classifier: Network,
+  network: Network,
   batch: readonly EncodedRow[],
   { microBatchSize, seed, step }: Pick<StepSettings, 'microBatchSize' | 'seed' | 'step'>,
 ): { readonly loss: number; readonly gradients: Gradients['gradients'] } {
   let lossSum = 0;
   let total: Gradients['gradients'] | null = null;
   for (const [microBatch, part] of toParts(batch, microBatchSize).entries()) {
-    const found = toGradients(classifier, part, { rows: batch.length, next: createDropout({ seed, step, microBatch }) });
+    const found = computeGradients(network, part, { rows: batch.length, next: createDropout({ seed, step, microBatch }) });
     lossSum += found.lossSum;
     total = total ? addGradients(total, found.gradients) : found.gradients;
   }
@@ -160,4 +163,54 @@ export function accumulateGradients(
 
 function addGradients(a: Gradients['gradients'], b: Gradients['gradients']): Gradients['gradients'] {
   return new Map([...a].map(([name, gradient]) => [name, gradient.map((value, i) => value + b.get(name)![i]!)]));
+}
+
+/** Mean cross-entropy (nats) and the share of rows whose likeliest class is the right one. */
+export function evaluate(network: Network, rows: readonly EncodedRow[]): { readonly loss: number; readonly accuracy: number } {
+  let [loss, correct] = [0, 0];
+  for (const [i, logits] of computeAllLogits(network, rows).entries()) {
+    const { label } = rows[i]!;
+    loss += toLogSum(logits) - logits[label]!;
+    if (logits.indexOf(Math.max(...logits)) === label) correct++;
+  }
+  return { loss: loss / rows.length, accuracy: correct / rows.length };
+}
+
+/** Steps with a rising learning rate: a share of all steps, rounded up. */
+export function countWarmupSteps(ratio: number, steps: number): number {
+  return Math.ceil(steps * ratio);
+}
+
+/** Learning rates and step counts are those of transformers' Trainer. */
+export interface Schedule {
+  readonly name: TrainingSettings['schedule'];
+  readonly learningRate: number;
+  readonly warmupSteps: number;
+  readonly steps: number;
+}
+
+/**
+ * The learning rate of a step, counted from 0. Rises in equal parts from 0 during the warm-up, then stays, falls in equal parts to
+ * 0, or falls along half a cosine.
+ */
+export function getLearningRate({ name, learningRate, warmupSteps, steps }: Schedule, step: number): number {
+  if (step < warmupSteps) return learningRate * (step / Math.max(1, warmupSteps));
+  const done = Math.min(1, (step - warmupSteps) / Math.max(1, steps - warmupSteps));
+  switch (name) {
+    case 'constant':
+      return learningRate;
+    case 'linear':
+      return learningRate * Math.max(0, (steps - step) / Math.max(1, steps - warmupSteps));
+    case 'cosine':
+      return learningRate * Math.max(0, 0.5 * (1 + Math.cos(Math.PI * done)));
+  }
+}
+
+/** Optimizer steps of one pass over the rows, and of the whole training. A last batch that is not full is a step too. */
+export function countSteps(
+  rows: number,
+  { batchSize, epochs, steps }: Pick<TrainingSettings, 'batchSize' | 'epochs' | 'steps'>,
+): { readonly perEpoch: number; readonly total: number } {
+  const perEpoch = Math.ceil(rows / batchSize);
+  return { perEpoch, total: steps ?? Math.ceil((epochs ?? 0) * perEpoch) };
 }

@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { readSafetensors } from '../../src/model-files/safetensors.ts';
-import { writeSafetensors, type TensorToWrite } from '../../src/model-files/write-safetensors.ts';
+import { writeSafetensors, type TensorToWrite } from '../../src/trainer/safetensors.ts';
+import { readTensors } from '../trainer/read-tensors.ts';
 import type { RunView } from '../../src/run/run-view.ts';
 import { createScratchFolder } from '../scratch.ts';
 import { runCli } from './run-cli.ts';
@@ -31,7 +31,7 @@ function writeJobOf(spoil: (folder: string) => void): string {
 
 function changeTensors(folder: string, change: (tensors: TensorToWrite[]) => TensorToWrite[]): void {
   const path = join(folder, 'model.safetensors');
-  const tensors = [...readSafetensors(path)].map(([name, { shape, data }]) => ({ name, shape, data: data! }));
+  const tensors = [...readTensors(path)].map(([name, { shape, data }]) => ({ name, shape, data: data! }));
   writeSafetensors(path, change(tensors));
 }
 

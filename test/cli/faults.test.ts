@@ -6,16 +6,16 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { writeJsonFile } from '../../providers/local/run-folder.ts';
+import { writeAtomicJson } from '../../src/lib/fs.ts';
 import { create, prepare } from '../../providers/local/submit.ts';
 import type { LocalRequest } from '../../providers/local/translate.ts';
 import type { Attempt } from '../../src/provider/context.ts';
 import { inspectDataset } from '../../src/dataset/inspect.ts';
-import { readModelFolder, readRevision } from '../../src/model-files/model-folder.ts';
-import { writeSafetensors } from '../../src/model-files/write-safetensors.ts';
+import { readModelFolder, readRevision } from '../../src/trainer/model-folder.ts';
+import { writeSafetensors } from '../../src/trainer/safetensors.ts';
 import { keepData } from '../../src/run/run-data.ts';
 import type { RunView } from '../../src/run/run-view.ts';
-import type { TrainFile } from '../../src/trainer/files.ts';
+import type { TrainFile } from '../../src/trainer/protocol.ts';
 import { createScratchFolder } from '../scratch.ts';
 import { toMemoryPlan } from '../run/memory-provider.ts';
 import { runCli, startCli, type Ended } from './run-cli.ts';
@@ -98,7 +98,9 @@ test.runIf(canMount)('rows that find no room are told, and a training file leave
     code: 'disk-full',
     message: `no space left for the rows of the run: ${disk.folder}/rows`,
   });
-  await expect(writeJsonFile(join(disk.folder, 'train.json'), { text: 'x'.repeat(20_000) })).rejects.toMatchObject({ code: 'disk-full' });
+  await expect(writeAtomicJson(join(disk.folder, 'train.json'), { text: 'x'.repeat(20_000) }, 'file of the run')).rejects.toMatchObject({
+    code: 'disk-full',
+  });
   expect(readdirSync(disk.folder)).toEqual(['rows']);
 });
 

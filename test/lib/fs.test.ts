@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { writeAtomic, writeAtomicText } from '../../src/lib/fs.ts';
+import { replaceFolder, writeAtomic, writeAtomicJson, writeAtomicText, writeParts } from '../../src/lib/fs.ts';
 import { createScratchFolder } from '../scratch.ts';
 
 test('a file is written whole, over what an interrupted write left', async () => {
@@ -37,11 +37,38 @@ test('a text that is there already is not written again', async () => {
   expect(readFileSync(path, 'utf8')).toBe('other');
 });
 
-test('what is wrong with the place is said with the name of the file', async () => {
+test('an error names the file', async () => {
   const folder = createScratchFolder();
   mkdirSync(join(folder, 'a.txt'));
   await expect(writeAtomic(join(folder, 'none', 'a.txt'), [], 'imported file')).rejects.toMatchObject({ code: 'file-missing' });
   await expect(writeAtomic(join(folder, 'a.txt'), [], 'imported file')).rejects.toMatchObject({
     message: `expected a imported file, found a folder: ${join(folder, 'a.txt')}`,
   });
+});
+
+test('two processes may write a JSON file at once: it is whole at any time, and nothing is left beside it', async () => {
+  const folder = createScratchFolder();
+  const path = join(folder, 'a.json');
+  const values = Array.from({ length: 20 }, (_, i) => ({ i, text: 'x'.repeat(10_000) }));
+  await Promise.all(values.map(async (value) => await writeAtomicJson(path, value, 'file')));
+  expect(values).toContainEqual(JSON.parse(readFileSync(path, 'utf8')));
+  expect(readdirSync(folder)).toEqual(['a.json']);
+});
+
+test('a folder is replaced whole, or stays as it was', () => {
+  const folder = createScratchFolder();
+  const path = join(folder, 'model');
+  mkdirSync(join(folder, '.model.part'));
+  writeFileSync(join(folder, '.model.part', 'old'), 'what an interrupted call left');
+  const write = (text: string) => (unfinished: string) => {
+    const written = writeParts(join(unfinished, 'a.txt'), [Buffer.from(text), Buffer.from('!')]);
+    if (text === 'broken') throw new Error('broke off');
+    return written;
+  };
+  expect(replaceFolder(path, write('one'))).toEqual({ bytes: 4, sha256: createHash('sha256').update('one!').digest('hex') });
+  expect(() => replaceFolder(path, write('broken'))).toThrow('broke off');
+  expect(readFileSync(join(path, 'a.txt'), 'utf8')).toBe('one!');
+  replaceFolder(path, write('two'));
+  expect(readFileSync(join(path, 'a.txt'), 'utf8')).toBe('two!');
+  expect([readdirSync(folder), readdirSync(path)]).toEqual([['model'], ['a.txt']]);
 });

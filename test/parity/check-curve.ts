@@ -1,11 +1,8 @@
 /** A short training of a BERT classifier: learning rates, losses, gradient norms, the parameters at the end. */
 import { z } from 'zod';
-import { computeAndFree, type TensorFlow } from '../../src/trainer/backend.ts';
-import { toLogits } from '../../src/trainer/bert.ts';
-import { toModelBatch, type Classifier } from '../../src/trainer/classifier.ts';
-import { toStoredLayout } from '../../src/trainer/parameters.ts';
-import { toLearningRate, toWarmupSteps, type Schedule } from '../../src/trainer/schedule.ts';
-import { takeStep } from '../../src/trainer/train.ts';
+import { computeAndFree, type TensorFlow } from '../../src/trainer/backends.ts';
+import { buildModelBatch, computeLogits, copyToStoredLayout, type Classifier } from '../../src/trainer/classifier.ts';
+import { countWarmupSteps, getLearningRate, takeStep, type Schedule } from '../../src/trainer/train.ts';
 import { toCheck, toEqualCheck, toRelativeCheck, type Check } from './check.ts';
 import { toAdamW, type Optimizer, type Step } from './check-step.ts';
 import { BatchShape, toLargestDifference, toNorm, toRows } from './reference.ts';
@@ -33,17 +30,17 @@ interface CurveFile {
 export function checkCurve(tf: TensorFlow, classifier: Classifier, { curve, optimizer, step }: CurveFile, name: string): Check[] {
   const steps = curve.batches.length;
   const scheduleName = toScheduleName(optimizer.schedule);
-  const warmupSteps = optimizer.schedule === 'constant' ? 0 : toWarmupSteps(optimizer.warmup, steps);
+  const warmupSteps = optimizer.schedule === 'constant' ? 0 : countWarmupSteps(optimizer.warmup, steps);
   const schedule: Schedule | null = scheduleName && { name: scheduleName, learningRate: optimizer.lr, warmupSteps, steps };
   const adamW = toAdamW(optimizer);
-  const settings = { maxGradNorm: optimizer.max_grad_norm, microBatchSize: Number.MAX_SAFE_INTEGER, seed: 0 };
+  const settings = { optimizer: adamW, maxGradNorm: optimizer.max_grad_norm, microBatchSize: Number.MAX_SAFE_INTEGER, seed: 0 };
   const lossTolerance = Math.max(5e-6, 20 * curve.noise.loss_max_abs);
 
   const checks =
     schedule && optimizer.schedule !== 'constant' ? [toEqualCheck(`${name}: curve.warmup_steps`, warmupSteps, curve.warmup_steps)] : [];
   for (const [i, batch] of curve.batches.entries()) {
-    const learningRate = schedule ? toLearningRate(schedule, i) : curve.learning_rate[i]!;
-    const { loss, gradNorm } = takeStep(classifier, adamW, toRows(batch), { ...settings, step: i, learningRate });
+    const learningRate = schedule ? getLearningRate(schedule, i) : curve.learning_rate[i]!;
+    const { loss, gradNorm } = takeStep(classifier, toRows(batch), { ...settings, step: i, learningRate });
     if (schedule) checks.push(toCheck(`${name}: curve.learning_rate ${i}`, learningRate, curve.learning_rate[i] ?? NaN, 1e-12));
     for (const [source, figures] of Object.entries({ curve, ...(curve.trainer && { 'curve.trainer': curve.trainer }) })) {
       checks.push(toCheck(`${name}: ${source}.loss ${i}`, loss, figures.loss[i] ?? NaN, lossTolerance));
@@ -51,7 +48,7 @@ export function checkCurve(tf: TensorFlow, classifier: Classifier, { curve, opti
     }
   }
   for (const spec of classifier.specs) {
-    const values = toStoredLayout(tf, classifier.parameters.get(spec.name)!, spec.isLinear);
+    const values = copyToStoredLayout(tf, classifier.parameters.get(spec.name)!, spec.isLinear);
     const expected = curve.final_params[spec.name];
     const isUnstable = step.params[spec.name]?.unstable.after ?? false;
     const part = `${name}: curve.final_params ${spec.name}`;
@@ -73,7 +70,7 @@ export function checkCurve(tf: TensorFlow, classifier: Classifier, { curve, opti
     );
   }
   if (curve.final_logits_of_step_batch) {
-    const logits = computeAndFree(tf, () => toLogits(classifier, toModelBatch(classifier, toRows(step.batch)), null).logits.arraySync());
+    const logits = computeAndFree(tf, () => computeLogits(classifier, buildModelBatch(classifier, toRows(step.batch)), null).arraySync());
     const difference = toLargestDifference(logits.flat(), curve.final_logits_of_step_batch.flat());
     checks.push(toCheck(`${name}: curve.final_logits_of_step_batch, largest difference`, difference, 0, Math.max(1e-5, lossTolerance)));
   }

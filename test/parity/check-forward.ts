@@ -1,11 +1,11 @@
 /** A BERT forward pass: tokens, hidden states of every position, pooled first token, logits, probabilities. */
 import { join } from 'node:path';
+import type { Rank, Tensor2D } from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { readSafetensors } from '../../src/model-files/safetensors.ts';
-import { computeAndFree, type TensorFlow } from '../../src/trainer/backend.ts';
-import { toHiddenStates, toLogits } from '../../src/trainer/bert.ts';
-import { closeClassifier, toModelBatch } from '../../src/trainer/classifier.ts';
-import { toProbabilities } from '../../src/trainer/evaluate.ts';
+import { computeAndFree, type TensorFlow } from '../../src/trainer/backends.ts';
+import { buildModelBatch, closeClassifier, computeLogits, toProbabilities, type Classifier } from '../../src/trainer/classifier.ts';
+import type { Ops } from '../../src/trainer/ops.ts';
+import { readTensors } from '../trainer/read-tensors.ts';
 import { toCheck, toEqualCheck, type Check } from './check.ts';
 import { BatchShape, openReference, toLargestDifference, toRows } from './reference.ts';
 
@@ -37,13 +37,15 @@ export function checkForward(
   const encoded = file.texts.map((text) => classifier.tokenizer.encode(text, undefined, file.max_length).ids);
 
   const found = computeAndFree(tf, () => {
-    const batch = toModelBatch(classifier, rows);
-    const { positions } = batch.sizes;
-    const states = toHiddenStates(classifier, batch).map(
-      (state) => tf.reshape(state, [rows.length, positions, classifier.config.hiddenSize]).arraySync() as number[][][],
-    );
-    const { logits, pooled } = toLogits(classifier, batch, null);
-    return { states, logits: logits.arraySync(), pooled: pooled.arraySync() };
+    const batch = buildModelBatch(classifier, rows);
+    const whole = record(classifier, { firstToken: (x) => x }); // the last layer computes every position
+    computeLogits(whole.network, batch, null);
+    const shape: [number, number, number] = [rows.length, batch.sizes.positions, classifier.config.hiddenSize];
+    // The embeddings are normalised once, each layer twice: its last one is its output.
+    const states = whole.norms.filter((_, i) => i % 2 === 0).map((state) => tf.reshape<Rank.R3>(state, shape).arraySync());
+    const usual = record(classifier, {});
+    const logits = computeLogits(usual.network, batch, null).arraySync();
+    return { states, logits, pooled: usual.pooled[0]!.arraySync() };
   });
   closeClassifier(classifier);
 
@@ -57,7 +59,7 @@ export function checkForward(
       Math.max(tolerance, 20 * (file.noise[what] ?? 0)),
     );
 
-  const stored = readSafetensors(join(folder, file.hidden_states));
+  const stored = readTensors(join(folder, file.hidden_states));
   const states = [...stored].filter(([key]) => /^hidden_states\.\d+$/.test(key));
   return [
     toEqualCheck(
@@ -85,4 +87,24 @@ export function checkForward(
     toMatrixCheck('logits', found.logits, file.logits),
     toMatrixCheck('probabilities', found.logits.map(toProbabilities), file.probabilities),
   ];
+}
+
+/** The network with other operations, and all that its norms and its pooler gave. */
+function record(
+  { ops, ...network }: Classifier,
+  changed: Partial<Ops>,
+): { readonly network: Classifier; readonly norms: readonly Tensor2D[]; readonly pooled: readonly Tensor2D[] } {
+  const norms: Tensor2D[] = [];
+  const pooled: Tensor2D[] = [];
+  const keep = (list: Tensor2D[], tensor: Tensor2D): Tensor2D => {
+    list.push(tensor);
+    return tensor;
+  };
+  const recording: Ops = {
+    ...ops,
+    ...changed,
+    layerNorm: (...args) => keep(norms, ops.layerNorm(...args)),
+    tanh: (x) => keep(pooled, ops.tanh(x)),
+  };
+  return { network: { ...network, ops: recording }, norms, pooled };
 }

@@ -1,11 +1,10 @@
 /** Learning rates, warm-up rounding, step counts, clipping, and gradient accumulation of a classifier. */
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { TensorFlow } from '../../src/trainer/backend.ts';
-import { toClipFactor, toGradientNorm } from '../../src/trainer/adamw.ts';
+import type { TensorFlow } from '../../src/trainer/backends.ts';
+import { getClipFactor, computeGradientNorm } from '../../src/trainer/adamw.ts';
 import { closeClassifier } from '../../src/trainer/classifier.ts';
-import { toLearningRate, toStepCounts, toWarmupSteps, type Schedule } from '../../src/trainer/schedule.ts';
-import { accumulateGradients } from '../../src/trainer/train.ts';
+import { accumulateGradients, countSteps, countWarmupSteps, getLearningRate, type Schedule } from '../../src/trainer/train.ts';
 import { toCheck, toEqualCheck, toRelativeCheck, type Check } from './check.ts';
 import { BatchShape, openReference, toLargestDifference, toRows } from './reference.ts';
 
@@ -72,19 +71,19 @@ export function checkSchedules(file: z.infer<typeof SchedulesFile>, name: string
       continue;
     }
     const schedule: Schedule = { name: ours, learningRate: lr, steps, warmupSteps: theirs.name === 'constant' ? 0 : theirs.warmup_steps };
-    const rates = theirs.learning_rate_of_step.map((_, step) => toLearningRate(schedule, step));
+    const rates = theirs.learning_rate_of_step.map((_, step) => getLearningRate(schedule, step));
     checks.push(toEqualCheck(`${part}: steps`, rates.length, steps));
     checks.push(toCheck(`${part}: learning rates, largest difference`, toLargestDifference(rates, theirs.learning_rate_of_step), 0, 1e-12));
-    checks.push(toCheck(`${part}: after the end`, toLearningRate(schedule, steps), theirs.after_the_end, 1e-12));
+    checks.push(toCheck(`${part}: after the end`, getLearningRate(schedule, steps), theirs.after_the_end, 1e-12));
   }
   for (const { total_steps: steps, warmup, warmup_steps: expected } of file.warmup_rounding) {
     const part = `${name}: warm-up ${warmup} of ${steps}`;
     if (warmup >= 1) skipped.push(`${part}: a number of steps, ours is a share`);
-    else checks.push(toEqualCheck(part, toWarmupSteps(warmup, steps), expected));
+    else checks.push(toEqualCheck(part, countWarmupSteps(warmup, steps), expected));
   }
   for (const { examples: rows, batch, accumulation, epochs, ...expected } of file.step_counts) {
-    const found = toStepCounts({ rows, batchSize: batch * accumulation, epochs, steps: null });
-    const batches = toStepCounts({ rows, batchSize: batch, epochs: 1, steps: null }).perEpoch;
+    const found = countSteps(rows, { batchSize: batch * accumulation, epochs, steps: null });
+    const batches = countSteps(rows, { batchSize: batch, epochs: 1, steps: null }).perEpoch;
     const part = `${name}: steps of ${rows} rows, ${batch} x ${accumulation}, ${epochs} epochs`;
     checks.push(
       toEqualCheck(
@@ -95,8 +94,8 @@ export function checkSchedules(file: z.infer<typeof SchedulesFile>, name: string
     );
   }
   for (const { max_norm: maxNorm, gradients, ...expected } of file.clipping) {
-    const norm = toGradientNorm(new Map(gradients.map((gradient, i) => [String(i), Float32Array.from(gradient)])));
-    const clipped = gradients.flat().map((value) => value * toClipFactor(norm, maxNorm));
+    const norm = computeGradientNorm(new Map(gradients.map((gradient, i) => [String(i), Float32Array.from(gradient)])));
+    const clipped = gradients.flat().map((value) => value * getClipFactor(norm, maxNorm));
     const most = Math.max(...expected.clipped.flat().map(Math.abs));
     checks.push(toRelativeCheck(`${name}: clipping to ${maxNorm}: norm`, norm, expected.norm, 1e-7));
     checks.push(
@@ -120,6 +119,6 @@ export function checkAccumulation(
   closeClassifier(classifier);
   return [
     toCheck(`${name}: accumulation.classifier: loss`, loss, expected.loss_mean, 5e-6),
-    toRelativeCheck(`${name}: accumulation.classifier: gradient norm`, toGradientNorm(gradients), expected.grad_norm_mean, 1e-5),
+    toRelativeCheck(`${name}: accumulation.classifier: gradient norm`, computeGradientNorm(gradients), expected.grad_norm_mean, 1e-5),
   ];
 }

@@ -1,10 +1,9 @@
 /** One training step of a BERT classifier: loss, every gradient, every parameter after AdamW. */
 import { z } from 'zod';
-import type { TensorFlow } from '../../src/trainer/backend.ts';
-import { createAdamW, hasDecay, toGradientNorm, updateParameters } from '../../src/trainer/adamw.ts';
-import type { Classifier } from '../../src/trainer/classifier.ts';
-import type { ParameterSpec } from '../../src/model-files/find-parameters.ts';
-import { toStoredLayout } from '../../src/trainer/parameters.ts';
+import type { TensorFlow } from '../../src/trainer/backends.ts';
+import { createAdamW, hasDecay, computeGradientNorm, updateParameters } from '../../src/trainer/adamw.ts';
+import { copyToStoredLayout, type Classifier } from '../../src/trainer/classifier.ts';
+import type { ParameterSpec } from '../../src/trainer/parameters.ts';
 import { accumulateGradients } from '../../src/trainer/train.ts';
 import { toCheck, toEqualCheck, toRelativeCheck, type Check } from './check.ts';
 import { BatchShape, toLargestDifference, toNorm, toRows } from './reference.ts';
@@ -52,10 +51,10 @@ export function checkStep(
   const rows = toRows(step.batch);
   const { parameters } = classifier;
   const toValues = (): Map<string, Float32Array> =>
-    new Map(classifier.specs.map((spec) => [spec.name, toStoredLayout(tf, parameters.get(spec.name)!, spec.isLinear)]));
+    new Map(classifier.specs.map((spec) => [spec.name, copyToStoredLayout(tf, parameters.get(spec.name)!, spec.isLinear)]));
   const before = toValues();
   const { loss, gradients } = accumulateGradients(classifier, rows, { microBatchSize: rows.length, seed: 0, step: 0 });
-  const gradNorm = toGradientNorm(gradients);
+  const gradNorm = computeGradientNorm(gradients);
   const stored = new Map(classifier.specs.map((spec) => [spec.name, toStoredGradient(tf, classifier, spec, gradients.get(spec.name)!)]));
   updateParameters(tf, toAdamW(optimizer), { parameters, gradients, learningRate: optimizer.lr, factor: 1 }); // the reference does not clip here
   const after = toValues();
@@ -109,7 +108,7 @@ function checkParameter(
 
 function toStoredGradient(tf: TensorFlow, { parameters }: Classifier, spec: ParameterSpec, gradient: Float32Array): Float32Array {
   const tensor = tf.tensor(gradient.slice(), parameters.get(spec.name)!.shape);
-  const stored = toStoredLayout(tf, tensor, spec.isLinear);
+  const stored = copyToStoredLayout(tf, tensor, spec.isLinear);
   tensor.dispose();
   return stored;
 }

@@ -1,7 +1,7 @@
-/** `npm run parity -- DIR [--backend wasm|cpu] [--all]`: our figures beside the reference's in DIR, those that differ or all of them. Exit status 1 when one differs or none was checked. */
+/** `npm run parity -- DIR [--backend ${backendNames.join('|')}] [--all]`: our figures beside the reference's in DIR, those that differ or all of them. Exit status 1 when one differs or none was checked. */
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import type { BackendName } from '../../src/trainer/files.ts';
+import { backendNames, isBackendName } from '../../src/trainer/backends.ts';
 import type { Check } from './check.ts';
 import { runParity } from './run-parity.ts';
 
@@ -9,11 +9,11 @@ const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: { backend: { type: 'string', multiple: true }, all: { type: 'boolean', default: false } },
 });
-const backends = (values.backend ?? ['wasm', 'cpu']).filter((name): name is BackendName => name === 'wasm' || name === 'cpu');
+const backends = (values.backend ?? backendNames).filter(isBackendName);
 const [folder] = positionals;
 if (folder === undefined || !existsSync(folder) || backends.length === 0) {
   process.stderr.write(
-    `usage: npm run parity -- DIR [--backend wasm|cpu] [--all], with a folder of reference files${folder === undefined ? '' : `; found nothing at ${folder}`}\n`,
+    `usage: npm run parity -- DIR [--backend ${backendNames.join('|')}] [--all], with a folder of reference files${folder === undefined ? '' : `; found nothing at ${folder}`}\n`,
   );
   process.exitCode = 2;
 } else {

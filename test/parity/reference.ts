@@ -3,11 +3,10 @@ import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { Failure } from '../../src/errors.ts';
-import { readSafetensors } from '../../src/model-files/safetensors.ts';
-import type { TensorFlow } from '../../src/trainer/backend.ts';
-import type { EncodedRow } from '../../src/trainer/batch.ts';
-import { openClassifier, type Classifier } from '../../src/trainer/classifier.ts';
-import { toParameter } from '../../src/trainer/parameters.ts';
+import type { TensorFlow } from '../../src/trainer/backends.ts';
+import type { EncodedRow } from '../../src/trainer/batches.ts';
+import { createParameter, openClassifier, type Classifier } from '../../src/trainer/classifier.ts';
+import { readTensors } from '../trainer/read-tensors.ts';
 
 const fixtureModels = join(import.meta.dirname, '../../fixtures/models');
 
@@ -37,13 +36,13 @@ export function openReference(
   { model, head, labels }: { model: string; head: string; labels: readonly string[] },
 ): Classifier {
   const classifier = openClassifier(tf, { folder: model, labels, seed: 0, maxLength: 1_000_000 });
-  const stored = readSafetensors(head);
+  const stored = readTensors(head);
   for (const spec of classifier.specs.filter(({ name }) => stored.has(name))) {
     const { shape, data } = stored.get(spec.name)!;
     if (!data || shape.join() !== spec.shape.join())
       throw new Failure('data-invalid', `${head}: ${spec.name}: expected [${spec.shape.join()}], found [${shape.join()}]`);
     classifier.parameters.get(spec.name)?.dispose();
-    classifier.parameters.set(spec.name, tf.keep(toParameter(tf, spec, data)));
+    classifier.parameters.set(spec.name, tf.keep(createParameter(tf, spec, data)));
   }
   return { ...classifier, config: { ...classifier.config, hiddenDropout: 0, attentionDropout: 0, classifierDropout: 0 } };
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { EngineEvent, foldEvents } from '../../src/provider-kit/trainer-events.ts';
-import type { TrainerEvent } from '../../src/trainer/files.ts';
+import type { TrainerEvent } from '../../src/trainer/protocol.ts';
 
 const at = '2026-11-30T12:00:00.000Z';
 
@@ -97,4 +97,10 @@ test.each([
   { type: 'coffee-made', at },
 ])('%j is no event', (json) => {
   expect(EngineEvent.safeParse(json).success).toBe(false);
+});
+
+test('a validation loss that is not a number is no metric', () => {
+  const { metrics, logs } = foldEvents([{ type: 'epoch-evaluated', at, step: 3, epoch: 1.5, rows: 2, loss: NaN, accuracy: 0.5 }]);
+  expect(metrics.map(({ name }) => name)).toEqual(['accuracy']);
+  expect(logs.map(({ text }) => text)).toEqual(['epoch 1.5: validation loss NaN, accuracy 0.5000 (2 rows)']);
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { adamWDefaults, createAdamW, hasDecay, toClipFactor, toGradientNorm, updateParameters } from '../../src/trainer/adamw.ts';
-import { startBackend } from '../../src/trainer/backend.ts';
+import { adamWDefaults, createAdamW, hasDecay, getClipFactor, computeGradientNorm, updateParameters } from '../../src/trainer/adamw.ts';
+import { startBackend } from '../../src/trainer/backends.ts';
 
 test('three steps follow the formula of the paper', async () => {
   const tf = await startBackend('cpu');
@@ -54,15 +54,15 @@ test('no decay for biases and norms', () => {
 });
 
 test('clipping shortens to the norm and leaves shorter gradients alone', () => {
-  const norm = toGradientNorm(
+  const norm = computeGradientNorm(
     new Map([
       ['a', Float32Array.of(3, 4)],
       ['b', Float32Array.of(12)],
     ]),
   );
   expect(norm).toBe(13);
-  expect(toClipFactor(norm, 1)).toBeCloseTo(1 / 13, 7);
-  expect(toClipFactor(0.5, 1)).toBe(1);
+  expect(getClipFactor(norm, 1)).toBeCloseTo(1 / 13, 7);
+  expect(getClipFactor(0.5, 1)).toBe(1);
 });
 
 test('a result that is not finite changes nothing', async () => {

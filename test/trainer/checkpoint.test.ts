@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { toSystemCode } from '../../src/errors.ts';
 import { toStreamKey, toUint32 } from '../../src/lib/random.ts';
-import { checkManifest } from '../../src/trainer/checkpoint-manifest.ts';
-import { listCheckpoints, toCheckpointName, writeCheckpoint } from '../../src/trainer/write-checkpoint.ts';
+import { checkManifest, getCheckpointName, writeCheckpoint } from '../../src/trainer/checkpoint-folder.ts';
+import { listCheckpoints } from '../../src/trainer/protocol.ts';
 import { createScratchFolder } from '../scratch.ts';
 import { loadNumbered, toNumberedContents } from './numbered-checkpoint.ts';
 import { recordDisk, replayDisk, toVolatile, type Recording } from './recorded-disk.ts';
@@ -33,7 +33,7 @@ test('the newest two are kept, and one that is newer than the training is left t
 test('every byte that is flipped in any file is found, and so is every byte too few or too many', () => {
   const folder = createScratchFolder();
   write(folder, 3);
-  const path = join(folder, toCheckpointName(3));
+  const path = join(folder, getCheckpointName(3));
   let flips = 0;
   for (const name of readdirSync(path)) {
     const file = join(path, name);
@@ -54,14 +54,14 @@ test('every byte that is flipped in any file is found, and so is every byte too 
     writeFileSync(file, whole);
   }
   expect(flips).toBeGreaterThan(4 * bytes + 500);
-  expect(checkManifest(path, 3)).toHaveLength(4);
+  checkManifest(path, 3);
   expect(() => checkManifest(path, 4)).toThrow('the manifest of step 4');
 });
 
 test('a manifest cannot name files elsewhere, twice or too few, and cannot be huge', () => {
   const folder = createScratchFolder();
   write(folder, 3);
-  const path = join(folder, toCheckpointName(3));
+  const path = join(folder, getCheckpointName(3));
   const file = join(path, 'MANIFEST.json');
   const manifest = JSON.parse(readFileSync(file, 'utf8')) as { files: { name: string }[] };
   const check = (text: string): unknown => {

@@ -1,22 +1,23 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readModelFolder } from '../../src/model-files/model-folder.ts';
-import { readSafetensors } from '../../src/model-files/safetensors.ts';
-import { writeSafetensors, type TensorToWrite } from '../../src/model-files/write-safetensors.ts';
-import { startBackend } from '../../src/trainer/backend.ts';
-import { closeClassifier, openClassifier, type Classifier } from '../../src/trainer/classifier.ts';
-import { encodeText } from '../../src/trainer/encode-rows.ts';
-import { evaluate, toAllLogits } from '../../src/trainer/evaluate.ts';
-import { saveModel } from '../../src/trainer/save-model.ts';
+import { readModelFolder } from '../../src/trainer/model-folder.ts';
+import { writeSafetensors, type TensorToWrite } from '../../src/trainer/safetensors.ts';
+import { startBackend } from '../../src/trainer/backends.ts';
+import { encodeText } from '../../src/trainer/batches.ts';
+import { closeClassifier, computeAllLogits, openClassifier, type Classifier } from '../../src/trainer/classifier.ts';
+import type { TrainFile } from '../../src/trainer/protocol.ts';
+import { formatModelCard, saveModel } from '../../src/trainer/save-model.ts';
+import { evaluate } from '../../src/trainer/train.ts';
 import { createScratchFolder } from '../scratch.ts';
-import { labels, openTinyClassifier, readSentiment, tinyBert } from './tiny-classifier.ts';
+import { readTensors } from './read-tensors.ts';
+import { labels, openTinyClassifier, readSentiment, settings, tinyBert } from './tiny-classifier.ts';
 
 /** A copy of the small model with other tensors. */
 function createFolder(change: (tensors: TensorToWrite[]) => TensorToWrite[], config: Record<string, unknown> = {}): string {
   const folder = join(createScratchFolder(), 'model');
   cpSync(tinyBert, folder, { recursive: true });
-  const tensors = [...readSafetensors(join(tinyBert, 'model.safetensors'))].map(([name, { shape, data }]) => ({
+  const tensors = [...readTensors(join(tinyBert, 'model.safetensors'))].map(([name, { shape, data }]) => ({
     name,
     shape,
     data: data!,
@@ -37,16 +38,16 @@ const zeros = (name: string, ...shape: number[]): TensorToWrite => ({
 
 test('a saved model answers as before, and as before in another order of labels', async () => {
   const classifier = await openTinyClassifier();
-  const rows = readSentiment(classifier, 6);
+  const rows = await readSentiment(classifier, 6);
   const folder = join(createScratchFolder(), 'model');
   const revision = saveModel(classifier, folder, { source: tinyBert, card: '# card\n' });
   expect(saveModel(classifier, folder, { source: tinyBert, card: '# another card\n' })).toBe(revision); // replaces; the card does not count
   expect(readModelFolder(folder)).toMatchObject({ labels, revision });
   const again = await openTinyClassifier('wasm', folder);
   const turned = openClassifier(classifier.tf, { folder, labels: labels.toReversed(), seed: 5, maxLength: 16 });
-  const expected = toAllLogits(classifier, rows);
-  expect(toAllLogits(again, rows)).toEqual(expected);
-  expect(toAllLogits(turned, rows)).toEqual(expected.map((row) => row.toReversed()));
+  const expected = computeAllLogits(classifier, rows);
+  expect(computeAllLogits(again, rows)).toEqual(expected);
+  expect(computeAllLogits(turned, rows)).toEqual(expected.map((row) => row.toReversed()));
   for (const one of [classifier, again, turned]) closeClassifier(one);
 });
 
@@ -54,8 +55,8 @@ test('the saved weights have the names and shapes of transformers', async () => 
   const classifier = await openTinyClassifier();
   const folder = join(createScratchFolder(), 'model');
   saveModel(classifier, folder, { source: tinyBert, card: '' });
-  const stored = readSafetensors(join(folder, 'model.safetensors'));
-  const base = readSafetensors(join(tinyBert, 'model.safetensors'));
+  const stored = readTensors(join(folder, 'model.safetensors'));
+  const base = readTensors(join(tinyBert, 'model.safetensors'));
   expect([...stored.keys()].toSorted()).toEqual(
     [...[...base.keys()].map((name) => `bert.${name}`), 'classifier.bias', 'classifier.weight'].toSorted(),
   );
@@ -100,7 +101,7 @@ test.each([
     Classifier,
     Classifier,
   ];
-  const rows = readSentiment(base, 4);
+  const rows = await readSentiment(base, 4);
   expect(evaluate(same, rows)).toEqual(evaluate(base, rows));
   closeClassifier(same);
   closeClassifier(base);
@@ -149,10 +150,42 @@ test('tokens that the model’s tables do not have are refused', async () => {
   const classifier = await openTinyClassifier();
   const { config } = classifier;
   expect(() => encodeText({ ...classifier, config: { ...config, vocabSize: 100 } }, { text: 'hello', text2: undefined })).toThrow(
-    'the model knows 100',
+    'the model has tokens 0 to 99 only',
   );
   expect(() => encodeText({ ...classifier, config: { ...config, typeVocabSize: 1 } }, { text: 'a', text2: 'b' })).toThrow(
     'does not read pairs',
   );
   closeClassifier(classifier);
+});
+
+const trainFile: TrainFile = {
+  version: 1,
+  nonce: 'n',
+  attempt: 1,
+  backend: 'wasm',
+  model: { folder: '/models/tiny', labels: ['good', 'bad'], seed: 1, maxLength: 64 },
+  rows: { train: 'rows/train.jsonl', validation: null },
+  training: settings,
+  card: { name: 'sentiment', base: 'owner/base' },
+};
+const facts = { train: trainFile, rows: 10, steps: 5, epochs: [], unfinished: false };
+
+test('a model card has front matter, settings and validation figures', () => {
+  const card = formatModelCard({ ...facts, epochs: [{ type: 'epoch-evaluated', step: 5, epoch: 1, rows: 4, loss: 0.25, accuracy: 0.75 }] });
+  expect(card).toMatch(/^---\nbase_model: "owner\/base"\npipeline_tag: text-classification\n/);
+  expect(card).toContain('| learning rate | 0.0005 |');
+  expect(card).toContain('| 1 | 5 | 0.2500 | 0.7500 |');
+  expect(card).not.toContain('did not reach its end');
+  expect(formatModelCard({ ...facts, unfinished: true })).toContain('did not reach its end');
+});
+
+test('foreign text stays text in a model card', () => {
+  const hostile = 'x\n---\n<script>alert(1)</script> [a](b) | \u202e\u001b[31m';
+  const card = formatModelCard({
+    ...facts,
+    train: { ...trainFile, card: { name: hostile, base: hostile }, model: { ...trainFile.model, labels: [hostile, 'b'] } },
+  });
+  expect(card).not.toMatch(/\u202e|\u001b/);
+  expect(card.slice(card.indexOf('\n# '))).not.toMatch(/<script>|\]\(/);
+  expect(card.match(/^---$/gm)).toHaveLength(2);
 });

@@ -1,4 +1,4 @@
-/** Kills real processes of the trainer and looks at what they leave. Problems are told as text; none is good. */
+/** Kills real processes of the trainer and checks what they leave. Problems are texts; an empty list is good. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { toStreamKey, toUint32, toUniform } from '../../src/lib/random.ts';
-import type { BackendName } from '../../src/trainer/files.ts';
+import type { BackendName } from '../../src/trainer/backends.ts';
 import { loadNumbered } from './numbered-checkpoint.ts';
 import { readEvents, toFigures, writeRunFolder, writeSmallModel } from './small-training.ts';
 import { tinyBert } from './tiny-classifier.ts';
@@ -30,7 +30,7 @@ export interface Kills {
 
 /**
  * Kills a process that writes checkpoints, each time at a random moment of its writing: afterwards a whole checkpoint must load, and
- * not an older one than the last that the process said was written. Ends after `count` kills, or when the time is over.
+ * not an older one than the last one that the process acknowledged. Ends after `count` kills, or when the time is over.
  */
 export async function killWriters(count: number, { seed, withinMs }: { seed: number; withinMs: number }): Promise<Kills> {
   const root = mkdtempSync(join(tmpdir(), 'orchestrate-'));
@@ -42,13 +42,13 @@ export async function killWriters(count: number, { seed, withinMs }: { seed: num
   for (; kills < count && performance.now() < deadline; kills++) {
     const child = start([writer, folder, String(bytes)]);
     const ended = toEnd(child);
-    let said = '';
-    child.stdout!.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    let printed = '';
+    child.stdout!.on('data', (chunk: Buffer) => (printed += chunk.toString()));
     await once(child.stdout!, 'data');
     await sleep(15 * toUniform(toStreamKey(seed, 'writer'), kills)); // a checkpoint of this size takes a few milliseconds
     child.kill('SIGKILL');
     if ((await ended) !== 'SIGKILL') problems.push(`kill ${kills}: the writer ended by itself`);
-    const acknowledged = Number(said.slice(0, said.lastIndexOf('\n')).split('\n').at(-1));
+    const acknowledged = Number(printed.slice(0, printed.lastIndexOf('\n')).split('\n').at(-1));
     try {
       const { step, skipped } = loadNumbered(folder, bytes);
       if (step < acknowledged) problems.push(`kill ${kills}: step ${acknowledged} was written, step ${step} is there`);
@@ -61,7 +61,7 @@ export async function killWriters(count: number, { seed, withinMs }: { seed: num
   return { kills, problems };
 }
 
-/** Resolves when the trainer has told of so many steps, or has ended. */
+/** Resolves when the events of the trainer reach this step, or when it has ended. */
 async function untilStep(folder: string, step: number, ended: Promise<string>): Promise<void> {
   let isOver = false;
   void ended.then(() => (isOver = true));
@@ -74,8 +74,8 @@ function toModelBytes(folder: string): Buffer[] {
 }
 
 /**
- * Kills a training `count` times, at steps all over it, and starts it again each time: its model and every figure that it
- * told must be those of a training that nobody killed. `large` takes a real small model, else it is a tiny one.
+ * Kills a training `count` times, at steps all over it, and starts it again each time: its model and every figure in
+ * its events must be those of a training that nobody killed. `large` takes a real small model, else it is a tiny one.
  */
 export async function killTraining(
   count: number,
@@ -108,7 +108,7 @@ export async function killTraining(
   if (last !== 'status 0' && last !== 'status 75') problems.push(`the last trainer ended with ${last}`);
   const [expected, found] = [whole, killed].map((folder) => ({ model: toModelBytes(folder), figures: toFigures(readEvents(folder)) }));
   if (!expected!.model.every((bytes, i) => bytes.equals(found!.model[i]!))) problems.push(`${backend}: the model has other bytes`);
-  if (JSON.stringify(found!.figures) !== JSON.stringify(expected!.figures)) problems.push(`${backend}: other figures were told`);
+  if (JSON.stringify(found!.figures) !== JSON.stringify(expected!.figures)) problems.push(`${backend}: the events have other figures`);
   if (existsSync(join(killed, 'checkpoints'))) problems.push(`${backend}: the checkpoints are still there`);
   rmSync(root, { recursive: true });
   return { kills, problems };

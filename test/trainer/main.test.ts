@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { readRevision } from '../../src/model-files/model-folder.ts';
+import { readRevision } from '../../src/trainer/model-folder.ts';
 import { takeRunLock } from '../../src/lib/run-lock.ts';
-import type { PredictAnswer, TrainerEvent, TrainFile, TrainingSettings } from '../../src/trainer/files.ts';
+import type { PredictAnswer, TrainerEvent, TrainFile, TrainingSettings } from '../../src/trainer/protocol.ts';
 import { createScratchFolder } from '../scratch.ts';
 import { labels, settings, tinyBert } from './tiny-classifier.ts';
 
@@ -139,7 +139,7 @@ test('train: cancelled from outside, it saves what it has and ends well', async 
       resolve();
     });
   });
-  expect(takeRunLock(join(folder, 'run.lock.db'), 0)).toBeNull(); // it lives, and says so
+  expect(takeRunLock(join(folder, 'run.lock.db'), 0)).toBeNull(); // it is alive
   writeFileSync(join(folder, 'control.json'), JSON.stringify({ command: 'cancel' }));
   expect((await ended).status).toBe(0);
   expect(
@@ -163,7 +163,7 @@ test('train: a trainer whose folder was taken away ends', async () => {
   expect(existsSync(folder)).toBe(false);
 });
 
-test('train: a divergence is told, with the last finite weights saved', async () => {
+test('train: a divergence is an event, and the last finite weights are saved', async () => {
   const folder = createRunFolder({ training: { learningRate: 1e30, maxGradNorm: 0 } });
   expect((await run('train', folder)).status).toBe(1);
   const [written, failed] = readEvents(folder).slice(-2);

@@ -1,9 +1,9 @@
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { toNormals } from '../../src/lib/random.ts';
-import { computeAndFree, startBackend, type TensorFlow } from '../../src/trainer/backend.ts';
-import { toBatch } from '../../src/trainer/batch.ts';
-import { createOps, type Ops } from '../../src/trainer/ops.ts';
+import { computeAndFree, startBackend, type TensorFlow } from '../../src/trainer/backends.ts';
+import { buildBatch } from '../../src/trainer/batches.ts';
+import { createDropout, createDropoutMask, createOps, type Ops } from '../../src/trainer/ops.ts';
 
 interface Case {
   readonly shapes: readonly number[][];
@@ -32,7 +32,7 @@ const cases: Readonly<Record<string, Case>> = {
         word as Tensor2D,
         position as Tensor2D,
         type as Tensor2D,
-        toBatch(tf, rows, { classes: 2, padTokenId: 0, typeVocabSize: 2, maxPositions: 5 }),
+        buildBatch(tf, rows, { classes: 2, padTokenId: 0, typeVocabSize: 2, maxPositions: 5 }),
       ),
   },
   'embed with fewer positions than the padding has': {
@@ -46,7 +46,12 @@ const cases: Readonly<Record<string, Case>> = {
         word as Tensor2D,
         position as Tensor2D,
         type as Tensor2D,
-        toBatch(tf, [{ ids: [1, 2, 3], typeIds: [0, 1, 1], label: 0 }], { classes: 2, padTokenId: 0, typeVocabSize: 2, maxPositions: 3 }),
+        buildBatch(tf, [{ ids: [1, 2, 3], typeIds: [0, 1, 1], label: 0 }], {
+          classes: 2,
+          padTokenId: 0,
+          typeVocabSize: 2,
+          maxPositions: 3,
+        }),
       ),
   },
   layerNorm: {
@@ -202,4 +207,30 @@ test('crossEntropy gives the sum and the number of rows', async () => {
   );
   expect(count).toBe(3);
   expect(sum.dataSync()[0]).toBeCloseTo(3 * Math.LN2, 6);
+});
+
+test('a mask has its share of zeros, and the rest keeps the mean', async () => {
+  const tf = await startBackend('cpu');
+  const mask = computeAndFree(tf, () => [...createDropoutMask(tf, { rate: 0.1, key: 9 }, [100, 100]).dataSync()]);
+  const zeros = mask.filter((value) => value === 0).length / mask.length;
+  expect(zeros).toBeGreaterThan(0.09);
+  expect(zeros).toBeLessThan(0.11);
+  expect(new Set(mask)).toEqual(new Set([0, Math.fround(1 / 0.9)]));
+});
+
+test('each place of each pass has its own stream, the same one every time', () => {
+  const keys = (step: number, microBatch: number, seed = 1): (number | undefined)[] => {
+    const next = createDropout({ seed, step, microBatch });
+    return [next(0.1)?.key, next(0.1)?.key];
+  };
+  expect(keys(1, 0)).toEqual(keys(1, 0));
+  const all = [...keys(0, 0), ...keys(1, 0), ...keys(0, 1), ...keys(0, 0, 2)];
+  expect(new Set(all).size).toBe(all.length);
+});
+
+test('a place without dropout still counts', () => {
+  const [a, b] = [createDropout({ seed: 1, step: 0, microBatch: 0 }), createDropout({ seed: 1, step: 0, microBatch: 0 })];
+  expect(a(0)).toBeNull();
+  b(0.5);
+  expect(a(0.5)).toEqual(b(0.5));
 });

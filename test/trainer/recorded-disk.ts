@@ -66,7 +66,7 @@ export function recordDisk(root: string): Recording {
       if (isBelow(path) && flags !== 'r') reach();
       const file = original.openSync(path, flags, mode);
       if (!isBelow(path)) return file;
-      if (flags === 'wx') create(path, false);
+      if (flags === 'w' && !nodes.has(path)) create(path, false);
       files.set(file, { path, at: 0 });
       return file;
     },

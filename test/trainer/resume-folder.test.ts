@@ -2,12 +2,14 @@ import { createHash } from 'node:crypto';
 import { appendFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import type { TrainFile } from '../../src/trainer/files.ts';
+import type { TrainFile } from '../../src/trainer/protocol.ts';
 import { runTraining } from '../../src/trainer/run-training.ts';
 import { createScratchFolder } from '../scratch.ts';
 import { recordDisk } from './recorded-disk.ts';
 import { runUntil } from './run-until.ts';
 import { readEvents, toFigures, toSmallRows, writeRunFolder, writeSmallModel } from './small-training.ts';
+
+const oldState = join(import.meta.dirname, '../../fixtures/old-state');
 
 interface Training {
   readonly folder: string;
@@ -43,7 +45,7 @@ async function expectSameEnd(training: Training): Promise<void> {
   expect(existsSync(join(training.folder, 'checkpoints'))).toBe(false);
 }
 
-test('what was told once is not told again, and the model card tells all epochs', async () => {
+test('an event that was written once is not written again, and the model card has all epochs', async () => {
   const training = await interrupt(30);
   await expectSameEnd(training);
   expect(toTypes(training).filter((type) => type === 'data-read')).toHaveLength(1);
@@ -72,7 +74,7 @@ test.each<[string, (training: Training) => void, RegExp]>([
   expect(failed).toHaveProperty('message', expect.stringMatching(message));
 });
 
-test('how often checkpoints are written, and where the model lies, may change', async () => {
+test('how often checkpoints are written, and the folder of the model, may change', async () => {
   const training = await interrupt(10);
   const moved = join(createScratchFolder(), 'moved');
   cpSync(training.model, moved, { recursive: true });
@@ -94,7 +96,7 @@ test('a checkpoint that is not whole is passed over, and the one before it is us
   expect(skipped.map(({ reason }) => reason)).toEqual([expect.stringMatching(/passed over the checkpoint of step 28: .*weights/)]);
 });
 
-test('another version of what computes is told', async () => {
+test('the events say that another version computes', async () => {
   const training = await interrupt(8);
   const folder = join(training.folder, 'checkpoints/step-00000007');
   const [state, manifest] = [join(folder, 'state.json'), join(folder, 'MANIFEST.json')];
@@ -121,6 +123,18 @@ test.each<[string, (text: string) => string, number]>([
   expect(resumed.map(({ step }) => step)).toEqual(resumedAt === 0 ? [] : [resumedAt]);
 });
 
+test('a training that the first version began goes on after its checkpoint, to the very model that the first version makes of it', async () => {
+  const folder = join(createScratchFolder(), 'run');
+  cpSync(join(oldState, 'state/runs/lxuwcccvzfuui77a25mipt54mrykgpux'), folder, { recursive: true });
+  const path = join(folder, 'train.json');
+  writeFileSync(path, readFileSync(path, 'utf8').replace('/tmp/old-state-fixture', join(oldState, 'project')));
+  expect(await runTraining(folder, () => {})).toBe(0);
+  const events = readEvents(folder);
+  expect(events.filter((event) => event.type === 'training-resumed').map(({ step }) => step)).toEqual([5]);
+  const sha256 = '512cd787642a268958a0d6a465c51ec695e665934973e499a5d5fe43872dd520';
+  expect(events).toContainEqual(expect.objectContaining({ type: 'model-written', folder: 'model', step: 300, sha256 }));
+});
+
 test('a training goes on without checkpoints where none can be written, and says so once', async () => {
   const training = await interrupt(3);
   const recording = recordDisk(join(training.folder, 'checkpoints'));
@@ -135,7 +149,7 @@ test('a training goes on without checkpoints where none can be written, and says
   ]);
 });
 
-test('a pause that was wished before the first step holds the training there, and it starts again from there', async () => {
+test('a pause that was requested before the first step holds the training there, and it starts again from there', async () => {
   const training = await interrupt(1);
   rmSync(eventsOf(training));
   const control = join(training.folder, 'control.json');
@@ -154,6 +168,6 @@ test('train.json says how often checkpoints are written, or leaves it open', asy
   expect(await train(training)).toBe(1);
   expect(readEvents(training.folder).at(-1)).toHaveProperty(
     'message',
-    expect.stringContaining('training.checkpointSteps: expected a positive'),
+    expect.stringContaining('training.checkpointSteps: expected a positive whole number, found 0'),
   );
 });

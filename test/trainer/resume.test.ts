@@ -1,7 +1,7 @@
 import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { BackendName } from '../../src/trainer/files.ts';
+import type { BackendName } from '../../src/trainer/backends.ts';
 import { createScratchFolder } from '../scratch.ts';
 import { runUntil, type Left } from './run-until.ts';
 import { readEvents, toFigures, writeRunFolder, writeSmallModel } from './small-training.ts';
@@ -24,7 +24,7 @@ test.each<BackendName>(['wasm', 'cpu'])('%s: killed after each of its 60 steps, 
 
   const compare = (folder: string, left: Left, killedAt: number): void => {
     const what = `killed after step ${killedAt}`;
-    const again = toFigures(left.heard);
+    const again = toFigures(left.written);
     expect(again, what).toEqual(figures.slice(figures.length - again.length));
     expect(again.length, what).toBeGreaterThan(60 - killedAt);
     expect(toFigures(readEvents(folder)), what).toEqual(figures); // each once, though steps were taken twice

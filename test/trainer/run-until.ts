@@ -1,13 +1,11 @@
 import { join } from 'node:path';
-import { startBackend } from '../../src/trainer/backend.ts';
+import { startBackend } from '../../src/trainer/backends.ts';
+import { readRows } from '../../src/trainer/batches.ts';
 import { openCheckpoints } from '../../src/trainer/checkpoints.ts';
 import { closeClassifier, openClassifier } from '../../src/trainer/classifier.ts';
-import { readRows } from '../../src/trainer/encode-rows.ts';
 import { openEvents } from '../../src/trainer/event-file.ts';
-import type { TrainerEvent } from '../../src/trainer/files.ts';
-import { readTrainFile } from '../../src/trainer/parse-train-file.ts';
-import { train } from '../../src/trainer/train.ts';
-import { createTrainingState, type TrainingState } from '../../src/trainer/training-state.ts';
+import { readTrainFile, type TrainerEvent } from '../../src/trainer/protocol.ts';
+import { createTrainingState, train, type TrainingState } from '../../src/trainer/train.ts';
 
 class Killed extends Error {}
 
@@ -15,7 +13,7 @@ class Killed extends Error {}
 export interface Left {
   readonly weights: readonly (readonly [string, Buffer])[];
   readonly state: TrainingState;
-  readonly heard: TrainerEvent[];
+  readonly written: TrainerEvent[];
 }
 
 /** The trainer's own parts, in this process: ends after step `killedAt` as a process that is killed there would, with what is on the disk. */
@@ -23,25 +21,26 @@ export async function runUntil(folder: string, killedAt: number): Promise<Left |
   const events = openEvents(folder, () => new Date(0));
   const file = readTrainFile(folder);
   const { hasStarted } = events.past;
-  events.tell({ type: 'trainer-started', nonce: file.nonce, attempt: 1, pid: 1, backend: file.backend });
+  events.write({ type: 'trainer-started', nonce: file.nonce, attempt: 1, pid: 1, backend: file.backend });
   const classifier = openClassifier(await startBackend(file.backend), file.model);
   const data = {
-    rows: readRows(classifier, join(folder, file.rows.train)).rows,
-    validation: readRows(classifier, join(folder, file.rows.validation!)).rows,
+    rows: (await readRows(classifier, join(folder, file.rows.train))).rows,
+    validation: (await readRows(classifier, join(folder, file.rows.validation!))).rows,
+    settings: file.training,
   };
-  events.tell({ type: 'data-read', rows: data.rows.length, validationRows: data.validation.length, truncated: 0, steps: 60 });
+  events.write({ type: 'data-read', rows: data.rows.length, validationRows: data.validation.length, truncated: 0, steps: 60 });
   const state = createTrainingState(file.training);
   let clock = 0;
   const now = (): number => clock++;
   const checkpoints = openCheckpoints({ folder, file, classifier, state, events, began: 0, now });
   if (hasStarted) checkpoints.resume();
-  const heard: TrainerEvent[] = [];
+  const written: TrainerEvent[] = [];
   try {
-    train(classifier, data, file.training, {
+    train(classifier, data, {
       state,
-      tell: (event) => {
-        heard.push({ at: '', ...event });
-        events.tell(event);
+      write: (event) => {
+        written.push({ at: '', ...event });
+        events.write(event);
       },
       readControlRequest: () => null,
       afterStep: (isEpochEnd) => {
@@ -51,7 +50,7 @@ export async function runUntil(folder: string, killedAt: number): Promise<Left |
       now,
     });
     const weights = [...classifier.parameters].map(([name, tensor]) => [name, Buffer.from(tensor.dataSync().slice().buffer)] as const);
-    return { weights, state, heard };
+    return { weights, state, written };
   } catch (error) {
     if (error instanceof Killed) return null;
     throw error;

@@ -1,10 +1,9 @@
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseBertConfig } from '../../src/model-files/bert-config.ts';
-import { toBertParameters } from '../../src/model-files/bert-parameters.ts';
-import { writeSafetensors } from '../../src/model-files/write-safetensors.ts';
 import { toNormals, toStreamKey } from '../../src/lib/random.ts';
-import type { TrainerEvent, TrainFile, TrainingSettings } from '../../src/trainer/files.ts';
+import { bert } from '../../src/trainer/families/bert.ts';
+import { writeSafetensors } from '../../src/trainer/safetensors.ts';
+import type { TrainerEvent, TrainFile, TrainingSettings } from '../../src/trainer/protocol.ts';
 import { labels, settings, tinyBert } from './tiny-classifier.ts';
 
 const words = ['bad', 'dull', 'slow', 'sad', 'good', 'fine', 'fast', 'glad'];
@@ -12,7 +11,6 @@ const vocabulary = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', ...words];
 
 /** A BERT of a few hundred numbers with dropout, so that a step takes about a millisecond on any backend. */
 const config = {
-  architectures: ['BertModel'],
   model_type: 'bert',
   vocab_size: vocabulary.length,
   hidden_size: 8,
@@ -25,15 +23,19 @@ const config = {
   max_position_embeddings: 8,
 };
 
-/** Writes it, with weights drawn from a fixed seed. */
-export function writeSmallModel(folder: string): void {
+/** Writes it, with weights drawn from a fixed seed and, where it is asked for, a head for two classes. */
+export function writeSmallModel(folder: string, head?: 'with a head'): void {
   mkdirSync(folder, { recursive: true });
   cpSync(join(tinyBert, 'tokenizer_config.json'), join(folder, 'tokenizer_config.json'));
   const tokenizer = JSON.parse(readFileSync(join(tinyBert, 'tokenizer.json'), 'utf8')) as { model: object };
   const model = { ...tokenizer.model, vocab: Object.fromEntries(vocabulary.map((token, id) => [token, id])) };
   writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify({ ...tokenizer, model }));
-  writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
-  const specs = toBertParameters(parseBertConfig(config, 'config.json'), 2).filter(({ name }) => !name.startsWith('classifier.'));
+  const kind = head
+    ? { architectures: ['BertForSequenceClassification'], id2label: { 0: 'no', 1: 'yes' } }
+    : { architectures: ['BertModel'] };
+  writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...kind, ...config }));
+  const all = bert.listParameters(bert.parseConfig(config, 'config.json'), 2);
+  const specs = all.filter(({ name }) => head !== undefined || !name.startsWith('classifier.'));
   const tensors = specs.map(({ name, shape }) => {
     const size = shape.reduce((product, count) => product * count, 1);
     return { name, shape, data: toNormals(toStreamKey(1, name), size, 0.3) };
@@ -94,7 +96,7 @@ export function readEvents(folder: string): TrainerEvent[] {
   return lines.map((line) => JSON.parse(line) as TrainerEvent);
 }
 
-/** Everything that the trainer has found out, without what depends on the time that it took; each thing must be told once. */
+/** All figures of the events that do not depend on time. */
 export function toFigures(events: readonly TrainerEvent[]): unknown[] {
   return events.flatMap((event) => {
     if (event.type === 'step-finished') {

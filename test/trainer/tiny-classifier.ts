@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import type { BackendName, TrainingSettings } from '../../src/trainer/files.ts';
-import { startBackend } from '../../src/trainer/backend.ts';
+import { startBackend, type BackendName } from '../../src/trainer/backends.ts';
+import { readRows, type EncodedRows } from '../../src/trainer/batches.ts';
 import { openClassifier, type Classifier } from '../../src/trainer/classifier.ts';
-import { readRows, type EncodedRows } from '../../src/trainer/encode-rows.ts';
+import type { TrainingSettings } from '../../src/trainer/protocol.ts';
 
 const fixtures = join(import.meta.dirname, '../../fixtures');
 export const tinyBert = join(fixtures, 'models/tiny-bert');
@@ -14,8 +14,8 @@ export async function openTinyClassifier(backend: BackendName = 'wasm', folder =
 }
 
 /** `count` rows of the sentiment data from row `start` on. */
-export function readSentiment(classifier: Classifier, count: number, start = 0): EncodedRows['rows'] {
-  return readRows(classifier, join(fixtures, 'sentiment/train.jsonl')).rows.slice(start, start + count);
+export async function readSentiment(classifier: Classifier, count: number, start = 0): Promise<EncodedRows['rows']> {
+  return (await readRows(classifier, join(fixtures, 'sentiment/train.jsonl'))).rows.slice(start, start + count);
 }
 
 export const settings: TrainingSettings = {

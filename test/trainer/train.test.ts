@@ -1,44 +1,50 @@
 import { expect, test } from 'vitest';
-import { closeClassifier, type Classifier } from '../../src/trainer/classifier.ts';
-import { evaluate } from '../../src/trainer/evaluate.ts';
-import type { EpochEvaluated, StepFinished, TrainingSettings } from '../../src/trainer/files.ts';
-import { keepWeights } from '../../src/trainer/weights-snapshot.ts';
-import { accumulateGradients, train, type TrainingEnd } from '../../src/trainer/train.ts';
-import { createTrainingState } from '../../src/trainer/training-state.ts';
+import { closeClassifier, copyWeights, type Classifier } from '../../src/trainer/classifier.ts';
+import type { EpochEvaluated, StepFinished, TrainingSettings } from '../../src/trainer/protocol.ts';
+import {
+  accumulateGradients,
+  countSteps,
+  countWarmupSteps,
+  createTrainingState,
+  evaluate,
+  getLearningRate,
+  train,
+  type TrainingEnd,
+} from '../../src/trainer/train.ts';
 import { openTinyClassifier, readSentiment, settings } from './tiny-classifier.ts';
 
-type Told = StepFinished | EpochEvaluated;
+type News = StepFinished | EpochEvaluated;
 interface Run {
   readonly end: TrainingEnd;
-  readonly told: Told[];
+  readonly written: News[];
 }
 
-function run(
+async function run(
   classifier: Classifier,
   wanted: Partial<TrainingSettings>,
-  { rows = 32, validation = 0, hear = (_event: Told): void => {}, readControlRequest = (): 'cancel' | 'pause' | null => null } = {},
-): Run {
-  const told: Told[] = [];
+  { rows = 32, validation = 0, onWrite = (_event: News): void => {}, readControlRequest = (): 'cancel' | 'pause' | null => null } = {},
+): Promise<Run> {
+  const written: News[] = [];
   let clock = 0;
-  const data = { rows: readSentiment(classifier, rows), validation: readSentiment(classifier, validation, 1000) };
-  const tell = (event: Told): void => {
-    told.push(event);
-    hear(event);
+  const write = (event: News): void => {
+    written.push(event);
+    onWrite(event);
   };
   const all = { ...settings, ...wanted };
-  const hooks = { state: createTrainingState(all), tell, readControlRequest, afterStep: () => {}, now: () => (clock += 100) };
-  return { end: train(classifier, data, all, hooks), told };
+  const [trained, scored] = [await readSentiment(classifier, rows), await readSentiment(classifier, validation, 1000)];
+  const hooks = { state: createTrainingState(all), write, readControlRequest, afterStep: () => {}, now: () => (clock += 100) };
+  return { end: train(classifier, { rows: trained, validation: scored, settings: all }, hooks), written };
 }
 
-const isStep = (event: Told): event is StepFinished => event.type === 'step-finished';
-const isEvaluation = (event: Told): event is EpochEvaluated => event.type === 'epoch-evaluated';
+const isStep = (event: News): event is StepFinished => event.type === 'step-finished';
+const isEvaluation = (event: News): event is EpochEvaluated => event.type === 'epoch-evaluated';
 
 test('the same seed gives the same bits, another seed others', async () => {
   const results = [];
   for (const seed of [7, 7, 8]) {
     const classifier = await openTinyClassifier();
-    const { told } = run(classifier, { seed });
-    results.push({ losses: told.filter(isStep).map((event) => event.loss), weights: keepWeights(classifier) });
+    const { written } = await run(classifier, { seed });
+    results.push({ losses: written.filter(isStep).map((event) => event.loss), weights: copyWeights(classifier) });
     closeClassifier(classifier);
   }
   const [first, second, other] = results;
@@ -48,15 +54,15 @@ test('the same seed gives the same bits, another seed others', async () => {
 
 test('training learns its rows, and frees what it makes', async () => {
   const classifier = await openTinyClassifier();
-  const before = evaluate(classifier, readSentiment(classifier, 32));
+  const before = evaluate(classifier, await readSentiment(classifier, 32));
   const live: number[] = [];
-  const { told, end } = run(classifier, { steps: 60 }, { hear: () => live.push(classifier.tf.memory().numTensors) });
-  const after = evaluate(classifier, readSentiment(classifier, 32));
+  const { written, end } = await run(classifier, { steps: 60 }, { onWrite: () => live.push(classifier.tf.memory().numTensors) });
+  const after = evaluate(classifier, await readSentiment(classifier, 32));
   expect(end).toEqual({ reason: 'finished', step: 60, best: null });
   expect(live[59]).toBe(live[1]);
   expect(before.accuracy).toBeLessThan(0.8);
   expect(after.accuracy).toBe(1);
-  const last = told.filter(isStep).at(-1)!;
+  const last = written.filter(isStep).at(-1)!;
   expect(last).toMatchObject({ step: 60, steps: 60, epoch: 15, etaSeconds: 0, rowsPerSecond: 80 });
   closeClassifier(classifier);
   expect(classifier.tf.memory().numTensors).toBe(0);
@@ -65,7 +71,7 @@ test('training learns its rows, and frees what it makes', async () => {
 test('micro-batches of unequal size give the gradient of the whole batch', async () => {
   const opened = await openTinyClassifier();
   const classifier = { ...opened, config: { ...opened.config, hiddenDropout: 0, attentionDropout: 0, classifierDropout: 0 } };
-  const batch = readSentiment(classifier, 8);
+  const batch = await readSentiment(classifier, 8);
   const whole = accumulateGradients(classifier, batch, { microBatchSize: 8, seed: 0, step: 0 });
   const parts = accumulateGradients(classifier, batch, { microBatchSize: 3, seed: 0, step: 0 });
   expect(parts.loss).toBeCloseTo(whole.loss, 6);
@@ -78,8 +84,8 @@ test('micro-batches of unequal size give the gradient of the whole batch', async
 
 test('the validation rows are scored after each epoch and at the end', async () => {
   const classifier = await openTinyClassifier();
-  const { told } = run(classifier, { steps: 10 }, { validation: 20 });
-  expect(told.filter(isEvaluation).map(({ step, epoch, rows }) => [step, epoch, rows])).toEqual([
+  const { written } = await run(classifier, { steps: 10 }, { validation: 20 });
+  expect(written.filter(isEvaluation).map(({ step, epoch, rows }) => [step, epoch, rows])).toEqual([
     [4, 1, 20],
     [8, 2, 20],
     [10, 2.5, 20],
@@ -89,45 +95,70 @@ test('the validation rows are scored after each epoch and at the end', async () 
 
 test('"best" ends with the weights of the lowest validation loss', async () => {
   const classifier = await openTinyClassifier();
-  const { told, end } = run(classifier, { steps: 24, select: 'best', learningRate: 2e-3 }, { validation: 40 });
-  const evaluations = told.filter(isEvaluation);
+  const { written, end } = await run(classifier, { steps: 24, select: 'best', learningRate: 2e-3 }, { validation: 40 });
+  const evaluations = written.filter(isEvaluation);
   const best = evaluations.toSorted((a, b) => a.loss - b.loss)[0]!;
   expect(best).not.toBe(evaluations.at(-1)); // else this test would show nothing
   expect(end.best).toEqual(best);
-  expect(evaluate(classifier, readSentiment(classifier, 40, 1000)).loss).toBe(best.loss);
+  expect(evaluate(classifier, await readSentiment(classifier, 40, 1000)).loss).toBe(best.loss);
   closeClassifier(classifier);
 });
 
 test('"best" without validation rows is refused', async () => {
   const classifier = await openTinyClassifier();
-  expect(() => run(classifier, { select: 'best' })).toThrow('needs validation rows');
-  expect(() => run(classifier, {}, { rows: 0 })).toThrow('at least one training row');
+  await expect(run(classifier, { select: 'best' })).rejects.toThrow('needs validation rows');
+  await expect(run(classifier, {}, { rows: 0 })).rejects.toThrow('at least one training row');
   closeClassifier(classifier);
 });
 
 test('a cancelled training stops before the next step', async () => {
   const classifier = await openTinyClassifier();
   let asked = 0;
-  const { end, told } = run(classifier, {}, { readControlRequest: () => (++asked > 2 ? 'cancel' : null) });
+  const { end, written } = await run(classifier, {}, { readControlRequest: () => (++asked > 2 ? 'cancel' : null) });
   expect(end).toEqual({ reason: 'cancelled', step: 2, best: null });
-  expect(told).toHaveLength(2);
+  expect(written).toHaveLength(2);
   closeClassifier(classifier);
 });
 
 test('a training that diverges keeps its last finite weights', async () => {
   const classifier = await openTinyClassifier();
-  const { end, told } = run(classifier, { learningRate: 1e30, maxGradNorm: 0, steps: 20 });
+  const { end, written } = await run(classifier, { learningRate: 1e30, maxGradNorm: 0, steps: 20 });
   expect(end.reason).toBe('diverged');
-  expect(told.every((event) => Number.isFinite(event.loss))).toBe(true);
-  expect([...keepWeights(classifier).values()].every((values) => values.every(Number.isFinite))).toBe(true);
+  expect(written.every((event) => Number.isFinite(event.loss))).toBe(true);
+  expect([...copyWeights(classifier).values()].every((values) => values.every(Number.isFinite))).toBe(true);
   closeClassifier(classifier);
 });
 
 test('dropout acts in training only', async () => {
   const classifier = await openTinyClassifier();
-  const batch = readSentiment(classifier, 8);
+  const batch = await readSentiment(classifier, 8);
   const losses = [0, 1].map((step) => accumulateGradients(classifier, batch, { microBatchSize: 8, seed: 0, step }).loss);
   expect(losses[0]).not.toBe(losses[1]);
   expect(evaluate(classifier, batch)).toEqual(evaluate(classifier, batch));
   closeClassifier(classifier);
+});
+
+const schedule = { learningRate: 1, warmupSteps: 2, steps: 10 };
+
+test.each([
+  ['linear', [0, 0.5, 1, 0.875, 0.125, 0]],
+  ['cosine', [0, 0.5, 1, 0.5 * (1 + Math.cos(Math.PI / 8)), 0.5 * (1 + Math.cos((Math.PI * 7) / 8)), 0]],
+  ['constant', [0, 0.5, 1, 1, 1, 1]],
+] as const)('%s', (name, expected) => {
+  const rates = [0, 1, 2, 3, 9, 10].map((step) => getLearningRate({ ...schedule, name }, step));
+  for (const [i, rate] of rates.entries()) expect(rate).toBeCloseTo(expected[i]!, 12);
+});
+
+test('without warm-up the first step has the full rate', () => {
+  expect(getLearningRate({ name: 'linear', learningRate: 3, warmupSteps: 0, steps: 5 }, 0)).toBe(3);
+});
+
+test('warm-up steps are rounded up', () => {
+  expect([countWarmupSteps(0.1, 447), countWarmupSteps(0, 100), countWarmupSteps(0.1, 1)]).toEqual([45, 0, 1]);
+});
+
+test('step counts', () => {
+  expect(countSteps(2374, { batchSize: 16, epochs: 3, steps: null })).toEqual({ perEpoch: 149, total: 447 });
+  expect(countSteps(2374, { batchSize: 16, epochs: 0.5, steps: null })).toEqual({ perEpoch: 149, total: 75 });
+  expect(countSteps(2374, { batchSize: 16, epochs: null, steps: 7 })).toEqual({ perEpoch: 149, total: 7 });
 });

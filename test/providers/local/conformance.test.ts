@@ -9,9 +9,9 @@ import { contractTests } from '../../../src/testing/contract.ts';
 import type { ConformanceEnvironment } from '../../../src/testing/subject.ts';
 import type { TranslationInput } from '../../../src/provider/provider.ts';
 import type { Training } from '../../../src/job/job-spec.ts';
-import { readModelFolder } from '../../../src/model-files/model-folder.ts';
+import { readModelFolder } from '../../../src/trainer/model-folder.ts';
 import { takeRunLock } from '../../../src/lib/run-lock.ts';
-import type { ControlFile, FenceFile } from '../../../src/trainer/files.ts';
+import type { ControlFile, FenceFile } from '../../../src/trainer/protocol.ts';
 import { toMemoryPlan } from '../../run/memory-provider.ts';
 
 const plan = toMemoryPlan('local');
@@ -111,7 +111,7 @@ const tests = contractTests<LocalFixture>({
       });
       return await local.training.prepare(request, toAttempt(plan.key, 1, new AbortController().signal));
     },
-    'a trainer that cannot read what it is told': async ({ toAttempt }) => {
+    'a trainer that cannot read its train.json': async ({ toAttempt }) => {
       return await local.training.create({ version: 2 }, toAttempt(plan.key, 1, new AbortController().signal));
     },
   },

@@ -8,9 +8,9 @@ import { local } from '../../../providers/local/index.ts';
 import type { Attempt } from '../../../src/provider/context.ts';
 import type { JobRef, Observation } from '../../../src/provider/job.ts';
 import { isFailure } from '../../../src/errors.ts';
-import { readModelFolder } from '../../../src/model-files/model-folder.ts';
+import { readModelFolder } from '../../../src/trainer/model-folder.ts';
 import { takeRunLock } from '../../../src/lib/run-lock.ts';
-import type { TrainerEvent } from '../../../src/trainer/files.ts';
+import type { TrainerEvent } from '../../../src/trainer/protocol.ts';
 import { toMemoryPlan } from '../../run/memory-provider.ts';
 import { createScratchFolder } from '../../scratch.ts';
 
@@ -55,19 +55,19 @@ async function startJob(steps: number): Promise<Job> {
   return { context, job: await local.training.create(local.training.bind(request, prepared, plan.key, 1), context) };
 }
 
-/** Looks from cursor to cursor until one look holds what is waited for. */
+/** Polls from cursor to cursor until a poll has what is waited for. */
 async function pollUntil(
   { context, job }: Job,
   isIt: (seen: Observation<unknown>) => boolean,
   cursor: unknown = null,
 ): Promise<Observation<unknown>[]> {
-  const looks: Observation<unknown>[] = [];
+  const polls: Observation<unknown>[] = [];
   for (let i = 0; i < 1500; i++) {
-    looks.push(await local.training.observe(job, looks.at(-1)?.cursor ?? cursor, context));
-    if (isIt(looks.at(-1)!)) return looks;
+    polls.push(await local.training.observe(job, polls.at(-1)?.cursor ?? cursor, context));
+    if (isIt(polls.at(-1)!)) return polls;
     await context.wait(20);
   }
-  throw new Error(`expected another look than ${JSON.stringify(looks.at(-1)?.status)}`);
+  throw new Error(`expected another poll than ${JSON.stringify(polls.at(-1)?.status)}`);
 }
 
 const isPhase =
@@ -81,7 +81,7 @@ function readEvents({ context }: Job): TrainerEvent[] {
   return lines.map((line) => JSON.parse(line) as TrainerEvent);
 }
 
-/** As a crash does it: without a word. */
+/** As a crash ends it: without an event. */
 async function kill(started: Job): Promise<void> {
   const { pid } = readEvents(started).findLast((event) => event.type === 'trainer-started')!;
   process.kill(pid, 'SIGKILL');
@@ -89,7 +89,7 @@ async function kill(started: Job): Promise<void> {
   await Promise.resolve();
 }
 
-test('a paused job lies still with a checkpoint of its last step, and goes on where it was', async () => {
+test('a paused job rests with a checkpoint of its last step, and goes on from there', async () => {
   const started = await startJob(100_000);
   const { context, job } = started;
   const running = await pollUntil(started, ({ progress }) => (progress?.step ?? 0) >= 3);
@@ -102,11 +102,11 @@ test('a paused job lies still with a checkpoint of its last step, and goes on wh
 
   expect(await local.training.resume!(job, context)).toEqual(job);
   expect(await local.training.resume!(job, context)).toEqual(job);
-  const looks = await pollUntil(started, ({ progress }) => progress !== null, paused.cursor);
-  const steps = looks.flatMap(({ metrics }) => metrics).filter(({ name }) => name === 'loss');
+  const polls = await pollUntil(started, ({ progress }) => progress !== null, paused.cursor);
+  const steps = polls.flatMap(({ metrics }) => metrics).filter(({ name }) => name === 'loss');
   expect(steps[0]!.step).toBe(paused.checkpoint! + 1);
-  expect(looks.flatMap(({ logs }) => logs.map(({ text }) => text))).toContain(`goes on after step ${paused.checkpoint}`);
-  expect(looks.at(-1)!.startedAt).toBe(running.at(-1)!.startedAt);
+  expect(polls.flatMap(({ logs }) => logs.map(({ text }) => text))).toContain(`goes on after step ${paused.checkpoint}`);
+  expect(polls.at(-1)!.startedAt).toBe(running.at(-1)!.startedAt);
   expect(await local.training.find({}, [], context)).toEqual([job]);
 });
 
@@ -118,14 +118,14 @@ test('a killed trainer is interrupted, not failed, and resume starts one that go
   const lost = (await pollUntil(started, isPhase('interrupted'), running.at(-1)!.cursor)).at(-1)!;
   expect(lost.failure).toBeNull();
   expect(await local.training.resume!(job, context)).toEqual(job);
-  const looks = await pollUntil(started, isPhase('succeeded'), lost.cursor);
+  const polls = await pollUntil(started, isPhase('succeeded'), lost.cursor);
   const resumed = readEvents(started).filter((event) => event.type === 'training-resumed');
   expect(resumed).toHaveLength(1);
   expect(resumed[0]!.step % 10).toBe(0);
   expect(resumed[0]!.step).toBeGreaterThan(0);
   const all = (await local.training.observe(job, null, context)).metrics.filter(({ name }) => name === 'loss');
   expect(all.map(({ step }) => step)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1)); // each once
-  expect(looks.flatMap(({ artifacts }) => artifacts)).toHaveLength(1);
+  expect(polls.flatMap(({ artifacts }) => artifacts)).toHaveLength(1);
   takeRunLock(join(context.workDir, 'run.lock.db'), 10_000)!.release();
   expect(readdirSync(context.workDir)).not.toContain('checkpoints');
   expect(await local.training.resume!(job, context)).toEqual(job); // there is nothing to go on with, and nothing begins
@@ -177,13 +177,14 @@ test.each([
   await pollUntil(started, hasCheckpoint);
   await local.training.pause!(job, context);
   await pollUntil(started, isPhase('paused'));
-  // From here on this test is the trainer: it lives, and has a wish to read.
+  // From here on this test is the trainer: it lives, and has a request to read.
   const lock = takeRunLock(join(context.workDir, 'run.lock.db'), 10_000)!;
   onTestFinished(() => (stops ? undefined : lock.release()));
+  const step = readEvents(started).findLast((event) => event.type === 'step-finished');
   let waits = 0;
   const wait = async (ms: number): Promise<void> => {
     if (++waits === 3 && stops) lock.release();
-    if (waits === 3 && !stops) appendFileSync(join(context.workDir, 'events.jsonl'), '{"type":"step-finished","step":1}\n');
+    if (waits === 3 && !stops) appendFileSync(join(context.workDir, 'events.jsonl'), `${JSON.stringify(step)}\n`);
     await context.wait(ms);
   };
   expect(await local.training.resume!(job, { ...context, wait })).toEqual(job);
@@ -191,7 +192,7 @@ test.each([
   expect(readEvents(started).filter((event) => event.type === 'trainer-started')).toHaveLength(starts);
 });
 
-test('only the lock tells that a trainer lives: not a file that lies there, and not a process of its number', async () => {
+test('only the lock says that a trainer is alive: neither a file nor a process with its number does', async () => {
   const started = await startJob(100_000);
   const { context, job } = started;
   await pollUntil(started, hasCheckpoint);
@@ -222,13 +223,13 @@ test('lines that were read and that a power cut took away again are not taken fo
   rmSync(join(context.workDir, 'checkpoints'), { recursive: true });
   mkdirSync(join(context.workDir, 'checkpoints'));
   await local.training.resume!(job, context);
-  const looks = await pollUntil(started, hasCheckpoint, before.cursor);
-  const steps = looks.flatMap(({ metrics }) => metrics).filter(({ name }) => name === 'loss');
+  const polls = await pollUntil(started, hasCheckpoint, before.cursor);
+  const steps = polls.flatMap(({ metrics }) => metrics).filter(({ name }) => name === 'loss');
   expect(steps.map(({ step }) => step)).toEqual(steps.map((_, i) => i + 1));
   expect(steps.length).toBeGreaterThan(9);
 });
 
-test('a trainer that ends before it goes on is told as a failure', async () => {
+test('a trainer that ends before it goes on is a failure', async () => {
   const started = await startJob(100_000);
   const { context, job } = started;
   await pollUntil(started, hasCheckpoint);

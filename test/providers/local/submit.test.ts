@@ -6,7 +6,7 @@ import type { Attempt } from '../../../src/provider/context.ts';
 import type { Observation } from '../../../src/provider/job.ts';
 import { SubmitFailure } from '../../../src/provider/submit-failure.ts';
 import { isFailure } from '../../../src/errors.ts';
-import { readModelFolder } from '../../../src/model-files/model-folder.ts';
+import { readModelFolder } from '../../../src/trainer/model-folder.ts';
 import { takeRunLock } from '../../../src/lib/run-lock.ts';
 import { toMemoryPlan } from '../../run/memory-provider.ts';
 import { createScratchFolder } from '../../scratch.ts';
@@ -60,7 +60,7 @@ async function observeUntilEnd(job: Parameters<typeof local.training.observe>[0]
   throw new Error('the training does not end');
 }
 
-test('rows and settings are written, the trainer is started and found again, and looks bring only what is new', async () => {
+test('rows and settings are written, the trainer is started and found again, and polls bring only what is new', async () => {
   const { context, request } = prepareAttempt();
   expect(await local.training.find(request, [], context)).toEqual([]);
   const prepared = await local.training.prepare(request, context);
@@ -77,6 +77,9 @@ test('rows and settings are written, the trainer is started and found again, and
   const losses = seen.flatMap(({ metrics }) => metrics).filter(({ name }) => name === 'loss');
   expect(losses.map(({ step }) => step)).toEqual([1, 2]);
   expect(seen.flatMap(({ artifacts }) => artifacts)).toHaveLength(1);
+  const mark = expect.stringMatching(/^[0-9a-f]{16}$/) as string;
+  const cursor = { place: { offset: expect.any(Number) as number, mark }, word: 'finished', isLost: false, startedAt: job.createdAt };
+  expect(seen.at(-1)!.cursor).toEqual(cursor); // it is stored: its form must stay
   const all = await local.training.observe(job, null, context);
   expect(all.metrics).toEqual(seen.flatMap(({ metrics }) => metrics));
 });
@@ -98,7 +101,7 @@ test('after a fence a trainer of that attempt does not start', async () => {
   await observeUntilEnd(job, next);
 });
 
-test('a fence leaves a trainer alone that has started, and waits for one that has not said so yet', async () => {
+test('a fence leaves a trainer alone that has started, and waits for one that has not written its first event', async () => {
   const { context, request } = prepareAttempt();
   const lock = takeRunLock(join(context.workDir, 'run.lock.db'), 0);
   onTestFinished(() => lock!.release());
@@ -123,7 +126,7 @@ test('a fence that cannot be put up says so', async () => {
 
 const started = '{"type":"trainer-started","at":"2026-01-01T00:00:00.000Z","nonce":"n","attempt":1,"pid":1,"backend":"wasm"}';
 
-test('a trainer that is gone without a word is interrupted, and what it last printed is told once', async () => {
+test('a trainer that is gone without an event is interrupted, and its last output is reported once', async () => {
   const { context } = prepareAttempt();
   writeFileSync(join(context.workDir, 'events.jsonl'), `${started}\n{"type":"data-re`);
   writeFileSync(join(context.workDir, 'trainer.log'), 'out of memory\n');

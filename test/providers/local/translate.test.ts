@@ -23,7 +23,7 @@ function findFailure(change: Partial<RunSpec>): string {
   throw new Error('translated');
 }
 
-test('what the job leaves open is a default, and said to be one', () => {
+test('a field that the job leaves out has a default, and a note says so', () => {
   const { request, notes } = translate({});
   expect(request).toEqual({
     backend: 'wasm',
@@ -72,11 +72,11 @@ test('every field that is written ends in a note', () => {
     expect(of.map((note) => note.field)).toEqual([`training.${field}`]);
   }
   expect(notes.filter(isDifference).map((note) => (note.type === 'warning' ? '' : `${note.type} ${note.field}`))).toEqual([
-    'converted training.maxLength',
     'unsupported training.learningRate',
+    'unsupported training.beta',
     'unsupported training.adapter',
     'unsupported training.loss',
-    'unsupported training.beta',
+    'converted training.maxLength',
     'unsupported prompt',
   ]);
   expect(request).toMatchObject({ model: { maxLength: 64 }, training: { steps: 7, epochs: null, seed: 1, learningRate: 5e-5 } });

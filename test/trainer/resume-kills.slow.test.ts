@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { killTraining, killWriters } from './kills.ts';
 
-test('a training whose process is killed a dozen times ends with the same model, told once', async () => {
+test('a training whose process is killed a dozen times ends with the same model, and each event is written once', async () => {
   const { kills, problems } = await killTraining(12, { seed: 1, backend: 'wasm', large: true });
   expect(problems).toEqual([]);
   expect(kills).toBeGreaterThan(8); // on a slow machine one may come too late

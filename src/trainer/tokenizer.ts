@@ -1,40 +1,23 @@
 import * as tokenizers from '@huggingface/tokenizers';
 import { Failure } from '../errors.ts';
-import { readTokenizerFiles } from './read-tokenizer-files.ts';
 import { isObject } from '../lib/json.ts';
+import { formatValue } from '../lib/text.ts';
+import type { Tokenizer } from './batches.ts';
+import { readTokenizerFiles } from './model-folder.ts';
 
 /** What we use of the library. Its own declarations name files without endings, which Node's resolution does not find. */
 interface LibraryTokenizer {
   encode(text: string, options: { add_special_tokens: boolean }): { readonly tokens: string[] };
-  decode(ids: number[], options: { skip_special_tokens: boolean; clean_up_tokenization_spaces: boolean }): string;
   token_to_id(token: string): number | undefined;
-  readonly post_processor: {
-    post_process(
-      first: string[],
-      second: string[] | null,
-      addSpecialTokens: boolean,
-    ): { readonly tokens: string[]; readonly token_type_ids?: number[] };
-  } | null;
+  readonly post_processor: { post_process(first: string[], second: string[] | null, addSpecialTokens: boolean): Processed } | null;
+}
+
+interface Processed {
+  readonly tokens: string[];
+  readonly tokens_pair?: string[] | null;
+  readonly token_type_ids?: number[];
 }
 const library = tokenizers as unknown as { readonly Tokenizer: new (definition: object, config: object) => LibraryTokenizer };
-
-/** A text, or a pair of texts, as the model reads it. */
-export interface EncodedText {
-  readonly ids: readonly number[];
-  /** 0 for the first text, 1 for the second one; as many as `ids`. */
-  readonly typeIds: readonly number[];
-  /** Whether tokens were left out so that `maxLength` holds. */
-  readonly truncated: boolean;
-}
-
-export interface Tokenizer {
-  /** At most `maxLength` tokens, the special ones included and never cut away. Of a pair the longer text loses its last token first. */
-  encode(text: string, text2: string | undefined, maxLength: number): EncodedText;
-  /** Ids without special tokens. */
-  toIds(text: string): number[];
-  /** The text that ids stand for, special tokens left out. */
-  decode(ids: readonly number[]): string;
-}
 
 /**
  * The tokenizer of a Hugging Face folder, as its tokenizer.json says.
@@ -45,40 +28,42 @@ export function readTokenizer(folder: string): Tokenizer {
   const { path, definition, config } = readTokenizerFiles(folder);
   const found = guard(path, () => new library.Tokenizer(definition, config));
 
-  const prepare = toPreparation(definition['normalizer']);
-  const toTokens = (text: string): string[] => guard(path, () => found.encode(prepare(text), { add_special_tokens: false }).tokens);
+  const prepare = createPreparation(definition['normalizer']);
+  const splitText = (text: string): string[] => guard(path, () => found.encode(prepare(text), { add_special_tokens: false }).tokens);
   const toId = (token: string): number => {
     const id = found.token_to_id(token);
-    if (id === undefined) throw new Failure('model-invalid', `${path}: the token ${JSON.stringify(token)} is not in the vocabulary`);
-    return id;
+    if (isCount(id)) return id;
+    throw new Failure('model-invalid', `${path}: the token ${formatValue(token)} has no number in the vocabulary`);
   };
-  /** Puts the special tokens of the template around the texts' own ones. */
+  /** Puts the special tokens of the template around the texts' own ones; some post-processors have none, and leave a pair apart. */
   const assemble = (first: string[], second: string[] | null): { tokens: string[]; typeIds: number[] } => {
-    if (!found.post_processor)
-      return { tokens: [...first, ...(second ?? [])], typeIds: [...first.map(() => 0), ...(second ?? []).map(() => 1)] };
-    const { tokens, token_type_ids: typeIds } = found.post_processor.post_process(first, second, true);
-    return { tokens, typeIds: typeIds ?? tokens.map(() => 0) };
+    const processed = guard(path, () => found.post_processor?.post_process(first, second, true) ?? { tokens: first, tokens_pair: second });
+    const { tokens, tokens_pair: rest, token_type_ids: typeIds = tokens.map(() => 0) } = processed;
+    return { tokens: [...tokens, ...(rest ?? [])], typeIds: [...typeIds, ...(rest ?? []).map(() => 1)] };
   };
-  const specialCounts = guard(path, () => [assemble([], null).tokens.length, assemble([], []).tokens.length] as const);
+  const specialCounts = [assemble([], null).tokens.length, assemble([], []).tokens.length] as const;
 
   return {
     encode(text, text2, maxLength) {
       const room = maxLength - specialCounts[text2 === undefined ? 0 : 1];
       if (room < 0) throw new Failure('configuration-invalid', `maxLength ${maxLength} leaves no room for the special tokens`);
-      const first = toTokens(text);
-      const second = text2 === undefined ? null : toTokens(text2);
-      const [firstCount, secondCount] = toKeptCounts(first.length, second?.length ?? 0, room);
+      const first = splitText(text);
+      const second = text2 === undefined ? null : splitText(text2);
+      const [firstCount, secondCount] = cutPair(first.length, second?.length ?? 0, room);
       const { tokens, typeIds } = assemble(first.slice(0, firstCount), second && second.slice(0, secondCount));
+      if (tokens.length > maxLength || typeIds.length !== tokens.length || !typeIds.every(isCount))
+        throw new Failure('model-invalid', `${path}: post_processor: expected a template that puts each text in once`);
       return { ids: tokens.map(toId), typeIds, truncated: firstCount < first.length || secondCount < (second?.length ?? 0) };
     },
-    toIds: (text) => toTokens(text).map(toId),
-    decode: (ids) =>
-      ids.length === 0 ? '' : guard(path, () => found.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false })),
   };
 }
 
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
 /** "longest first" as transformers cuts pairs: the longer text shrinks to the shorter one, then both shrink alike, the first one keeping an odd token. */
-function toKeptCounts(first: number, second: number, room: number): readonly [number, number] {
+function cutPair(first: number, second: number, room: number): readonly [number, number] {
   if (first + second <= room) return [first, second];
   const shorter = Math.min(first, second, Math.floor(room / 2));
   return first > second ? [room - shorter, shorter] : [shorter, room - shorter];
@@ -90,7 +75,7 @@ const astralIdeographs = /[\u{20000}-\u{2a6df}\u{2a700}-\u{2ceaf}\u{2f800}-\u{2f
  * What the library's BERT normalizer leaves out, where the reference does it: ideographs beyond U+FFFF are words of their own, and
  * a capital sigma becomes the same small letter everywhere.
  */
-function toPreparation(normalizer: unknown): (text: string) => string {
+function createPreparation(normalizer: unknown): (text: string) => string {
   const parts =
     isObject(normalizer) && normalizer['type'] === 'Sequence' && Array.isArray(normalizer['normalizers'])
       ? normalizer['normalizers']
@@ -110,6 +95,6 @@ function guard<T>(path: string, use: () => T): T {
   } catch (error) {
     if (error instanceof Failure) throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Failure('model-invalid', `${path}: the tokenizer cannot be used (${reason})`, { error });
+    throw new Failure('model-invalid', `${path}: the tokenizer cannot be used (${reason.slice(0, 200)})`, { error });
   }
 }

@@ -3,39 +3,39 @@ import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Failure } from '../errors.ts';
-import { parseBertConfig, type BertConfig } from './bert-config.ts';
-import { toBertRules } from './bert-parameters.ts';
-import { findParameters } from './find-parameters.ts';
-import { readJsonObject } from './read-json.ts';
-import { readTokenizerFiles } from './read-tokenizer-files.ts';
-import { readSafetensorsIndex, type SafetensorsIndex } from './safetensors.ts';
-import { formatValue } from '../lib/text.ts';
-import { isObject } from '../lib/json.ts';
 import { hashFileSync } from '../lib/fs.ts';
+import { isObject, readJsonObject } from '../lib/json.ts';
+import { formatValue } from '../lib/text.ts';
+import { families, type ModelConfig } from './families/index.ts';
+import { findParameters } from './parameters.ts';
+import { readSafetensorsIndex, type SafetensorsIndex } from './safetensors.ts';
 
-const supportedFamilies = ['bert'];
+/** Files that are copied with a model and counted in its revision, where present. */
+export const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'vocab.txt'] as const;
+
+/** Twice the largest tokenizers of today's models. */
+const maxTokenizerBytes = 64 * 2 ** 20;
+/** The library tries every part of a text that is as long as the longest token, and keeps tokens in trees of their characters. */
+const longestToken = 1000;
+
 const maxConfigBytes = 2 ** 20;
 const maxShards = 1000;
 const maxLabels = 100_000;
 
-/** Tokenizer files that are copied and counted in the revision, where present. */
-export const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'vocab.txt'] as const;
-
 export interface ModelFolder {
   readonly folder: string;
-  readonly config: BertConfig;
+  readonly config: ModelConfig;
   /** Label names in the order of the classes where the folder has a classification head, else null. */
   readonly labels: readonly string[] | null;
   /** The longest sequence that the model can read, in tokens. */
   readonly maxPositions: number;
   readonly weights: readonly SafetensorsIndex[];
-  /** Names the exact contents: see `toRevision`. */
+  /** Names the exact contents: see `readRevision`. */
   readonly revision: string;
 }
 
 /**
- * Reads what is in a model folder without the numbers of its weights. Whether all files can be used is checked here, before anything
- * is made from them.
+ * Reads a model folder without the numbers of its weights, and checks that the model is of a supported family with all its parameters.
  *
  * @throws Failure `file-missing` when there is no such folder; `model-invalid` when a file is missing, broken or not supported
  */
@@ -43,42 +43,31 @@ export function readModelFolder(folder: string): ModelFolder {
   checkFolder(folder);
   const path = requireFile(folder, 'config.json', 'Give the folder that transformers’ save_pretrained wrote.');
   const json = readJsonObject(path, 'model configuration', maxConfigBytes);
-  const family = json['model_type'];
-  if (typeof family !== 'string' || !supportedFamilies.includes(family)) {
-    throw new Failure(
-      'model-invalid',
-      `${path}: model_type: expected one of ${supportedFamilies.join(', ')}, found ${formatValue(family)}`,
-      {
-        hint: 'Choose a model of a supported family, or another provider for this one.',
-      },
-    );
+  const name = json['model_type'];
+  if (typeof name !== 'string' || !Object.hasOwn(families, name)) {
+    const known = Object.keys(families).join(', ');
+    throw new Failure('model-invalid', `${path}: model_type: expected one of ${known}, found ${formatValue(name)}`, {
+      hint: 'Choose a model of a supported family, or another provider for this one.',
+    });
   }
   readTokenizerFiles(folder);
-  const config = parseBertConfig(json, path);
-  const weights = findWeightFiles(folder).map((name) => readSafetensorsIndex(join(folder, name)));
-  const labels = toLabels(json, weights, path);
-  findParameters(weights, toBertRules(config, labels?.length ?? null));
-  return {
-    folder,
-    config,
-    labels,
-    maxPositions: config.maxPositions,
-    weights,
-    revision: readRevision(folder),
-  };
+  const family = families[name as keyof typeof families];
+  const config = family.parseConfig(json, path);
+  const weights = findWeightFiles(folder).map((file) => readSafetensorsIndex(join(folder, file)));
+  const labels = parseLabels(json, weights, path);
+  findParameters(weights, family.getRules(config, labels?.length ?? null));
+  return { folder, config, labels, maxPositions: config.maxPositions, weights, revision: readRevision(folder) };
 }
 
-/** The hash of what a model folder means: configuration, weights and tokenizer. Other files (README, images) do not count. */
+/**
+ * The hash of what a model folder means, its configuration, weights and tokenizer: SHA-256 (hex) over the JSON array of [file name,
+ * SHA-256 hex] pairs in the order of the names' code units. Other files (README, images) do not count.
+ */
 export function readRevision(folder: string): string {
   checkFolder(folder);
   const names = ['config.json', ...findWeightFiles(folder), ...tokenizerFiles.filter((name) => existsSync(join(folder, name)))];
-  return toRevision(names.map((name) => [name, hashFileSync(join(folder, name), 'model file').sha256]));
-}
-
-/** SHA-256 (hex) over the JSON array of [file name, SHA-256 hex] pairs in the order of the names' code units. */
-export function toRevision(files: readonly (readonly [name: string, sha256: string])[]): string {
-  const sorted = files.toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  return createHash('sha256').update(JSON.stringify(sorted)).digest('hex');
+  const files = names.sort().map((name) => [name, hashFileSync(join(folder, name), 'model file').sha256]);
+  return createHash('sha256').update(JSON.stringify(files)).digest('hex');
 }
 
 function checkFolder(folder: string): void {
@@ -122,7 +111,7 @@ function findWeightFiles(folder: string): string[] {
 }
 
 /** Names from id2label, where the weights have a sequence classification head of that many rows. */
-function toLabels(json: Readonly<Record<string, unknown>>, weights: readonly SafetensorsIndex[], path: string): string[] | null {
+function parseLabels(json: Readonly<Record<string, unknown>>, weights: readonly SafetensorsIndex[], path: string): string[] | null {
   const head = weights.map((index) => index.entries.get('classifier.weight')).find((entry) => entry !== undefined);
   const { architectures, id2label } = json;
   const isClassifier =
@@ -143,4 +132,47 @@ function toLabels(json: Readonly<Record<string, unknown>>, weights: readonly Saf
 
 function isLabels(labels: readonly unknown[]): labels is string[] {
   return labels.every((label) => typeof label === 'string');
+}
+
+/** tokenizer.json and tokenizer_config.json (an empty object where there is none). */
+export interface TokenizerFiles {
+  /** Of tokenizer.json. */
+  readonly path: string;
+  readonly definition: Readonly<Record<string, unknown>>;
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Reads the files of a tokenizer and checks their size. What they mean is left to the library that uses them.
+ *
+ * @throws Failure `model-invalid` when there is no tokenizer.json, or a file is too large, broken or without tokens
+ */
+export function readTokenizerFiles(folder: string): TokenizerFiles {
+  const path = join(folder, 'tokenizer.json');
+  if (!existsSync(path)) {
+    throw new Failure('model-invalid', `the model folder has no tokenizer.json: ${folder}`, {
+      hint: 'Write one with transformers: AutoTokenizer.from_pretrained(folder, use_fast=True).save_pretrained(folder)',
+    });
+  }
+  const configPath = join(folder, 'tokenizer_config.json');
+  const definition = readJsonObject(path, 'tokenizer', maxTokenizerBytes);
+  const config = existsSync(configPath) ? readJsonObject(configPath, 'tokenizer configuration', maxTokenizerBytes) : {};
+  checkTokens(definition, path);
+  return { path, definition, config };
+}
+
+function checkTokens({ model, added_tokens: added }: Readonly<Record<string, unknown>>, path: string): void {
+  const vocabulary = isObject(model) ? model['vocab'] : undefined;
+  const isList = Array.isArray(vocabulary); // of tokens with their scores, in a Unigram model
+  if (!isList && !isObject(vocabulary)) {
+    throw new Failure('model-invalid', `${path}: model.vocab: expected the tokens of the model, found ${formatValue(vocabulary)}`);
+  }
+  const own = isList
+    ? vocabulary.map((entry: unknown) => (Array.isArray(entry) ? (entry as unknown[])[0] : entry))
+    : Object.keys(vocabulary);
+  const others = Array.isArray(added) ? added.map((token: unknown) => (isObject(token) ? token['content'] : token)) : [];
+  for (const token of [...own, ...others]) {
+    if (typeof token === 'string' && token.length <= longestToken) continue;
+    throw new Failure('model-invalid', `${path}: expected tokens of at most ${longestToken} characters, found ${formatValue(token)}`);
+  }
 }
