@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Metric } from '../src/provider/metric.ts';
-import { createOrchestrator } from '../src/create-orchestrator.ts';
-import { acceptRun, appendEvents } from '../src/run/run-store.ts';
+import { createOrchestrator } from '../src/orchestrator.ts';
+import { acceptRuns, appendEvents } from '../src/run/run-store.ts';
 import { openStore } from '../src/store/open-store.ts';
 
 const at = '2026-01-01T00:00:00.000Z';
@@ -23,7 +23,7 @@ export async function writeRuns(dir: string, jobFile: string, count: number): Pr
   };
   for (let i = 0; i < count; i++) {
     const key = `${plan!.key.slice(0, -2)}${String(i).padStart(2, '0')}`;
-    const run = await acceptRun(store, { ...plan!, key }, at);
+    const [run] = await acceptRuns(store, [{ ...plan!, key }], at);
     const uri = `file://${join(dir, 'runs', key, 'model')}`;
     const model = {
       kind: 'folder',
@@ -33,7 +33,7 @@ export async function writeRuns(dir: string, jobFile: string, count: number): Pr
       seed: 42,
       maxLength: 64,
     } as const;
-    await appendEvents(store, run.key, {
+    await appendEvents(store, run!.key, {
       fence: null,
       at,
       poll,

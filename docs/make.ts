@@ -9,7 +9,7 @@ import { failureKinds, outcomeStatuses } from '../src/errors.ts';
 import { toJobSchema } from '../src/job/job-schema.ts';
 import { reservedFields } from '../src/job/job-spec.ts';
 import { providers } from '../providers/index.ts';
-import { longestPauseMs } from '../src/run/cadence.ts';
+import { longestPauseMs } from '../src/run/limiter.ts';
 import { maxAttempts, patienceMs } from '../src/run/reconcile.ts';
 import { stateActions, transitions, type RunState } from '../src/run/transitions.ts';
 

@@ -1,18 +1,18 @@
 /** The library: what the command line does, as functions, and what a provider of one's own is made of. */
-export { createOrchestrator } from './create-orchestrator.ts';
-export type {
-  CompareOptions,
-  EvaluateOptions,
-  Orchestrator,
-  OrchestratorOptions,
-  RunHandle,
-  SubmitOptions,
-  WatchOptions,
+export {
+  createOrchestrator,
+  type CompareOptions,
+  type EvaluateOptions,
+  type Orchestrator,
+  type OrchestratorOptions,
+  type RunHandle,
+  type SubmitOptions,
+  type WatchOptions,
 } from './orchestrator.ts';
 /** The providers that come with the program, for those who change one. */
 export { providers } from '../providers/index.ts';
 export { main as runCli, type RunOptions } from './cli/main.ts';
-export type { Decision } from './run/decide.ts';
+export type { Decision } from './run/controls.ts';
 export type { RunPlan } from './run/event.ts';
 export type { RunView } from './run/run-view.ts';
 export type { Capture, CaptureOptions, CaptureProgress } from './evaluate/capture.ts';

@@ -59,7 +59,7 @@ test('a target that fails keeps no other one from its submission, and both are t
   await expect(orchestrator.submit(job, { targets: ['b', 'c'] })).rejects.toMatchObject({
     code: 'credentials-invalid',
     message: 'sentiment/b: TOKEN: expected a key, found none',
-    hint: 'set TOKEN\nthe other targets have nothing to do with it: sentiment/c is submitted',
+    hint: 'set TOKEN\nthe other targets are not affected: sentiment/c is submitted',
   });
   await expect(orchestrator.submit(job, { targets: ['b'] })).rejects.toMatchObject({ hint: 'set TOKEN' });
   expect(service.jobs).toHaveLength(1);

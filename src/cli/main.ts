@@ -78,7 +78,7 @@ interface Opening {
 }
 
 async function openOrchestrator(from: Opening): Promise<Orchestrator> {
-  const { createOrchestrator } = await import('../create-orchestrator.ts');
+  const { createOrchestrator } = await import('../orchestrator.ts');
   return await createOrchestrator({
     ...from.options,
     signal: from.signal,

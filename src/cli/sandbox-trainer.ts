@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Metric } from '../provider/metric.ts';
-import { createOrchestrator } from '../create-orchestrator.ts';
-import type { Orchestrator } from '../orchestrator.ts';
+import { createOrchestrator, type Orchestrator } from '../orchestrator.ts';
 import type { Figures, JobTask, TrainedModel, TrainingTask, TrainModel } from '../sandbox/hub/train-model.ts';
 
 /**

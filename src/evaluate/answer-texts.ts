@@ -7,7 +7,7 @@ import type { StoredRun } from '../run/run-store.ts';
 import { answerRows } from './answer-rows.ts';
 import { getPromptSettings } from './prompt-settings.ts';
 import { checkDeployed, toTunedModel } from './check-deployed.ts';
-import type { EvaluationWorkspace } from './held-out.ts';
+import type { Workspace } from '../run/workspace.ts';
 import { findPredictProblem, getCacheFolder } from './model-cache.ts';
 import { payForAnswers, type SpendLimit } from './pay-for-answers.ts';
 import { toQuestion, type AskedRow } from './to-question.ts';
@@ -23,7 +23,7 @@ export interface TextAnswer extends Prediction {
  * @throws Failure as `payForAnswers` and `answerRows`
  */
 export async function answerTexts(
-  workspace: Pick<EvaluationWorkspace, 'store' | 'dir' | 'context' | 'provider'>,
+  workspace: Workspace,
   run: StoredRun,
   { rows, limit }: { readonly rows: readonly Omit<ClassificationRow, 'label'>[]; readonly limit: SpendLimit },
 ): Promise<TextAnswer[]> {

@@ -1,15 +1,15 @@
-import type { Context, GenerationSettings } from '../provider/context.ts';
+import type { GenerationSettings } from '../provider/context.ts';
 import type { Provider } from '../provider/provider.ts';
 import { toModelName } from '../provider/model-name.ts';
 import type { Columns } from '../dataset/check-columns.ts';
 import { Failure, isFailure } from '../errors.ts';
 import { findNewestRuns } from '../run/find-runs.ts';
 import { inspectJobData } from '../run/plan.ts';
-import { toRunId } from '../run/run-view.ts';
+import { toRunId } from '../run/record.ts';
 import type { RunSpec } from '../job/run-spec.ts';
 import { readJobFile, type JobFile } from '../job/read-job-file.ts';
 import { resolveTarget } from '../job/resolve.ts';
-import type { Store } from '../store/open-store.ts';
+import type { Workspace } from '../run/workspace.ts';
 import { defaultConcurrency, getPromptSettings, type ModelClient, type PromptSettings } from './prompt-settings.ts';
 import { toTunedModel } from './check-deployed.ts';
 import { findPredictProblem, getCacheFolder } from './model-cache.ts';
@@ -25,14 +25,6 @@ export interface CaptureModel {
   readonly model?: string | undefined;
   /** How the answers of such a model are generated where no job file says so. */
   readonly generation?: GenerationSettings | undefined;
-}
-
-export interface CaptureWorkspace {
-  readonly store: Store;
-  /** The state folder. */
-  readonly dir: string;
-  readonly context: Context;
-  provider(id: string, target: string): Provider;
 }
 
 /** A model with all that decides what it is asked, and whose money its answers cost. */
@@ -51,7 +43,7 @@ export interface CaptureSource {
  * The model of a name: the one that is given, else a reference of the job file, else the tuned model of a run.
  * @throws Failure `usage`, `run-not-found`, `model-unavailable`, and of reading the job file and its data
  */
-export async function findCaptured(workspace: CaptureWorkspace, name: string, options: CaptureModel): Promise<CaptureSource> {
+export async function findCaptured(workspace: Workspace, name: string, options: CaptureModel): Promise<CaptureSource> {
   const { provider, model, generation } = options;
   const job = options.job === undefined ? null : await readJobFile(options.job);
   if ((provider === undefined) !== (model === undefined)) throw new Failure('usage', 'expected --provider and --model together');
@@ -79,7 +71,7 @@ interface NamedModel {
   readonly place: string;
 }
 
-async function toGiven(workspace: CaptureWorkspace, given: NamedModel): Promise<CaptureSource> {
+async function toGiven(workspace: Workspace, given: NamedModel): Promise<CaptureSource> {
   const { name, job, generation = {}, place } = given;
   if (!/^[a-z0-9-]{1,32}$/.test(name)) {
     throw new Failure('usage', `expected a name of 1 to 32 characters of a-z, 0-9 and "-" for the model, found ${JSON.stringify(name)}`);
@@ -101,7 +93,7 @@ async function toGiven(workspace: CaptureWorkspace, given: NamedModel): Promise<
 }
 
 /** The composition root names the target in its failure, and here is none. */
-function findProvider({ provider }: CaptureWorkspace, id: string, place: string): Provider {
+function findProvider({ provider }: Workspace, id: string, place: string): Provider {
   try {
     return provider(id, place);
   } catch (error) {
@@ -109,7 +101,7 @@ function findProvider({ provider }: CaptureWorkspace, id: string, place: string)
   }
 }
 
-async function findTuned(workspace: CaptureWorkspace, address: string, job: JobFile | null): Promise<CaptureSource> {
+async function findTuned(workspace: Workspace, address: string, job: JobFile | null): Promise<CaptureSource> {
   const runs = await findNewestRuns(workspace.store, address).catch((error: unknown) => {
     throw isFailure(error, 'run-not-found') ? toUnknownFailure(address, job) : error;
   });

@@ -5,7 +5,8 @@ import { writeAtomic } from '../lib/fs.ts';
 import { answerRows } from './answer-rows.ts';
 import type { ModelClient } from './prompt-settings.ts';
 import { checkContinued, toCaptureText } from './capture-lines.ts';
-import { findCaptured, type CaptureModel, type CaptureWorkspace } from './capture-model.ts';
+import { findCaptured, type CaptureModel } from './capture-model.ts';
+import type { Workspace } from '../run/workspace.ts';
 import { readCaptureRows } from './capture-rows.ts';
 import type { PayOptions } from './evaluation.ts';
 import { payForAnswers } from './pay-for-answers.ts';
@@ -61,7 +62,7 @@ export interface Capture {
  * @throws Failure as `findCaptured`, `readCaptureRows`, `payForAnswers` and `answerRows`; `data-invalid` where the file is there and
  *   holds something else than these answers
  */
-export async function capture(workspace: CaptureWorkspace, name: string, options: CaptureOptions): Promise<Capture> {
+export async function capture(workspace: Workspace, name: string, options: CaptureOptions): Promise<Capture> {
   const { data, columns, limit = Infinity, maxUsd = null, onProgress } = options;
   const captured = await findCaptured(workspace, name, options);
   const { client, account } = captured;

@@ -1,7 +1,7 @@
 import type { ModelRef } from '../provider/model.ts';
 import { Failure } from '../errors.ts';
 import type { StoredRun } from '../run/run-store.ts';
-import { toRunId } from '../run/run-view.ts';
+import { toRunId } from '../run/record.ts';
 import type { EvaluationWorkspace } from './held-out.ts';
 import { findOpenQuestions, type Ask } from './open-questions.ts';
 

@@ -1,14 +1,13 @@
 import { resolve } from 'node:path';
-import type { Context } from '../provider/context.ts';
-import type { Provider, Quote } from '../provider/provider.ts';
+import type { Quote } from '../provider/provider.ts';
 import type { ClassificationRow } from '../dataset/row.ts';
 import { Failure } from '../errors.ts';
 import { findNewestRuns, isJobFile } from '../run/find-runs.ts';
-import { readPart } from '../run/read-part.ts';
+import { readPart } from '../run/run-data.ts';
 import type { StoredRun } from '../run/run-store.ts';
 import { readJobFile } from '../job/read-job-file.ts';
 import { toReferences } from '../job/resolve.ts';
-import type { Store } from '../store/open-store.ts';
+import type { Workspace } from '../run/workspace.ts';
 import { answerTexts, type TextAnswer } from './answer-texts.ts';
 import { compareRuns, estimateRuns, evaluateRuns, type Scope } from './compare-runs.ts';
 import type { Comparison } from './compare.ts';
@@ -43,16 +42,9 @@ export interface Evaluation {
   predict(address: string, rows: readonly Omit<ClassificationRow, 'label'>[], options?: PayOptions): Promise<TextAnswer[]>;
 }
 
-interface Workspace {
-  readonly store: Store;
-  /** The state folder. */
-  readonly dir: string;
-  readonly context: Context;
-  provider(id: string, target: string): Provider;
-}
-
-export function createEvaluation({ store, dir, context, provider }: Workspace): Evaluation {
-  const workspace = { store, dir, context, provider, readPart: readPart.bind(null, dir) };
+export function createEvaluation(outer: Workspace): Evaluation {
+  const { store, dir } = outer;
+  const workspace = { ...outer, readPart: readPart.bind(null, dir) };
   const toScope = async (address: string, { reference: wanted, margin }: CompareOptions): Promise<Scope> => {
     if (margin !== undefined && !(margin >= 0 && margin <= 1)) {
       throw new Failure('usage', `expected a margin from 0 to 1, found ${margin}`);

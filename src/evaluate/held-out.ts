@@ -1,12 +1,11 @@
-import type { Context } from '../provider/context.ts';
-import type { Provider } from '../provider/provider.ts';
 import type { ChatRow, ClassificationRow, Row } from '../dataset/row.ts';
 import { toExpectedAnswer } from '../dataset/to-chat.ts';
 import { Failure } from '../errors.ts';
 import type { RunPlan } from '../run/event.ts';
 import type { StoredRun } from '../run/run-store.ts';
-import { toRunId, toRunView } from '../run/run-view.ts';
-import type { Store } from '../store/open-store.ts';
+import { toRunId } from '../run/record.ts';
+import { toRunView } from '../run/run-view.ts';
+import type { Workspace } from '../run/workspace.ts';
 import { getPromptSettings, type PromptSettings } from './prompt-settings.ts';
 import { toTunedModel } from './check-deployed.ts';
 import type { ComparisonInput, Measure } from './compare.ts';
@@ -14,12 +13,7 @@ import { findPredictProblem, getCacheFolder } from './model-cache.ts';
 import { toEntrants, type Contender_, type Candidate_ } from './candidates.ts';
 import type { AskedRow } from './to-question.ts';
 
-export interface EvaluationWorkspace {
-  readonly store: Store;
-  readonly context: Context;
-  /** The state folder. */
-  readonly dir: string;
-  provider(id: string, target: string): Provider;
+export interface EvaluationWorkspace extends Workspace {
   readPart(plan: RunPlan, part: { readonly test: string }): AsyncIterable<Row>;
 }
 

@@ -2,10 +2,11 @@ import type { Context } from '../provider/context.ts';
 import type { Quote } from '../provider/provider.ts';
 import { toModelName } from '../provider/model-name.ts';
 import { Failure } from '../errors.ts';
-import { reserve, settleCharge } from '../run/charges.ts';
-import { formatUsd } from '../run/money.ts';
-import { checkAlone, settleAbandonedCharges, toChargeId, type AnswerPurpose } from './answer-charges.ts';
-import type { AnswerWorkspace, SpendMeter } from './answer-rows.ts';
+import { formatUsd, renewChargeLease, reserve, settleCharge } from '../run/budget.ts';
+import { startRenewing } from '../run/lease.ts';
+import { randomUUID } from 'node:crypto';
+import { checkFirst, checkNoneRuns, settleAbandonedCharges, type AnswerPurpose, type ChargeWorkspace } from './answer-charges.ts';
+import type { SpendMeter } from './answer-rows.ts';
 import type { ModelClient } from './prompt-settings.ts';
 import { findOpenQuestions, type Ask } from './open-questions.ts';
 import { priceAnswer, quoteAnswers, toSum } from './price.ts';
@@ -29,10 +30,11 @@ export interface SpendLimit {
  * @throws Failure `budget-exceeded`, and `store-locked` where another evaluation is under way; nothing is asked then
  */
 export async function payForAnswers<T>(
-  { store, context }: AnswerWorkspace,
+  workspace: ChargeWorkspace,
   { limit, asks }: { readonly limit: SpendLimit; readonly asks: readonly Ask[] },
   work: (meter: SpendMeter) => Promise<T>,
 ): Promise<T> {
+  const { store, context, owner, leaseMs } = workspace;
   const open = await findOpenQuestions(store, asks);
   const quotes = await Promise.all(open.map(async ({ client, questions }) => await quoteAnswers(client, questions, context)));
   const quote = toSum(quotes);
@@ -40,11 +42,15 @@ export async function payForAnswers<T>(
   const underWay = new Map(open.map((ask, i) => [ask.client, toUnderWayUsd(ask, quotes[i]!)]));
   if (quote.high === 0) return await work(createTill(open, { context, charge: null, underWay }));
   checkLimits(quote, limit, open);
-  const { job, workspace, budgetUsd } = limit;
-  await settleAbandonedCharges(store, { job, workspace });
-  const charge = toChargeId(limit.purpose, Math.max(...underWay.values()));
-  await reserve(store, { id: charge, job, workspace, what: 'predictions', usd: quote.high, at: context.now().toISOString(), budgetUsd });
-  await checkAlone(store, { job, workspace }, charge);
+  const { job, workspace: team, budgetUsd, purpose } = limit;
+  const account = { job, workspace: team };
+  await (purpose === 'evaluation' ? checkNoneRuns : settleAbandonedCharges)(workspace, account);
+  const charge = randomUUID();
+  const now = context.now();
+  const lease = { owner, until: now.getTime() + leaseMs, inFlightUsd: Math.max(...underWay.values()) };
+  await reserve(store, { ...account, id: charge, purpose, usd: quote.high, at: now.toISOString(), budgetUsd, lease });
+  if (purpose === 'evaluation') await checkFirst(workspace, account, charge);
+  const stop = startRenewing({ leaseMs, now: context.now }, async (until) => await renewChargeLease(store, charge, until));
   const meter = createTill(open, { context, charge, underWay });
   let lostUsd: number | null = null;
   try {
@@ -52,6 +58,7 @@ export async function payForAnswers<T>(
     lostUsd = 0;
     return done;
   } finally {
+    stop();
     const spentUsd = meter.spentUsd();
     await settleCharge(store, charge, spentUsd === null ? quote.high : Math.min(quote.high, spentUsd + (lostUsd ?? meter.underWayUsd())));
   }

@@ -21,27 +21,29 @@ export async function readAnswers(store: Store, keys: readonly string[]): Promis
       .selectAll()
       .where('key', 'in', keys.slice(i, i + chunkSize))
       .execute();
-    for (const row of rows) known.set(row.key, JSON.parse(row.body) as StoredAnswer);
+    for (const row of rows) known.set(row.key, parseAnswer(row));
   }
   return known;
 }
 
 /** The answers that were paid from a charge. */
 export async function listAnswersOfCharge(store: Store, charge: string): Promise<StoredAnswer[]> {
-  const bodies = await store
-    .selectFrom('prediction')
-    .select('body')
-    .where('body', 'like', `%${JSON.stringify(charge)}%`)
-    .execute();
-  return bodies.map(({ body }) => JSON.parse(body) as StoredAnswer).filter(({ paid }) => paid?.charge === charge);
+  return (await store.selectFrom('prediction').selectAll().where('charge', '=', charge).execute()).map(parseAnswer);
+}
+
+/** The charge is a column of its own, so that the answers of a charge are found. */
+function parseAnswer({ body, charge }: { readonly body: string; readonly charge: string | null }): StoredAnswer {
+  const { paid, ...answer } = JSON.parse(body) as StoredAnswer;
+  return paid === undefined ? answer : { ...answer, paid: { usd: paid.usd, charge } };
 }
 
 /** Keeps answers under their identifiers; one that is there already stays. */
 export async function keepAnswers(store: Store, answers: readonly StoredAnswer[]): Promise<void> {
   if (answers.length === 0) return;
   await store.transaction().execute(async (tx) => {
-    for (const answer of answers) {
-      const values = { key: answer.id, body: JSON.stringify(answer) };
+    for (const { paid, ...answer } of answers) {
+      const body = JSON.stringify(paid === undefined ? answer : { ...answer, paid: { usd: paid.usd } });
+      const values = { key: answer.id, body, charge: paid?.charge ?? null };
       await tx
         .insertInto('prediction')
         .values(values)

@@ -1,3 +1,6 @@
+/** How a service reports a metric, the worst first: a log line, an event, a checkpoint, the file with the results. */
+export const metricOrigins = ['log', 'event', 'checkpoint', 'result-file'] as const;
+
 /**
  * One measured number of a run. Unique by (run, split, name, coverage, step or epoch). Names are Hugging Face's where it has them:
  * `loss`, `accuracy`, `learning_rate`, `grad_norm`; a number without a common name is `x/<the service's name>`.
@@ -14,12 +17,17 @@ export interface Metric {
   readonly coverage: 'batch' | 'full' | 'unreported';
   /** The service's own field. */
   readonly source: string;
+  /**
+   * How the service reports it; absent: `event`. A provider may report a measurement as often as it likes: the report with the better
+   * origin is kept, and of two with the same origin the newer one.
+   */
+  readonly origin?: (typeof metricOrigins)[number];
   /** ISO 8601, UTC. */
   readonly at: string;
 }
 
 /** What a metric is unique by, within a run. */
-export function getMetricKey({ split, name, coverage, step, epoch }: Omit<Metric, 'value' | 'source' | 'at'>): string {
+export function getMetricKey({ split, name, coverage, step, epoch }: Omit<Metric, 'value' | 'source' | 'origin' | 'at'>): string {
   return JSON.stringify([split, name, coverage, step ?? `epoch ${epoch}`]);
 }
 

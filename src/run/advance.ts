@@ -3,35 +3,25 @@ import type { Attempt } from '../provider/context.ts';
 import type { Provider } from '../provider/provider.ts';
 import { SubmitFailure } from '../provider/submit-failure.ts';
 import { Failure, toFailureData } from '../errors.ts';
-import type { RunEvent } from './event.ts';
-import type { Driver, Step } from './driver.ts';
-import { takeLease } from './lease.ts';
-import { pollRun } from './poll.ts';
-import { appendEvents, findRun, LostLease, type StoredRun } from './run-store.ts';
-import { adoptOldestJob, reconcile } from './reconcile.ts';
-import { isEnded } from './transitions.ts';
 import { hashJson } from '../lib/json.ts';
+import type { RunEvent } from './event.ts';
+import { withLease } from './lease.ts';
+import { pollRun, type Step } from './poll.ts';
+import { adoptOldestJob, reconcile } from './reconcile.ts';
+import { findRun, type StoredRun } from './run-store.ts';
+import { isEnded } from './transitions.ts';
+import { createAttempt, getProvider, type Driver } from './workspace.ts';
 
 /**
- * Takes a run one step further and stores the outcome: the only driver of a run. One that has ended, that needs a person, that is in
- * other hands, or that only a submission may take further, comes back as it stands in the store.
+ * Takes a run one step further and stores the outcome; nothing else drives a run. It is returned unchanged if it has ended, if a person
+ * has to decide, if another process works on it, or if only a submission may take it further.
  */
 export async function advance(driver: Driver, seen: StoredRun): Promise<StoredRun> {
   if (isEnded(seen.record.state) || seen.record.state === 'attention') return seen;
-  const lease = await takeLease(driver.store, seen.key, driver);
-  const run = (await findRun(driver.store, seen.key))!;
-  if (lease === null) return run;
-  try {
-    const append: Step['append'] = async (events, look) =>
-      await appendEvents(driver.store, run.key, { events, at: driver.now().toISOString(), fence: lease.fence, ...look });
-    return await takeStep({ driver, run, provider: driver.provider(run), context: driver.attempt(run), append });
-  } catch (error) {
-    if (!(error instanceof LostLease)) throw error;
-    return (await findRun(driver.store, run.key))!;
-  } finally {
-    // A release that fails must not hide what went wrong: the lease runs out by itself.
-    await lease.release().catch(() => {});
-  }
+  const advanced = await withLease(driver, seen.key, async (run, append) => {
+    return await takeStep({ driver, run, provider: getProvider(driver, run), context: createAttempt(driver, run), append });
+  });
+  return advanced ?? (await findRun(driver.store, seen.key))!;
 }
 
 async function takeStep(step: Step): Promise<StoredRun> {
@@ -41,9 +31,9 @@ async function takeStep(step: Step): Promise<StoredRun> {
     case 'accepted':
     case 'preparing':
       if (record.cancelRequested) return await step.append([{ type: 'run-withdrawn' }]);
-      return driver.mayCreate ? await goOn(step) : run;
+      return driver.mayCreate ? await continueSubmission(step) : run;
     case 'submitting': {
-      // The process that stored the intent has not stored its end: nobody knows whether the call was made.
+      // The process that stored the intent did not store the outcome: nobody knows whether it made the call.
       const failure = toFailureData(new Failure('service-unavailable', 'the submitting process ended before the answer was stored'));
       return await step.append([{ type: 'submission-unanswered', attempt: record.attempt, failure }]);
     }
@@ -62,10 +52,10 @@ async function takeStep(step: Step): Promise<StoredRun> {
 }
 
 /**
- * The state may have been lost, or an older copy of it may have come back: a job of this key that exists already is adopted, never
- * made again. So it is looked for before anything is prepared, and again before the call that may cost.
+ * The state may have been lost, or replaced by an older copy: a job with this key that exists already is adopted, never made again. So
+ * it is searched for before anything is prepared, and again before the call that may cost.
  */
-async function goOn(step: Step): Promise<StoredRun> {
+async function continueSubmission(step: Step): Promise<StoredRun> {
   const { state, prepared, attempt } = step.run.record;
   const mine = prepared[attempt - 1];
   if (state === 'preparing' && mine === undefined) return await prepare(step);
@@ -97,13 +87,13 @@ async function submit({ run, provider, context, append }: Step, prepared: unknow
   return events.length === 0 ? stored : await append(events);
 }
 
-/** Once the service has refused, what was prepared is of no use. That it stays there is said, and hides no refusal. */
+/** Deletes what was prepared for a submission that the service has refused. A failure is only noted, so that it hides no refusal. */
 async function discard(provider: Provider, prepared: unknown, context: Attempt): Promise<RunEvent[]> {
   try {
     await provider.training.discard?.(prepared, context);
     return [];
   } catch (error) {
-    const message = `what was sent in preparation is still at the service: ${toFailureData(error).message}`;
+    const message = `prepared data could not be deleted at the service: ${toFailureData(error).message}`;
     return [{ type: 'note-added', note: { type: 'warning', message } }];
   }
 }

@@ -1,30 +1,28 @@
 import type { Note } from '../provider/note.ts';
 import type { Deprecation } from '../provider/service.ts';
 
+type Warning = Extract<Note, { type: 'warning' }>;
+
 const dayMs = 86_400_000;
-/** An end that is nearer is told. */
+/** A shutdown that is nearer is a warning. */
 const nearDays = 90;
-/** What was read longer ago may be wrong by now. */
+/** Information that is older may be wrong by now. */
 const oldDays = 90;
 
-/** What a person should know of the end of a model at its service: that it is near or past, or that nobody has looked for long. */
-export function formatDeprecationNotes(end: Deprecation | null, now: Date): Extract<Note, { type: 'warning' }>[] {
-  if (end === null) return [];
-  const inDays = Math.ceil((Date.parse(end.date) - now.getTime()) / dayMs);
-  const age = toAgeText(end, now);
-  const source = `${end.source}${end.asOf === null ? '' : `, as of ${end.asOf}`}`;
-  if (inDays <= 0) return [toWarning(`its service ended this model on ${end.date} (${source})${age}`)];
-  if (inDays <= nearDays)
-    return [toWarning(`its service ends this model on ${end.date}, in ${inDays} ${inDays === 1 ? 'day' : 'days'} (${source})${age}`)];
-  return age === '' ? [] : [toWarning(`its service ends this model on ${end.date} (${source})${age}`)];
+/** Warnings about the shutdown of a model at its service: that it is near or past, or that the information about it is old. */
+export function formatDeprecationNotes(deprecation: Deprecation | null, now: Date): Warning[] {
+  if (deprecation === null) return [];
+  const { date, source, asOf } = deprecation;
+  const inDays = Math.ceil((Date.parse(date) - now.getTime()) / dayMs);
+  const age = formatAge(deprecation, now);
+  const day = inDays > 0 && inDays <= nearDays ? `${date}, in ${inDays} ${inDays === 1 ? 'day' : 'days'}` : date;
+  if (inDays > nearDays && age === '') return [];
+  const message = `the service ${inDays <= 0 ? 'shut down' : 'shuts down'} this model on ${day} (${source}${asOf === null ? '' : `, as of ${asOf}`})${age}`;
+  return [{ type: 'warning', message }];
 }
 
-/** What to add to an end that was read long ago; else nothing. */
-export function toAgeText({ asOf }: Deprecation, now: Date): string {
+/** A remark on information that is old; else nothing. */
+export function formatAge({ asOf }: Deprecation, now: Date): string {
   const days = asOf === null ? 0 : Math.floor((now.getTime() - Date.parse(asOf)) / dayMs);
-  return days > oldDays ? `; that was read ${days} days ago and may have changed` : '';
-}
-
-function toWarning(message: string): Extract<Note, { type: 'warning' }> {
-  return { type: 'warning', message };
+  return days > oldDays ? `; this information is ${days} days old and may have changed` : '';
 }

@@ -9,7 +9,7 @@ import type { FailureData } from '../errors.ts';
 import type { RunKey } from '../job/run-key.ts';
 import type { RunSpec } from '../job/run-spec.ts';
 
-/** What a run is made from; stored whole with its first event, so that it never has to be translated again. */
+/** What a run is made from. It is stored whole with the first event, so that it never has to be translated again. */
 export interface RunPlan {
   readonly key: RunKey;
   readonly generation: number;
@@ -19,9 +19,9 @@ export interface RunPlan {
   readonly fingerprint: Readonly<Record<string, unknown>>;
   readonly request: unknown;
   readonly notes: readonly Note[];
-  /** What it will cost; null where nobody knows. */
+  /** What it will cost; null where the price is not known. */
   readonly quote: Quote | null;
-  /** When the service ends the model and what is tuned from it, as far as was known then. */
+  /** When the service shuts down the model and what is tuned from it, as far as was known at that time. */
   readonly deprecation?: Deprecation | null;
 }
 

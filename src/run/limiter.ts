@@ -1,20 +1,22 @@
 import type { Store } from '../store/open-store.ts';
-import { longestPauseMs } from './cadence.ts';
 
 export interface Rate {
   readonly perSecond: number;
   readonly burst: number;
 }
 
+/** No pause is longer: one that seems to be was planned before the clock was set back. */
+export const longestPauseMs = 900_000;
+
 /**
- * Takes one request out of a service's allowance, which all processes share: a bucket of `burst` tokens that fills with `perSecond`.
+ * Takes one request from the rate limit of a service, which all processes share: a bucket of `burst` tokens that fills with `perSecond`.
  * @returns how long to wait before the request, in milliseconds; the token is taken in any case
  */
 export async function takeToken(store: Store, name: string, { rate, at }: { rate: Rate; at: number }): Promise<number> {
   return await store.transaction().execute(async (tx) => {
     const row = await tx.selectFrom('limiter').selectAll().where('name', '=', name).executeTakeFirst();
     const before = row === undefined ? rate.burst : Number(row.tokens);
-    // A clock that went back gives nothing and takes nothing.
+    // A clock that was set back adds no tokens and removes none.
     const passed = row === undefined ? 0 : Math.max(0, at - row.updated_at) / 1000;
     const tokens = Math.min(rate.burst, before + passed * rate.perSecond) - 1;
     const blocked = row?.blocked_until ?? 0;
@@ -29,7 +31,7 @@ export async function takeToken(store: Store, name: string, { rate, at }: { rate
   });
 }
 
-/** The service asked for silence (Retry-After): all processes keep it. */
+/** The service asked for no requests before this time (Retry-After): all processes wait. */
 export async function blockRequests(store: Store, name: string, until: number): Promise<void> {
   const values = { name, tokens: '0', updated_at: until, blocked_until: until };
   await store

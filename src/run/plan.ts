@@ -8,27 +8,70 @@ import type { QuoteContext } from '../provider/context.ts';
 import type { BaseModel } from '../provider/model.ts';
 import type { Provider } from '../provider/provider.ts';
 import { readModelFolder } from '../model-files/model-folder.ts';
+import type { JobFile } from '../job/read-job-file.ts';
+import { resolveTarget } from '../job/resolve.ts';
 import { toFingerprint, toRunKey } from '../job/run-key.ts';
 import type { RunSpec } from '../job/run-spec.ts';
+import { hashJson } from '../lib/json.ts';
+import type { Store } from '../store/open-store.ts';
+import { readSpending, type Spending } from './budget.ts';
 import type { RunPlan } from './event.ts';
+import { readPart } from './run-data.ts';
+import { findNewPlans, listRuns } from './run-store.ts';
+import type { Workspace } from './workspace.ts';
 
-/** The measures that a comparison can use so far; `none` where it cannot measure. */
+/** The measures that a comparison can use; `none` for a task that is not scored. */
 const measures: Readonly<Record<RowTask, readonly string[]>> = {
   classification: ['accuracy'],
   chat: ['exact_match'],
   preference: ['none'],
 };
 
+export interface PlanJobOptions {
+  /** The targets to plan; all when absent. */
+  readonly targets?: readonly string[] | undefined;
+  /** Plans a new run even if the same job has been run before. */
+  readonly again?: boolean | undefined;
+}
+
+/** Plans each target of a job; the data is read once. */
+export async function planJob(
+  { store, dir, context, provider: findProvider }: Pick<Workspace, 'store' | 'dir' | 'context' | 'provider'>,
+  job: JobFile,
+  { targets, again }: PlanJobOptions,
+): Promise<RunPlan[]> {
+  const asked = (targets ?? Object.keys(job.spec.targets)).map((name) => {
+    const spec = resolveTarget(job.spec, name, job.folder);
+    return { spec, provider: findProvider(spec.provider, spec.target) };
+  });
+  const facts = await inspectJobData(asked[0]!.spec);
+  const plans: RunPlan[] = [];
+  for (const { spec, provider } of asked) {
+    const quote = { ...context, facts, readRows: (part: 'train' | 'validation') => readPart(dir, { facts, spec }, part) };
+    const first = await planRun(spec, provider, { facts, generation: 1, quote });
+    const generation = again === true ? (await findGeneration(store, first)) + 1 : 1;
+    plans.push(generation === 1 ? first : await planRun(spec, provider, { facts, generation, quote }));
+  }
+  return plans;
+}
+
+/** How often exactly this job has been run; 0 for a new one. */
+async function findGeneration(store: Store, { spec, fingerprint }: RunPlan): Promise<number> {
+  const runs = await listRuns(store, { job: spec.job, target: spec.target });
+  const same = runs.filter(({ record }) => hashJson(record.plan.fingerprint) === hashJson(fingerprint));
+  return Math.max(0, ...same.map(({ record }) => record.plan.generation));
+}
+
 export interface PlanOptions {
   readonly facts: DataFacts;
   readonly generation: number;
-  /** What the price is computed from. */
+  /** The context in which the price is computed. */
   readonly quote: QuoteContext;
 }
 
 /**
- * What a target will be asked, and what becomes of each field on the way. Reads the data and the model; changes nothing.
- * @throws Failure `data-invalid`, `model-invalid`, `file-missing`, and `job-file-invalid` for what the target cannot do
+ * The request for a target, with notes on what becomes of each field. Reads the model; changes nothing.
+ * @throws Failure `data-invalid`, `model-invalid`, `file-missing`, and `job-file-invalid` for a requirement that the target cannot follow
  */
 export async function planRun(spec: RunSpec, provider: Provider, options: PlanOptions): Promise<RunPlan> {
   const { facts, generation, quote: context } = options;
@@ -51,15 +94,15 @@ export async function planRun(spec: RunSpec, provider: Provider, options: PlanOp
     model,
     fingerprint,
     request,
-    notes: [...notes, ...facts.warnings.map(toWarningNote)],
+    notes: [...notes, ...facts.warnings.map(createWarning)],
     quote,
     deprecation,
   };
 }
 
 /**
- * Reads the data of a job once; its facts serve all targets.
- * @throws Failure as `inspectDataset`, and `job-file-invalid` for a task, measure, column or prompt that does not go with the rest.
+ * Reads the data of a job once; all targets share the facts.
+ * @throws Failure as `inspectDataset`, and `job-file-invalid` for a task, measure, column or prompt that does not fit the rest.
  */
 export async function inspectJobData(spec: RunSpec): Promise<DataFacts> {
   const task = parseRowTask(spec.task);
@@ -91,22 +134,42 @@ function readBaseModel({ model }: RunSpec): BaseModel {
   return { base: model.path, revision, maxLength: maxPositions };
 }
 
-/** A wish that cannot be followed is a note; a requirement that cannot be followed is an error. */
+/** An optional setting that cannot be followed is a note; a required one is an error. */
 function checkRequirements(spec: RunSpec, notes: readonly Note[]): void {
   const required = new Set(spec.requirements.map((field) => `training.${field}`));
   const broken = notes.filter((note) => note.type === 'unsupported').filter((note) => required.has(note.field));
   if (broken.length === 0) return;
   const lines = broken.map(({ field, value, why }) => `target "${spec.target}" cannot follow ${field} = ${JSON.stringify(value)}: ${why}`);
   throw new Failure('job-file-invalid', lines.join('\n'), {
-    hint: 'take the field out of the target (or "strict" out of the job), so that it becomes a wish',
+    hint: 'move the field from the target to the job (or remove "strict"): then it is optional, and a target that cannot follow it ignores it',
   });
 }
 
-function toWarningNote(warning: DataWarning): Note {
-  const { part, rows } = warning;
+function createWarning({ type, part, rows }: DataWarning): Note {
+  const isOne = rows === 1;
   const message =
-    warning.type === 'duplicate-rows'
-      ? `${rows} rows of the ${part} data stand there twice`
-      : `${rows} texts of the ${part} data stand in the training data too: their scores say less than they seem to`;
+    type === 'duplicate-rows'
+      ? `${rows} duplicate ${isOne ? 'row' : 'rows'} in the ${part === 'train' ? 'training' : part} data`
+      : `${rows} ${isOne ? 'text' : 'texts'} of the ${part} data ${isOne ? 'is' : 'are'} also in the training data: the scores are inflated`;
   return { type: 'warning', message };
+}
+
+/** What a job may spend, has spent, and would spend for its planned runs. */
+export interface BudgetView extends Spending {
+  /** `budget.usd` of the job file; null: no limit. */
+  readonly budgetUsd: number | null;
+  /** What may still be spent; null: no limit. Below 0 where something cost more than was reserved for it. */
+  readonly leftUsd: number | null;
+  /** The most that the planned runs would add, without those that were accepted before; null where a price is not known. */
+  readonly neededUsd: number | null;
+}
+
+/** What is left of the budget for the plans of one job; changes nothing. */
+export async function readBudget(store: Store, plans: readonly RunPlan[]): Promise<BudgetView> {
+  const { job, workspace, budget } = plans[0]!.spec;
+  const spending = await readSpending(store, job, workspace);
+  const prices = (await findNewPlans(store, plans)).map(({ quote }) => quote?.high ?? null);
+  const neededUsd = prices.reduce<number | null>((sum, price) => (sum === null || price === null ? null : sum + price), 0);
+  const leftUsd = budget.usd === null ? null : budget.usd - spending.spentUsd - spending.reservedUsd;
+  return { ...spending, budgetUsd: budget.usd, leftUsd, neededUsd };
 }

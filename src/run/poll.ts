@@ -2,20 +2,36 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Artifact, JobRef, Observation } from '../provider/job.ts';
 import type { Note } from '../provider/note.ts';
 import { Failure, isFailure, toFailureData } from '../errors.ts';
-import type { Step } from './driver.ts';
-import { longestPauseMs, getNextPollMs, getNextTryMs } from './cadence.ts';
+import type { Attempt } from '../provider/context.ts';
+import type { Provider } from '../provider/provider.ts';
 import type { RunEvent } from './event.ts';
-import { blockRequests, takeToken } from './limiter.ts';
-import type { LastPoll, StoredRun } from './run-store.ts';
+import type { Append } from './lease.ts';
+import { blockRequests, longestPauseMs, takeToken } from './limiter.ts';
 import { adoptOldestJob } from './reconcile.ts';
+import type { LastPoll, StoredRun } from './run-store.ts';
+import type { Driver } from './workspace.ts';
 
-/** A job that was resumed so often without a new checkpoint does not get anywhere. */
+/** A job that was resumed so often without a new checkpoint makes no progress. */
 const mostResumes = 3;
 
-/** Looks at a run's job when it is time, and stores what is new. Failing to see a job is never a failure of the job. */
+const firstMs = 5000;
+const longestMs = 120_000;
+/** The pause after an unknown status or a refused credential, which do not change soon. */
+const longMs = 300_000;
+
+/** One step of a run under its lease. */
+export interface Step {
+  readonly driver: Driver;
+  readonly run: StoredRun;
+  readonly provider: Provider;
+  readonly context: Attempt;
+  readonly append: Append;
+}
+
+/** Polls the job of a run when it is time, and stores what is new. A poll that fails is never a failure of the job. */
 export async function pollRun(step: Step): Promise<StoredRun> {
   const { run, driver, provider, context } = step;
-  const now = driver.now();
+  const now = context.now();
   if (!isPollDue(run, now) && driver.force !== true && !hasControlRequest(run)) return run;
   const { rate } = provider;
   if (rate !== undefined) await context.wait(await takeToken(driver.store, provider.id, { rate, at: now.getTime() }));
@@ -34,7 +50,7 @@ function isPollDue({ lastPoll: last }: StoredRun, now: Date): boolean {
   return inMs <= 0 || inMs > longestPauseMs;
 }
 
-/** A person wants something of the job that has not been passed on: that does not wait for the next look. */
+/** Whether a person has requested something that was not passed on yet: that does not wait for the next poll. */
 function hasControlRequest({ record, lastPoll: last }: StoredRun): boolean {
   return (record.cancelRequested || record.pauseRequested) && last?.error == null;
 }
@@ -49,7 +65,7 @@ async function pollJob(step: Step): Promise<StoredRun> {
   const seen = await provider.training.observe(current, current.id === job.id ? (run.lastPoll?.cursor ?? null) : null, context);
   const other = await findSibling(step, current, seen);
   if (other !== null) return await step.append([{ type: 'submission-checked', job: other }]);
-  const now = driver.now();
+  const now = context.now();
   const ageMs = now.getTime() - Date.parse(run.record.times.submitted ?? run.record.times.created);
   const nextInMs = seen.nextInMs ?? getNextPollMs({ ageMs, phase: seen.status.phase, random: driver.random() });
   const last: LastPoll = {
@@ -60,7 +76,7 @@ async function pollJob(step: Step): Promise<StoredRun> {
     failedPolls: null,
     nextPollAt: new Date(now.getTime() + Math.min(nextInMs, longestPauseMs)).toISOString(),
   };
-  const stored = await step.append([...(checked?.events ?? []), ...toNews(run, seen)], {
+  const stored = await step.append([...(checked?.events ?? []), ...getNewEvents(run, seen)], {
     poll: last,
     metrics: seen.metrics,
     logs: seen.logs,
@@ -69,27 +85,26 @@ async function pollJob(step: Step): Promise<StoredRun> {
 }
 
 /**
- * Once, a tenth of the settling time after the submission: another machine with another store may have submitted the same job at the
- * same moment. Of two the older one stays.
+ * Once, a tenth of the listing delay after the submission: another machine with its own store may have submitted the same job at the
+ * same moment. Of two jobs the older one stays.
  */
-async function checkOnce({ run, provider, driver, context }: Step, job: JobRef): Promise<{ job: JobRef; events: RunEvent[] } | null> {
+async function checkOnce({ run, provider, context }: Step, job: JobRef): Promise<{ job: JobRef; events: RunEvent[] } | null> {
   const { isChecked, times } = run.record;
-  if (isChecked || driver.now().getTime() - Date.parse(times.submitted!) < provider.listingDelayMs / 10) return null;
+  if (isChecked || context.now().getTime() - Date.parse(times.submitted!) < provider.listingDelayMs / 10) return null;
   const found = await adoptOldestJob(provider, run.record, context);
   const kept = found?.job.id === job.id ? job : (found?.job ?? job);
   return { job: kept, events: [...(found?.events ?? []), { type: 'submission-checked', job: kept }] };
 }
 
-/** A job that was cancelled though nobody here asked for it: its elder sibling may have won on another machine. */
+/** Finds the older job that another machine has kept, if this one was cancelled without a request from here. */
 async function findSibling({ run, provider, context }: Step, job: JobRef, seen: Observation<unknown>): Promise<JobRef | null> {
   if (seen.status.phase !== 'cancelled' || run.record.cancelRequested) return null;
   const jobs = await provider.training.find(run.record.plan.request, run.record.prepared, context);
-  const [elder] = jobs.filter((one) => one.id !== job.id && one.createdAt <= job.createdAt);
-  return elder ?? null;
+  return jobs.find(({ id, createdAt }) => id !== job.id && createdAt <= job.createdAt) ?? null;
 }
 
-/** What of an observation is news for the run's history. */
-function toNews({ record }: StoredRun, seen: Observation<unknown>): RunEvent[] {
+/** The events that an observation adds to the history of the run. */
+function getNewEvents({ record }: StoredRun, seen: Observation<unknown>): RunEvent[] {
   const { status, startedAt, finishedAt } = seen;
   const isKnown = ({ uri }: Artifact): boolean => record.artifacts.some((known) => known.uri === uri);
   const isProgress = seen.checkpoint !== null && seen.checkpoint > (record.checkpoint.step ?? -1);
@@ -100,29 +115,29 @@ function toNews({ record }: StoredRun, seen: Observation<unknown>): RunEvent[] {
     ...(isProgress ? [{ type: 'checkpoint-seen', step: seen.checkpoint } as const] : []),
     ...seen.artifacts.filter((artifact) => !isKnown(artifact)).map((artifact) => ({ type: 'artifact-found', artifact }) as const),
     ...(isNewCost ? [{ type: 'cost-known', cost } as const] : []),
-    ...seen.notes.flatMap((note) => toNewNotes(note, record.plan.notes)).map((note) => ({ type: 'note-added', note }) as const),
+    ...seen.notes.flatMap((note) => getNewNotes(note, record.plan.notes)).map((note) => ({ type: 'note-added', note }) as const),
     ...(seen.failure === null ? [] : [{ type: 'job-failed', failure: seen.failure } as const]),
     ...(hasChanged ? [{ type: 'status-changed', status, startedAt, finishedAt } as const] : []),
   ];
 }
 
-/** A setting that was sent is not told once more, unless the service used another one. */
-function toNewNotes(note: Note, planned: readonly Note[]): Note[] {
+/** A setting that was sent is not noted once more, unless the service used another one. */
+function getNewNotes(note: Note, planned: readonly Note[]): Note[] {
   if (note.type !== 'defaulted') return [note];
-  const written = planned.find((one) => (one.type === 'sent' || one.type === 'converted') && one.field === note.field);
+  const written = planned.find((sent) => (sent.type === 'sent' || sent.type === 'converted') && sent.field === note.field);
   if (written === undefined || written.type === 'warning') return [note];
   if (isDeepStrictEqual(written.value, note.value)) return [];
   const [sent, used] = [written.value, note.value].map((value) => JSON.stringify(value));
-  return [{ type: 'warning', message: `${note.field}: ${sent} was sent, the service says that it used ${used}` }];
+  return [{ type: 'warning', message: `${note.field}: ${sent} was sent, but the service reports that it used ${used}` }];
 }
 
-/** An interrupted job goes on by itself, as long as it gets further. */
+/** Resumes an interrupted job, as long as it makes progress. */
 async function resumeJob({ provider, context, append }: Step, { record }: StoredRun): Promise<StoredRun> {
   const { step: checkpoint, resumes } = record.checkpoint;
   if (provider.training.resume === undefined || resumes >= mostResumes) {
     const at = checkpoint === null ? 'without a checkpoint' : `after its checkpoint of step ${checkpoint}`;
-    const failure = new Failure('trainer-died', `the job was interrupted ${resumes + 1} times ${at} and is given up`, {
-      hint: '`orchestrate logs` tells what it said; submit again with --again',
+    const failure = new Failure('trainer-died', `the job was interrupted ${resumes + 1} times ${at} and is abandoned`, {
+      hint: '`orchestrate logs` shows its output; submit it again with --again',
     });
     return await append([{ type: 'run-abandoned', failure: toFailureData(failure) }]);
   }
@@ -130,8 +145,8 @@ async function resumeJob({ provider, context, append }: Step, { record }: Stored
   return await append([{ type: 'job-resumed', job: await provider.training.resume(record.job!, context) }]);
 }
 
-async function storeFailedPoll({ run, driver, provider, append }: Step, failure: Failure): Promise<StoredRun> {
-  const now = driver.now();
+async function storeFailedPoll({ run, driver, provider, context, append }: Step, failure: Failure): Promise<StoredRun> {
+  const now = context.now();
   const times = (run.lastPoll?.failedPolls?.times ?? 0) + 1;
   const { retryAfterMs } = failure;
   if (retryAfterMs !== null) await blockRequests(driver.store, provider.id, now.getTime() + retryAfterMs);
@@ -146,4 +161,37 @@ async function storeFailedPoll({ run, driver, provider, append }: Step, failure:
       nextPollAt: new Date(now.getTime() + Math.min(nextInMs, longestPauseMs)).toISOString(),
     },
   });
+}
+
+export interface PollTiming {
+  readonly ageMs: number;
+  readonly phase: string;
+  /** In [0, 1). */
+  readonly random: number;
+}
+
+/** The pause after a poll: a twentieth of the job's age, between 5 s and 2 min, with equal jitter so that processes spread. */
+export function getNextPollMs({ ageMs, phase, random }: PollTiming): number {
+  if (phase === 'unknown') return spread(longMs, random);
+  return spread(Math.min(Math.max(ageMs / 20, firstMs), longestMs), random);
+}
+
+export interface FailedPolls {
+  /** Polls in a row that have failed. */
+  readonly times: number;
+  readonly code: string;
+  /** What the service asked for. */
+  readonly retryAfterMs: number | null;
+  /** In [0, 1). */
+  readonly random: number;
+}
+
+/** The pause after polls that failed: twice as long each time, up to 15 min, and at least what the service asked for. */
+export function getNextTryMs({ times, code, retryAfterMs, random }: FailedPolls): number {
+  if (code === 'credentials-invalid') return spread(longMs, random);
+  return Math.max(retryAfterMs ?? 0, spread(Math.min(firstMs * 2 ** (times - 1), longestPauseMs), random));
+}
+
+function spread(ms: number, random: number): number {
+  return Math.round(ms / 2 + (random * ms) / 2);
 }

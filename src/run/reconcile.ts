@@ -3,15 +3,15 @@ import type { JobRef } from '../provider/job.ts';
 import type { Provider } from '../provider/provider.ts';
 import { Failure, toFailureData } from '../errors.ts';
 import type { RunEvent } from './event.ts';
-import type { RunRecord } from './fold.ts';
+import type { RunRecord } from './record.ts';
 
 export const maxAttempts = 3;
-/** Without a single complete listing for so long, a person is asked. */
+/** If no listing succeeds for so long, a person has to decide. */
 export const patienceMs = 24 * 3_600_000;
 
 /**
- * Looks for the jobs of a run's key. Of several the oldest stays; the others are cancelled, and that is said. Null where there is
- * none, which is a proof only as far as the provider's listing is up to date.
+ * Looks for jobs with the key of a run. Of several the oldest stays; the others are cancelled, which a warning reports. Null where there
+ * is none, which proves something only if the provider's listing is up to date.
  */
 export async function adoptOldestJob(
   provider: Provider,
@@ -24,17 +24,17 @@ export async function adoptOldestJob(
   const [oldest, ...others] = jobs;
   if (oldest === undefined) return null;
   for (const other of others) await provider.training.cancel?.(other, context);
-  const message = `the provider had ${jobs.length} jobs of this run: ${oldest.id}, the oldest, stays; cancelled: ${others.map(({ id }) => id).join(', ')}; what ${others.length === 1 ? 'it has' : 'they have'} cost until then is not known and in no sum`;
+  const message = `the provider had ${jobs.length} jobs of this run: the oldest, ${oldest.id}, stays; cancelled: ${others.map(({ id }) => id).join(', ')}; their cost until then is unknown and not counted`;
   return { job: oldest, events: others.length === 0 ? [] : [{ type: 'note-added', note: { type: 'warning', message } }] };
 }
 
 /**
- * What became of a submission without an answer: look; wait until a job would be listed; look; fence the attempt, so that a late call
- * must fail; wait until a job that was made before the fence is surely listed; and look twice. A job that is found is adopted. One that
- * is proved absent lets the next attempt begin, where the provider has a fence and the job does not want to be asked. Otherwise the run
- * stops for a person rather than pay twice.
+ * Finds out what happened to a submission without an answer: look; wait until a job would be listed; look; fence the attempt, so that
+ * a late call must fail; wait until a job that was made before the fence is certainly listed; look twice. A job that is found is adopted.
+ * If it is proved absent the next attempt may begin, provided that the provider has a fence and the job allows it. Otherwise the run
+ * stops and a person decides, rather than pay twice.
  *
- * The proof is the fence and the full wait after it, which no clock can shorten. The wait before it spares a job that exists the fence.
+ * The proof is the fence and the full wait after it, which no clock can shorten. Thanks to the wait before it, a job that exists is seldom fenced off.
  */
 export async function reconcile(provider: Provider, record: RunRecord, context: Attempt): Promise<RunEvent[]> {
   const look = async (): Promise<RunEvent[] | null> => {
@@ -50,7 +50,7 @@ export async function reconcile(provider: Provider, record: RunRecord, context: 
     const late = await look();
     if (late !== null) return late;
     if ((record.plan.spec.onUncertain ?? provider.onUncertain ?? 'ask') === 'ask' || provider.training.fence === undefined)
-      return [toQuestion(record, 'no job of it is listed')];
+      return [askPerson(record, 'no job of it is listed')];
     await provider.training.fence(record.prepared[record.attempt - 1], context);
     for (const ms of [provider.listingDelayMs, provider.listingDelayMs / 10]) {
       await context.wait(ms);
@@ -59,15 +59,15 @@ export async function reconcile(provider: Provider, record: RunRecord, context: 
     }
   } catch (error) {
     if (age() < patienceMs) throw error;
-    return [toQuestion(record, `the provider could not be asked for a day: ${toFailureData(error).message}`)];
+    return [askPerson(record, `the provider could not be reached for a day: ${toFailureData(error).message}`)];
   }
-  if (record.attempt >= maxAttempts) return [toQuestion(record, 'no job of it is listed, and three attempts are enough')];
+  if (record.attempt >= maxAttempts) return [askPerson(record, 'no job of it is listed, and this was the third attempt')];
   return [{ type: 'submission-disproved', attempt: record.attempt }];
 }
 
-function toQuestion({ attempt, plan }: RunRecord, why: string): RunEvent {
+function askPerson({ attempt, plan }: RunRecord, why: string): RunEvent {
   const { job, target, provider } = plan.spec;
-  const failure = new Failure('needs-decision', `attempt ${attempt} to submit ${job}/${target} had no answer: ${why}`, {
+  const failure = new Failure('needs-decision', `attempt ${attempt} to submit ${job}/${target} got no answer: ${why}`, {
     hint: `look for a job with the run key ${plan.key} at ${provider}, then: orchestrate resolve ${job}/${target} --adopt ID | --absent | --cancel`,
   });
   return { type: 'attention-needed', failure: toFailureData(failure) };

@@ -5,40 +5,38 @@ import { isFailure, type Failure, type FailureData } from '../errors.ts';
 import type { RunKey } from '../job/run-key.ts';
 import type { Store } from '../store/open-store.ts';
 import type { RunEvent, RunPlan } from './event.ts';
-import { longestPauseMs } from './cadence.ts';
-import { addCharge, checkBudget, setCharge } from './charges.ts';
-import { foldEvent, toFirstRecord, type RunRecord } from './fold.ts';
-import { addMetrics, type MetricSummaries } from './metric-summary.ts';
-import { toCharge } from './to-charge.ts';
+import { addCharge, checkBudget, getRunCharge, setCharge } from './budget.ts';
+import { storeMetrics, type MetricSummaries } from './metrics.ts';
+import { createRecord, foldEvent, type RunRecord } from './record.ts';
 import { isEnded } from './transitions.ts';
 
-/** What the last look at the provider gave that is not history. */
+/** What the last poll of the provider returned that is not history. */
 export interface LastPoll {
   readonly cursor: unknown;
   readonly progress: Progress | null;
-  /** ISO 8601, UTC: when the provider was last seen. */
+  /** ISO 8601, UTC: when the last poll succeeded. */
   readonly at: string | null;
-  /** Why it cannot be seen since then, or null. */
+  /** Why the polls since then have failed, or null. */
   readonly error: FailureData | null;
-  /** When it could not be seen for the first time, and how often since. */
+  /** When polls began to fail, and how many have failed since then. */
   readonly failedPolls: { readonly since: string; readonly times: number } | null;
   readonly nextPollAt: string | null;
 }
 
-/** A run as it stands in the store. */
+/** A run as it is stored. */
 export interface StoredRun {
   readonly key: RunKey;
   readonly version: number;
   readonly record: RunRecord;
   readonly lastPoll: LastPoll | null;
-  /** What has been measured, in short: a list of runs need not read all measurements. */
+  /** The metrics in short, so that a list of runs need not read all measurements. */
   readonly metrics: MetricSummaries;
 }
 
-/** The lease has fallen to another worker: what this one found out is not written. */
+/** Another process has taken the lease: what this one found out is not written. */
 export class LostLease extends Error {
   constructor(key: RunKey) {
-    super(`run ${key} is in other hands`);
+    super(`another process works on the run ${key}`);
     this.name = 'LostLease';
   }
 }
@@ -75,26 +73,12 @@ export async function listRuns(store: Store, filter: { job?: string; target?: st
   return (await query.execute()).map(toStoredRun);
 }
 
-/** The runs about which something is to be done now, those that wait longest first. Reads no others: there may be many. */
-export async function listDueRuns(store: Store, at: Date, most: number): Promise<StoredRun[]> {
-  const ms = at.getTime();
-  const rows = await store
-    .selectFrom('run')
-    .selectAll()
-    // One that would wait longer than any does was planned before the clock was set back.
-    .where((eb) => eb.or([eb('next_at', '<=', ms), eb('next_at', '>', ms + longestPauseMs)]))
-    .orderBy('next_at')
-    .limit(most)
-    .execute();
-  return rows.map(toStoredRun);
-}
-
-function toNextAt({ record: { state }, lastPoll }: StoredRun): number | null {
+function getNextAt({ record: { state }, lastPoll }: StoredRun): number | null {
   if (isEnded(state) || state === 'attention') return null;
   return lastPoll?.nextPollAt == null ? 0 : Date.parse(lastPoll.nextPollAt);
 }
 
-/** The plans that no run was accepted for. */
+/** The plans for which no run was accepted. */
 export async function findNewPlans(store: Store, plans: readonly RunPlan[]): Promise<RunPlan[]> {
   const keys = plans.map(({ key }) => key);
   const known = new Set((await store.selectFrom('run').select('key').where('key', 'in', keys).execute()).map(({ key }) => key));
@@ -102,7 +86,7 @@ export async function findNewPlans(store: Store, plans: readonly RunPlan[]): Pro
 }
 
 /**
- * Whether the budget has room for the runs that these plans of one job would become; `acceptRuns` asks again.
+ * Checks that the budget has room for the runs of these plans of one job; `acceptRuns` checks again.
  * @throws Failure `budget-exceeded`
  */
 export async function checkPlans(store: Store, plans: readonly RunPlan[]): Promise<void> {
@@ -115,8 +99,8 @@ export async function checkPlans(store: Store, plans: readonly RunPlan[]): Promi
 }
 
 /**
- * Accepts the planned runs of one job and sets aside what they can cost at most: all or none, in one transaction. A key that is known
- * already is the run that there is, and costs nothing more: the same job is one run however often it is submitted.
+ * Accepts the planned runs of one job and reserves their upper limits: all or none, in one transaction. A key that is known already is
+ * the existing run, and costs nothing more: the same job is one run however often it is submitted.
  * @throws Failure `budget-exceeded`
  */
 export async function acceptRuns(store: Store, plans: readonly RunPlan[], at: string): Promise<StoredRun[]> {
@@ -128,12 +112,7 @@ export async function acceptRuns(store: Store, plans: readonly RunPlan[], at: st
   });
 }
 
-export async function acceptRun(store: Store, plan: RunPlan, at: string): Promise<StoredRun> {
-  const [run] = await acceptRuns(store, [plan], at);
-  return run!;
-}
-
-/** Accepts a run whose job was found at the provider: its money is spent, whatever the budget says. The failure tells what it says. */
+/** Accepts a run whose job was found at the provider: its money is spent already. `overrun` is the failure of the budget, if it has no room. */
 export async function acceptFoundRun(store: Store, plan: RunPlan, at: string): Promise<{ run: StoredRun; overrun: Failure | null }> {
   return await store.transaction().execute(async (tx) => {
     const known = await findRun(tx, plan.key);
@@ -158,7 +137,7 @@ async function insertRun(tx: Store, plan: RunPlan, at: string): Promise<StoredRu
     .where('target', '=', target)
     .executeTakeFirst();
   const event = { type: 'run-accepted', plan, number: (last?.number ?? 0) + 1 } as const;
-  const record = toFirstRecord(event, at);
+  const record = createRecord(event, at);
   await tx
     .insertInto('run')
     .values({
@@ -179,40 +158,40 @@ async function insertRun(tx: Store, plan: RunPlan, at: string): Promise<StoredRu
     })
     .execute();
   await insertEvents(tx, plan.key, 0, [event], at);
-  await addCharge(tx, { id: plan.key, job, workspace, what: 'training', usd: toCharge(record).usd, at });
+  await addCharge(tx, { id: plan.key, job, workspace, purpose: 'training', usd: getRunCharge(record).usd, at });
   return { key: plan.key, version: 1, record, lastPoll: null, metrics: {} };
 }
 
-/** What one look at the provider adds beside events. */
+/** What one poll of the provider adds beside events. */
 export interface PollChange {
   readonly poll: LastPoll;
   readonly metrics?: readonly Metric[];
   readonly logs?: Observation<unknown>['logs'];
 }
 
-interface Appending extends Partial<PollChange> {
+export interface RunChange extends Partial<PollChange> {
   readonly events: readonly RunEvent[];
   readonly at: string;
-  /** Of the lease under which the events came to be; null for a person's wish, which anybody may add at any time. */
+  /** That of the lease under which the events happened; null for a request of a person, which may be added at any time. */
   readonly fence: number | null;
 }
 
 /**
- * Appends events to a run and folds them into its row and its charge, in one transaction, on top of what others have appended meanwhile.
+ * Appends events to a run and folds them into its row and its charge, in one transaction, after what others have appended meanwhile.
  * @param store or the transaction that this is a part of
- * @throws LostLease where the run is in other hands
+ * @throws LostLease where another process has taken the lease
  */
-export async function appendEvents(store: Store, key: RunKey, appending: Appending): Promise<StoredRun> {
-  if (store.isTransaction) return await appendIn(store, key, appending);
-  return await store.transaction().execute(async (tx) => await appendIn(tx, key, appending));
+export async function appendEvents(store: Store, key: RunKey, change: RunChange): Promise<StoredRun> {
+  if (store.isTransaction) return await appendIn(store, key, change);
+  return await store.transaction().execute(async (tx) => await appendIn(tx, key, change));
 }
 
-async function appendIn(tx: Store, key: RunKey, { events, at, fence, ...change }: Appending): Promise<StoredRun> {
+async function appendIn(tx: Store, key: RunKey, { events, at, fence, ...change }: RunChange): Promise<StoredRun> {
   const row = await tx.selectFrom('run').selectAll().where('key', '=', key).executeTakeFirstOrThrow();
   if (fence !== null && row.fence !== fence) throw new LostLease(key);
   const run = toStoredRun(row);
   const record = events.reduce((folded, event) => foldEvent(folded, event, at), run.record);
-  const metrics = addMetrics(run.metrics, change.metrics ?? []);
+  const metrics = await storeMetrics(tx, key, { known: run.metrics, metrics: change.metrics ?? [] });
   const next: StoredRun = { key, version: run.version + events.length, record, lastPoll: change.poll ?? run.lastPoll, metrics };
   await tx
     .updateTable('run')
@@ -222,14 +201,13 @@ async function appendIn(tx: Store, key: RunKey, { events, at, fence, ...change }
       record: JSON.stringify(record),
       observation: next.lastPoll === null ? null : JSON.stringify(next.lastPoll),
       metrics: JSON.stringify(metrics),
-      next_at: toNextAt(next),
+      next_at: getNextAt(next),
     })
     .where('key', '=', key)
     .execute();
   await insertEvents(tx, key, run.version, events, at);
-  const charge = toCharge(record);
-  if (!isDeepStrictEqual(charge, toCharge(run.record))) await setCharge(tx, key, charge);
-  await insertMetrics(tx, key, change.metrics ?? []);
+  const charge = getRunCharge(record);
+  if (!isDeepStrictEqual(charge, getRunCharge(run.record))) await setCharge(tx, key, charge);
   for (const log of change.logs ?? []) await tx.insertInto('log').values({ run: key, at: log.at, text: log.text }).execute();
   return next;
 }
@@ -243,34 +221,12 @@ async function insertEvents(store: Store, run: RunKey, version: number, events: 
   }
 }
 
-function toPosition(metric: Metric): string {
-  return metric.step !== null ? `step:${metric.step}` : metric.epoch !== null ? `epoch:${metric.epoch}` : 'none';
-}
-
-async function insertMetrics(store: Store, run: RunKey, metrics: readonly Metric[]): Promise<void> {
-  for (const metric of metrics) {
-    const { split, name, coverage, step } = metric;
-    const body = JSON.stringify(metric);
-    await store
-      .insertInto('metric')
-      .values({ run, split, name, coverage, position: toPosition(metric), step, body })
-      .onConflict((conflict) => conflict.columns(['run', 'split', 'name', 'coverage', 'position']).doUpdateSet({ body }))
-      .execute();
-  }
-}
-
-/** All metrics of a run, by step. */
-export async function listMetrics(store: Store, run: RunKey): Promise<Metric[]> {
-  const rows = await store.selectFrom('metric').select('body').where('run', '=', run).orderBy('step').orderBy('name').execute();
-  return rows.map((row) => JSON.parse(row.body) as Metric);
-}
-
 /** The log lines of a run in the order of arrival. */
 export async function listLogs(store: Store, run: RunKey): Promise<{ at: string; text: string }[]> {
   return await store.selectFrom('log').select(['at', 'text']).where('run', '=', run).orderBy('seq').execute();
 }
 
-/** Forgets a run and all that was written about it, but not what it cost. */
+/** Deletes a run and everything about it, except its charge. */
 export async function deleteRun(store: Store, run: RunKey): Promise<void> {
   await store.transaction().execute(async (tx) => {
     for (const table of ['event', 'metric', 'log'] as const) await tx.deleteFrom(table).where('run', '=', run).execute();

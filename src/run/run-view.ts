@@ -1,12 +1,12 @@
 import type { Note } from '../provider/note.ts';
 import type { Deprecation } from '../provider/service.ts';
 import type { FailureData } from '../errors.ts';
-import type { MetricSummaries } from './metric-summary.ts';
+import type { MetricSummaries } from './metrics.ts';
+import { getDeploymentUsd, toRunId } from './record.ts';
 import type { StoredRun } from './run-store.ts';
-import { toDeploymentUsd } from './to-deployment-usd.ts';
 import { isEnded } from './transitions.ts';
 
-/** A run as `--json` prints it: `orchestrate.run/1`. Fields are only ever added; what is not known is null. */
+/** A run as `--json` prints it: `orchestrate.run/1`. Fields are only ever added; an unknown value is null. */
 export interface RunView {
   readonly schema: 'orchestrate.run/1';
   readonly id: string;
@@ -18,9 +18,9 @@ export interface RunView {
   readonly model: { readonly base: string; readonly revision: string | null };
   /** Nothing more will happen. */
   readonly terminal: boolean;
-  /** Ended, and well. */
+  /** Ended successfully. */
   readonly ok: boolean;
-  /** A person has to decide how it goes on. */
+  /** A person has to decide how the run continues. */
   readonly attention: boolean;
   readonly status: { readonly phase: string; readonly raw: string | null; readonly since: string };
   readonly observed: {
@@ -49,12 +49,12 @@ export interface RunView {
     readonly currency: 'USD';
     readonly low: number | null;
     readonly high: number | null;
-    /** What it has come to cost; null where that is not known. */
+    /** The actual cost; null where it is not known. */
     readonly actual: number | null;
-    /** Where the planned prices come from, and of which day they are. */
+    /** The source of the planned prices, and their day. */
     readonly source: string | null;
     readonly asOf: string | null;
-    /** From what the actual cost was computed. */
+    /** How the actual cost was computed. */
     readonly actualSource: string | null;
   };
   readonly data: {
@@ -71,9 +71,9 @@ export interface RunView {
     readonly sha256: string | null;
     readonly callAs: string | null;
   }[];
-  /** When the service ends its model, as far as anybody has said. */
+  /** When the service shuts down the model, as far as is known. */
   readonly endsOn: Deprecation | null;
-  /** The deployment of the model, where it needs one and has it. */
+  /** The current deployment of the model, if there is one. */
   readonly deployment: DeploymentView | null;
   readonly notes: readonly Note[];
   readonly failure: FailureData | null;
@@ -81,11 +81,11 @@ export interface RunView {
 }
 
 interface DeploymentView {
-  /** What requests call the model by. */
+  /** The name by which requests call the model. */
   readonly name: string;
-  /** Whether the service has said that it answers. */
+  /** Whether the service has reported that the model answers. */
   readonly isUp: boolean;
-  /** When it was asked for, and when it is to end; ISO 8601, UTC. */
+  /** When it was requested, and when it should end; ISO 8601, UTC. */
   readonly since: string;
   readonly until: string;
   readonly usdPerHour: number;
@@ -100,13 +100,8 @@ interface PartView {
   readonly rows: number;
 }
 
-/** A look older than this, at a run that has not ended, is stale. */
+/** For a run that has not ended, a poll older than this is stale. */
 const staleMs = 60_000;
-
-export function toRunId({ plan, number }: StoredRun['record']): string {
-  const { job, target } = plan.spec;
-  return number === 1 ? `${job}/${target}` : `${job}/${target}#${number}`;
-}
 
 export function toRunView(run: StoredRun, now: Date): RunView {
   const { record, lastPoll } = run;
@@ -143,7 +138,7 @@ export function toRunView(run: StoredRun, now: Date): RunView {
       etaSource: terminal || progress?.etaSeconds == null ? null : 'trainer',
     },
     times: record.times,
-    cost: toCost(record),
+    cost: getCost(record),
     data: {
       train: toPartView(facts.train),
       validation: facts.validation === null ? null : toPartView(facts.validation),
@@ -158,7 +153,7 @@ export function toRunView(run: StoredRun, now: Date): RunView {
       sha256,
       callAs: record.deployment?.model?.name ?? (output.kind === 'endpoint' && output.needsDeployment !== true ? output.name : null),
     })),
-    deployment: toDeploymentView(record, now),
+    deployment: getDeploymentView(record, now),
     endsOn: record.plan.deprecation ?? null,
     notes: record.notes,
     failure: record.failure,
@@ -166,15 +161,15 @@ export function toRunView(run: StoredRun, now: Date): RunView {
   };
 }
 
-function toDeploymentView({ deployment }: StoredRun['record'], now: Date): DeploymentView | null {
+function getDeploymentView({ deployment }: StoredRun['record'], now: Date): DeploymentView | null {
   if (deployment === null) return null;
   const { name, since, until, usdPerHour, model } = deployment;
   const overdue = now.getTime() > Date.parse(until);
-  return { name, isUp: model !== null, since, until, usdPerHour, usd: toDeploymentUsd(deployment, now), overdue };
+  return { name, isUp: model !== null, since, until, usdPerHour, usd: getDeploymentUsd(deployment, now), overdue };
 }
 
-/** The planned price and the actual one, which is also known where nothing can be charged, and where the run ended before it had a job. */
-function toCost({ cost, state, wire, job, plan: { quote } }: StoredRun['record']): RunView['cost'] {
+/** The planned price and the actual cost. The cost is 0 where the price is 0, and where the run has ended without a job. */
+function getCost({ cost, state, wire, job, plan: { quote } }: StoredRun['record']): RunView['cost'] {
   const { low, high, source, asOf } = quote ?? { low: null, high: null, source: null, asOf: null };
   const isUnpaid = job === null && isEnded(state) && (wire === null || state === 'rejected');
   const known = cost ?? (high === 0 ? { usd: 0, source } : isUnpaid ? { usd: 0, source: 'no job was made' } : null);

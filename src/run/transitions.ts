@@ -1,15 +1,15 @@
 import { isTerminalPhase, openPhases, terminalPhases, type Phase } from '../provider/status.ts';
 import type { RunEvent, RunEventType } from './event.ts';
 
-/** Where a run stands: before its job exists in words of our own, afterwards in the job's phase. */
+/** The state of a run: our own words until its job exists, then the phase of the job. */
 export type RunState = 'accepted' | 'preparing' | 'submitting' | 'uncertain' | 'attention' | 'rejected' | 'submitted' | Phase;
 
-/** A state; or `phase`, that of the observed status; `same`, the present one; `decided`, what a person chose. */
+/** A state, or one of: `phase`, the phase of the observed status; `same`, the current state; `decided`, the choice of a person. */
 type Next = RunState | 'phase' | 'same' | 'decided';
 
 type Row = Readonly<Partial<Record<RunEventType, Next>>>;
 
-/** A person may wish at any time; of a run that has ended the wish is history. */
+/** A person can request this at any time; for a run that has ended the request is only recorded. */
 const controlRequests: Row = { 'cancel-requested': 'same', 'pause-requested': 'same' };
 
 const ofJob: Row = {
@@ -24,7 +24,7 @@ const ofJob: Row = {
   'run-abandoned': 'failed',
 };
 const ofStoppedJob: Row = { ...ofJob, 'resume-intended': 'same', 'job-resumed': 'submitted' };
-/** The artifact, the cost and the failure of an ended job are read with the look that saw its end. */
+/** The artifact, the cost and the failure of an ended job are read with the poll that saw its end. */
 const ofEndedJob: Row = {
   ...controlRequests,
   'artifact-found': 'same',
@@ -36,7 +36,7 @@ const ofEndedJob: Row = {
 /** A tuned model may have to be deployed before it answers. */
 const ofSucceededJob: Row = { ...ofEndedJob, 'deployment-intended': 'same', 'model-deployed': 'same', 'model-undeployed': 'same' };
 
-/** (state, event) -> state. What is not listed must not happen. */
+/** (state, event) -> next state. An event that is not listed must not happen in that state. */
 export const transitions: Readonly<Record<RunState, Row>> = {
   accepted: {
     ...controlRequests,
@@ -77,31 +77,32 @@ export const transitions: Readonly<Record<RunState, Row>> = {
   succeeded: ofSucceededJob,
 };
 
-/** What is done about a run in each state; `advance` does it. */
+/** What `advance` does with a run in each state. */
 export const stateActions: Readonly<Record<RunState, string>> = {
-  accepted: 'look whether the provider has a job of this key already and adopt it; else prepare (submit only)',
-  preparing: 'look again; store the intent with the exact body, then create, once (submit only)',
-  submitting: 'the process that stored the intent may have died: settle it as unanswered',
-  uncertain: 'look; wait; look; fence the attempt; wait until a job would surely be listed; look twice: adopt, next attempt, or ask',
+  accepted: 'look for a job with this key at the provider and adopt it; else prepare (submit only)',
+  preparing: 'look again; store the intent with the exact body, then create once (submit only)',
+  submitting: 'the process that stored the intent may have died: treat the submission as unanswered',
+  uncertain:
+    'look; wait; look; fence the attempt; wait until a job would certainly be listed; look twice; then adopt, start the next attempt, or ask',
   attention: 'nothing: a person decides (`orchestrate resolve`)',
-  rejected: 'nothing; what was prepared has been discarded, as far as that was possible',
-  submitted: 'look at the job; once, look for a second one and cancel it',
-  validating: 'look at the job',
-  queued: 'look at the job',
-  running: 'look at the job',
-  finalizing: 'look at the job',
-  paused: 'look at the job; `orchestrate resume` lets it go on',
-  interrupted: 'let the job go on, at most three times without a new checkpoint',
-  cancelling: 'look at the job',
-  unknown: 'look at the job, seldom; never cancel or submit again',
+  rejected: 'nothing; prepared data was discarded where possible',
+  submitted: 'poll the job; once, look for a second one and cancel it',
+  validating: 'poll the job',
+  queued: 'poll the job',
+  running: 'poll the job',
+  finalizing: 'poll the job',
+  paused: 'poll the job; `orchestrate resume` continues it',
+  interrupted: 'resume the job, at most three times without a new checkpoint',
+  cancelling: 'poll the job',
+  unknown: 'poll the job rarely; never cancel or submit again',
   succeeded: 'nothing',
   failed: 'nothing',
   cancelled: 'nothing',
   expired: 'nothing',
 };
 
-/** The state after an event. Throws where the table has no entry: a fault of the program. */
-export function toNextState(state: RunState, event: RunEvent): RunState {
+/** The state after an event. Throws where the table has no entry: a bug of the program. */
+export function getNextState(state: RunState, event: RunEvent): RunState {
   const next = transitions[state][event.type];
   switch (next) {
     case undefined:
@@ -119,7 +120,7 @@ export function toNextState(state: RunState, event: RunEvent): RunState {
   }
 }
 
-/** States in which nothing more will happen by itself. */
+/** Whether nothing more will happen by itself. */
 export function isEnded(state: RunState): boolean {
   return state === 'rejected' || isTerminalPhase(state);
 }

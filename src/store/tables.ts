@@ -1,8 +1,8 @@
 import type { Generated } from 'kysely';
 
 /**
- * The tables of `state.db`. Text and integers only; numbers that are not whole, and structures, are JSON in text. The events are
- * the truth of a run: `run.record` is their fold, written in the same transaction.
+ * The tables of the store. Text and integers only: fractions and structures are JSON in text. The events are the truth of a run;
+ * `run.record` is their fold, written in the same transaction.
  */
 export interface Tables {
   run: RunTable;
@@ -21,16 +21,16 @@ interface RunTable {
   /** 1 for the first run of a job's target, 2 for the next, … */
   number: number;
   state: string;
-  /** How many events the record is the fold of. */
+  /** How many events are folded into the record. */
   version: number;
   record: string;
-  /** What the last look at the provider gave that is not history: cursor, progress, time, error. */
+  /** What the last poll of the provider returned that is not history: cursor, progress, time, error. */
   observation: string | null;
   /** The metrics in short, the fold of their rows: JSON. */
   metrics: string;
-  /** When something is to be done about the run (milliseconds since 1970; 0: now); null where nothing will happen by itself. */
+  /** When the run needs attention again (milliseconds since 1970; 0: now); null where nothing will happen by itself. */
   next_at: number | null;
-  /** Who works on the run, until when (milliseconds since 1970), and how often the work has changed hands. */
+  /** The process that works on the run, until when (milliseconds since 1970), and how often the lease has changed hands. */
   lease_owner: string | null;
   lease_until: number;
   fence: number;
@@ -51,7 +51,7 @@ interface MetricTable {
   split: string;
   name: string;
   coverage: string;
-  /** `step:12`, `epoch:1.5` or `none`: what makes a measurement unique beside the columns before it. */
+  /** `step:12`, `epoch:1.5` or `none`; unique together with the columns before it. */
   position: string;
   step: number | null;
   body: string;
@@ -68,9 +68,11 @@ interface PredictionTable {
   /** SHA-256 of the model, the row and the settings. */
   key: string;
   body: string;
+  /** The charge that paid for the answer; null where it was free. */
+  charge: string | null;
 }
 
-/** How much a service may be asked: a bucket of tokens that fills with time. */
+/** How often a service may be called: a bucket of tokens that fills with time. */
 interface LimiterTable {
   /** Provider and credential. */
   name: string;
@@ -78,43 +80,25 @@ interface LimiterTable {
   tokens: string;
   /** Milliseconds since 1970. */
   updated_at: number;
-  /** The service asked for silence until then. */
+  /** The service asked for no calls before this time. */
   blocked_until: number;
 }
 
-/** Money that is set aside or spent. A run's is the fold of its events, written with them; it outlives the run. */
+/** Money that is reserved or spent. The charge of a run is the fold of its events, written with them; it outlives the run. */
 export interface ChargeTable {
-  /** Of a training its run key. */
+  /** The run key for a training, else a random identifier. */
   id: string;
   job: string;
   workspace: string | null;
-  /** `training`, `predictions` or `deployment`. */
-  what: string;
+  purpose: 'training' | 'evaluation' | 'texts' | 'deployment';
   state: 'reserved' | 'spent' | 'released';
-  /** Millionths of a US dollar: while it is reserved the most that it can be; null where nobody knows. */
+  /** Millionths of a US dollar: the upper limit while it is reserved; null where the price is not known. */
   micro_dollars: number | null;
+  /** What the requests that are under way at the same time may cost: a process that dies may have paid for them without an answer. */
+  in_flight_micro_dollars: number | null;
+  /** The process that spends the reserved money, and until when (milliseconds since 1970). It renews the lease while it lives. */
+  lease_owner: string | null;
+  lease_until: number | null;
   /** When it was reserved. */
   at: string;
 }
-
-/** What each version of the schema adds, in order. A released entry never changes. */
-export const migrations: readonly (readonly string[])[] = [
-  [
-    `create table run (key text primary key, job text not null, target text not null, number integer not null, state text not null,
-       version integer not null, record text not null, observation text, metrics text not null, next_at integer,
-       lease_owner text, lease_until integer not null default 0, fence integer not null default 0, created_at text not null,
-       unique (job, target, number)) strict`,
-    `create index run_next on run (next_at) where next_at is not null`,
-    `create table event (seq integer primary key, run text not null references run, version integer not null, at text not null,
-       type text not null, body text not null, unique (run, version)) strict`,
-    `create table metric (run text not null references run, split text not null, name text not null, coverage text not null,
-       position text not null, step integer, body text not null, primary key (run, split, name, coverage, position)) strict`,
-    `create table log (seq integer primary key, run text not null references run, at text not null, text text not null) strict`,
-    `create index log_run on log (run, seq)`,
-    `create table prediction (key text primary key, body text not null) strict`,
-    `create table limiter (name text primary key, tokens text not null, updated_at integer not null, blocked_until integer not null) strict`,
-    `create table charge (id text primary key, job text not null, workspace text, what text not null, state text not null,
-       micro_dollars integer, at text not null) strict`,
-    `create index charge_job on charge (job)`,
-  ],
-];

@@ -35,7 +35,7 @@ test('of three targets the third does not fit: none is submitted, nothing is sen
   const { status, stdout, stderr } = await run('submit', writePriced(5, [2, 2, 2]), '--dir', dir);
   expect(stderr).toBe(
     [
-      'orchestrate: the budget of $5.00 for the job "money": $0.00 are spent, $0.00 reserved, target "t0", target "t1" and target "t2" would need up to $6.00',
+      'orchestrate: the job "money" has a budget of $5.00: $0.00 spent and $0.00 reserved, target "t0", target "t1" and target "t2" would need up to $6.00',
       '  raise `budget.usd` in the job file, or ask for less; nothing was started',
       '',
     ].join('\n'),
@@ -75,7 +75,7 @@ test.each(['priced', 'unpriced'])('a price that nobody knows is refused under a 
   const dir = join(createScratchFolder(), 'state');
   const refused = await run('submit', writePriced(5, [null], provider), '--dir', dir);
   expect(refused.status).toBe(79);
-  expect(refused.stderr).toContain('the job "money" has a budget of $5.00, and nobody knows the price of target "t0"');
+  expect(refused.stderr).toContain('the job "money" has a budget of $5.00, but the price of target "t0" is unknown');
   expectNothingLeft(dir);
   expect((await run('submit', writePriced(null, [null], provider), '--dir', dir)).status).toBe(0);
   expect((await run('status', 'money', '--dir', dir)).status).toBe(0);

@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
-import { readSpending } from '../../src/run/charges.ts';
+import { readSpending } from '../../src/run/budget.ts';
 import type { RunView } from '../../src/run/run-view.ts';
 import type { FaultPlans } from '../../src/sandbox/faults.ts';
 import { startSandbox, type Sandbox } from '../../src/sandbox/start-sandbox.ts';
@@ -250,8 +250,8 @@ test("the job's budget holds, as its file has it now", async () => {
   writeFileSync(job, readFileSync(job, 'utf8').replace('"usd":100', '"usd":2'));
   const refused = await fixture.run('deploy', 'job.json', '--hours', '2', '--max-usd', '9');
   expect(refused.status).toBe(79);
-  expect(refused.stderr).toContain('the budget of $2.00 for the job "mood"');
+  expect(refused.stderr).toContain('the job "mood" has a budget of $2.00');
   expect(fixture.bill()).toEqual([]);
   writeFileSync(job, readFileSync(job, 'utf8').replace('"budget":{"usd":2}', '"tags":{}'));
-  expect((await fixture.run('deploy', 'job.json', '--hours', '2')).stderr).toContain('nothing says how much may be spent');
+  expect((await fixture.run('deploy', 'job.json', '--hours', '2')).stderr).toContain('no limit is set');
 });

@@ -13,7 +13,7 @@ import type { Attempt } from '../../src/provider/context.ts';
 import { inspectDataset } from '../../src/dataset/inspect.ts';
 import { readModelFolder, readRevision } from '../../src/model-files/model-folder.ts';
 import { writeSafetensors } from '../../src/model-files/write-safetensors.ts';
-import { keepData } from '../../src/run/data-store.ts';
+import { keepData } from '../../src/run/run-data.ts';
 import type { RunView } from '../../src/run/run-view.ts';
 import type { TrainFile } from '../../src/trainer/files.ts';
 import { createScratchFolder } from '../scratch.ts';
@@ -175,11 +175,13 @@ test('a state folder that may not be written is told', async () => {
   const dir = await createReadOnlyState();
   for (const args of [['status'], ['submit', writeJob()]]) {
     const { status, stdout, stderr } = await runCli(...args, '--dir', dir);
-    expect(stderr).toBe(`orchestrate: cannot write ${join(dir, 'state.db')}\n  mend its permissions, or name another folder with --dir\n`);
+    expect(stderr).toBe(
+      `orchestrate: cannot write ${join(dir, 'state.db')}\n  change its permissions, or name another folder with --dir\n`,
+    );
     expect([status, stdout]).toEqual([77, '']);
   }
   const { status, stderr } = await runCli('submit', writeJob(), '--dir', join(dir, 'new'));
-  expect(stderr).toMatch(/(no permission for|cannot make) the state folder/);
+  expect(stderr).toMatch(/(no permission for|cannot create) the state folder/);
   expect(status).toBe(77);
 });
 

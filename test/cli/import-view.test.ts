@@ -25,7 +25,7 @@ function toLast(model: ServiceModel, day: string): string {
 test('a date that was read more than 90 days ago says so; one that the service has just told never does', () => {
   const row = `${base}  base  2025-04-14  2027-01-14  a page, as of 2026-11-22`;
   expect(toLast(known, '2027-02-20')).toBe(row);
-  expect(toLast(known, '2027-02-21')).toBe(`${row}; that was read 91 days ago and may have changed`);
+  expect(toLast(known, '2027-02-21')).toBe(`${row}; this information is 91 days old and may have changed`);
   expect(toLast(told, '2028-02-21')).toBe(`${base}  base           2027-01-14  shutdown_date of GET /models`);
   expect(toLast({ ...known, end: null }, '2028-02-21')).toBe(`${base}  base  2025-04-14`);
 });

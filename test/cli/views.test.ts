@@ -6,7 +6,7 @@ import { toBudgetText, toPlanText } from '../../src/cli/views/plan-view.ts';
 import { createProgressLog, toProgressLine } from '../../src/cli/views/progress-view.ts';
 import { toRunPage, toRunTable } from '../../src/cli/views/run-view-text.ts';
 import { toComparison } from '../../src/evaluate/compare.ts';
-import { foldEvent, toFirstRecord } from '../../src/run/fold.ts';
+import { foldEvent, createRecord } from '../../src/run/record.ts';
 import type { LastPoll } from '../../src/run/run-store.ts';
 import { toRunView, type RunView } from '../../src/run/run-view.ts';
 import { toMemoryPlan } from '../run/memory-provider.ts';
@@ -14,7 +14,7 @@ import { toMemoryPlan } from '../run/memory-provider.ts';
 const now = new Date('2026-01-01T00:01:00.000Z');
 
 function toRunning(step: number, change: Partial<RunView> = {}): RunView {
-  const first = toFirstRecord({ type: 'run-accepted', plan: toMemoryPlan(), number: 1 }, '2026-01-01T00:00:00.000Z');
+  const first = createRecord({ type: 'run-accepted', plan: toMemoryPlan(), number: 1 }, '2026-01-01T00:00:00.000Z');
   const job = { provider: 'memory', id: '1', location: '', attempt: 1, createdAt: '', url: null };
   const submitted = foldEvent(first, { type: 'job-adopted', job }, '2026-01-01T00:00:01.000Z');
   const record = foldEvent(
@@ -73,7 +73,7 @@ test.each([
 ])('the deprecation of a service in %i days stands in the plan and on the page: %s', (days, isTold) => {
   const date = new Date(now.getTime() + days * 86_400_000).toISOString().slice(0, 10);
   const deprecation = { date, source: 'a page', asOf: null };
-  const message = `its service ends this model on ${date}`;
+  const message = `the service shuts down this model on ${date}`;
   expect(toPlanText({ plan: { ...toMemoryPlan(), deprecation }, requests: null }, now).includes(message)).toBe(isTold);
   expect(toRunPage(toRunning(10, { endsOn: deprecation }), now).includes(message)).toBe(isTold);
 });
@@ -115,7 +115,7 @@ test.each([
 });
 
 test('a run that ended before it had a job has cost nothing', () => {
-  const first = toFirstRecord({ type: 'run-accepted', plan: { ...toMemoryPlan(), quote }, number: 1 }, now.toISOString());
+  const first = createRecord({ type: 'run-accepted', plan: { ...toMemoryPlan(), quote }, number: 1 }, now.toISOString());
   const toActual = (change: Partial<typeof first>): number | null =>
     toRunView({ key: 'k', version: 1, record: { ...first, ...change }, lastPoll: null, metrics: {} }, now).cost.actual;
   expect(toActual({ state: 'cancelled' })).toBe(0);
@@ -125,7 +125,7 @@ test('a run that ended before it had a job has cost nothing', () => {
 });
 
 test('a run’s view has the planned and the actual cost, and what requests call the model', () => {
-  const first = toFirstRecord({ type: 'run-accepted', plan: { ...toMemoryPlan(), quote }, number: 1 }, now.toISOString());
+  const first = createRecord({ type: 'run-accepted', plan: { ...toMemoryPlan(), quote }, number: 1 }, now.toISOString());
   const model = { kind: 'endpoint', identity: 'i', location: 'p', name: 'ft:tuned', base: 'base' } as const;
   const record = {
     ...first,

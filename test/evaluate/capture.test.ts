@@ -5,7 +5,7 @@ import type { Inference } from '../../src/provider/provider.ts';
 import { expect, test } from 'vitest';
 import type { Capture, CaptureProgress } from '../../src/evaluate/capture.ts';
 import { readPredictionsFile } from '../../src/evaluate/predictions-file.ts';
-import { readSpending } from '../../src/run/charges.ts';
+import { readSpending } from '../../src/run/budget.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { createAnsweringService, toRead, type ServiceSettings } from './answering-service.ts';
 import { heldOutRows, openSmallJob, runSmallJob, type SmallJob } from './small-job.ts';
@@ -185,7 +185,7 @@ test('a file goes on: more rows are added; what is something else is not written
 test.each([
   ['nothing says how much', { maxUsd: undefined }, {}, /and nothing says how much may be spent; nothing was asked$/],
   ['the flag allows less', { maxUsd: 0.01 }, {}, /--max-usd allows \$0\.01; nothing was asked$/],
-  ['the budget of the job has less left', {}, { budget: { usd: 1.01 } }, /^the budget of \$1\.01 for the job "small": \$1\.00 are spent/],
+  ['the budget of the job has less left', {}, { budget: { usd: 1.01 } }, /^the job "small" has a budget of \$1\.01: \$1\.00 spent/],
 ])('refused before anything is asked, of a run and of a reference: %s', async (_, options, job, message) => {
   const { capture, service, out, path } = await open({}, { ...job, references: { old: references.old } });
   const refusal = { code: 'budget-exceeded', message: expect.stringMatching(message) as string };

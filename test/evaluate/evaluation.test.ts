@@ -51,7 +51,7 @@ test('the day on which a service ends a model stands beside it, and is told wher
     const { orchestrator } = await runSmallJob([local.provider, provider]);
     const [comparison] = await orchestrator.evaluate('small', { maxUsd: 1 });
     expect(comparison!.candidates.map(({ endsOn }) => endsOn)).toEqual([null, null, date, null, date]);
-    const told = expect.stringContaining(`base of paid, paid: its service ends this model on ${date}`) as string;
+    const told = expect.stringContaining(`base of paid, paid: the service shuts down this model on ${date}`) as string;
     expect(comparison!.notes).toEqual(isNear ? [told] : []);
   }
 });

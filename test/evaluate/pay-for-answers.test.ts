@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readSpending, reserve, type Spending } from '../../src/run/charges.ts';
+import { keepAnswers } from '../../src/evaluate/stored-answers.ts';
+import { readSpending, renewChargeLease, reserve, type Spending } from '../../src/run/budget.ts';
+import { startRenewing } from '../../src/run/lease.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { runProgram } from '../cli/run-cli.ts';
 import { createAnsweringService } from './answering-service.ts';
@@ -22,8 +24,8 @@ async function readMoney(folder: string): Promise<Spending> {
 test.each([
   ['nothing says how much', {}, {}, /^24 answers would cost \$0\.024 to \$0\.27, by prices of 2026-01-01, and nothing says how much/],
   ['the flag allows less', {}, { maxUsd: 0.26 }, /--max-usd allows \$0\.26; nothing was asked$/],
-  ['the budget has less left', { budget: { usd: 1.26 } }, {}, /^the budget of \$1\.26 for the job "small": \$1\.00 are spent/],
-  ['the budget has less left than the flag', { budget: { usd: 1.26 } }, { maxUsd: 9 }, /^the budget of \$1\.26/],
+  ['the budget has less left', { budget: { usd: 1.26 } }, {}, /^the job "small" has a budget of \$1\.26: \$1\.00 spent/],
+  ['the budget has less left than the flag', { budget: { usd: 1.26 } }, { maxUsd: 9 }, /has a budget of \$1\.26/],
   ['the flag allows less than the budget', { budget: { usd: 9 } }, { maxUsd: 0.26 }, /--max-usd allows \$0\.26/],
 ])('refused before anything is asked: %s', async (_, job, options, message) => {
   const { provider, asked } = createAnsweringService({ say });
@@ -139,16 +141,43 @@ test('a process that was killed: its answers are kept, and the next one settles 
   expect(reservedUsd).toBe(0);
 });
 
-test('what another machine reserved, and what was reserved for something else, stays', async () => {
+const elsewhere = { job: 'small', workspace: null, usd: 0.5, at: '2026-01-01T00:00:00.000Z', budgetUsd: null } as const;
+
+test('a container that is gone: its reservation is settled once its lease has ended; what has no lease stays reserved', async () => {
   const { provider } = createAnsweringService({ say });
   const { orchestrator, folder } = await runSmallJob([provider]);
   const store = openStore(join(folder, 'state'));
-  const charge = { job: 'small', workspace: null, usd: 0.5, at: '2026-01-01T00:00:00.000Z', budgetUsd: null };
-  await reserve(store, { ...charge, what: 'predictions', id: 'evaluation/elsewhere/1/nonce/1' });
-  await reserve(store, { ...charge, what: 'training', id: 'a-run' });
+  const lease = { owner: 'process 1 on a/container', until: Date.now() - 1, inFlightUsd: 0.1 };
+  await reserve(store, { ...elsewhere, purpose: 'evaluation', id: 'gone', lease });
+  await reserve(store, { ...elsewhere, purpose: 'training', id: 'a-run' });
+  await keepAnswers(store, [
+    { id: 'k', answer: 'yes', probabilities: null, truncated: false, paid: { usd: 0.02, charge: 'gone' } },
+    { id: 'l', answer: 'yes', probabilities: null, truncated: false, paid: { usd: 0.03, charge: 'another' } },
+  ]);
   await store.destroy();
   await orchestrator.evaluate('small', { maxUsd: 1 });
-  expect(await readMoney(folder)).toMatchObject({ reservedUsd: 1 });
+  const { spentUsd, reservedUsd } = await readMoney(folder);
+  expect(reservedUsd).toBe(0.5);
+  expect(spentUsd).toBeCloseTo(1 + 0.12 + 24 * answerUsd, 9);
+});
+
+test('an evaluation on another machine that lives is not disturbed', async () => {
+  const { provider, asked } = createAnsweringService({ say });
+  const { orchestrator, folder } = await runSmallJob([provider]);
+  const store = openStore(join(folder, 'state'));
+  const terms = { leaseMs: 1000, now: () => new Date() };
+  const lease = { owner: 'process 1 on elsewhere', until: Date.now() + terms.leaseMs, inFlightUsd: 0.1 };
+  await reserve(store, { ...elsewhere, purpose: 'evaluation', id: 'lives', lease });
+  const stop = startRenewing(terms, async (until) => await renewChargeLease(store, 'lives', until));
+  await expect(orchestrator.evaluate('small', { maxUsd: 1 })).rejects.toMatchObject({
+    code: 'store-locked',
+    message: 'another evaluation of the job "small" is running (process 1 on elsewhere); nothing was asked',
+  });
+  expect(asked).toEqual([]);
+  stop();
+  await store.destroy();
+  await orchestrator.evaluate('small', { maxUsd: 1 }); // waits until the lease has ended
+  expect(asked).toHaveLength(24);
 });
 
 test('two evaluations at once do not pay for the same answers', async () => {

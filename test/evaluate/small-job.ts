@@ -38,5 +38,5 @@ export async function runSmallJob(
 
 /** The state of a small job, as another process would open it. */
 export async function openSmallJob(folder: string, providers: readonly Provider[], signal?: AbortSignal): Promise<Orchestrator> {
-  return await createOrchestrator({ dir: join(folder, 'state'), providers, environment: {}, ...(signal && { signal }) });
+  return await createOrchestrator({ dir: join(folder, 'state'), providers, environment: {}, leaseMs: 1000, ...(signal && { signal }) });
 }

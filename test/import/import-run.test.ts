@@ -1,10 +1,9 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { createOrchestrator } from '../../src/create-orchestrator.ts';
-import type { Orchestrator } from '../../src/orchestrator.ts';
-import { readSpending } from '../../src/run/charges.ts';
-import { acceptRun } from '../../src/run/run-store.ts';
+import { createOrchestrator, type Orchestrator } from '../../src/orchestrator.ts';
+import { readSpending } from '../../src/run/budget.ts';
+import { acceptRuns } from '../../src/run/run-store.ts';
 import type { RequestKind } from '../../src/sandbox/faults.ts';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../../src/sandbox/start-sandbox.ts';
 import { openStore } from '../../src/store/open-store.ts';
@@ -149,7 +148,7 @@ test('an import that ended before the job was stored with its run goes on with t
   const [plan] = await orchestrator.plan(job, { again: true });
   const store = openStore(join(fixture.folder, 'state'));
   onTestFinished(async () => await store.destroy());
-  await acceptRun(store, plan!, new Date().toISOString());
+  await acceptRuns(store, [plan!], new Date().toISOString());
   expect(await orchestrator.list()).toMatchObject([{ id: 'mine/openai#2', status: { phase: 'accepted' } }, { id: 'mine/openai' }]);
   await orchestrator.importJob('openai', ids[1]!, ids[1]!);
   expect(await orchestrator.list()).toMatchObject([

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { DatabaseSync } from 'node:sqlite';
 import type { RunEvent } from '../../src/run/event.ts';
-import { foldEvent, toFirstRecord, type RunRecord } from '../../src/run/fold.ts';
+import { foldEvent, createRecord, type RunRecord } from '../../src/run/record.ts';
 
 /** What a machine's state says when a trial is over. */
 export interface State {
@@ -45,7 +45,7 @@ export function checkState(folder: string): State {
 
 function foldAll(events: readonly { at: string; event: RunEvent }[]): RunRecord | null {
   return events.reduce<RunRecord | null>((record, { at, event }) => {
-    if (event.type === 'run-accepted') return toFirstRecord(event, at);
+    if (event.type === 'run-accepted') return createRecord(event, at);
     return foldEvent(record!, event, at);
   }, null);
 }

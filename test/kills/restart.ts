@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { openStore } from '../../src/store/open-store.ts';
-import { acceptRun, appendEvents } from '../../src/run/run-store.ts';
-import { toMemoryPlan } from '../run/memory-provider.ts';
+import { appendEvents } from '../../src/run/run-store.ts';
+import { acceptRun, toMemoryPlan } from '../run/memory-provider.ts';
 import type { Outcome } from './trial.ts';
 
 const openRuns = 10_000;

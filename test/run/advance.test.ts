@@ -1,18 +1,17 @@
-import { expect, onTestFinished, test } from 'vitest';
-import type { Attempt } from '../../src/provider/context.ts';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import type { ActualCost } from '../../src/provider/job.ts';
-import { adoptByKey } from '../../src/run/adopt-by-key.ts';
-import { readSpending } from '../../src/run/charges.ts';
+import { adoptByKey } from '../../src/run/adopt.ts';
+import { readSpending } from '../../src/run/budget.ts';
 import { advance } from '../../src/run/advance.ts';
-import type { Driver } from '../../src/run/driver.ts';
-import { resolveRun } from '../../src/run/decide.ts';
+import type { Driver } from '../../src/run/workspace.ts';
+import { resolveRun } from '../../src/run/controls.ts';
 import { takeLease } from '../../src/run/lease.ts';
-import { acceptRun, appendEvents, findRun, listDueRuns, listRuns, LostLease, type StoredRun } from '../../src/run/run-store.ts';
+import { appendEvents, findRun, listRuns, LostLease, type StoredRun } from '../../src/run/run-store.ts';
 import { isEnded } from '../../src/run/transitions.ts';
 import { Failure } from '../../src/errors.ts';
 import { openStore, type Store } from '../../src/store/open-store.ts';
 import { createScratchFolder } from '../scratch.ts';
-import { createMemoryService, toMemoryPlan, type MemoryService } from './memory-provider.ts';
+import { acceptRun, createMemoryDriver, createMemoryService, toMemoryPlan, type MemoryService } from './memory-provider.ts';
 
 const at = '2026-01-01T00:00:00.000Z';
 let workers = 0;
@@ -29,33 +28,12 @@ function createFixture(service = createMemoryService()): Fixture {
   const store = openStore(createScratchFolder());
   onTestFinished(async () => await store.destroy());
   const waits: number[] = [];
-  const attempt = (run: StoredRun): Attempt => ({
-    signal: new AbortController().signal,
-    now: () => new Date(at),
-    wait: async (ms) => {
-      await Promise.resolve(waits.push(ms));
-    },
-    key: run.key,
-    attempt: run.record.attempt,
-    workDir: '/',
-    setting: () => null,
-    credential: () => null,
-    facts: run.record.plan.facts,
-    readRows: () => {
-      throw new Error('this service reads no rows');
-    },
-  });
   const now = (): Date => new Date(Date.parse(at) + waits.reduce((sum, ms) => sum + ms, 0));
-  const toDriver = (mayCreate: boolean): Driver => ({
-    store,
-    mayCreate,
-    owner: `worker-${++workers}`,
-    leaseMs: 60_000,
-    now,
-    random: () => 0.5,
-    provider: () => service.provider,
-    attempt: (run) => ({ ...attempt(run), now }),
-  });
+  const wait = async (ms: number): Promise<void> => {
+    await Promise.resolve(waits.push(ms));
+  };
+  const toDriver = (mayCreate: boolean): Driver =>
+    createMemoryDriver(store, service.provider, { now, wait, mayCreate, owner: `worker-${++workers}` });
   return { store, service, waits, submitter: toDriver(true), waiter: toDriver(false) };
 }
 
@@ -215,7 +193,7 @@ test.each([null, new Failure('service-unreachable', 'no route')])(
     const run = await submit({ ...fixture, submitter: { ...fixture.submitter, provider: () => provider } }, accepted);
     expect(discarded).toEqual([{ upload: 'upload-1' }]);
     expect(run.record).toMatchObject({ state: 'rejected', failure: { message: 'planned: refused' } });
-    const message = 'what was sent in preparation is still at the service: no route';
+    const message = 'prepared data could not be deleted at the service: no route';
     expect(run.record.notes).toEqual(trouble === null ? [] : [{ type: 'warning', message }]);
     expect(await findRun(fixture.store, run.key)).toEqual(run);
   },
@@ -301,18 +279,33 @@ test('a cancelled job is asked to stop and counts as cancelled only when the ser
 test('a run in other hands comes back as it stands', async () => {
   const fixture = createFixture();
   const run = await acceptRun(fixture.store, toMemoryPlan(), at);
-  const lease = await takeLease(fixture.store, run.key, fixture.waiter);
-  expect(await takeLease(fixture.store, run.key, fixture.submitter)).toBeNull();
+  const lease = await takeLease(fixture.waiter, run.key);
+  expect(await takeLease(fixture.submitter, run.key)).toBeNull();
   expect(await advance(fixture.submitter, run)).toEqual(run);
   expect(fixture.service.calls).toEqual([]);
   await lease!.release();
   expect((await advance(fixture.submitter, run)).record.state).toBe('preparing');
 });
 
+test('a lease is renewed in time, so that nobody else takes it while its holder works', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const fixture = createFixture();
+  const { key } = await acceptRun(fixture.store, toMemoryPlan(), at);
+  const lease = await takeLease(fixture.waiter, key);
+  for (let minutes = 0; minutes < 3; minutes += 0.5) {
+    fixture.waits.push(30_000); // the clock that the leases are compared with
+    vi.advanceTimersByTime(30_000);
+    expect(await takeLease(fixture.submitter, key)).toBeNull();
+  }
+  await lease!.release();
+  expect(await takeLease(fixture.submitter, key)).toMatchObject({ fence: 2 });
+});
+
 test('a lease that is not renewed falls to the next, and what its first holder writes is refused', async () => {
   const fixture = createFixture();
   const run = await acceptRun(fixture.store, toMemoryPlan(), at);
-  const lease = await takeLease(fixture.store, run.key, fixture.waiter);
+  const lease = await takeLease(fixture.waiter, run.key);
   fixture.waits.push(60_001);
   expect((await advance(fixture.submitter, run)).record.state).toBe('preparing');
   const late = appendEvents(fixture.store, run.key, { events: [{ type: 'cancel-requested' }], at, fence: lease!.fence });
@@ -350,7 +343,7 @@ test('of several jobs of a key the oldest stays, the others are cancelled, and t
   expect(run.record.job?.id).toBe('old');
   expect(fixture.service.calls).toContain('cancel young');
   expect(run.record.notes).toContainEqual(
-    expect.objectContaining({ message: expect.stringMatching(/cancelled: young; what it has cost until then is not known/) as string }),
+    expect.objectContaining({ message: expect.stringMatching(/cancelled: young; their cost until then is unknown/) as string }),
   );
 });
 
@@ -373,7 +366,7 @@ test('settings that the service says it used: what was sent is not told again, a
   const run = await submit(fixture, await acceptRun(fixture.store, { ...plan, notes: sent }, at));
   const seen = await advance({ ...fixture.waiter, provider: () => ({ ...provider, training: { ...provider.training, observe } }) }, run);
   expect(seen.record.notes.slice(sent.length)).toEqual([
-    { type: 'warning', message: 'training.epochs: 3 was sent, the service says that it used 2' },
+    { type: 'warning', message: 'training.epochs: 3 was sent, but the service reports that it used 2' },
     used[3],
   ]);
 });
@@ -459,9 +452,9 @@ test('a service that cannot be seen leaves the run as it is, says since when, an
   run = await advance(fixture.waiter, run);
   const pauses: number[] = [];
   for (let i = 0; i < 10; i++) {
-    fixture.waits.push(Date.parse(run.lastPoll!.nextPollAt!) - fixture.waiter.now().getTime());
+    fixture.waits.push(Date.parse(run.lastPoll!.nextPollAt!) - fixture.waiter.context.now().getTime());
     run = await advance(waiter, run);
-    pauses.push(Date.parse(run.lastPoll!.nextPollAt!) - fixture.waiter.now().getTime());
+    pauses.push(Date.parse(run.lastPoll!.nextPollAt!) - fixture.waiter.context.now().getTime());
   }
   expect(run.record.state).toBe('running');
   expect(run.lastPoll).toMatchObject({ error: { message: 'no route' }, failedPolls: { times: 10 } });
@@ -543,8 +536,8 @@ test('the proof of absence waits in full after the fence, however late it is by 
   let run = await acceptRun(fixture.store, toMemoryPlan(), at);
   for (let i = 0; i < 2; i++) run = await advance(fixture.submitter, run);
   expect(run.record.state).toBe('uncertain');
-  const day = { ...fixture.submitter, now: () => new Date(Date.parse(at) + 86_400_000) };
-  await advance({ ...day, attempt: (of) => ({ ...fixture.submitter.attempt(of), now: day.now }) }, run);
+  const now = (): Date => new Date(Date.parse(at) + 86_400_000);
+  await advance({ ...fixture.submitter, context: { ...fixture.submitter.context, now } }, run);
   expect(fixture.waits).toEqual([1000, 100]);
 });
 
@@ -552,8 +545,9 @@ test('a clock that is set back keeps nobody from a run, and no job from being lo
   const fixture = createFixture();
   let run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
   run = await advance(fixture.waiter, run);
-  await takeLease(fixture.store, run.key, fixture.submitter);
-  const earlier = { ...fixture.waiter, now: () => new Date(Date.parse(at) - 86_400_000) };
+  await takeLease(fixture.submitter, run.key);
+  const now = (): Date => new Date(Date.parse(at) - 86_400_000);
+  const earlier = { ...fixture.waiter, context: { ...fixture.waiter.context, now } };
   fixture.service.status = { phase: 'succeeded', raw: 'done' };
   expect((await advance(earlier, run)).record.state).toBe('succeeded');
 });
@@ -575,31 +569,10 @@ test('a decision is not stored when the run has fallen to another worker meanwhi
   const run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
   const find: typeof provider.training.find = async (...args) => {
     fixture.waits.push(60_001);
-    await takeLease(fixture.store, run.key, fixture.submitter);
+    await takeLease(fixture.submitter, run.key);
     return await provider.training.find(...args);
   };
   const slow = { ...fixture.waiter, provider: () => ({ ...provider, training: { ...provider.training, find } }) };
   await expect(resolveRun(slow, run, { kind: 'cancel' })).rejects.toMatchObject({ code: 'store-locked' });
   expect((await findRun(fixture.store, run.key))!.record.state).toBe('attention');
-});
-
-test('the runs that are due are listed, and no others', async () => {
-  const fixture = createFixture();
-
-  let first = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan('a'), at));
-  const second = await acceptRun(fixture.store, toMemoryPlan('b'), at);
-  const list = async (ms: number): Promise<string[]> => {
-    const due = await listDueRuns(fixture.store, new Date(Date.parse(at) + ms), 10);
-    return due.map(({ record }) => record.plan.spec.target).sort();
-  };
-  expect(await list(0)).toEqual(['a', 'b']);
-  first = await advance(fixture.waiter, first);
-  await appendEvents(fixture.store, second.key, { events: [{ type: 'run-withdrawn' }], at, fence: null });
-  expect(await list(0)).toEqual([]); // looked at a moment ago, and ended
-  expect(await list(10)).toEqual(['a']);
-  expect(await list(-86_400_000)).toEqual(['a']); // the clock was set back
-  fixture.service.status = { phase: 'succeeded', raw: 'done' };
-  fixture.waits.push(10);
-  await advance(fixture.waiter, first);
-  expect(await list(10)).toEqual([]);
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { isFailure } from '../../src/errors.ts';
-import { readSpending, releaseCharge, reserve, settleCharge } from '../../src/run/charges.ts';
+import { readSpending, releaseCharge, reserve, settleCharge } from '../../src/run/budget.ts';
 import type { RunEvent } from '../../src/run/event.ts';
 import { acceptRuns, appendEvents, deleteRun, findRun } from '../../src/run/run-store.ts';
 import { isEnded } from '../../src/run/transitions.ts';
@@ -88,7 +88,7 @@ async function perform(store: Store, model: Map<string, Entry>, one: Command): P
     const entry = model.get(id);
     if (one.type === 'predict') {
       const needed = isFresh(id) ? one.cents : 0;
-      const charge = { id, job: 'job', workspace: null, what: 'predictions', usd: one.cents / 100, at } as const;
+      const charge = { id, job: 'job', workspace: null, purpose: 'evaluation', usd: one.cents / 100, at } as const;
       const passes = await isPassing(reserve(store, { ...charge, budgetUsd: budgetCents / 100 }));
       expectFit(passes, needed);
       if (passes && isFresh(id)) add(id, one.cents);

@@ -1,18 +1,18 @@
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { Kysely, type KyselyPlugin } from 'kysely';
 import { expect, onTestFinished, test } from 'vitest';
 import type { ActualCost } from '../../src/provider/job.ts';
 import type { Quote } from '../../src/provider/provider.ts';
-import { cleanRuns } from '../../src/run/clean-runs.ts';
-import { readSpending } from '../../src/run/charges.ts';
+import { cleanRuns } from '../../src/run/clean.ts';
+import { readSpending } from '../../src/run/budget.ts';
 import type { RunEvent, RunPlan } from '../../src/run/event.ts';
-import { readBudget } from '../../src/run/read-budget.ts';
-import { acceptFoundRun, acceptRun, acceptRuns, appendEvents, findRun, listRuns } from '../../src/run/run-store.ts';
-import { NodeSqliteDialect } from '../../src/store/node-sqlite-dialect.ts';
+import { readBudget } from '../../src/run/plan.ts';
+import { acceptFoundRun, acceptRuns, appendEvents, findRun, listRuns } from '../../src/run/run-store.ts';
+import { NodeSqliteDialect, openDatabase } from '../../src/store/sqlite.ts';
 import { openEmptyStore, type Store } from '../../src/store/open-store.ts';
-import { migrations, type Tables } from '../../src/store/tables.ts';
+import type { Tables } from '../../src/store/tables.ts';
 import { createScratchFolder } from '../scratch.ts';
-import { toMemoryPlan } from './memory-provider.ts';
+import { acceptRun, createMemoryDriver, createMemoryService, toMemoryPlan } from './memory-provider.ts';
 
 const at = '2026-01-01T00:00:00.000Z';
 const job = { provider: 'memory', id: '1', location: '', attempt: 1, createdAt: at, url: null };
@@ -58,7 +58,7 @@ test('the targets of a submission are accepted together, or none', async () => {
   await expect(acceptRuns(store, plans, at)).rejects.toMatchObject({
     code: 'budget-exceeded',
     message:
-      'the budget of $5.00 for the job "job": $0.00 are spent, $0.00 reserved, target "a", target "b" and target "c" would need up to $6.00',
+      'the job "job" has a budget of $5.00: $0.00 spent and $0.00 reserved, target "a", target "b" and target "c" would need up to $6.00',
   });
   for (const table of ['run', 'event', 'charge'] as const) expect(await store.selectFrom(table).selectAll().execute()).toEqual([]);
   expect(await acceptRuns(store, plans.slice(0, 2), at)).toHaveLength(2);
@@ -92,7 +92,7 @@ test('a price that nobody knows is refused under a budget, and named', async () 
   const plans = [toPlan('a', 1), toPlan('b', null), toPlan('c', null)];
   await expect(acceptRuns(store, plans, at)).rejects.toMatchObject({
     code: 'budget-exceeded',
-    message: 'the job "job" has a budget of $5.00, and nobody knows the prices of target "b" and target "c"',
+    message: 'the job "job" has a budget of $5.00, but the prices of target "b" and target "c" are unknown',
   });
   expect(await listRuns(store)).toEqual([]);
   await acceptRun(store, toPlan('b', null, null), at);
@@ -152,11 +152,12 @@ test('a job that was found at its provider is taken in although the budget has n
 
 test('a run that is forgotten has cost what it has cost, and a refused one can be submitted again', async () => {
   const store = createStore();
+  const driver = createMemoryDriver(store, createMemoryService().provider, { now: () => new Date(at) });
   const paid = await acceptRun(store, toPlan('a', 2), at);
   await append(store, paid.key, prepared, intended, submitted, toKnown(1.5), toEnd('succeeded'));
   const refused = await acceptRun(store, toPlan('b', 3), at);
   await append(store, refused.key, prepared, intended, { type: 'submission-rejected', attempt: 1, failure });
-  await cleanRuns(store, createScratchFolder(), { runs: await listRuns(store), dryRun: false });
+  await cleanRuns({ ...driver, dir: createScratchFolder() }, { dryRun: false });
   expect(await listRuns(store)).toEqual([]);
   expect(await spend(store)).toBe('1.5 spent, 0 reserved');
   await expect(acceptRun(store, toPlan('b', 4), at)).rejects.toMatchObject({ code: 'budget-exceeded' });
@@ -195,9 +196,8 @@ test('a process that dies anywhere while it accepts runs, or stores what they co
   const plans = [toPlan('a', 1), toPlan('b', 2)];
   const seen: Record<string, number> = {};
   for (let failsAt = 1; failsAt < 40; failsAt++) {
-    const database = new DatabaseSync(':memory:');
+    const database = openDatabase(':memory:');
     onTestFinished(() => database.close());
-    for (const statement of migrations.flat()) database.exec(statement);
     const failing = createFailingStore(database, failsAt);
     await acceptRuns(failing, plans, at)
       .then(async ([run]) => await append(failing, run!.key, prepared, intended, submitted, toKnown(0.25), toEnd('succeeded')))

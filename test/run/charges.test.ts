@@ -1,7 +1,17 @@
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { failureKinds } from '../../src/errors.ts';
-import { readSpending, releaseCharge, reserve, settleCharge, type Charge } from '../../src/run/charges.ts';
+import {
+  formatUsd,
+  readSpending,
+  releaseCharge,
+  reserve,
+  settleCharge,
+  toBudgetMicroDollars,
+  toMicroDollars,
+  toUsd,
+  type Charge,
+} from '../../src/run/budget.ts';
 import { openStore, type Store } from '../../src/store/open-store.ts';
 import { runProgram } from '../cli/run-cli.ts';
 import { createScratchFolder } from '../scratch.ts';
@@ -13,7 +23,7 @@ function createStore(folder = createScratchFolder()): Store {
 }
 
 function toCharge(id: string, usd: number | null, budgetUsd: number | null = null): Charge & { budgetUsd: number | null } {
-  return { id, job: 'job', workspace: null, what: 'predictions', usd, at: '2026-01-01T00:00:00.000Z', budgetUsd };
+  return { id, job: 'job', workspace: null, purpose: 'evaluation', usd, at: '2026-01-01T00:00:00.000Z', budgetUsd };
 }
 
 test('what is reserved and spent counts against the budget, to the last micro-dollar', async () => {
@@ -25,7 +35,7 @@ test('what is reserved and spent counts against the budget, to the last micro-do
   const refused = reserve(store, toCharge('c', 3.000001, 5));
   await expect(refused).rejects.toMatchObject({
     code: 'budget-exceeded',
-    message: 'the budget of $5.00 for the job "job": $1.30 are spent, $0.70 reserved, the predictions would need up to $3.000001',
+    message: 'the job "job" has a budget of $5.00: $1.30 spent and $0.70 reserved, the answers would need up to $3.000001',
     hint: expect.stringMatching(/budget\.usd/) as string,
   });
   expect(failureKinds['budget-exceeded'].exit).toBe(79);
@@ -78,7 +88,7 @@ test('a price that nobody knows is refused under a budget, and recorded without 
   const store = createStore();
   await expect(reserve(store, toCharge('a', null, 100))).rejects.toMatchObject({
     code: 'budget-exceeded',
-    message: 'the job "job" has a budget of $100.00, and nobody knows the price of the predictions',
+    message: 'the job "job" has a budget of $100.00, but the price of the answers is unknown',
     hint: expect.stringMatching(/ORCHESTRATE_PRICES.*budget\.usd/) as string,
   });
   await reserve(store, toCharge('a', null));
@@ -115,4 +125,32 @@ test('of 120 dollars that three processes want at once a budget of 50 gives 50',
   expect(ended.map(({ stderr }) => stderr).join('')).toBe('');
   expect(ended.reduce((sum, { stdout }) => sum + Number(stdout), 0)).toBe(70);
   expect(await readSpending(store, 'job', null)).toEqual({ spentUsd: 0, reservedUsd: 50, unknown: 0 });
+});
+
+test.each([
+  [0, 0],
+  [5, 5_000_000],
+  [0.1 + 0.2, 300_000], // 0.30000000000000004
+  [0.1 * 3, 300_000],
+  [1.000001, 1_000_001],
+  [0.0000001, 1], // a cost of a tenth of a micro-dollar is counted as one
+  [1e300, 1e15],
+  [Infinity, 1e15],
+])('a cost of %d dollars is %d micro-dollars', (usd, microDollars) => {
+  expect(toMicroDollars(usd)).toBe(microDollars);
+});
+
+test('a budget is rounded down, a cost up', () => {
+  expect(toBudgetMicroDollars(0.0000019)).toBe(1);
+  expect(toMicroDollars(0.0000019)).toBe(2);
+  expect(toBudgetMicroDollars(0.1 + 0.2)).toBe(300_000);
+});
+
+test.each([-1, NaN])('%d is no amount', (usd) => {
+  expect(() => toMicroDollars(usd)).toThrow('expected an amount of 0 dollars or more');
+});
+
+test('amounts are written so that no digit that matters is lost', () => {
+  expect([0, 5, 1234.5, 0.000001, 0.0042].map(formatUsd)).toEqual(['$0.00', '$5.00', '$1,234.50', '$0.000001', '$0.0042']);
+  expect(toUsd(1_234_567)).toBe(1.234567);
 });

@@ -1,11 +1,14 @@
 import type { DataFacts } from '../../src/dataset/inspect.ts';
 import { toFailureData, Failure } from '../../src/errors.ts';
-import type { Attempt } from '../../src/provider/context.ts';
+import type { Attempt, Context } from '../../src/provider/context.ts';
 import type { JobRef } from '../../src/provider/job.ts';
 import { defineProvider, type Provider } from '../../src/provider/provider.ts';
 import { SubmitFailure, type Sent } from '../../src/provider/submit-failure.ts';
 import type { Status } from '../../src/provider/status.ts';
 import type { RunPlan } from '../../src/run/event.ts';
+import { acceptRuns, type StoredRun } from '../../src/run/run-store.ts';
+import type { Driver } from '../../src/run/workspace.ts';
+import type { Store } from '../../src/store/open-store.ts';
 
 /** A service in memory that counts what it is asked. */
 export interface MemoryService {
@@ -139,4 +142,28 @@ export function toMemoryPlan(name = 'a'): RunPlan {
     notes: [],
     quote: null,
   };
+}
+
+/** A driver of one provider, with the caller's clock; waiting takes no time unless `wait` is given. */
+export function createMemoryDriver(
+  store: Store,
+  provider: Provider,
+  { now, wait = async () => await Promise.resolve(), ...rest }: Pick<Context, 'now'> & Partial<Pick<Context, 'wait'> & Driver>,
+): Driver {
+  const context = { signal: new AbortController().signal, now, wait, setting: () => null, credential: () => null };
+  return {
+    store,
+    dir: '/',
+    context,
+    provider: () => provider,
+    owner: 'worker',
+    leaseMs: 60_000,
+    mayCreate: true,
+    random: () => 0.5,
+    ...rest,
+  };
+}
+
+export async function acceptRun(store: Store, plan: RunPlan, at: string): Promise<StoredRun> {
+  return (await acceptRuns(store, [plan], at))[0]!;
 }

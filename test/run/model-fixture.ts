@@ -1,21 +1,20 @@
 import { isDeepStrictEqual } from 'node:util';
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import type { SQLInputValue } from 'node:sqlite';
 import { Kysely, type KyselyPlugin } from 'kysely';
-import type { Attempt } from '../../src/provider/context.ts';
 import type { Provider } from '../../src/provider/provider.ts';
 import { isFailure } from '../../src/errors.ts';
 import { advance } from '../../src/run/advance.ts';
-import { resolveRun } from '../../src/run/decide.ts';
-import type { Driver } from '../../src/run/driver.ts';
+import { resolveRun } from '../../src/run/controls.ts';
+import type { Driver } from '../../src/run/workspace.ts';
 import type { RunEvent, RunPlan } from '../../src/run/event.ts';
-import { foldEvent, toFirstRecord, type RunRecord } from '../../src/run/fold.ts';
-import { acceptRun, appendEvents, findRun, type StoredRun } from '../../src/run/run-store.ts';
-import { toCharge } from '../../src/run/to-charge.ts';
+import { foldEvent, createRecord, type RunRecord } from '../../src/run/record.ts';
+import { appendEvents, findRun, type StoredRun } from '../../src/run/run-store.ts';
+import { getRunCharge } from '../../src/run/budget.ts';
 import { isEnded } from '../../src/run/transitions.ts';
-import { NodeSqliteDialect } from '../../src/store/node-sqlite-dialect.ts';
+import { NodeSqliteDialect, openDatabase } from '../../src/store/sqlite.ts';
 import type { Store } from '../../src/store/open-store.ts';
-import { migrations, type Tables } from '../../src/store/tables.ts';
-import { toMemoryPlan } from './memory-provider.ts';
+import type { Tables } from '../../src/store/tables.ts';
+import { acceptRun, createMemoryDriver, toMemoryPlan } from './memory-provider.ts';
 import { createModelService, listingDelayMs, type CreateFault } from './model-service.ts';
 
 /** Where a step is cut off: the worker dies there, or stands still until it is thawed. */
@@ -72,8 +71,7 @@ export interface ModelFixture {
 
 /** The real protocol and store, with a modelled service, two workers and clocks that can be set. Every command ends in all checks. */
 export async function createModelFixture(onUncertain: 'ask' | 'retry', mutant: Mutant | null = null): Promise<ModelFixture> {
-  const database = new DatabaseSync(':memory:');
-  for (const statement of migrations.flat()) database.exec(statement);
+  const database = openDatabase(':memory:');
   const service = createModelService(boundary);
   const { spec, ...rest } = toMemoryPlan();
   const plan: RunPlan = {
@@ -111,9 +109,9 @@ export async function createModelFixture(onUncertain: 'ask' | 'retry', mutant: M
     await promise;
   }
 
-  function toProvider(run: StoredRun): Provider {
+  function toProvider({ record }: StoredRun): Provider {
     const { provider } = service;
-    const isBefore = ['accepted', 'preparing'].includes(run.record.state);
+    const isBefore = ['accepted', 'preparing'].includes(record.state);
     if (mutant === 'no look' && isBefore)
       return { ...provider, training: { ...provider.training, find: async () => await Promise.resolve([]) } };
     if (mutant === 'no fence') return { ...provider, training: { ...provider.training, fence: async () => await Promise.resolve() } };
@@ -121,39 +119,13 @@ export async function createModelFixture(onUncertain: 'ask' | 'retry', mutant: M
     return provider;
   }
 
-  const toDriver = (worker: Worker, mayCreate: boolean): Driver => ({
-    store: worker.store,
-    owner: worker.name,
-    leaseMs,
-    now,
-    random: () => 0.5,
-    mayCreate,
-    provider: toProvider,
-    attempt: ({
-      key,
-      record: {
-        attempt,
-        plan: { facts },
-      },
-    }): Attempt => ({
-      signal: new AbortController().signal,
-      now,
-      async wait(ms) {
-        await boundary();
-        service.pass(ms);
-        await boundary();
-      },
-      key,
-      attempt,
-      workDir: '/',
-      setting: () => null,
-      credential: () => null,
-      facts,
-      readRows: () => {
-        throw new Error('this service reads no rows');
-      },
-    }),
-  });
+  const wait = async (ms: number): Promise<void> => {
+    await boundary();
+    service.pass(ms);
+    await boundary();
+  };
+  const toDriver = (worker: Worker, mayCreate: boolean, seen: StoredRun): Driver =>
+    createMemoryDriver(worker.store, toProvider(seen), { now, wait, mayCreate, owner: worker.name, leaseMs });
 
   /** Runs a step of a worker to its end, or to where it is cut off. A failure that the protocol foresees ends it, any other is a fault. */
   async function run(worker: Worker, cut: Cut | null, act: () => Promise<unknown>): Promise<void> {
@@ -217,7 +189,7 @@ export async function createModelFixture(onUncertain: 'ask' | 'retry', mutant: M
     if (!wasLost && isPaidAfterCancel(events, service.jobs)) throw new Error('paid for after a cancel that came before the intent');
     if (record.state === 'succeeded' && job?.status !== 'succeeded') throw new Error('succeeded, and its job has not');
     const [charge, ...others] = database.prepare('select state, micro_dollars from charge').all();
-    const { state, usd } = toCharge(record);
+    const { state, usd } = getRunCharge(record);
     if (others.length > 0 || charge?.['state'] !== state || charge['micro_dollars'] !== (usd ?? 0) * 1e6)
       throw new Error(`the charge ${JSON.stringify(charge)} is not that of the run's events: ${state} ${usd}`);
     if (bill() > 0 && state === 'released' && !wasLost) throw new Error('paid for, and its charge is released');
@@ -249,7 +221,7 @@ export async function createModelFixture(onUncertain: 'ask' | 'retry', mutant: M
         if (worker.frozen !== null) break;
         service.plan(command.fault, command.listLagMs);
         const seen = await read();
-        await run(worker, command.cut, async () => await advance(toDriver(worker, command.mayCreate), seen));
+        await run(worker, command.cut, async () => await advance(toDriver(worker, command.mayCreate, seen), seen));
         break;
       }
       case 'thaw': {
@@ -271,7 +243,7 @@ export async function createModelFixture(onUncertain: 'ask' | 'retry', mutant: M
         const seen = await read();
         // Whoever says that there is no job is right at that moment.
         if (worker.frozen !== null || seen.record.state !== 'attention' || bill() > 0) break;
-        await run(worker, null, async () => await resolveRun(toDriver(worker, false), seen, { kind: command.kind }));
+        await run(worker, null, async () => await resolveRun(toDriver(worker, false, seen), seen, { kind: command.kind }));
         break;
       }
       case 'finish-jobs':
@@ -330,6 +302,6 @@ function isPaidAfterCancel(events: readonly { event: RunEvent }[], jobs: readonl
 
 function foldAll(events: readonly { at: string; event: RunEvent }[]): RunRecord {
   return events.reduce<RunRecord | null>((record, { at, event }) => {
-    return event.type === 'run-accepted' ? toFirstRecord(event, at) : foldEvent(record!, event, at);
+    return event.type === 'run-accepted' ? createRecord(event, at) : foldEvent(record!, event, at);
   }, null)!;
 }

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { terminalPhases } from '../../src/provider/status.ts';
 import type { RunEvent } from '../../src/run/event.ts';
-import { foldEvent, toFirstRecord } from '../../src/run/fold.ts';
-import { isEnded, toNextState, transitions, type RunState } from '../../src/run/transitions.ts';
+import { foldEvent, createRecord } from '../../src/run/record.ts';
+import { isEnded, getNextState, transitions, type RunState } from '../../src/run/transitions.ts';
 import { toMemoryPlan } from './memory-provider.ts';
 
 const status = (phase: 'running' | 'succeeded'): RunEvent => ({
@@ -14,7 +14,7 @@ const status = (phase: 'running' | 'succeeded'): RunEvent => ({
 
 test.each([...terminalPhases, 'rejected' as const])('%s is an end: no status follows, nothing is submitted', (state) => {
   expect(isEnded(state)).toBe(true);
-  expect(() => toNextState(state, status('running'))).toThrow(`a run that is ${state} cannot take`);
+  expect(() => getNextState(state, status('running'))).toThrow(`a run that is ${state} cannot take`);
   for (const type of ['job-submitted', 'submission-intended', 'submission-prepared'] as const)
     expect(transitions[state][type]).toBeUndefined();
 });
@@ -27,7 +27,7 @@ test('a job is submitted only from a stored intent', () => {
 });
 
 test('the fold keeps when a state began, and when the run ended', () => {
-  const first = toFirstRecord({ type: 'run-accepted', plan: toMemoryPlan(), number: 1 }, 'T1');
+  const first = createRecord({ type: 'run-accepted', plan: toMemoryPlan(), number: 1 }, 'T1');
   const events: RunEvent[] = [
     { type: 'job-adopted', job: { provider: 'memory', id: '1', location: '', attempt: 1, createdAt: '', url: null } },
     status('running'),

@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test } from 'vitest';
 import { isFailure } from '../../src/errors.ts';
-import { toNetworkFileSystem } from '../../src/store/network-file-system.ts';
-import { openStore } from '../../src/store/open-store.ts';
+import { getNetworkFileSystem, openStore } from '../../src/store/open-store.ts';
 import { createScratchFolder } from '../scratch.ts';
 
 function findFailure(folder: string): string {
@@ -51,7 +50,7 @@ test('a store of a newer program, and a file that is none, are left alone', () =
   const database = new DatabaseSync(join(folder, 'state.db'));
   database.exec('pragma user_version=99');
   database.close();
-  expect(findFailure(folder)).toMatch(/^store-newer: .*schema 99, known up to 1/);
+  expect(findFailure(folder)).toMatch(/^store-newer: .*schema 99; this version knows schemas up to 2/);
 
   const other = createScratchFolder();
   writeFileSync(join(other, 'state.db'), 'this is a text file, and long enough to be read as a header of a database');
@@ -66,12 +65,15 @@ test('a file where the folder should be is told', () => {
 
 test.each([
   [0x6969, 'NFS'],
+  [0x517b, 'SMB'],
+  [0xff534d42, 'CIFS'],
+  [0x5346414f, 'AFS'],
   [0xfe534d42, 'SMB2'],
   [0xfe534d42 - 2 ** 32, 'SMB2'],
   [0xef53, null],
   [0x01021994, null],
 ])('file system %i is %s', (type, name) => {
-  expect(toNetworkFileSystem(type)).toBe(name);
+  expect(getNetworkFileSystem(type)).toBe(name);
 });
 
 test('reading goes on while another process writes', async () => {
@@ -79,7 +81,7 @@ test('reading goes on while another process writes', async () => {
   const store = openStore(folder);
   onTestFinished(async () => await store.destroy());
   const writer = new DatabaseSync(join(folder, 'state.db'), { timeout: 0 });
-  writer.exec("begin immediate; insert into prediction values ('k', 'v')");
+  writer.exec("begin immediate; insert into prediction (key, body) values ('k', 'v')");
   expect(await store.selectFrom('prediction').selectAll().execute()).toEqual([]);
   writer.exec('commit');
   writer.close();

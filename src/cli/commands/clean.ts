@@ -1,4 +1,4 @@
-import type { CleanOptions } from '../../run/clean-runs.ts';
+import type { CleanOptions } from '../../run/clean.ts';
 import type { Cli } from '../cli.ts';
 import { escapeLine } from '../escape.ts';
 import { parseDurationMs } from '../parse-flags.ts';

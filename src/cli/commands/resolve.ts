@@ -1,5 +1,5 @@
 import { Failure } from '../../errors.ts';
-import type { Decision } from '../../run/decide.ts';
+import type { Decision } from '../../run/controls.ts';
 import type { CommandFunction } from '../cli.ts';
 import { toRunPage } from '../views/run-view-text.ts';
 

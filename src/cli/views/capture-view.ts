@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import type { Capture, CaptureProgress } from '../../evaluate/capture.ts';
 import type { TrainingRows } from '../../evaluate/training-rows.ts';
-import { formatUsd } from '../../run/money.ts';
+import { formatUsd } from '../../run/budget.ts';
 import { escapeLine } from '../escape.ts';
 import { formatCount, formatPlace } from './format.ts';
 

@@ -1,4 +1,4 @@
-import { formatUsd } from '../../run/money.ts';
+import { formatUsd } from '../../run/budget.ts';
 import type { RunView } from '../../run/run-view.ts';
 import { programName } from '../program-name.ts';
 import { formatSeconds } from './format.ts';

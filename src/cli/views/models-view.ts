@@ -1,5 +1,5 @@
 import type { ServiceModel } from '../../provider/service.ts';
-import { toAgeText } from '../../run/deprecation.ts';
+import { formatAge } from '../../run/deprecation.ts';
 import { escapeLine } from '../escape.ts';
 import { formatTable } from './format.ts';
 
@@ -7,7 +7,7 @@ import { formatTable } from './format.ts';
 export function toModelsText(models: readonly ServiceModel[], now: Date): string {
   const header = ['MODEL', 'KIND', 'CREATED', 'ENDS', 'SAYS'];
   const rows = models.map(({ name, kind, createdAt, end }) => {
-    const says = end === null ? '' : `${end.source}${end.asOf === null ? '' : `, as of ${end.asOf}`}${toAgeText(end, now)}`;
+    const says = end === null ? '' : `${end.source}${end.asOf === null ? '' : `, as of ${end.asOf}`}${formatAge(end, now)}`;
     return [name, kind, toDay(createdAt), end?.date ?? '', says].map(escapeLine);
   });
   return formatTable([header, ...rows]);

@@ -1,8 +1,8 @@
 import type { RequestPreview } from '../../provider/provider.ts';
 import { formatDeprecationNotes } from '../../run/deprecation.ts';
 import type { RunPlan } from '../../run/event.ts';
-import { formatUsd } from '../../run/money.ts';
-import type { BudgetView } from '../../run/read-budget.ts';
+import { formatUsd } from '../../run/budget.ts';
+import type { BudgetView } from '../../run/plan.ts';
 import { escapeLine } from '../escape.ts';
 import { formatCount } from './format.ts';
 import { toPriceText } from './price-text.ts';

@@ -1,5 +1,5 @@
 import { isDifference, type Note } from '../../provider/note.ts';
-import { formatUsd } from '../../run/money.ts';
+import { formatUsd } from '../../run/budget.ts';
 import { formatDeprecationNotes } from '../../run/deprecation.ts';
 import type { RunView } from '../../run/run-view.ts';
 import { escapeLine, escapeText } from '../escape.ts';

@@ -6,7 +6,7 @@ import type { JobRef } from '../../../src/provider/job.ts';
 import type { Provider, TranslationInput } from '../../../src/provider/provider.ts';
 import type { Row } from '../../../src/dataset/row.ts';
 import { isFailure } from '../../../src/errors.ts';
-import { getNextPollMs } from '../../../src/run/cadence.ts';
+import { getNextPollMs } from '../../../src/run/poll.ts';
 import { createAnsweredFixture, toStepEvent } from './answered-job.ts';
 import { canaryKey, createSandboxFixture, dialects, facts, toInput, type SandboxFixture, type FixtureOptions } from './fixture.ts';
 

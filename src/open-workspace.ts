@@ -1,0 +1,104 @@
+import { existsSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Context } from './provider/context.ts';
+import type { Provider } from './provider/provider.ts';
+import { Failure } from './errors.ts';
+import { Secret } from './lib/redact.ts';
+import type { Driver, Workspace } from './run/workspace.ts';
+import { openEmptyStore, openStore } from './store/open-store.ts';
+
+export interface OrchestratorOptions {
+  /** The state folder; absent: the nearest `.orchestrate` at or above `from`, or a new one in it. */
+  readonly dir?: string;
+  /** The current folder when absent. */
+  readonly from?: string;
+  /** Providers beside those that come with the program; one with the id of a built-in provider replaces it. */
+  readonly providers?: readonly Provider[];
+  /** False creates no state folder where there is none; plans and lists still work. */
+  readonly mayCreateState?: boolean;
+  /** Settings and credentials of the services, such as `OPENAI_API_KEY`; the environment of the process when absent. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Ends waiting; trainings continue. */
+  readonly signal?: AbortSignal;
+  /** The clock, for tests. */
+  readonly now?: () => Date;
+  /** A process that does not renew its lease for so long is considered dead, and another one continues with its run. */
+  readonly leaseMs?: number;
+}
+
+/** The state, and what is loaded only when it is needed: commands that only read the state load no provider. */
+export interface OpenWorkspace extends Omit<Workspace, 'provider'> {
+  readProviders(): Promise<ReadonlyMap<string, Provider>>;
+  load(): Promise<Workspace>;
+  createDriver(choice?: Partial<Pick<Driver, 'mayCreate' | 'force' | 'context'>>): Promise<Driver>;
+}
+
+const defaultLeaseMs = 10_000;
+
+/** @throws Failure of `openStore` */
+export function openWorkspace(options: OrchestratorOptions): OpenWorkspace {
+  const dir = options.dir === undefined ? findStateFolder(resolve(options.from ?? '.')) : resolve(options.dir);
+  const isEmpty = options.mayCreateState === false && !existsSync(dir);
+  const state = {
+    store: isEmpty ? openEmptyStore() : openStore(dir),
+    dir,
+    context: createContext(options),
+    owner: `process ${process.pid} on ${hostname()}`,
+    leaseMs: options.leaseMs ?? defaultLeaseMs,
+  };
+  const readProviders = async (): Promise<ReadonlyMap<string, Provider>> => {
+    const { providers } = await import('../providers/index.ts');
+    return new Map([...providers, ...(options.providers ?? [])].map((provider) => [provider.id, provider]));
+  };
+  const load = async (): Promise<Workspace> => {
+    const known = await readProviders();
+    return {
+      ...state,
+      provider(id, target) {
+        const provider = known.get(id);
+        if (provider !== undefined) return provider;
+        const ids = [...known.keys()].join(', ');
+        throw new Failure('job-file-invalid', `targets.${target}: expected a provider that is one of ${ids}, found "${id}"`);
+      },
+    };
+  };
+  return {
+    ...state,
+    readProviders,
+    load,
+    createDriver: async (choice) => ({ ...(await load()), random: Math.random, mayCreate: false, ...choice }),
+  };
+}
+
+/** The nearest state folder at or above `from`, else the path of a new one. */
+function findStateFolder(from: string): string {
+  for (let folder = from; ; folder = dirname(folder)) {
+    if (existsSync(join(folder, '.orchestrate'))) return join(folder, '.orchestrate');
+    if (folder === dirname(folder)) return join(from, '.orchestrate');
+  }
+}
+
+function createContext({
+  signal = new AbortController().signal,
+  now = () => new Date(),
+  environment = process.env,
+}: OrchestratorOptions): Context {
+  const setting = (name: string): string | null => environment[name]?.trim() || null; // an empty value is no value
+  return {
+    signal,
+    now,
+    wait: async (ms) => await sleep(ms, undefined, { signal }),
+    setting,
+    credential(name) {
+      const value = setting(name);
+      return value === null ? null : new Secret(value);
+    },
+  };
+}
+
+/** The same context with a signal that never aborts: what costs by the hour is ended even if the user has interrupted the command. */
+export function toUninterruptible(context: Context): Context {
+  return { ...context, signal: new AbortController().signal, wait: async (ms) => await sleep(ms) };
+}

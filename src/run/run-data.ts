@@ -1,0 +1,96 @@
+import { constants, copyFile, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import type { DataFacts } from '../dataset/inspect.ts';
+import { parseRowTask } from '../dataset/parse-row-task.ts';
+import { hashSource } from '../dataset/part-tally.ts';
+import type { Row } from '../dataset/row.ts';
+import { readTaskRows } from '../dataset/rows.ts';
+import { isValidationRow } from '../dataset/split.ts';
+import { Failure, toFileFailure, toSystemCode } from '../errors.ts';
+import type { RunSpec } from '../job/run-spec.ts';
+
+/** Larger files are not copied: they are read from their own path, and checked. */
+const copyBytes = 2 ** 30;
+
+type Source = DataFacts['train']['sources'][number];
+
+function toStoredPath(folder: string, { path, sha256 }: Source): string {
+  const ending = /(\.[a-z]+)(\.gz)?$/i.exec(basename(path))?.[0] ?? '';
+  return join(folder, 'data', `${sha256}${ending.toLowerCase()}`);
+}
+
+/**
+ * Copies the data files of a job to `data/<sha256>`, so that they can be read later even if the user's files change. The copy is a clone
+ * where the file system supports it.
+ * @throws Failure `data-invalid` where a file has changed since it was inspected, `disk-full`; then no part of that file is left
+ */
+export async function keepData(folder: string, facts: DataFacts): Promise<void> {
+  await mkdir(join(folder, 'data'), { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    throw toFileFailure(error, 'folder of the data', join(folder, 'data'));
+  });
+  for (const part of [facts.train, ...(facts.validation === null ? [] : [facts.validation]), ...Object.values(facts.test)]) {
+    for (const source of part.sources) if (source.bytes <= copyBytes) await keepSource(folder, source);
+  }
+}
+
+async function keepSource(folder: string, source: Source): Promise<void> {
+  const path = toStoredPath(folder, source);
+  if (await exists(path)) return;
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  try {
+    await copyFile(source.path, temporary, constants.COPYFILE_FICLONE).catch((error: unknown) => {
+      throw toCopyFailure(error, source.path, path);
+    });
+    await checkSource(temporary, source);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Names the file that is copied, or the copy, whichever fails. */
+function toCopyFailure(error: unknown, from: string, to: string): unknown {
+  const isOfSource = ['ENOENT', 'EACCES'].includes(toSystemCode(error) ?? '');
+  return isOfSource ? toFileFailure(error, 'data file', from) : toFileFailure(error, 'copy of the data', to);
+}
+
+/** The path from which a source is read: the copy, or the user's file if it has not changed. */
+async function findSource(folder: string, source: Source): Promise<string> {
+  const path = toStoredPath(folder, source);
+  if (await exists(path)) return path;
+  await checkSource(source.path, source);
+  return source.path;
+}
+
+async function checkSource(path: string, source: Source): Promise<void> {
+  if ((await hashSource(path, source.path)) === source.sha256) return;
+  throw new Failure('data-invalid', `${source.path} has changed since it was inspected`, { hint: 'run the command again' });
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    (error: unknown) => {
+      if (toSystemCode(error) === 'ENOENT') return false;
+      throw error;
+    },
+  );
+}
+
+/** The rows of one part of a run's data, mapped and split, from the files as they were at submission. */
+export async function* readPart(
+  dir: string,
+  { facts, spec }: { readonly facts: DataFacts; readonly spec: RunSpec },
+  part: 'train' | 'validation' | { readonly test: string },
+): AsyncGenerator<Row> {
+  const rule = spec.data.validation;
+  const fraction = rule !== null && 'fraction' in rule ? rule.fraction : null;
+  const isSplit = fraction !== null && typeof part === 'string';
+  const source = typeof part === 'object' ? facts.test[part.test] : part === 'train' || isSplit ? facts.train : facts.validation;
+  const paths = await Promise.all((source?.sources ?? []).map((file) => findSource(dir, file)));
+  for await (const row of readTaskRows(paths, { task: parseRowTask(spec.task), columns: spec.data.columns })) {
+    if (!isSplit || isValidationRow(row, fraction) === (part === 'validation')) yield row;
+  }
+}

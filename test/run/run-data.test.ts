@@ -1,0 +1,91 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { expect, test } from 'vitest';
+import type { ChatRow, PreferenceRow, Row } from '../../src/dataset/row.ts';
+import { inspectJobData } from '../../src/run/plan.ts';
+import { readPart } from '../../src/run/run-data.ts';
+import { JobSpec } from '../../src/job/job-spec.ts';
+import { resolveTarget } from '../../src/job/resolve.ts';
+import type { RunSpec } from '../../src/job/run-spec.ts';
+
+function toSpec(task: string, change: object = {}): RunSpec {
+  const folder = task === 'classification' ? 'sentiment' : task;
+  const job = {
+    version: 1,
+    name: 'job',
+    task,
+    data: { train: `./${folder}/train.jsonl`, validation: { fraction: 0.25 }, test: `./${folder}/test.jsonl` },
+    targets: { hosted: { model: 'model' } },
+  };
+  return resolveTarget(JobSpec.parse({ ...job, ...change }), 'hosted', resolve('fixtures'));
+}
+
+test.each([
+  ['classification', null],
+  ['chat', ['messages']],
+  ['preference', ['prompt', 'chosen', 'rejected']],
+])('the parts of a run of the task %s are its rows, each once', async (task, fields) => {
+  const spec = toSpec(task);
+  const facts = await inspectJobData(spec);
+  const read = (part: 'train' | 'validation' | { test: string }): Promise<Row[]> =>
+    Array.fromAsync(readPart('/none', { facts, spec }, part));
+  const [train, validation, held] = [await read('train'), await read('validation'), await read({ test: 'test' })];
+  expect([train.length, validation.length, held.length]).toEqual([facts.train.rows, facts.validation!.rows, facts.test['test']!.rows]);
+  const written = readFileSync(spec.data.train[0]!, 'utf8').trim().split('\n');
+  const lines = [...train, ...validation].map((row) => (row as Row & { line: number }).line);
+  expect(lines.sort((a, b) => a - b)).toEqual(written.map((_, i) => i + 1));
+  for (const row of [...train, ...validation, ...held])
+    expect(Object.keys(row)).toEqual(expect.arrayContaining(fields ?? ['text', 'label']));
+});
+
+test('rows without a system message and rows that call tools come whole', async () => {
+  const spec = toSpec('chat');
+  const facts = await inspectJobData({ ...spec, data: { ...spec.data, validation: null } });
+  const rows = (await Array.fromAsync(
+    readPart('/none', { facts, spec: { ...spec, data: { ...spec.data, validation: null } } }, 'train'),
+  )) as ChatRow[];
+  const written = readFileSync(spec.data.train[0]!, 'utf8').trim().split('\n');
+  expect(rows.map(({ messages, tools }) => ({ messages, tools }))).toEqual(
+    written.map((line) => JSON.parse(line) as ChatRow).map(({ messages, tools }) => ({ messages, tools })),
+  );
+  expect(rows.filter(({ messages }) => messages[0]!.role === 'user').length).toBeGreaterThan(2);
+  expect(rows.filter(({ tools }) => tools !== undefined).length).toBeGreaterThan(1);
+});
+
+test('each way of writing preferences gives the same shape', async () => {
+  const spec = toSpec('preference');
+  const rows = (await Array.fromAsync(readPart('/none', { facts: await inspectJobData(spec), spec }, 'train'))) as PreferenceRow[];
+  for (const { prompt, chosen, rejected } of rows) {
+    expect([prompt.at(-1)!.role, chosen.map(({ role }) => role), rejected.map(({ role }) => role)]).toEqual([
+      'user',
+      ['assistant'],
+      ['assistant'],
+    ]);
+  }
+});
+
+test.each([
+  ['text', {}, 'task: expected "classification", "chat" or "preference", which this version can train, found "text"'],
+  [
+    'classification',
+    { evaluation: { measure: 'exact_match' } },
+    'evaluation.measure: expected accuracy for the task "classification", found "exact_match"',
+  ],
+  ['chat', { evaluation: { measure: 'accuracy' } }, 'evaluation.measure: expected exact_match for the task "chat", found "accuracy"'],
+  ['preference', { evaluation: { measure: 'accuracy' } }, 'evaluation.measure: expected none for the task "preference", found "accuracy"'],
+  [
+    'chat',
+    { data: { train: './chat/train.jsonl', columns: { text: 'messages' } } },
+    'data.columns: expected only messages for the task "chat", found "text"',
+  ],
+  ['chat', { prompt: { system: 'Be kind.' } }, 'prompt: expected none for the task "chat", whose rows are messages already'],
+  ['classification', { prompt: { template: 'Read: {txt}' } }, 'prompt.template: expected {text}, found {txt}'],
+])('a job of the task %s with %j is refused', async (task, change, message) => {
+  await expect(inspectJobData(toSpec(task, change))).rejects.toMatchObject({ code: 'job-file-invalid', message });
+});
+
+test('a template of two texts goes with data of two texts', async () => {
+  const data = { train: './sentiment/train.jsonl', columns: { text2: 'source' } };
+  const spec = toSpec('classification', { data, prompt: { template: '{text}\n{text2}' } });
+  expect((await inspectJobData(spec)).columns).toEqual({ text: 'text', text2: 'source', label: 'label' });
+});
