@@ -26,7 +26,9 @@ test('takes what fetch takes, and sends it as fetch does', async () => {
   await send(url, { method: 'POST', body: stream, duplex: 'half' });
   await send(new Request(url, { method: 'PATCH', body: 'in a request', headers: { 'x-a': '1' } }));
   await send(url, { method: 'DELETE' });
-  expect(server.arrivals.map(({ method, path, body }) => `${method} ${path} ${body.toString().replaceAll(/--orchestrate-[\da-f-]{36}/g, '--')}`)).toEqual([
+  expect(
+    server.arrivals.map(({ method, path, body }) => `${method} ${path} ${body.toString().replaceAll(/--orchestrate-[\da-f-]{36}/g, '--')}`),
+  ).toEqual([
     'GET /v1/x?q=1 ',
     'HEAD /v1/x?q=1 ',
     'POST /v1/x?q=1 {"a":1}',
