@@ -27,7 +27,7 @@ export interface OpenAICompatibleConfig {
   readonly statusMap: Readonly<Record<string, Phase>>;
   /** Time until a created job is surely listed; a minute when absent. */
   readonly listingDelayMs?: number;
-  /** What a target may set under `options`; absent: a suffix. */
+  /** What a target may set under `options`; absent: a suffix. A service whose options have no suffix is sent none. */
   readonly options?: z.ZodObject & z.ZodType<TargetOptions>;
   /** Fields of the create body that come from `options`. */
   getExtraFields?(options: TargetOptions): Readonly<Record<string, unknown>>;

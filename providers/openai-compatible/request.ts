@@ -26,7 +26,7 @@ export interface RowsPlan {
 /** The body of a create call without its files; `rows` is ours and is not sent. */
 export interface CreateRequest {
   readonly model: string;
-  readonly suffix: string;
+  readonly suffix?: string;
   readonly rows: RowsPlan;
   readonly [field: string]: unknown;
 }
@@ -106,13 +106,13 @@ function translate(api: Api, { spec, facts, model }: TranslationInput): Translat
   const rows = planRows(spec, config, { labels: facts.labels, isPair: 'text2' in facts.columns });
   const ownOptions = Object.keys(schema.shape).filter((name) => name !== 'suffix');
   const nativeNotes = checkNative(spec, [...Object.keys(body), ...ownOptions], ownOptions);
-  const suffix = options.suffix ?? `${spec.job}-${spec.target}`.slice(0, longestSuffix);
+  const suffix = 'suffix' in schema.shape ? (options.suffix ?? `${spec.job}-${spec.target}`.slice(0, longestSuffix)) : undefined;
   const request: CreateRequest = {
     ...spec.native,
     ...config.getExtraFields?.(options),
     model: spec.model.name,
     ...training,
-    suffix,
+    ...(suffix === undefined ? {} : { suffix }),
     ...(seed === undefined ? {} : { seed }),
     rows,
   };
@@ -156,11 +156,11 @@ function planRows(
   return { task, conversion: chatVersion, prompt, labels };
 }
 
-function noteOptions(options: TargetOptions, suffix: string): Note[] {
+function noteOptions(options: TargetOptions, suffix: string | undefined): Note[] {
   const written = Object.entries(options).filter(([, value]) => value !== undefined);
   return [
     ...written.map(([field, value]): Note => ({ type: 'sent', field: `options.${field}`, value })),
-    ...(options.suffix === undefined ? [{ type: 'defaulted', field: 'options.suffix', value: suffix } as const] : []),
+    ...(options.suffix === suffix ? [] : [{ type: 'defaulted', field: 'options.suffix', value: suffix } as const]),
   ];
 }
 

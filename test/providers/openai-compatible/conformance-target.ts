@@ -2,10 +2,11 @@ import { createOpenAICompatible, type OpenAICompatibleConfig } from '../../../pr
 import type { JobRef } from '../../../src/provider/job.ts';
 import type { Attempt } from '../../../src/provider/context.ts';
 import type { Provider, TranslationInput } from '../../../src/provider/provider.ts';
+import { Secret } from '../../../src/provider-kit/http.ts';
 import type { FaultPlans } from '../../../src/sandbox/faults.ts';
 import type { ConformanceEnvironment, ConformanceTarget } from '../../../src/testing/subject.ts';
 import { canaryKey, configs, createSandboxFixture, key, noFiles, toInput, type SandboxFixture, type ServiceId } from './fixture.ts';
-import { startService } from './service.ts';
+import { forward, startService } from './service.ts';
 
 export type HostedEnvironment = ConformanceEnvironment & SandboxFixture & { readonly said: { word: string | null } };
 
@@ -17,19 +18,36 @@ async function observeWord(
   { job, cursor, word }: { readonly job: JobRef; readonly cursor: unknown; readonly word: string },
   context: Attempt,
 ): Promise<ReturnType<Provider['training']['observe']>> {
-  await using relay = await startService(async ({ path, query }) => {
-    const { origin } = new URL(job.location);
-    const answer = await fetch(`${origin}${path}?${query.toString()}`, { headers: { authorization: `Bearer ${canaryKey}` } });
-    const body = (await answer.json()) as object;
-    return { status: answer.status, body: /\/jobs\/[^/]+$/.test(path) ? { ...body, status: word } : body };
+  await using relay = await startService(async (request) => {
+    const answer = await forward(`${new URL(job.location).origin}${request.path}`, request);
+    const isJob = /\/jobs\/[^/]+$/.test(request.path);
+    return isJob && answer !== null ? { ...answer, body: { ...(JSON.parse(answer.body) as object), status: word } } : answer;
   });
   const location = `${relay.url}${new URL(job.location).pathname}`;
   const provider = createOpenAICompatible({ ...config, baseUrl: () => location });
   return await provider.training.observe({ ...job, location }, cursor, context);
 }
 
-async function createEnvironment(service: ServiceId, config: Partial<OpenAICompatibleConfig>): Promise<HostedEnvironment> {
+/** Leads the provider to the sandbox where it needs another address or other credentials. */
+export type Connect = (fixture: SandboxFixture) => Promise<{ readonly values: Readonly<Record<string, string>>; close(): Promise<void> }>;
+
+const connectDirectly: Connect = async () => await Promise.resolve({ values: {}, close: async () => await Promise.resolve() });
+
+async function createEnvironment(
+  service: ServiceId,
+  config: Partial<OpenAICompatibleConfig>,
+  connect: Connect,
+): Promise<HostedEnvironment> {
   const fixture = await createSandboxFixture({ service, config, settings: { jobMs } });
+  const { values, close } = await connect(fixture);
+  const toAttempt: SandboxFixture['toAttempt'] = (...args) => {
+    const context = fixture.toAttempt(...args);
+    return {
+      ...context,
+      setting: (name) => values[name] ?? context.setting(name),
+      credential: (name) => (values[name] === undefined ? context.credential(name) : new Secret(values[name])),
+    };
+  };
   const { training } = fixture.provider;
   const said: HostedEnvironment['said'] = { word: null };
   // A job can be paused once it runs; the conformance test pauses it right after the creation.
@@ -42,7 +60,16 @@ async function createEnvironment(service: ServiceId, config: Partial<OpenAICompa
     said.word === null
       ? await training.observe(job, cursor, context)
       : await observeWord({ ...configs[service], ...config }, { job, cursor, word: said.word }, context);
-  return { ...fixture, said, provider: { ...fixture.provider, training: { ...training, create, observe } } };
+  return {
+    ...fixture,
+    said,
+    toAttempt,
+    provider: { ...fixture.provider, training: { ...training, create, observe } },
+    close: async () => {
+      await close();
+      await fixture.close();
+    },
+  };
 }
 
 const repeat = (type: string): readonly { readonly type: never }[] => Array.from({ length: 20 }, () => ({ type: type as never }));
@@ -62,11 +89,13 @@ export function createTarget({
   service,
   config = {},
   different,
+  connect = connectDirectly,
 }: {
   readonly service: ServiceId;
   /** Differences of the provider from that of the service. */
   readonly config?: Partial<OpenAICompatibleConfig>;
   readonly different: Readonly<Record<string, TranslationInput>>;
+  readonly connect?: Connect;
 }): ConformanceTarget<HostedEnvironment> {
   const provider = createOpenAICompatible({ ...configs[service], ...config });
   const { training } = provider;
@@ -90,7 +119,7 @@ export function createTarget({
   return {
     provider,
     inputs: { base, different, same: { 'other tags': toInput({ tags: { team: 'search' } }) } },
-    createEnvironment: async () => await createEnvironment(service, config),
+    createEnvironment: async () => await createEnvironment(service, config, connect),
     ends: {
       succeeded: {},
       failed: {

@@ -95,6 +95,19 @@ export async function startService(answer: (request: ReceivedRequest) => Promise
   };
 }
 
+/** The answer of another server, by this address, to the same request; null where it breaks the connection. */
+export async function forward(url: string, { method, query, headers, body }: ReceivedRequest): Promise<(Answer & { body: string }) | null> {
+  const { authorization = '', 'content-type': type = '' } = headers;
+  const init = { method, headers: { authorization, 'content-type': type }, ...(body.length === 0 ? {} : { body: new Uint8Array(body) }) };
+  try {
+    const answer = await fetch(`${url}?${query.toString()}`, init);
+    const contentType = answer.headers.get('content-type');
+    return { status: answer.status, headers: contentType === null ? {} : { 'content-type': contentType }, body: await answer.text() };
+  } catch {
+    return null;
+  }
+}
+
 function parseJson(text: string): Wire | null {
   try {
     return JSON.parse(text) as Wire;
