@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Failure } from '../../src/errors.ts';
+import { parseJsonOr } from '../../src/lib/json.ts';
 import type { Context } from '../../src/provider/context.ts';
 import { createFetch, createRedactor, toAnswerFailure, type Secret } from '../../src/provider-kit/http.ts';
 import { parseAnswer } from '../../src/provider-kit/json.ts';
@@ -11,21 +12,8 @@ export interface DeploymentBody {
   readonly properties: { readonly model: { readonly format: string; readonly name: string; readonly version: string } };
 }
 
-/** A deployment as it is: the name of its model, and its state, such as `Creating` or `Succeeded`. */
-export interface FoundDeployment {
-  readonly model: string;
-  readonly state: string;
-}
-
 /** The deployments of one account at Azure's management service, by their names. */
-export interface Management {
-  /** Null where there is none. */
-  read(name: string): Promise<FoundDeployment | null>;
-  /** Makes it, or makes the one of this name so. Sent once. */
-  create(name: string, body: DeploymentBody): Promise<void>;
-  /** Begins to end it; false where there is none. Sent once. */
-  delete(name: string): Promise<boolean>;
-}
+export type Management = ReturnType<typeof openManagement>;
 
 /** The first one that knows the developer tier; the others are in it too. */
 const apiVersion = '2025-07-01-preview';
@@ -44,7 +32,7 @@ const NotFound = z.looseObject({
  * The way to the account that the settings name.
  * @throws Failure `credentials-invalid`, `configuration-invalid`, with everything that is missing; nothing is asked then
  */
-export function openManagement(context: Context): Management {
+export function openManagement(context: Context) {
   const { secret, path, baseUrl } = readAccess(context);
   const send = createFetch({
     origin: new URL(baseUrl).origin,
@@ -59,21 +47,24 @@ export function openManagement(context: Context): Management {
     const init = { method, headers, signal: context.signal, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
     const response = await send(`${url}?api-version=${apiVersion}`, init);
     const { status, ok } = response;
-    const answer = parseJson(await response.text());
+    const answer = parseJsonOr(await response.text(), '');
     if (ok) return { answer };
     if (status === 404 && method !== 'PUT' && NotFound.safeParse(answer).success) return null;
     const info = { what: `${method} ${url}`, redact: createRedactor([secret]), now: context.now() };
     throw toAnswerFailure({ status, headers: response.headers, body: answer }, info);
   };
   return {
-    async read(name) {
+    /** The name of its model, and its state, such as `Creating` or `Succeeded`; null where there is none. */
+    async read(name: string): Promise<{ readonly model: string; readonly state: string } | null> {
       const found = await ask('GET', name);
       if (found === null) return null;
       const { provisioningState: state, model } = parseAnswer(Deployment, found.answer, `the deployment ${name}`).properties;
       return { model: model.name, state };
     },
-    create: async (name, body) => void (await ask('PUT', name, body)),
-    delete: async (name) => (await ask('DELETE', name)) !== null,
+    /** Makes it, or makes the one of this name so. Sent once. */
+    create: async (name: string, body: DeploymentBody): Promise<void> => void (await ask('PUT', name, body)),
+    /** Begins to end it; false where there is none. Sent once. */
+    delete: async (name: string): Promise<boolean> => (await ask('DELETE', name)) !== null,
   };
 }
 
@@ -97,12 +88,4 @@ function readAccess(context: Context): { secret: Secret; path: string; baseUrl: 
   const [subscription, group, account] = settings.map(({ value }) => encodeURIComponent(value ?? ''));
   const path = `/subscriptions/${subscription}/resourceGroups/${group}/providers/Microsoft.CognitiveServices/accounts/${account}`;
   return { secret, baseUrl, path };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }

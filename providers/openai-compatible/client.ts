@@ -1,6 +1,7 @@
 import type OpenAI from 'openai';
 import { z } from 'zod';
 import { Failure, isFailure } from '../../src/errors.ts';
+import { parseJsonOr } from '../../src/lib/json.ts';
 import type { Context } from '../../src/provider/context.ts';
 import type { EndpointModel } from '../../src/provider/model.ts';
 import { SubmitFailure } from '../../src/provider/submit-failure.ts';
@@ -22,15 +23,16 @@ export interface ListOptions {
   readonly call: string;
   /** Asks for a page with the client's own method. */
   list(client: OpenAI, query: { readonly limit: number; readonly after?: string }): { asResponse(): Promise<Response> };
-  /** Whether an item that is missing would be a fault: the list then throws where it does not come to an end. */
+  /**
+   * Whether an item that is missing would be a fault: the list then throws for an item without an id, and where it does not come to an
+   * end.
+   */
   readonly mustBeComplete?: boolean;
-  /** Takes an answer that is no list, or an item without an id, for nothing: gateways answer some lists so. */
-  readonly isLenient?: boolean;
 }
 
 const WireItem = z.looseObject({ id: z.string().min(1) });
-const Page = z.looseObject({ data: z.array(WireItem), has_more: z.boolean().nullish() });
-const LenientPage = z.looseObject({ data: z.array(z.unknown()), has_more: z.unknown().optional() });
+const CompletePage = z.looseObject({ data: z.array(WireItem), has_more: z.boolean().nullish() });
+const Page = z.looseObject({ data: z.array(z.unknown()), has_more: z.unknown().optional() });
 
 /** An item of a list as the service wrote it. */
 export type WireItem = Readonly<z.infer<typeof WireItem>>;
@@ -106,12 +108,13 @@ export function createApi(config: OpenAICompatibleConfig): Api {
         throw toSubmitFailure(error, getRequestInfo(call, context), explanations);
       }
     },
-    readList({ call, list, mustBeComplete = false, isLenient = false }, context) {
+    readList({ call, list, mustBeComplete = false }, context) {
       const readPage = async (after: string | null) => {
         const query = { limit: pageSize, ...(after === null ? {} : { after }) };
         const answer = await api.call({ call }, context, async (client) => await readListAnswer(list(client, query), call));
-        const { data, has_more: hasMore } = isLenient ? parseLeniently(answer) : parseAnswer(Page, answer, call);
-        return { items: data, next: hasMore === true ? (data.at(-1)?.id ?? '') : null };
+        const { data, has_more: hasMore } = parseAnswer(mustBeComplete ? CompletePage : Page, answer, call);
+        const items = data.flatMap((item) => WireItem.safeParse(item).data ?? []);
+        return { items, next: hasMore === true ? (items.at(-1)?.id ?? '') : null };
       };
       return readPages(readPage, { call, mustBeComplete });
     },
@@ -133,22 +136,9 @@ async function readListAnswer(request: { asResponse(): Promise<Response> }, call
     throw [404, 405, 501].includes(getAnswer(error).status ?? 0) ? missing : error;
   });
   // Not the client's own pages: they take any answer without "data", such as a page of a proxy, for an empty list.
-  const answer = parseJson(await response.text());
+  const answer = parseJsonOr(await response.text(), null);
   if (z.looseObject({ object: z.literal('fine_tuning.job') }).safeParse(answer).success) throw missing;
   return answer;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-}
-
-function parseLeniently(answer: unknown): { data: WireItem[]; has_more?: unknown } {
-  const page = LenientPage.safeParse(answer).data ?? { data: [], has_more: false };
-  return { ...page, data: page.data.flatMap((item) => WireItem.safeParse(item).data ?? []) };
 }
 
 /** The client wants a key and gets this one: the real one is put in behind it, so that it is in none of its objects and errors. */

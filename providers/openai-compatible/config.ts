@@ -7,7 +7,6 @@ import type { Note } from '../../src/provider/note.ts';
 import type { Quote } from '../../src/provider/provider.ts';
 import type { Phase } from '../../src/provider/status.ts';
 import type { Secret } from '../../src/provider-kit/http.ts';
-import type { CreateRequest } from './request.ts';
 
 /**
  * What distinguishes a service that speaks the fine-tuning API of OpenAI, as data and functions. What a service does as OpenAI does is
@@ -38,7 +37,7 @@ export interface OpenAICompatibleConfig {
   /** What makes a late create of an attempt fail: deleting its training file; null: nothing does, and a person has to decide. */
   readonly fence: 'delete-training-file' | null;
   /** What a training costs; absent: its tokens at the known price. */
-  quote?(request: CreateRequest, context: QuoteContext): Promise<Quote | null>;
+  quote?(request: Readonly<Record<string, unknown>>, context: QuoteContext): Promise<Quote | null>;
   /** Known prices, by base model. */
   readonly prices?: PriceTable;
   /** When models end, as far as that was published. */

@@ -57,13 +57,6 @@ const trainingMap: TrainingMap<Parameters, Settings> = {
     loss: () => 'answer',
     select: () => 'last',
     seed: () => auto,
-    steps: () => null,
-    schedule: () => null,
-    warmupRatio: () => null,
-    weightDecay: () => null,
-    maxGradNorm: () => null,
-    adapter: () => null,
-    maxLength: () => null,
   },
 };
 

@@ -8,7 +8,7 @@ import { getDeprecation } from './deprecations.ts';
 import { createJobs } from './jobs.ts';
 import { observe, type OpenAICursor } from './observe.ts';
 import { predict } from './predict.ts';
-import { quotePredictions, quoteTraining } from './quote.ts';
+import { quotePredictions, quoteTraining } from './prices.ts';
 import { createTranslation, type CreateBody, type CreateRequest, type Prepared } from './request.ts';
 import { createUploads } from './upload.ts';
 

@@ -43,7 +43,7 @@ export async function* predict(
   const checked = checkAnswerable(api, { model, rows }, context);
   const target: Target = { api, model: checked.model, generation: context.generation, withLogprobs: true };
   const stop = new AbortController();
-  const stoppable = withSignal(context, stop.signal);
+  const stoppable: Context = { ...context, signal: AbortSignal.any([context.signal, stop.signal]) };
   const queue = new PQueue({ concurrency: Math.max(1, context.concurrency) });
   let pauses = 0;
   const pauseAll = async (ms: number): Promise<void> => {
@@ -104,17 +104,6 @@ export function checkAnswerable(
   const text = rows.find((row) => !('messages' in row));
   if (text === undefined) return { model, rows: prompts };
   throw new Failure('data-invalid', `row ${text.id}: expected messages for the model ${model.name}, found a text without them`);
-}
-
-/** The same context with a second signal. */
-function withSignal(context: PredictionContext, signal: AbortSignal): Context {
-  return {
-    signal: AbortSignal.any([context.signal, signal]),
-    now: () => context.now(),
-    wait: async (ms) => await context.wait(ms),
-    setting: (name) => context.setting(name),
-    credential: (name) => context.credential(name),
-  };
 }
 
 const call = 'POST /chat/completions';

@@ -1,7 +1,7 @@
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
-import type { HttpFault } from '../../src/provider/http-fault.ts';
+import type { HttpFault } from '../../src/testing/http-fault.ts';
 import { isFailure } from '../../src/errors.ts';
 import { toSendOutcome } from '../../src/provider-kit/http.ts';
 import { requestJson } from '../../src/provider-kit/json.ts';

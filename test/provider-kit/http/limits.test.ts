@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { expect, test } from 'vitest';
-import type { HttpFault } from '../../../src/provider/http-fault.ts';
+import type { HttpFault } from '../../../src/testing/http-fault.ts';
 import { Failure } from '../../../src/errors.ts';
 import { createFetch } from '../../../src/provider-kit/http.ts';
 import { answer, create, good, server, toError, useServer } from './http-fixture.ts';

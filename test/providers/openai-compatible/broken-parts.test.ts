@@ -5,7 +5,7 @@ import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
 import { createOpenAICompatible } from '../../../providers/openai-compatible/index.ts';
 import type { Attempt } from '../../../src/provider/context.ts';
-import { faultCases, type HttpFault } from '../../../src/provider/http-fault.ts';
+import { faultCases, type HttpFault } from '../../../src/testing/http-fault.ts';
 import type { Provider } from '../../../src/provider/provider.ts';
 import { isFailure } from '../../../src/errors.ts';
 import { Secret } from '../../../src/provider-kit/http.ts';

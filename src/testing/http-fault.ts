@@ -1,4 +1,4 @@
-import type { Sent } from './submit-failure.ts';
+import type { Sent } from '../provider/submit-failure.ts';
 
 /** How a service answers, or does not. */
 export type HttpFault =
