@@ -43,7 +43,7 @@ export const deployments: Deployments = {
         hint: 'end it in the portal: it was not made by this run',
       });
     }
-    await waitFor(management, { name, isDone: (state) => isUp(name, state) }, context);
+    await waitFor(management, { name, isDone: (state) => checkIsUp(name, state) }, context);
     return { ...model, name };
   },
   /** Ends a deployment, and waits until it is gone. @throws Failure `configuration-invalid` where it may be up in another account */
@@ -56,7 +56,7 @@ export const deployments: Deployments = {
   /** By the tier in which the model was trained, an hour; the developer tier is free. Also says what `deploy` would lack. */
   async quote(model, context) {
     openManagement(context);
-    return await Promise.resolve(getQuote(model, context));
+    return await Promise.resolve(quoteHour(model, context));
   },
 };
 
@@ -81,8 +81,8 @@ function checkAccount(location: string, name: string, context: Context): void {
   });
 }
 
-function getQuote({ base }: EndpointModel, context: DeploymentContext): Quote | null {
-  if (getTier(context) === 'developertier') {
+function quoteHour({ base }: EndpointModel, context: DeploymentContext): Quote | null {
+  if (parseTier(context) === 'developertier') {
     const source = 'learn.microsoft.com: deployments of the developer tier have no hosting fee, and end after a day';
     return { currency: 'USD', low: 0, high: 0, source, asOf: '2026-11-22' };
   }
@@ -94,7 +94,7 @@ function isGone(state: string | null): boolean {
   return state === null;
 }
 
-function isUp(name: string, state: string | null): boolean {
+function checkIsUp(name: string, state: string | null): boolean {
   if (state === null || !failedStates.includes(state)) return state === 'Succeeded';
   throw new Failure('service-unavailable', `Azure could not provide the deployment ${name}: its state is ${state}`, {
     hint: 'the portal says why; `orchestrate undeploy` clears it away',
@@ -121,11 +121,11 @@ async function waitFor(management: Management, { name, isDone }: Awaited, contex
 }
 
 /** A model answers in the tier in which it was trained. */
-function getTier({ options }: DeploymentContext): string {
+function parseTier({ options }: DeploymentContext): string {
   return AzureOptions.parse(options).trainingType?.toLowerCase() ?? 'standard';
 }
 
 function buildBody({ name, base }: EndpointModel, context: DeploymentContext): DeploymentBody {
   const format = /^(gpt-(?!oss)|o\d)/.test(base) ? 'OpenAI' : 'OpenAI-OSS';
-  return { sku: { name: getTier(context), capacity }, properties: { model: { format, name, version: '1' } } };
+  return { sku: { name: parseTier(context), capacity }, properties: { model: { format, name, version: '1' } } };
 }

@@ -125,7 +125,7 @@ export async function checkService(api: Api, context: Context): Promise<Check[]>
   }
   try {
     const models = await readModels(api, context, checkMs);
-    return [{ name, ok: true, found: `the key works at ${api.getBaseUrl(context)}, ${models.length} models`, hint: null }];
+    return [{ name, ok: true, found: `the key works at ${api.readBaseUrl(context)}, ${models.length} models`, hint: null }];
   } catch (error) {
     if (!isFailure(error)) throw error;
     return [{ name, ok: false, found: error.message, hint: error.hint }];

@@ -40,7 +40,7 @@ export type WireItem = Readonly<z.infer<typeof WireItem>>;
 /** The service as everything else here sees it. */
 export interface Api {
   readonly config: OpenAICompatibleConfig;
-  getBaseUrl(context: Context): string;
+  readBaseUrl(context: Context): string;
   getBaseName(model: string): string;
   /** An existing model by the name that requests call it. */
   getModel(name: string, context: Context): EndpointModel;
@@ -54,7 +54,7 @@ export interface Api {
    */
   readList(options: ListOptions, context: Context): AsyncGenerator<readonly WireItem[]>;
   /** For the files that are downloaded. */
-  getRequestInfo(call: string, context: Context): RequestInfo;
+  describeRequest(call: string, context: Context): RequestInfo;
   /** Masks the credentials in a text of the service. */
   redact(text: string, context: Context): string;
   /**
@@ -69,25 +69,25 @@ const pageSize = 100;
 
 export function createApi(config: OpenAICompatibleConfig): Api {
   const { name, credentials, explanations } = config;
-  const getBaseUrl = (context: Context): string => config.baseUrl(context);
+  const readBaseUrl = (context: Context): string => config.baseUrl(context);
   const getBaseName = (model: string): string => config.getBaseName?.(model) ?? model;
   const redact = (text: string, context: Context): string => createRedactor(getSecrets(context, credentials))(text);
-  const getRequestInfo = (call: string, context: Context): RequestInfo => {
+  const describeRequest = (call: string, context: Context): RequestInfo => {
     const [method, path] = call.split(' ', 2);
     return {
-      what: `${method} ${getBaseUrl(context)}${path}`,
+      what: `${method} ${readBaseUrl(context)}${path}`,
       redact: createRedactor(getSecrets(context, credentials)),
       now: context.now(),
     };
   };
   const api: Api = {
     config,
-    getBaseUrl,
+    readBaseUrl,
     getBaseName,
-    getRequestInfo,
+    describeRequest,
     redact,
     getModel(model, context) {
-      const location = getBaseUrl(context);
+      const location = readBaseUrl(context);
       return { kind: 'endpoint', identity: `${location} ${model}`, location, name: model, base: getBaseName(model) };
     },
     async call({ call, ...options }, context, use) {
@@ -95,7 +95,7 @@ export function createApi(config: OpenAICompatibleConfig): Api {
       try {
         return await use(client);
       } catch (error) {
-        throw toServiceFailure(error, getRequestInfo(call, context), explanations);
+        throw toServiceFailure(error, describeRequest(call, context), explanations);
       }
     },
     async submit(call, context, use) {
@@ -105,7 +105,7 @@ export function createApi(config: OpenAICompatibleConfig): Api {
       try {
         return await use(client);
       } catch (error) {
-        throw toSubmitFailure(error, getRequestInfo(call, context), explanations);
+        throw toSubmitFailure(error, describeRequest(call, context), explanations);
       }
     },
     readList({ call, list, mustBeComplete = false }, context) {
@@ -119,7 +119,7 @@ export function createApi(config: OpenAICompatibleConfig): Api {
       return readPages(readPage, { call, mustBeComplete });
     },
     checkLocation(what, location, context) {
-      const present = getBaseUrl(context);
+      const present = readBaseUrl(context);
       if (present === location) return;
       throw new Failure('configuration-invalid', `${name}: expected the address of ${what}, ${location}, found ${present}`, {
         hint: 'set the address of the service as it was when this was submitted',

@@ -104,7 +104,11 @@ async function fetchOnce(api: Api, { id, path, isContent }: JobFile, context: Co
     const deadlineMs = Math.min(longestMs, downloadMs + (bytes / bytesPerSecond) * 1000);
     const options = { call: `${call}/content`, body: 'stream', deadlineMs, maxBodyBytes: Infinity } as const;
     const open = async (): Promise<Response> => await api.call(options, context, async (client) => await client.files.content(id));
-    const { sha256 } = await download({ open, info: api.getRequestInfo(options.call, context) }, { path, what, bytes, isContent }, context);
+    const { sha256 } = await download(
+      { open, info: api.describeRequest(options.call, context) },
+      { path, what, bytes, isContent },
+      context,
+    );
     return { path, sha256 };
   } catch (error) {
     // Gone, or not given to this account: nothing that another try would change.

@@ -138,8 +138,8 @@ export function toServiceJob(
   };
 }
 
-function buildJobRef({ config, getBaseUrl }: Api, job: Pick<JobRef, 'id' | 'createdAt' | 'attempt'>, context: Context): JobRef {
-  const location = getBaseUrl(context);
+function buildJobRef({ config, readBaseUrl }: Api, job: Pick<JobRef, 'id' | 'createdAt' | 'attempt'>, context: Context): JobRef {
+  const location = readBaseUrl(context);
   const { id, createdAt, attempt } = job;
   return { provider: config.id, id, location, attempt, createdAt, url: config.getJobUrl?.(location, id) ?? null };
 }

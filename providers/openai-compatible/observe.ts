@@ -105,7 +105,7 @@ export async function observe(
     checkpoint: checkpoints.at(-1)?.step ?? null,
     notes: [...used, ...noteProblems(config.name, { isUnnamed, problem: result?.problem ?? null })],
     failure: failure === null ? null : { ...failure, message: api.redact(failure.message, context) },
-    cost: getCost(api, job, context),
+    cost: findCost(api, job, context),
     startedAt: next.startedAt,
     finishedAt: isTerminalPhase(status.phase) ? toIsoTime(job['finished_at']) : null,
     cursor: next,
@@ -179,7 +179,7 @@ function noteProblems(name: string, { isUnnamed, problem }: { readonly isUnnamed
 }
 
 /** Nothing is known about the price of other methods. */
-function getCost(api: Api, job: Job, context: Context): ActualCost | null {
+function findCost(api: Api, job: Job, context: Context): ActualCost | null {
   const { trained_tokens: tokens } = job;
   if (typeof tokens !== 'number' || getMethodType(job) !== 'supervised') return null;
   const price = findPrice(api, { model: job.model, kind: 'supervised' }, context);

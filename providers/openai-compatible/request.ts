@@ -100,10 +100,10 @@ function translate(api: Api, { spec, facts, model }: TranslationInput): Translat
   }
   const schema = config.options ?? defaultOptions;
   const options: TargetOptions = parseOptions<TargetOptions>(schema, spec.target, spec.options);
-  const method = getMethod(spec, config);
+  const method = parseMethod(spec, config);
   const { body, notes: trainingNotes } = (config.mapTraining ?? mapHyperparameters)(spec.training, method);
   const { seed, ...training } = body; // the seed goes last
-  const rows = planRows(spec, config, { labels: facts.labels, isPair: 'text2' in facts.columns });
+  const rows = parseRowsPlan(spec, config, { labels: facts.labels, isPair: 'text2' in facts.columns });
   const ownOptions = Object.keys(schema.shape).filter((name) => name !== 'suffix');
   const nativeNotes = checkNative(spec, [...Object.keys(body), ...ownOptions], ownOptions);
   const suffix = 'suffix' in schema.shape ? (options.suffix ?? `${spec.job}-${spec.target}`.slice(0, longestSuffix)) : undefined;
@@ -131,7 +131,7 @@ function translate(api: Api, { spec, facts, model }: TranslationInput): Translat
 }
 
 /** Never one method for the other: they learn different things, and both are paid. */
-function getMethod({ task, target, training }: RunSpec, { name }: OpenAICompatibleConfig): MethodType {
+function parseMethod({ task, target, training }: RunSpec, { name }: OpenAICompatibleConfig): MethodType {
   const method = training.method ?? (task === 'preference' ? 'dpo' : 'sft');
   if ((method === 'dpo') === (task === 'preference')) return method === 'dpo' ? 'dpo' : 'supervised';
   const expected = method === 'dpo' ? 'sft' : 'dpo';
@@ -141,7 +141,7 @@ function getMethod({ task, target, training }: RunSpec, { name }: OpenAICompatib
   );
 }
 
-function planRows(
+function parseRowsPlan(
   { task, target, prompt }: RunSpec,
   { name }: OpenAICompatibleConfig,
   { labels, isPair }: { labels: readonly string[]; isPair: boolean },

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../errors.ts';
 import { createRedactor, type Secret } from '../lib/redact.ts';
-import { getSharedAgent, sendOnce, type Agent } from './http/agent.ts';
+import { openSharedAgent, sendOnce, type Agent } from './http/agent.ts';
 import { checkAddress, toForeignHeaders } from './http/credentials.ts';
 import { toHttpFailure } from './http/failure.ts';
 import { limitBody, readWhole, startDeadline } from './http/limits.ts';
@@ -9,7 +9,7 @@ import { countUploadBytes, encodeForm } from './http/upload.ts';
 import { getPauseMs, parseRetryAfter, retry } from './retry.ts';
 
 export { createRedactor, Secret } from '../lib/redact.ts';
-export { createAgent, type Agent } from './http/agent.ts';
+export { openAgent, type Agent } from './http/agent.ts';
 export { isRefusedWith, toAnswerFailure, toHttpFailure, toSendOutcome, type RequestInfo } from './http/failure.ts';
 
 export type Fetch = typeof globalThis.fetch;
@@ -146,7 +146,7 @@ async function attempt(call: Call, settings: Settings, ms: number): Promise<Resp
     return signal.aborted ? signal.reason : toHttpFailure(error, { what, redact: settings.redact });
   };
   try {
-    const answer = await send(call, settings.agent ?? (await getSharedAgent()), signal);
+    const answer = await send(call, settings.agent ?? (await openSharedAgent()), signal);
     if (answer.body === null) {
       end();
       return answer;

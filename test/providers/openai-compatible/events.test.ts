@@ -2,14 +2,20 @@ import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { openai } from '../../../providers/openai/index.ts';
+import { createApi } from '../../../providers/openai-compatible/client.ts';
+import { noEvents, readEvents, type SeenEvents } from '../../../providers/openai-compatible/history.ts';
 import type { OpenAICursor } from '../../../providers/openai-compatible/observe.ts';
 import type { Observation } from '../../../src/provider/job.ts';
-import { createdAt, startJob, startService, toJobRef, toStepEvent, type JobFixture } from './service.ts';
+import { configs, createdAt } from './fixture.ts';
+import { startJob, startService, toJobRef, toStepEvent, type JobFixture } from './service.ts';
+
+const api = createApi(configs.openai);
 
 /** The messages of the new events, which these tests set to their ids. */
-async function read({ look }: JobFixture, cursor: OpenAICursor | null): Promise<{ ids: string[]; cursor: OpenAICursor }> {
-  const seen = await look(cursor);
-  return { ids: seen.logs.map(({ text }) => text), cursor: seen.cursor };
+async function read({ service }: JobFixture, seen: SeenEvents): Promise<{ ids: string[]; seen: SeenEvents }> {
+  const stored = JSON.parse(JSON.stringify(seen)) as SeenEvents;
+  const found = await readEvents(api, { job: 'ftjob-1', seen: stored }, service.createContext());
+  return { ids: found.events.map(({ message }) => message), seen: found.seen };
 }
 
 const toEvent = (id: string, seconds: number): Record<string, unknown> => ({ id, created_at: createdAt + seconds, message: id });
@@ -43,12 +49,12 @@ test('every event is handed on once and in order, whatever arrives while the pag
         if (waiting[0]?.at === 'page') arrive(waiting.shift()!);
       };
       const handed: string[] = [];
-      let cursor: OpenAICursor | null = null;
+      let seen = noEvents;
       for (let looks = 0; looks < 40; looks++) {
         if (waiting[0]?.at === 'look') arrive(waiting.shift()!);
-        const found: { ids: string[]; cursor: OpenAICursor } = await read(fixture, cursor);
+        const found = await read(fixture, seen);
         handed.push(...found.ids);
-        cursor = found.cursor;
+        seen = found.seen;
         if (waiting.length === 0 && looks > 0 && found.ids.length === 0) break;
       }
       const all = state.events.map(({ id }) => String(id)).reverse();
@@ -63,27 +69,27 @@ test('every event is handed on once and in order, whatever arrives while the pag
 test('an event that is listed a little later than younger ones is found', async () => {
   await using fixture = await startJob();
   fixture.state.events = [toEvent('e9', 9), toEvent('e2', 2)];
-  const { cursor } = await read(fixture, null);
+  const { seen } = await read(fixture, noEvents);
   fixture.state.events.splice(1, 0, toEvent('e5', 5));
-  expect((await read(fixture, cursor)).ids).toEqual(['e5']);
+  expect((await read(fixture, seen)).ids).toEqual(['e5']);
 });
 
 test('a first look finds hundreds', async () => {
   await using fixture = await startJob();
   fixture.state.events = Array.from({ length: 350 }, (_, i) => toEvent(`e${350 - i}`, 350 - i));
   const countPages = (): number => fixture.service.requests.filter(({ path }) => path.endsWith('/events')).length;
-  const { ids, cursor } = await read(fixture, null);
+  const { ids, seen } = await read(fixture, noEvents);
   expect(ids).toEqual(Array.from({ length: 350 }, (_, i) => `e${i + 1}`));
   expect(countPages()).toBe(4);
-  expect(cursor.events.ids.length).toBeLessThan(10);
-  expect((await read(fixture, cursor)).ids).toEqual([]);
+  expect(seen.ids.length).toBeLessThan(10);
+  expect((await read(fixture, seen)).ids).toEqual([]);
   expect(countPages(), 'one page is enough where nothing is new').toBe(5);
 });
 
 test('a service that ignores `after` does not keep the reader for ever', async () => {
   await using fixture = await startJob();
   Object.assign(fixture.state, { ignoresAfter: true, pageSize: 2, events: [3, 2, 1].map((i) => toEvent(`e${i}`, i)) });
-  expect((await read(fixture, null)).ids).toEqual(['e2', 'e3']);
+  expect((await read(fixture, noEvents)).ids).toEqual(['e2', 'e3']);
 });
 
 test.each([

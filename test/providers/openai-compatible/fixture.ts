@@ -5,14 +5,15 @@ import { createOpenAICompatible, type OpenAICompatibleConfig } from '../../../pr
 import type { CreateBody, Prepared } from '../../../providers/openai-compatible/request.ts';
 import type { Attempt } from '../../../src/provider/context.ts';
 import type { Provider, TranslationInput } from '../../../src/provider/provider.ts';
+import { Secret } from '../../../src/provider-kit/http.ts';
 import type { DataFacts } from '../../../src/dataset/inspect.ts';
 import type { Row } from '../../../src/dataset/row.ts';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../../../src/sandbox/start-sandbox.ts';
 import type { RunSpec } from '../../../src/job/run-spec.ts';
 import { toMemoryPlan } from '../../run/memory-provider.ts';
-import { createContexts, createSteppedClock, facts, key } from '../stepped-context.ts';
+import { createContexts, createSteppedClock, facts, key, rows } from '../stepped-context.ts';
 
-export { facts, key, rows } from '../stepped-context.ts';
+export { facts, key, rows };
 
 /** A key like no other text, for an account of its own. */
 export const canaryKey = 'sk-sandbox-canary-9f3a7c21e5';
@@ -37,6 +38,34 @@ export const noFiles: Prepared = { trainingFile: 'file-1', validationFile: null 
 export function buildBody(input: TranslationInput, provider = openai, { prepared = noFiles, attempt = 1 } = {}): CreateBody {
   const { translate, bind } = provider.training;
   return bind(translate(input).request, prepared, input.key, attempt) as CreateBody;
+}
+
+/** When the jobs of tests were created, in Unix seconds; ten minutes before the clock of `createContext`. */
+export const createdAt = Date.parse('2026-11-22T12:00:00Z') / 1000;
+
+/** A context of a service at this address; its clock stands still, and its waits take no time. */
+export function createContext(url: string, change: Partial<Attempt> & { readonly deadlineMs?: number } = {}): Attempt {
+  const { deadlineMs, signal = new AbortController().signal, ...rest } = change;
+  const settings: Readonly<Record<string, string>> = {
+    OPENAI_BASE_URL: `${url}/v1`,
+    AZURE_OPENAI_ENDPOINT: url,
+    ...(deadlineMs === undefined ? {} : { ORCHESTRATE_REQUEST_SECONDS: String(deadlineMs / 1000) }),
+  };
+  return {
+    signal,
+    now: () => new Date((createdAt + 600) * 1000),
+    wait: async () => await Promise.resolve(signal.throwIfAborted()),
+    setting: (name) => settings[name] ?? null,
+    credential: (name) => (name.endsWith('_KEY') ? new Secret(canaryKey) : null),
+    key,
+    attempt: 1,
+    workDir: '/nowhere',
+    facts,
+    async *readRows() {
+      yield* await Promise.resolve(rows);
+    },
+    ...rest,
+  };
 }
 
 /** A stand-in of the services with a clock that the context's `wait` puts forward. */

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import { openai } from '../../../providers/openai/index.ts';
 import type { OpenAICursor } from '../../../providers/openai-compatible/observe.ts';
 import { isFailure } from '../../../src/errors.ts';
-import { canaryKey } from './fixture.ts';
-import { createdAt, startJob, toStepEvent } from './service.ts';
+import { canaryKey, createdAt } from './fixture.ts';
+import { startJob, toStepEvent } from './service.ts';
 
 const finishedAt = createdAt + 300;
 const end = { status: 'succeeded', fine_tuned_model: 'ft:gpt-4.1-mini-2025-04-14:me:a:1', finished_at: finishedAt, trained_tokens: 12_000 };

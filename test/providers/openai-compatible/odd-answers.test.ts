@@ -5,8 +5,7 @@ import type { Attempt } from '../../../src/provider/context.ts';
 import type { JobRef, Observation } from '../../../src/provider/job.ts';
 import { SubmitFailure } from '../../../src/provider/submit-failure.ts';
 import { isFailure } from '../../../src/errors.ts';
-import { Secret } from '../../../src/provider-kit/http.ts';
-import { buildBody, canaryKey, facts, key, providers, services, toInput, type ServiceId } from './fixture.ts';
+import { buildBody, canaryKey, createContext, key, providers, services, toInput, type ServiceId } from './fixture.ts';
 
 const origin = 'https://service.example';
 const baseUrl = `${origin}/v1`;
@@ -26,23 +25,7 @@ afterAll(() => {
   nock.restore();
 });
 
-const settings: Readonly<Record<string, string>> = { OPENAI_BASE_URL: baseUrl, AZURE_OPENAI_ENDPOINT: origin };
-
-function toAttempt(attempt = 1): Attempt {
-  return {
-    signal: new AbortController().signal,
-    now: () => new Date(now),
-    wait: async () => await Promise.resolve(),
-    setting: (name) => settings[name] ?? null,
-    credential: (name) => (name.endsWith('_KEY') ? new Secret(canaryKey) : null),
-    key,
-    attempt,
-    workDir: '/nowhere',
-    facts,
-    async *readRows() {},
-  };
-}
-
+const toAttempt = (attempt = 1): Attempt => createContext(origin, { attempt, now: () => new Date(now) });
 const wire = buildBody(toInput(), openai, { attempt: 2 });
 
 /** Creates a job; the service must have been asked for exactly this one. */

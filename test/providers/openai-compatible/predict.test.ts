@@ -158,6 +158,26 @@ test('a row is asked three times at most, and the others are not asked meanwhile
   expect(service.waits).toEqual([7000, 7000]);
 });
 
+test('while one row waits, no other one is asked', async () => {
+  const order: string[] = [];
+  await using service = await startService((request) => {
+    if (request.method === 'GET') return { body: {} };
+    order.push(`asked ${toText(request)}`);
+    return toText(request) === 'a' && order.filter((entry) => entry === 'asked a').length === 1 ? limited : toCompletion('yes');
+  });
+  const answered: string[] = [];
+  const wait = async (): Promise<void> => {
+    await expect.poll(() => answered).toEqual(['b']); // then a place is free, and 'c' is next
+    for (let i = 0; i < 3; i++) await fetch(service.url);
+    order.push('pause over');
+  };
+  const context = toPredictionContext(service, { wait });
+  for await (const { id } of openai.inference!.predict!(toModel(service), rows.slice(0, 3), context)) answered.push(id);
+  expect(order.slice(0, 2).sort()).toEqual(['asked a', 'asked b']);
+  expect(order[2]).toBe('pause over');
+  expect(order.slice(3).sort()).toEqual(['asked a', 'asked c']);
+});
+
 test.each([
   [
     'an empty account',

@@ -8,8 +8,7 @@ import { buffer } from 'node:stream/consumers';
 import type { OpenAICursor } from '../../../providers/openai-compatible/observe.ts';
 import type { Attempt } from '../../../src/provider/context.ts';
 import type { JobRef, Observation } from '../../../src/provider/job.ts';
-import { Secret } from '../../../src/provider-kit/http.ts';
-import { canaryKey, configs, facts, key, providers, rows, type ServiceId } from './fixture.ts';
+import { configs, createContext, createdAt, providers, type ServiceId } from './fixture.ts';
 
 type Wire = Record<string, unknown>;
 
@@ -41,9 +40,6 @@ export interface Service extends AsyncDisposable {
   getBaseUrl(id: ServiceId): string;
 }
 
-/** When the jobs of tests were created, in Unix seconds; ten minutes before the clock of contexts. */
-export const createdAt = Date.parse('2026-11-22T12:00:00Z') / 1000;
-
 /** A loopback server whose answers a test makes up; `null` breaks the connection. */
 export async function startService(answer: (request: ReceivedRequest) => Promise<Answer | null> | Answer | null): Promise<Service> {
   const requests: ReceivedRequest[] = [];
@@ -64,29 +60,15 @@ export async function startService(answer: (request: ReceivedRequest) => Promise
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const settings: Readonly<Record<string, string>> = { OPENAI_BASE_URL: `${url}/v1`, AZURE_OPENAI_ENDPOINT: url };
   const workDir = mkdtempSync(join(tmpdir(), 'orchestrate-'));
-  const createContext = (change: Partial<Attempt> = {}): Attempt => ({
-    signal: new AbortController().signal,
-    now: () => new Date((createdAt + 600) * 1000),
-    wait: async (ms) => await Promise.resolve(void waits.push(ms)),
-    setting: (name) => settings[name] ?? null,
-    credential: (name) => (name.endsWith('_KEY') ? new Secret(canaryKey) : null),
-    key,
-    attempt: 1,
-    workDir,
-    facts,
-    async *readRows() {
-      yield* await Promise.resolve(rows);
-    },
-    ...change,
-  });
+  const wait = async (ms: number): Promise<void> => await Promise.resolve(void waits.push(ms));
+  const open = (change: Partial<Attempt> = {}): Attempt => createContext(url, { workDir, wait, ...change });
   return {
     url,
     requests,
     waits,
-    createContext,
-    getBaseUrl: (id) => configs[id].baseUrl(createContext()),
+    createContext: open,
+    getBaseUrl: (id) => configs[id].baseUrl(open()),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -43,7 +43,7 @@ const full = toInput({
   native: { metadata: { team: 'search' }, integrations: [{ type: 'wandb', wandb: { project: 'p' } }] },
 });
 
-test('golden: supervised at OpenAI', () => {
+test('everything that the service takes is sent, beside raw fields', () => {
   expect(toBody(full, openai, 'file-2')).toEqual({
     model: 'gpt-4.1-mini-2025-04-14',
     training_file: 'file-1',
@@ -53,47 +53,6 @@ test('golden: supervised at OpenAI', () => {
     seed: 7,
     integrations: [{ type: 'wandb', wandb: { project: 'p' } }],
     metadata: { team: 'search', ...metadata },
-  });
-});
-
-const preference = toInput({
-  task: 'preference',
-  training: { method: 'dpo', epochs: 1, batchSize: 4, learningRate: { multiplier: 2 }, beta: 0.3, seed: 1 },
-});
-
-test('golden: preferences at OpenAI', () => {
-  expect(toBody(preference)).toEqual({
-    model: 'gpt-4.1-mini-2025-04-14',
-    training_file: 'file-1',
-    method: { type: 'dpo', dpo: { hyperparameters: { n_epochs: 1, batch_size: 4, learning_rate_multiplier: 2, beta: 0.3 } } },
-    suffix: 'job-big',
-    seed: 1,
-    metadata,
-  });
-});
-
-test('golden: supervised at Azure', () => {
-  const { spec, ...rest } = full;
-  expect(toBody({ ...rest, spec: { ...spec, native: {}, options: { trainingType: 'globalStandard' } } }, azure)).toEqual({
-    model: 'gpt-4.1-mini-2025-04-14',
-    training_file: 'file-1',
-    method: { type: 'supervised', supervised: { hyperparameters: { n_epochs: 3, batch_size: 8, learning_rate_multiplier: 0.5 } } },
-    suffix: 'job-big',
-    seed: 7,
-    trainingType: 'globalStandard',
-    metadata,
-  });
-});
-
-// Portkey: at Azure `method` was deleted and beta sent beside it, so that preferences were trained as plain answers.
-test('golden: preferences at Azure stay preferences, with every setting inside the method', () => {
-  expect(toBody(preference, azure)).toEqual({
-    model: 'gpt-4.1-mini-2025-04-14',
-    training_file: 'file-1',
-    method: { type: 'dpo', dpo: { hyperparameters: { n_epochs: 1, batch_size: 4, learning_rate_multiplier: 2, beta: 0.3 } } },
-    suffix: 'job-big',
-    seed: 1,
-    metadata,
   });
 });
 

@@ -6,9 +6,8 @@ import { createOpenAICompatible } from '../../../providers/openai-compatible/ind
 import type { Attempt } from '../../../src/provider/context.ts';
 import { httpTests, type HttpCall, type HttpTarget, type HttpEnvironment } from '../../../src/testing/http.ts';
 import type { Provider } from '../../../src/provider/provider.ts';
-import { Secret } from '../../../src/provider-kit/http.ts';
 import { startMisbehavingServer } from '../../provider-kit/http/misbehaving-server.ts';
-import { canaryKey, configs, facts, key, services, type ServiceId } from './fixture.ts';
+import { canaryKey, configs, createContext, services, type ServiceId } from './fixture.ts';
 
 const now = '2026-11-22T12:00:00.000Z';
 const model = 'gpt-4.1-mini-2025-04-14';
@@ -31,23 +30,7 @@ interface Fixture extends HttpEnvironment {
 async function createFixture(id: ServiceId, deadlineMs: number): Promise<Fixture> {
   const { origin, arrivals, behave, close } = await startMisbehavingServer({ toBody: () => good });
   const folder = mkdtempSync(join(tmpdir(), 'orchestrate-'));
-  const settings: Readonly<Record<string, string>> = {
-    OPENAI_BASE_URL: `${origin}/v1`,
-    AZURE_OPENAI_ENDPOINT: origin,
-    ORCHESTRATE_REQUEST_SECONDS: String(deadlineMs / 1000),
-  };
-  const toAttempt = (signal: AbortSignal): Attempt => ({
-    signal,
-    now: () => new Date(now),
-    wait: async () => await Promise.resolve(signal.throwIfAborted()),
-    setting: (name) => settings[name] ?? null,
-    credential: (name) => (name.endsWith('_KEY') ? new Secret(canaryKey) : null),
-    key,
-    attempt: 1,
-    workDir: folder,
-    facts,
-    async *readRows() {},
-  });
+  const toAttempt = (signal: AbortSignal): Attempt => createContext(origin, { signal, workDir: folder, deadlineMs });
   return {
     // Answers of a model may take minutes, and no test waits for them.
     provider: createOpenAICompatible({ ...configs[id], deadlines: { answerMs: deadlineMs, downloadMs: deadlineMs } }),

@@ -8,13 +8,12 @@ import type { Attempt } from '../../../src/provider/context.ts';
 import { faultCases, type HttpFault } from '../../../src/testing/http-fault.ts';
 import type { Provider } from '../../../src/provider/provider.ts';
 import { isFailure } from '../../../src/errors.ts';
-import { Secret } from '../../../src/provider-kit/http.ts';
 import { startMisbehavingServer } from '../../provider-kit/http/misbehaving-server.ts';
-import { canaryKey, configs, facts, key } from './fixture.ts';
+import { canaryKey, configs, createContext, createdAt } from './fixture.ts';
 
 const now = '2026-11-22T12:00:00.000Z';
 const model = 'gpt-4.1-mini-2025-04-14';
-const time = Date.parse(now) / 1000 - 300;
+const time = createdAt + 300;
 const job = {
   id: 'ftjob-1',
   status: 'succeeded',
@@ -52,23 +51,7 @@ async function withFault<T>(
   server.behave(fault);
   const deadlineMs = late.includes(fault.kind) ? 200 : 20_000;
   const folder = mkdtempSync(join(tmpdir(), 'orchestrate-'));
-  const signal = new AbortController().signal;
-  const settings: Readonly<Record<string, string>> = {
-    OPENAI_BASE_URL: `${server.origin}/v1`,
-    ORCHESTRATE_REQUEST_SECONDS: String(deadlineMs / 1000),
-  };
-  const context: Attempt = {
-    signal,
-    now: () => new Date(now),
-    wait: async () => await Promise.resolve(),
-    setting: (name) => settings[name] ?? null,
-    credential: () => new Secret(canaryKey),
-    key,
-    attempt: 1,
-    workDir: folder,
-    facts,
-    async *readRows() {},
-  };
+  const context = createContext(server.origin, { workDir: folder, deadlineMs });
   try {
     const provider = createOpenAICompatible({ ...configs.openai, deadlines: { downloadMs: deadlineMs } });
     return await use({ provider, location: configs.openai.baseUrl(context), context, folder });

@@ -2,16 +2,20 @@ import { expect, test } from 'vitest';
 import { z } from 'zod';
 import {
   createOpenAICompatible,
+  openaiStatusMap,
   readBearer,
   type JobLabel,
   type OpenAICompatibleConfig,
 } from '../../../providers/openai-compatible/index.ts';
 import type { Training } from '../../../src/job/job-spec.ts';
+import type { Note } from '../../../src/provider/note.ts';
 import { parseBaseUrl } from '../../../src/provider-kit/settings.ts';
 import { contractTests } from '../../../src/testing/contract.ts';
 import { createTarget, type Connect } from './conformance-target.ts';
-import { canaryKey, facts, toInput } from './fixture.ts';
+import { canaryKey, createContext, facts, noFiles, toInput } from './fixture.ts';
 import { forward, startService } from './service.ts';
+
+const model = 'gpt-4.1-mini-2025-04-14';
 
 /** Jobs carry their run in the suffix: this service has no metadata. */
 const suffixLabel: JobLabel = {
@@ -23,6 +27,9 @@ const suffixLabel: JobLabel = {
   },
 };
 
+/** Acme writes the words of OpenAI in capitals. */
+const statusMap = Object.fromEntries(Object.entries(openaiStatusMap).map(([word, phase]) => [word.toUpperCase(), phase]));
+
 /** A fictitious service, in its whole: another address, other words, another place of the parameters, a price, no fence and no options. */
 const acme: OpenAICompatibleConfig = {
   id: 'acme',
@@ -30,42 +37,20 @@ const acme: OpenAICompatibleConfig = {
   baseUrl: (context) => parseBaseUrl(context.setting('ACME_BASE_URL') ?? 'https://api.acme.example/tuning/v2', 'ACME_BASE_URL'),
   credentials: ['ACME_KEY'],
   auth: readBearer('ACME_KEY', 'keys are made at https://acme.example/keys'),
-  statusMap: {
-    CHECKING: 'validating',
-    WAITING: 'queued',
-    TRAINING: 'running',
-    HELD: 'paused',
-    DONE: 'succeeded',
-    BROKEN: 'failed',
-    STOPPED: 'cancelled',
-  },
+  statusMap,
   options: z.strictObject({}),
-  mapTraining({ epochs, ...others }: Training, method) {
-    const hyperparameters = epochs === undefined || !Number.isInteger(epochs) ? {} : { n_epochs: epochs };
-    const left = { ...others, ...(epochs === undefined || Number.isInteger(epochs) ? {} : { epochs }) };
-    return {
-      body: method === 'dpo' ? { method: { type: 'dpo', dpo: { hyperparameters } } } : { hyperparameters },
-      notes: [
-        ...('n_epochs' in hyperparameters ? [{ type: 'sent', field: 'training.epochs', value: epochs } as const] : []),
-        ...Object.entries(left).map(
-          ([field, value]) => ({ type: 'unsupported', field: `training.${field}`, value, why: 'Acme decides' }) as const,
-        ),
-      ],
-    };
+  mapTraining(training: Training, method) {
+    const isKnown = Number.isInteger(training.epochs);
+    const hyperparameters = isKnown ? { n_epochs: training.epochs } : {};
+    const notes = Object.entries(training).map(([name, value]): Note => {
+      const field = `training.${name}`;
+      return name === 'epochs' && isKnown ? { type: 'sent', field, value } : { type: 'unsupported', field, value, why: 'Acme decides' };
+    });
+    return { body: method === 'dpo' ? { method: { type: 'dpo', dpo: { hyperparameters } } } : { hyperparameters }, notes };
   },
   find: suffixLabel,
   fence: null,
-  prices: { 'gpt-4.1-mini-2025-04-14': { supervised: { usd: 2, asOf: '2026-11-01', source: 'acme.example/prices' } } },
-};
-
-const words: Readonly<Record<string, string>> = {
-  validating_files: 'CHECKING',
-  queued: 'WAITING',
-  running: 'TRAINING',
-  paused: 'HELD',
-  succeeded: 'DONE',
-  failed: 'BROKEN',
-  cancelled: 'STOPPED',
+  prices: { [model]: { supervised: { usd: 2, asOf: '2026-11-01', source: 'acme.example/prices' } } },
 };
 
 /** Acme is the sandbox behind another address, with other words and without metadata. */
@@ -73,7 +58,7 @@ const connect: Connect = async ({ sandbox }) => {
   const service = await startService(async (request) => {
     const answer = await forward(`${sandbox.url}${request.path.replace('/tuning/v2', '/v1')}`, request);
     const text = answer?.body
-      .replaceAll(/(?<="status":")\w+(?=")/g, (word) => words[word] ?? word)
+      .replaceAll(/(?<="status":")\w+(?=")/g, (word) => (word in openaiStatusMap ? word.toUpperCase() : word))
       .replaceAll(/(?<="metadata":)\{[^}]*\}/g, 'null');
     return answer === null ? null : { ...answer, body: text };
   });
@@ -93,14 +78,15 @@ test.each(contractTests(createTarget({ service: 'openai', config: acme, differen
   await expect(check()).resolves.toBeUndefined();
 });
 
-test('what the configuration leaves out the provider lacks, and its price is its own', async () => {
-  const { training, statusMap } = createOpenAICompatible(acme);
-  expect([training.fence, statusMap['DONE']]).toEqual([undefined, 'succeeded']);
-  const { request } = training.translate(toInput({ training: { epochs: 1 } }));
-  expect(training.bind(request, { trainingFile: 'file-1', validationFile: null }, 'k'.repeat(32), 2)).toEqual({
-    model: 'gpt-4.1-mini-2025-04-14',
-    hyperparameters: { n_epochs: 1 },
-    training_file: 'file-1',
-    suffix: `${'k'.repeat(32)}-2`,
-  });
+test('the provider lacks what its configuration leaves out', async () => {
+  const { training } = createOpenAICompatible(acme);
+  expect(training.fence).toBeUndefined();
+  const { request, notes } = training.translate(toInput({ training: { epochs: 1 } }));
+  expect(notes).toEqual([
+    { type: 'sent', field: 'training.epochs', value: 1 },
+    expect.objectContaining({ type: 'converted', field: 'task' }),
+  ]);
+  const body = { model, hyperparameters: { n_epochs: 1 }, training_file: 'file-1', suffix: `${'k'.repeat(32)}-2` };
+  expect(training.bind(request, noFiles, 'k'.repeat(32), 2)).toEqual(body);
+  expect(await training.quote!(request, createContext('http://none'))).toMatchObject({ source: 'acme.example/prices', asOf: '2026-11-01' });
 });
