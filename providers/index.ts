@@ -1,7 +1,8 @@
 import type { Provider } from '../src/provider/provider.ts';
+import { azure } from './azure/index.ts';
 import { huggingface } from './huggingface/index.ts';
 import { local } from './local/index.ts';
-import { azure, openai } from './openai/index.ts';
+import { openai } from './openai/index.ts';
 
 /** Every provider that comes with the program. */
 export const providers: readonly Provider[] = [local, openai, azure, huggingface];

@@ -81,3 +81,12 @@ function isWithinDepth(value: object): boolean {
   }
   return level.length === 0;
 }
+
+/** The value of a JSON text; the fallback where it is none. */
+export function parseJsonOr(text: string, fallback: unknown): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return fallback;
+  }
+}

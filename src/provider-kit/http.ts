@@ -1,14 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../errors.ts';
 import { createRedactor, type Secret } from '../lib/redact.ts';
-import { getSharedAgent, sendOnce, type Agent } from './http/agent.ts';
+import { openSharedAgent, sendOnce, type Agent } from './http/agent.ts';
 import { checkAddress, toForeignHeaders } from './http/credentials.ts';
 import { toHttpFailure } from './http/failure.ts';
-import { countUploadBytes, limitBody, readWhole, startDeadline } from './http/limits.ts';
+import { limitBody, readWhole, startDeadline } from './http/limits.ts';
+import { countUploadBytes, encodeForm } from './http/upload.ts';
 import { getPauseMs, parseRetryAfter, retry } from './retry.ts';
 
 export { createRedactor, Secret } from '../lib/redact.ts';
-export { createAgent, type Agent } from './http/agent.ts';
+export { openAgent, type Agent } from './http/agent.ts';
 export { isRefusedWith, toAnswerFailure, toHttpFailure, toSendOutcome, type RequestInfo } from './http/failure.ts';
 
 export type Fetch = typeof globalThis.fetch;
@@ -81,10 +82,11 @@ export function createFetch(options: FetchOptions = {}): Fetch {
 /** @throws Failure `request-unsent` */
 function buildCall(input: Parameters<Fetch>[0], init: RequestInit, settings: Settings): Call {
   const { signal, ...rest } = init; // a Request would hold on to the signal for as long as it lives
-  const request = buildRequest(input, { ...rest, redirect: 'manual' });
+  const body = rest.body instanceof FormData ? encodeForm(rest.body) : (rest.body ?? null);
+  const request = buildRequest(input, { ...rest, ...(body === null ? {} : { body }), redirect: 'manual' });
   checkAddress(request, settings);
   const { origin, pathname } = new URL(request.url);
-  const uploadMs = (countUploadBytes(rest.body, request.headers) / settings.uploadBytesPerSecond) * 1000;
+  const uploadMs = (countUploadBytes(body, request.headers) / settings.uploadBytesPerSecond) * 1000;
   return {
     request,
     signal: signal === undefined && input instanceof Request ? input.signal : (signal ?? null),
@@ -144,7 +146,7 @@ async function attempt(call: Call, settings: Settings, ms: number): Promise<Resp
     return signal.aborted ? signal.reason : toHttpFailure(error, { what, redact: settings.redact });
   };
   try {
-    const answer = await send(call, settings.agent ?? (await getSharedAgent()), signal);
+    const answer = await send(call, settings.agent ?? (await openSharedAgent()), signal);
     if (answer.body === null) {
       end();
       return answer;

@@ -21,8 +21,8 @@ export interface TrainingMap<Parameters extends object, Settings> {
   /** Parameters that are sent where the job says nothing; absent: none, and the service decides. */
   getDefaults?(settings: Settings): Parameters;
   readonly map: { readonly [Field in TrainingField]: FieldMapper<Field, Parameters, Settings> };
-  /** What a field that the job leaves out amounts to, for a note; null: there is nothing to say. */
-  readonly defaulted: { readonly [Field in TrainingField]: (parameters: Parameters, settings: Settings) => unknown };
+  /** What a field that the job leaves out amounts to, for a note; null, or absent: there is nothing to say. */
+  readonly defaulted: { readonly [Field in TrainingField]?: (parameters: Parameters, settings: Settings) => unknown };
 }
 
 export function sent<Parameters>(parameters: Partial<Parameters> = {}): Mapped<Parameters> {
@@ -51,7 +51,7 @@ export function mapTraining<Parameters extends object, Settings>(
     notes.push(toNote(`training.${field}`, value, mapped));
   }
   for (const field of fields) {
-    const value = training[field] === undefined ? defaulted[field](parameters, settings) : null;
+    const value = training[field] === undefined ? defaulted[field]?.(parameters, settings) : null;
     if (value != null) notes.push({ type: 'defaulted', field: `training.${field}`, value });
   }
   return { parameters, notes };

@@ -3,15 +3,15 @@ import type { Row } from '../dataset/row.ts';
 import type { Secret } from '../lib/redact.ts';
 import type { RunKey } from '../job/run-key.ts';
 
-/** What a provider may use. It reads no environment and no clock of its own. */
+/** What a provider may use. It reads no environment and no clock itself. */
 export interface Context {
   readonly signal: AbortSignal;
   now(): Date;
   /** Resolves after so many milliseconds, or rejects when the signal aborts. */
   wait(ms: number): Promise<void>;
-  /** A setting of the user's by the name that the service's own tools give it, such as `OPENAI_BASE_URL`; null where there is none. */
+  /** A setting of the user, by the name that the service's own tools use, such as `OPENAI_BASE_URL`; null where there is none. */
   setting(name: string): string | null;
-  /** The same for what must stay secret, such as `OPENAI_API_KEY`. */
+  /** The same for a secret, such as `OPENAI_API_KEY`. */
   credential(name: string): Secret | null;
 }
 
@@ -30,21 +30,21 @@ export interface Attempt extends QuoteContext {
   readonly workDir: string;
 }
 
-/** How answers are generated; what is absent is the service's own choice. */
+/** How answers are generated; fields that are left out use the service's default. */
 export interface GenerationSettings {
   readonly temperature?: number | undefined;
-  /** Most tokens of an answer. */
+  /** The longest answer, in tokens. */
   readonly maxTokens?: number | undefined;
   readonly seed?: number | undefined;
 }
 
 export interface DeploymentContext extends Context {
-  /** The options of the target whose model it is. */
+  /** The options of the target that the model belongs to. */
   readonly options: Readonly<Record<string, unknown>>;
 }
 
 export interface PredictionContext extends Context {
   readonly generation: GenerationSettings;
-  /** Rows that may be answered at once. */
+  /** How many rows may be answered at once. */
   readonly concurrency: number;
 }

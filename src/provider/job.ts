@@ -16,7 +16,7 @@ export interface JobRef {
   readonly url: string | null;
 }
 
-/** What a finished job left behind. */
+/** A result that a finished job left behind. */
 export interface Artifact {
   readonly kind: ModelRef['kind'];
   readonly uri: string;
@@ -33,18 +33,18 @@ export interface Progress {
   readonly loss: number | null;
 }
 
-/** What is new since the cursor. */
+/** Everything that is new since the cursor. */
 export interface Observation<Cursor> {
   readonly status: Status;
   readonly progress: Progress | null;
   readonly metrics: readonly Metric[];
   readonly logs: readonly { readonly at: string; readonly text: string }[];
   readonly artifacts: readonly Artifact[];
-  /** The step of the newest whole checkpoint, as far as this look tells. */
+  /** The step of the newest whole checkpoint, as far as this look shows. */
   readonly checkpoint: number | null;
   readonly notes: readonly Note[];
   readonly failure: FailureData | null;
-  /** What the job has come to cost, once that is known. */
+  /** The cost of the job, once it is known. */
   readonly cost?: ActualCost | null;
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
@@ -55,6 +55,6 @@ export interface Observation<Cursor> {
 
 export interface ActualCost {
   readonly usd: number;
-  /** From what it was computed, with the price. */
+  /** The quantities and the price that it was computed from. */
   readonly source: string;
 }

@@ -2,19 +2,19 @@
 export interface BaseModel {
   /** Its name as the job wrote it, or the folder's path. */
   readonly base: string;
-  /** What identifies its content, where that is known. */
+  /** The identity of its content, where that is known. */
   readonly revision: string | null;
-  /** Tokens that it can read, where that is known. */
+  /** How many tokens it can read, where that is known. */
   readonly maxLength: number | null;
 }
 
 /** A model that answers rows. */
 export type ModelRef = FolderModel | EndpointModel | RepositoryModel;
 
-/** A folder on this machine, tuned, or with a new head drawn from a seed. */
+/** A folder on this machine: a tuned model, or one with a new head drawn from a seed. */
 export interface FolderModel {
   readonly kind: 'folder';
-  /** Changes whenever an answer may: predictions are kept under it. */
+  /** Changes whenever an answer may change: predictions are stored under it. */
   readonly identity: string;
   readonly path: string;
   readonly labels: readonly string[];
@@ -26,13 +26,13 @@ export interface FolderModel {
 /** A model that a service answers with. */
 export interface EndpointModel {
   readonly kind: 'endpoint';
-  /** Changes whenever an answer may: predictions are kept under it. */
+  /** Changes whenever an answer may change: predictions are stored under it. */
   readonly identity: string;
-  /** Where it is called: endpoint, namespace or account, as in the JobRef. */
+  /** The endpoint, namespace or account where it is called, as in the JobRef. */
   readonly location: string;
-  /** What requests call it. */
+  /** Its name in requests. */
   readonly name: string;
-  /** The model that it was tuned from, which decides its price; its own name where it is none of ours. */
+  /** The model that it was tuned from, which decides its price; its own name where that is not known. */
   readonly base: string;
   /** It answers only while it is deployed (`deploy`). */
   readonly needsDeployment?: true;
@@ -41,7 +41,7 @@ export interface EndpointModel {
 /** A model in a repository of a service: it answers once it has been brought to this machine (`download`). */
 export interface RepositoryModel {
   readonly kind: 'repository';
-  /** Changes whenever an answer may: predictions are kept under it. */
+  /** Changes whenever an answer may change: predictions are stored under it. */
   readonly identity: string;
   readonly location: string;
   /** `owner/name`. */

@@ -1,6 +1,6 @@
 /**
- * What became of a field of the job on its way to a service. Every field that was written, and every setting that the service
- * chooses, ends as one of these; the plan, `status` and the run record show them.
+ * What became of a field of the job on its way to a service. Every field of the job, and every setting that the service chooses, ends
+ * as one of these; the plan, `status` and the run record show them.
  */
 export type Note =
   | { readonly type: 'sent'; readonly field: string; readonly value: unknown }
@@ -9,7 +9,7 @@ export type Note =
   | { readonly type: 'unsupported'; readonly field: string; readonly value: unknown; readonly why: string }
   | { readonly type: 'warning'; readonly message: string };
 
-/** Notes in which something differs from what was written, the ones a reader should see first. */
+/** Whether something differs from the job: a reader should see these notes first. */
 export function isDifference(note: Note): boolean {
   return note.type === 'converted' || note.type === 'unsupported' || note.type === 'warning';
 }

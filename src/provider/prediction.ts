@@ -14,7 +14,7 @@ export interface Prediction {
   readonly tokens?: { readonly input: number; readonly output: number } | null;
 }
 
-/** What is to be answered: the text of a classifier, or the messages of a chat model. */
+/** A question: the text for a classifier, or the messages for a chat model. */
 export type PredictionRow = TextRow | PromptRow;
 
 export interface TextRow {

@@ -15,7 +15,7 @@ export interface Translation<Request> {
   readonly notes: readonly Note[];
 }
 
-/** What something will cost at most and at least. */
+/** The least and the most that something will cost. */
 export interface Quote {
   readonly currency: 'USD';
   readonly low: number;
@@ -24,7 +24,7 @@ export interface Quote {
   readonly source: string;
   /** The day of the prices, ISO 8601. */
   readonly asOf: string | null;
-  /** Tokens of all training rows, once through, where the price goes by them. */
+  /** Tokens of all training rows, counted once, where the price depends on them. */
   readonly trainingTokens?: number;
 }
 
@@ -32,20 +32,20 @@ export interface Quote {
 export interface Check {
   readonly name: string;
   readonly ok: boolean;
-  /** What was found, in a few words. */
+  /** The finding, in a few words. */
   readonly found: string;
   /** How to get it, where it does not work. */
   readonly hint: string | null;
 }
 
-/** A request that will be sent, for people; what only the service will know stands in angle brackets. */
+/** A request that will be sent, for people; values that only the service will know stand in angle brackets. */
 export interface RequestPreview {
   /** `POST https://…`. */
   readonly what: string;
   readonly body: unknown;
 }
 
-/** What `translate` is given. */
+/** The input of `translate`. */
 export interface TranslationInput {
   readonly spec: RunSpec;
   readonly facts: DataFacts;
@@ -55,7 +55,7 @@ export interface TranslationInput {
 
 /** Submits, follows and controls jobs. Only `create` and `resume` may cost. */
 export interface Training<Request = unknown, Prepared = unknown, Wire = unknown, Cursor = unknown> {
-  /** Pure. Throws Failure `job-file-invalid` for what is required and cannot be done. */
+  /** Pure. Throws Failure `job-file-invalid` for a requirement that cannot be met. */
   translate(input: TranslationInput): Translation<Request>;
   /** The requests of a submission in their order, for people. Pure. */
   preview?(request: Request, of: { readonly key: RunKey; readonly facts: DataFacts }): readonly RequestPreview[];
@@ -72,13 +72,13 @@ export interface Training<Request = unknown, Prepared = unknown, Wire = unknown,
   /** Only what is new since the cursor; no side effect. */
   observe(job: JobRef, cursor: Cursor | null, context: Attempt): Promise<Observation<Cursor>>;
   cancel?(job: JobRef, context: Attempt): Promise<void>;
-  /** Asks a running job to stop where it can go on later; repeatable. */
+  /** Asks a running job to stop where it can continue later; repeatable. */
   pause?(job: JobRef, context: Attempt): Promise<void>;
-  /** Lets a paused or interrupted job go on, and returns the job that does. Repeatable: a job that runs already is left alone. */
+  /** Lets a paused or interrupted job continue, and returns the job that does. Repeatable: a running job is left alone. */
   resume?(job: JobRef, context: Attempt): Promise<JobRef>;
-  /** Deletes what `prepare` left at the service, after a definite refusal. Repeatable; what is gone already is no error. */
+  /** Deletes what `prepare` left at the service, after a definite refusal. Repeatable; a file that is gone already is no error. */
   discard?(prepared: Prepared, context: Attempt): Promise<void>;
-  /** What a run of this request costs; null where the price is not known. Absent: the provider knows no prices at all. */
+  /** The cost of a run of this request; null where the price is not known. Absent: the provider knows no prices at all. */
   quote?(request: Request, context: QuoteContext): Promise<Quote | null>;
   /** The untrained model that a run of this request starts from; null where it cannot answer rows. */
   baseModel?(request: Request, context: Context): ModelRef | null;
@@ -92,24 +92,24 @@ export interface Inference {
   download?(model: RepositoryModel, folder: string, context: Context): Promise<FolderModel>;
   /** Answers rows with a model, in any order, one answer a row, each as soon as it is there. May cost where `quote` says so. */
   predict?(model: ModelRef, rows: readonly PredictionRow[], context: PredictionContext): AsyncIterable<Prediction>;
-  /** What answering these rows costs; null where the price is not known. Absent: nothing. */
+  /** The cost of answering these rows; null where the price is not known. Absent: it costs nothing. */
   quote?(model: ModelRef, rows: readonly PredictionRow[], context: PredictionContext): Promise<Quote | null>;
 }
 
-/** Makes models callable that are not so by themselves, by the hour. */
+/** Makes models callable by the hour, where they are not callable by themselves. */
 export interface Deployments {
   /**
-   * The model answers under `name` until `undeploy`, and costs by the hour. Repeatable: a deployment of this name is the one.
-   * @throws SubmitFailure with `sent` `no` or `refused` where this call surely made none
+   * Lets the model answer under `name` until `undeploy`; it costs by the hour. Repeatable: an existing deployment of this name is used.
+   * @throws SubmitFailure with `sent` `no` or `refused` where this call surely made no deployment
    */
   deploy(model: EndpointModel, name: string, context: DeploymentContext): Promise<EndpointModel>;
   /** Ends a deployment; one that is gone already is no error. */
   undeploy(model: EndpointModel, name: string, context: Context): Promise<void>;
-  /** What a deployment costs in one hour; null where the price is not known. Throws where a setting that `deploy` needs is missing. */
+  /** The cost of a deployment for one hour; null where the price is not known. Throws where a setting that `deploy` needs is missing. */
   quote(model: EndpointModel, context: DeploymentContext): Promise<Quote | null>;
 }
 
-/** Lists what the user's account has at the service. Reads only, all pages. */
+/** Lists the contents of the user's account at the service. Reads only, all pages. */
 export interface Account<Prepared = unknown> {
   /** The jobs, newest first. */
   jobs?(context: Context): AsyncIterable<ServiceJob>;
@@ -117,19 +117,19 @@ export interface Account<Prepared = unknown> {
   models?(context: Context): AsyncIterable<ServiceModel>;
   /** @throws Failure `request-refused` where the service has no such list */
   files?(context: Context): AsyncIterable<ServiceFile>;
-  /** Downloads what belongs to a job: files are written whole into the folder, those that are there already are kept. */
+  /** Downloads the files of a job: each is written whole into the folder, and an existing one is kept. */
   fetchJob?(id: string, folder: string, context: Context): Promise<FetchedJob>;
-  /** What the provider made at its service for runs that have ended and that nobody needs any more. */
+  /** Things that the provider made at its service for runs that have ended, and that nobody needs any more. */
   readonly resources?: {
     list(runs: RunsToClean<Prepared>, context: Context): Promise<RemoteResource[]>;
-    /** Deletes a resource for good; one that is gone already is no error. @throws Failure `usage` for what is not ours */
+    /** Deletes a resource for good; one that is gone already is no error. @throws Failure `usage` for a resource that is not ours */
     delete(resource: RemoteResource, context: Context): Promise<void>;
   };
 }
 
 /**
- * A service, or this machine, that can fine-tune: a plain object from `defineProvider`. What it cannot do it lacks. All values that
- * pass through it are JSON.
+ * A service, or this machine, that can fine-tune: a plain object from `defineProvider`. It lacks the functions for what it cannot do. All
+ * values that pass through it are JSON.
  */
 export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown, Cursor = unknown> {
   readonly id: string;
@@ -138,11 +138,11 @@ export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown,
   /** Time until a created job is surely listed. */
   readonly listingDelayMs: number;
   /**
-   * What is done when nobody can know whether a submission arrived: `retry` trusts the fence and tries again, `ask` (also
-   * when absent) stops for a person. A job may say otherwise.
+   * What happens when nobody can know whether a submission arrived: `retry` trusts the fence and tries again, `ask` (also when absent)
+   * stops and asks a person. A job may say otherwise.
    */
   readonly onUncertain?: 'ask' | 'retry';
-  /** How much the service may be asked by all processes together; absent: without a limit. */
+  /** How often all processes together may ask the service; absent: without a limit. */
   readonly rate?: { readonly perSecond: number; readonly burst: number };
   readonly training: Training<Request, Prepared, Wire, Cursor>;
   readonly inference?: Inference;
@@ -159,6 +159,6 @@ export function defineProvider<Request, Prepared, Wire, Cursor>(provider: Provid
   for (const group of [provider.training, provider.inference, provider.deployments, provider.account, provider.account?.resources]) {
     Object.freeze(group);
   }
-  // The core stores and hands back what a provider made and never looks inside: the types end at this door.
+  // The core stores what a provider made, hands it back, and never looks inside: the types end here.
   return Object.freeze(provider);
 }

@@ -1,8 +1,8 @@
 import type { RunKey } from '../job/run-key.ts';
 
-/** Something that was made at a service and stays there. */
+/** Something that was made at a service and stays there, such as a file or a repository. */
 export interface RemoteResource {
-  /** What `removeMade` goes by. */
+  /** Identifies it for `delete`. */
   readonly id: string;
   /** The service's word for it, such as `dataset`. */
   readonly kind: string;
@@ -12,17 +12,17 @@ export interface RemoteResource {
   readonly url: string | null;
 }
 
-/** What a run has prepared, in all its attempts. */
+/** Everything that a run has prepared, in all its attempts. */
 export interface PreparedRun<Prepared> {
   readonly key: RunKey;
   readonly prepared: readonly Prepared[];
 }
 
-/** The runs of a provider whose traces at the service are looked for. */
+/** The runs of a provider whose resources at the service are listed. */
 export interface RunsToClean<Prepared> {
   readonly ended: readonly PreparedRun<Prepared>[];
-  /** All that have not ended: what these need stays. */
+  /** All runs that have not ended: whatever they need stays. */
   readonly open: readonly PreparedRun<Prepared>[];
-  /** Whether `ended` are all that there are: what no run needs may go then too. */
+  /** Whether `ended` holds all runs that have ended: then a resource that no run needs may go too. */
   readonly isAll: boolean;
 }

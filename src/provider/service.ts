@@ -1,17 +1,17 @@
 import type { JobRef } from './job.ts';
 import type { Status } from './status.ts';
 
-/** When a service ends a model, as far as anybody has said. */
+/** When a service shuts a model down, as far as that was announced. */
 export interface Deprecation {
   /** The day, ISO 8601. */
   readonly date: string;
-  /** Who says so: a field of the service, or a page. */
+  /** A field of the service, or a page, that says so. */
   readonly source: string;
-  /** The day on which that was read; null: just now, from the service itself. */
+  /** The day on which the source was read; null: just now, from the service itself. */
   readonly asOf: string | null;
 }
 
-/** A model that a service lists: one that can be tuned, or one that was. */
+/** A model that a service lists: one that can be tuned, or a tuned one. */
 export interface ServiceModel {
   readonly name: string;
   readonly kind: 'base' | 'tuned';
@@ -19,7 +19,7 @@ export interface ServiceModel {
   readonly end: Deprecation | null;
 }
 
-/** A job that a service keeps, whoever made it. */
+/** A job at a service, whoever made it. */
 export interface ServiceJob {
   readonly job: JobRef;
   readonly status: Status;
@@ -29,7 +29,7 @@ export interface ServiceJob {
   readonly end: Deprecation | null;
 }
 
-/** A file that a service keeps, whatever it is for. */
+/** A file at a service, whatever it is for. */
 export interface ServiceFile {
   readonly id: string;
   readonly name: string | null;
@@ -37,14 +37,14 @@ export interface ServiceFile {
   readonly purpose: string | null;
   readonly bytes: number | null;
   readonly createdAt: string | null;
-  /** When the service deletes it by itself, ISO 8601, UTC; null: it does not say. */
+  /** When the service will delete it, ISO 8601, UTC; null: it does not say. */
   readonly expiresAt: string | null;
 }
 
 /** A file of a job at a service; null: it is gone there. */
 export type KeptFile = { readonly path: string; readonly sha256: string } | null;
 
-/** Everything worth keeping of one job. */
+/** Everything of one job that is worth keeping. */
 export interface FetchedJob {
   readonly job: ServiceJob;
   /** The service's own record of the job, as it answered. */
@@ -53,6 +53,6 @@ export interface FetchedJob {
   readonly validation: KeptFile;
   /** Files with results, as they are. */
   readonly results: readonly { readonly id: string; readonly file: KeptFile }[];
-  /** What could not be had, in words. */
+  /** What could not be downloaded, and why, in words. */
   readonly missing: readonly string[];
 }

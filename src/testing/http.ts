@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { isFailure } from '../errors.ts';
-import { faultCases, type FaultCase, type HttpFault } from '../provider/http-fault.ts';
+import { faultCases, type FaultCase, type HttpFault } from './http-fault.ts';
 import { expectFailure, expectThat, createTest } from './checks.ts';
 import type { ConformanceTest } from './subject.ts';
 import { SubmitFailure } from '../provider/submit-failure.ts';

@@ -1,14 +1,13 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, afterAll, describe, expect, test } from 'vitest';
-import { createOpenAICompatible } from '../../providers/openai/openai-shaped.ts';
 import type { Context } from '../../src/provider/context.ts';
 import { isFailure } from '../../src/errors.ts';
 import { importJob } from '../../src/import/import-job.ts';
 import type { ImportRecord } from '../../src/import/import-record.ts';
 import type { Fault, RequestKind } from '../../src/sandbox/faults.ts';
 import { readJobFile } from '../../src/job/read-job-file.ts';
-import { canaryKey, createSandboxFixture, type SandboxFixture } from '../providers/openai/fixture.ts';
+import { canaryKey, createSandboxFixture, type SandboxFixture } from '../providers/openai-compatible/fixture.ts';
 import { createScratchFolder } from '../scratch.ts';
 import { createJob, deleteFile, toChatText, toPreferenceText, uploadText, type Asking } from './service-jobs.ts';
 
@@ -20,11 +19,11 @@ function toContext(fixture: SandboxFixture, signal?: AbortSignal): Context {
 }
 
 async function importInto(fixture: SandboxFixture, id: string, folder: string, context = toContext(fixture)): Promise<ImportRecord> {
-  return await importJob(createOpenAICompatible(fixture.dialect), { id, folder }, context);
+  return await importJob(fixture.provider, { id, folder }, context);
 }
 
-function toAsking({ sandbox, dialect }: SandboxFixture): Asking {
-  return { sandbox, apiKey: canaryKey, dialect: dialect.id };
+function toAsking({ sandbox, id }: SandboxFixture): Asking {
+  return { sandbox, apiKey: canaryKey, dialect: id };
 }
 
 function readFolder(folder: string): Record<string, string> {
@@ -57,7 +56,7 @@ async function createEndedJob(fixture: SandboxFixture, more: object = {}): Promi
 
 describe.each(['openai', 'azure'] as const)('a job of %s', (dialect) => {
   test('comes home whole, and its job file is one', async () => {
-    await using fixture = await createSandboxFixture({ dialect, pageSize: 7 });
+    await using fixture = await createSandboxFixture({ service: dialect, pageSize: 7 });
     const { id } = await createEndedJob(fixture, { metadata: { team: 'search' }, seed: 11 });
     const from = fixture.sandbox.account(canaryKey).requests.length;
     const folder = join(createScratchFolder(), 'new', id);
@@ -108,7 +107,7 @@ describe.each(['openai', 'azure'] as const)('a job of %s', (dialect) => {
   });
 
   test('without its files: what is gone is said, and the rest is there', async () => {
-    await using fixture = await createSandboxFixture({ dialect });
+    await using fixture = await createSandboxFixture({ service: dialect });
     const { id, train, validation } = await createEndedJob(fixture);
     await deleteFile(toAsking(fixture), train);
     const folder = createScratchFolder();
@@ -131,7 +130,7 @@ describe.each(['openai', 'azure'] as const)('a job of %s', (dialect) => {
   });
 
   test('that trains on pairs is a preference job', async () => {
-    await using fixture = await createSandboxFixture({ dialect });
+    await using fixture = await createSandboxFixture({ service: dialect });
     const train = await uploadText(toAsking(fixture), toPreferenceText(12));
     fixture.sandbox.step(1000);
     const method = { type: 'dpo', dpo: { hyperparameters: { beta: 0.2, n_epochs: 2 } } };

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { startCli, type Ended } from '../cli/run-cli.ts';
-import { canaryKey } from '../providers/openai/fixture.ts';
+import { canaryKey } from '../providers/openai-compatible/fixture.ts';
 import type { UsedAccount } from './used-account.ts';
 
 /** What an import has left: the files of the folder, and the runs. */

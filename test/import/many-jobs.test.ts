@@ -1,11 +1,10 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createOpenAICompatible } from '../../providers/openai/openai-shaped.ts';
 import { importJob } from '../../src/import/import-job.ts';
 import type { ImportRecord } from '../../src/import/import-record.ts';
 import type { RequestKind } from '../../src/sandbox/faults.ts';
-import { canaryKey } from '../providers/openai/fixture.ts';
+import { canaryKey } from '../providers/openai-compatible/fixture.ts';
 import { killImports } from './killed-imports.ts';
 import { createUsedAccount, jobKinds, type JobKind, type UsedAccount } from './used-account.ts';
 
@@ -24,7 +23,7 @@ afterAll(async () => await account[Symbol.asyncDispose]());
 
 async function importInto(id: string, folder: string, signal?: AbortSignal): Promise<ImportRecord> {
   const c = { ...account.fixture.toAttempt(undefined, undefined, signal), now: () => fixed };
-  return await importJob(createOpenAICompatible(account.fixture.dialect), { id, folder }, c);
+  return await importJob(account.fixture.provider, { id, folder }, c);
 }
 
 function readFolder(folder: string): Record<string, string> {
@@ -36,7 +35,7 @@ function readTimes(folder: string): Record<string, bigint> {
 }
 
 test('all 250 jobs are listed, each with what has come of it', async () => {
-  const jobs = await Array.fromAsync(createOpenAICompatible(account.fixture.dialect).account!.jobs!(account.fixture.toAttempt()));
+  const jobs = await Array.fromAsync(account.fixture.provider.account!.jobs!(account.fixture.toAttempt()));
   expect(jobs.map(({ job }) => job.id).sort()).toEqual(Object.values(account.jobs).flat().sort());
   const words = Object.fromEntries(jobs.map(({ job, status }) => [job.id, status.phase]));
   const phases = {

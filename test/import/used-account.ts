@@ -1,4 +1,4 @@
-import { canaryKey, createSandboxFixture, type SandboxFixture } from '../providers/openai/fixture.ts';
+import { canaryKey, createSandboxFixture, type SandboxFixture } from '../providers/openai-compatible/fixture.ts';
 import { startCountingProxy, type CountingProxy } from './counting-proxy.ts';
 import { cancelJob, createJob, deleteFile, toChatText, toPreferenceText, uploadText, type Asking } from './service-jobs.ts';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { download, type Download } from '../../src/provider-kit/download.ts';
-import type { HttpFault } from '../../src/provider/http-fault.ts';
+import type { HttpFault } from '../../src/testing/http-fault.ts';
 import type { WrittenFile } from '../../src/lib/fs.ts';
 import { answer, create, pauses, server, useServer } from './http/http-fixture.ts';
 

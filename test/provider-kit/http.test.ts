@@ -1,7 +1,7 @@
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
-import type { HttpFault } from '../../src/provider/http-fault.ts';
+import type { HttpFault } from '../../src/testing/http-fault.ts';
 import { isFailure } from '../../src/errors.ts';
 import { toSendOutcome } from '../../src/provider-kit/http.ts';
 import { requestJson } from '../../src/provider-kit/json.ts';
@@ -26,7 +26,9 @@ test('takes what fetch takes, and sends it as fetch does', async () => {
   await send(url, { method: 'POST', body: stream, duplex: 'half' });
   await send(new Request(url, { method: 'PATCH', body: 'in a request', headers: { 'x-a': '1' } }));
   await send(url, { method: 'DELETE' });
-  expect(server.arrivals.map(({ method, path, body }) => `${method} ${path} ${body.toString().replaceAll(/-{4,}\S+/g, '--')}`)).toEqual([
+  expect(
+    server.arrivals.map(({ method, path, body }) => `${method} ${path} ${body.toString().replaceAll(/--orchestrate-[\da-f-]{36}/g, '--')}`),
+  ).toEqual([
     'GET /v1/x?q=1 ',
     'HEAD /v1/x?q=1 ',
     'POST /v1/x?q=1 {"a":1}',

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
-import type { HttpFault } from '../../src/provider/http-fault.ts';
+import type { HttpFault } from '../../src/testing/http-fault.ts';
 import { createFetch } from '../../src/provider-kit/http.ts';
 import { parseAnswer, requestJson, toIsoTime, type JsonAnswer } from '../../src/provider-kit/json.ts';
 import { startMisbehavingServer, type MisbehavingServer } from './http/misbehaving-server.ts';

@@ -36,8 +36,8 @@ export const observeFaults: readonly Fault[] = [
       });
     })(),
   }),
-  ...toFaults('no metric is told twice', {
-    'tells the newest metric again': changeLook(({ metrics }) => ({ metrics: metrics.flatMap((metric) => [metric, metric]) })),
+  ...toFaults('a look reports no measurement twice from one origin', {
+    'reports the newest metric twice': changeLook(({ metrics }) => ({ metrics: metrics.flatMap((metric) => [metric, metric]) })),
     'gives no step': changeLook(({ metrics }) => ({ metrics: metrics.map((metric) => ({ ...metric, step: null })) })),
   }),
   ...toFaults('an observation is JSON with times in UTC and a next look', {

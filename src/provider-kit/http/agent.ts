@@ -11,7 +11,7 @@ const connectMs = 10_000;
  * limits the time of connecting only; `createFetch` limits the time of the whole call.
  * @throws Failure `request-unsent` for the address of a proxy that cannot be used
  */
-export async function createAgent(environment: NodeJS.ProcessEnv): Promise<Agent> {
+export async function openAgent(environment: NodeJS.ProcessEnv): Promise<Agent> {
   const { EnvHttpProxyAgent } = await import('undici'); // most commands send nothing and start sooner without it
   const get = (name: string): string => environment[name.toLowerCase()] || environment[name] || '';
   try {
@@ -38,8 +38,8 @@ export async function createAgent(environment: NodeJS.ProcessEnv): Promise<Agent
 let shared: Promise<Agent> | null = null;
 
 /** The agent of this process, made with its first request. */
-export async function getSharedAgent(): Promise<Agent> {
-  shared ??= createAgent(process.env);
+export async function openSharedAgent(): Promise<Agent> {
+  shared ??= openAgent(process.env);
   return await shared;
 }
 

@@ -3,7 +3,7 @@ import type { Secret } from '../../lib/redact.ts';
 
 const credentialHeader = /authorization|cookie|api-?key|token|secret|password|^openai-(organization|project)$/i;
 
-/** What may go to any origin: nothing in it says who asks. Everything else stays behind at a redirect to another origin. */
+/** Headers that may go to any origin, since they do not say who asks. All others are left out of a redirect to another origin. */
 const harmlessHeaders = new Set([
   'accept',
   'accept-encoding',
@@ -18,14 +18,14 @@ const harmlessHeaders = new Set([
   'user-agent',
 ]);
 
-/** Throws Failure `request-unsent` for an address that is none of ours, and for a credential on its way to another origin than its own. */
+/** Throws Failure `request-unsent` for an address that is not HTTP, and for a credential that would go to another origin than its own. */
 export function checkAddress({ url, headers }: Request, { origin, secrets }: { origin: string | null; secrets: readonly Secret[] }): void {
   const { protocol, origin: found } = new URL(url);
   if (protocol !== 'https:' && protocol !== 'http:') {
     throw new Failure('request-unsent', `expected an address with https: or http:, found ${protocol}; nothing was sent`);
   }
   if (found === origin || !carriesCredential(url, headers, secrets)) return;
-  const own = origin === null ? 'no origin, as none was named for it' : `its own origin ${origin}`;
+  const own = origin === null ? 'no origin, since none was named for it' : `its own origin ${origin}`;
   throw new Failure('request-unsent', `expected the credential to go to ${own}, found ${found}; nothing was sent`, {
     hint: 'check the address of the service',
   });
@@ -38,7 +38,7 @@ function carriesCredential(url: string, headers: Headers, secrets: readonly Secr
   return [...headers.keys()].some((name) => credentialHeader.test(name)) || secrets.some((secret) => isHeld(secret.reveal()));
 }
 
-/** The headers that go along to another origin. */
+/** The headers that go to another origin. */
 export function toForeignHeaders(headers: Headers): Headers {
   return new Headers([...headers].filter(([name]) => harmlessHeaders.has(name)));
 }

@@ -1,6 +1,6 @@
 import type { Sent } from '../../provider/submit-failure.ts';
 import { Failure, isFailure, toFailureData, toSystemCode, type FailureCode } from '../../errors.ts';
-import { isObject } from '../../lib/json.ts';
+import { isObject, parseJsonOr } from '../../lib/json.ts';
 import { createRedactor } from '../../lib/redact.ts';
 import { parseRetryAfter } from '../retry.ts';
 
@@ -124,19 +124,11 @@ function getAnswerCode(status: number, own: ServiceError | null, refusals: reado
 
 /** `{"error": "…"}` or `{"error": {"message": "…", "code"?, "type"?}}`, as text or parsed. */
 function parseServiceError(body: unknown): ServiceError | null {
-  const parsed = typeof body === 'string' ? parseJson(body) : body;
+  const parsed = typeof body === 'string' ? parseJsonOr(body, null) : body;
   const error = isObject(parsed) ? parsed['error'] : null;
   if (typeof error === 'string' && error !== '') return { message: error, kinds: [] };
   if (!isObject(error) || typeof error['message'] !== 'string') return null;
   return { message: error['message'], kinds: [error['code'], error['type']] };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 /** Node's words for a certificate that was not accepted, before anything was sent (X.509 verification results of OpenSSL). */

@@ -75,15 +75,3 @@ export async function readWhole(body: ReadableStream<Uint8Array>): Promise<Uint8
   for await (const chunk of body) chunks.push(chunk);
   return Buffer.concat(chunks);
 }
-
-/** How many bytes a request sends; for a stream the number in its `content-length`, else 0. */
-export function countUploadBytes(body: RequestInit['body'], headers: Headers): number {
-  if (typeof body === 'string') return Buffer.byteLength(body);
-  if (body instanceof ArrayBuffer || ArrayBuffer.isView(body)) return body.byteLength;
-  if (body instanceof Blob) return body.size;
-  if (body instanceof FormData) {
-    return [...body.values()].reduce((sum, part) => sum + (typeof part === 'string' ? Buffer.byteLength(part) : part.size), 0);
-  }
-  const announced = Number(headers.get('content-length') ?? 0);
-  return Number.isSafeInteger(announced) && announced > 0 ? announced : 0;
-}

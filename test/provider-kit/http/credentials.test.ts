@@ -2,7 +2,7 @@ import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { expect, test } from 'vitest';
-import type { HttpFault } from '../../../src/provider/http-fault.ts';
+import type { HttpFault } from '../../../src/testing/http-fault.ts';
 import { createFetch, Secret, toSendOutcome } from '../../../src/provider-kit/http.ts';
 import { answer, create, good, key, server, toError, useServer } from './http-fixture.ts';
 import { startMisbehavingServer } from './misbehaving-server.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect } from 'vitest';
-import type { HttpFault } from '../../../src/provider/http-fault.ts';
+import type { HttpFault } from '../../../src/testing/http-fault.ts';
 import { createFetch, Secret, type Fetch, type FetchOptions } from '../../../src/provider-kit/http.ts';
 import { startMisbehavingServer, type MisbehavingServer } from './misbehaving-server.ts';
 

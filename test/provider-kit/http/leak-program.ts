@@ -1,6 +1,6 @@
 /** Meets every way in which a call ends, then says what still keeps the process alive. Run by leaks.test.ts. */
 import { createFetch } from '../../../src/provider-kit/http.ts';
-import type { HttpFault } from '../../../src/provider/http-fault.ts';
+import type { HttpFault } from '../../../src/testing/http-fault.ts';
 
 const dispatcher = Symbol.for('undici.globalDispatcher.1');
 const isUntouched = Reflect.get(globalThis, dispatcher) === undefined; // set by the first use of fetch, and by importing node:http

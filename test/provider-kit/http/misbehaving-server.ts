@@ -1,7 +1,7 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import type { HttpFault } from '../../../src/provider/http-fault.ts';
+import type { HttpFault } from '../../../src/testing/http-fault.ts';
 
 export interface Arrival {
   readonly method: string;

@@ -4,7 +4,7 @@ import { listResources } from '../../../providers/huggingface/account.ts';
 import { createHuggingFace } from '../../../providers/huggingface/index.ts';
 import { logStart, readLog, type LogLine } from '../../../providers/huggingface/job-log.ts';
 import type { Attempt } from '../../../src/provider/context.ts';
-import { faultCases, type HttpFault } from '../../../src/provider/http-fault.ts';
+import { faultCases, type HttpFault } from '../../../src/testing/http-fault.ts';
 import { httpTests, type HttpCall, type HttpTarget, type HttpEnvironment } from '../../../src/testing/http.ts';
 import { isFailure } from '../../../src/errors.ts';
 import { Secret } from '../../../src/provider-kit/http.ts';

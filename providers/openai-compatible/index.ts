@@ -1,0 +1,61 @@
+import { defineProvider, type Provider } from '../../src/provider/provider.ts';
+import type { Context } from '../../src/provider/context.ts';
+import { readCredential } from '../../src/provider-kit/settings.ts';
+import { checkService, createAccount } from './account.ts';
+import { createApi } from './client.ts';
+import type { Auth, OpenAICompatibleConfig } from './config.ts';
+import { getDeprecation } from './deprecations.ts';
+import { createJobs } from './jobs.ts';
+import { observe, type OpenAICursor } from './observe.ts';
+import { predict } from './predict.ts';
+import { quotePredictions, quoteTraining } from './prices.ts';
+import { createTranslation, type CreateBody, type CreateRequest, type Prepared } from './request.ts';
+import { createUploads } from './upload.ts';
+
+export type { Auth, JobLabel, OpenAICompatibleConfig } from './config.ts';
+
+/** OpenAI's words for a job. `pausing` and `paused` are on the wire though its client does not name them. */
+export const openaiStatusMap = {
+  validating_files: 'validating',
+  queued: 'queued',
+  running: 'running',
+  pausing: 'paused',
+  paused: 'paused',
+  succeeded: 'succeeded',
+  failed: 'failed',
+  cancelled: 'cancelled',
+} as const;
+
+/** The user's key as a bearer, as most services want it. @throws Failure `credentials-invalid` */
+export function readBearer(name: string, hint: string): (context: Context) => Auth {
+  return (context) => readCredential(context, [name], hint);
+}
+
+/** A provider that speaks the fine-tuning API of OpenAI. */
+export function createOpenAICompatible(config: OpenAICompatibleConfig): Provider {
+  const api = createApi(config);
+  const { id, statusMap, listingDelayMs = 60_000 } = config;
+  return defineProvider<CreateRequest, Prepared, CreateBody, OpenAICursor>({
+    id,
+    statusMap,
+    listingDelayMs,
+    onUncertain: 'ask',
+    training: {
+      ...createTranslation(api),
+      ...createUploads(api),
+      ...createJobs(api),
+      observe: async (job, cursor, context) => await observe(api, { job, cursor }, context),
+      quote: async (request, context) => await (config.quote?.(request, context) ?? quoteTraining(api, request, context)),
+      // Models that need a deployment cannot be asked before they are tuned either.
+      ...(config.needsDeployment === true ? {} : { baseModel: ({ model }, context) => api.getModel(model, context) }),
+    },
+    inference: {
+      getModel: (name, context) => api.getModel(name, context),
+      predict: (model, rows, context) => predict(api, { model, rows }, context),
+      quote: async (model, rows, context) => await quotePredictions(api, { model, rows }, context),
+    },
+    account: createAccount(api),
+    getDeprecation: (model) => getDeprecation(api, model),
+    check: async (context) => await checkService(api, context),
+  });
+}
