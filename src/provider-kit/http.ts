@@ -44,6 +44,7 @@ type Settings = Required<Omit<FetchOptions, 'origin' | 'agent'>> &
 
 interface Call {
   readonly request: Request;
+  readonly agent: Agent;
   readonly signal: AbortSignal | null;
   readonly isRead: boolean;
   readonly deadlineMs: number;
@@ -74,13 +75,14 @@ export function createFetch(options: FetchOptions = {}): Fetch {
     redact: createRedactor(options.secrets ?? []),
   };
   return async (input, init = {}) => {
-    const call = buildCall(input, init, settings);
+    // The first request loads the agent, which is not part of its time.
+    const call: Call = { ...buildCall(input, init, settings), agent: settings.agent ?? (await openSharedAgent()) };
     return call.isRead ? await readPatiently(call, settings) : await attempt(call, settings, call.deadlineMs);
   };
 }
 
 /** @throws Failure `request-unsent` */
-function buildCall(input: Parameters<Fetch>[0], init: RequestInit, settings: Settings): Call {
+function buildCall(input: Parameters<Fetch>[0], init: RequestInit, settings: Settings): Omit<Call, 'agent'> {
   const { signal, ...rest } = init; // a Request would hold on to the signal for as long as it lives
   const body = rest.body instanceof FormData ? encodeForm(rest.body) : (rest.body ?? null);
   const request = buildRequest(input, { ...rest, ...(body === null ? {} : { body }), redirect: 'manual' });
@@ -146,7 +148,7 @@ async function attempt(call: Call, settings: Settings, ms: number): Promise<Resp
     return signal.aborted ? signal.reason : toHttpFailure(error, { what, redact: settings.redact });
   };
   try {
-    const answer = await send(call, settings.agent ?? (await openSharedAgent()), signal);
+    const answer = await send(call, signal);
     if (answer.body === null) {
       end();
       return answer;
@@ -158,7 +160,7 @@ async function attempt(call: Call, settings: Settings, ms: number): Promise<Resp
   }
 }
 
-async function send({ request, isRead, what }: Call, agent: Agent, signal: AbortSignal): Promise<Response> {
+async function send({ request, agent, isRead, what }: Call, signal: AbortSignal): Promise<Response> {
   if (!isRead) {
     const answer = await fetchWith(sendOnce(agent, what), request, { signal });
     if (getLocation(answer) === null) return answer;
