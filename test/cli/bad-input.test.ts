@@ -201,7 +201,7 @@ test.each<[string, () => string, number, string]>([
     'a tokenizer without parts',
     () => writeJobOf((folder) => writeFileSync(join(folder, 'tokenizer.json'), '{}')),
     65,
-    'tokenizer.json: model: expected an object',
+    'tokenizer.json: model.vocab: expected the tokens of the model, found undefined',
   ],
   [
     'a link to nowhere',
@@ -224,7 +224,7 @@ test('a fault that only training finds ends the run, with the trainer’s own wo
     writeFileSync(path, readFileSync(path, 'utf8').replace(/"good":\d+/, '"good":99999'));
   });
   const { status, stdout } = await runCli('submit', job, '--wait', '--dir', dir);
-  expect(stdout).toContain('failed: the tokenizer gives token 99999, the model knows 4096');
+  expect(stdout).toContain('failed: the tokenizer gives token 99999, the model has tokens 0 to 4095 only');
   expect(status).toBe(100);
   expect((await runCli('wait', 'bad', '--dir', dir)).status).toBe(100);
 });

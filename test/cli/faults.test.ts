@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { writeAtomicJson } from '../../src/lib/fs.ts';
+import { replaceFolder, writeAtomicJson } from '../../src/lib/fs.ts';
 import { create, prepare } from '../../providers/local/submit.ts';
 import type { LocalRequest } from '../../providers/local/translate.ts';
 import type { Attempt } from '../../src/provider/context.ts';
@@ -55,14 +55,19 @@ function expectFull({ status, stderr, stdout }: Ended): void {
 }
 
 const noMount = canMount ? '' : ' (mounting is not permitted here: of a full disk only this is tested)';
-test(`a file that finds no space for its end is not there afterwards${noMount}`, () => {
-  const path = join(createScratchFolder(), 'model.safetensors');
-  symlinkSync('/dev/full', `${path}.${process.pid}.tmp`);
-  const write = (): void => writeSafetensors(path, [{ name: 'a', shape: [4], data: new Float32Array(4) }]);
-  expect(write).toThrow('ENOSPC');
-  expect(existsSync(path)).toBe(false);
-  write();
-  expect(readFileSync(path)).toHaveLength(8 + 88 + 16);
+test(`a model that finds no space for its end is not there afterwards${noMount}`, () => {
+  const folder = join(createScratchFolder(), 'model');
+  const write = (isFull: boolean): void => {
+    replaceFolder(folder, (unfinished) => {
+      const path = join(unfinished, 'model.safetensors');
+      if (isFull) symlinkSync('/dev/full', path);
+      writeSafetensors(path, [{ name: 'a', shape: [4], data: new Float32Array(4) }]);
+    });
+  };
+  expect(() => write(true)).toThrow('ENOSPC');
+  expect(existsSync(folder)).toBe(false);
+  write(false);
+  expect(readFileSync(join(folder, 'model.safetensors'))).toHaveLength(8 + 88 + 16);
 });
 
 test.runIf(canMount)(
@@ -96,7 +101,7 @@ test.runIf(canMount)('rows that find no room are told, and a training file leave
   const request = { model: { folder: tinyBert, revision } } as LocalRequest;
   await expect(prepare(request, c)).rejects.toMatchObject({
     code: 'disk-full',
-    message: `no space left for the rows of the run: ${disk.folder}/rows`,
+    message: `no space left for the rows of the run: ${disk.folder}/rows/train.jsonl`,
   });
   await expect(writeAtomicJson(join(disk.folder, 'train.json'), { text: 'x'.repeat(20_000) }, 'file of the run')).rejects.toMatchObject({
     code: 'disk-full',
