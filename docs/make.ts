@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { commands, sharedOptions } from '../src/cli/commands.ts';
 import { failureKinds, outcomeStatuses } from '../src/errors.ts';
-import { toJobSchema } from '../src/job/job-schema.ts';
+import { buildJobSchema } from '../src/job/job-spec.ts';
 import { reservedFields } from '../src/job/job-spec.ts';
 import { providers } from '../providers/index.ts';
 import { longestPauseMs } from '../src/run/cadence.ts';
@@ -108,7 +108,7 @@ function toConstantRows(): string[][] {
 /** The parts by name. */
 export function makeParts(): Readonly<Record<string, string>> {
   return {
-    fields: toTable(['field (* required)', 'value', 'what'], toFieldRows(toJobSchema(), '')),
+    fields: toTable(['field (* required)', 'value', 'what'], toFieldRows(buildJobSchema(), '')),
     reserved: reservedFields.map((field) => `\`${field}\``).join(', '),
     commands: commands.map(toCommandText).join('\n\n'),
     'shared options': toTable(

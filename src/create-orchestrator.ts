@@ -64,7 +64,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     };
   };
   const findService = async (id: string): Promise<Provider> =>
-    (await import('./import/find-service.ts')).findService(await readProviders(), id);
+    (await import('./import/import-run.ts')).findService(await readProviders(), id);
   /** With a signal that does not abort: to end what costs by the hour also when the person has gone. */
   const uninterruptible: Context = { ...context, signal: new AbortController().signal, wait: async (ms) => await sleep(ms) };
   const createDriver = async (mayCreate: boolean, driven = context): Promise<Driver> => {
@@ -212,7 +212,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       return { ...imported, run: run === null ? null : toView(run) };
     },
     listServiceFiles: async (provider) =>
-      await (await import('./import/find-service.ts')).listServiceFiles(await findService(provider), context),
+      await (await import('./import/import-run.ts')).listServiceFiles(await findService(provider), context),
     listServiceJobs: async (provider) => await Array.fromAsync((await findService(provider)).account?.jobs?.(context) ?? []),
     models: async (provider) => await Array.fromAsync((await findService(provider)).account?.models?.(context) ?? []),
     providers: async () => [...(await readProviders()).values()],

@@ -2,7 +2,7 @@ import type { Metric } from './provider/metric.ts';
 import type { RemoteResource } from './provider/remote-resource.ts';
 import type { Check, Provider, Quote } from './provider/provider.ts';
 import type { ServiceFile, ServiceJob, ServiceModel } from './provider/service.ts';
-import type { ClassificationRow } from './dataset/map-row.ts';
+import type { ClassificationRow } from './dataset/row.ts';
 import type { TextAnswer } from './evaluate/answer-texts.ts';
 import type { Capture, CaptureOptions } from './evaluate/capture.ts';
 import type { Comparison } from './evaluate/compare.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import { toTrainingMessages } from '../../src/dataset/to-chat.ts';
+import { buildTrainingMessages } from '../../src/dataset/chat.ts';
 import type { ChatMessage, Row, ToolFields } from '../../src/dataset/row.ts';
 import { toFileFailure } from '../../src/errors.ts';
 import type { RowsPlan } from './request.ts';
@@ -55,7 +55,7 @@ function toLine(row: Row, { format, prompt, labels, isPair }: RowsPlan): object 
   if ('label' in row && format === 'labels') {
     return { text: row.text, ...(isPair ? { text2: row.text2 ?? '' } : {}), label: row.label };
   }
-  const messages = 'label' in row ? toTrainingMessages(row, prompt, labels) : row.messages;
+  const messages = 'label' in row ? buildTrainingMessages(row, prompt, labels) : row.messages;
   const tools = 'label' in row ? {} : toTools(row);
   if (format === 'messages') return { messages, ...tools };
   const answer = messages.findLastIndex(({ role }) => role === 'assistant');

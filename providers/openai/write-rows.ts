@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { toTrainingMessages } from '../../src/dataset/to-chat.ts';
+import { buildTrainingMessages } from '../../src/dataset/chat.ts';
 import type { ClassificationRow, Row, ToolFields } from '../../src/dataset/row.ts';
 import { toFileFailure } from '../../src/errors.ts';
 import type { RowsPlan } from './request.ts';
@@ -35,7 +35,7 @@ function toLine(row: Row, { prompt, labels }: RowsPlan): object {
   if ('chosen' in row) {
     return { input: { messages: row.prompt, ...toTools(row) }, preferred_output: row.chosen, non_preferred_output: row.rejected };
   }
-  return { messages: toTrainingMessages(row satisfies ClassificationRow, prompt, labels) };
+  return { messages: buildTrainingMessages(row satisfies ClassificationRow, prompt, labels) };
 }
 
 function toTools({ tools, parallel_tool_calls }: ToolFields): ToolFields {

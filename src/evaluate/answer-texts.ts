@@ -1,7 +1,7 @@
 import type { Prediction } from '../provider/prediction.ts';
+import { parseLabel } from '../dataset/chat.ts';
 import type { ClassificationRow } from '../dataset/row.ts';
 import { toModelName } from '../provider/model-name.ts';
-import { parseLabel } from '../dataset/to-chat.ts';
 import { Failure } from '../errors.ts';
 import type { StoredRun } from '../run/run-store.ts';
 import { answerRows } from './answer-rows.ts';

@@ -1,6 +1,6 @@
+import { chatVersion } from '../dataset/chat.ts';
 import { openDataset } from '../dataset/open-dataset.ts';
 import { readLines } from '../lib/lines.ts';
-import { chatVersion } from '../dataset/to-chat.ts';
 import { Failure, isFailure } from '../errors.ts';
 import type { CaptureSource } from './capture-model.ts';
 import type { CaptureRow } from './capture-rows.ts';

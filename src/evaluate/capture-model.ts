@@ -1,7 +1,7 @@
 import type { Context, GenerationSettings } from '../provider/context.ts';
 import type { Provider } from '../provider/provider.ts';
 import { toModelName } from '../provider/model-name.ts';
-import type { Columns } from '../dataset/check-columns.ts';
+import type { Columns } from '../dataset/row.ts';
 import { Failure, isFailure } from '../errors.ts';
 import { findNewestRuns } from '../run/find-runs.ts';
 import { inspectJobData } from '../run/plan.ts';

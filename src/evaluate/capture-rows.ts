@@ -1,11 +1,9 @@
-import { checkColumns, type Columns } from '../dataset/check-columns.ts';
-import { parseChatRow } from '../dataset/map-chat-row.ts';
-import { parseClassificationRow } from '../dataset/map-row.ts';
-import { parseMessages } from '../dataset/parse-messages.ts';
-import { parseTools } from '../dataset/parse-tools.ts';
-import type { RawRow } from '../dataset/raw-row.ts';
+import { getExpectedAnswer } from '../dataset/chat.ts';
+import { checkColumns } from '../dataset/check-values.ts';
+import { parseMessages, parseTools } from '../dataset/messages.ts';
 import { readRows } from '../dataset/read-rows.ts';
-import { toExpectedAnswer } from '../dataset/to-chat.ts';
+import type { Columns, RawRow } from '../dataset/row.ts';
+import { parseChatRow, parseClassificationRow } from '../dataset/task-rows.ts';
 import { Failure } from '../errors.ts';
 import type { PromptSettings } from './prompt-settings.ts';
 import { toInput, type PredictionInput } from './predictions-file.ts';
@@ -59,7 +57,7 @@ function parseConversation(raw: RawRow, { messages: column }: Names, path: strin
     return { asked, input: toInput(asked), expected: null };
   }
   const asked = parseChatRow(raw, { messages: column }, path);
-  return { asked, input: toInput(asked), expected: toExpectedAnswer(asked) };
+  return { asked, input: toInput(asked), expected: getExpectedAnswer(asked) };
 }
 
 /** A text is what a classifier reads, and to any other model what a user says. */

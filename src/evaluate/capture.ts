@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { parseLabel } from '../dataset/to-chat.ts';
+import { parseLabel } from '../dataset/chat.ts';
 import { Failure } from '../errors.ts';
 import { writeAtomic } from '../lib/fs.ts';
 import { answerRows } from './answer-rows.ts';

@@ -7,7 +7,7 @@ import { findNewestRuns, isJobFile } from '../run/find-runs.ts';
 import { readPart } from '../run/read-part.ts';
 import type { StoredRun } from '../run/run-store.ts';
 import { readJobFile } from '../job/read-job-file.ts';
-import { toReferences } from '../job/resolve.ts';
+import { resolveReferences } from '../job/resolve.ts';
 import type { Store } from '../store/open-store.ts';
 import { answerTexts, type TextAnswer } from './answer-texts.ts';
 import { compareRuns, estimateRuns, evaluateRuns, type Scope } from './compare-runs.ts';
@@ -99,7 +99,7 @@ async function readSpendLimit(
 async function findReferenceSpecs(address: string, { record }: StoredRun): Promise<Scope['references']> {
   if (!isJobFile(address)) return record.plan.spec.references ?? {};
   const { spec, folder } = await readJobFile(address);
-  return toReferences(spec, folder);
+  return resolveReferences(spec, folder);
 }
 
 function isPredictionsPath(reference: string): boolean {

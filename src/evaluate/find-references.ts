@@ -1,5 +1,5 @@
+import { buildPromptMessages } from '../dataset/chat.ts';
 import type { ClassificationRow } from '../dataset/row.ts';
-import { toPromptMessages } from '../dataset/to-chat.ts';
 import { Failure, isFailure } from '../errors.ts';
 import type { ReferenceSpec } from '../job/run-spec.ts';
 import { toCommandQuestions, type CommandEntrant } from './ask-command.ts';
@@ -117,7 +117,7 @@ async function readAnswersOf(
 function findAnswer(kept: ReadonlyMap<string, KeptPrediction>, row: AskedRow, { prompt, labels }: PromptSettings): KeptPrediction | null {
   const asRow = kept.get(toInputHash(toInput(row)));
   if (asRow !== undefined || !isClassified(row)) return asRow ?? null;
-  const messages = toPromptMessages(row, prompt, labels);
+  const messages = buildPromptMessages(row, prompt, labels);
   const system = prompt?.system ? [{ role: 'system', content: prompt.system }] : [];
   const bare = [...system, ...messages.filter(({ role }) => role === 'user')];
   return kept.get(toInputHash({ messages })) ?? kept.get(toInputHash({ messages: bare })) ?? null;

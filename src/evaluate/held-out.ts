@@ -1,7 +1,7 @@
 import type { Context } from '../provider/context.ts';
 import type { Provider } from '../provider/provider.ts';
+import { getExpectedAnswer } from '../dataset/chat.ts';
 import type { ChatRow, ClassificationRow, Row } from '../dataset/row.ts';
-import { toExpectedAnswer } from '../dataset/to-chat.ts';
 import { Failure } from '../errors.ts';
 import type { RunPlan } from '../run/event.ts';
 import type { StoredRun } from '../run/run-store.ts';
@@ -67,7 +67,7 @@ export async function findHeldOut(workspace: EvaluationWorkspace, runs: readonly
   for (const [set, part] of Object.entries(facts.test)) {
     const isAlike = ({ record }: StoredRun): boolean => record.plan.facts.test[set]?.sha256 === part.sha256;
     const read = ((await Array.fromAsync(workspace.readPart(plan, { test: set }))) as ScoredRow[]).slice(0, limit);
-    const rows = read.filter((row) => toExpectedAnswer(row) !== null);
+    const rows = read.filter((row) => getExpectedAnswer(row) !== null);
     if (rows.length === 0) continue;
     const unlike = ordered.filter((run) => !isAlike(run)).map(({ record }) => toRunId(record));
     const others = unlike.map((id) => `${id} has other held-out rows and is left out`);
@@ -79,7 +79,7 @@ export async function findHeldOut(workspace: EvaluationWorkspace, runs: readonly
       measure,
       margin: spec.evaluation.margin,
       labels: facts.labels,
-      expected: rows.map((row) => toExpectedAnswer(row)!),
+      expected: rows.map((row) => getExpectedAnswer(row)!),
       majority: facts.majority,
       rows,
       settings: getPromptSettings(plan),

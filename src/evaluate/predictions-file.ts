@@ -1,13 +1,11 @@
 import { z } from 'zod';
 import type { Prediction, PromptRow, TextRow } from '../provider/prediction.ts';
-import { checkText } from '../dataset/check-text.ts';
-import { parseFormat } from '../dataset/parse-format.ts';
-import { parseMessages } from '../dataset/parse-messages.ts';
-import { parseTools } from '../dataset/parse-tools.ts';
-import type { RawRow } from '../dataset/raw-row.ts';
+import { getPrompt } from '../dataset/chat.ts';
+import { parseText } from '../dataset/check-values.ts';
+import { parseMessages, parseTools } from '../dataset/messages.ts';
+import { parseFormat } from '../dataset/open-dataset.ts';
 import { readRows } from '../dataset/read-rows.ts';
-import type { ChatMessage } from '../dataset/row.ts';
-import { toPrompt } from '../dataset/to-chat.ts';
+import type { ChatMessage, RawRow } from '../dataset/row.ts';
 import { formatValue } from '../lib/text.ts';
 import { Failure } from '../errors.ts';
 import type { AskedRow } from './to-question.ts';
@@ -53,7 +51,7 @@ const Fields = z.looseObject({
 /** What a model reads of a row of the data, before a prompt makes a chat of it. */
 export function toInput(row: AskedRow): PredictionInput {
   if ('text' in row) return row.text2 === undefined ? { text: row.text } : { text: row.text, text2: row.text2 };
-  return row.tools === undefined ? { messages: toPrompt(row) } : { messages: toPrompt(row), tools: row.tools };
+  return row.tools === undefined ? { messages: getPrompt(row) } : { messages: getPrompt(row), tools: row.tools };
 }
 
 /**
@@ -166,9 +164,4 @@ function parseInput(row: RawRow['row'], place: string): PredictionInput {
   }
   const first = parseText(text, 'text', place);
   return text2 === undefined || text2 === null ? { text: first } : { text: first, text2: parseText(text2, 'text2', place) };
-}
-
-function parseText(value: unknown, field: string, place: string): string {
-  if (typeof value === 'string') return checkText(value, field, place);
-  throw new Failure('data-invalid', `${place}: expected a string in "${field}", found ${formatValue(value)}`);
 }

@@ -1,6 +1,6 @@
 import type { Prediction } from '../provider/prediction.ts';
 import type { Deprecation } from '../provider/service.ts';
-import { parseLabel } from '../dataset/to-chat.ts';
+import { parseLabel } from '../dataset/chat.ts';
 import { formatDeprecationNotes } from '../run/deprecation.ts';
 import type { PromptSettings } from './prompt-settings.ts';
 import { chooseReference } from './choose-reference.ts';

@@ -1,6 +1,6 @@
 import type { PredictionRow, PromptRow } from '../provider/prediction.ts';
+import { buildPromptMessages, chatVersion, getPrompt } from '../dataset/chat.ts';
 import type { ChatRow, ClassificationRow } from '../dataset/row.ts';
-import { chatVersion, toPrompt, toPromptMessages } from '../dataset/to-chat.ts';
 import type { ModelClient } from './prompt-settings.ts';
 import { hashJson } from '../lib/json.ts';
 
@@ -21,7 +21,7 @@ export function toQuestion({ model, settings }: Omit<ModelClient, 'provider'>, r
     const id = hashJson({ model: identity, labels, maxLength, text, text2: text2 ?? null });
     return text2 === undefined ? { id, text } : { id, text, text2 };
   }
-  const prompt = 'text' in row ? { messages: toPromptMessages(row, settings.prompt, settings.labels) } : toChat(row);
+  const prompt = 'text' in row ? { messages: buildPromptMessages(row, settings.prompt, settings.labels) } : toChat(row);
   const { temperature, maxTokens, seed } = settings.generation;
   const generation = { temperature: temperature ?? null, maxTokens: maxTokens ?? null, seed: seed ?? null };
   const place = model.kind === 'endpoint' ? model.location : null;
@@ -29,5 +29,5 @@ export function toQuestion({ model, settings }: Omit<ModelClient, 'provider'>, r
 }
 
 function toChat(row: ChatRow): Pick<PromptRow, 'messages' | 'tools'> {
-  return row.tools === undefined ? { messages: toPrompt(row) } : { messages: toPrompt(row), tools: row.tools };
+  return row.tools === undefined ? { messages: getPrompt(row) } : { messages: getPrompt(row), tools: row.tools };
 }

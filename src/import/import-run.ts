@@ -1,14 +1,15 @@
 import { join } from 'node:path';
+import { Failure, isFailure, type FailureCode } from '../errors.ts';
+import { readJobFile } from '../job/read-job-file.ts';
 import type { Context } from '../provider/context.ts';
 import type { Provider } from '../provider/provider.ts';
-import { isFailure, type FailureCode } from '../errors.ts';
+import type { ServiceFile } from '../provider/service.ts';
 import { adoptJob } from '../run/adopt-job.ts';
 import { keepData } from '../run/data-store.ts';
 import type { Driver } from '../run/driver.ts';
 import type { RunPlan } from '../run/event.ts';
 import { planJob, type PlanWorkspace } from '../run/plan-job.ts';
 import type { StoredRun } from '../run/run-store.ts';
-import { readJobFile } from '../job/read-job-file.ts';
 import { importJob } from './import-job.ts';
 import type { ImportRecord } from './import-record.ts';
 import { jobFile } from './write-job-files.ts';
@@ -26,10 +27,10 @@ export interface ImportedRun {
   readonly problem: string | null;
 }
 
-/** What is wrong with the imported data or job, so that no run can be made of it. */
+/** Faults of the imported data or job with which it cannot become a run. */
 const obstacles: readonly FailureCode[] = ['data-invalid', 'job-file-invalid', 'file-missing', 'model-invalid'];
 
-/** Brings a job home (`importJob`), and takes it into the store as a run as far as its job file and data allow one. Reads the service only. */
+/** Imports a job (`importJob`), and stores it as a run if its job file and data allow that. The service is only read. */
 export async function importRun(
   workspace: ImportWorkspace,
   { id, folder }: { readonly id: string; readonly folder: string },
@@ -41,12 +42,12 @@ export async function importRun(
     return { record, run: await adopt(workspace, record.job, join(folder, jobFile)), problem: null };
   } catch (error) {
     if (!isFailure(error) || !obstacles.includes(error.code)) throw error;
-    return { record, run: null, problem: `no run can be made of it: ${error.message}` };
+    return { record, run: null, problem: `it cannot become a run: ${error.message}` };
   }
 }
 
 async function adopt(workspace: ImportWorkspace, job: NonNullable<ImportRecord['job']>, path: string): Promise<StoredRun> {
-  const { quote: _paid, ...training } = workspace.provider.training; // somebody has paid already: nothing is to be set aside
+  const { quote: _paid, ...training } = workspace.provider.training; // the job is paid already: it must not reserve money
   const unpriced = { ...workspace.provider, training };
   const driver = { ...(await workspace.createDriver()), isUrgent: true };
   const plan = async (isAgain: boolean): Promise<RunPlan> => {
@@ -58,4 +59,23 @@ async function adopt(workspace: ImportWorkspace, job: NonNullable<ImportRecord['
     return planned!;
   };
   return await adoptJob(driver, { job, plan });
+}
+
+/** A provider that keeps jobs and models of an account. @throws Failure `usage` */
+export function findService(providers: ReadonlyMap<string, Provider>, id: string): Provider {
+  const services = [...providers.values()].filter(({ account }) => account?.jobs ?? account?.models);
+  const found = services.find((provider) => provider.id === id);
+  if (found !== undefined) return found;
+  const expected = `a service that is one of ${services.map((service) => service.id).join(', ')}`;
+  throw new Failure('usage', `expected ${expected}, found "${id}"`);
+}
+
+/** The files of the account; null: the service has no list of them, as gateways may not. */
+export async function listServiceFiles({ account }: Provider, context: Context): Promise<ServiceFile[] | null> {
+  try {
+    return account?.files === undefined ? null : await Array.fromAsync(account.files(context));
+  } catch (error) {
+    if (isFailure(error, 'request-refused')) return null;
+    throw error;
+  }
 }

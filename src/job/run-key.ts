@@ -36,7 +36,7 @@ function toBase32(bytes: Uint8Array): string {
  * Everything in a RunSpec that changes what is trained, and nothing else: no path, test set, evaluation, budget, tag, `strict`,
  * default or program version.
  */
-export function toFingerprint(spec: RunSpec, hashes: ContentHashes): Readonly<Record<string, unknown>> {
+export function buildFingerprint(spec: RunSpec, hashes: ContentHashes): Readonly<Record<string, unknown>> {
   const validation = spec.data.validation !== null && 'fraction' in spec.data.validation ? spec.data.validation : hashes.validation;
   return {
     task: spec.task,
@@ -51,7 +51,7 @@ export function toFingerprint(spec: RunSpec, hashes: ContentHashes): Readonly<Re
 }
 
 /** The run key: base32(sha256(canonical JSON of ["run/1", workspace, job, target, generation, fingerprint])), 32 characters. */
-export function toRunKey(spec: RunSpec, generation: number, fingerprint: Readonly<Record<string, unknown>>): RunKey {
+export function buildRunKey(spec: RunSpec, generation: number, fingerprint: Readonly<Record<string, unknown>>): RunKey {
   const identity = ['run/1', spec.workspace, spec.job, spec.target, generation, fingerprint];
   return toBase32(createHash('sha256').update(canonicalize(identity)!).digest()).slice(0, 32);
 }

@@ -2,7 +2,7 @@ import { constants, copyFile, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import type { DataFacts } from '../dataset/inspect.ts';
-import { hashSource } from '../dataset/part-tally.ts';
+import { hashDataset } from '../dataset/open-dataset.ts';
 import { Failure, toFileFailure, toSystemCode } from '../errors.ts';
 
 /** Larger files are not copied: they are read where they lie, and checked. */
@@ -60,7 +60,7 @@ export async function findSource(folder: string, source: Source): Promise<string
 }
 
 async function checkSource(path: string, source: Source): Promise<void> {
-  if ((await hashSource(path, source.path)) === source.sha256) return;
+  if ((await hashDataset(path, source.path)) === source.sha256) return;
   throw new Failure('data-invalid', `${source.path} has changed since it was inspected`, { hint: 'run the command again' });
 }
 

@@ -1,14 +1,14 @@
-import { inspectDataset, type DataFacts, type DataWarning } from '../dataset/inspect.ts';
-import { parseRowTask, taskColumns } from '../dataset/parse-row-task.ts';
-import type { RowTask } from '../dataset/row.ts';
-import { checkTemplate } from '../dataset/to-chat.ts';
+import { checkTemplate } from '../dataset/chat.ts';
+import { inspectDataset, type DataFacts } from '../dataset/inspect.ts';
+import { formatWarning } from '../dataset/problems.ts';
+import { parseRowTask, taskColumns, type RowTask } from '../dataset/row.ts';
 import { Failure } from '../errors.ts';
 import type { Note } from '../provider/note.ts';
 import type { QuoteContext } from '../provider/context.ts';
 import type { BaseModel } from '../provider/model.ts';
 import type { Provider } from '../provider/provider.ts';
 import { readModelFolder } from '../model-files/model-folder.ts';
-import { toFingerprint, toRunKey } from '../job/run-key.ts';
+import { buildFingerprint, buildRunKey } from '../job/run-key.ts';
 import type { RunSpec } from '../job/run-spec.ts';
 import type { RunPlan } from './event.ts';
 
@@ -33,12 +33,12 @@ export interface PlanOptions {
 export async function planRun(spec: RunSpec, provider: Provider, options: PlanOptions): Promise<RunPlan> {
   const { facts, generation, quote: context } = options;
   const model = readBaseModel(spec);
-  const fingerprint = toFingerprint(spec, {
+  const fingerprint = buildFingerprint(spec, {
     train: facts.train.sha256,
     validation: facts.validation?.sha256 ?? null,
     model: model.revision,
   });
-  const key = toRunKey(spec, generation, fingerprint);
+  const key = buildRunKey(spec, generation, fingerprint);
   const { request, notes } = provider.training.translate({ spec, facts, model, key });
   checkRequirements(spec, notes);
   const quote = (await provider.training.quote?.(request, context)) ?? null;
@@ -51,7 +51,7 @@ export async function planRun(spec: RunSpec, provider: Provider, options: PlanOp
     model,
     fingerprint,
     request,
-    notes: [...notes, ...facts.warnings.map(toWarningNote)],
+    notes: [...notes, ...facts.warnings.map((warning): Note => ({ type: 'warning', message: formatWarning(warning) }))],
     quote,
     deprecation,
   };
@@ -100,13 +100,4 @@ function checkRequirements(spec: RunSpec, notes: readonly Note[]): void {
   throw new Failure('job-file-invalid', lines.join('\n'), {
     hint: 'take the field out of the target (or "strict" out of the job), so that it becomes a wish',
   });
-}
-
-function toWarningNote(warning: DataWarning): Note {
-  const { part, rows } = warning;
-  const message =
-    warning.type === 'duplicate-rows'
-      ? `${rows} rows of the ${part} data stand there twice`
-      : `${rows} texts of the ${part} data stand in the training data too: their scores say less than they seem to`;
-  return { type: 'warning', message };
 }

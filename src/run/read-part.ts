@@ -1,8 +1,7 @@
 import type { DataFacts } from '../dataset/inspect.ts';
-import { parseRowTask } from '../dataset/parse-row-task.ts';
-import type { Row } from '../dataset/row.ts';
-import { readTaskRows } from '../dataset/rows.ts';
+import { parseRowTask, type Row } from '../dataset/row.ts';
 import { isValidationRow } from '../dataset/split.ts';
+import { readTaskRows } from '../dataset/task-rows.ts';
 import type { RunSpec } from '../job/run-spec.ts';
 import { findSource } from './data-store.ts';
 

@@ -40,7 +40,7 @@ export async function runPrediction(input: Readable, output: Writable): Promise<
     waiting = [];
     await write(output, `${lines.join('\n')}\n`);
   };
-  for await (const lines of readStreamLines(input)) {
+  for await (const lines of readStreamLines(input, 'standard input')) {
     for (const text of lines) {
       line++;
       if (text.trim() === '') continue;

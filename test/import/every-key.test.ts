@@ -1,10 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import type { ImportedJob } from '../../src/import/imported-job.ts';
-import { parseAutotrain } from '../../src/import/parse-autotrain.ts';
-import { parseOpenaiBody } from '../../src/import/parse-openai-body.ts';
-import { parseTogetherBody } from '../../src/import/parse-together-body.ts';
-import { parseTrl } from '../../src/import/parse-trl.ts';
+import { formats } from '../../src/import/import-config.ts';
+import { parseConfig, type ImportedJob } from '../../src/import/imported-job.ts';
 
 /*
  * Every key that a source knows is carried, converted, or noted with a reason of its own. `keys.json` has [type, default] of each.
@@ -23,7 +20,7 @@ const context = { file: 'config' };
 /** What became of a field. */
 function toEnds(job: ImportedJob, path: string): string[] {
   const notes = job.notes.filter((note) => note.path === path && note.kind !== 'absent');
-  for (const { text } of notes) expect(text ?? '').not.toContain('known here');
+  for (const { text } of notes) expect(text ?? '').not.toContain('an unknown setting');
   return notes.map(({ kind, field }) => (field === null ? kind : `${kind} ${field}`));
 }
 
@@ -78,7 +75,7 @@ describe('AutoTrain', () => {
     },
   };
   const parse = (config: object, more: object) => (key: string, value: unknown) =>
-    parseAutotrain({ ...config, params: { ...more, [key]: value } }, context);
+    parseConfig(formats.autotrain, { ...config, params: { ...more, [key]: value } }, context);
   const common = {
     model: 'converted targets.model',
     lr: 'carried training.learningRate',
@@ -142,7 +139,11 @@ describe('AutoTrain', () => {
   });
 
   test('the keys outside of params', () => {
-    const job = parseAutotrain({ ...llm, task: 'llm-sft', hub: { username: 'u', token: 'secret', push_to_hub: true } }, context);
+    const job = parseConfig(
+      formats.autotrain,
+      { ...llm, task: 'llm-sft', hub: { username: 'u', token: 'secret', push_to_hub: true } },
+      context,
+    );
     const paths = job.notes.filter(({ kind }) => kind !== 'absent').map(({ path }) => path);
     expect([...new Set(paths)]).toEqual([
       'task',
@@ -167,7 +168,8 @@ describe('AutoTrain', () => {
 
 describe('TRL', () => {
   const base = { model_name_or_path: 'owner/name', dataset_name: 'owner/rows', eval_strategy: 'steps', use_peft: true };
-  const parse = (method: 'sft' | 'dpo') => (key: string, value: unknown) => parseTrl({ ...base, [key]: value }, { ...context, method });
+  const parse = (method: 'sft' | 'dpo') => (key: string, value: unknown) =>
+    parseConfig(formats.trl, { ...base, [key]: value }, { ...context, method });
   const values = { lora_dropout: 0.1, datasets: [{ path: 'owner/rows' }], max_steps: 5, loss_type: 'nll', warmup_steps: 0.1 };
   const common = {
     model_name_or_path: 'converted targets.model',
@@ -236,7 +238,7 @@ describe('OpenAI', () => {
 
   test('the body', () => {
     const body = Object.fromEntries(keys.openai.top.map((key) => [key, values[key] ?? 'x']));
-    const job = parseOpenaiBody(body, context);
+    const job = parseConfig(formats.openai, body, context);
     const ends = Object.fromEntries(
       job.notes.filter(({ kind }) => kind !== 'absent').map(({ path }) => [path, toEnds(job, path).join(' + ')]),
     );
@@ -260,7 +262,7 @@ describe('OpenAI', () => {
       ['auto', ['converted', 'converted', 'converted', 'converted']],
     ] as const) {
       const hyperparameters = Object.fromEntries(keys.openai[type].map((key) => [key, value]));
-      const job = parseOpenaiBody({ model: 'm', training_file: 'f', method: { type, [type]: { hyperparameters } } }, context);
+      const job = parseConfig(formats.openai, { model: 'm', training_file: 'f', method: { type, [type]: { hyperparameters } } }, context);
       const ends = keys.openai[type].map((key) => toEnds(job, `method.${type}.hyperparameters.${key}`)[0]?.split(' ')[0]);
       expect(ends).toEqual(kind.slice(0, ends.length));
     }
@@ -270,7 +272,7 @@ describe('OpenAI', () => {
 test('Together', () => {
   const toLeaves = (job: ImportedJob): Record<string, string> =>
     Object.fromEntries(job.notes.filter(({ kind }) => kind !== 'absent').map(({ path }) => [path, toEnds(job, path).join(' + ')]));
-  const sft = toLeaves(parseTogetherBody(keys.together, context));
+  const sft = toLeaves(parseConfig(formats.together, keys.together, context));
   expect(Object.keys(keys.together).filter((key) => !Object.keys(sft).some((path) => path === key || path.startsWith(`${key}.`)))).toEqual(
     [],
   );
@@ -296,7 +298,7 @@ test('Together', () => {
     'training_type.lora_alpha': 'carried training.adapter.alpha',
     'training_type.lora_dropout': 'carried training.adapter.dropout',
   });
-  const dpo = toLeaves(parseTogetherBody({ ...keys.together, training_method: keys['together-dpo'] }, context));
+  const dpo = toLeaves(parseConfig(formats.together, { ...keys.together, training_method: keys['together-dpo'] }, context));
   expect(Object.keys(keys['together-dpo']).map((key) => dpo[`training_method.${key}`])).toEqual([
     'carried training.method',
     'carried training.beta',

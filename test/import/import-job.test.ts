@@ -116,9 +116,9 @@ describe.each(['openai', 'azure'] as const)('a job of %s', (dialect) => {
     expect(record).toMatchObject({
       complete: false,
       missing: [`train.jsonl (${train}): it is gone at the service`],
-      notes: ['the training data is not to be had at the service: the job cannot become a run'],
+      notes: ['the training data is no longer at the service: the job cannot become a run'],
     });
-    expect(readFileSync(join(folder, 'job.jsonc'), 'utf8')).toContain('not to be had at the service: put the rows here');
+    expect(readFileSync(join(folder, 'job.jsonc'), 'utf8')).toContain('no longer at the service: put the rows here');
     const files = readFolder(folder);
     expect(Object.keys(files)).toContain('validation.jsonl');
     await importInto(fixture, id, folder, { ...toContext(fixture), now: () => new Date('2027-01-01') });
@@ -190,7 +190,7 @@ describe('chats that ask for labels', () => {
     await using fixture = await createSandboxFixture();
     const folder = createScratchFolder();
     const record = await importLabelled(fixture, folder, validation);
-    expect(record.notes).toContain('job.classification.jsonc has no validation: not all of its rows are such questions');
+    expect(record.notes).toContain('job.classification.jsonc has no validation: some of its rows are not such questions');
     expect(record.files.map(({ name }) => name)).not.toContain('validation.classification.jsonl');
     expect((await readJobFile(join(folder, 'job.classification.jsonc'))).spec.data).toEqual({ train: './train.classification.jsonl' });
   });

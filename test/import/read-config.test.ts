@@ -2,8 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { detectFormat } from '../../src/import/detect-format.ts';
-import { readConfig } from '../../src/import/read-config.ts';
+import { detectFormat, readConfig } from '../../src/import/import-config.ts';
 import { createScratchFolder } from '../scratch.ts';
 
 function write(text: string | Uint8Array, name = 'config.yml'): string {
@@ -70,14 +69,14 @@ test('aliases are resolved, and an explosion of them is refused', async () => {
 
 test.each([
   ['', 'expected a configuration, found an empty file'],
-  ['x: &x { lr: 1 }\ntask: llm-sft\nparams: { <<: *x }\n', 'params: expected every field written out, found "<<"'],
+  ['x: &x { lr: 1 }\ntask: llm-sft\nparams: { <<: *x }\n', 'expected every field written out, found "<<"'],
   ['# nothing\n', 'found keys of none of them'],
   ['task: a\ntask: b\n', 'expected YAML: Map keys must be unique'],
   ['task: [', 'expected YAML'],
   ['task: a\n---\ntask: b\n', 'expected YAML'],
   ['task: llm-sft\nself: &s\n  inner: *s\n', ''],
   [`task: llm-sft\nx: ${'['.repeat(5000)}`, ''],
-  [`task: ${'x'.repeat(1_000_001)}`, 'expected a configuration of at most 1 MB, found 1000007 bytes'],
+  [`task: ${'x'.repeat(2 ** 20)}`, 'expected a configuration of at most 1 MiB, found 1048582 bytes'],
   [new Uint8Array([0xff, 0xfe, 0x00]), 'expected text in UTF-8'],
 ])('refused: %.40s', async (text, message) => {
   await expect(readConfig(write(text))).rejects.toMatchObject({ code: 'data-invalid', message: expect.stringContaining(message) });

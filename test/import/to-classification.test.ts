@@ -1,10 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { toPromptMessages } from '../../src/dataset/to-chat.ts';
-import { toJobSpec, type ImportedJob } from '../../src/import/imported-job.ts';
-import { lookAtRows } from '../../src/import/look-at-rows.ts';
-import { readClassificationRows, toClassification } from '../../src/import/to-classification.ts';
+import { buildPromptMessages } from '../../src/dataset/chat.ts';
+import { buildJobSpec, type ImportedJob } from '../../src/import/imported-job.ts';
+import { buildClassification, readClassificationRows, summarizeRows } from '../../src/import/classification.ts';
 import { createScratchFolder } from '../scratch.ts';
 import { toChatText } from './service-jobs.ts';
 
@@ -20,8 +19,8 @@ const chat: ImportedJob = {
 const labels = ['no', 'yes'];
 
 test('the settings of the large model are told, and not taken over', () => {
-  const job = toClassification(chat, { labels, system: null }, false);
-  expect(toJobSpec(job)).toEqual({
+  const job = buildClassification(chat, { labels, system: null }, false);
+  expect(buildJobSpec(job)).toEqual({
     version: 1,
     name: 'mine-classifier',
     task: 'classification',
@@ -37,19 +36,19 @@ test.each([
   ['Is it good?', 'Is it good?'],
   ['Classify the text.', undefined],
 ])('the system message %j that this program made of a prompt is that prompt again', (system, prompt) => {
-  const [made] = toPromptMessages({ text: 'a' }, { system }, labels);
-  const job = toClassification(chat, { labels, system: String(made!.content) }, false);
+  const [made] = buildPromptMessages({ text: 'a' }, { system }, labels);
+  const job = buildClassification(chat, { labels, system: String(made!.content) }, false);
   expect(job.prompt?.system).toBe(prompt);
-  expect(toPromptMessages({ text: 'a' }, job.prompt, labels)[0]).toEqual(made);
+  expect(buildPromptMessages({ text: 'a' }, job.prompt, labels)[0]).toEqual(made);
 });
 
 test('an answer has room for the longest label, whatever its letters', () => {
-  const job = toClassification(chat, { labels: ['no', '\u9078'.repeat(20)], system: null }, false);
+  const job = buildClassification(chat, { labels: ['no', '\u9078'.repeat(20)], system: null }, false);
   expect(job.evaluation?.generation?.maxTokens).toBe(60);
 });
 
 test('any other system message stays whole', () => {
-  expect(toClassification(chat, { labels, system: 'Say yes or no. ' }, false).prompt).toEqual({ system: 'Say yes or no. ' });
+  expect(buildClassification(chat, { labels, system: 'Say yes or no. ' }, false).prompt).toEqual({ system: 'Say yes or no. ' });
 });
 
 test.each([
@@ -57,7 +56,7 @@ test.each([
   ['a'.repeat(32), `${'a'.repeat(21)}-classifier`],
   [`${'a'.repeat(20)}-bbb`, `${'a'.repeat(20)}-classifier`],
 ])('the classification of %s is called %s', (name, expected) => {
-  expect(toClassification({ ...chat, name }, { labels, system: null }, false).name).toBe(expected);
+  expect(buildClassification({ ...chat, name }, { labels, system: null }, false).name).toBe(expected);
 });
 
 test('rows keep their order and their text; one that is another question is refused with its line', async () => {
@@ -65,7 +64,7 @@ test('rows keep their order and their text; one that is another question is refu
   const read = async (classes: { labels: readonly string[]; system: string | null }): Promise<string> =>
     Buffer.concat(await Array.fromAsync(readClassificationRows(path, classes))).toString();
   writeFileSync(path, toChatText(4, (i) => [' yes', 'no\n'][i % 2]!).replace('question 1', 'question\\u20281 \\"'));
-  const classes = (await lookAtRows(path))!.classes!;
+  const classes = (await summarizeRows(path))!.classes!;
   expect(await read(classes)).toBe(
     '{"text":"question 0","label":"yes"}\n{"text":"question\u20281 \\"","label":"no"}\n{"text":"question 2","label":"yes"}\n{"text":"question 3","label":"no"}\n',
   );

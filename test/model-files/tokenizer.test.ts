@@ -48,7 +48,7 @@ test('a folder without tokenizer.json, or with a broken one, is refused', () => 
   cpSync(tinyBert, folder, { recursive: true });
   const definition = JSON.parse(readFileSync(join(tinyBert, 'tokenizer.json'), 'utf8')) as Record<string, unknown>;
   for (const [broken, message] of [
-    [{}, 'model: expected an object, found undefined'],
+    [{}, 'model: expected an object, found nothing'],
     [{ ...definition, model: { type: 'Odd' } }, 'model.type: expected one of WordPiece, BPE, Unigram, found "Odd"'],
     [{ ...definition, normalizer: { type: 'Odd' } }, 'normalizer: expected steps of the types'],
     [{ ...definition, added_tokens: 3 }, 'added_tokens: expected a list, found 3'],
