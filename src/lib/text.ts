@@ -2,10 +2,18 @@ const longest = 60; // characters: enough to recognise the value, little enough 
 
 /** A value as an error message quotes it: JSON, cut short, on one line. */
 export function formatValue(value: unknown): string {
-  if (typeof value === 'string') return `${JSON.stringify(value.slice(0, longest))}${value.length > longest ? '…' : ''}`;
-  if (value === undefined) return 'nothing';
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
-  return typeof value === 'object' && value !== null ? 'an object' : String(value);
+  switch (typeof value) {
+    case 'string':
+      return `${JSON.stringify(value.slice(0, longest))}${value.length > longest ? '…' : ''}`;
+    case 'object':
+      return value === null ? 'null' : 'an object';
+    case 'number':
+    case 'boolean':
+      return String(value);
+    default:
+      return value === undefined ? 'nothing' : `a ${typeof value}`;
+  }
 }
 
 /** A name from a foreign file without quotes, shortened, with control characters escaped. */
