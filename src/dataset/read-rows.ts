@@ -15,14 +15,14 @@ export interface ReadRowsOptions {
 
 /**
  * The rows of a data file, streamed: at most a chunk and the longest row are in memory.
- * @throws Failure as `openDataset`, and `data-invalid` with file and line for a row that cannot be read.
+ * @throws Failure as `parseFormat`; while reading as `openDataset`, and `data-invalid` with file and line for a row that cannot be read.
  */
-export async function* readRows(path: string, options: ReadRowsOptions = {}): AsyncGenerator<RawRow> {
+export function readRows(path: string, options: ReadRowsOptions = {}): AsyncGenerator<RawRow> {
   const { rows } = parseFormat(path);
   const { onBytes, onBadRow = throwFailure } = options;
   const chunks = onBytes === undefined ? openDataset(path) : watch(openDataset(path), onBytes);
-  if (rows === 'jsonl') yield* readJsonRows(chunks, path, onBadRow);
-  else yield* readTableRows(chunks, { path, delimiter: rows === 'csv' ? ',' : '\t' }, onBadRow);
+  if (rows === 'jsonl') return readJsonRows(chunks, path, onBadRow);
+  return readTableRows(chunks, { path, delimiter: rows === 'csv' ? ',' : '\t' }, onBadRow);
 }
 
 function throwFailure(failure: Failure): never {

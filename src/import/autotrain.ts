@@ -125,7 +125,6 @@ function readAdapter(source: Source, find: FindPath): Training {
 
 function readTraining(source: Source, find: FindPath, kind: Kind): Training {
   const isText = kind === 'classification';
-  if (kind !== 'dpo') source.drop(find('dpo_beta'), 'of the task llm-dpo only');
   const loss = { value: 'all', text: 'all tokens count, of rows that are packed into blocks' };
   if (kind === 'sft') source.assume('(loss)', 'training.loss', loss);
   source.assume(find('scheduler'), 'training.schedule', { value: 'linear', text: defaultText });
@@ -139,10 +138,7 @@ function readTraining(source: Source, find: FindPath, kind: Kind): Training {
       seed: ['seed', 42],
     }),
     ...readBatchSize(source, find, { rows: 'batch_size', accumulation: 'gradient_accumulation', defaults: isText ? [8, 1] : [2, 4] }),
-    ...readSchedule(source, find('scheduler'), {
-      paths: [find('warmup_ratio')],
-      read: () => readNumbers(source, find, { warmupRatio: ['warmup_ratio', 0.1] }),
-    }),
+    ...readSchedule(source, find('scheduler'), () => readNumbers(source, find, { warmupRatio: ['warmup_ratio', 0.1] })),
     ...(kind === 'dpo' ? readNumbers(source, find, { beta: ['dpo_beta', 0.1] }) : {}),
     ...(isText ? readNumbers(source, find, { maxLength: ['max_seq_length', 128] }) : readMaxLength(source, find)),
     ...(isText ? {} : readAdapter(source, find)),

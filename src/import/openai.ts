@@ -30,22 +30,18 @@ const hyperparameters: Readonly<Record<string, TrainingField>> = {
 };
 
 function readTraining(source: Source, method: Method): Training {
-  const inMethod = `method.${method}.hyperparameters`;
   source.open(`method.${method}`);
-  const isInMethod = source.open(inMethod) !== undefined;
-  const isAtTop = source.open('hyperparameters') !== undefined;
-  if (isInMethod) source.drop('hyperparameters', 'the hyperparameters of the method replace it');
-  const from = isAtTop && !isInMethod ? 'hyperparameters' : inMethod;
+  const inMethod = `method.${method}.hyperparameters`;
+  const from = source.open(inMethod) === undefined ? 'hyperparameters' : inMethod; // at the top is the older place
+  source.open(from);
   const training: Training = { method: method === 'dpo' ? 'dpo' : 'sft', ...readNumbers(source, String, { seed: ['seed'] }) };
   for (const [theirs, field] of Object.entries(hyperparameters)) {
     const path = `${from}.${theirs}`;
-    if (field === 'beta' && method !== 'dpo') source.drop(path, 'of the method dpo only');
-    else if (source.get(path) === 'auto') source.note(path, `training.${field}`, 'the service decides, as where a field is absent');
+    if (field === 'beta' && method !== 'dpo') continue;
+    if (source.get(path) === 'auto') source.note(path, `training.${field}`, 'the service decides, as where a field is absent');
     else if (field === 'learningRate') Object.assign(training, readMultiplier(source, path));
     else Object.assign(training, readNumbers(source, String, { [field]: [path] }));
-    if (field !== 'beta' || method === 'dpo') {
-      source.assume(path, `training.${field}`, { value: 'auto', text: serviceText });
-    }
+    source.assume(path, `training.${field}`, { value: 'auto', text: serviceText });
   }
   const loss = { value: 'answer', text: 'the answers of the assistant count' };
   if (method === 'supervised') source.assume('(loss)', 'training.loss', loss);

@@ -3,7 +3,7 @@ import { readName, type ConfigFormat } from './imported-job.ts';
 import { changesTraining } from './unmatched.ts';
 import { readServiceFiles, readServiceModel } from './openai.ts';
 import { readFlag, readNumber, readText, type Source } from './source.ts';
-import { loraNames, readBatchSize, readLora, readNumbers, readSchedule } from './training-fields.ts';
+import { readBatchSize, readLora, readNumbers, readSchedule } from './training-fields.ts';
 
 function readMethod(source: Source): 'sft' | 'dpo' {
   if (source.open('training_method') === undefined) return 'sft';
@@ -30,7 +30,6 @@ function readBatch(source: Source): Training {
 function readLoss(source: Source): Training {
   const [inMethod, atTop] = ['training_method.train_on_inputs', 'train_on_inputs'];
   const path = source.get(inMethod) === undefined ? atTop : inMethod;
-  if (path === inMethod) source.drop(atTop, 'training_method.train_on_inputs replaces it');
   const isAuto = source.get(path) === 'auto';
   const isAll = isAuto ? undefined : readFlag(source, path);
   const text =
@@ -52,13 +51,11 @@ function readAdapter(source: Source): Training {
   const targets = 'lora_trainable_modules';
   if (type === 'full') {
     source.note(find('type'), 'training.adapter', 'all parameters are trained');
-    for (const name of [...loraNames, targets]) source.drop(find(name), 'the source does not use it with Full');
     return { adapter: { type } };
   }
   const rank = readNumber(source, find('lora_r'));
   if (rank === undefined) {
-    const names = ['type', ...loraNames, targets];
-    for (const name of names) source.drop(find(name), `${changesTraining}: a job needs a rank with it; set training.adapter`);
+    source.drop(find('type'), `${changesTraining}: a job needs a rank with it; set training.adapter`);
     source.assume(find('lora_r'), 'training.adapter.rank', { value: null, text: 'the service chooses the rank' });
     return {};
   }
@@ -68,8 +65,6 @@ function readAdapter(source: Source): Training {
 
 function readTraining(source: Source, method: 'sft' | 'dpo'): Training {
   const isDpo = method === 'dpo';
-  const foreign = isDpo ? ['train_on_inputs', 'training_method.train_on_inputs'] : ['training_method.dpo_beta'];
-  for (const path of foreign) source.drop(path, `of the method ${isDpo ? 'sft' : 'dpo'} only`);
   source.open('lr_scheduler');
   return {
     method,
@@ -83,10 +78,7 @@ function readTraining(source: Source, method: 'sft' | 'dpo'): Training {
       ...(isDpo ? { beta: ['training_method.dpo_beta'] } : {}),
     }),
     ...readBatch(source),
-    ...readSchedule(source, 'lr_scheduler.lr_scheduler_type', {
-      paths: ['warmup_ratio'],
-      read: () => readNumbers(source, String, { warmupRatio: ['warmup_ratio'] }),
-    }),
+    ...readSchedule(source, 'lr_scheduler.lr_scheduler_type', () => readNumbers(source, String, { warmupRatio: ['warmup_ratio'] })),
     ...readAdapter(source),
     ...(isDpo ? {} : readLoss(source)),
   };

@@ -67,31 +67,21 @@ const schedules = new Map<string, NonNullable<Training['schedule']>>([
   ['constant_with_warmup', 'constant'],
 ]);
 
-interface Warmup {
-  /** Where a warm-up may be. */
-  readonly paths: readonly string[];
-  read(): Training;
-}
-
-/** The course of the learning rate. */
-export function readSchedule(source: Source, path: string, warmup: Warmup): Training {
+/** The course of the learning rate, which begins with a warm-up. */
+export function readSchedule(source: Source, path: string, readWarmup: () => Training): Training {
   const word = readText(source, path)?.toLowerCase();
   const schedule = schedules.get(word ?? '');
   if (word === 'constant') {
     source.note(path, 'training.schedule', '"constant" of the source has no warm-up: warmupRatio is 0');
-    for (const unused of warmup.paths) source.drop(unused, 'the source does not use it with the schedule "constant"');
     return { schedule: 'constant', warmupRatio: 0 };
   }
   if (schedule !== undefined) {
     source.note(path, 'training.schedule', word === schedule ? null : 'the warm-up is a field of its own');
-    return { schedule, ...warmup.read() };
+    return { schedule, ...readWarmup() };
   }
   source.drop(path, `${changesTraining}: another course of the learning rate; a job has linear, cosine and constant`);
-  return warmup.read();
+  return readWarmup();
 }
-
-/** What all programs call the parts of an adapter, apart from its targets. */
-export const loraNames = ['lora_r', 'lora_alpha', 'lora_dropout'] as const;
 
 /** LoRA as PEFT's users switch it on: all parameters are trained where it is off, and noted where the source does not say. */
 export function readPeft(source: Source, find: FindPath, names: { readonly enabled: string; readonly targets: string }): Training {
@@ -101,7 +91,6 @@ export function readPeft(source: Source, find: FindPath, names: { readonly enabl
     source.note(enabled, 'training.adapter', 'added low-rank matrices');
     return { adapter: readLora(source, find, { targets: names.targets, rank: 16, alpha: 32, dropout: 0.05 }) };
   }
-  for (const name of [...loraNames, names.targets]) source.drop(find(name), `the source does not use it without ${names.enabled}`);
   source.note(enabled, 'training.adapter', 'all parameters are trained');
   source.assume(enabled, 'training.adapter', { value: false, text: 'all parameters are trained, as with {"type": "full"}' });
   return isEnabled === undefined ? {} : { adapter: { type: 'full' } };

@@ -53,9 +53,6 @@ function readData(source: Source): JobSpec['data'] {
   const noteStrategy = (): void =>
     source.note('eval_strategy', 'data.validation', 'validation rows are evaluated; the target decides when');
   if (datasets.length > 0) {
-    for (const name of ['dataset_name', 'dataset_config', 'dataset_train_split', 'dataset_test_split']) {
-      source.drop(name, 'the source does not use it beside "datasets"');
-    }
     const train = datasets.flatMap((_, i) => readMixed(source, `datasets.${i}`));
     const fraction = readNumber(source, 'test_split_size');
     if (fraction === undefined || !isEvaluating) return { train };
@@ -70,7 +67,6 @@ function readData(source: Source): JobSpec['data'] {
   const paths = { path: 'dataset_name', configPath: 'dataset_config' };
   const train = readSplit(source, { ...paths, splitPath: 'dataset_train_split', field: 'data.train', ...files }).rows;
   const validationPath = 'dataset_test_split';
-  if (!isEvaluating) source.drop(validationPath, 'the source does not use it without eval_strategy');
   if (!isEvaluating) return { train };
   noteStrategy();
   return { train, validation: readSplit(source, { ...paths, splitPath: validationPath, field: 'data.validation', ...files }).rows };
@@ -95,31 +91,28 @@ function readMixed(source: Source, at: string): string[] {
 }
 
 /** Epochs, or steps where `max_steps` is set: it wins. */
-function readDuration(source: Source): Training {
-  const steps = readNumber(source, 'max_steps') ?? -1;
-  const replaced = steps > 0 ? 'num_train_epochs' : 'max_steps';
-  source.drop(replaced, steps > 0 ? 'max_steps replaces it' : 'the source counts epochs');
-  return readNumbers(source, String, steps > 0 ? { steps: ['max_steps'] } : { epochs: ['num_train_epochs', 3] });
+function readDuration(source: Source): { readonly epochs?: number; readonly steps?: number } {
+  const hasSteps = (readNumber(source, 'max_steps') ?? -1) > 0;
+  return hasSteps
+    ? readNumbers(source, String, { steps: ['max_steps'] })
+    : readNumbers(source, String, { epochs: ['num_train_epochs', 3] });
 }
 
 /** A number of steps becomes a share where the number of all steps is known. */
 function readWarmup(source: Source, steps: number | undefined): Training {
   const path = 'warmup_steps';
   const warmup = readNumber(source, path) ?? 0;
-  const ratio = readNumber(source, 'warmup_ratio');
-  if (warmup === 0 && (ratio !== undefined || source.get(path) === undefined)) {
-    source.drop(path, '0 leaves it to warmup_ratio');
-    if (ratio === undefined) source.assume(path, 'training.warmupRatio', { value: 0, text: defaultText });
-    return readNumbers(source, String, { warmupRatio: ['warmup_ratio'] });
-  }
-  source.drop('warmup_ratio', 'warmup_steps replaces it');
-  const isShare = warmup < 1;
-  if (!isShare && (steps === undefined || warmup > steps)) {
+  const hasRatio = readNumber(source, 'warmup_ratio') !== undefined; // in older versions
+  if (warmup === 0 && hasRatio) return readNumbers(source, String, { warmupRatio: ['warmup_ratio'] });
+  source.assume(path, 'training.warmupRatio', { value: 0, text: defaultText });
+  if (source.get(path) === undefined) return {};
+  const share = warmup < 1 ? warmup : steps === undefined ? Infinity : warmup / steps;
+  if (share > 1) {
     source.drop(path, `${changesTraining}: steps are no share while the number of all steps is not known: set training.warmupRatio`);
     return {};
   }
-  source.note(path, 'training.warmupRatio', isShare ? 'below 1 it is a share of all steps' : `${warmup} of max_steps ${steps}`);
-  return { warmupRatio: isShare ? warmup : warmup / steps! };
+  source.note(path, 'training.warmupRatio', warmup < 1 ? 'below 1 it is a share of all steps' : `${warmup} of max_steps ${steps}`);
+  return { warmupRatio: share };
 }
 
 /** The tokens that count, where the source says it. */
@@ -138,7 +131,6 @@ function readLoss(source: Source): Training {
 function readMaxLength(source: Source): Training {
   const isOld = source.get('max_length') === undefined && source.get('max_seq_length') !== undefined;
   if (isOld) return readNumbers(source, String, { maxLength: ['max_seq_length'] });
-  source.drop('max_seq_length', 'max_length replaces it');
   if (source.get('max_length') === null)
     source.drop('max_length', `${changesTraining}: null means that no row is cut, which a job cannot say`);
   return readNumbers(source, String, { maxLength: ['max_length', 1024] });
@@ -171,10 +163,7 @@ function readTraining(source: Source, method: Method, data: JobSpec['data']): Tr
       accumulation: 'gradient_accumulation_steps',
       defaults: [8, 1],
     }),
-    ...readSchedule(source, 'lr_scheduler_type', {
-      paths: ['warmup_steps', 'warmup_ratio'],
-      read: () => readWarmup(source, duration.steps),
-    }),
+    ...readSchedule(source, 'lr_scheduler_type', () => readWarmup(source, duration.steps)),
     ...readPeft(source, String, { enabled: 'use_peft', targets: 'lora_target_modules' }),
     ...(method === 'sft' ? readLoss(source) : {}),
     ...readSelect(source, data.validation !== undefined),

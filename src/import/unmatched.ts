@@ -47,7 +47,8 @@ const other: KeyTable = {
   'settings for loading the model': 'model_init_kwargs',
   'a column that this task does not read': 'prompt_text_column rejected_text_column target_column',
   'a part of a dataset that a job cannot name': 'datasets data_dir columns',
-  'not a setting of this task': 'max_seq_length block_size model_max_length trainer peft lora_* target_modules',
+  'not used with the task and the other settings':
+    'max_seq_length block_size model_max_length trainer peft use_peft lora_r lora_alpha lora_dropout target_modules lora_target_modules lora_trainable_modules dpo_beta beta train_on_inputs max_steps num_train_epochs warmup_steps warmup_ratio dataset_name dataset_config dataset_train_split dataset_test_split hyperparameters',
 };
 
 /** Values with which the training is the same in a job. */

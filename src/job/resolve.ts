@@ -5,30 +5,19 @@ import type { DataSpec, ModelName, ReferenceSpec, RunSpec } from './run-spec.ts'
 
 type Target = JobSpec['targets'][string];
 
-const defaultColumns: Readonly<Record<JobSpec['task'], Record<string, string>>> = {
-  classification: { text: 'text', label: 'label' },
-  chat: { messages: 'messages' },
-  preference: { chosen: 'chosen', rejected: 'rejected' },
-  text: { text: 'text' },
+/** Columns and the measure of comparisons where the job does not name them; "none": such rows have no right answer. */
+const defaults: Readonly<Record<JobSpec['task'], { readonly columns: Record<string, string>; readonly measure: string }>> = {
+  classification: { columns: { text: 'text', label: 'label' }, measure: 'accuracy' },
+  chat: { columns: { messages: 'messages' }, measure: 'exact_match' },
+  preference: { columns: { chosen: 'chosen', rejected: 'rejected' }, measure: 'none' },
+  text: { columns: { text: 'text' }, measure: 'none' },
 };
 
-/** What models are compared by where the job does not say; rows with two ends, and bare text, have no answer to be right about. */
-const defaultMeasures: Readonly<Record<JobSpec['task'], string>> = {
-  classification: 'accuracy',
-  chat: 'exact_match',
-  preference: 'none',
-  text: 'none',
-};
-
-/** The measure may fall by so much and still be called "not worse", where the job names no margin. */
+/** How far the measure may fall and still be "not worse", where the job names no margin. */
 const defaultMargin = 0.02;
 
-function resolveSource(source: string, folder: string): string {
-  return source.startsWith('hub:') ? source : toAbsolute(folder, source);
-}
-
 function resolveSources(sources: string | readonly string[], folder: string): string[] {
-  return [sources].flat().map((source) => resolveSource(source, folder));
+  return [sources].flat().map((source) => (source.startsWith('hub:') ? source : toAbsolute(folder, source)));
 }
 
 function isPath(model: string): boolean {
@@ -50,7 +39,7 @@ function resolveData(spec: JobSpec, folder: string): DataSpec {
     train: resolveSources(train, folder),
     validation: validation === undefined ? null : isFraction ? validation : resolveSources(validation, folder),
     test: Object.fromEntries(Object.entries(tests).map(([name, sources]) => [name, resolveSources(sources, folder)])),
-    columns: { ...defaultColumns[spec.task], ...(columns as Record<string, string> | undefined) },
+    columns: { ...defaults[spec.task].columns, ...(columns as Record<string, string> | undefined) },
   };
 }
 
@@ -65,10 +54,10 @@ export function resolveReferences({ references }: JobSpec, folder: string): Reco
   return Object.fromEntries(entries);
 }
 
-/** The job's wishes, with what the target sets over them and what it takes back (`null`). */
+/** The job's wishes with the target's own fields over them; `null` there removes a wish. */
 function resolveTraining(wishes: Training, required: NonNullable<Target['training']>): Training {
   const merged = { ...wishes, ...required };
-  // `epochs` and `steps` answer one question: a target that gives one of them drops the job's other.
+  // `epochs` and `steps` exclude each other: a target that sets one of them drops the job's other.
   if (required.steps != null && required.epochs === undefined) delete merged.epochs;
   if (required.epochs != null && required.steps === undefined) delete merged.steps;
   return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== null));
@@ -100,7 +89,7 @@ export function resolveTarget(spec: JobSpec, name: string, folder: string): RunS
     options: target.options ?? {},
     native: target.native ?? {},
     evaluation: {
-      measure: spec.evaluation?.measure ?? defaultMeasures[spec.task],
+      measure: spec.evaluation?.measure ?? defaults[spec.task].measure,
       margin: spec.evaluation?.margin ?? defaultMargin,
       generation: spec.evaluation?.generation ?? {},
       concurrency: spec.evaluation?.concurrency ?? null,

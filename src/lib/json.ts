@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 
 /**
- * The RFC 8785 JSON of a value that the dataset's `checkJson` let pass, twice as fast as `canonicalize`. For well-formed strings and finite numbers JSON.stringify writes what the
- * standard asks for, so that the order of names (by UTF-16 code units) is all that is left to do. Names without a value are left out.
+ * The RFC 8785 JSON of a value that the dataset's `checkJson` accepts, twice as fast as `canonicalize`. For well-formed strings and finite
+ * numbers JSON.stringify writes what the standard asks for, so that only the order of names (by UTF-16 code units) is left to do. Names
+ * without a value are left out.
  */
 export function toCanonicalJson(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);

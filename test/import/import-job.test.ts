@@ -15,8 +15,8 @@ import { createJob, deleteFile, toChatText, toPreferenceText, uploadText, type A
 const base = 'gpt-4.1-mini-2025-04-14';
 const fixed = new Date('2026-11-25T12:00:00Z');
 
-function toContext(fixture: SandboxFixture, signal?: AbortSignal): Context {
-  return { ...fixture.toAttempt(undefined, undefined, signal), now: () => fixed };
+function toContext(fixture: SandboxFixture): Context {
+  return { ...fixture.toAttempt(), now: () => fixed };
 }
 
 async function importInto(fixture: SandboxFixture, id: string, folder: string, context = toContext(fixture)): Promise<ImportRecord> {
@@ -310,31 +310,6 @@ describe('an import that was interrupted', () => {
       fixture.sandbox.setFaults({}, canaryKey);
       expect(readFolder(here)).toEqual(whole);
     }
-  });
-
-  test('by a person, at any moment: goes on to the same folder', async () => {
-    let isDone = false;
-    let moments = 0;
-    for (; !isDone; moments++) {
-      const here = join(fixture.folder, `abort-${moments}`);
-      const controller = new AbortController();
-      let looks = 0;
-      const context = toContext(fixture, controller.signal);
-      const aborting: Context = {
-        ...context,
-        credential(name) {
-          if (looks++ === moments) controller.abort(new Error('stop'));
-          return context.credential(name);
-        },
-      };
-      isDone = await importInto(fixture, id, here, aborting).then(
-        () => !controller.signal.aborted,
-        () => false,
-      );
-      await importInto(fixture, id, here);
-      expect(readFolder(here)).toEqual(whole);
-    }
-    expect(moments).toBeGreaterThan(10);
   });
 
   test('by a power cut between any two files, or in the middle of one: goes on to the same folder', async () => {
