@@ -4,7 +4,7 @@ import { Failure } from '../errors.ts';
 import { formatValue } from '../lib/text.ts';
 import type { RawRow } from './row.ts';
 
-/** @throws Failure `data-invalid` where the row lacks one of the columns; undefined stands for a column that is not needed. */
+/** @throws Failure `data-invalid` where the row lacks one of the columns; undefined is a column that is not needed. */
 export function checkColumns(row: RawRow['row'], columns: readonly (string | undefined)[], place: string): void {
   for (const column of columns) {
     if (column !== undefined && !Object.hasOwn(row, column)) throw createColumnFailure(row, column, place);

@@ -1,6 +1,6 @@
 import { Failure } from '../errors.ts';
 
-/** One row as it stands in the file; `line` is the line on which it begins, counted from 1. */
+/** One row as the file has it; `line` is the line on which it begins, counted from 1. */
 export interface RawRow {
   readonly line: number;
   readonly row: Readonly<Record<string, unknown>>;
@@ -37,7 +37,7 @@ function isRowTask(task: string): task is RowTask {
 /** The rows of a job, by its task, under our names for the columns. */
 export type Row = ClassificationRow | ChatRow | PreferenceRow;
 
-/** A row and where it stands: `source` is the file's path, `line` counts from 1. */
+/** A row and its place: `source` is the file's path, `line` counts from 1. */
 export type LocatedRow = Row & { readonly source: string; readonly line: number };
 
 export interface ClassificationRow {

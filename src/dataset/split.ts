@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { toCanonicalJson } from '../lib/json.ts';
+import { formatCanonicalJson } from '../lib/json.ts';
 import { getPrompt } from './chat.ts';
 import type { Row } from './row.ts';
 
@@ -20,14 +20,18 @@ function formatRow(row: Row): string {
   // For well-formed strings under names in order, JSON.stringify writes canonical JSON, many times faster than a walk over the value.
   if ('label' in row) return JSON.stringify({ label: row.label, text: row.text, text2: row.text2 });
   const { tools, parallel_tool_calls } = row;
-  if ('messages' in row) return toCanonicalJson({ messages: row.messages, tools, parallel_tool_calls });
+  if ('messages' in row) return formatCanonicalJson({ messages: row.messages, tools, parallel_tool_calls });
   const { prompt, chosen, rejected } = row;
-  return toCanonicalJson({ prompt, chosen, rejected, tools, parallel_tool_calls });
+  return formatCanonicalJson({ prompt, chosen, rejected, tools, parallel_tool_calls });
 }
 
 /** The same over the model's input: the row without its label, the messages before the answer. */
 export function hashText(row: Row): Buffer {
-  return hash('sha256', 'label' in row ? JSON.stringify({ text: row.text, text2: row.text2 }) : toCanonicalJson(getPrompt(row)), 'buffer');
+  return hash(
+    'sha256',
+    'label' in row ? JSON.stringify({ text: row.text, text2: row.text2 }) : formatCanonicalJson(getPrompt(row)),
+    'buffer',
+  );
 }
 
 /** The first 32 bits, big endian, as a share of 2^32. */

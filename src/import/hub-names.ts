@@ -9,7 +9,7 @@ function isLocal(source: Source, name: string): boolean {
 }
 
 /** A path from the source's folder. @throws Failure `data-invalid` for what is not a path */
-function toLocalPath(source: Source, path: string, name: string): string {
+function parseLocalPath(source: Source, path: string, name: string): string {
   if (name.startsWith('~') || /^\w+:\/\//.test(name) || /^\.{0,2}\/+$/.test(name)) {
     source.refuse(path, 'a path, or a name of the Hub as "owner/name"', 'Download the files, and name their folder.');
   }
@@ -24,7 +24,7 @@ function relocate({ context }: Source, path: string): string {
 
 /** The path of a file, as the source names it. */
 export function readFilePath(source: Source, path: string): string {
-  return relocate(source, toLocalPath(source, path, requireText(source, path, 'the path of a file')));
+  return relocate(source, parseLocalPath(source, path, requireText(source, path, 'the path of a file')));
 }
 
 export const pathNote = 'paths start at the job file';
@@ -39,7 +39,7 @@ export function readModel(source: Source, path: string, revisionPath?: string): 
   if (isLocal(source, name) || !/^[\w.-]+(\/[\w.-]+)?$/.test(name)) {
     source.note(path, 'targets.model', `a folder; ${pathNote}`);
     if (revisionPath !== undefined) source.drop(revisionPath, 'folders have no revisions');
-    return relocate(source, toLocalPath(source, path, name));
+    return relocate(source, parseLocalPath(source, path, name));
   }
   const folder = name.includes('/') ? '' : `; if it is a folder, write "./${name}"`;
   source.note(path, 'targets.model', `a model of the Hub, marked by "hub:"${folder}`);
@@ -57,7 +57,7 @@ export interface Split {
   readonly splitPath: string;
   /** Of the dataset's configuration; where absent, the configuration may be in the split's name, before a colon. */
   readonly configPath?: string;
-  /** Endings of the files that the program looks for in a folder, in its order. */
+  /** Endings of the files that the program tries in a folder, in its order. */
   readonly endings: readonly string[];
   /** The ending to write where no such file is found. */
   readonly usual: string;
@@ -96,7 +96,7 @@ export function readSplit(source: Source, at: Split): { readonly rows: string; r
 
 /** A file by its own name, or the split's file in a folder of this name. */
 function findFile(source: Source, { path, split, endings, usual }: Split & { readonly split: string }, name: string) {
-  const local = toLocalPath(source, path, name);
+  const local = parseLocalPath(source, path, name);
   if (/\.(jsonl|csv|tsv|parquet)(\.gz)?$/i.test(local)) return { file: local, isFile: true, text: pathNote };
   const ending = endings.find((end) => source.context.exists?.(`${local}/${split}${end}`) === true);
   const check = ending === undefined ? '; the source names the folder only: check the name of the file' : '';

@@ -37,8 +37,10 @@ export async function importJob(
   const recordText = `${JSON.stringify(fetched.record, null, 2)}\n`;
   const record = { name: recordFile, ...(await writeAtomicText(join(folder, recordFile), recordText, 'imported file')) };
   const written = await writeJobFiles(folder, { before, fetched });
-  const kept = [fetched.train, fetched.validation, ...fetched.results.map(({ file }) => file)].filter((file) => file !== null);
-  const files = await Promise.all(kept.map(async ({ path, sha256 }) => ({ name: basename(path), sha256, bytes: (await stat(path)).size })));
+  const fetchedFiles = [fetched.train, fetched.validation, ...fetched.results.map(({ file }) => file)].filter((file) => file !== null);
+  const files = await Promise.all(
+    fetchedFiles.map(async ({ path, sha256 }) => ({ name: basename(path), sha256, bytes: (await stat(path)).size })),
+  );
   const after: ImportRecord = {
     ...before,
     job,

@@ -63,7 +63,7 @@ function readNative(source: Source): Fields | undefined {
     const isOurs = key.startsWith('orchestrate_');
     const isKept = !isOurs && !isSecret(value, key) && !isSecret(key, '');
     if (isKept) source.note(path, 'targets.native.metadata');
-    else source.drop(path, isOurs ? 'runs are found by it: each run writes its own' : 'a credential, which is not taken over');
+    else source.drop(path, isOurs ? 'this program finds runs by it, and each run writes its own' : 'a credential, which is not taken over');
     return isKept;
   });
   let integrations = source.get('integrations') ?? undefined;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 /**
  * The job file, version 1: what a person writes. One definition: the types, the JSON Schema, the reference page and the error messages
- * come from here. Nothing is filled in: what is absent stays absent, so that a service's own default applies and is recorded.
+ * come from here. Nothing is filled in: absent fields stay absent, so that a service's own default applies and is recorded.
  */
 
 const Name = z.string().regex(/^[a-z0-9-]{1,32}$/, '1 to 32 characters of a-z, 0-9 and "-"');
@@ -55,7 +55,7 @@ const trainingFields = {
   beta: z.number().positive().describe('strength of the reference model in "dpo"'),
   adapter: Adapter.describe('which parameters are trained: all ("full"), the head only, or added low-rank matrices ("lora")'),
   loss: z.enum(['answer', 'all']).describe('tokens that count: those of the answer, or all'),
-  select: z.enum(['last', 'best']).describe('which weights are kept; "best" goes by the validation rows'),
+  select: z.enum(['last', 'best']).describe('which weights are kept: the last ones, or the best ones on the validation rows'),
   maxLength: z.int().positive().describe('tokens per row; longer rows are cut'),
   seed: z
     .int()
@@ -68,7 +68,7 @@ export const Training = z.strictObject(trainingFields).partial();
 export type Training = z.infer<typeof Training>;
 export type TrainingField = keyof Training;
 
-/** The same fields under a target; `null` takes a wish of the job back. */
+/** The same fields under a target; `null` removes a wish of the job. */
 const TargetTraining = z
   .strictObject(
     Object.fromEntries(Object.entries(trainingFields).map(([field, schema]) => [field, schema.nullable()])) as {
@@ -81,7 +81,7 @@ const Target = z.strictObject({
   provider: z.string().min(1).optional().describe("the provider's id; the target's own name when absent"),
   model: z.string().min(1).describe("`./folder`, `hub:owner/name[@revision]`, or the service's own name"),
   training: TargetTraining.optional().describe(
-    'as the job\'s "training", but required: what the target cannot follow is an error; null takes a wish back',
+    'as the job\'s "training", but required: a field that the target cannot follow is an error; null removes a wish',
   ),
   options: RawFields.optional().describe('settings of the provider'),
   native: RawFields.optional().describe('raw fields that go to the service as they are'),
@@ -141,7 +141,7 @@ export const JobSpec = z.strictObject({
   onUncertain: z
     .enum(['ask', 'retry'])
     .optional()
-    .describe("what to do when nobody can know whether a submission arrived; the provider's own choice when absent"),
+    .describe('what to do when it is unknown whether a submission arrived; the provider decides when absent'),
   task: z.enum(['classification', 'chat', 'preference', 'text']).describe('what is learned'),
   data: z
     .strictObject({
@@ -149,7 +149,7 @@ export const JobSpec = z.strictObject({
       validation: z
         .union([Sources, z.strictObject({ fraction: z.number().gt(0).max(0.5) })], 'a path, a list of paths or {"fraction": number}')
         .optional()
-        .describe('rows that are watched while training: sources, or a share of the training rows chosen by their hash'),
+        .describe('rows that measure the training while it runs: sources, or a share of the training rows chosen by their hash'),
       test: z
         .union([Source, z.record(Name, Sources)], 'a path, or named paths such as {"name": "./path"}')
         .optional()
@@ -169,12 +169,12 @@ export const JobSpec = z.strictObject({
     .partial()
     .optional()
     .describe('limits for the whole file'),
-  tags: z.record(z.string(), z.string()).optional().describe('free words that are shown with the runs'),
+  tags: z.record(z.string(), z.string()).optional().describe('free text, shown with the runs'),
   targets: z
     .record(Name, Target)
     .refine((targets) => Object.keys(targets).length > 0, 'at least one target')
     .describe('where to train: one entry a target, by a name of your choice'),
-  references: z.record(Name, Reference).optional().describe('models that are only scored'),
+  references: z.record(Name, Reference).optional().describe('models that are scored but not trained'),
 });
 export type JobSpec = z.infer<typeof JobSpec>;
 

@@ -43,7 +43,7 @@ export async function writeAtomic(
     }
     await rename(unfinished, path).catch(explain);
   } catch (error) {
-    await rm(unfinished, { force: true }).catch(() => {}); // what went wrong is told, not this
+    await rm(unfinished, { force: true }).catch(() => {}); // the first error matters, not this one
     throw error;
   }
   return { sha256: hash.digest('hex'), bytes };

@@ -6,13 +6,13 @@ import canonicalize from 'canonicalize';
  * numbers JSON.stringify writes what the standard asks for, so that only the order of names (by UTF-16 code units) is left to do. Names
  * without a value are left out.
  */
-export function toCanonicalJson(value: unknown): string {
+export function formatCanonicalJson(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map(toCanonicalJson).join(',')}]`;
+  if (Array.isArray(value)) return `[${value.map(formatCanonicalJson).join(',')}]`;
   let members = '';
   for (const key of Object.keys(value).sort()) {
     const member = (value as Record<string, unknown>)[key];
-    if (member !== undefined) members += `${members === '' ? '' : ','}${JSON.stringify(key)}:${toCanonicalJson(member)}`;
+    if (member !== undefined) members += `${members === '' ? '' : ','}${JSON.stringify(key)}:${formatCanonicalJson(member)}`;
   }
   return `{${members}}`;
 }

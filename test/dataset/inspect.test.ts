@@ -128,7 +128,7 @@ test.each([
   await expect(sources).rejects.toMatchObject({ code: 'data-invalid', message: expect.stringContaining(message) });
 });
 
-test('a label that only the validation side of the split has is refused where it stands', async () => {
+test('a label that only the validation side of the split has is refused at its place', async () => {
   const rows = Array.from({ length: 60 }, (_, i) => `row ${i},${i % 2}`);
   const write = createDataFolder();
   const results = await Promise.allSettled(
@@ -143,7 +143,7 @@ test('a label that only the validation side of the split has is refused where it
     expect(message).toMatch(/\d+\.csv:2: no training row has the label "rare" of the validation data \(1 row has it\)/);
 });
 
-test('all wrong rows of all files are told at once, up to twenty', async () => {
+test('all wrong rows of all files are reported at once, up to twenty', async () => {
   const write = createDataFolder();
   const train = write('a.jsonl', `${both}{"text":1,"label":"x"}\n{"text":"a","label":"x"}\n`);
   const held = write('b.csv', `text,label\n${'x\n'.repeat(30)}`);
@@ -157,7 +157,7 @@ test('all wrong rows of all files are told at once, up to twenty', async () => {
   expect(lines[21]).toBe('  and 14 more');
 });
 
-test('one wrong row is told plainly, a missing file by its name', async () => {
+test('one wrong row is reported plainly, a missing file by its name', async () => {
   const write = createDataFolder();
   const path = write('a.jsonl', '{"text":"a","label":"x"}\n{"text":"b","label":"y"}\n{}\n');
   await expect(inspect({ train: [path] })).rejects.toMatchObject({
@@ -183,7 +183,7 @@ describe('conversations', () => {
     return `${JSON.stringify({ messages })}\n`;
   }
 
-  test('facts of chats: no labels, all text, rows that stand twice, prompts that are in two parts', async () => {
+  test('facts of chats: no labels, all text, duplicate rows, prompts that are in two parts', async () => {
     const write = createDataFolder();
     const tools = `{"tools":[{"type":"function"}],"messages":[{"role":"user","content":[{"type":"text","text":"abc"}]},
       {"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"fn","arguments":"{}"}}]}]}`.replaceAll(
@@ -240,7 +240,7 @@ describe('conversations', () => {
     expect(facts.warnings).toEqual([]);
   });
 
-  test('wrong rows of all files are told at once, and a file without rows is refused', async () => {
+  test('wrong rows of all files are reported at once, and a file without rows is refused', async () => {
     const write = createDataFolder();
     const train = write('a.jsonl', `${toLine('one')}${toLine('one', 'two')}`);
     const held = write('b.jsonl', '{}\n');

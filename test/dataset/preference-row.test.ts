@@ -69,7 +69,7 @@ test('results of tools that differ belong to the ends, with the call before them
   expect(parse({ chosen, rejected })).toEqual({ prompt: [user('q')], chosen: chosen!.slice(1), rejected: rejected!.slice(1) });
 });
 
-test('tools stand beside the columns, or in the input', () => {
+test('tools are beside the columns, or in the input', () => {
   const tools = { tools: [{ type: 'function' }], parallel_tool_calls: true };
   expect(parse({ ...expected, ...tools })).toEqual({ ...expected, ...tools });
   const outputs = { preferred_output: expected.chosen, non_preferred_output: expected.rejected };

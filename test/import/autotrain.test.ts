@@ -37,14 +37,14 @@ describe('rows per step', () => {
     expect(parse({ ...sft, params }).training.batchSize).toBe(batchSize);
   });
 
-  test('of a classifier, and the default is only told', () => {
+  test('of a classifier, and the default is only noted', () => {
     expect(parse({ params: { batch_size: 4 } }).training.batchSize).toBe(4);
     expect(toAbsent(parse())['training.batchSize']).toBe(8);
     expect(toAbsent(parse(sft))['training.batchSize']).toBe(8);
   });
 });
 
-test('defaults are told, not written', () => {
+test('defaults are noted, not written', () => {
   const job = parse();
   expect(job.training).toEqual({});
   expect(toAbsent(job)).toEqual({
@@ -117,7 +117,7 @@ test.each([
   expect(parse({ top: { task }, data: { chat_template } }).training.method).toBe(method);
 });
 
-test('params win over what stands outside', () => {
+test('params win over the outer settings', () => {
   const job = parse({ params: { model: 'other/model', text_column: 'body', valid_split: 'valid' }, data: { valid_split: null } });
   expect(job.target.model).toBe('hub:other/model');
   expect(job.data).toEqual({
@@ -146,7 +146,7 @@ describe('data', () => {
     expect(toAbsent(job)).toMatchObject({ 'data.columns.label': 'target' });
   });
 
-  test('a fifth of a file is kept for validation unless told otherwise', () => {
+  test('a fifth of a file is noted as the validation of a file without a split', () => {
     expect(toAbsent(parse({ data: { path: './rows' } }))['data.validation']).toBe(0.2);
     expect(toAbsent(parse())).not.toHaveProperty('data.validation');
     expect(toAbsent(parse({ data: { path: './rows', valid_split: 'valid' } }))).not.toHaveProperty('data.validation');

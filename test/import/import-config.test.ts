@@ -39,14 +39,14 @@ test.each([
   );
 });
 
-test('what is wrong is shown where it stands', async () => {
+test('an error names its place', async () => {
   const path = write('model_name_or_path: a/b\ndataset_name: a/b\nlearning_rate: fast\n');
   await expect(readConfig(path)).rejects.toThrow(`${path}:3:1 learning_rate: expected a number, found "fast"`);
   const json = write('{\n  "model": "gpt",\n  "training_file": 3\n}', 'body.json');
   await expect(readConfig(json)).rejects.toThrow(`${json}:3:3 training_file: expected a text, found 3`);
 });
 
-test('paths are looked for beside the file', async () => {
+test('paths start beside the file', async () => {
   const folder = createScratchFolder();
   mkdirSync(join(folder, 'owner/rows'), { recursive: true });
   writeFileSync(join(folder, 'owner/rows/train.csv'), '');
@@ -83,7 +83,7 @@ test.each([
   await expect(readConfig(write(text))).rejects.toMatchObject({ code: 'data-invalid', message: expect.stringContaining(message) });
 });
 
-test('a key of JSON that stands twice, and one that changes what an object is', async () => {
+test('a key of JSON that occurs twice, and one that changes the prototype', async () => {
   const twice = write('{"model": "gpt",\n "training_file": "a",\n "training_file": "b"}', 'b.json');
   await expect(readConfig(twice)).rejects.toThrow(`${twice}:3:2 training_file: expected a key once, found it twice`);
   const proto = '{"model": "gpt", "training_file": "a", "__proto__": {"seed": 1}}';

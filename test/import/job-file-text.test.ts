@@ -43,7 +43,7 @@ test('the samples cover the four formats', () => {
   ]);
 });
 
-test.each(samples)('%s becomes the job file that stands beside it', async (path) => {
+test.each(samples)('%s becomes the job file beside it', async (path) => {
   const text = formatJobFile(await readConfig(path));
   expect(text).toBe(readFileSync(path.replace(/\.\w+$/, '.job.jsonc'), 'utf8'));
 });
@@ -112,7 +112,7 @@ test('a long value does not make a long comment', () => {
   expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThan(500);
 });
 
-test('what changes the training stands first, what is written stands apart from what is left to a target', () => {
+test('settings that change the training come first; written defaults are apart from those left to a target', () => {
   const text = formatJobFile({
     ...job,
     notes: [

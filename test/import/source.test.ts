@@ -92,7 +92,7 @@ test.each([
   expect(isSecret(value, name)).toBe(false);
 });
 
-test('secrets are masked wherever they stand', () => {
+test('secrets are masked everywhere', () => {
   const value = { a: [{ token: 'x', other: 1 }], sk_abcdefghijklmnop: null, text: 'hf_abcdefghijklmnop' };
   expect(maskSecrets(value, 'model_init_kwargs')).toEqual({ a: [{ token: '(hidden)', other: 1 }], '(hidden)': null, text: '(hidden)' });
 });

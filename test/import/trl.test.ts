@@ -26,7 +26,7 @@ describe('the command', () => {
     expect(toAbsent(job)).not.toHaveProperty('training.method');
   });
 
-  test('that nothing tells is taken for sft, and that is said', () => {
+  test('is sft where nothing decides it, with a note', () => {
     expect(parse().training.method).toBe('sft');
     expect(toAbsent(parse())['training.method']).toBe('sft');
   });
@@ -40,7 +40,7 @@ describe('the command', () => {
   });
 });
 
-test('defaults are told, not written', () => {
+test('defaults are noted, not written', () => {
   expect(parse({}, 'sft').training).toEqual({ method: 'sft' });
   expect(toAbsent(parse({}, 'sft'))).toMatchObject({
     'training.epochs': 3,

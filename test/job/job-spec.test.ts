@@ -25,7 +25,7 @@ test.each(['fixtures/example/job.jsonc', 'fixtures/sentiment/job.json', 'fixture
   },
 );
 
-test('an editor may be told the schema in the file', () => {
+test('a file may name its schema for editors', () => {
   expect(validate({ $schema: './job.schema.json', ...minimal })).toBe(true);
   expect(JobSpec.safeParse({ $schema: './job.schema.json', ...minimal }).success).toBe(true);
 });
