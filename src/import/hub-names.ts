@@ -95,7 +95,11 @@ export function readSplit(source: Source, at: Split): { readonly rows: string; r
 }
 
 /** A file by its own name, or the split's file in a folder of this name. */
-function findFile(source: Source, { path, split, endings, usual }: Split & { readonly split: string }, name: string) {
+function findFile(
+  source: Source,
+  { path, split, endings, usual }: Split & { readonly split: string },
+  name: string,
+): { readonly file: string; readonly isFile: boolean; readonly text: string } {
   const local = parseLocalPath(source, path, name);
   if (/\.(jsonl|csv|tsv|parquet)(\.gz)?$/i.test(local)) return { file: local, isFile: true, text: pathNote };
   const ending = endings.find((end) => source.context.exists?.(`${local}/${split}${end}`) === true);

@@ -25,7 +25,6 @@ interface WrittenJobs {
 }
 
 type Content = string | AsyncIterable<Uint8Array>;
-type Write = (name: string, content: Content) => Promise<ImportedFile>;
 
 /**
  * Writes the job file of an imported job, and, where its chats ask for labels, a second one with its rows that trains them as a
@@ -41,12 +40,24 @@ export async function writeJobFiles(
   const notes = train === null ? ['the training data is no longer at the service: the job cannot become a run'] : [];
   const job = tryParse(() => parseRecord(record, { provider, id, rows, hasTrain: train !== null, hasValidation: validation !== null }));
   if (typeof job === 'string') return { files: [], notes: [...notes, job] };
-  const write: Write = async (name, content) =>
-    await writeUnlessChanged(folder, { name, content, known: before.files.find((file) => file.name === name) });
-  const file = await write(jobFile, formatJobFile(job));
-  if (train === null || rows?.classes == null) return { files: [file], notes };
-  const classification = await writeClassification(write, { job, classes: rows.classes, train: train.path, validation: validation?.path });
-  return { files: [file, ...classification.files], notes: classification.notes };
+  const files: ImportedFile[] = [];
+  const write = async (name: string, content: Content): Promise<void> => {
+    const known = before.files.find((file) => file.name === name);
+    files.push(await writeUnlessChanged(folder, { name, content, known }));
+  };
+  await write(jobFile, formatJobFile(job));
+  const classes = rows?.classes ?? null;
+  if (train === null || classes === null) return { files, notes };
+
+  const hasValidation = validation !== null && (await hasClassificationRows(validation.path, classes));
+  await write(classificationRows.train, readClassificationRows(train.path, classes));
+  if (hasValidation) await write(classificationRows.validation, readClassificationRows(validation.path, classes));
+  await write(classificationJob, formatJobFile(buildClassification(job, classes, hasValidation)));
+  const answers = `each answer is one of ${classes.labels.length} short texts`;
+  notes.push(`${answers}: ${classificationJob} has them as a classification, for a model of your own`);
+  const isWithout = validation !== null && !hasValidation;
+  if (isWithout) notes.push(`${classificationJob} has no validation: some of its rows are not such questions`);
+  return { files, notes };
 }
 
 /** The job, or why there is none. */
@@ -57,26 +68,6 @@ function tryParse(parse: () => ImportedJob | null): ImportedJob | string {
     if (isFailure(error, 'data-invalid')) return `no job file: ${error.message}`;
     throw error;
   }
-}
-
-async function writeClassification(
-  write: Write,
-  {
-    job,
-    classes,
-    train,
-    validation,
-  }: { readonly job: ImportedJob; readonly classes: Classes; readonly train: string; readonly validation: string | undefined },
-): Promise<WrittenJobs> {
-  const hasValidation = validation !== undefined && (await hasClassificationRows(validation, classes));
-  const files = [
-    await write(classificationRows.train, readClassificationRows(train, classes)),
-    ...(hasValidation ? [await write(classificationRows.validation, readClassificationRows(validation, classes))] : []),
-    await write(classificationJob, formatJobFile(buildClassification(job, classes, hasValidation))),
-  ];
-  const missing = `${classificationJob} has no validation: some of its rows are not such questions`;
-  const text = `each answer is one of ${classes.labels.length} short texts: ${classificationJob} has them as a classification, for a model of your own`;
-  return { files, notes: validation === undefined || hasValidation ? [text] : [text, missing] };
 }
 
 async function hasClassificationRows(path: string, classes: Classes): Promise<boolean> {
