@@ -6,8 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { commands, sharedOptions } from '../src/cli/commands.ts';
 import { failureKinds, outcomeStatuses } from '../src/errors.ts';
-import { toJobSchema } from '../src/job/job-schema.ts';
-import { reservedFields } from '../src/job/job-spec.ts';
+import { buildJobSchema, reservedFields } from '../src/job/job-spec.ts';
 import { providers } from '../providers/index.ts';
 import { longestPauseMs } from '../src/run/limiter.ts';
 import { maxAttempts, patienceMs } from '../src/run/reconcile.ts';
@@ -135,7 +134,7 @@ function toConstantRows(): string[][] {
 /** The parts by name. */
 export function makeParts(): Readonly<Record<string, string>> {
   return {
-    fields: toTable(['field (* required)', 'value', 'what'], toFieldRows(toJobSchema(), '')),
+    fields: toTable(['field (* required)', 'value', 'what'], toFieldRows(buildJobSchema(), '')),
     reserved: reservedFields.map((field) => `\`${field}\``).join(', '),
     commands: commands.map(toCommandText).join('\n\n'),
     'shared options': toTable(

@@ -3,7 +3,7 @@ import type { Metric } from './provider/metric.ts';
 import type { RemoteResource } from './provider/remote-resource.ts';
 import type { Check, Provider, Quote } from './provider/provider.ts';
 import type { ServiceFile, ServiceJob, ServiceModel } from './provider/service.ts';
-import type { ClassificationRow } from './dataset/map-row.ts';
+import type { ClassificationRow } from './dataset/row.ts';
 import type { Capture, CaptureOptions } from './evaluate/capture.ts';
 import type { Comparison } from './evaluate/comparison.ts';
 import type { CompareOptions, EvaluateOptions, TextAnswer } from './evaluate/evaluate.ts';
@@ -116,7 +116,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
   const { store, dir, context, createDriver, readProviders } = workspace;
   const toView = (run: StoredRun): RunView => toRunView(run, context.now());
   const findService = async (id: string): Promise<Provider> =>
-    (await import('./import/find-service.ts')).findService(await readProviders(), id);
+    (await import('./import/import-run.ts')).findService(await readProviders(), id);
   const findNewest = async (address: string): Promise<StoredRun> => (await findNewestRuns(store, address))[0]!;
 
   const load: Orchestrator['load'] = async (...args) => await (await import('./job/read-job-file.ts')).readJobFile(...args);
@@ -220,7 +220,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       const { run, ...imported } = await importRun(await createDriver(), await findService(id), { id: jobId, folder: place });
       return { ...imported, run: run === null ? null : toView(run) };
     },
-    listServiceFiles: async (id) => await (await import('./import/find-service.ts')).listServiceFiles(await findService(id), context),
+    listServiceFiles: async (id) => await (await import('./import/import-run.ts')).listServiceFiles(await findService(id), context),
     listServiceJobs: async (id) => await Array.fromAsync((await findService(id)).account?.jobs?.(context) ?? []),
     models: async (id) => await Array.fromAsync((await findService(id)).account?.models?.(context) ?? []),
     providers: async () => [...(await readProviders()).values()],

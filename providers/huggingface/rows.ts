@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import { toTrainingMessages } from '../../src/dataset/to-chat.ts';
+import { buildTrainingMessages } from '../../src/dataset/chat.ts';
 import type { ChatMessage, Row, ToolFields } from '../../src/dataset/row.ts';
 import type { TrainingFile } from '../../src/provider-kit/training-file.ts';
 import type { RowsPlan } from './request.ts';
@@ -13,7 +13,7 @@ export function toLine(row: Row, { format, prompt, labels, isPair }: RowsPlan): 
   if ('label' in row && format === 'labels') {
     return { text: row.text, ...(isPair ? { text2: row.text2 ?? '' } : {}), label: row.label };
   }
-  const messages = 'label' in row ? toTrainingMessages(row, prompt, labels) : row.messages;
+  const messages = 'label' in row ? buildTrainingMessages(row, prompt, labels) : row.messages;
   const tools = 'label' in row ? {} : toTools(row);
   if (format === 'messages') return { messages, ...tools };
   const answer = messages.findLastIndex(({ role }) => role === 'assistant');

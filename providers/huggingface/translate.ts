@@ -1,7 +1,7 @@
 import type { Note } from '../../src/provider/note.ts';
 import { mapTraining, notePrompt } from '../../src/provider-kit/map-training.ts';
 import type { Translation, TranslationInput } from '../../src/provider/provider.ts';
-import { chatVersion, checkTemplate } from '../../src/dataset/to-chat.ts';
+import { chatVersion, checkTemplate } from '../../src/dataset/chat.ts';
 import { Failure } from '../../src/errors.ts';
 import type { RunSpec } from '../../src/job/run-spec.ts';
 import { parseOptions } from '../../src/provider-kit/settings.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { chatVersion, checkTemplate } from '../../src/dataset/to-chat.ts';
+import { chatVersion, checkTemplate } from '../../src/dataset/chat.ts';
 import { Failure } from '../../src/errors.ts';
 import type { RunKey } from '../../src/job/run-key.ts';
 import type { RunSpec } from '../../src/job/run-spec.ts';

@@ -1,5 +1,5 @@
+import { buildTrainingMessages } from '../../src/dataset/chat.ts';
 import type { ChatMessage, Row } from '../../src/dataset/row.ts';
-import { toTrainingMessages } from '../../src/dataset/to-chat.ts';
 import type { RowsPlan } from './request.ts';
 
 /** Tokens of a text. */
@@ -31,7 +31,7 @@ const longestExample = 65_536;
 /** Tokens that a training on a row counts, once through. */
 export function countRowTokens(row: Row, { prompt, labels }: Pick<RowsPlan, 'prompt' | 'labels'>, count: Tokenizer): TokenCount {
   if ('chosen' in row) return toPairCount(row, count);
-  const messages = 'messages' in row ? row.messages : toTrainingMessages(row, prompt, labels);
+  const messages = 'messages' in row ? row.messages : buildTrainingMessages(row, prompt, labels);
   const { least, most } = countMessageTokens(messages, 'tools' in row ? row.tools : undefined, count);
   return { least: Math.min(least, longestExample), most: Math.min(most, longestExample) };
 }

@@ -2,7 +2,7 @@ import { openAsBlob } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Row, ToolFields } from '../../src/dataset/row.ts';
-import { toTrainingMessages } from '../../src/dataset/to-chat.ts';
+import { buildTrainingMessages } from '../../src/dataset/chat.ts';
 import { Failure } from '../../src/errors.ts';
 import type { Attempt, Context } from '../../src/provider/context.ts';
 import type { Training } from '../../src/provider/provider.ts';
@@ -57,7 +57,7 @@ function toLine(row: Row, { prompt, labels }: RowsPlan): object {
   if ('chosen' in row) {
     return { input: { messages: row.prompt, ...getTools(row) }, preferred_output: row.chosen, non_preferred_output: row.rejected };
   }
-  return { messages: toTrainingMessages(row, prompt, labels) };
+  return { messages: buildTrainingMessages(row, prompt, labels) };
 }
 
 function getTools({ tools, parallel_tool_calls }: ToolFields): ToolFields {

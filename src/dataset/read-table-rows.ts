@@ -1,10 +1,9 @@
-import { isUtf8 } from 'node:buffer';
 import { pipeline, Readable } from 'node:stream';
 import { CsvError, parse } from 'csv-parse';
 import { Failure } from '../errors.ts';
-import { maxLineBytes, readLines } from '../lib/lines.ts';
-import type { RawRow } from './raw-row.ts';
+import { checkUtf8, maxLineBytes, readLines } from '../lib/lines.ts';
 import { formatValue } from '../lib/text.ts';
+import type { RawRow } from './row.ts';
 
 interface Table {
   readonly path: string;
@@ -14,26 +13,25 @@ interface Table {
 /**
  * The rows of a table after RFC 4180: the first line names the columns; a field in double quotes may hold delimiters, line ends
  * and doubled quotes. All values are strings. Empty lines are skipped.
- * @param refuse is given each row with too few or too many fields; where it returns, reading goes on.
+ * @param onBadRow receives each row with too few or too many fields; where it returns, reading goes on.
  * @throws Failure `data-invalid` for a header or quotes that cannot be read.
  */
 export async function* readTableRows(
   chunks: AsyncIterable<Buffer>,
-  table: Table,
-  refuse: (failure: Failure) => void,
+  { path, delimiter }: Table,
+  onBadRow: (failure: Failure) => void,
 ): AsyncGenerator<RawRow> {
-  const { path, delimiter } = table;
   let next = 1; // the line after the last record
   let emptyLines = 0;
-  const begins: number[] = []; // the lines of the records that the loop below has not met yet
+  const begins: number[] = []; // the lines of the records that the loop below has not reached yet
   const parser = parse({
     delimiter,
     record_delimiter: ['\r\n', '\n'],
     skip_empty_lines: true,
     relax_column_count: true, // checked below, with a better message
     max_record_size: maxLineBytes,
-    // Called for each record before anything can go wrong with the next one, so that an error knows its line. The parser's own
-    // count will not do: it takes a quoted \r\n for two lines.
+    // Called for each record before the next one can fail, so that an error knows its line. The parser's own count is no use: it counts
+    // a quoted \r\n as two lines.
     on_record: (record: string[], context) => {
       const line = next + context.empty_lines - emptyLines;
       emptyLines = context.empty_lines;
@@ -52,31 +50,27 @@ export async function* readTableRows(
       const line = begins.shift()!;
       if (header === null) header = parseHeader(record, `${path}:${line}`);
       else if (record.length === header.length) yield { line, row: toRow(header, record) };
-      else refuse(toUnevenFailure(header, record, `${path}:${line}`));
+      else onBadRow(createUnevenFailure(header, record, `${path}:${line}`));
     }
   } catch (error) {
-    throw error instanceof CsvError ? toTableFailure(error, path, next) : error;
+    throw error instanceof CsvError ? createTableFailure(error, path, next) : error;
   }
 }
 
-/** Bytes that are surely UTF-8: the parser would put U+FFFD for the others. */
+/** Bytes that are valid UTF-8: the parser would replace others by U+FFFD. */
 async function* readUtf8(chunks: AsyncIterable<Buffer>, path: string): AsyncGenerator<Buffer> {
   let line = 0;
   for await (const lines of readLines(chunks, path)) {
-    for (const bytes of lines) {
-      line++;
-      if (isUtf8(bytes)) continue;
-      throw new Failure('data-invalid', `${path}:${line}: expected UTF-8, found other bytes`, { hint: 'Save the file as UTF-8.' });
-    }
+    for (const bytes of lines) checkUtf8(bytes, `${path}:${++line}`);
     yield Buffer.concat(lines);
   }
 }
 
 function parseHeader(names: readonly string[], place: string): string[] {
+  const unnamed = names.findIndex((name) => name.trim() === '');
+  if (unnamed >= 0) throw new Failure('data-invalid', `${place}: expected a name for each column, found none for column ${unnamed + 1}`);
   const seen = new Set<string>();
-  for (const [index, name] of names.entries()) {
-    if (name.trim() === '')
-      throw new Failure('data-invalid', `${place}: expected a name for each column, found none for column ${index + 1}`);
+  for (const name of names) {
     if (seen.has(name)) throw new Failure('data-invalid', `${place}: expected different column names, found ${formatValue(name)} twice`);
     seen.add(name);
   }
@@ -94,14 +88,14 @@ function countLineEnds(record: readonly string[]): number {
   return count;
 }
 
-function toUnevenFailure(header: readonly string[], record: readonly string[], place: string): Failure {
+function createUnevenFailure(header: readonly string[], record: readonly string[], place: string): Failure {
   return new Failure('data-invalid', `${place}: expected ${header.length} fields (${header.join(', ')}), found ${record.length}`, {
-    hint: 'Put a field that holds the delimiter or a line end in double quotes.',
+    hint: 'Put a field that contains the delimiter or a line end in double quotes.',
   });
 }
 
 /** `line` is where the record begins that could not be read. */
-function toTableFailure(error: CsvError, path: string, line: number): Failure {
+function createTableFailure(error: CsvError, path: string, line: number): Failure {
   const found: Record<string, string> = {
     CSV_QUOTE_NOT_CLOSED: 'a double quote that is never closed',
     CSV_INVALID_CLOSING_QUOTE: 'text after the closing quote of a field',

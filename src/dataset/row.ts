@@ -1,10 +1,43 @@
+import { Failure } from '../errors.ts';
+
+/** One row as the file has it; `line` is the line on which it begins, counted from 1. */
+export interface RawRow {
+  readonly line: number;
+  readonly row: Readonly<Record<string, unknown>>;
+}
+
+/** Which columns of the data files hold what: our names, and theirs. */
+export type Columns = Readonly<Record<string, string>>;
+
 /** The tasks whose data can be read. */
 export type RowTask = 'classification' | 'chat' | 'preference';
 
-/** The rows of a job, by its task, whatever their columns were called in the data. */
+/** Columns that the data of a task may have, by our names. */
+export const taskColumns: Readonly<Record<RowTask, readonly string[]>> = {
+  classification: ['text', 'text2', 'label'],
+  chat: ['messages'],
+  preference: ['prompt', 'chosen', 'rejected'],
+};
+
+/**
+ * A job's task as one whose rows can be read.
+ * @throws Failure `job-file-invalid` for another one.
+ */
+export function parseRowTask(task: string): RowTask {
+  if (isRowTask(task)) return task;
+  const names = Object.keys(taskColumns).map((name) => `"${name}"`);
+  const list = `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
+  throw new Failure('job-file-invalid', `task: expected ${list}, which this version can train, found "${task}"`);
+}
+
+function isRowTask(task: string): task is RowTask {
+  return Object.hasOwn(taskColumns, task);
+}
+
+/** The rows of a job, by its task, under our names for the columns. */
 export type Row = ClassificationRow | ChatRow | PreferenceRow;
 
-/** A row and where it stands: `source` is the file's path, `line` counts from 1. */
+/** A row and its place: `source` is the file's path, `line` counts from 1. */
 export type LocatedRow = Row & { readonly source: string; readonly line: number };
 
 export interface ClassificationRow {
@@ -14,20 +47,20 @@ export interface ClassificationRow {
   readonly label: string;
 }
 
-/** A conversation, as the services' chat formats write it; what else stands in a message (`name`, `tool_calls`, `weight`, …) stays. */
+/** A message as the services' chat formats write it; all other fields (`name`, `tool_calls`, `weight`, …) stay in it. */
 export interface ChatMessage {
   readonly role: string;
   readonly content?: unknown;
   readonly [field: string]: unknown;
 }
 
-/** What stands beside the messages of a conversation. */
+/** The fields beside the messages of a conversation. */
 export interface ToolFields {
   readonly tools?: readonly unknown[];
   readonly parallel_tool_calls?: boolean;
 }
 
-/** One conversation. What the model is to say are its assistant messages, of which the last one ends it. */
+/** One conversation. The model learns its assistant messages; the last message is one of them. */
 export interface ChatRow extends ToolFields {
   readonly messages: readonly ChatMessage[];
 }

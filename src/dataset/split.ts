@@ -1,36 +1,37 @@
 import { hash } from 'node:crypto';
-import type { ClassificationRow, Row } from './row.ts';
-import { toCanonicalJson } from '../lib/json.ts';
-import { toPrompt } from './to-chat.ts';
+import { formatCanonicalJson } from '../lib/json.ts';
+import { getPrompt } from './chat.ts';
+import type { Row } from './row.ts';
 
 /**
- * Whether a row is one of the validation rows when `fraction` of the training data is to validate. The row alone decides, so that
+ * Whether a row is one of the validation rows when `fraction` of the training data validates. The row alone decides, so that
  * adding, removing or moving rows changes the side of no other row, and equal rows are on one side.
  */
 export function isValidationRow(row: Row, fraction: number): boolean {
-  return isBelowFraction(toRowHash(row), fraction);
+  return isBelowFraction(hashRow(row), fraction);
 }
 
 /** SHA-256 over the RFC 8785 JSON of the mapped columns. */
-export function toRowHash(row: Row): Buffer {
-  return hash('sha256', 'label' in row ? toClassificationJson(row) : toConversationJson(row), 'buffer');
+export function hashRow(row: Row): Buffer {
+  return hash('sha256', formatRow(row), 'buffer');
 }
 
-/** For well-formed strings under names in order, JSON.stringify writes just that, many times faster than a walk over every character. */
-function toClassificationJson({ label, text, text2 }: ClassificationRow): string {
-  return JSON.stringify({ label, text, text2 });
-}
-
-function toConversationJson(row: Exclude<Row, ClassificationRow>): string {
+function formatRow(row: Row): string {
+  // For well-formed strings under names in order, JSON.stringify writes canonical JSON, many times faster than a walk over the value.
+  if ('label' in row) return JSON.stringify({ label: row.label, text: row.text, text2: row.text2 });
   const { tools, parallel_tool_calls } = row;
-  if ('messages' in row) return toCanonicalJson({ messages: row.messages, tools, parallel_tool_calls });
+  if ('messages' in row) return formatCanonicalJson({ messages: row.messages, tools, parallel_tool_calls });
   const { prompt, chosen, rejected } = row;
-  return toCanonicalJson({ prompt, chosen, rejected, tools, parallel_tool_calls });
+  return formatCanonicalJson({ prompt, chosen, rejected, tools, parallel_tool_calls });
 }
 
-/** The same over what the model reads: the row without its label, the messages before the answer. */
-export function toTextHash(row: Row): Buffer {
-  return hash('sha256', 'label' in row ? JSON.stringify({ text: row.text, text2: row.text2 }) : toCanonicalJson(toPrompt(row)), 'buffer');
+/** The same over the model's input: the row without its label, the messages before the answer. */
+export function hashText(row: Row): Buffer {
+  return hash(
+    'sha256',
+    'label' in row ? JSON.stringify({ text: row.text, text2: row.text2 }) : formatCanonicalJson(getPrompt(row)),
+    'buffer',
+  );
 }
 
 /** The first 32 bits, big endian, as a share of 2^32. */

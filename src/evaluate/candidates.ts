@@ -1,4 +1,4 @@
-import { toPromptMessages } from '../dataset/to-chat.ts';
+import { buildPromptMessages } from '../dataset/chat.ts';
 import { isFailure } from '../errors.ts';
 import type { ReferenceSpec } from '../job/run-spec.ts';
 import { hashJson } from '../lib/json.ts';
@@ -143,7 +143,7 @@ export async function findReferences(
 function findAnswer(known: ReadonlyMap<string, FilePrediction>, row: InputRow, { prompt, labels }: PromptSettings): FilePrediction | null {
   const asRow = known.get(hashInput(toInput(row)));
   if (asRow !== undefined || !('text' in row)) return asRow ?? null;
-  const messages = toPromptMessages(row, prompt, labels);
+  const messages = buildPromptMessages(row, prompt, labels);
   const system = prompt?.system ? [{ role: 'system', content: prompt.system }] : [];
   const bare = [...system, ...messages.filter(({ role }) => role === 'user')];
   return known.get(hashInput({ messages })) ?? known.get(hashInput({ messages: bare })) ?? null;

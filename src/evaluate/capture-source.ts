@@ -1,11 +1,9 @@
-import { checkColumns, type Columns } from '../dataset/check-columns.ts';
-import { parseChatRow } from '../dataset/map-chat-row.ts';
-import { parseClassificationRow } from '../dataset/map-row.ts';
-import { parseMessages } from '../dataset/parse-messages.ts';
-import { parseTools } from '../dataset/parse-tools.ts';
-import type { RawRow } from '../dataset/raw-row.ts';
+import { checkColumns } from '../dataset/check-values.ts';
+import { type Columns, type RawRow } from '../dataset/row.ts';
+import { parseChatRow, parseClassificationRow } from '../dataset/task-rows.ts';
+import { parseMessages, parseTools } from '../dataset/messages.ts';
 import { readRows } from '../dataset/read-rows.ts';
-import { toExpectedAnswer } from '../dataset/to-chat.ts';
+import { getExpectedAnswer } from '../dataset/chat.ts';
 import { Failure, isFailure } from '../errors.ts';
 import { readJobFile, type JobFile } from '../job/read-job-file.ts';
 import { resolveTarget } from '../job/resolve.ts';
@@ -186,7 +184,7 @@ function parseConversation(raw: RawRow, { messages: column }: Names, path: strin
     return { row, input: toInput(row), expected: null };
   }
   const row = parseChatRow(raw, { messages: column }, path);
-  return { row, input: toInput(row), expected: toExpectedAnswer(row) };
+  return { row, input: toInput(row), expected: getExpectedAnswer(row) };
 }
 
 /** A classifier reads the text; for any other model it is a user's message. */

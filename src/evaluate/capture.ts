@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { openDataset } from '../dataset/open-dataset.ts';
-import { chatVersion, parseLabel } from '../dataset/to-chat.ts';
+import { chatVersion, parseLabel } from '../dataset/chat.ts';
 import { Failure, isFailure } from '../errors.ts';
 import { writeAtomic } from '../lib/fs.ts';
 import { hashJson } from '../lib/json.ts';

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { ClassificationRow } from '../dataset/row.ts';
-import { parseLabel } from '../dataset/to-chat.ts';
+import { parseLabel } from '../dataset/chat.ts';
 import { Failure, isFailure } from '../errors.ts';
 import { readJobFile } from '../job/read-job-file.ts';
-import { toReferences } from '../job/resolve.ts';
+import { resolveReferences } from '../job/resolve.ts';
 import { toModelName } from '../provider/model-name.ts';
 import type { Prediction } from '../provider/prediction.ts';
 import type { Quote } from '../provider/provider.ts';
@@ -122,7 +122,7 @@ async function readScope(
   }
   const runs = await findNewestRuns(store, address);
   const job = isJobFile(address) ? await readJobFile(address) : null;
-  const own = job === null ? runs[0]!.record.plan.spec.references : toReferences(job.spec, job.folder);
+  const own = job === null ? runs[0]!.record.plan.spec.references : resolveReferences(job.spec, job.folder);
   const isPath = wanted !== undefined && (wanted.includes('/') || wanted.endsWith('.jsonl'));
   const references = { ...own, ...(isPath && { [wanted]: { predictions: resolve(wanted) } }) };
   return { address, runs, references, wanted, margin, limit, isLenient: true };

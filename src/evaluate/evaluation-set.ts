@@ -1,5 +1,5 @@
 import type { ChatRow, ClassificationRow } from '../dataset/row.ts';
-import { toExpectedAnswer } from '../dataset/to-chat.ts';
+import { getExpectedAnswer } from '../dataset/chat.ts';
 import { isMeasure } from '../job/measures.ts';
 import { toRunId } from '../run/record.ts';
 import { readPart } from '../run/run-data.ts';
@@ -56,7 +56,7 @@ export async function findEvaluationSets(workspace: Workspace, scope: Scope): Pr
   const sets: EvaluationSet[] = [];
   for (const [set, part] of Object.entries(facts.test)) {
     const read = ((await Array.fromAsync(readPart(workspace.dir, plan, { test: set }))) as (ClassificationRow | ChatRow)[]).slice(0, limit);
-    const rows = read.filter((row) => toExpectedAnswer(row) !== null);
+    const rows = read.filter((row) => getExpectedAnswer(row) !== null);
     if (rows.length === 0) continue;
     const hasSameRows = ({ record }: StoredRun): boolean => record.plan.facts.test[set]?.sha256 === part.sha256;
     const others = ordered.filter((run) => !hasSameRows(run)).map(({ record }) => toRunId(record));
@@ -68,7 +68,7 @@ export async function findEvaluationSets(workspace: Workspace, scope: Scope): Pr
       measure,
       margin: scope.margin ?? margin,
       labels: facts.labels,
-      expected: rows.map((row) => toExpectedAnswer(row)!),
+      expected: rows.map((row) => getExpectedAnswer(row)!),
       majority: facts.majority,
       settings,
       candidates: [...models, ...references.candidates],

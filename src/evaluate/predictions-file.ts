@@ -1,11 +1,9 @@
 import { z } from 'zod';
-import { checkText } from '../dataset/check-text.ts';
-import { parseFormat } from '../dataset/parse-format.ts';
-import { parseMessages } from '../dataset/parse-messages.ts';
-import { parseTools } from '../dataset/parse-tools.ts';
-import type { RawRow } from '../dataset/raw-row.ts';
+import { parseText } from '../dataset/check-values.ts';
+import { parseFormat } from '../dataset/open-dataset.ts';
+import { parseMessages, parseTools } from '../dataset/messages.ts';
+import type { ChatMessage, RawRow } from '../dataset/row.ts';
 import { readRows } from '../dataset/read-rows.ts';
-import type { ChatMessage } from '../dataset/row.ts';
 import { Failure } from '../errors.ts';
 import { hashJson } from '../lib/json.ts';
 import { formatValue } from '../lib/text.ts';
@@ -135,9 +133,4 @@ function parseInput(row: RawRow['row'], place: string): PredictionInput {
   }
   const first = parseText(text, 'text', place);
   return text2 === undefined || text2 === null ? { text: first } : { text: first, text2: parseText(text2, 'text2', place) };
-}
-
-function parseText(value: unknown, field: string, place: string): string {
-  if (typeof value === 'string') return checkText(value, field, place);
-  throw new Failure('data-invalid', `${place}: expected a string in "${field}", found ${formatValue(value)}`);
 }

@@ -1,5 +1,5 @@
 import type { ChatRow, ClassificationRow } from '../dataset/row.ts';
-import { chatVersion, toPrompt, toPromptMessages } from '../dataset/to-chat.ts';
+import { chatVersion, getPrompt, buildPromptMessages } from '../dataset/chat.ts';
 import { hashJson } from '../lib/json.ts';
 import type { Context, PredictionContext } from '../provider/context.ts';
 import type { PredictionRow, PromptRow, TextRow } from '../provider/prediction.ts';
@@ -31,7 +31,7 @@ function toTexts({ text, text2 }: Omit<ClassificationRow, 'label'>): Omit<TextRo
 }
 
 function toConversation(row: ChatRow): Omit<PromptRow, 'id'> {
-  return row.tools === undefined ? { messages: toPrompt(row) } : { messages: toPrompt(row), tools: row.tools };
+  return row.tools === undefined ? { messages: getPrompt(row) } : { messages: getPrompt(row), tools: row.tools };
 }
 
 /**
@@ -45,7 +45,7 @@ export function buildRequest({ model, settings }: Pick<ModelClient, 'model' | 's
     const { text, text2 = null } = row;
     return { id: hashJson({ model: identity, labels, maxLength, text, text2 }), ...toTexts(row) };
   }
-  const prompt = 'text' in row ? { messages: toPromptMessages(row, settings.prompt, settings.labels) } : toConversation(row);
+  const prompt = 'text' in row ? { messages: buildPromptMessages(row, settings.prompt, settings.labels) } : toConversation(row);
   const { temperature = null, maxTokens = null, seed = null } = settings.generation;
   const generation = { temperature, maxTokens, seed };
   const place = model.kind === 'endpoint' ? model.location : null;

@@ -1,4 +1,4 @@
-import { parseLabel } from '../dataset/to-chat.ts';
+import { parseLabel } from '../dataset/chat.ts';
 import type { Prediction } from '../provider/prediction.ts';
 import type { Deprecation } from '../provider/service.ts';
 import { formatDeprecationNotes } from '../run/deprecation.ts';

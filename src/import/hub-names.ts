@@ -1,95 +1,109 @@
-import { carry, convert, leave } from './notes.ts';
-import { readText, requireText, toRefusal, type Source, type SourcePath } from './source.ts';
+import { readText, requireText, type Source } from './source.ts';
 
 /** Models and data as the programs of Hugging Face name them: an existing path, else a name of the Hub. */
 
-const hubName = /^(?!\.{1,2}\/)[\w.-]+\/[\w.-]+$/;
-const dataFile = /\.(jsonl|csv|tsv|parquet)(\.gz)?$/i;
+const isPath = (name: string): boolean => /^(\.{1,2}\/|\/)/.test(name);
 
-function isFolder(source: Source, name: string): boolean {
-  if (/^(\.{1,2}\/|\/)/.test(name)) return true;
-  return source.context.exists?.(name) ?? false;
+function isLocal(source: Source, name: string): boolean {
+  return isPath(name) || (source.context.exists?.(name) ?? false);
 }
 
-function toLocalPath(source: Source, path: SourcePath, name: string): string {
+/** A path from the source's folder. @throws Failure `data-invalid` for what is not a path */
+function parseLocalPath(source: Source, path: string, name: string): string {
   if (name.startsWith('~') || /^\w+:\/\//.test(name) || /^\.{0,2}\/+$/.test(name)) {
-    throw toRefusal(source, path, 'a path, or a name of the Hub as "owner/name"', 'Fetch the files, and name their folder.');
+    source.refuse(path, 'a path, or a name of the Hub as "owner/name"', 'Download the files, and name their folder.');
   }
   const trimmed = name.replace(/\/+$/, '');
-  return /^(\.{1,2}\/|\/)/.test(trimmed) ? trimmed : `./${trimmed}`;
+  return isPath(trimmed) ? trimmed : `./${trimmed}`;
 }
 
-const pathNote = 'paths start at the job file';
+/** The same path from the job file's folder. */
+function relocate({ context }: Source, path: string): string {
+  return context.relocate?.(path) ?? path;
+}
+
+/** The path of a file, as the source names it. */
+export function readFilePath(source: Source, path: string): string {
+  return relocate(source, parseLocalPath(source, path, requireText(source, path, 'the path of a file')));
+}
+
+export const pathNote = 'paths start at the job file';
 
 /**
- * The model of `path`, with the revision at `revision` where there is one; notes both.
+ * The model at `path`, with the revision at `revisionPath` where there is one.
  * @throws Failure `data-invalid` where there is no model, or its name or revision cannot be one
  */
-export function readModel(source: Source, path: SourcePath, revisionPath?: SourcePath): string {
+export function readModel(source: Source, path: string, revisionPath?: string): string {
   const name = requireText(source, path, 'the name of a model or its folder');
   const revision = revisionPath === undefined ? undefined : readText(source, revisionPath);
-  if (isFolder(source, name) || !/^[\w.-]+(\/[\w.-]+)?$/.test(name)) {
-    convert(source, path, { field: 'targets.model', text: `a folder; ${pathNote}` });
-    if (revisionPath !== undefined) leave(source, revisionPath, 'folders have no revisions');
-    return toLocalPath(source, path, name);
+  if (isLocal(source, name) || !/^[\w.-]+(\/[\w.-]+)?$/.test(name)) {
+    source.note(path, 'targets.model', `a folder; ${pathNote}`);
+    if (revisionPath !== undefined) source.drop(revisionPath, 'folders have no revisions');
+    return relocate(source, parseLocalPath(source, path, name));
   }
-  const folder = name.includes('/') ? '' : `; where it is a folder write "./${name}"`;
-  convert(source, path, { field: 'targets.model', text: `a model of the Hub; "hub:" says so${folder}` });
+  const folder = name.includes('/') ? '' : `; if it is a folder, write "./${name}"`;
+  source.note(path, 'targets.model', `a model of the Hub, marked by "hub:"${folder}`);
   if (revision === undefined || revisionPath === undefined) return `hub:${name}`;
-  if (!/^[\w./-]+$/.test(revision)) throw toRefusal(source, revisionPath, 'a branch, tag or commit');
-  convert(source, revisionPath, { field: 'targets.model', text: 'after "@" in the name of the model' });
+  if (!/^[\w./-]+$/.test(revision)) source.refuse(revisionPath, 'a branch, tag or commit');
+  source.note(revisionPath, 'targets.model', 'after "@" in the name of the model');
   return `hub:${name}@${revision}`;
 }
 
-/** One part of a dataset: where its name, its configuration and its split stand, and what they are. */
-export interface DataPart {
-  readonly path: SourcePath;
-  readonly config?: string | undefined;
-  readonly split: string;
-  readonly splitPath: SourcePath;
-  /** Endings of the files that the program looks for in a folder, the first one first. */
+/** Where a source names a part of its data. */
+export interface Split {
+  readonly field: 'data.train' | 'data.validation';
+  /** Of the dataset's name. */
+  readonly path: string;
+  readonly splitPath: string;
+  /** Of the dataset's configuration; where absent, the configuration may be in the split's name, before a colon. */
+  readonly configPath?: string;
+  /** Endings of the files that the program tries in a folder, in its order. */
   readonly endings: readonly string[];
-  /** The ending that is written where no such file is found. */
+  /** The ending to write where no such file is found. */
   readonly usual: string;
-}
-
-/** Where the rows of a part are, and the reason for it. */
-export interface PartSource {
-  readonly at: string;
-  readonly isLocal: boolean;
-  readonly text: string;
+  /** What else a person should know about the split. */
+  readonly remark?: string;
 }
 
 /**
- * @throws Failure `data-invalid` for a name that is none, and for a split that is a slice: other rows would be trained on
+ * The rows of a split: a dataset of the Hub, a file, or the split's file in a folder.
+ * @throws Failure `data-invalid` for an impossible name, and for a slice of a split: the training would have other rows
  */
-export function readPart(source: Source, { path, config, split, splitPath, endings, usual }: DataPart): PartSource {
+export function readSplit(source: Source, at: Split): { readonly rows: string; readonly isLocal: boolean } {
+  const { field, path, splitPath, configPath, remark = '' } = at;
+  const isTrain = field === 'data.train';
+  const words = (readText(source, splitPath) ?? (isTrain ? 'train' : 'test')).split(':');
+  const isPrefixed = configPath === undefined && words.length > 1;
+  const config = configPath === undefined ? (isPrefixed ? words[0] : undefined) : readText(source, configPath);
+  const split = (isPrefixed ? words.slice(1) : words).join(':');
   const name = requireText(source, path, 'the name of a dataset or its folder');
-  if (!isFolder(source, name) && hubName.test(name)) {
-    if (!/^[\w.-]+$/.test(split) || (config !== undefined && !/^[\w.-]+$/.test(config))) {
-      throw toRefusal(source, splitPath, 'the name of a split', 'A slice cannot be carried over: save its rows to a file and name that.');
-    }
-    const assumed = config === undefined ? '; the source names no configuration: "default" is assumed' : '';
-    return { at: `hub:${name}#${config ?? 'default'}/${split}`, isLocal: false, text: `a dataset of the Hub with its split${assumed}` };
+  const found = !isLocal(source, name) && /^[\w.-]+\/[\w.-]+$/.test(name) ? null : findFile(source, { ...at, split }, name);
+  const isNamed = (part: string): boolean => /^[\w.-]+$/.test(part);
+  if (found?.isFile !== true && !(isNamed(split) && (found !== null || isNamed(config ?? 'default')))) {
+    source.refuse(splitPath, 'the name of a split', 'A job has no slices: save the rows to a file and name that.');
   }
-  const local = toLocalPath(source, path, name);
-  if (dataFile.test(local)) return { at: local, isLocal: true, text: pathNote };
-  if (!/^[\w.-]+$/.test(split)) {
-    throw toRefusal(source, splitPath, 'the name of a split', 'A slice cannot be carried over: save its rows to a file and name that.');
+  const assumed = config === undefined ? '; the source names no configuration: "default" is assumed' : '';
+  const text = found?.text ?? `a dataset of the Hub with its split${assumed}`;
+  if (isTrain) source.note(path, field, text);
+  if (isTrain && configPath !== undefined) {
+    if (found === null) source.note(configPath, field, 'after "#" in the name of the dataset');
+    else source.drop(configPath, 'a configuration of a dataset of the Hub; the data is local');
   }
-  const found = endings.map((ending) => `${local}/${split}${ending}`).find((file) => source.context.exists?.(file) === true);
-  const looked = found === undefined ? `; check the name of the file: the source only names the folder` : '';
-  const owner = name.includes('/') ? '' : '; for a dataset of the Hub write hub:owner/name#config/split';
-  return { at: found ?? `${local}/${split}${usual}`, isLocal: true, text: `the split's file in that folder; ${pathNote}${looked}${owner}` };
+  source.note(splitPath, field, isTrain ? null : text + remark);
+  source.assume(splitPath, field, { value: split, text: 'the split that the program reads' });
+  return { rows: found === null ? `hub:${name}#${config ?? 'default'}/${split}` : relocate(source, found.file), isLocal: found !== null };
 }
 
-/** The path of a file, from where the job file is. @throws Failure `data-invalid` for what is no path */
-export function readFilePath(source: Source, path: SourcePath): string {
-  return toLocalPath(source, path, requireText(source, path, 'the path of a file'));
-}
-
-/** Notes a part's name and split under the job's field. */
-export function notePart(source: Source, part: DataPart, { field, found }: { field: string; found: PartSource }): void {
-  convert(source, part.path, { field, text: found.text });
-  carry(source, part.splitPath, field);
+/** A file by its own name, or the split's file in a folder of this name. */
+function findFile(
+  source: Source,
+  { path, split, endings, usual }: Split & { readonly split: string },
+  name: string,
+): { readonly file: string; readonly isFile: boolean; readonly text: string } {
+  const local = parseLocalPath(source, path, name);
+  if (/\.(jsonl|csv|tsv|parquet)(\.gz)?$/i.test(local)) return { file: local, isFile: true, text: pathNote };
+  const ending = endings.find((end) => source.context.exists?.(`${local}/${split}${end}`) === true);
+  const check = ending === undefined ? '; the source names the folder only: check the name of the file' : '';
+  const hub = name.includes('/') ? '' : '; for a dataset of the Hub write hub:owner/name#config/split';
+  return { file: `${local}/${split}${ending ?? usual}`, isFile: false, text: `the split's file in that folder; ${pathNote}${check}${hub}` };
 }

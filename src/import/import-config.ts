@@ -1,15 +1,76 @@
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { Failure, toFileFailure, toSystemCode } from '../errors.ts';
-import type { ImportedJob, ImportNote } from './imported-job.ts';
-import { readConfig } from './read-config.ts';
-import { toJobFileText } from './write-job-file.ts';
+import { readJobText } from '../job/job-text.ts';
+import { isObject } from '../lib/json.ts';
+import { autotrain } from './autotrain.ts';
+import { parseConfig, type ConfigFormat, type ImportedJob } from './imported-job.ts';
+import { formatJobFile } from './job-file-text.ts';
+import { openai } from './openai.ts';
+import type { ImportNote } from './source.ts';
+import { together } from './together.ts';
+import { trl } from './trl.ts';
+import { isListed } from './unmatched.ts';
+
+/** The formats of configurations that can be imported. */
+export const formats = { autotrain, trl, openai, together } as const satisfies Readonly<Record<string, ConfigFormat>>;
+
+type FormatName = keyof typeof formats;
 
 /**
- * Writes the configuration of another program as a job file, `job.jsonc` beside it where no other path is given. Files that the job names
- * are named from the new place.
+ * The format of a parsed file, by its keys.
+ * @throws Failure `data-invalid` that lists the formats, where none fits or several do
+ */
+export function detectFormat(content: unknown, file: string): FormatName {
+  const keys = isObject(content) ? Object.keys(content) : [];
+  const isCall = keys.includes('training_file'); // both services' calls have it
+  const candidates: readonly FormatName[] = isCall ? ['openai', 'together'] : ['autotrain', 'trl'];
+  const found = candidates.filter((name) => keys.some((key) => isListed(formats[name].marks, key)));
+  // A call of two or three fields fits both services: models of Together are called owner/name.
+  if (isCall && found.length === 0) return String((content as { model?: unknown }).model).includes('/') ? 'together' : 'openai';
+  const [format] = found;
+  if (format !== undefined && found.length === 1) return format;
+  const reason = format === undefined ? 'keys of none of them' : `keys of several: ${found.join(', ')}`;
+  const list = Object.values(formats).map(({ title }) => `\n  ${title}`);
+  throw new Failure('data-invalid', `${file}: expected one of these, found ${reason}${list.join('')}`);
+}
+
+interface ReadOptions {
+  /** The command of a TRL file, where its flags do not say. */
+  readonly method?: 'sft' | 'dpo' | undefined;
+  /** The folder of the job file, from which its paths start; the configuration's own when absent. */
+  readonly to?: string | undefined;
+}
+
+/**
+ * Reads a configuration of another program or service (AutoTrain, TRL, OpenAI, Together; JSON or YAML) as a job. Its paths start at its
+ * own folder.
+ * @throws Failure `file-missing`, `permission-denied`, `data-invalid` with file, line, column and path of what is wrong
+ */
+export async function readConfig(path: string, { method, to }: ReadOptions = {}): Promise<ImportedJob> {
+  const { value, duplicates, locate } = await readJobText(path, { name: 'configuration', code: 'data-invalid' });
+  const formatPlace = (at: readonly PropertyKey[]): string => {
+    const { line, column } = locate(at);
+    return `${path}:${line}:${column}`;
+  };
+  const [twice] = duplicates;
+  if (twice !== undefined) {
+    throw new Failure('data-invalid', `${formatPlace(twice)} ${twice.map(String).join('.')}: expected a key once, found it twice`);
+  }
+  const folder = resolve(dirname(path));
+  const relocate = (name: string): string => {
+    const moved = to === undefined || name.startsWith('/') ? name : relative(to, resolve(folder, name));
+    return /^\.{0,2}\//.test(moved) ? moved : `./${moved}`;
+  };
+  const exists = (name: string): boolean => existsSync(resolve(folder, name));
+  return parseConfig(formats[detectFormat(value, path)], value, { file: path, locate: formatPlace, exists, relocate, method });
+}
+
+/**
+ * Writes the configuration of another program as a job file, `job.jsonc` beside it where no other path is given.
  * @param out the path of the job file, or of the folder for it
- * @param method what a TRL file is for, where its flags do not tell
+ * @param method the command of a TRL file, where its flags do not say
  * @throws Failure `usage` where there is a file already, and as `readConfig`
  */
 export async function importConfig(
@@ -17,31 +78,10 @@ export async function importConfig(
   { out, method }: { readonly out: string | null; readonly method?: 'sft' | 'dpo' | undefined },
 ): Promise<{ path: string; notes: readonly ImportNote[] }> {
   const to = out === null ? join(dirname(path), 'job.jsonc') : /\.jsonc?$/i.test(out) ? out : join(out, 'job.jsonc');
-  const job = moveJob(await readConfig(path, { method }), { from: resolve(dirname(path)), to: resolve(dirname(to)) });
-  await writeFile(to, toJobFileText(job), { flag: 'wx' }).catch((error: unknown) => {
+  const job = await readConfig(path, { method, to: resolve(dirname(to)) });
+  await writeFile(to, formatJobFile(job), { flag: 'wx' }).catch((error: unknown) => {
     if (toSystemCode(error) !== 'EEXIST') throw toFileFailure(error, 'job file', to);
-    throw new Failure('usage', `${to}: expected no such file yet, found one`, { hint: 'name another with --out' });
+    throw new Failure('usage', `${to}: the file exists already`, { hint: 'name another with --out' });
   });
   return { path: to, notes: job.notes };
-}
-
-/** The same job for another folder: relative paths begin there. */
-function moveJob(job: ImportedJob, { from, to }: { from: string; to: string }): ImportedJob {
-  if (from === to) return job;
-  const move = (text: string): string => {
-    if (!/^\.\.?\//.test(text)) return text;
-    const path = relative(to, resolve(from, text));
-    return path.startsWith('..') ? path : `./${path}`;
-  };
-  return { ...job, data: moveTexts(job.data, move), target: { ...job.target, model: move(job.target.model) } };
-}
-
-/** Every source in a job's data, wherever it stands; columns are no paths. */
-function moveTexts<T>(value: T, move: (text: string) => string): T {
-  if (typeof value === 'string') return move(value) as T;
-  if (Array.isArray(value)) return value.map((item: unknown) => moveTexts(item, move)) as T;
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [key, key === 'columns' ? (item as unknown) : moveTexts(item, move)]),
-  ) as T;
 }

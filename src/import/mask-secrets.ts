@@ -1,7 +1,7 @@
-/** What stands in the place of a secret. */
+/** The text that replaces a secret. */
 export const mask = '(hidden)';
 
-/** Names of fields that hold secrets; tokens of a vocabulary (`eos_token`) are none. */
+/** Names of fields that contain secrets; tokens of a vocabulary (`eos_token`) are not secret. */
 const secretName = /(^|[_-])(token|secret|password|passwd|credentials?|(api|access|private|secret)[_-]?key)s?$/i;
 const vocabulary = /(^|_)(eos|bos|pad|unk|sep|cls|mask|image)_token$/i;
 
@@ -14,11 +14,11 @@ export function isSecret(value: unknown, name: string): boolean {
   return (secretName.test(name) && !vocabulary.test(name)) || secretText.test(value);
 }
 
-/** A plain JSON value with every secret in it masked; `name` is its field's. */
+/** A plain JSON value with every secret in it masked; `name` is the name of its field. */
 export function maskSecrets(value: unknown, name: string): unknown {
   if (isSecret(value, name)) return mask;
   if (Array.isArray(value)) return value.map((item) => maskSecrets(item, name));
   if (typeof value !== 'object' || value === null) return value;
-  // A name may be a secret too, where a key was written in the wrong place.
+  // A name may be a secret too, if somebody put a credential in the wrong place.
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [isSecret(key, '') ? mask : key, maskSecrets(item, key)]));
 }

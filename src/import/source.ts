@@ -1,164 +1,189 @@
-import { Failure } from '../errors.ts';
-import type { ImportNote } from './imported-job.ts';
+import { Failure, isFailure } from '../errors.ts';
+import { isObject } from '../lib/json.ts';
+import { formatValue } from '../lib/text.ts';
 import { isSecret, mask, maskSecrets } from './mask-secrets.ts';
 
-export type SourcePath = readonly string[];
+/**
+ * What became of one field of a configuration: `carried` to our name unchanged, `converted` (the text says how and why), `unmatched` (it
+ * has no equal, and only this note keeps it), or `absent`: the source does not set it, its program uses `value`, and another program may
+ * choose differently.
+ */
+export interface ImportNote {
+  readonly kind: 'carried' | 'converted' | 'unmatched' | 'absent';
+  /** Where it is in the source, such as `params.lr`; for `absent` where it would be, or in parentheses what the source has no field for. */
+  readonly path: string;
+  /** The field of the job that it became, or that has the same meaning, such as `training.learningRate`; null where there is none. */
+  readonly field: string | null;
+  /** The source's value as plain JSON, with secrets masked. */
+  readonly value: unknown;
+  readonly text: string | null;
+}
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** Keys from the top of a configuration, joined by dots; a list of keys where one may contain a dot. */
+export type Path = string | readonly string[];
 
 /** Where a configuration comes from. */
 export interface SourceContext {
   /** Names it in messages. */
   readonly file: string;
-  /** Where a field stands, such as `config.yml:3:5`. */
-  locate?(path: SourcePath): string;
-  /** Whether there is a file or folder of this path; a name that is none is taken for one of the Hub. */
+  /** Where a field is, such as `config.yml:3:5`. */
+  locate?(path: readonly string[]): string;
+  /** Whether there is a file or folder of this path; a name without one is taken for a name of the Hub. */
   exists?(path: string): boolean;
-  /** What a TRL file is for, where its keys do not tell. */
+  /** A path from the configuration's folder as a path from the job file's. */
+  relocate?(path: string): string;
+  /** The command of a TRL file, where its keys do not decide. */
   readonly method?: 'sft' | 'dpo' | undefined;
 }
 
-export type Fields = Readonly<Record<string, unknown>>;
-
-interface Draft {
-  readonly kind: ImportNote['kind'];
-  readonly path: SourcePath;
-  readonly field: string | null;
-  readonly text: string | null;
-  /** Of `absent` only. */
-  readonly value?: unknown;
-}
-
-/** A configuration while it is read: its fields, and what has become of them so far. */
+/** A configuration of another program while it is read, with notes of what became of its fields. */
 export interface Source {
-  readonly fields: Fields;
   readonly context: SourceContext;
-  readonly drafts: Draft[];
-  /** Objects whose members are fields of their own; any other object is one field. */
-  readonly holders: SourcePath[];
+  /** The value at a path, null included; undefined where there is none. */
+  get(path: Path): unknown;
+  /** An object whose members are fields of their own; any other object is one field. @throws Failure `data-invalid` for other values */
+  open(path: Path): Fields | undefined;
+  /** A path with its file and place, as messages begin. */
+  locate(path: Path): string;
+  /** @throws Failure `data-invalid` that names the field, what was expected and what is there */
+  refuse(path: Path, expected: string, hint?: string): never;
+  /** Notes that a field, if it is set, became this field of the job: with the same value, or converted as the text says. */
+  note(path: Path, field: string, text?: string | null): void;
+  /** Notes why a field, if it is there, has no equal in a job. */
+  drop(path: Path, text: string): void;
+  /** Notes which value the source's program uses, if the field is not there. */
+  assume(path: Path, field: string | null, assumed: { readonly value: unknown; readonly text: string }): void;
+  /**
+   * One or more notes for every field in the source's order, then the assumptions.
+   * @param explain says why a field without a note has no equal in a job
+   */
+  listNotes(explain: (name: string, value: unknown) => string): ImportNote[];
 }
 
-const mostValues = 1000;
-const mostDepth = 32;
-const longestText = 1000;
+function toKeys(path: Path): readonly string[] {
+  return typeof path !== 'string' ? path : path === '' ? [] : path.split('.');
+}
 
-/** @throws Failure `data-invalid` for what is no object of JSON values, or too large for a configuration */
+function formatPath(path: Path): string {
+  const keys = toKeys(path).map((key) => (isSecret(key, '') ? mask : key));
+  return keys.join('.');
+}
+
+/** Names a path without doubt, whatever its keys contain. */
+function toId(path: Path): string {
+  return JSON.stringify(toKeys(path));
+}
+
+/** @throws Failure `data-invalid` for content that is not an object of JSON values */
 export function openSource(content: unknown, context: SourceContext): Source {
-  let count = 0;
-  const copy = (value: unknown, path: SourcePath): unknown => {
-    const refuse = (expected: string): Failure => new Failure('data-invalid', `${toPlace(context, path)}expected ${expected}`);
-    if (++count > mostValues || (Array.isArray(value) && value.length > mostValues))
-      throw refuse(`a training configuration of at most ${mostValues} values, found more`);
-    if (path.length > mostDepth) throw refuse(`at most ${mostDepth} levels, found more`);
-    if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
-    if (value === null || typeof value === 'string' || typeof value === 'boolean') return value;
-    if (Array.isArray(value)) return Array.from(value as unknown[], (item, i) => copy(item ?? null, [...path, String(i)]));
-    const prototype: unknown = typeof value === 'object' ? Object.getPrototypeOf(value) : undefined;
-    if (prototype !== Object.prototype && prototype !== null) throw refuse(`a value of JSON, found ${describe(value)}`);
-    const entries = Object.entries(value as Fields).filter(([, item]) => item !== undefined);
-    if (entries.some(([key]) => key === '__proto__')) throw refuse('no field "__proto__", found one');
-    if (entries.some(([key]) => key === '<<')) throw refuse('every field written out, found "<<", which merges others');
-    return Object.fromEntries(entries.map(([key, item]) => [key, copy(item, [...path, key])]));
+  const fields = copyContent(content, context.file);
+  const drafts = new Map<string, Pick<ImportNote, 'kind' | 'field' | 'text'>[]>();
+  const absent: ImportNote[] = [];
+  const opened = new Set(['[]']); // objects whose members are fields of their own
+
+  const get = (path: Path): unknown => {
+    let value: unknown = fields;
+    for (const key of toKeys(path)) {
+      if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
+      value = (value as Fields)[key];
+    }
+    return value;
   };
-  const fields = copy(content, []);
-  if (!isFields(fields)) throw new Failure('data-invalid', `${context.file}: expected an object of settings, found ${describe(fields)}`);
-  return { fields, context, drafts: [], holders: [] };
+  const locate = (path: Path): string => {
+    const name = formatPath(path);
+    const place = context.locate === undefined ? `${context.file}:` : context.locate(toKeys(path));
+    return name === '' ? place : `${place} ${name}:`;
+  };
+  const refuse = (path: Path, expected: string, hint?: string): never => {
+    const found = formatValue(maskSecrets(get(path), toKeys(path).at(-1) ?? ''));
+    const message = `${locate(path)} expected ${expected}, found ${found}`;
+    throw new Failure('data-invalid', message, hint === undefined ? {} : { hint });
+  };
+  const add = (path: Path, draft: Pick<ImportNote, 'kind' | 'field' | 'text'>): void => {
+    if (get(path) === undefined) return;
+    const keys = toKeys(path);
+    for (const length of keys.keys()) opened.add(toId(keys.slice(0, length)));
+    drafts.set(toId(path), [...(drafts.get(toId(path)) ?? []), draft]);
+  };
+  return {
+    context,
+    get,
+    locate,
+    refuse,
+    open(path) {
+      opened.add(toId(path));
+      const value = get(path) ?? undefined;
+      return value === undefined || isObject(value) ? value : refuse(path, 'an object');
+    },
+    note(path, field, text = null) {
+      if (get(path) !== null) add(path, { kind: text === null ? 'carried' : 'converted', field, text });
+    },
+    drop: (path, text) => add(path, { kind: 'unmatched', field: null, text }),
+    assume(path, field, { value, text }) {
+      if ((get(path) ?? null) === null) absent.push({ kind: 'absent', path: formatPath(path), field, value, text });
+    },
+    listNotes(explain) {
+      const visit = (value: unknown, path: readonly string[]): ImportNote[] => {
+        const name = path.at(-1) ?? '';
+        const own = drafts.get(toId(path));
+        const isOpened = own === undefined && opened.has(toId(path)) && typeof value === 'object' && value !== null;
+        const members = isOpened ? Object.entries(value) : [];
+        if (members.length > 0) return members.flatMap(([key, item]) => visit(item, [...path, key]));
+        const text = value === null || isOpened ? 'nothing is set' : explain(name, value);
+        const notes = own ?? [{ kind: 'unmatched' as const, field: null, text }];
+        return notes.map((note) => ({ ...note, path: formatPath(path), value: maskSecrets(value, name) }));
+      };
+      return [...visit(fields, []), ...absent];
+    },
+  };
 }
 
-export function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** The value at a path, null included; undefined where there is none. */
-export function toValue(source: Source, path: SourcePath): unknown {
-  let value: unknown = source.fields;
-  for (const key of path) {
-    if (Array.isArray(value)) value = (value as unknown[])[Number(key)];
-    else if (isFields(value) && Object.hasOwn(value, key)) value = value[key];
-    else return undefined;
+/** A copy that is plain JSON; numbers that JSON does not have become text, so that no field accepts them. */
+function copyContent(content: unknown, file: string): Fields {
+  const refuse = (expected: string, found: string): Failure => new Failure('data-invalid', `${file}: expected ${expected}, found ${found}`);
+  const replace = (key: string, value: unknown): unknown => {
+    if (key === '<<' || key === '__proto__') throw refuse('every field written out', `"${key}"`);
+    return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
+  };
+  if (!isObject(content)) throw refuse('an object of settings', formatValue(content));
+  try {
+    return JSON.parse(JSON.stringify(content, replace)) as Fields;
+  } catch (error) {
+    throw isFailure(error) ? error : refuse('plain values of JSON', 'a circle or too many levels');
   }
-  return value;
-}
-
-export function toPathText(path: SourcePath): string {
-  return path.map((key) => (isSecret(key, '') ? mask : key)).join('.');
-}
-
-function toPlace(context: SourceContext, path: SourcePath): string {
-  const place = context.locate?.(path);
-  const text = path.length === 0 ? '' : `${toPathText(path)}: `;
-  return place === undefined ? `${context.file}: ${text}` : `${place} ${text}`;
-}
-
-/** A value as a message quotes it. */
-function describe(value: unknown, name = ''): string {
-  if (value === undefined) return 'nothing';
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'object' && value !== null) return 'an object';
-  if (typeof value === 'function' || typeof value === 'symbol' || typeof value === 'bigint') return `a ${typeof value}`;
-  const text = JSON.stringify(maskSecrets(value, name));
-  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
-}
-
-/** `throw toRefusal(source, path, 'a number')`: says where, what was expected and what is there. */
-export function toRefusal(source: Source, path: SourcePath, expected: string, hint?: string): Failure {
-  const found = describe(toValue(source, path), path.at(-1));
-  const message = `${toPlace(source.context, path)}expected ${expected}, found ${found}`;
-  return new Failure('data-invalid', message, hint === undefined ? {} : { hint });
 }
 
 /** A text on one line; undefined where the field is absent or null. @throws Failure `data-invalid` for anything else */
-export function readText(source: Source, path: SourcePath): string | undefined {
-  const value = toValue(source, path);
-  if (value === undefined || value === null) return undefined;
-  if (typeof value !== 'string' || value.trim() === '') throw toRefusal(source, path, 'a text');
-  if (isSecret(value, path.at(-1) ?? '')) throw toRefusal(source, path, 'a name or path, no credential');
-  if (/[\p{Cc}\p{Surrogate}\u2028\u2029]/u.test(value)) throw toRefusal(source, path, 'text on one line without control characters');
-  if (value.length > longestText) throw toRefusal(source, path, `at most ${longestText} characters`);
+export function readText(source: Source, path: Path): string | undefined {
+  const value = source.get(path) ?? undefined;
+  if (value === undefined) return undefined;
+  if (typeof value !== 'string' || value.trim() === '') source.refuse(path, 'a text');
+  if (isSecret(value, toKeys(path).at(-1) ?? '')) source.refuse(path, 'a name or path, not a credential');
+  if (!/^[^\p{Cc}\p{Surrogate}\u2028\u2029]{1,1000}$/u.test(value)) source.refuse(path, 'at most 1000 characters on one line');
   return value;
 }
 
-/** The same where it must be there. */
-export function requireText(source: Source, path: SourcePath, expected: string): string {
-  const text = readText(source, path);
-  if (text === undefined) throw toRefusal(source, path, expected);
-  return text;
+/** The same where the field is required. */
+export function requireText(source: Source, path: Path, expected: string): string {
+  return readText(source, path) ?? source.refuse(path, expected);
 }
 
-/** A finite number. One in quotes counts too: readers of YAML 1.1 take `1e-5` for text. */
-export function readNumber(source: Source, path: SourcePath): number | undefined {
-  const value = toValue(source, path);
-  if (value === undefined || value === null) return undefined;
-  if (typeof value === 'number') return value;
+/** A finite number. One in quotes counts too: readers of YAML 1.1 read `1e-5` as text. */
+export function readNumber(source: Source, path: Path): number | undefined {
+  const value = source.get(path) ?? undefined;
+  if (value === undefined || typeof value === 'number') return value;
   const isNumeric = typeof value === 'string' && /^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(value);
   const number = isNumeric ? Number(value) : NaN;
-  if (!Number.isFinite(number)) throw toRefusal(source, path, 'a number');
-  return number;
-}
-
-/** A whole number of at least `least`. */
-export function readInteger(source: Source, path: SourcePath, least: number): number | undefined {
-  const value = readNumber(source, path);
-  if (value !== undefined && (!Number.isSafeInteger(value) || value < least)) {
-    throw toRefusal(source, path, `a whole number of at least ${least}`);
-  }
-  return value;
+  return Number.isFinite(number) ? number : source.refuse(path, 'a number');
 }
 
 /** True or false, or one of YAML 1.1's words for them. */
-export function readFlag(source: Source, path: SourcePath): boolean | undefined {
-  const value = toValue(source, path);
-  if (value === undefined || value === null) return undefined;
-  if (typeof value === 'boolean') return value;
+export function readFlag(source: Source, path: Path): boolean | undefined {
+  const value = source.get(path) ?? undefined;
+  if (value === undefined || typeof value === 'boolean') return value;
   const word = typeof value === 'string' ? value.toLowerCase() : '';
   if (['true', 'yes', 'on'].includes(word)) return true;
-  if (['false', 'no', 'off'].includes(word)) return false;
-  throw toRefusal(source, path, 'true or false');
-}
-
-/** An object whose members are fields of their own; undefined where it is absent or null. */
-export function readFields(source: Source, path: SourcePath): Fields | undefined {
-  const value = toValue(source, path);
-  if (value === undefined || value === null) return undefined;
-  if (!isFields(value)) throw toRefusal(source, path, 'an object');
-  source.holders.push([...path, '']);
-  return value;
+  return ['false', 'no', 'off'].includes(word) ? false : source.refuse(path, 'true or false');
 }

@@ -3,35 +3,42 @@ import { formatDefaultMeasures } from './measures.ts';
 
 /**
  * The job file, version 1: what a person writes. One definition: the types, the JSON Schema, the reference page and the error messages
- * come from here. Nothing is filled in: what is absent stays absent, so that a service's own default applies and is recorded.
+ * come from here. Nothing is filled in: absent fields stay absent, so that a service's own default applies and is recorded.
  */
 
-const Name = z.string().regex(/^[a-z0-9-]{1,32}$/, 'expected 1 to 32 characters of a-z, 0-9 and "-"');
+const Name = z.string().regex(/^[a-z0-9-]{1,32}$/, '1 to 32 characters of a-z, 0-9 and "-"');
 
 const Source = z
   .string()
   .regex(
     /^(\.{0,2}\/.+|hub:[\w.-]+\/[\w.-]+(@[\w./-]+)?(#[\w.-]+\/[\w.-]+)?)$/,
-    'expected a path that begins with "./", "../" or "/", or "hub:owner/name[@revision][#config/split]"',
+    'a path that begins with "./", "../" or "/", or "hub:owner/name[@revision][#config/split]"',
   );
-const Sources = z.union([Source, z.array(Source).min(1)]);
+const Sources = z.union([Source, z.array(Source).min(1)], 'a path or a list of paths');
 
 const Json: z.ZodType<unknown> = z.json();
 const RawFields = z.record(z.string(), Json);
 
-const LearningRate = z.union([z.number().positive(), z.strictObject({ multiplier: z.number().positive() })]);
+const LearningRate = z.union(
+  [z.number().positive(), z.strictObject({ multiplier: z.number().positive() })],
+  'a number or {"multiplier": number}',
+);
 
-const Adapter = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('full') }),
-  z.strictObject({ type: z.literal('head') }),
-  z.strictObject({
-    type: z.literal('lora'),
-    rank: z.int().positive().describe('rank of the added matrices'),
-    alpha: z.number().positive().optional().describe('scale; the update is multiplied with alpha / rank'),
-    dropout: z.number().min(0).lt(1).optional().describe('dropout before the added matrices'),
-    targets: z.array(z.string().min(1)).min(1).optional().describe('names of the linear maps that get an adapter'),
-  }),
-]);
+const Adapter = z.discriminatedUnion(
+  'type',
+  [
+    z.strictObject({ type: z.literal('full') }),
+    z.strictObject({ type: z.literal('head') }),
+    z.strictObject({
+      type: z.literal('lora'),
+      rank: z.int().positive().describe('rank of the added matrices'),
+      alpha: z.number().positive().optional().describe('scale; the update is multiplied with alpha / rank'),
+      dropout: z.number().min(0).lt(1).optional().describe('dropout before the added matrices'),
+      targets: z.array(z.string().min(1)).min(1).optional().describe('names of the linear maps that get an adapter'),
+    }),
+  ],
+  'one of "full", "head", "lora"',
+);
 
 /** How to train: wishes in the job, requirements under a target. */
 const trainingFields = {
@@ -49,7 +56,7 @@ const trainingFields = {
   beta: z.number().positive().describe('strength of the reference model in "dpo"'),
   adapter: Adapter.describe('which parameters are trained: all ("full"), the head only, or added low-rank matrices ("lora")'),
   loss: z.enum(['answer', 'all']).describe('tokens that count: those of the answer, or all'),
-  select: z.enum(['last', 'best']).describe('which weights are kept; "best" goes by the validation rows'),
+  select: z.enum(['last', 'best']).describe('which weights are kept: the last ones, or the best ones on the validation rows'),
   maxLength: z.int().positive().describe('tokens per row; longer rows are cut'),
   seed: z
     .int()
@@ -62,7 +69,7 @@ export const Training = z.strictObject(trainingFields).partial();
 export type Training = z.infer<typeof Training>;
 export type TrainingField = keyof Training;
 
-/** The same fields under a target; `null` takes a wish of the job back. */
+/** The same fields under a target; `null` removes a wish of the job. */
 const TargetTraining = z
   .strictObject(
     Object.fromEntries(Object.entries(trainingFields).map(([field, schema]) => [field, schema.nullable()])) as {
@@ -75,25 +82,28 @@ const Target = z.strictObject({
   provider: z.string().min(1).optional().describe("the provider's id; the target's own name when absent"),
   model: z.string().min(1).describe("`./folder`, `hub:owner/name[@revision]`, or the service's own name"),
   training: TargetTraining.optional().describe(
-    'as the job\'s "training", but required: what the target cannot follow is an error; null takes a wish back',
+    'as the job\'s "training", but required: a field that the target cannot follow is an error; null removes a wish',
   ),
   options: RawFields.optional().describe('settings of the provider'),
   native: RawFields.optional().describe('raw fields that go to the service as they are'),
 });
 
-const Reference = z.union([
-  z.strictObject({
-    provider: z.string().min(1).describe("the provider's id"),
-    model: z.string().min(1).describe('an existing model of it, by its name there'),
-  }),
-  z.strictObject({ predictions: Source.describe('a file of answers: JSON lines with "text" or "messages", and "answer"') }),
-  z.strictObject({
-    command: z
-      .array(z.string().min(1))
-      .min(1)
-      .describe('a program and its arguments, run in the folder of the job file: rows in, answers out, as JSON lines'),
-  }),
-]);
+const Reference = z.union(
+  [
+    z.strictObject({
+      provider: z.string().min(1).describe("the provider's id"),
+      model: z.string().min(1).describe('an existing model of it, by its name there'),
+    }),
+    z.strictObject({ predictions: Source.describe('a file of answers: JSON lines with "text" or "messages", and "answer"') }),
+    z.strictObject({
+      command: z
+        .array(z.string().min(1))
+        .min(1)
+        .describe('a program and its arguments, run in the folder of the job file: rows in, answers out, as JSON lines'),
+    }),
+  ],
+  'an object with "provider" and "model", with "predictions", or with "command"',
+);
 
 const Column = z.string().min(1);
 const Columns = z
@@ -129,17 +139,17 @@ export const JobSpec = z.strictObject({
   onUncertain: z
     .enum(['ask', 'retry'])
     .optional()
-    .describe("what to do when nobody can know whether a submission arrived; the provider's own choice when absent"),
+    .describe('what to do when it is unknown whether a submission arrived; the provider decides when absent'),
   task: z.enum(['classification', 'chat', 'preference', 'text']).describe('what is learned'),
   data: z
     .strictObject({
       train: Sources.describe('training rows: a source or a list; a source is `./path` (.jsonl, .csv, .tsv, each also .gz) or `hub:…`'),
       validation: z
-        .union([Sources, z.strictObject({ fraction: z.number().gt(0).max(0.5) })])
+        .union([Sources, z.strictObject({ fraction: z.number().gt(0).max(0.5) })], 'a path, a list of paths or {"fraction": number}')
         .optional()
-        .describe('rows that are watched while training: sources, or a share of the training rows chosen by their hash'),
+        .describe('rows that measure the training while it runs: sources, or a share of the training rows chosen by their hash'),
       test: z
-        .union([Source, z.record(Name, Sources)])
+        .union([Source, z.record(Name, Sources)], 'a path, or named paths such as {"name": "./path"}')
         .optional()
         .describe('held-out rows, never sent for training: a source, or a map of named sets'),
       columns: Columns.optional().describe('which columns of the data hold what; named as here when absent'),
@@ -157,14 +167,20 @@ export const JobSpec = z.strictObject({
     .partial()
     .optional()
     .describe('limits for the whole file'),
-  tags: z.record(z.string(), z.string()).optional().describe('free words that are shown with the runs'),
+  tags: z.record(z.string(), z.string()).optional().describe('free text, shown with the runs'),
   targets: z
     .record(Name, Target)
-    .refine((targets) => Object.keys(targets).length > 0, 'expected at least one target')
+    .refine((targets) => Object.keys(targets).length > 0, 'at least one target')
     .describe('where to train: one entry a target, by a name of your choice'),
-  references: z.record(Name, Reference).optional().describe('models that are only scored'),
+  references: z.record(Name, Reference).optional().describe('models that are scored but not trained'),
 });
 export type JobSpec = z.infer<typeof JobSpec>;
 
 /** Words that a later version will give a meaning, by path; refused until then rather than ignored. */
 export const reservedFields: readonly string[] = ['matrix', 'notify', 'tracking', 'training.earlyStopping', 'training.from'];
+
+/** The job file as JSON Schema (draft 2020-12). */
+export function buildJobSchema(): Record<string, unknown> {
+  const schema = z.toJSONSchema(JobSpec, { io: 'input' });
+  return { ...schema, title: 'orchestrate job', description: 'One job file of orchestrate, version 1.' };
+}

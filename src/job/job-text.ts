@@ -1,6 +1,7 @@
+import { readFile, stat } from 'node:fs/promises';
 import { parse as parseJson, evaluate, type ValueNode } from '@humanwhocodes/momoa';
 import type * as Yaml from 'yaml';
-import { Failure } from '../errors.ts';
+import { Failure, toFileFailure, type FailureCode } from '../errors.ts';
 
 export type FieldPath = readonly PropertyKey[];
 
@@ -9,42 +10,72 @@ export interface Place {
   readonly column: number;
 }
 
-/** A job file's text, read but not checked, that knows where everything stands. */
+/** The content of a JSON or YAML file, and where everything in it is. */
 export interface JobText {
   readonly value: unknown;
-  /** Fields that stand twice. */
+  /** Fields that occur twice in one object. */
   readonly duplicates: readonly FieldPath[];
-  /** Where a path stands; of a path that is not there (a missing field) the part that is. */
+  /** Where a path is; of a path that does not exist (a missing field) the part that does. */
   locate(path: FieldPath): Place;
 }
 
-/**
- * JSON, in which comments are allowed, or YAML, by the file's name.
- * @throws Failure `job-file-invalid` with the place of the first error of syntax
- */
-export async function parseJobText(text: string, file: string): Promise<JobText> {
-  if (text.trim() === '') throw new Failure('job-file-invalid', `${file}: expected a job, found an empty file`);
-  return /\.ya?ml$/i.test(file) ? await parseYamlText(text, file) : parseJsonText(text, file);
+/** How errors speak of the file, and their code. */
+export interface TextKind {
+  readonly name: string;
+  readonly code: FailureCode;
 }
 
-function parseJsonText(text: string, file: string): JobText {
+export const jobFileKind: TextKind = { name: 'job file', code: 'job-file-invalid' };
+
+/** A larger file is a mistake. */
+const mostBytes = 2 ** 20;
+
+/**
+ * Reads JSON, in which comments are allowed, or YAML, by the file's name.
+ * @throws Failure `file-missing`, `permission-denied`, or with the kind's code and the place of the first error of syntax
+ */
+export async function readJobText(path: string, kind: TextKind): Promise<JobText> {
+  const refuse = (expected: string, found: string): Failure => new Failure(kind.code, `${path}: expected ${expected}, found ${found}`);
+  try {
+    const found = await stat(path);
+    if (!found.isFile() && !found.isDirectory()) throw refuse('a file', 'a pipe or a device');
+    if (found.isFile() && found.size > mostBytes) throw refuse(`a ${kind.name} of at most 1 MiB`, `${found.size} bytes`);
+    const bytes = await readFile(path);
+    return await parseJobText(new TextDecoder('utf-8', { fatal: true }).decode(bytes), path, kind);
+  } catch (error) {
+    if (error instanceof TypeError) throw refuse('text in UTF-8', 'other bytes');
+    throw toFileFailure(error, kind.name, path);
+  }
+}
+
+/** The same for a text that was read from `path`. */
+export async function parseJobText(text: string, path: string, kind: TextKind): Promise<JobText> {
+  const refuse = (message: string, error?: unknown): Failure => new Failure(kind.code, `${path}${message}`, { error });
+  if (text.trim() === '') throw refuse(`: expected a ${kind.name}, found an empty file`);
+  try {
+    return /\.ya?ml$/i.test(path) ? await parseYamlText(text, refuse) : parseJsonText(text, refuse);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw refuse(`: expected a ${kind.name}, found a text that is nested too deeply`, error);
+  }
+}
+
+type Refuse = (message: string, error?: unknown) => Failure;
+
+function parseJsonText(text: string, refuse: Refuse): JobText {
   let body: ValueNode;
   try {
     ({ body } = parseJson(text.replace(/^\ufeff/, ''), { mode: 'jsonc' }));
   } catch (error) {
-    if (error instanceof RangeError) throw toDeep(file, error);
+    if (error instanceof RangeError) throw error;
     const { line, column, message } = error as Error & Partial<Place>;
-    const place = line === undefined ? file : `${file}:${line}:${column}`;
-    throw new Failure('job-file-invalid', `${place} expected JSON: ${message.replace(/\s*\(\d+:\d+\)$/, '')}`, { error });
+    const place = line === undefined ? '' : `:${line}:${column}`;
+    throw refuse(`${place} expected JSON: ${message.replace(/\s*\(\d+:\d+\)$/, '')}`, error);
   }
   return { value: evaluate(body), duplicates: findDuplicates(body, []), locate: (path) => locateInJson(body, path) };
 }
 
-function toDeep(file: string, error: unknown): Failure {
-  return new Failure('job-file-invalid', `${file}: expected a job, found a text that is nested too deeply`, { error });
-}
-
-function toMemberName({ name }: { name: { type: 'String'; value: string } | { type: 'Identifier'; name: string } }): string {
+function getMemberName({ name }: { name: { type: 'String'; value: string } | { type: 'Identifier'; name: string } }): string {
   return name.type === 'String' ? name.value : name.name;
 }
 
@@ -53,10 +84,11 @@ function findDuplicates(node: ValueNode, path: FieldPath): FieldPath[] {
   if (node.type !== 'Object') return [];
   const seen = new Set<string>();
   return node.members.flatMap((member) => {
-    const here = [...path, toMemberName(member)];
-    const again = seen.has(toMemberName(member));
-    seen.add(toMemberName(member));
-    return [...(again ? [here] : []), ...findDuplicates(member.value, here)];
+    const name = getMemberName(member);
+    const here = [...path, name];
+    const isAgain = seen.has(name);
+    seen.add(name);
+    return [...(isAgain ? [here] : []), ...findDuplicates(member.value, here)];
   });
 }
 
@@ -66,7 +98,7 @@ function locateInJson(body: ValueNode, path: FieldPath): Place {
   for (const key of path) {
     const found =
       node.type === 'Object'
-        ? node.members.findLast((member) => toMemberName(member) === key)
+        ? node.members.findLast((member) => getMemberName(member) === key)
         : node.type === 'Array'
           ? node.elements[Number(key)]
           : undefined;
@@ -77,37 +109,29 @@ function locateInJson(body: ValueNode, path: FieldPath): Place {
   return place;
 }
 
-function parseDeep<T>(file: string, parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    throw error instanceof RangeError ? toDeep(file, error) : error;
-  }
-}
-
-async function parseYamlText(text: string, file: string): Promise<JobText> {
+async function parseYamlText(text: string, refuse: Refuse): Promise<JobText> {
   const yaml = await import('yaml');
   const lines = new yaml.LineCounter();
-  const document = parseDeep(file, () => yaml.parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true }));
+  const document = yaml.parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
   const [error] = document.errors;
   if (error !== undefined) {
     const { line, col } = lines.linePos(error.pos[0]);
-    throw new Failure('job-file-invalid', `${file}:${line}:${col} expected YAML: ${error.message}`, { error });
+    throw refuse(`:${line}:${col} expected YAML: ${error.message}`, error);
   }
   let value: unknown;
   try {
     value = document.toJS(); // refuses an explosion of aliases
   } catch (reason) {
-    throw new Failure('job-file-invalid', `${file}: expected YAML: ${(reason as Error).message}`, { error: reason });
+    throw refuse(`: expected YAML: ${(reason as Error).message}`, reason);
   }
-  return { value, duplicates: [], locate: (path) => locateInYaml(yaml, { document, lines }, path) };
+  const locate = (path: FieldPath): Place => {
+    const { line, col } = lines.linePos(findYamlOffset(yaml, document, path));
+    return { line, column: col };
+  };
+  return { value, duplicates: [], locate };
 }
 
-function locateInYaml(
-  yaml: typeof Yaml,
-  { document, lines }: { document: Yaml.Document; lines: Yaml.LineCounter },
-  path: FieldPath,
-): Place {
+function findYamlOffset(yaml: typeof Yaml, document: Yaml.Document, path: FieldPath): number {
   let node: unknown = document.contents;
   let offset = document.contents?.range?.[0] ?? 0;
   for (const key of path) {
@@ -122,6 +146,5 @@ function locateInYaml(
       offset = (node as Yaml.Node | undefined)?.range?.[0] ?? offset;
     } else break;
   }
-  const { line, col } = lines.linePos(offset);
-  return { line, column: col };
+  return offset;
 }

@@ -1,9 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { Failure, toFileFailure } from '../errors.ts';
-import { checkJob } from './job-problems.ts';
-import type { JobSpec } from './job-spec.ts';
-import { parseJobText } from './job-text.ts';
+import { closestMatch } from 'leven';
+import type { z } from 'zod';
+import { Failure } from '../errors.ts';
+import { formatValue } from '../lib/text.ts';
+import { JobSpec, reservedFields } from './job-spec.ts';
+import { jobFileKind, readJobText, type FieldPath } from './job-text.ts';
 
 export interface JobFile {
   /** As it was given, for messages. */
@@ -13,40 +14,24 @@ export interface JobFile {
   readonly spec: JobSpec;
 }
 
-/** A job file larger than this is a mistake. */
-const mostBytes = 2 ** 20;
-
 /**
- * Reads a job file (JSON with comments, or YAML) and checks it. All errors are told at once, each with line, column and path.
+ * Reads a job file (JSON with comments, or YAML) and checks it. All errors are reported at once, each with line, column and path.
  * @param overrides `training.epochs=1`: set after reading; the value is JSON where it parses as JSON, else text.
  * @throws Failure `file-missing`, `permission-denied`, `job-file-invalid`, `usage` (a bad override)
  */
 export async function readJobFile(path: string, overrides: readonly string[] = []): Promise<JobFile> {
-  const bytes = await readFile(path).catch((error: unknown) => {
-    throw toFileFailure(error, 'job file', path);
-  });
-  if (bytes.length > mostBytes)
-    throw new Failure('job-file-invalid', `${path}: expected a job file of at most 1 MiB, found ${bytes.length} bytes`);
-  const text = await parseJobText(decode(bytes, path), path);
+  const text = await readJobText(path, jobFileKind);
   for (const override of overrides) applyOverride(text.value, override);
   const { spec, problems } = checkJob(text.value);
-  const all = [...text.duplicates.map((at) => ({ path: at, message: 'the field stands twice' })), ...problems];
+  const all = [...text.duplicates.map((at) => ({ path: at, message: 'the field occurs twice' })), ...problems];
   if (spec !== null && all.length === 0) return { path, folder: dirname(resolve(path)), spec };
   const lines = all.map(({ path: at, message }) => {
     const { line, column } = text.locate(at);
     return `${path}:${line}:${column} ${at.length === 0 ? '(the whole file)' : at.map(String).join('.')}: ${message}`;
   });
   throw new Failure('job-file-invalid', lines.join('\n'), {
-    hint: lines.length === 1 ? 'mend the line and run the command again' : `mend the ${lines.length} places and run the command again`,
+    hint: lines.length === 1 ? 'fix this line' : `fix these ${lines.length} places`,
   });
-}
-
-function decode(bytes: Buffer, path: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (error) {
-    throw new Failure('job-file-invalid', `${path}: expected text in UTF-8, found bytes that are none`, { error });
-  }
 }
 
 function applyOverride(root: unknown, override: string): void {
@@ -69,4 +54,121 @@ function applyOverride(root: unknown, override: string): void {
     throw new Failure('usage', `--set ${override}: there is no field "${path.slice(0, -1).join('.')}" to set something in`);
   }
   parent[path.at(-1)!] = value;
+}
+
+/** A mistake in a job file. */
+export interface JobProblem {
+  readonly path: FieldPath;
+  readonly message: string;
+}
+
+/** Checks a value that should be a job: the job, or all its problems. */
+export function checkJob(value: unknown): { readonly spec: JobSpec | null; readonly problems: JobProblem[] } {
+  const result = JobSpec.safeParse(value);
+  if (!result.success) return { spec: null, problems: result.error.issues.flatMap((issue) => listProblems(issue, value)) };
+  return { spec: result.data, problems: checkRules(result.data) };
+}
+
+function listProblems(issue: z.core.$ZodIssue, root: unknown): JobProblem[] {
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => describeUnknownKey(issue.path, key));
+  const [meant, ...others] = issue.code === 'invalid_union' ? issue.errors.filter((branch) => isMeant(branch)) : [];
+  // Of the alternatives, the one whose kind of value was written is explained; where that is not clear, all are named.
+  if (meant !== undefined && others.length === 0) {
+    return meant.flatMap((inner) => listProblems({ ...inner, path: [...issue.path, ...inner.path] }, root));
+  }
+  const value = issue.path.reduce<unknown>((inner, key) => (inner as Record<PropertyKey, unknown> | null | undefined)?.[key], root);
+  return [{ path: issue.path, message: `expected ${formatExpectation(issue)}, found ${formatValue(value)}` }];
+}
+
+/** Whether a branch of a union expects the kind of value that was written. */
+function isMeant(branch: readonly z.core.$ZodIssue[]): boolean {
+  const isOfOtherKind = ({ code, path }: z.core.$ZodIssue): boolean => path.length === 0 && /^invalid_(type|union)$/.test(code ?? '');
+  return branch.length > 0 && !branch.every(isOfOtherKind);
+}
+
+const kinds: Readonly<Record<string, string>> = {
+  string: 'a text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+  record: 'an object',
+};
+
+/** What a schema expects, in words: "a number above 0". */
+export function formatExpectation(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return kinds[issue.expected] ?? issue.expected;
+    case 'invalid_value':
+      return `${issue.values.length > 1 ? 'one of ' : ''}${issue.values.map((value) => JSON.stringify(value)).join(', ')}`;
+    case 'too_small':
+      if (issue.origin === 'string' || issue.origin === 'array') return `${kinds[issue.origin]!} that is not empty`;
+      return `${kinds[issue.origin] ?? 'a number'} ${issue.inclusive ? 'of at least' : 'above'} ${issue.minimum}`;
+    case 'too_big':
+      return `${kinds[issue.origin] ?? 'a number'} ${issue.inclusive ? 'of at most' : 'below'} ${issue.maximum}`;
+    case 'invalid_key':
+      return `a name with ${formatExpectation(issue.issues[0]!)}`;
+    default: // the schema's own message, or zod's where a value is no JSON
+      return issue.message.replace(/^Invalid input$/, 'a value of JSON');
+  }
+}
+
+function describeUnknownKey(parent: FieldPath, key: string): JobProblem {
+  const path = [...parent, key];
+  const inTarget = path[0] === 'targets' ? path.slice(2).join('.') : null;
+  if (reservedFields.some((field) => field === path.join('.') || field === inTarget)) {
+    return { path, message: 'this name is reserved for a later version; remove it' };
+  }
+  const known = listKnownKeys(parent);
+  const close = closestMatch(key, known, { maxDistance: 3 });
+  return {
+    path,
+    message: close === undefined ? `unknown field; expected one of ${known.join(', ')}` : `unknown field, did you mean "${close}"?`,
+  };
+}
+
+/** The keys that the schema has at a path, found by walking it. */
+function listKnownKeys(path: FieldPath): string[] {
+  const keys: string[] = [];
+  const visit = (schema: unknown, rest: FieldPath): void => {
+    const { def } = (schema as { _zod: { def: Record<string, unknown> & { type: string } } })._zod;
+    if (def['innerType'] !== undefined) visit(def['innerType'], rest);
+    else if (Array.isArray(def['options'])) for (const option of def['options']) visit(option, rest);
+    else if (def.type === 'record' && rest.length > 0) visit(def['valueType'], rest.slice(1));
+    else if (def.type === 'array' && rest.length > 0) visit(def['element'], rest.slice(1));
+    else if (def.type === 'object') {
+      const shape = def['shape'] as Record<string, unknown>;
+      if (rest.length === 0) keys.push(...Object.keys(shape));
+      else if (shape[String(rest[0])] !== undefined) visit(shape[String(rest[0])], rest.slice(1));
+    }
+  };
+  visit(JobSpec, path);
+  return [...new Set(keys)].filter((key) => key !== '$schema');
+}
+
+/** Rules about several fields. */
+function checkRules(spec: JobSpec): JobProblem[] {
+  const problems: JobProblem[] = [];
+  const add = (path: FieldPath, message: string): void => void problems.push({ path, message });
+  const checkTraining = (path: FieldPath, training: JobSpec['training'] | JobSpec['targets'][string]['training']): void => {
+    if (training?.epochs != null && training.steps != null) add(path, 'expected "epochs" or "steps", found both');
+    if (training?.method === 'dpo' && spec.task !== 'preference') {
+      add([...path, 'method'], `"dpo" needs the task "preference", found the task "${spec.task}"`);
+    }
+    if (training?.select === 'best' && spec.data.validation === undefined) {
+      add([...path, 'select'], '"best" needs validation rows: add data.validation, for example {"fraction": 0.1}');
+    }
+  };
+  checkTraining(['training'], spec.training);
+  for (const [name, target] of Object.entries(spec.targets)) {
+    checkTraining(['targets', name, 'training'], target.training);
+    if (target.model.startsWith('run:')) add(['targets', name, 'model'], 'models "run:…" are reserved for a later version');
+  }
+  for (const [name, reference] of Object.entries(spec.references ?? {})) {
+    if (!('predictions' in reference) || !reference.predictions.startsWith('hub:')) continue;
+    add(['references', name, 'predictions'], 'expected the path of a file, found a dataset of the Hub');
+  }
+  return problems;
 }

@@ -6,6 +6,7 @@ import type { DataSpec, ModelName, ReferenceSpec, RunSpec } from './run-spec.ts'
 
 type Target = JobSpec['targets'][string];
 
+/** The columns of the data where the job does not name them. */
 const defaultColumns: Readonly<Record<JobSpec['task'], Record<string, string>>> = {
   classification: { text: 'text', label: 'label' },
   chat: { messages: 'messages' },
@@ -13,42 +14,38 @@ const defaultColumns: Readonly<Record<JobSpec['task'], Record<string, string>>> 
   text: { text: 'text' },
 };
 
-/** The measure may fall by so much and still be called "not worse", where the job names no margin. */
+/** How far the measure may fall and still be "not worse", where the job names no margin. */
 const defaultMargin = 0.02;
 
-function toSource(source: string, folder: string): string {
-  return source.startsWith('hub:') ? source : toAbsolute(folder, source);
-}
-
-function toSources(sources: string | readonly string[], folder: string): string[] {
-  return [sources].flat().map((source) => toSource(source, folder));
+function resolveSources(sources: string | readonly string[], folder: string): string[] {
+  return [sources].flat().map((source) => (source.startsWith('hub:') ? source : toAbsolute(folder, source)));
 }
 
 function isPath(model: string): boolean {
   return /^\.{0,2}\//.test(model);
 }
 
-function toModelName(model: string, folder: string): ModelName {
+function resolveModel(model: string, folder: string): ModelName {
   if (isPath(model)) return { kind: 'folder', path: toAbsolute(folder, model) };
   if (!model.startsWith('hub:')) return { kind: 'service', name: model };
   const [name, revision] = model.slice('hub:'.length).split('@', 2);
   return { kind: 'hub', name: name!, revision: revision ?? null };
 }
 
-function toDataSpec(spec: JobSpec, folder: string): DataSpec {
+function resolveData(spec: JobSpec, folder: string): DataSpec {
   const { train, validation, test, columns } = spec.data;
   const isFraction = typeof validation === 'object' && 'fraction' in validation;
   const tests = test === undefined ? {} : typeof test === 'string' ? { test } : test;
   return {
-    train: toSources(train, folder),
-    validation: validation === undefined ? null : isFraction ? validation : toSources(validation, folder),
-    test: Object.fromEntries(Object.entries(tests).map(([name, sources]) => [name, toSources(sources, folder)])),
+    train: resolveSources(train, folder),
+    validation: validation === undefined ? null : isFraction ? validation : resolveSources(validation, folder),
+    test: Object.fromEntries(Object.entries(tests).map(([name, sources]) => [name, resolveSources(sources, folder)])),
     columns: { ...defaultColumns[spec.task], ...(columns as Record<string, string> | undefined) },
   };
 }
 
 /** The job's references by name. Paths are taken from `folder`, the job file's, in which commands run too. */
-export function toReferences({ references }: JobSpec, folder: string): Record<string, ReferenceSpec> {
+export function resolveReferences({ references }: JobSpec, folder: string): Record<string, ReferenceSpec> {
   const entries = Object.entries(references ?? {}).map(([name, reference]): [string, ReferenceSpec] => {
     if ('command' in reference) return [name, { command: reference.command, folder }];
     if ('predictions' in reference) return [name, { predictions: toAbsolute(folder, reference.predictions) }];
@@ -58,10 +55,10 @@ export function toReferences({ references }: JobSpec, folder: string): Record<st
   return Object.fromEntries(entries);
 }
 
-/** The job's wishes, with what the target sets over them and what it takes back (`null`). */
-function toTraining(wishes: Training, required: NonNullable<Target['training']>): Training {
+/** The job's wishes with the target's own fields over them; `null` there removes a wish. */
+function resolveTraining(wishes: Training, required: NonNullable<Target['training']>): Training {
   const merged = { ...wishes, ...required };
-  // `epochs` and `steps` answer one question: a target that gives one of them drops the job's other.
+  // `epochs` and `steps` exclude each other: a target that sets one of them drops the job's other.
   if (required.steps != null && required.epochs === undefined) delete merged.epochs;
   if (required.epochs != null && required.steps === undefined) delete merged.steps;
   return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== null));
@@ -76,7 +73,7 @@ export function resolveTarget(spec: JobSpec, name: string, folder: string): RunS
   if (target === undefined) {
     throw new Failure('usage', `job "${spec.name}" has no target "${name}"; it has: ${Object.keys(spec.targets).join(', ')}`);
   }
-  const training = toTraining(spec.training ?? {}, target.training ?? {});
+  const training = resolveTraining(spec.training ?? {}, target.training ?? {});
   const fields = Object.keys(training) as TrainingField[];
   return {
     version: 1,
@@ -85,8 +82,8 @@ export function resolveTarget(spec: JobSpec, name: string, folder: string): RunS
     target: name,
     provider: target.provider ?? name,
     task: spec.task,
-    model: toModelName(target.model, folder),
-    data: toDataSpec(spec, folder),
+    model: resolveModel(target.model, folder),
+    data: resolveData(spec, folder),
     prompt: spec.prompt ?? null,
     training,
     requirements: fields.filter((field) => field === 'method' || spec.strict === true || target.training?.[field] !== undefined),
@@ -98,7 +95,7 @@ export function resolveTarget(spec: JobSpec, name: string, folder: string): RunS
       generation: spec.evaluation?.generation ?? {},
       concurrency: spec.evaluation?.concurrency ?? null,
     },
-    references: toReferences(spec, folder),
+    references: resolveReferences(spec, folder),
     budget: { usd: spec.budget?.usd ?? null, hours: spec.budget?.hours ?? null },
     onUncertain: spec.onUncertain ?? null,
     tags: spec.tags ?? {},

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import type { RunSpec } from './run-spec.ts';
 
-/** 32 characters of `a-z2-7`: identifies what is paid for. */
+/** 32 characters of `a-z2-7` that identify a paid training. */
 export type RunKey = string;
 
-/** What is known of the data and the model when the key is made; hashes are SHA-256 in hex. */
+/** The content of the data and the model; hashes are SHA-256 in hex. */
 export interface ContentHashes {
   /** Over the decompressed bytes of the training sources in list order. */
   readonly train: string;
@@ -15,28 +15,19 @@ export interface ContentHashes {
   readonly model: string | null;
 }
 
-/** RFC 4648 base32, lower case, without padding. */
-function toBase32(bytes: Uint8Array): string {
-  const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
-  let bits = 0;
-  let held = 0;
-  let text = '';
-  for (const byte of bytes) {
-    held = ((held << 8) | byte) & 0xffff;
-    bits += 8;
-    while (bits >= 5) {
-      bits -= 5;
-      text += alphabet[(held >> bits) & 31];
-    }
-  }
-  return bits === 0 ? text : text + alphabet[(held << (5 - bits)) & 31];
+const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
+
+/** The first 160 bits as RFC 4648 base32, lower case: 32 characters. */
+function toBase32(digest: Buffer): string {
+  const bits = [...digest.subarray(0, 20)].map((byte) => byte.toString(2).padStart(8, '0')).join('');
+  return bits.replaceAll(/.{5}/g, (five) => alphabet[parseInt(five, 2)]!);
 }
 
 /**
- * Everything in a RunSpec that changes what is trained, and nothing else: no path, test set, evaluation, budget, tag, `strict`,
+ * Everything in a RunSpec that changes the training, and nothing else: no path, test set, evaluation, budget, tag, `strict`,
  * default or program version.
  */
-export function toFingerprint(spec: RunSpec, hashes: ContentHashes): Readonly<Record<string, unknown>> {
+export function buildFingerprint(spec: RunSpec, hashes: ContentHashes): Readonly<Record<string, unknown>> {
   const validation = spec.data.validation !== null && 'fraction' in spec.data.validation ? spec.data.validation : hashes.validation;
   return {
     task: spec.task,
@@ -51,7 +42,7 @@ export function toFingerprint(spec: RunSpec, hashes: ContentHashes): Readonly<Re
 }
 
 /** The run key: base32(sha256(canonical JSON of ["run/1", workspace, job, target, generation, fingerprint])), 32 characters. */
-export function toRunKey(spec: RunSpec, generation: number, fingerprint: Readonly<Record<string, unknown>>): RunKey {
+export function buildRunKey(spec: RunSpec, generation: number, fingerprint: Readonly<Record<string, unknown>>): RunKey {
   const identity = ['run/1', spec.workspace, spec.job, spec.target, generation, fingerprint];
-  return toBase32(createHash('sha256').update(canonicalize(identity)!).digest()).slice(0, 32);
+  return toBase32(createHash('sha256').update(canonicalize(identity)!).digest());
 }

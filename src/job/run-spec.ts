@@ -15,13 +15,13 @@ export interface DataSpec {
   readonly columns: Readonly<Record<string, string>>;
 }
 
-/** A model that is only scored: one of a service, answers that are kept in a file, or a command that runs in a folder. Paths are absolute. */
+/** A model that is scored but not trained: one of a service, the answers in a file, or a command that runs in a folder. Paths are absolute. */
 export type ReferenceSpec =
   | { readonly provider: string; readonly model: string }
   | { readonly predictions: string }
   | { readonly command: readonly string[]; readonly folder: string };
 
-/** One target of a job, complete in itself: what a provider translates. Plain JSON. */
+/** One target of a job, complete in itself: the input of a provider's translation. Plain JSON. */
 export interface RunSpec {
   readonly version: 1;
   readonly workspace: string | null;
@@ -32,7 +32,7 @@ export interface RunSpec {
   readonly model: ModelName;
   readonly data: DataSpec;
   readonly prompt: JobSpec['prompt'] | null;
-  /** Wishes and requirements merged; a field that nobody named is absent. */
+  /** Wishes and requirements merged; a field that the user did not set is absent. */
   readonly training: Training;
   /** The fields of `training` that must be followed. */
   readonly requirements: readonly TrainingField[];

@@ -2,10 +2,18 @@ const longest = 60; // characters: enough to recognise the value, little enough 
 
 /** A value as an error message quotes it: JSON, cut short, on one line. */
 export function formatValue(value: unknown): string {
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'object' && value !== null) return 'an object';
-  const text = typeof value === 'string' ? JSON.stringify(value.slice(0, longest)) : String(value);
-  return typeof value === 'string' && value.length > longest ? `${text}…` : text;
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
+  switch (typeof value) {
+    case 'string':
+      return `${JSON.stringify(value.slice(0, longest))}${value.length > longest ? '…' : ''}`;
+    case 'object':
+      return value === null ? 'null' : 'an object';
+    case 'number':
+    case 'boolean':
+      return String(value);
+    default:
+      return value === undefined ? 'nothing' : `a ${typeof value}`;
+  }
 }
 
 /** A name from a foreign file without quotes, shortened, with control characters escaped. */

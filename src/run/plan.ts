@@ -1,6 +1,7 @@
-import { inspectDataset, type DataFacts, type DataWarning } from '../dataset/inspect.ts';
-import { parseRowTask, taskColumns } from '../dataset/parse-row-task.ts';
-import { checkTemplate } from '../dataset/to-chat.ts';
+import { inspectDataset, type DataFacts } from '../dataset/inspect.ts';
+import { formatWarning } from '../dataset/problems.ts';
+import { parseRowTask, taskColumns } from '../dataset/row.ts';
+import { checkTemplate } from '../dataset/chat.ts';
 import { Failure } from '../errors.ts';
 import type { Note } from '../provider/note.ts';
 import type { QuoteContext } from '../provider/context.ts';
@@ -10,7 +11,7 @@ import { readModelFolder } from '../trainer/model-folder.ts';
 import { getMeasureNames } from '../job/measures.ts';
 import type { JobFile } from '../job/read-job-file.ts';
 import { resolveTarget } from '../job/resolve.ts';
-import { toFingerprint, toRunKey } from '../job/run-key.ts';
+import { buildFingerprint, buildRunKey } from '../job/run-key.ts';
 import type { RunSpec } from '../job/run-spec.ts';
 import { hashJson } from '../lib/json.ts';
 import type { Store } from '../store/open-store.ts';
@@ -69,12 +70,12 @@ export interface PlanOptions {
 export async function planRun(spec: RunSpec, provider: Provider, options: PlanOptions): Promise<RunPlan> {
   const { facts, generation, quote: context } = options;
   const model = readBaseModel(spec);
-  const fingerprint = toFingerprint(spec, {
+  const fingerprint = buildFingerprint(spec, {
     train: facts.train.sha256,
     validation: facts.validation?.sha256 ?? null,
     model: model.revision,
   });
-  const key = toRunKey(spec, generation, fingerprint);
+  const key = buildRunKey(spec, generation, fingerprint);
   const { request, notes } = provider.training.translate({ spec, facts, model, key });
   checkRequirements(spec, notes);
   const quote = (await provider.training.quote?.(request, context)) ?? null;
@@ -87,7 +88,7 @@ export async function planRun(spec: RunSpec, provider: Provider, options: PlanOp
     model,
     fingerprint,
     request,
-    notes: [...notes, ...facts.warnings.map(createWarning)],
+    notes: [...notes, ...facts.warnings.map((warning): Note => ({ type: 'warning', message: formatWarning(warning) }))],
     quote,
     deprecation,
   };
@@ -137,15 +138,6 @@ function checkRequirements(spec: RunSpec, notes: readonly Note[]): void {
   throw new Failure('job-file-invalid', lines.join('\n'), {
     hint: 'move the field from the target to the job (or remove "strict"): then it is optional, and a target that cannot follow it ignores it',
   });
-}
-
-function createWarning({ type, part, rows }: DataWarning): Note {
-  const isOne = rows === 1;
-  const message =
-    type === 'duplicate-rows'
-      ? `${rows} duplicate ${isOne ? 'row' : 'rows'} in the ${part === 'train' ? 'training' : part} data`
-      : `${rows} ${isOne ? 'text' : 'texts'} of the ${part} data ${isOne ? 'is' : 'are'} also in the training data: the scores are inflated`;
-  return { type: 'warning', message };
 }
 
 /** What a job may spend, has spent, and would spend for its planned runs. */

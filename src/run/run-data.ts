@@ -3,10 +3,9 @@ import { constants, copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import type { DataFacts } from '../dataset/inspect.ts';
-import { parseRowTask } from '../dataset/parse-row-task.ts';
-import { hashSource } from '../dataset/part-tally.ts';
-import type { Row } from '../dataset/row.ts';
-import { readTaskRows } from '../dataset/rows.ts';
+import { parseRowTask, type Row } from '../dataset/row.ts';
+import { hashDataset } from '../dataset/open-dataset.ts';
+import { readTaskRows } from '../dataset/task-rows.ts';
 import { isValidationRow } from '../dataset/split.ts';
 import { Failure, toFileFailure, toSystemCode } from '../errors.ts';
 import type { RunSpec } from '../job/run-spec.ts';
@@ -66,7 +65,7 @@ async function findSource(folder: string, source: Source): Promise<string> {
 }
 
 async function checkSource(path: string, source: Source): Promise<void> {
-  if ((await hashSource(path, source.path)) === source.sha256) return;
+  if ((await hashDataset(path, source.path)) === source.sha256) return;
   throw new Failure('data-invalid', `${source.path} has changed since it was inspected`, { hint: 'run the command again' });
 }
 

@@ -45,7 +45,7 @@ test.each<[string, () => string, number, string]>([
     'train.jsonl:1: expected a column "lable", found "text", "label"; did you mean "label"?',
   ],
   ['one class', () => writeJob({ rows: '{"text": "a", "label": "x"}\n' }), 65, 'expected at least two labels in the training rows'],
-  ['an empty data file', () => writeJob({ rows: '' }), 65, 'expected rows in the train data, found none'],
+  ['an empty data file', () => writeJob({ rows: '' }), 65, 'expected rows in the training data, found none'],
   ['a missing model', () => writeJob({ model: './nothing' }), 66, 'model folder not found'],
   ['a model folder without files', () => writeJob({ model: createScratchFolder() }), 65, 'config.json'],
   [
@@ -63,8 +63,8 @@ test.each<[string, () => string, number, string]>([
 
 test.each<[string, () => string, number, string]>([
   ['JSON with an error', () => writeJob({ text: '{"version": 1,\n "name": }' }), 78, 'job.json:2:10 expected JSON'],
-  ['an empty job file', () => writeJob({ text: '\n' }), 78, 'expected a job, found an empty file'],
-  ['a job file that is no object', () => writeJob({ text: '[]' }), 78, 'job.json:1:1 (the whole file): expected object'],
+  ['an empty job file', () => writeJob({ text: '\n' }), 78, 'expected a job file, found an empty file'],
+  ['a job file that is no object', () => writeJob({ text: '[]' }), 78, 'job.json:1:1 (the whole file): expected an object'],
   ['YAML with an error', () => writeJob({ name: 'job.yaml', text: 'version: 1\nname: [a\ntask: b' }), 78, 'job.yaml:3:1 expected YAML'],
   ['a job file without end', () => writeJob({ text: '['.repeat(100_000) }), 78, 'job.json'],
   ['a job file of 2 MB', () => writeJob({ text: ' '.repeat(2 ** 21) }), 78, 'expected a job file of at most 1 MiB'],
@@ -93,7 +93,7 @@ test.each<[string, () => string, number, string]>([
     'a label that only validation has',
     () => writeJob({ validation: '{"text": "x", "label": "maybe"}\n' }),
     65,
-    'validation.jsonl:1: label "maybe"',
+    'validation.jsonl:1: no training row has the label "maybe"',
   ],
   [
     'a table with uneven rows',

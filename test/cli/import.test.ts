@@ -122,7 +122,7 @@ test('what is gone is said with status 0; a service that cannot be asked is stat
   const { status, stdout } = await fixture.run('import', 'openai', id);
   expect(status).toBe(0);
   expect(stdout).toContain(`  missing: train.jsonl (${train}): it is gone at the service\n`);
-  expect(stdout).toContain('  note: the training data is not to be had at the service: the job cannot become a run\n');
+  expect(stdout).toContain('  note: the training data is no longer at the service: the job cannot become a run\n');
   for (const [kind, args] of [
     ['get', [id, '--out', 'other']],
     ['list', ['--list']],

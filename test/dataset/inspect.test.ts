@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type DataFacts, type DatasetSources, inspectDataset } from '../../src/dataset/inspect.ts';
-import { hashSource } from '../../src/dataset/part-tally.ts';
+import { formatWarning } from '../../src/dataset/problems.ts';
+import { hashDataset } from '../../src/dataset/open-dataset.ts';
 import { createDataFolder } from './data-folder.ts';
 
 const columns = { text: 'text', label: 'label' };
@@ -37,7 +38,7 @@ test('facts of several files: hashes, counts, labels, duplicates, texts that are
       longestCharacters: 5,
       duplicates: 1,
     },
-    validation: expect.objectContaining({ rows: 1, sha256: await hashSource(validation) }),
+    validation: expect.objectContaining({ rows: 1, sha256: await hashDataset(validation) }),
     test: {
       main: expect.objectContaining({ rows: 3, longestCharacters: 14, duplicates: 0 }),
       ['__proto__']: expect.objectContaining({ rows: 1 }),
@@ -50,6 +51,20 @@ test('facts of several files: hashes, counts, labels, duplicates, texts that are
     ],
   });
   expect(JSON.parse(JSON.stringify(facts))).toEqual(facts);
+});
+
+test.each([
+  ['duplicate-rows', 'train', 1, '1 duplicate row in the training data'],
+  ['duplicate-rows', 'validation', 2, '2 duplicate rows in the validation data'],
+  ['texts-in-training', 'test/test', 1, '1 row of the test data has the same input as a training row: the scores will be too high'],
+  [
+    'texts-in-training',
+    'test/hard',
+    2,
+    '2 rows of the test data "hard" have the same input as a training row: the scores will be too high',
+  ],
+] as const)('the warning %s about %s, %i rows, as a person reads it', (type, part, rows, text) => {
+  expect(formatWarning({ type, part, rows })).toBe(text);
 });
 
 test('texts of the training files are found in validation rows without a test set, and the other way round', async () => {
@@ -86,18 +101,18 @@ test('a fraction divides the training rows; more rows move no other row', async 
 });
 
 test.each([
-  ['no rows', { train: 'text,label\n' }, 'expected rows in the train data, found none in '],
-  ['an empty file', { train: '' }, 'expected rows in the train data, found none in '],
-  ['no held-out rows', { train: both, test: 'text,label\n' }, 'expected rows in the test/main data, found none in '],
+  ['no rows', { train: 'text,label\n' }, 'expected rows in the training data, found none in '],
+  ['an empty file', { train: '' }, 'expected rows in the training data, found none in '],
+  ['no held-out rows', { train: both, test: 'text,label\n' }, 'expected rows in the test data "main", found none in '],
   ['one label', { train: 'text,label\na,yes\nb,yes\n' }, 'expected at least two labels in the training rows, found only "yes" in 2 rows'],
   [
     'a label of its own',
     { train: both, test: 'text,label\nx,yes\ny,maybe\nz,maybe\n' },
-    'test.csv:3: label "maybe" of the test/main data is on no training row (2 rows have it)',
+    'test.csv:3: no training row has the label "maybe" of the test data "main" (2 rows have it)',
   ],
   ['an empty side', { train: both, fraction: 1e-9 }, 'found no validation row in '],
-  ['the other empty side', { train: both, fraction: 1 }, 'found no train row in '],
-  ['nothing to divide', { train: 'text,label\n', fraction: 0.1 }, 'expected rows in the train data, found none in '],
+  ['the other empty side', { train: both, fraction: 1 }, 'found no training row in '],
+  ['nothing to divide', { train: 'text,label\n', fraction: 0.1 }, 'expected rows in the training data, found none in '],
   [
     'an absent column',
     { train: 'txt,label\na,b\nc,d\n' },
@@ -113,7 +128,7 @@ test.each([
   await expect(sources).rejects.toMatchObject({ code: 'data-invalid', message: expect.stringContaining(message) });
 });
 
-test('a label that only the validation side of the split has is refused where it stands', async () => {
+test('a label that only the validation side of the split has is refused at its place', async () => {
   const rows = Array.from({ length: 60 }, (_, i) => `row ${i},${i % 2}`);
   const write = createDataFolder();
   const results = await Promise.allSettled(
@@ -124,10 +139,11 @@ test('a label that only the validation side of the split has is refused where it
   const messages = results.flatMap((result) => (result.status === 'rejected' ? [String(result.reason)] : []));
   expect(messages.length).toBeGreaterThan(2);
   expect(messages.length).toBeLessThan(20);
-  for (const message of messages) expect(message).toMatch(/\d+\.csv:2: label "rare" of the validation data is on no training row/);
+  for (const message of messages)
+    expect(message).toMatch(/\d+\.csv:2: no training row has the label "rare" of the validation data \(1 row has it\)/);
 });
 
-test('all wrong rows of all files are told at once, up to twenty', async () => {
+test('all wrong rows of all files are reported at once, up to twenty', async () => {
   const write = createDataFolder();
   const train = write('a.jsonl', `${both}{"text":1,"label":"x"}\n{"text":"a","label":"x"}\n`);
   const held = write('b.csv', `text,label\n${'x\n'.repeat(30)}`);
@@ -141,7 +157,7 @@ test('all wrong rows of all files are told at once, up to twenty', async () => {
   expect(lines[21]).toBe('  and 14 more');
 });
 
-test('one wrong row is told plainly, a missing file by its name', async () => {
+test('one wrong row is reported plainly, a missing file by its name', async () => {
   const write = createDataFolder();
   const path = write('a.jsonl', '{"text":"a","label":"x"}\n{"text":"b","label":"y"}\n{}\n');
   await expect(inspect({ train: [path] })).rejects.toMatchObject({
@@ -158,5 +174,79 @@ test('one wrong row is told plainly, a missing file by its name', async () => {
 
 test('a kept copy without an ending is hashed as the file it was', async () => {
   const path = createDataFolder()('kept', gzipSync(both));
-  expect(await hashSource(path, 'train.csv.gz')).toBe(sha256(both));
+  expect(await hashDataset(path, 'train.csv.gz')).toBe(sha256(both));
+});
+
+describe('conversations', () => {
+  function toLine(...contents: readonly string[]): string {
+    const messages = contents.map((content, i) => ({ role: i % 2 === 0 ? 'user' : 'assistant', content }));
+    return `${JSON.stringify({ messages })}\n`;
+  }
+
+  test('facts of chats: no labels, all text, duplicate rows, prompts that are in two parts', async () => {
+    const write = createDataFolder();
+    const tools = `{"tools":[{"type":"function"}],"messages":[{"role":"user","content":[{"type":"text","text":"abc"}]},
+      {"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"fn","arguments":"{}"}}]}]}`.replaceAll(
+      '\n',
+      '',
+    );
+    const content = `${toLine('one', 'two')}${toLine('one', 'two')}${tools}\n`;
+    const train = write('a.jsonl', content);
+    // The first has a known prompt and another answer; the second has the first as the beginning of its prompt.
+    const held = write('b.jsonl', toLine('one', '2') + toLine('one', 'two', 'three', 'four'));
+    const columns = { messages: 'messages' };
+    const facts = await inspectDataset({ task: 'chat', train: [train], validation: null, test: { main: [held] }, columns });
+    expect(facts).toEqual({
+      columns,
+      train: {
+        sources: [{ path: train, sha256: createHash('sha256').update(content).digest('hex'), bytes: content.length }],
+        sha256: createHash('sha256').update(content).digest('hex'),
+        rows: 3,
+        labels: {},
+        longestCharacters: 'abc'.length + 'fn{}'.length + '[{"type":"function"}]'.length,
+        duplicates: 1,
+      },
+      validation: null,
+      test: { main: expect.objectContaining({ rows: 2, longestCharacters: 15, duplicates: 0, labels: {} }) },
+      labels: [],
+      majority: null,
+      warnings: [
+        { type: 'duplicate-rows', part: 'train', rows: 1 },
+        { type: 'texts-in-training', part: 'test/main', rows: 1 },
+      ],
+    });
+    expect(JSON.parse(JSON.stringify(facts))).toEqual(facts);
+  });
+
+  test('facts of preferences: the prompt is what is known', async () => {
+    const write = createDataFolder();
+    const train = write('a.csv', 'prompt,chosen,rejected\nq,good,bad\nr,fine,poor\n');
+    const held = write('b.jsonl', '{"prompt":[{"role":"user","content":"q"}],"chosen":"other","rejected":"x"}\n');
+    const facts = await inspectDataset({ task: 'preference', train: [train], validation: [held], test: {}, columns: {} });
+    expect(facts).toMatchObject({ train: { rows: 2, longestCharacters: 9, labels: {} }, labels: [], majority: null });
+    expect(facts.warnings).toEqual([{ type: 'texts-in-training', part: 'validation', rows: 1 }]);
+  });
+
+  test.each([
+    ['chat', 26],
+    ['preference', 24],
+  ] as const)('of the sample data of %s every row is on one side', async (task, rows) => {
+    const train = [`fixtures/${task}/train.jsonl`];
+    const sources = { task, train, test: { test: [`fixtures/${task}/test.jsonl`] }, columns: {} };
+    const facts = await inspectDataset({ ...sources, validation: { fraction: 0.25 } });
+    expect(facts.train.rows + facts.validation!.rows).toBe(rows);
+    expect(facts.validation).toMatchObject({ sources: [], sha256: facts.train.sha256 });
+    expect(facts.test['test']!.rows).toBe(24);
+    expect(facts.warnings).toEqual([]);
+  });
+
+  test('wrong rows of all files are reported at once, and a file without rows is refused', async () => {
+    const write = createDataFolder();
+    const train = write('a.jsonl', `${toLine('one')}${toLine('one', 'two')}`);
+    const held = write('b.jsonl', '{}\n');
+    const both = inspectDataset({ task: 'chat', train: [train], validation: null, test: { main: [held] }, columns: {} });
+    await expect(both).rejects.toThrow(/^2 rows cannot be used:\n.*a\.jsonl:1: messages\[0\]\.role: .*\n.*b\.jsonl:1: expected a column/);
+    const empty = inspectDataset({ task: 'chat', train: [write('c.jsonl', '')], validation: null, test: {}, columns: {} });
+    await expect(empty).rejects.toThrow('expected rows in the training data, found none in ');
+  });
 });

@@ -3,9 +3,8 @@ import { mkdirSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Failure } from '../../src/errors.ts';
-import { readJsonRows } from '../../src/dataset/read-json-rows.ts';
-import type { RawRow } from '../../src/dataset/raw-row.ts';
-import { readRows } from '../../src/dataset/read-rows.ts';
+import { readJsonRows, readRows } from '../../src/dataset/read-rows.ts';
+import type { RawRow } from '../../src/dataset/row.ts';
 import { createDataFolder } from './data-folder.ts';
 
 async function read(path: string): Promise<RawRow[]> {

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import canonicalize from 'canonicalize';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { readTaskRows } from '../../src/dataset/rows.ts';
-import { isValidationRow, toRowHash } from '../../src/dataset/split.ts';
+import type { Row } from '../../src/dataset/row.ts';
+import { hashRow, isValidationRow } from '../../src/dataset/split.ts';
+import { readTaskRows } from '../../src/dataset/task-rows.ts';
 
 // The shares were computed with Python's hashlib over json.dumps(sort_keys=True, ensure_ascii=False, separators=(',', ':')).
 test.each([
@@ -49,7 +51,46 @@ test('the hash is over canonical JSON', () => {
   fc.assert(
     fc.property(string, string, fc.option(string, { nil: undefined }), (text, label, text2) => {
       const row = text2 === undefined ? { text, label } : { text, label, text2 };
-      expect(toRowHash(row)).toEqual(createHash('sha256').update(canonicalize(row)!).digest());
+      expect(hashRow(row)).toEqual(createHash('sha256').update(canonicalize(row)!).digest());
     }),
   );
+});
+
+test('the hash is over the canonical JSON of the mapped columns, and of nothing else', () => {
+  const lines = ['fixtures/chat/train.jsonl', 'fixtures/preference/train.jsonl'].flatMap((path) =>
+    readFileSync(path, 'utf8').trim().split('\n'),
+  );
+  const rows = lines.map((line) => JSON.parse(line) as Row).filter((row) => 'messages' in row || 'prompt' in row);
+  expect(rows.length).toBeGreaterThan(40);
+  for (const row of rows) {
+    const expected = createHash('sha256').update(canonicalize(row)!).digest();
+    expect(hashRow(row)).toEqual(expected);
+    const located = { line: 1, source: 'x', ...Object.fromEntries(Object.entries(row).reverse()) } as unknown as Row;
+    expect(hashRow(located)).toEqual(expected);
+  }
+});
+
+// Computed with Python's hashlib over json.dumps(sort_keys=True, ensure_ascii=False, separators=(',', ':')).
+test.each([
+  [
+    {
+      messages: [
+        { role: 'user', content: 'é' },
+        { role: 'assistant', content: 'b' },
+      ],
+      parallel_tool_calls: false,
+    },
+    0.3195854304358363,
+  ],
+  [
+    {
+      prompt: [{ role: 'user', content: 'q' }],
+      chosen: [{ role: 'assistant', content: 'a' }],
+      rejected: [{ role: 'assistant', content: 'b' }],
+    },
+    0.1438871887512505,
+  ],
+])('the share of %j', (row, share) => {
+  expect(isValidationRow(row, share)).toBe(false); // strictly below
+  expect(isValidationRow(row, share + 2 ** -32)).toBe(true);
 });

@@ -141,8 +141,8 @@ test.each([
   ['{"text": "a", "answer": 3}', `${place} a text, or null in "answer", found 3`],
   ['{"answer": "x"}', `${place} the input as "text" or as "messages", found neither`],
   ['{"text": "a", "messages": [], "answer": "x"}', `${place} the input as "text" or as "messages", found both`],
-  ['{"text": 1, "answer": "x"}', `${place} a string in "text", found 1`],
-  ['{"text": "a", "text2": 1, "answer": "x"}', `${place} a string in "text2", found 1`],
+  ['{"text": 1, "answer": "x"}', `${place} a string in column "text", found 1`],
+  ['{"text": "a", "text2": 1, "answer": "x"}', `${place} a string in column "text2", found 1`],
   ['{"text": " ", "answer": "x"}', ':1: column "text" is blank'],
   [
     '{"messages": [{"role": "clown"}], "answer": "x"}',

@@ -1,13 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
-import type { ImportedJob } from '../../src/import/imported-job.ts';
-import { parseAutotrain } from '../../src/import/parse-autotrain.ts';
-import { parseOpenaiBody } from '../../src/import/parse-openai-body.ts';
-import { parseTogetherBody } from '../../src/import/parse-together-body.ts';
-import { parseTrl } from '../../src/import/parse-trl.ts';
+import { expect, test } from 'vitest';
+import { formats } from '../../src/import/import-config.ts';
+import { parseConfig, type ImportedJob } from '../../src/import/imported-job.ts';
 
 /*
- * Every key that a source knows is carried, converted, or noted with a reason of its own. `keys.json` has [type, default] of each.
+ * Every key of every format becomes a field of the job, or has a note with a reason of its own. `keys.json` has [type, default] of each.
+ * The tables here have our fields with the keys that become them; `*` marks a conversion. All other keys have no equal.
  */
 type Keys = Readonly<Record<string, readonly [type: string, fallback: unknown]>>;
 const keys = JSON.parse(readFileSync('fixtures/import/keys.json', 'utf8')) as {
@@ -18,292 +16,230 @@ const keys = JSON.parse(readFileSync('fixtures/import/keys.json', 'utf8')) as {
   readonly 'together-dpo': Readonly<Record<string, unknown>>;
 };
 
-const context = { file: 'config' };
+type Table = Record<string, string>;
 
-/** What became of a field. */
-function toEnds(job: ImportedJob, path: string): string[] {
-  const notes = job.notes.filter((note) => note.path === path && note.kind !== 'absent');
-  for (const { text } of notes) expect(text ?? '').not.toContain('known here');
-  return notes.map(({ kind, field }) => (field === null ? kind : `${kind} ${field}`));
+function parse(format: keyof typeof formats, content: unknown, method?: 'sft' | 'dpo'): ImportedJob {
+  return parseConfig(formats[format], content, { file: 'config', method });
 }
 
-/** The ends of every key, each given once with its default and once with another value of its type. */
-function toTable(
-  all: Keys,
-  values: Readonly<Record<string, unknown>>,
-  parse: (key: string, value: unknown) => ImportedJob,
-  prefix = '',
-): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(all).map(([key, [type, fallback]]) => {
-      const samples = key in values ? [values[key]] : [fallback, toOther(type)];
-      const ends = samples
-        .filter((value) => value !== null)
-        .map((value) => {
-          const found = toEnds(parse(key, value), prefix + key);
-          expect(found, `${key} = ${JSON.stringify(value)}`).not.toEqual([]);
-          return found.join(' + ');
-        });
-      return [key, [...new Set(ends)].join(' | ')];
-    }),
-  );
+/** Our fields with the paths of a job's source that became them. */
+function collect(jobs: readonly ImportedJob[], isAsked: (path: string) => boolean): Table {
+  const found = new Map<string, Set<string>>();
+  for (const note of jobs.flatMap(({ notes }) => notes)) {
+    if (note.kind === 'absent' || !isAsked(note.path)) continue;
+    expect(note.text ?? '', note.path).not.toContain('an unknown setting');
+    if (note.field === null) continue;
+    const field = note.kind === 'converted' ? `${note.field}*` : note.field;
+    found.set(field, (found.get(field) ?? new Set()).add(note.path.split('.').at(-1)!));
+  }
+  return Object.fromEntries([...found].map(([field, paths]) => [field, [...paths].sort().join(' ')]));
 }
 
-function toOther(type: string): unknown {
-  if (/bool/.test(type)) return true;
-  if (/^(int|integer|float|number)/.test(type)) return 1;
-  return 'other';
+/** The same, with each key set once to its default and once to another value of its type; `values` are for keys that need a certain one. */
+function collectAll(all: Keys, values: Readonly<Record<string, unknown>>, parseWith: (key: string, value: unknown) => ImportedJob): Table {
+  const tables = Object.entries(all).map(([key, [type, fallback]]) => {
+    const other = /bool/.test(type) ? true : /^(int|integer|float|number)/.test(type) ? 1 : 'other';
+    const samples = key in values ? [values[key]] : [fallback, other].filter((value) => value !== null);
+    const jobs = samples.map((value) => parseWith(key, value));
+    const isAsked = (path: string): boolean => path === key || path.endsWith(`.${key}`) || path.startsWith(`${key}.`);
+    for (const job of jobs)
+      expect(
+        job.notes.filter(({ kind, path }) => kind !== 'absent' && isAsked(path)),
+        key,
+      ).not.toEqual([]);
+    return collect(jobs, isAsked);
+  });
+  const fields = [...new Set(tables.flatMap((table) => Object.keys(table)))];
+  return Object.fromEntries(fields.map((field) => [field, tables.flatMap((table) => table[field] ?? []).join(' ')]));
 }
 
-/** The keys that ended so, for an expectation that reads well: everything else has no equal. */
-function withEqual(table: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.entries(table).filter(([, end]) => end !== 'unmatched'));
+function sortKeys(table: Table): Table {
+  return Object.fromEntries(Object.entries(table).map(([field, names]) => [field, names.split(' ').sort().join(' ')]));
 }
 
-describe('AutoTrain', () => {
-  const base = {
-    task: 'text-classification',
-    base_model: 'owner/name',
-    project_name: 'p',
-    log: 'none',
-    backend: 'local',
-    data: { path: 'owner/rows', train_split: 'train', valid_split: null, column_mapping: { text_column: 'text', target_column: 'target' } },
-  };
-  const llm = {
-    ...base,
-    data: {
-      ...base.data,
-      chat_template: 'chatml',
-      column_mapping: { text_column: 't', prompt_text_column: 'p', rejected_text_column: 'r' },
+const autotrain: Table = {
+  'targets.model*': 'model',
+  name: 'project_name',
+  'data.train*': 'data_path',
+  'data.train': 'train_split',
+  'data.validation*': 'valid_split',
+  'training.epochs': 'epochs',
+  'training.batchSize*': 'batch_size gradient_accumulation',
+  'training.learningRate': 'lr',
+  'training.schedule': 'scheduler',
+  'training.warmupRatio': 'warmup_ratio',
+  'training.weightDecay': 'weight_decay',
+  'training.maxGradNorm': 'max_grad_norm',
+  'training.seed': 'seed',
+};
+const autotrainLlm: Table = {
+  ...autotrain,
+  'task*': 'trainer',
+  'training.adapter*': 'peft',
+  'training.adapter.rank': 'lora_r',
+  'training.adapter.alpha': 'lora_alpha',
+  'training.adapter.dropout': 'lora_dropout',
+  'training.adapter.targets*': 'target_modules',
+  'training.maxLength': 'block_size',
+  'training.maxLength*': 'model_max_length',
+};
+
+test.each<['text-classification' | 'llm-sft' | 'llm-dpo', Table]>([
+  [
+    'text-classification',
+    { ...autotrain, 'training.maxLength': 'max_seq_length', 'data.columns.text': 'text_column', 'data.columns.label': 'target_column' },
+  ],
+  ['llm-sft', { ...autotrainLlm, 'data.columns.messages': 'text_column' }],
+  [
+    'llm-dpo',
+    {
+      ...autotrainLlm,
+      'training.beta': 'dpo_beta',
+      'data.columns.chosen': 'text_column',
+      'data.columns.rejected': 'rejected_text_column',
+      'data.columns.prompt': 'prompt_text_column',
     },
+  ],
+])('AutoTrain, the task %s', (task, expected) => {
+  const column_mapping = { text_column: 't', prompt_text_column: 'p', rejected_text_column: 'r', target_column: 'l' };
+  const data = { path: 'owner/rows', train_split: 'train', chat_template: 'chatml', column_mapping };
+  const base = { task, base_model: 'owner/name', project_name: 'p', data };
+  const more = task === 'text-classification' ? {} : { peft: true };
+  const values = { trainer: task.slice('llm-'.length), lora_dropout: 0.1 };
+  const found = collectAll(keys.autotrain[task], values, (key, value) =>
+    parse('autotrain', { ...base, params: { ...more, [key]: value } }),
+  );
+  expect(sortKeys(found)).toEqual(sortKeys(expected));
+});
+
+test('AutoTrain, the keys outside of params', () => {
+  const data = {
+    path: 'owner/rows',
+    train_split: 'train',
+    valid_split: null,
+    chat_template: 'chatml',
+    column_mapping: { text_column: 't' },
   };
-  const parse = (config: object, more: object) => (key: string, value: unknown) =>
-    parseAutotrain({ ...config, params: { ...more, [key]: value } }, context);
-  const common = {
-    model: 'converted targets.model',
-    lr: 'carried training.learningRate',
-    epochs: 'carried training.epochs',
-    batch_size: 'converted training.batchSize',
-    gradient_accumulation: 'converted training.batchSize',
-    warmup_ratio: 'carried training.warmupRatio',
-    weight_decay: 'carried training.weightDecay',
-    max_grad_norm: 'carried training.maxGradNorm',
-    seed: 'carried training.seed',
-    project_name: 'carried name',
-    data_path: 'converted data.train',
-    train_split: 'carried data.train',
-    valid_split: 'converted data.validation',
-  };
-
-  test('classification', () => {
-    const table = toTable(keys.autotrain['text-classification'], {}, parse(base, {}), 'params.');
-    expect(withEqual(table)).toEqual({
-      ...common,
-      max_seq_length: 'carried training.maxLength',
-      scheduler: 'carried training.schedule | unmatched',
-      text_column: 'carried data.columns.text',
-      target_column: 'carried data.columns.label',
-    });
-  });
-
-  test('chats and preferences, with an adapter', () => {
-    const adapter = {
-      peft: 'converted training.adapter',
-      lora_r: 'carried training.adapter.rank',
-      lora_alpha: 'carried training.adapter.alpha',
-      lora_dropout: 'carried training.adapter.dropout',
-      target_modules: 'unmatched | converted training.adapter.targets',
-      block_size: 'unmatched | carried training.maxLength',
-      model_max_length: 'converted training.maxLength',
-      scheduler: 'carried training.schedule | unmatched',
-    };
-    const sft = toTable(
-      keys.autotrain['llm-sft'],
-      { trainer: 'sft', lora_dropout: 0.1 },
-      parse({ ...llm, task: 'llm-sft' }, { peft: true }),
-      'params.',
-    );
-    expect(withEqual(sft)).toEqual({ ...common, ...adapter, trainer: 'converted task', text_column: 'carried data.columns.messages' });
-    const dpo = toTable(
-      keys.autotrain['llm-dpo'],
-      { trainer: 'dpo', lora_dropout: 0.1 },
-      parse({ ...llm, task: 'llm-dpo' }, { peft: true }),
-      'params.',
-    );
-    expect(withEqual(dpo)).toEqual({
-      ...common,
-      ...adapter,
-      trainer: 'converted task',
-      dpo_beta: 'carried training.beta',
-      text_column: 'carried data.columns.chosen',
-      rejected_text_column: 'carried data.columns.rejected',
-      prompt_text_column: 'carried data.columns.prompt',
-    });
-  });
-
-  test('the keys outside of params', () => {
-    const job = parseAutotrain({ ...llm, task: 'llm-sft', hub: { username: 'u', token: 'secret', push_to_hub: true } }, context);
-    const paths = job.notes.filter(({ kind }) => kind !== 'absent').map(({ path }) => path);
-    expect([...new Set(paths)]).toEqual([
-      'task',
-      'base_model',
-      'project_name',
-      'log',
-      'backend',
-      'data.path',
-      'data.train_split',
-      'data.valid_split',
-      'data.column_mapping.text_column',
-      'data.column_mapping.prompt_text_column',
-      'data.column_mapping.rejected_text_column',
-      'data.chat_template',
-      'hub.username',
-      'hub.token',
-      'hub.push_to_hub',
-    ]);
-    for (const path of paths) toEnds(job, path);
+  const hub = { username: 'u', token: 'secret', push_to_hub: true };
+  const content = { task: 'llm-sft', base_model: 'owner/name', project_name: 'p', log: 'none', backend: 'local', data, hub };
+  expect(collect([parse('autotrain', content)], () => true)).toEqual({
+    'task*': 'task',
+    'targets.model*': 'base_model',
+    name: 'project_name',
+    'data.train*': 'path',
+    'data.train': 'train_split',
+    'data.columns.messages': 'text_column',
   });
 });
 
-describe('TRL', () => {
+const trl: Table = {
+  'targets.model*': 'model_name_or_path model_revision',
+  name: 'output_dir run_name',
+  'data.train': 'dataset_train_split',
+  'data.train*': 'dataset_name dataset_config path',
+  'data.validation*': 'dataset_test_split eval_strategy',
+  'training.epochs': 'num_train_epochs',
+  'training.steps': 'max_steps',
+  'training.batchSize*': 'per_device_train_batch_size gradient_accumulation_steps',
+  'training.learningRate': 'learning_rate',
+  'training.schedule': 'lr_scheduler_type',
+  'training.warmupRatio*': 'warmup_steps',
+  'training.weightDecay': 'weight_decay',
+  'training.maxGradNorm': 'max_grad_norm',
+  'training.seed': 'seed',
+  'training.adapter*': 'use_peft',
+  'training.adapter.rank': 'lora_r',
+  'training.adapter.alpha': 'lora_alpha',
+  'training.adapter.dropout': 'lora_dropout',
+  'training.adapter.targets*': 'lora_target_modules',
+  'training.select*': 'load_best_model_at_end',
+  'training.maxLength': 'max_length',
+};
+
+test.each<['sft' | 'dpo', Table]>([
+  ['sft', { ...trl, 'training.loss*': 'completion_only_loss assistant_only_loss', 'data.columns.text': 'dataset_text_field' }],
+  ['dpo', { ...trl, 'training.beta': 'beta' }],
+])('TRL, %s', (method, expected) => {
   const base = { model_name_or_path: 'owner/name', dataset_name: 'owner/rows', eval_strategy: 'steps', use_peft: true };
-  const parse = (method: 'sft' | 'dpo') => (key: string, value: unknown) => parseTrl({ ...base, [key]: value }, { ...context, method });
-  const values = { lora_dropout: 0.1, datasets: [{ path: 'owner/rows' }], max_steps: 5, loss_type: 'nll', warmup_steps: 0.1 };
-  const common = {
-    model_name_or_path: 'converted targets.model',
-    model_revision: 'converted targets.model',
-    dataset_name: 'converted data.train',
-    dataset_config: 'converted data.train',
-    dataset_train_split: 'carried data.train',
-    dataset_test_split: 'converted data.validation',
-    eval_strategy: 'unmatched | converted data.validation',
-    output_dir: 'carried name',
-    run_name: 'carried name',
-    per_device_train_batch_size: 'converted training.batchSize',
-    gradient_accumulation_steps: 'converted training.batchSize',
-    num_train_epochs: 'carried training.epochs',
-    max_steps: 'carried training.steps',
-    learning_rate: 'carried training.learningRate',
-    lr_scheduler_type: 'carried training.schedule | unmatched',
-    warmup_steps: 'converted training.warmupRatio',
-    weight_decay: 'carried training.weightDecay',
-    max_grad_norm: 'carried training.maxGradNorm',
-    max_length: 'carried training.maxLength',
-    load_best_model_at_end: 'converted training.select',
-    seed: 'carried training.seed',
-    use_peft: 'converted training.adapter',
-    lora_r: 'carried training.adapter.rank',
-    lora_alpha: 'carried training.adapter.alpha',
-    lora_dropout: 'carried training.adapter.dropout',
-    lora_target_modules: 'converted training.adapter.targets',
-  };
-
-  test('sft', () => {
-    const { datasets, ...flags } = keys.trl.sft;
-    expect(withEqual(toTable(flags, values, parse('sft')))).toEqual({
-      ...common,
-      dataset_text_field: 'carried data.columns.text',
-      completion_only_loss: 'converted training.loss',
-      assistant_only_loss: 'converted training.loss',
-    });
-    expect(toEnds(parse('sft')('datasets', values.datasets), 'datasets.0.path')).toEqual(['converted data.train']);
-    expect(datasets).toBeDefined();
-  });
-
-  test('dpo', () => {
-    const { datasets, ...flags } = keys.trl.dpo;
-    const table = toTable(flags, { ...values, loss_type: ['ipo'] }, parse('dpo'));
-    expect(withEqual(table)).toEqual({ ...common, beta: 'carried training.beta' });
-    expect(datasets).toBeDefined();
-  });
-
-  test('names of older versions', () => {
-    const older = { warmup_ratio: 0.1, max_seq_length: 100, torch_dtype: 'auto', max_prompt_length: 5, logging_dir: 'x' };
-    const ends = Object.entries(older).map(([key, value]) => toEnds(parse('dpo')(key, value), key).join());
-    expect(ends).toEqual(['carried training.warmupRatio', 'carried training.maxLength', 'unmatched', 'unmatched', 'unmatched']);
+  const loss_type = method === 'dpo' ? ['ipo'] : 'nll';
+  const values = { lora_dropout: 0.1, datasets: [{ path: 'owner/rows' }], max_steps: 5, loss_type, warmup_steps: 0.1 };
+  const found = collectAll(keys.trl[method], values, (key, value) => parse('trl', { ...base, [key]: value }, method));
+  expect(sortKeys(found)).toEqual(sortKeys(expected));
+  const older = { warmup_ratio: 0.1, max_seq_length: 100, torch_dtype: 'auto', max_prompt_length: 5, logging_dir: 'x' };
+  expect(collect([parse('trl', { ...base, ...older }, method)], (path) => path in older)).toEqual({
+    'training.warmupRatio': 'warmup_ratio',
+    'training.maxLength': 'max_seq_length',
   });
 });
 
-describe('OpenAI', () => {
-  const values: Readonly<Record<string, unknown>> = {
+test('OpenAI', () => {
+  const settings = {
     method: { type: 'supervised' },
     seed: 1,
     metadata: { team: 'a' },
     integrations: [{ type: 'wandb', wandb: { project: 'p' } }],
     hyperparameters: { n_epochs: 1 },
-    trainingType: 'standard',
   };
-
-  test('the body', () => {
-    const body = Object.fromEntries(keys.openai.top.map((key) => [key, values[key] ?? 'x']));
-    const job = parseOpenaiBody(body, context);
-    const ends = Object.fromEntries(
-      job.notes.filter(({ kind }) => kind !== 'absent').map(({ path }) => [path, toEnds(job, path).join(' + ')]),
-    );
-    expect(ends).toEqual({
-      model: 'carried targets.model',
-      training_file: 'converted data.train',
-      validation_file: 'converted data.validation',
-      'method.type': 'converted training.method',
-      seed: 'carried training.seed',
-      suffix: 'carried targets.options.suffix + carried name',
-      'metadata.team': 'carried targets.native.metadata',
-      integrations: 'carried targets.native.integrations',
-      'hyperparameters.n_epochs': 'carried training.epochs',
-      trainingType: 'carried targets.options.trainingType',
-    });
-  });
-
-  test.each(['supervised', 'dpo'] as const)('hyperparameters of %s', (type) => {
-    for (const [value, kind] of [
-      [2, ['carried', 'carried', 'converted', 'carried']],
-      ['auto', ['converted', 'converted', 'converted', 'converted']],
-    ] as const) {
-      const hyperparameters = Object.fromEntries(keys.openai[type].map((key) => [key, value]));
-      const job = parseOpenaiBody({ model: 'm', training_file: 'f', method: { type, [type]: { hyperparameters } } }, context);
-      const ends = keys.openai[type].map((key) => toEnds(job, `method.${type}.hyperparameters.${key}`)[0]?.split(' ')[0]);
-      expect(ends).toEqual(kind.slice(0, ends.length));
-    }
+  const body = { ...Object.fromEntries(keys.openai.top.map((key) => [key, 'x'])), ...settings };
+  expect(collect([parse('openai', body)], () => true)).toEqual({
+    'targets.model': 'model',
+    'data.train*': 'training_file',
+    'data.validation*': 'validation_file',
+    'training.method*': 'type',
+    'training.seed': 'seed',
+    'targets.options.suffix': 'suffix',
+    name: 'suffix',
+    'targets.native.metadata': 'team',
+    'targets.native.integrations': 'integrations',
+    'training.epochs': 'n_epochs',
+    'targets.options.trainingType': 'trainingType',
   });
 });
 
-test('Together', () => {
-  const toLeaves = (job: ImportedJob): Record<string, string> =>
-    Object.fromEntries(job.notes.filter(({ kind }) => kind !== 'absent').map(({ path }) => [path, toEnds(job, path).join(' + ')]));
-  const sft = toLeaves(parseTogetherBody(keys.together, context));
-  expect(Object.keys(keys.together).filter((key) => !Object.keys(sft).some((path) => path === key || path.startsWith(`${key}.`)))).toEqual(
-    [],
-  );
-  expect(withEqual(sft)).toEqual({
-    model: 'carried targets.model',
-    training_file: 'converted data.train',
-    validation_file: 'converted data.validation',
-    n_epochs: 'carried training.epochs',
-    batch_size: 'converted training.batchSize',
-    learning_rate: 'carried training.learningRate',
-    'lr_scheduler.lr_scheduler_type': 'carried training.schedule',
-    warmup_ratio: 'carried training.warmupRatio',
-    max_grad_norm: 'carried training.maxGradNorm',
-    weight_decay: 'carried training.weightDecay',
-    gradient_accumulation_steps: 'converted training.batchSize',
-    max_seq_length: 'carried training.maxLength',
-    random_seed: 'carried training.seed',
-    suffix: 'carried targets.options.suffix + carried name',
-    'training_method.method': 'carried training.method',
-    'training_method.train_on_inputs': 'converted training.loss',
-    'training_type.type': 'converted training.adapter',
-    'training_type.lora_r': 'carried training.adapter.rank',
-    'training_type.lora_alpha': 'carried training.adapter.alpha',
-    'training_type.lora_dropout': 'carried training.adapter.dropout',
+test.each(['supervised', 'dpo'] as const)('hyperparameters of OpenAI, %s', (type) => {
+  const ends = [2, 'auto'].map((value) => {
+    const hyperparameters = Object.fromEntries(keys.openai[type].map((key) => [key, value]));
+    const job = parse('openai', { model: 'm', training_file: 'f', method: { type, [type]: { hyperparameters } } });
+    return collect([job], (path) => path.includes('hyperparameters'));
   });
-  const dpo = toLeaves(parseTogetherBody({ ...keys.together, training_method: keys['together-dpo'] }, context));
-  expect(Object.keys(keys['together-dpo']).map((key) => dpo[`training_method.${key}`])).toEqual([
-    'carried training.method',
-    'carried training.beta',
-    'unmatched',
-    'unmatched',
-    'unmatched',
-    'unmatched',
-  ]);
-  expect(JSON.stringify(sft)).not.toContain('0123456789');
+  const beta = type === 'dpo' ? { 'training.beta': 'beta' } : {};
+  const rate = { 'training.learningRate*': 'learning_rate_multiplier' };
+  expect(ends[0]).toEqual({ 'training.epochs': 'n_epochs', 'training.batchSize': 'batch_size', ...rate, ...beta });
+  expect(Object.keys(ends[1]!)).toEqual(
+    ['epochs', 'batchSize', 'learningRate', ...(type === 'dpo' ? ['beta'] : [])].map((field) => `training.${field}*`),
+  );
+});
+
+test('Together', () => {
+  const sft = parse('together', keys.together);
+  const paths = sft.notes.filter(({ kind }) => kind !== 'absent').map(({ path }) => path);
+  expect(Object.keys(keys.together).filter((key) => !paths.some((path) => path === key || path.startsWith(`${key}.`)))).toEqual([]);
+  expect(collect([sft], () => true)).toEqual({
+    'targets.model': 'model',
+    'data.train*': 'training_file',
+    'data.validation*': 'validation_file',
+    'training.epochs': 'n_epochs',
+    'training.batchSize*': 'batch_size gradient_accumulation_steps',
+    'training.learningRate': 'learning_rate',
+    'training.schedule': 'lr_scheduler_type',
+    'training.warmupRatio': 'warmup_ratio',
+    'training.maxGradNorm': 'max_grad_norm',
+    'training.weightDecay': 'weight_decay',
+    'training.maxLength': 'max_seq_length',
+    'training.seed': 'random_seed',
+    'targets.options.suffix': 'suffix',
+    name: 'suffix',
+    'training.method': 'method',
+    'training.loss*': 'train_on_inputs',
+    'training.adapter*': 'type',
+    'training.adapter.rank': 'lora_r',
+    'training.adapter.alpha': 'lora_alpha',
+    'training.adapter.dropout': 'lora_dropout',
+  });
+  const dpo = parse('together', { ...keys.together, training_method: keys['together-dpo'] });
+  expect(collect([dpo], (path) => path.startsWith('training_method.'))).toEqual({
+    'training.method': 'method',
+    'training.beta': 'dpo_beta',
+  });
+  expect(JSON.stringify([sft, dpo])).not.toContain('0123456789');
 });

@@ -14,8 +14,8 @@ import { createJob, deleteFile, toChatText, toPreferenceText, uploadText, type A
 const base = 'gpt-4.1-mini-2025-04-14';
 const fixed = new Date('2026-11-25T12:00:00Z');
 
-function toContext(fixture: SandboxFixture, signal?: AbortSignal): Context {
-  return { ...fixture.toAttempt(undefined, undefined, signal), now: () => fixed };
+function toContext(fixture: SandboxFixture): Context {
+  return { ...fixture.toAttempt(), now: () => fixed };
 }
 
 async function importInto(fixture: SandboxFixture, id: string, folder: string, context = toContext(fixture)): Promise<ImportRecord> {
@@ -115,9 +115,9 @@ describe.each(['openai', 'azure'] as const)('a job of %s', (dialect) => {
     expect(record).toMatchObject({
       complete: false,
       missing: [`train.jsonl (${train}): it is gone at the service`],
-      notes: ['the training data is not to be had at the service: the job cannot become a run'],
+      notes: ['the training data is no longer at the service: the job cannot become a run'],
     });
-    expect(readFileSync(join(folder, 'job.jsonc'), 'utf8')).toContain('not to be had at the service: put the rows here');
+    expect(readFileSync(join(folder, 'job.jsonc'), 'utf8')).toContain('no longer at the service: put the rows here');
     const files = readFolder(folder);
     expect(Object.keys(files)).toContain('validation.jsonl');
     await importInto(fixture, id, folder, { ...toContext(fixture), now: () => new Date('2027-01-01') });
@@ -189,7 +189,7 @@ describe('chats that ask for labels', () => {
     await using fixture = await createSandboxFixture();
     const folder = createScratchFolder();
     const record = await importLabelled(fixture, folder, validation);
-    expect(record.notes).toContain('job.classification.jsonc has no validation: not all of its rows are such questions');
+    expect(record.notes).toContain('job.classification.jsonc has no validation: some of its rows are not such questions');
     expect(record.files.map(({ name }) => name)).not.toContain('validation.classification.jsonl');
     expect((await readJobFile(join(folder, 'job.classification.jsonc'))).spec.data).toEqual({ train: './train.classification.jsonl' });
   });
@@ -309,31 +309,6 @@ describe('an import that was interrupted', () => {
       fixture.sandbox.setFaults({}, canaryKey);
       expect(readFolder(here)).toEqual(whole);
     }
-  });
-
-  test('by a person, at any moment: goes on to the same folder', async () => {
-    let isDone = false;
-    let moments = 0;
-    for (; !isDone; moments++) {
-      const here = join(fixture.folder, `abort-${moments}`);
-      const controller = new AbortController();
-      let looks = 0;
-      const context = toContext(fixture, controller.signal);
-      const aborting: Context = {
-        ...context,
-        credential(name) {
-          if (looks++ === moments) controller.abort(new Error('stop'));
-          return context.credential(name);
-        },
-      };
-      isDone = await importInto(fixture, id, here, aborting).then(
-        () => !controller.signal.aborted,
-        () => false,
-      );
-      await importInto(fixture, id, here);
-      expect(readFolder(here)).toEqual(whole);
-    }
-    expect(moments).toBeGreaterThan(10);
   });
 
   test('by a power cut between any two files, or in the middle of one: goes on to the same folder', async () => {

@@ -111,12 +111,12 @@ test('without its training data, or with data that cannot be used, there is no r
   await using orchestrator = await fixture.open();
   expect(await orchestrator.importJob('openai', id, id)).toMatchObject({
     run: null,
-    problem: 'the training data is not to be had at the service: the job cannot become a run',
+    problem: 'the training data is no longer at the service: the job cannot become a run',
     record: { files: expect.arrayContaining([expect.objectContaining({ name: 'job.jsonc' })]) as unknown },
   });
   const { run, problem } = await orchestrator.importJob('openai', bad, bad);
   expect(run).toBeNull();
-  expect(problem).toMatch(/^no run can be made of it: .*train\.jsonl:21/);
+  expect(problem).toMatch(/^it cannot become a run: .*train\.jsonl:21/);
   expect(await orchestrator.list()).toEqual([]);
 });
 

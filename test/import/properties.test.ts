@@ -1,20 +1,16 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { formats } from '../../src/import/import-config.ts';
 import { isFailure } from '../../src/errors.ts';
-import { toJobSpec, type ImportedJob } from '../../src/import/imported-job.ts';
-import { parseAutotrain } from '../../src/import/parse-autotrain.ts';
-import { parseOpenaiBody } from '../../src/import/parse-openai-body.ts';
-import { parseTogetherBody } from '../../src/import/parse-together-body.ts';
-import { parseTrl } from '../../src/import/parse-trl.ts';
-import { toJobFileText } from '../../src/import/write-job-file.ts';
-import { checkJob } from '../../src/job/job-problems.ts';
-import { parseJobText } from '../../src/job/job-text.ts';
+import { buildJobSpec, parseConfig, type ImportedJob } from '../../src/import/imported-job.ts';
+import { formatJobFile } from '../../src/import/job-file-text.ts';
+import { checkJob } from '../../src/job/read-job-file.ts';
+import { jobFileKind, parseJobText } from '../../src/job/job-text.ts';
 import { resolveTarget } from '../../src/job/resolve.ts';
 
 const context = { file: 'f' };
-const parsers = { parseAutotrain, parseTrl, parseOpenaiBody, parseTogetherBody };
-type ParserName = keyof typeof parsers;
+type FormatName = keyof typeof formats;
 
 const keys = JSON.parse(readFileSync('fixtures/import/keys.json', 'utf8')) as {
   autotrain: { 'llm-dpo': Keys; 'text-classification': Keys };
@@ -78,8 +74,8 @@ const togetherKeys: Keys = Object.fromEntries(
   Object.entries(keys.together).map(([key, sample]) => [key, [/n_epochs|batch_size|learning_rate/.test(key) ? 'number' : 'x', sample]]),
 );
 
-const contents: Readonly<Record<ParserName, fc.Arbitrary<object>>> = {
-  parseAutotrain: toFields(['log', 'backend'], {
+const contents: Readonly<Record<FormatName, fc.Arbitrary<object>>> = {
+  autotrain: toFields(['log', 'backend'], {
     task: often(fc.constantFrom('text-classification', 'llm-sft', 'llm-dpo', 'llm')),
     base_model: often(fc.constantFrom('a/b', './m')),
     project_name: often(text),
@@ -92,12 +88,12 @@ const contents: Readonly<Record<ParserName, fc.Arbitrary<object>>> = {
     params: often(toFields({ ...keys.autotrain['text-classification'], ...withoutTrainer })),
     hub: often(toFields(['username', 'token', 'push_to_hub'])),
   }),
-  parseTrl: toFields(keys.trl.sft, {
+  trl: toFields(keys.trl.sft, {
     model_name_or_path: often(fc.constantFrom('a/b', './m')),
     dataset_name: often(fc.constantFrom('a/b', './d')),
     datasets: often(fc.oneof(fc.constant(null), fc.array(toFields(['data_files'], { path: often(fc.constant('a/b')) }), { maxLength: 2 }))),
   }),
-  parseOpenaiBody: toFields(keys.openai.top, {
+  openai: toFields(keys.openai.top, {
     model: often(fc.constant('gpt-4.1')),
     training_file: often(fc.constant('file-1')),
     method: often(
@@ -108,7 +104,7 @@ const contents: Readonly<Record<ParserName, fc.Arbitrary<object>>> = {
     ),
     metadata: often(fc.dictionary(text, text)),
   }),
-  parseTogetherBody: toFields(togetherKeys, {
+  together: toFields(togetherKeys, {
     model: often(fc.constant('a/b')),
     training_file: often(fc.constant('file-1')),
     training_method: often(toFields(toNumbers(Object.keys(keys['together-dpo'])), { method: often(fc.constantFrom('sft', 'dpo')) })),
@@ -123,9 +119,9 @@ const contents: Readonly<Record<ParserName, fc.Arbitrary<object>>> = {
 };
 
 /** The job, or null where the content is refused: any other error is a fault. */
-function tryParse(name: ParserName, content: unknown): ImportedJob | null {
+function tryParse(name: FormatName, content: unknown): ImportedJob | null {
   try {
-    return parsers[name](content, context);
+    return parseConfig(formats[name], content, context);
   } catch (error) {
     if (isFailure(error, 'data-invalid')) return null;
     throw error;
@@ -138,7 +134,7 @@ function toLeafPaths(content: unknown, path: readonly string[] = []): string[] {
   return Object.entries(content).flatMap(([key, item]) => toLeafPaths(item, [...path, key]));
 }
 
-const names = Object.keys(parsers) as ParserName[];
+const names = Object.keys(formats) as FormatName[];
 
 test.each(names)('%s gives a job or a Failure for anything at all', (name) => {
   const ends = new Set<boolean>();
@@ -167,13 +163,13 @@ test.each(names)('%s: each field of a job’s source has a note, and the text of
           !told.some((note) => note.includes('(hidden)') || path === note || path.startsWith(`${note}.`) || note.startsWith(`${path}.`)),
       );
       expect(untold.filter((path) => path !== '')).toEqual([]);
-      const source = toJobFileText(job);
-      expect(toJobFileText(parsers[name](content, context))).toBe(source);
-      const parsed = await parseJobText(source, 'job.json');
+      const source = formatJobFile(job);
+      expect(formatJobFile(parseConfig(formats[name], content, context))).toBe(source);
+      const parsed = await parseJobText(source, 'job.json', jobFileKind);
       expect(parsed.duplicates).toEqual([]);
       const { spec, problems } = checkJob(parsed.value);
       expect(problems).toEqual([]);
-      expect(spec).toEqual(toJobSpec(job));
+      expect(spec).toEqual(buildJobSpec(job));
       expect(resolveTarget(spec!, job.target.name, '/').training).toEqual(job.training);
       expect(source).not.toContain('hf_abcdefghijklmnop');
     }),

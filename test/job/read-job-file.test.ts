@@ -42,7 +42,7 @@ test('nothing is filled in', async () => {
   expect(spec).toEqual(JSON.parse(minimal));
 });
 
-test('all errors are told at once, each with line, column, path and what was found', async () => {
+test('all errors are reported at once, each with line, column, path and what was found', async () => {
   const text = minimal
     .replace('"version": 1', '"version": 2, "colour": 1')
     .replace('"mini"', '"Mini!"')
@@ -52,23 +52,32 @@ test('all errors are told at once, each with line, column, path and what was fou
   expect(lines).toEqual([
     'job.json:2:3 version: expected 1, found 2',
     'job.json:3:3 name: expected 1 to 32 characters of a-z, 0-9 and "-", found "Mini!"',
-    'job.json:5:43 data.validation.fraction: Too big: expected number to be <=0.5, found 0.9',
+    'job.json:5:43 data.validation.fraction: expected a number of at most 0.5, found 0.9',
     'job.json:2:17 colour: unknown field; expected one of version, name, workspace, strict, onUncertain, task, data, prompt, training, evaluation, budget, tags, targets, references',
     'job.json:5:3 trainig: unknown field, did you mean "training"?',
   ]);
 });
 
 test.each([
-  ['"matrix": {}, "task"', 'matrix: this word is reserved for a later version; take it out'],
-  ['"training": {"earlyStopping": {}}, "task"', 'training.earlyStopping: this word is reserved for a later version; take it out'],
+  ['"matrix": {}, "task"', 'matrix: this name is reserved for a later version; remove it'],
+  ['"training": {"earlyStopping": {}}, "task"', 'training.earlyStopping: this name is reserved for a later version; remove it'],
   ['"training": {"epochs": 1, "steps": 2}, "task"', 'training: expected "epochs" or "steps", found both'],
   ['"training": {"method": "dpo"}, "task"', 'training.method: "dpo" needs the task "preference", found the task "classification"'],
   ['"training": {"epohcs": 1}, "task"', 'training.epohcs: unknown field, did you mean "epochs"?'],
-  ['"training": {"adapter": {"type": "lora"}}, "task"', 'training.adapter.rank: expected number, found nothing'],
-  ['"name": "again", "task"', 'name: the field stands twice'],
+  ['"training": {"adapter": {"type": "lora"}}, "task"', 'training.adapter.rank: expected a number, found nothing'],
+  ['"name": "again", "task"', 'name: the field occurs twice'],
+  ['"training": {"learningRate": "x"}, "task"', 'training.learningRate: expected a number or {"multiplier": number}, found "x"'],
+  ['"training": {"learningRate": -1}, "task"', 'training.learningRate: expected a number above 0, found -1'],
+  ['"training": {"adapter": {"type": "x"}}, "task"', 'training.adapter.type: expected one of "full", "head", "lora", found "x"'],
+  ['"tags": {"a": 1}, "task"', 'tags.a: expected a text, found 1'],
+  ['"strict": "yes", "task"', 'strict: expected true or false, found "yes"'],
+  [
+    '"references": {"old": {"model": "x"}}, "task"',
+    'references.old: expected an object with "provider" and "model", with "predictions", or with "command", found an object',
+  ],
   [
     '"references": {"old": {"predictions": "hub:owner/rows"}}, "task"',
-    'references.old.predictions: expected the path of a file, found a data set of the Hub',
+    'references.old.predictions: expected the path of a file, found a dataset of the Hub',
   ],
 ])('%s is refused', async (replacement, expected) => {
   const { lines } = await readFailure(minimal.replace('"task"', replacement));
@@ -81,17 +90,17 @@ test('select best without validation rows is refused', async () => {
 });
 
 test.each([
-  ['', 'expected a job, found an empty file'],
+  ['', 'expected a job file, found an empty file'],
   ['{"version": 1', 'expected JSON: Unexpected end of input found.'],
-  ['[]', '(the whole file): expected object, found []'],
-  ['null', '(the whole file): expected object, found null'],
+  ['[]', '(the whole file): expected an object, found an empty list'],
+  ['null', '(the whole file): expected an object, found null'],
 ])('the text %j is refused', async (text, expected) => {
   const { code, lines } = await readFailure(text);
   expect(code).toBe('job-file-invalid');
   expect(lines.join('\n')).toContain(expected);
 });
 
-test('a missing file and a folder are told apart from a wrong one', async () => {
+test('a missing file and a folder are reported differently from a wrong one', async () => {
   await expect(readJobFile('/nowhere/job.json')).rejects.toMatchObject({
     code: 'file-missing',
     message: 'job file not found: /nowhere/job.json',
@@ -110,7 +119,7 @@ test('fields are set from the command line', async () => {
   expect((await readFailure(minimal, ['training'])).code).toBe('usage');
   expect((await readFailure(minimal, ['name.first=1'])).code).toBe('usage');
   expect((await readFailure(minimal, ['__proto__.polluted=1'])).code).toBe('usage');
-  expect((await readFailure(minimal, ['training.epochs=many'])).lines[0]).toContain('training.epochs: expected number, found "many"');
+  expect((await readFailure(minimal, ['training.epochs=many'])).lines[0]).toContain('training.epochs: expected a number, found "many"');
 });
 
 const yaml = `# a comment
@@ -135,8 +144,8 @@ test.each([
   [yaml.replace('./train.jsonl', '[./a.jsonl, b.jsonl]'), ['6:22 data.train.1: expected a path']],
   [yaml.replace('local,', 'local, provider: other,'), ['8:33 expected YAML: Map keys must be unique']],
   [yaml.replace('data:', 'data: ['), ['expected YAML: ']],
-  ['- just\n- a list', ['1:1 (the whole file): expected object']],
-])('an error in YAML is told with its place: %j', async (text, expected) => {
+  ['- just\n- a list', ['1:1 (the whole file): expected an object']],
+])('an error in YAML is reported with its place: %j', async (text, expected) => {
   const path = await writeJob(text, 'job.yml');
   const failure = await readJobFile(path).catch((error: unknown) => error);
   expect(isFailure(failure, 'job-file-invalid')).toBe(true);

@@ -49,7 +49,7 @@ test.each([
   expect(resolveTarget(job({ task, evaluation: { measure: 'own' } }), 'local', '/').evaluation.measure).toBe('own');
 });
 
-test('references stand in every target, their paths taken from the job file', () => {
+test('references are in every target, with paths from the job file', () => {
   const references = {
     old: { predictions: './old.jsonl' },
     own: { command: ['python', 'answer.py'] },

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { JobSpec } from '../../src/job/job-spec.ts';
 import { resolveTarget } from '../../src/job/resolve.ts';
-import { toFingerprint, toRunKey } from '../../src/job/run-key.ts';
+import { buildFingerprint, buildRunKey } from '../../src/job/run-key.ts';
 
 const base = {
   version: 1,
@@ -16,7 +16,7 @@ const hashes = { train: 'a'.repeat(64), validation: null, model: 'b'.repeat(64) 
 
 function toKey(job: object, { generation = 1, folder = '/jobs', content = hashes } = {}): string {
   const spec = resolveTarget(JobSpec.parse(job), 'laptop', folder);
-  return toRunKey(spec, generation, toFingerprint(spec, content));
+  return buildRunKey(spec, generation, buildFingerprint(spec, content));
 }
 
 test('a golden key: no release may pay twice for an unchanged file', () => {

@@ -106,7 +106,7 @@ test('weights in parts are found by their index, and only inside the folder', ()
 
 test.each<[string, Record<string, unknown>, string]>([
   ['another family', { model_type: 'llama' }, 'model_type: expected one of bert, found "llama"'],
-  ['no family', { model_type: undefined }, 'model_type: expected one of bert, found undefined'],
+  ['no family', { model_type: undefined }, 'model_type: expected one of bert, found nothing'],
   ['another activation', { hidden_act: 'relu' }, 'hidden_act: expected "gelu", found "relu"'],
   ['relative positions', { position_embedding_type: 'relative_key' }, 'position_embedding_type: expected "absolute"'],
   ['a decoder', { is_decoder: true }, 'is_decoder: expected false'],

@@ -1,6 +1,6 @@
 import type { ServiceFile, ServiceJob, ServiceModel } from '../../provider/service.ts';
 import type { ImportRecord } from '../../import/import-record.ts';
-import type { ImportNote } from '../../import/imported-job.ts';
+import type { ImportNote } from '../../import/source.ts';
 import type { RunView } from '../../run/run-view.ts';
 import { escapeLine } from '../escape.ts';
 import { programName } from '../program-name.ts';

@@ -1,0 +1,107 @@
+import { Failure } from '../errors.ts';
+import { formatValue } from '../lib/text.ts';
+import type { PartFiles, PartTally } from './tally.ts';
+
+/** `part` is `train`, `validation` or `test/<name>`. */
+export type DataWarning =
+  /** Rows equal to an earlier row of their part. */
+  | { readonly type: 'duplicate-rows'; readonly part: string; readonly rows: number }
+  /** Rows whose text, or messages before the answer, are in the training files too: the model has seen them. */
+  | { readonly type: 'texts-in-training'; readonly part: string; readonly rows: number };
+
+/** A part of the data that was read. */
+export interface ReadPart {
+  readonly tally: PartTally;
+  readonly files: PartFiles;
+}
+
+export function findWarnings({ name, duplicates, knownTexts }: PartTally): DataWarning[] {
+  const warnings: DataWarning[] = [];
+  if (duplicates > 0) warnings.push({ type: 'duplicate-rows', part: name, rows: duplicates });
+  if (knownTexts > 0) warnings.push({ type: 'texts-in-training', part: name, rows: knownTexts });
+  return warnings;
+}
+
+export function formatWarning({ type, part, rows }: DataWarning): string {
+  const one = rows === 1;
+  if (type === 'duplicate-rows') return `${rows} duplicate ${one ? 'row' : 'rows'} in the ${formatPart(part)}`;
+  const subject = `${rows} ${one ? 'row' : 'rows'} of the ${formatPart(part)} ${one ? 'has' : 'have'}`;
+  return `${subject} the same input as a training row: the scores will be too high`;
+}
+
+/** A part as messages name it. A single test set is called `test`. */
+function formatPart(part: string): string {
+  if (part === 'train') return 'training data';
+  if (!part.startsWith('test/')) return `${part} data`;
+  const name = part.slice('test/'.length);
+  return name === 'test' ? 'test data' : `test data ${formatValue(name)}`;
+}
+
+const shownRows = 20;
+
+export interface BadRows {
+  add(failure: Failure): void;
+  /** @throws Failure `data-invalid` that lists the failures, if there are any. */
+  check(): void;
+}
+
+/** Gathers failures of single rows, so that a person sees all of them at once. */
+export function createBadRows(): BadRows {
+  const shown: Failure[] = [];
+  let count = 0;
+  return {
+    add(failure) {
+      count++;
+      if (shown.length < shownRows) shown.push(failure);
+    },
+    check() {
+      const [first] = shown;
+      if (first === undefined) return;
+      if (count === 1) throw first;
+      const lines = shown.map((failure) => `  ${failure.message}`);
+      if (count > shown.length) lines.push(`  and ${count - shown.length} more`);
+      const hint = first.hint !== null && shown.every((failure) => failure.hint === first.hint) ? { hint: first.hint } : {};
+      throw new Failure('data-invalid', `${count} rows cannot be used:\n${lines.join('\n')}`, hint);
+    },
+  };
+}
+
+/** @throws Failure `data-invalid` for a validation fraction that leaves one side empty */
+export function checkSplit(train: ReadPart, validation: PartTally, fraction: number): void {
+  const empty = [train.tally, validation].find(({ rows }) => rows === 0);
+  if (empty === undefined || train.tally.rows === validation.rows) return; // both empty: so is the file, which checkRows reports
+  const expected = `expected rows on both sides of the validation fraction ${fraction}`;
+  const found = `found no ${empty === validation ? 'validation' : 'training'} row in ${listFiles(train)}`;
+  const hint = 'Use another fraction or more rows, or give the validation rows a file of their own.';
+  throw new Failure('data-invalid', `${expected}, ${found}`, { hint });
+}
+
+/** @throws Failure `data-invalid` for a part without rows */
+export function checkRows(part: ReadPart): void {
+  if (part.tally.rows > 0) return;
+  throw new Failure('data-invalid', `expected rows in the ${formatPart(part.tally.name)}, found none in ${listFiles(part)}`);
+}
+
+function listFiles({ files }: ReadPart): string {
+  return files.sources.map(({ path }) => path).join(', ');
+}
+
+/** @throws Failure `data-invalid` for a single training label, and for held-out labels that no training row has */
+export function checkLabels(train: PartTally, heldOut: readonly ReadPart[]): void {
+  if (train.labels.size < 2) {
+    const [label] = train.labels.keys();
+    const found = `found only ${formatValue(label)} in ${train.rows} rows`;
+    throw new Failure('data-invalid', `expected at least two labels in the training rows, ${found}`);
+  }
+  const badRows = createBadRows();
+  for (const { tally: part } of heldOut) {
+    for (const [label, { rows, source, line }] of part.labels) {
+      if (train.labels.has(label)) continue;
+      const count = rows === 1 ? '1 row has it' : `${rows} rows have it`;
+      const message = `${source}:${line}: no training row has the label ${formatValue(label)} of the ${formatPart(part.name)} (${count})`;
+      const hint = 'A model predicts only labels that it was trained on: add training rows, or remove these.';
+      badRows.add(new Failure('data-invalid', message, { hint }));
+    }
+  }
+  badRows.check();
+}

@@ -1,0 +1,28 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { createFingerprintSet, getFingerprint } from '../../src/dataset/tally.ts';
+
+test('behaves as a Set, also after it has grown', () => {
+  const fingerprint = fc.oneof(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 2 ** 53 - 50, max: 2 ** 53 - 1 }), fc.maxSafeInteger());
+  const added = fc.array(
+    fingerprint.filter((value) => value > 0),
+    { maxLength: 50 },
+  );
+  fc.assert(
+    fc.property(added, fc.integer({ min: 0, max: 3000 }), (values, padding) => {
+      const [set, model] = [createFingerprintSet(), new Set<number>()];
+      for (const value of [...Array.from({ length: padding }, (_, i) => (i + 1) * 1024), ...values]) {
+        expect(set.add(value)).toBe(!model.has(value));
+        model.add(value);
+      }
+      for (const value of [...values, 3, 1024]) expect(set.has(value)).toBe(model.has(value));
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('a fingerprint is a whole number above 0, of bits that the split does not use', () => {
+  expect(getFingerprint(Buffer.alloc(32))).toBe(1);
+  expect(getFingerprint(Buffer.alloc(32, 0xff))).toBe(2 ** 53);
+  expect(getFingerprint(Buffer.concat([Buffer.alloc(8, 0xff), Buffer.alloc(24)]))).toBe(1);
+});
