@@ -1,11 +1,11 @@
-import { describe, expect, test } from 'vitest';
+import { describe } from 'vitest';
 import type { Dialect } from '../../../providers/openai/dialect.ts';
 import { azure, openai } from '../../../providers/openai/index.ts';
 import { createOpenAICompatible } from '../../../providers/openai/openai-shaped.ts';
-import { contractTests } from '../../../src/testing/contract.ts';
-import type { ConformanceEnvironment } from '../../../src/testing/subject.ts';
+import { contractTests, type ConformanceEnvironment } from '../../../src/testing/index.ts';
 import type { Provider, TranslationInput } from '../../../src/provider/provider.ts';
-import type { FaultPlans } from '../../../src/sandbox/faults.ts';
+import type { FaultPlans } from '../../../src/sandbox/main.ts';
+import { testConformance } from '../../testing/test-conformance.ts';
 import { canaryKey, createSandboxFixture, facts, key, toInput, type SandboxFixture } from './fixture.ts';
 
 type OpenAIFixture = ConformanceEnvironment & SandboxFixture & { readonly said: { word: string | null } };
@@ -31,7 +31,7 @@ function saying(dialect: Dialect, word: string): Dialect {
 
 async function createFixture(provider: Provider, dialect: 'openai' | 'azure'): Promise<OpenAIFixture> {
   const fixture = await createSandboxFixture({ dialect, settings: { jobMs } });
-  // A job can be paused once it runs; the law asks for it right after the creation.
+  // A job can be paused once it runs; the test asks for it right after the creation.
   const create: Provider['training']['create'] = async (wire, context) => {
     const job = await provider.training.create(wire, context);
     fixture.sandbox.step(jobMs * 0.3);
@@ -141,7 +141,5 @@ describe.each([
     secrets: [canaryKey],
   });
 
-  test.each(tests)('$name', async ({ check }) => {
-    await expect(check()).resolves.toBeUndefined();
-  });
+  testConformance(tests);
 });

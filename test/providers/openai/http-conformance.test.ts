@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import type { Dialect } from '../../../providers/openai/dialect.ts';
 import { createOpenAICompatible } from '../../../providers/openai/openai-shaped.ts';
 import type { Attempt } from '../../../src/provider/context.ts';
-import { httpTests, type HttpCall, type HttpTarget, type HttpEnvironment } from '../../../src/testing/http.ts';
+import { httpTests, type HttpCall, type HttpTarget, type HttpEnvironment } from '../../../src/testing/index.ts';
 import type { Provider } from '../../../src/provider/provider.ts';
 import { Secret } from '../../../src/provider-kit/http.ts';
 import { startMisbehavingServer } from '../../provider-kit/http/misbehaving-server.ts';
@@ -111,10 +111,10 @@ const tests = Object.values(dialects).flatMap((dialect) =>
   Object.keys(calls).flatMap((name) => {
     const [patient, hasty] = [20_000, 300].map((ms) => httpTests(toSubject(dialect, name, ms)));
     const chosen = [...patient!.filter((one) => !endsLate.test(one.name)), ...hasty!.filter((one) => endsLate.test(one.name))];
-    return chosen.map(({ name: one, check }) => [`${dialect.id} ${name}: ${one}`, check] as const);
+    return chosen.map(({ name: title, run }) => [`${dialect.id} ${name}: ${title}`, run] as const);
   }),
 );
 
-test.concurrent.each(tests)('%s', async (_, check) => {
-  await expect(check()).resolves.toBeUndefined();
+test.concurrent.each(tests)('%s', async (_, run) => {
+  await expect(run()).resolves.toBeUndefined();
 });

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Attempt } from '../../src/provider/context.ts';
 import type { JobRef, Observation } from '../../src/provider/job.ts';
 import { defineProvider, type Provider, type Training } from '../../src/provider/provider.ts';
@@ -5,14 +8,14 @@ import { SubmitFailure } from '../../src/provider/submit-failure.ts';
 import type { Metric } from '../../src/provider/metric.ts';
 import type { Note } from '../../src/provider/note.ts';
 import type { Phase } from '../../src/provider/status.ts';
-import type { ConformanceEnvironment } from '../../src/testing/subject.ts';
+import type { ConformanceEnvironment, ConformanceTarget, JobEnding } from '../../src/testing/index.ts';
 import { Failure, toFailureData } from '../../src/errors.ts';
-import { createMemoryService, type MemoryService } from '../run/memory-provider.ts';
+import { createMemoryService, toMemoryPlan, type MemoryService } from '../run/memory-provider.ts';
 
 /** What a job in memory says, one after the other; each wait makes one more of it known. */
 export type Report = Pick<Observation<unknown>, 'metrics' | 'logs' | 'artifacts' | 'failure'> & { readonly word: string };
 
-/** The services of one world, one a run key, and what their jobs say. */
+/** Services, one for each run key, and what their jobs say. */
 export interface MemoryEnvironment extends ConformanceEnvironment {
   readonly token: string;
   readonly fenced: Set<string>;
@@ -33,27 +36,24 @@ export const statusMap: Readonly<Record<string, Phase>> = {
   late: 'expired',
 };
 
-export function toReport(word: string, change: Partial<Report> = {}): Report {
+function buildReport(word: string, change: Partial<Report> = {}): Report {
   return { word, metrics: [], logs: [{ at, text: word }], artifacts: [], failure: null, ...change };
 }
 
-function toLoss(step: number): Metric {
+function buildLoss(step: number): Metric {
   return { name: 'loss', split: 'train', step, epoch: null, value: 1 / step, coverage: 'batch', source: 'loss', at };
 }
 
 const model = { kind: 'folder', identity: 'tuned', path: '/tuned', labels: ['no', 'yes'], seed: 1, maxLength: 24 } as const;
 const lastReports: Readonly<Record<string, Report>> = {
-  done: toReport('done', { artifacts: [{ kind: 'folder', uri: 'file:///tuned', sha256: null, model }] }),
-  broken: toReport('broken', { failure: toFailureData(new Failure('training-diverged', 'the loss is not finite')) }),
-  stopped: toReport('stopped'),
-  late: toReport('late'),
+  done: buildReport('done', { artifacts: [{ kind: 'folder', uri: 'file:///tuned', sha256: null, model }] }),
+  broken: buildReport('broken', { failure: toFailureData(new Failure('training-diverged', 'the loss is not finite')) }),
+  stopped: buildReport('stopped'),
+  late: buildReport('late'),
 };
 
-/** A provider of `world` that keeps the law; `change` plants a fault in it. */
-export function createCorrectProvider(
-  fixture: MemoryEnvironment,
-  change: (provider: Provider, fixture: MemoryEnvironment) => Provider,
-): Provider {
+/** A provider that keeps its promises; `change` plants a fault in it. */
+function createCorrectProvider(fixture: MemoryEnvironment, change: (provider: Provider, fixture: MemoryEnvironment) => Provider): Provider {
   const correct = defineProvider({
     ...createMemoryService().provider,
     statusMap,
@@ -71,8 +71,11 @@ export function createCorrectProvider(
           throw new SubmitFailure('refused', new Failure('service-unavailable', 'the upload is gone'));
         }
         const job = await fixture.serviceOf(context.key).provider.training.create(wire, context);
-        const running = [toReport('running', { metrics: [toLoss(1)] }), toReport('running', { metrics: [toLoss(2), toLoss(3)] })];
-        fixture.reports.set(job.id, { all: [toReport('waiting'), ...running], known: 1 });
+        const running = [
+          buildReport('running', { metrics: [buildLoss(1)] }),
+          buildReport('running', { metrics: [buildLoss(2), buildLoss(3)] }),
+        ];
+        fixture.reports.set(job.id, { all: [buildReport('waiting'), ...running], known: 1 });
         return job;
       },
       async find(_request: MemoryRequest, _prepared: readonly { upload: string }[], context: Attempt) {
@@ -107,11 +110,11 @@ export function createCorrectProvider(
       },
       async pause(job: JobRef) {
         const { all } = fixture.reports.get(job.id)!;
-        await Promise.resolve(isEnded(all) || all.push(toReport('held')));
+        await Promise.resolve(isEnded(all) || all.push(buildReport('held')));
       },
       async resume(job: JobRef) {
         const { all } = fixture.reports.get(job.id)!;
-        if (all.at(-1)!.word === 'held') all.push(toReport('running'));
+        if (all.at(-1)!.word === 'held') all.push(buildReport('running'));
         return await Promise.resolve(job);
       },
     },
@@ -171,3 +174,102 @@ const translate: Training<MemoryRequest>['translate'] = ({ spec, facts }) => {
   for (const [field, value] of refused) notes.push({ type: 'unsupported', field, value, why: 'it has no such setting' });
   return { request: { labels: [...facts.labels], ...request }, notes };
 };
+
+const plan = toMemoryPlan('test');
+
+function createFixture(change: (provider: Provider, fixture: MemoryEnvironment) => Provider, folder: string): MemoryEnvironment {
+  const services = new Map<string, MemoryService>();
+  const state: Omit<MemoryEnvironment, 'provider'> = {
+    token: 'token-of-the-memory-service',
+    fenced: new Set(),
+    reports: new Map(),
+    answers: 'yes',
+    allServices: () => [...services.values()],
+    serviceOf(key) {
+      const service = services.get(key) ?? createMemoryService();
+      services.set(key, service);
+      return service;
+    },
+    close: async () => await Promise.resolve(rmSync(folder, { recursive: true })),
+    toAttempt: (key, attempt, signal) => ({
+      signal,
+      now: () => new Date(at),
+      async wait() {
+        await Promise.resolve();
+        for (const job of state.reports.values()) job.known = Math.min(job.known + 1, job.all.length);
+      },
+      setting: () => null,
+      credential: () => null,
+      key,
+      attempt,
+      workDir: folder,
+      facts: plan.facts,
+      async *readRows() {
+        yield* await Promise.resolve([{ text: 'a row that stays at home', label: 'no' }]);
+      },
+    }),
+  };
+  const fixture = state as MemoryEnvironment;
+  return Object.assign(fixture, { provider: createCorrectProvider(fixture, change) });
+}
+
+const base = {
+  spec: { ...plan.spec, training: { learningRate: 1e-3, seed: 3 }, options: { priority: 1 } },
+  facts: plan.facts,
+  model: plan.model,
+  key: plan.key,
+};
+
+/** The target for a provider that keeps its promises, or that has the fault which `change` plants. */
+export function createMemoryTarget(
+  change: (provider: Provider, fixture: MemoryEnvironment) => Provider = (provider) => provider,
+): ConformanceTarget<MemoryEnvironment> {
+  const endWith = (word: string): JobEnding<MemoryEnvironment> => ({
+    bring: async (fixture, job) => await Promise.resolve(endJob(fixture, job, word)),
+  });
+  const fail = (call: (fixture: MemoryEnvironment, context: Attempt) => Promise<unknown>) => async (fixture: MemoryEnvironment) => {
+    fixture.answers = 'unreachable';
+    return await call(fixture, fixture.toAttempt(plan.key, 1, new AbortController().signal));
+  };
+  return {
+    provider: createFixture(change, '').provider,
+    inputs: {
+      base,
+      different: {
+        'another seed': { ...base, spec: { ...base.spec, training: { ...base.spec.training, seed: 4 } } },
+        'other labels': { ...base, facts: { ...base.facts, labels: ['good', 'bad'] } },
+        'more of everything': {
+          ...base,
+          spec: { ...base.spec, native: { raw: 1 }, prompt: { system: 'x' }, training: { seed: 5, batchSize: 2 }, requirements: ['seed'] },
+        },
+      },
+      same: { 'other tags': { ...base, spec: { ...base.spec, tags: { team: 'search' } } } },
+    },
+    createEnvironment: async () => await Promise.resolve(createFixture(change, mkdtempSync(join(tmpdir(), 'orchestrate-')))),
+    ends: {
+      succeeded: endWith('done'),
+      failed: endWith('broken'),
+      cancelled: {
+        bring: async ({ provider, toAttempt }, job) =>
+          await provider.training.cancel!(job, toAttempt(plan.key, 1, new AbortController().signal)),
+      },
+      expired: endWith('late'),
+    },
+    async say(fixture, job, word) {
+      const reports = fixture.reports.get(job.id)!;
+      reports.all.push(buildReport(word));
+      await Promise.resolve((reports.known = reports.all.length));
+    },
+    async stall(fixture) {
+      await Promise.resolve((fixture.answers = 'never'));
+    },
+    failing: {
+      'prepare without the service': fail(async ({ provider }, context) => await provider.training.prepare({}, context)),
+      'create without the service': fail(async ({ provider }, context) => await provider.training.create({}, context)),
+      'find without the service': fail(async ({ provider }, context) => await provider.training.find({}, [], context)),
+    },
+    snapshot: async (fixture) =>
+      await Promise.resolve({ jobs: fixture.allServices().map(({ jobs }) => [...jobs]), reports: structuredClone([...fixture.reports]) }),
+    secrets: ['token-of-the-memory-service'],
+  };
+}

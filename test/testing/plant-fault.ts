@@ -2,19 +2,20 @@ import type { Attempt } from '../../src/provider/context.ts';
 import type { JobRef, Observation } from '../../src/provider/job.ts';
 import { defineProvider, type Provider, type Training, type Translation } from '../../src/provider/provider.ts';
 import type { Note } from '../../src/provider/note.ts';
-import type { MemoryEnvironment } from './correct-provider.ts';
+import type { MemoryEnvironment } from './memory-target.ts';
 
 export type Change = (provider: Provider, fixture: MemoryEnvironment) => Provider;
-type Look = Observation<{ seen: number }>;
+type MemoryObservation = Observation<{ seen: number }>;
 
-/** One thing that a provider may do wrong, by the test that must notice it. */
+/** One thing that a provider may do wrong, and the conformance test that must notice it. */
 export interface Fault {
-  readonly one: string;
+  readonly brokenTest: string;
+  /** What the provider does, as the end of "a provider that …". */
   readonly fault: string;
   readonly change: Change;
 }
 
-/** Another training of the same provider. */
+/** Replaces functions of the provider's training. */
 export function replace(change: (training: Training, fixture: MemoryEnvironment) => Partial<Training>): Change {
   return (provider, fixture) => defineProvider({ ...provider, training: { ...provider.training, ...change(provider.training, fixture) } });
 }
@@ -34,15 +35,15 @@ export function changeNotes(change: (note: Exclude<Note, { type: 'warning' }>) =
   return changeTranslation(({ notes }) => ({ notes: notes.flatMap((note) => (note.type === 'warning' ? note : change(note))) }));
 }
 
-type LookChange = (
-  seen: Look,
+type ObservationChange = (
+  seen: MemoryObservation,
   of: { job: JobRef; cursor: { seen: number } | null; context: Attempt; fixture: MemoryEnvironment },
 ) => object | Promise<object>;
 
-export function changeLook(change: LookChange): Change {
+export function changeObservation(change: ObservationChange): Change {
   return replace(({ observe }, fixture) => ({
     async observe(job, cursor, context) {
-      const seen = (await observe(job, cursor, context)) as Look;
+      const seen = (await observe(job, cursor, context)) as MemoryObservation;
       return { ...seen, ...(await change(seen, { job, cursor: cursor as { seen: number } | null, context, fixture })) };
     },
   }));
@@ -56,6 +57,6 @@ export function changeJobs(change: Partial<JobRef>): Change {
   }));
 }
 
-export function toFaults(one: string, changes: Readonly<Record<string, Change>>): Fault[] {
-  return Object.entries(changes).map(([fault, change]) => ({ one, fault, change }));
+export function listFaults(brokenTest: string, changes: Readonly<Record<string, Change>>): Fault[] {
+  return Object.entries(changes).map(([fault, change]) => ({ brokenTest, fault, change }));
 }
