@@ -6,7 +6,7 @@ import type { Context } from '../../src/provider/context.ts';
 import { isFailure } from '../../src/errors.ts';
 import { importJob } from '../../src/import/import-job.ts';
 import type { ImportRecord } from '../../src/import/import-record.ts';
-import type { Fault, RequestKind } from '../../src/sandbox/faults.ts';
+import type { Fault, RequestKind } from '../../src/sandbox/main.ts';
 import { readJobFile } from '../../src/job/read-job-file.ts';
 import { canaryKey, createSandboxFixture, type SandboxFixture } from '../providers/openai/fixture.ts';
 import { createScratchFolder } from '../scratch.ts';

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createOpenAICompatible } from '../../providers/openai/openai-shaped.ts';
 import { importJob } from '../../src/import/import-job.ts';
 import type { ImportRecord } from '../../src/import/import-record.ts';
-import type { RequestKind } from '../../src/sandbox/faults.ts';
+import type { RequestKind } from '../../src/sandbox/main.ts';
 import { canaryKey } from '../providers/openai/fixture.ts';
 import { killImports } from './killed-imports.ts';
 import { createUsedAccount, jobKinds, type JobKind, type UsedAccount } from './used-account.ts';

@@ -1,35 +1,48 @@
 import type { Figures, JobTask } from './train-model.ts';
 
+/* What engines print; the sandbox knows it from here alone. */
+
 /** Figures as an engine prints them: AutoTrain twice, full and rounded, the others once, as quoted text of four digits. */
-export function toFigureLines(engine: JobTask['engine'], figures: readonly Figures[], atMs: number): string[] {
+export function formatFigures(engine: JobTask['engine'], figures: readonly Figures[], atMs: number): string[] {
   return figures.flatMap(({ step, steps, values }) => {
-    const bar = toProgressBar(step, steps);
+    const bar = formatProgressBar(step, steps);
     const all = Object.entries(values);
-    if (engine !== 'autotrain') return [`${bar}\r${toDict(all.map(([name, value]) => [name, `'${toShort(value)}'`]))}`];
+    if (engine !== 'autotrain') return [`${bar}\r${formatDict(all.map(([name, value]) => [name, `'${formatShort(value)}'`]))}`];
     const time = new Date(atMs).toISOString().slice(0, 19).replace('T', ' ');
-    const full = toDict(all.map(([name, value]) => [name, toPython(value)]));
-    const rounded = toDict(all.map(([name, value]) => [name, toPython(name === 'epoch' ? Number(value.toFixed(2)) : value)]));
+    const full = formatDict(all.map(([name, value]) => [name, formatFloat(value)]));
+    const rounded = formatDict(all.map(([name, value]) => [name, formatFloat(name === 'epoch' ? Number(value.toFixed(2)) : value)]));
     return [`${bar}INFO     | ${time} | autotrain.trainers.common:on_log:367 - ${full}`, rounded];
   });
 }
 
-function toDict(entries: readonly (readonly [string, string])[]): string {
+function formatDict(entries: readonly (readonly [string, string])[]): string {
   return `{${entries.map(([name, value]) => `'${name}': ${value}`).join(', ')}}`;
 }
 
-function toShort(value: number): string {
-  return toPython(Number(value.toPrecision(4))).replace(/\.0$/, '');
+function formatShort(value: number): string {
+  return formatFloat(Number(value.toPrecision(4))).replace(/\.0$/, '');
 }
 
 /** A float as Python writes it: whole ones keep their point, small ones have an exponent of two digits. */
-function toPython(value: number): string {
+function formatFloat(value: number): string {
   if (Number.isInteger(value)) return `${value}.0`;
   const text = Math.abs(value) < 1e-4 ? value.toExponential() : String(value);
   return text.replace(/e([+-])(\d)$/, 'e$10$2');
 }
 
-function toProgressBar(step: number, steps: number): string {
+function formatProgressBar(step: number, steps: number): string {
   const share = Math.min(1, step / steps);
   const bar = '█'.repeat(Math.floor(share * 10)).padEnd(10);
   return `\r${String(Math.floor(share * 100)).padStart(3)}%|${bar}| ${step}/${steps} [00:0${Math.min(9, Math.floor(share * 9))}<00:01, 10.00it/s]`;
 }
+
+/** A training of AutoTrain that failed while its command ended with 0. */
+export const hiddenFailure: readonly string[] = [
+  'ERROR    | 2026-11-23 00:25:57 | autotrain.trainers.common:wrapper:215 - train has failed due to an exception: Traceback (most recent call last):',
+  '  File "<site-packages>/autotrain/trainers/common.py", line 212, in wrapper',
+  '    return func(*args, **kwargs)',
+  'RuntimeError: CUDA is required but not available for bitsandbytes.',
+  '',
+  'ERROR    | 2026-11-23 00:25:57 | autotrain.trainers.common:wrapper:216 - CUDA is required but not available for bitsandbytes.',
+  'INFO     | 2026-11-23 00:26:05 | autotrain.parser:run:229 - Job ID: 11017',
+];

@@ -5,9 +5,10 @@ import type { Attempt } from '../../../src/provider/context.ts';
 import type { TranslationInput } from '../../../src/provider/provider.ts';
 import type { DataFacts } from '../../../src/dataset/inspect.ts';
 import type { Row } from '../../../src/dataset/row.ts';
-import { startSandbox, type Sandbox, type SandboxOptions } from '../../../src/sandbox/start-sandbox.ts';
+import type { Sandbox, SandboxOptions } from '../../../src/sandbox/main.ts';
 import type { RunSpec } from '../../../src/job/run-spec.ts';
 import { toMemoryPlan } from '../../run/memory-provider.ts';
+import { startCheckedSandbox } from '../../sandbox/openapi.ts';
 import { createContexts, createSteppedClock, facts, key } from '../stepped-context.ts';
 
 export { facts, key, rows } from '../stepped-context.ts';
@@ -25,7 +26,7 @@ export function toInput(spec: Partial<RunSpec> = {}, change: Partial<Translation
   return { spec: { ...base, ...spec }, facts, model: { base: 'gpt-4.1-mini-2025-04-14', revision: null, maxLength: null }, key, ...change };
 }
 
-/** A stand-in of the services with a clock that the context's `wait` puts forward. */
+/** A stand-in of the services with a clock that the context's `wait` puts forward. Its end fails where a request or an answer was not as published. */
 export interface SandboxFixture extends AsyncDisposable {
   readonly sandbox: Sandbox;
   readonly dialect: Dialect;
@@ -46,7 +47,7 @@ export interface FixtureOptions extends SandboxOptions {
 export async function createSandboxFixture(options: FixtureOptions = {}): Promise<SandboxFixture> {
   const { dialect = 'openai', rows: held, facts: known, environment = {}, ...sandboxOptions } = options;
   const clock = createSteppedClock((ms) => sandbox.step(ms));
-  const sandbox = await startSandbox({ clock: 'stepped', now: () => new Date(clock.now()), seed: 7, ...sandboxOptions });
+  const sandbox = await startCheckedSandbox({ clock: 'stepped', now: () => new Date(clock.now()), seed: 7, ...sandboxOptions });
   const values: Readonly<Record<string, string | null>> = {
     ...sandbox.env,
     ...sandbox.azureEnv,
