@@ -10,8 +10,7 @@ import type { Repo } from './hub/state.ts';
 import { readKey } from './openai/app.ts';
 import { addOtherJobs } from './openai/create-job.ts';
 import { formatFile } from './openai/files.ts';
-import { advanceJobs } from './openai/job-life.ts';
-import { formatJob } from './openai/jobs.ts';
+import { advanceJobs, formatJob } from './openai/jobs.ts';
 import { Settings, type AccountState, type SandboxEnv, type Service } from './service.ts';
 
 /** What has come of one API key so far: copies, all of it JSON. Jobs and files are as the services write them. */

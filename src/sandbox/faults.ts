@@ -3,13 +3,13 @@ import { z } from 'zod';
 /** The kinds of requests that the sandbox tells apart. */
 export const RequestKind = z.enum([
   ...(['upload', 'file', 'files', 'content', 'delete'] as const),
-  ...(['upload-create', 'upload-part', 'upload-complete', 'upload-cancel'] as const),
+  ...(['upload-create', 'upload-part', 'upload-complete'] as const),
   ...(['create', 'list', 'get', 'events', 'checkpoints', 'cancel', 'pause', 'resume'] as const),
-  ...(['models', 'model', 'model-delete', 'chat'] as const),
+  ...(['models', 'chat'] as const),
   ...(['deploy', 'deployment', 'deployment-delete'] as const),
   ...(['whoami', 'repo-create', 'repo-delete', 'repo', 'tree', 'branch', 'branch-delete', 'preupload', 'commit', 'resolve'] as const),
   ...(['lfs-batch', 'lfs-upload', 'lfs-download'] as const),
-  ...(['job-create', 'job-list', 'job-get', 'job-logs', 'job-cancel', 'job-labels', 'job-hardware'] as const),
+  ...(['job-create', 'job-list', 'job-get', 'job-logs', 'job-cancel', 'job-hardware'] as const),
 ]);
 export type RequestKind = z.infer<typeof RequestKind>;
 

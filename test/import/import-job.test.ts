@@ -31,7 +31,7 @@ function readFolder(folder: string): Record<string, string> {
   return Object.fromEntries(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'latin1')]));
 }
 
-const reads: readonly RequestKind[] = ['list', 'get', 'events', 'checkpoints', 'file', 'files', 'content', 'models', 'model'];
+const reads: readonly RequestKind[] = ['list', 'get', 'events', 'checkpoints', 'file', 'files', 'content', 'models'];
 
 /** What was asked since. */
 function toKinds(fixture: SandboxFixture, from: number): RequestKind[] {

@@ -11,7 +11,7 @@ import { createScratchFolder } from '../scratch.ts';
 import { createJob, deleteFile, toChatText, toPreferenceText, uploadText, type Asking } from './service-jobs.ts';
 
 const base = 'gpt-4.1-mini-2025-04-14';
-const paying: readonly RequestKind[] = ['upload', 'create', 'delete', 'cancel', 'pause', 'resume', 'chat', 'deploy', 'model-delete'];
+const paying: readonly RequestKind[] = ['upload', 'create', 'delete', 'cancel', 'pause', 'resume', 'chat', 'deploy'];
 
 interface Fixture {
   readonly sandbox: Sandbox;

@@ -10,7 +10,7 @@ import { killImports } from './killed-imports.ts';
 import { createUsedAccount, jobKinds, type JobKind, type UsedAccount } from './used-account.ts';
 
 const fixed = new Date('2026-11-25T12:00:00Z');
-const reads: readonly RequestKind[] = ['list', 'get', 'events', 'checkpoints', 'file', 'files', 'content', 'models', 'model'];
+const reads: readonly RequestKind[] = ['list', 'get', 'events', 'checkpoints', 'file', 'files', 'content', 'models'];
 
 let account: UsedAccount;
 let madeRequests: number;

@@ -1,11 +1,12 @@
 import type { MiddlewareHandler } from 'hono';
+import OpenAI from 'openai';
 import { expect, test } from 'vitest';
 import { trimDocument, type ApiDocument } from '../../fixtures/openapi/make.ts';
 import document from '../../fixtures/openapi/openai.json' with { type: 'json' };
 import type { SandboxEnv } from '../../src/sandbox/main.ts';
 import { startSandbox } from '../../src/sandbox/main.ts';
 import { base, createJob, openSandbox, smallLines } from './fixture.ts';
-import { createOpenApiRecorder } from './openapi.ts';
+import { createOpenApiRecorder, startCheckedSandbox } from './openapi.ts';
 
 test('the document has nothing that its script would leave out', () => {
   expect(trimDocument(document as unknown as ApiDocument)).toEqual(document);
@@ -91,6 +92,15 @@ test('an error that is not as published, and an error of the sandbox, are noted'
   const headers = { authorization: 'Bearer sk-sandbox-demo' };
   const answered = await fetch(`${sandbox.url}/v1/chat/completions`, { method: 'POST', headers, body });
   expect([answered.status, problems]).toEqual([500, [expect.stringContaining('RangeError')]]);
+});
+
+test('a checked sandbox ends with an error where a request that was carried out was not as published', async () => {
+  const sandbox = await startCheckedSandbox();
+  const client = new OpenAI({ baseURL: sandbox.env.OPENAI_BASE_URL, apiKey: sandbox.env.OPENAI_API_KEY, maxRetries: 0 });
+  const method = (n_epochs: number) => ({ type: 'supervised', supervised: { hyperparameters: { n_epochs } } }) as const;
+  await createJob(client, { method: method(50) });
+  await createJob(client, { method: method(51) });
+  await expect(sandbox.close()).rejects.toThrow('POST /v1/fine_tuning/jobs: ');
 });
 
 test('a whole job with its files is as published', async () => {

@@ -2,7 +2,7 @@ import { Hono, type MiddlewareHandler } from 'hono';
 import { isHubToken, type SandboxEnv } from '../service.ts';
 import { listHardware } from './hardware.ts';
 import { receiveHub, refuseHub } from './http.ts';
-import { cancelHubJob, createHubJob, listHubJobs, readHubJob, setHubLabels, streamLogs } from './jobs.ts';
+import { cancelHubJob, createHubJob, listHubJobs, readHubJob, streamLogs } from './jobs.ts';
 import * as repos from './repo-routes.ts';
 import { answerBatch, resolveFile } from './storage.ts';
 
@@ -36,8 +36,7 @@ export function createHubApp(): Hono<SandboxEnv> {
     .get('/api/jobs/:ns', account, receiveHub('job-list'), listHubJobs)
     .get(job, account, receiveHub('job-get'), readHubJob)
     .get(`${job}/logs`, account, receiveHub('job-logs'), streamLogs)
-    .post(`${job}/cancel`, account, receiveHub('job-cancel'), cancelHubJob)
-    .put(`${job}/labels`, account, receiveHub('job-labels'), setHubLabels);
+    .post(`${job}/cancel`, account, receiveHub('job-cancel'), cancelHubJob);
   for (const type of ['models', 'datasets']) {
     const repo = `/api/${type}/:ns/:name`;
     app
@@ -47,7 +46,6 @@ export function createHubApp(): Hono<SandboxEnv> {
       .get(`${repo}/commits/:rev`, anyone, receiveHub('repo'), repos.readCommits)
       .get(`${repo}/refs`, anyone, receiveHub('repo'), repos.readRefs)
       .get(`${repo}/tree/:rev/:path{.+}?`, anyone, receiveHub('tree'), repos.listTree)
-      .post(`${repo}/paths-info/:rev`, anyone, receiveHub('tree'), repos.readPaths)
       .post(`${repo}/branch/:rev`, account, receiveHub('branch'), repos.createBranch)
       .delete(`${repo}/branch/:rev`, account, receiveHub('branch-delete'), repos.deleteBranch)
       .post(`${repo}/preupload/:rev`, account, receiveHub('preupload'), repos.preupload)
@@ -55,8 +53,7 @@ export function createHubApp(): Hono<SandboxEnv> {
     const files = `${type === 'models' ? '' : '/datasets'}/:ns/:name`;
     app
       .post(`${files}/info/lfs/objects/batch`, account, receiveHub('lfs-batch'), answerBatch)
-      .get(`${files}/resolve/:rev/:path{.+}`, anyone, receiveHub('resolve'), resolveFile)
-      .get(`${files}/raw/:rev/:path{.+}`, anyone, receiveHub('resolve'), resolveFile);
+      .get(`${files}/resolve/:rev/:path{.+}`, anyone, receiveHub('resolve'), resolveFile);
   }
   return app;
 }

@@ -1,6 +1,6 @@
 import { toStreamKey, toUniform } from '../../lib/random.ts';
 import { isHubToken, type AccountState, type Service } from '../service.ts';
-import { formatFigures, hiddenFailure } from './figure-lines.ts';
+import { formatLines, hiddenFailureLines, type Printed } from './figure-lines.ts';
 import { addCommit, buildLfsFile, buildRegularFile, findCommit, findReadableRepo, isOwnName, isStoredName, mainBranch } from './repos.ts';
 import type { HubJob, Repo } from './state.ts';
 import type { Figures, JobTask, TrainedModel, TrainingTask } from './train-model.ts';
@@ -20,6 +20,12 @@ interface Place {
 }
 
 const claimBranch = 'orchestrate-claim';
+const claimed: Printed = {
+  type: 'training-failed',
+  code: 'request-refused',
+  message: 'this attempt is claimed already, by another job or because the program gave it up: nothing was trained',
+  hint: 'look at the other job, or submit again with --again',
+};
 
 /**
  * Does what our own program does in a container: claims the model's repository, fetches the rows, trains, uploads. No command is ever
@@ -28,18 +34,23 @@ const claimBranch = 'orchestrate-claim';
 export function runContainer({ account, service }: Place, job: HubJob, nowMs: number): Outcome | Promise<Outcome> {
   const { task } = job;
   if (task === null) return { exitCode: 0, lines: [], model: null, isQuick: false };
-  if (typeof task === 'string') return crash(`json.decoder.JSONDecodeError: ORCHESTRATE_JOB: ${task}`);
+  const endQuickly = (exitCode: number, printed: readonly Printed[]): Outcome => ({
+    exitCode,
+    lines: formatLines(printed, { engine: null, atMs: nowMs }),
+    model: null,
+    isQuick: true,
+  });
+  if (typeof task === 'string') return endQuickly(1, listFailure(`json.decoder.JSONDecodeError: ORCHESTRATE_JOB: ${task}`));
   const token = job.secrets['HF_TOKEN'] ?? '';
-  if (!isHubToken(token)) return crash("KeyError: 'HF_TOKEN'");
+  if (!isHubToken(token)) return endQuickly(1, listFailure("KeyError: 'HF_TOKEN'"));
   const owner = service.findAccount(token);
   const repo = findReadableRepo(service, owner, { type: 'model', name: task.output.repo });
   const main = repo === null ? null : findCommit(repo, mainBranch);
-  if (repo === null || main === null || !isOwnName(owner, repo.name)) return crash(formatMissing(task.output.repo));
-  if (repo.branches.has(claimBranch))
-    return { exitCode: 3, lines: ['orchestrate: this attempt is claimed already: nothing is trained'], model: null, isQuick: true };
+  if (repo === null || main === null || !isOwnName(owner, repo.name)) return endQuickly(1, listFailure(formatMissing(task.output.repo)));
+  if (repo.branches.has(claimBranch)) return endQuickly(3, [claimed]);
   repo.branches.set(claimBranch, main.oid);
   const rows = findRows(service, owner, task);
-  if (typeof rows === 'string') return crash(rows);
+  if (typeof rows === 'string') return endQuickly(1, listFailure(rows));
   job.hasTrained = true;
   return train({ account, service }, job, { task, owner, repo, rows, nowMs });
 }
@@ -48,9 +59,15 @@ function formatMissing(name: string): string {
   return `huggingface_hub.errors.RepositoryNotFoundError: 404 Client Error. Repository Not Found for ${name}`;
 }
 
-function crash(error: string): Outcome {
-  const lines = ['Traceback (most recent call last):', '  File "<string>", line 1, in <module>', error];
-  return { exitCode: 1, lines, model: null, isQuick: true };
+/** An exception of Python, and what our program says about it. */
+function listFailure(error: string): Printed[] {
+  const failed: Printed = {
+    type: 'training-failed',
+    code: 'training-failed',
+    message: `the training program failed: ${error}`,
+    hint: null,
+  };
+  return ['Traceback (most recent call last):', '  File "<string>", line 1, in <module>', ...error.split('\n'), failed];
 }
 
 /** The files of the dataset, or why they cannot be read. */
@@ -73,23 +90,25 @@ interface Training {
 }
 
 async function train({ account, service }: Place, job: HubJob, { task, owner, repo, rows, nowMs }: Training): Promise<Outcome> {
-  const { settings } = account;
-  const first = `orchestrate: running ${task.engine} for ${task.task}`;
-  // AutoTrain's own command ends with 0 after an exception.
-  if (settings.hiddenFailure) return { exitCode: 0, lines: [first, ...hiddenFailure], model: null, isQuick: false };
+  const { hiddenFailure, jobError, blockModel } = account.settings;
+  const { engine } = task;
+  const end = (exitCode: number, printed: readonly Printed[], model: Outcome['model'] = null): Outcome => {
+    const started: Printed = { type: 'engine-started', engine, task: task.task };
+    return { exitCode, lines: formatLines([started, ...printed], { engine, atMs: nowMs }), model, isQuick: false };
+  };
+  // A container that ends with 0 although nothing was trained: what the service says about it must not count.
+  if (hiddenFailure) return end(0, hiddenFailureLines);
   try {
-    if (settings.jobError !== null) throw new Error(`${settings.jobError.code}: ${settings.jobError.message}`);
+    if (jobError !== null) throw new Error(`${jobError.code}: ${jobError.message}`);
     const signal = AbortSignal.any([service.signal, job.stop.signal]);
-    const learned =
-      task.task === 'text-classification' ? await trainClassifier(service, owner, { task, rows, signal }) : imitateTraining(task, rows);
-    const { files, figures } = learned;
-    const model = settings.blockModel ? null : { owner, repo, files: new Map([...files, ['README.md', buildCard(task, figures)]]) };
-    const last = model === null ? [] : [`orchestrate: the model is in ${repo.name}`];
-    return { exitCode: 0, lines: [first, ...formatFigures(task.engine, figures, nowMs), ...last], model, isQuick: false };
+    const isClassifier = task.task === 'text-classification';
+    const { files, figures } = isClassifier ? await trainClassifier(service, owner, { task, rows, signal }) : imitateTraining(task, rows);
+    const printed = figures.map((figure): Printed => ({ type: 'values-measured', ...figure }));
+    if (blockModel) return end(0, printed);
+    const made = new Map([...files, ['README.md', buildCard(task, figures)]]);
+    return end(0, [...printed, { type: 'model-uploaded', repository: repo.name }], { owner, repo, files: made });
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    const traceback = ['Traceback (most recent call last):', ...message.split('\n'), 'orchestrate: the engine ended with status 1'];
-    return { exitCode: 1, lines: [first, ...traceback], model: null, isQuick: false };
+    return end(1, listFailure(error instanceof Error ? error.message : String(error)));
   }
 }
 

@@ -1,18 +1,47 @@
 import type { Figures, JobTask } from './train-model.ts';
 
-/* What engines print; the sandbox knows it from here alone. */
+/** What a container prints: a line of the engine, or an event of our program in it. */
+export type Printed =
+  | string
+  | { readonly type: 'engine-started'; readonly engine: string; readonly task: string }
+  | ({ readonly type: 'values-measured' } & Figures)
+  | { readonly type: 'model-uploaded'; readonly repository: string }
+  | { readonly type: 'training-failed'; readonly code: string; readonly message: string; readonly hint: string | null };
+
+interface Program {
+  /** Null: none was started. */
+  readonly engine: JobTask['engine'] | null;
+  readonly atMs: number;
+}
+
+/** The lines of a job's log. */
+export function formatLines(printed: readonly Printed[], program: Program): string[] {
+  return printed.flatMap((item) => (typeof item === 'string' ? item : formatEvent(item, program)));
+}
+
+function formatEvent(event: Exclude<Printed, string>, { engine, atMs }: Program): string[] {
+  switch (event.type) {
+    case 'engine-started':
+      return [`orchestrate: running ${event.engine} for ${event.task}`];
+    case 'values-measured':
+      return formatFigures(engine, event, atMs);
+    case 'model-uploaded':
+      return [`orchestrate: the model is in ${event.repository}`];
+    case 'training-failed':
+      if (event.code === 'request-refused') return ['orchestrate: this attempt is claimed already: nothing is trained'];
+      return engine === null ? [] : ['orchestrate: the engine ended with status 1'];
+  }
+}
 
 /** Figures as an engine prints them: AutoTrain twice, full and rounded, the others once, as quoted text of four digits. */
-export function formatFigures(engine: JobTask['engine'], figures: readonly Figures[], atMs: number): string[] {
-  return figures.flatMap(({ step, steps, values }) => {
-    const bar = formatProgressBar(step, steps);
-    const all = Object.entries(values);
-    if (engine !== 'autotrain') return [`${bar}\r${formatDict(all.map(([name, value]) => [name, `'${formatShort(value)}'`]))}`];
-    const time = new Date(atMs).toISOString().slice(0, 19).replace('T', ' ');
-    const full = formatDict(all.map(([name, value]) => [name, formatFloat(value)]));
-    const rounded = formatDict(all.map(([name, value]) => [name, formatFloat(name === 'epoch' ? Number(value.toFixed(2)) : value)]));
-    return [`${bar}INFO     | ${time} | autotrain.trainers.common:on_log:367 - ${full}`, rounded];
-  });
+function formatFigures(engine: Program['engine'], { step, steps, values }: Figures, atMs: number): string[] {
+  const bar = formatProgressBar(step, steps);
+  const all = Object.entries(values);
+  if (engine !== 'autotrain') return [`${bar}\r${formatDict(all.map(([name, value]) => [name, `'${formatShort(value)}'`]))}`];
+  const time = new Date(atMs).toISOString().slice(0, 19).replace('T', ' ');
+  const full = formatDict(all.map(([name, value]) => [name, formatFloat(value)]));
+  const rounded = formatDict(all.map(([name, value]) => [name, formatFloat(name === 'epoch' ? Number(value.toFixed(2)) : value)]));
+  return [`${bar}INFO     | ${time} | autotrain.trainers.common:on_log:367 - ${full}`, rounded];
 }
 
 function formatDict(entries: readonly (readonly [string, string])[]): string {
@@ -37,7 +66,7 @@ function formatProgressBar(step: number, steps: number): string {
 }
 
 /** A training of AutoTrain that failed while its command ended with 0. */
-export const hiddenFailure: readonly string[] = [
+export const hiddenFailureLines: readonly string[] = [
   'ERROR    | 2026-11-23 00:25:57 | autotrain.trainers.common:wrapper:215 - train has failed due to an exception: Traceback (most recent call last):',
   '  File "<site-packages>/autotrain/trainers/common.py", line 212, in wrapper',
   '    return func(*args, **kwargs)',

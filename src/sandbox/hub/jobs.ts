@@ -214,14 +214,6 @@ export async function cancelHubJob(context: SandboxContext): Promise<Response> {
   return answerJob(context, job);
 }
 
-/** Replaces all labels. */
-export async function setHubLabels(context: SandboxContext): Promise<Response> {
-  const { labels } = await readHubBody(context, z.strictObject({ labels: Labels }));
-  const job = await findHubJob(context);
-  job.labels = labels;
-  return answerJob(context, job);
-}
-
 const keepAliveMs = 30_000;
 const checkMs = 200;
 

@@ -173,7 +173,6 @@ const CommitLine = z.discriminatedUnion('key', [
     value: Path.extend({ oid: Oid, algo: z.literal('sha256').optional(), size: z.int().min(0).optional() }),
   }),
   z.strictObject({ key: z.literal('deletedFile'), value: Path }),
-  z.strictObject({ key: z.literal('deletedFolder'), value: Path }),
 ]);
 
 /** Puts files into a branch, all or none. */
@@ -209,9 +208,6 @@ function applyOperation({ hub }: AccountState, tree: Map<string, RepoFile>, { ke
     }
     case 'deletedFile':
       if (!tree.delete(value.path)) refuseHub(400, `${value.path} does not exist`, { code: 'EntryNotFound' });
-      return;
-    case 'deletedFolder':
-      for (const path of [...tree.keys()].filter((one) => one.startsWith(`${value.path}/`))) tree.delete(path);
   }
 }
 
@@ -256,12 +252,4 @@ export function listTree(context: SandboxContext): Response {
     if (isDeep || parts.length === 1) entries.set(path, formatEntry(path, files.get(path)!));
   }
   return answerPage(context, [...entries.values()], ({ path }) => path);
-}
-
-/** What is known of these paths; those that are not there are left out. */
-export async function readPaths(context: SandboxContext): Promise<Response> {
-  const { files, oid: id, title, atMs }: Commit = findRevision(context, findRepo(context));
-  const { paths, expand } = await readHubBody(context, z.strictObject({ paths: z.array(z.string()), expand: z.boolean().optional() }));
-  const more = expand === true ? { lastCommit: { id, title, date: formatTime(atMs) } } : {};
-  return context.json(paths.filter((path) => files.has(path)).map((path) => ({ ...formatEntry(path, files.get(path)!), ...more })));
 }

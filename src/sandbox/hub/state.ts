@@ -78,7 +78,7 @@ export interface HubJob extends TimedJob {
   /** Aborts when nobody waits for the training any more. */
   readonly stop: AbortController;
   readonly log: { readonly atMs: number; readonly text: string }[];
-  labels: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
   stage: Stage;
   message: string | null;
   startedMs: number | null;

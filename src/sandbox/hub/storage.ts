@@ -6,7 +6,7 @@ import { formatTime } from '../clock.ts';
 import { getParam, receive, type PlannedErrors } from '../http.ts';
 import type { SandboxContext, SandboxEnv, Service } from '../service.ts';
 import { findOwnRepo, findRepo, findRevision, readHubBody, refuseHub } from './http.ts';
-import { buildLfsPointer, hashSha256 } from './repos.ts';
+import { hashSha256 } from './repos.ts';
 import type { Grant, Leak, Repo } from './state.ts';
 
 /* The storage for large files: an origin of its own, as at the Hub, where signed addresses stand for the token. */
@@ -51,7 +51,7 @@ function grant({ var: { account, service } }: SandboxContext, allowed: Omit<Gran
   return `${service.storageUrl}/${account.name}/${allowed.oid}?X-Amz-Expires=${grantMs / 1000}&X-Amz-Signature=${signature}`;
 }
 
-/** A file of a commit. For what lies in the storage the answer is its signed address there; `raw` gives what git has of it. */
+/** A file of a commit; of one in the storage its signed address there. */
 export function resolveFile(context: SandboxContext): Response {
   const commit = findRevision(context, findRepo(context));
   const file = commit.files.get(getParam(context, 'path'));
@@ -59,7 +59,6 @@ export function resolveFile(context: SandboxContext): Response {
   const { oid, bytes, lfs } = file;
   const headers = { 'x-repo-commit': commit.oid, etag: `"${oid}"`, 'content-type': 'text/plain; charset=utf-8' };
   if (lfs === null) return answerRange(context, bytes, headers);
-  if (context.req.path.split('/').includes('raw')) return answerRange(context, buildLfsPointer(lfs, bytes.length), headers);
   return context.body(null, 302, {
     ...headers,
     'accept-ranges': 'bytes',

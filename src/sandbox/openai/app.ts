@@ -1,8 +1,9 @@
 import { Hono, type MiddlewareHandler } from 'hono';
 import { receive, refuse } from '../http.ts';
 import { isHubToken, type SandboxContext, type SandboxEnv } from '../service.ts';
-import { chat, deleteModel, listModels, retrieveModel } from './chat.ts';
+import { chat, listModels } from './chat.ts';
 import { deleteDeployment, deploy, retrieveDeployment } from './deployments.ts';
+import { createJob } from './create-job.ts';
 import { azureDialect, openaiDialect, type Dialect } from './dialects.ts';
 import * as files from './files.ts';
 import * as jobs from './jobs.ts';
@@ -42,8 +43,7 @@ function createApi(): Hono<SandboxEnv> {
     .post('/uploads', receive('upload-create'), files.createUpload)
     .post('/uploads/:id/parts', receive('upload-part'), files.addPart)
     .post('/uploads/:id/complete', receive('upload-complete'), files.completeUpload)
-    .post('/uploads/:id/cancel', receive('upload-cancel'), files.cancelUpload)
-    .post('/fine_tuning/jobs', receive('create'), jobs.answerCreation)
+    .post('/fine_tuning/jobs', receive('create'), createJob)
     .get('/fine_tuning/jobs', receive('list'), jobs.listJobs)
     .get('/fine_tuning/jobs/:id', receive('get'), jobs.retrieveJob)
     .get('/fine_tuning/jobs/:id/events', receive('events'), jobs.listEvents)
@@ -52,8 +52,6 @@ function createApi(): Hono<SandboxEnv> {
     .post('/fine_tuning/jobs/:id/pause', receive('pause'), jobs.pauseJob)
     .post('/fine_tuning/jobs/:id/resume', receive('resume'), jobs.resumeJob)
     .get('/models', receive('models'), listModels)
-    .get('/models/:id', receive('model'), retrieveModel)
-    .delete('/models/:id', receive('model-delete'), deleteModel)
     .post('/chat/completions', receive('chat'), chat);
 }
 

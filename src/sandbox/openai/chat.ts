@@ -2,48 +2,28 @@ import type OpenAI from 'openai';
 import { z } from 'zod';
 import { toStreamKey, toUniform } from '../../lib/random.ts';
 import { formatTime, toSeconds } from '../clock.ts';
-import { getParam, readBody, refuse } from '../http.ts';
+import { readBody, refuse } from '../http.ts';
 import type { SandboxContext } from '../service.ts';
 import { findDeployedModel } from './deployments.ts';
-import { advanceJobs } from './job-life.ts';
+import { advanceJobs } from './jobs.ts';
 import { createPredictor, guess, type Choice, type Predictor } from './predictor.ts';
 import { countMessageTokens, Message, splitTokens, type AnswerMessage } from './training-file.ts';
 
-const createdMs = Date.UTC(2025, 3, 14);
+const bornMs = Date.UTC(2025, 3, 14);
 
+/** The bases and the account's own models, without checkpoints; a tuned model is shut down with its base. */
 export function listModels(context: SandboxContext): Response {
-  // Checkpoints answer, and are not listed.
-  return context.json({ object: 'list', data: readModels(context).filter(({ id }) => !id.includes(':ckpt-step-')) });
-}
-
-export function retrieveModel(context: SandboxContext): Response {
-  const id = getParam(context, 'id');
-  return context.json(readModels(context).find((model) => model.id === id) ?? refuseModel(id));
-}
-
-export function deleteModel(context: SandboxContext): Response {
-  const id = getParam(context, 'id');
-  readModels(context);
-  if (!context.var.account.openai.models.delete(id)) refuseModel(id);
-  return context.json({ id, object: 'model', deleted: true });
-}
-
-function refuseModel(id: string): never {
-  return refuse(404, `The model \`${id}\` does not exist or you do not have access to it.`, { code: 'model_not_found' });
-}
-
-/** The bases and the account's own; a tuned model is shut down with its base. */
-function readModels(context: SandboxContext): OpenAI.Model[] {
   const { account, dialect, service } = context.var;
   advanceJobs(account, service.clock.nowMs());
   const dates = new Map(dialect.bases.map(({ id, shutdownDate }) => [id, shutdownDate]));
-  const bases = dialect.bases.map(({ id }) => ({ id, base: id, createdMs, owned_by: 'system' }));
+  const bases = dialect.bases.map(({ id }) => ({ id, base: id, createdMs: bornMs, owned_by: 'system' }));
   const own = [...account.openai.models]
-    .filter(([, model]) => model.dialect.id === dialect.id)
-    .map(([id, model]) => ({ id, base: model.base, createdMs: model.createdMs, owned_by: 'org-sandbox' }));
-  return [...bases, ...own].map(({ id, base, createdMs: ms, owned_by }) => {
-    return { id, object: 'model', created: toSeconds(ms), owned_by, shutdown_date: dates.get(base) ?? null };
+    .filter(([id, model]) => model.dialect.id === dialect.id && !id.includes(':ckpt-step-'))
+    .map(([id, { base, createdMs }]) => ({ id, base, createdMs, owned_by: 'org-sandbox' }));
+  const data = [...bases, ...own].map(({ id, base, createdMs, owned_by }): OpenAI.Model => {
+    return { id, object: 'model', created: toSeconds(createdMs), owned_by, shutdown_date: dates.get(base) ?? null };
   });
+  return context.json({ object: 'list', data });
 }
 
 /** Other members are ignored; those that cannot be ignored are refused. */
@@ -85,7 +65,8 @@ const predictors = new WeakMap<object, Predictor>();
 function findPredictor({ var: { account, dialect } }: SandboxContext, id: string): Predictor {
   if (dialect.bases.some((base) => base.id === id)) return guess;
   const tuned = account.openai.models.get(id);
-  if (tuned === undefined || tuned.dialect.id !== dialect.id) return refuseModel(id);
+  const problem = `The model \`${id}\` does not exist or you do not have access to it.`;
+  if (tuned === undefined || tuned.dialect.id !== dialect.id) return refuse(404, problem, { code: 'model_not_found' });
   const predictor = predictors.get(tuned) ?? createPredictor(tuned.examples);
   predictors.set(tuned, predictor);
   return predictor;

@@ -3,7 +3,7 @@ import { formatTime, toSeconds } from '../clock.ts';
 import { readBody, refuse } from '../http.ts';
 import type { AccountState, SandboxContext, Settings } from '../service.ts';
 import { openaiDialect, type Dialect } from './dialects.ts';
-import { addEvent, scheduleJob } from './job-life.ts';
+import { addEvent, formatJob, scheduleJob } from './jobs.ts';
 import type { Hyperparameters, Job } from './state.ts';
 import { parseTrainingFile, type Method } from './training-file.ts';
 
@@ -44,7 +44,7 @@ const CreateAzureJob = CreateJob.extend({ trainingType: z.enum(['standard', 'glo
 type CreateJob = z.infer<typeof CreateAzureJob>;
 
 /** Creates a job, which is what costs: from here on it is in the bill. */
-export async function createJob(context: SandboxContext): Promise<Job> {
+export async function createJob(context: SandboxContext): Promise<Response> {
   const { account, dialect, service } = context.var;
   const body: CreateJob = await readBody(context, dialect.id === 'azure' ? CreateAzureJob : CreateJob);
   const { refuse: code } = account.settings;
@@ -65,7 +65,7 @@ export async function createJob(context: SandboxContext): Promise<Job> {
   scheduleJob(account, job, problem);
   addEvent(account, job, { atMs: nowMs, message: `Created fine-tuning job: ${id}` });
   addEvent(account, job, { atMs: nowMs, message: `Validating training file: ${trainingFile}` });
-  return job;
+  return context.json(formatJob(job), dialect.createdStatus);
 }
 
 /** Refuses a model that cannot be tuned; returns the method. */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { formatTime } from '../clock.ts';
 import { getParam, readBody, refuse } from '../http.ts';
 import type { AccountState, SandboxContext } from '../service.ts';
-import { advanceJobs } from './job-life.ts';
+import { advanceJobs } from './jobs.ts';
 import type { Deployment } from './state.ts';
 
 /** From the request until the management service says `Succeeded`, and from there until the model really answers. */

@@ -99,13 +99,6 @@ export async function completeUpload(context: SandboxContext): Promise<Response>
   return context.json({ ...wire, file });
 }
 
-export function cancelUpload(context: SandboxContext): Response {
-  const { wire, parts } = findPendingUpload(context);
-  wire.status = 'cancelled';
-  parts.clear();
-  return context.json(wire);
-}
-
 function findPendingUpload(context: SandboxContext): Upload {
   const id = getParam(context, 'id');
   const upload = context.var.account.openai.uploads.get(id) ?? refuse(404, `No such Upload object: ${id}`, { param: 'upload_id' });
