@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { defineConfig, type Plugin } from 'rolldown';
 
 /*
@@ -13,21 +13,24 @@ export default defineConfig({
   resolve: { mainFields: ['module', 'main'] },
   transform: { define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' } }, // tfjs's WebAssembly loaders ask
   output: { dir: 'dist', cleanDir: true, format: 'esm', chunkFileNames: '[name]-[hash].js' },
-  plugins: [copyWasm(), collectLicences()],
+  plugins: [
+    copyFiles('node_modules/@tensorflow/tfjs-backend-wasm/dist', '.wasm'),
+    copyFiles('providers/huggingface/container', '.py', 'container/'),
+    collectLicences(),
+  ],
   onLog(level, log, defaultHandler) {
     if (log.code === 'UNRESOLVED_IMPORT') throw new Error(`a package must be bundled, but cannot be found: ${log.message}`);
     defaultHandler(level, log);
   },
 });
 
-/** Puts tfjs's WebAssembly files beside the bundle, where the trainer looks for them. */
-function copyWasm(): Plugin {
-  const folder = resolve('node_modules/@tensorflow/tfjs-backend-wasm/dist');
+/** Puts files beside the bundle, where the trainer looks for tfjs's WebAssembly, and the provider for the programs of its container. */
+function copyFiles(from: string, ending: string, to = ''): Plugin {
   return {
-    name: 'copy-wasm',
+    name: `copy-${ending}`,
     generateBundle() {
-      for (const name of readdirSync(folder).filter((file) => file.endsWith('.wasm'))) {
-        this.emitFile({ type: 'asset', fileName: name, source: readFileSync(join(folder, name)) });
+      for (const name of readdirSync(from).filter((file) => file.endsWith(ending))) {
+        this.emitFile({ type: 'asset', fileName: `${to}${name}`, source: readFileSync(join(from, name)) });
       }
     },
   };

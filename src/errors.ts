@@ -3,7 +3,7 @@
  * and what to do; the code decides the exit status and whether a *read* may be repeated.
  */
 
-/** Who can mend it. */
+/** Who can fix it. */
 export type FailureCause = 'user' | 'data' | 'quota' | 'provider' | 'timeout' | 'no_capacity' | 'program';
 
 interface FailureKind {
@@ -14,7 +14,7 @@ interface FailureKind {
   readonly meaning: string;
 }
 
-/** Each code with its exit status; statuses 64 to 78 follow BSD's sysexits.h. */
+/** Each code with its exit status; the statuses 64 to 78 follow BSD's sysexits.h. */
 export const failureKinds = {
   unexpected: { exit: 1, cause: 'program', retryable: false, meaning: 'a fault of the program' },
   usage: { exit: 2, cause: 'user', retryable: false, meaning: 'the command line is wrong' },
@@ -135,8 +135,10 @@ interface FailureDetails {
   readonly hint?: string;
   /** The error that this one explains. */
   readonly error?: unknown;
-  /** How long the service wants to be left alone. */
+  /** How long the service asks to be left alone. */
   readonly retryAfterMs?: number;
+  /** The HTTP status of the answer, where a service has answered. */
+  readonly status?: number;
 }
 
 /** `throw new Failure('data-invalid', 'train.jsonl:12: expected a string in "text", found 3', {hint: '…'})`. */
@@ -144,6 +146,8 @@ export class Failure extends Error {
   readonly code: FailureCode;
   readonly hint: string | null;
   readonly retryAfterMs: number | null;
+  /** The HTTP status of the answer that this failure is about; null where there was none. Decide by this and `code`, never by the message. */
+  readonly status: number | null;
 
   constructor(code: FailureCode, message: string, details: FailureDetails = {}) {
     super(message, details.error === undefined ? undefined : { cause: details.error });
@@ -151,6 +155,7 @@ export class Failure extends Error {
     this.code = code;
     this.hint = details.hint ?? null;
     this.retryAfterMs = details.retryAfterMs ?? null;
+    this.status = details.status ?? null;
   }
 }
 

@@ -26,4 +26,5 @@ export { SubmitFailure, type Sent } from './provider/submit-failure.ts';
 export type { Metric } from './provider/metric.ts';
 export type { Note } from './provider/note.ts';
 export type { Phase, Status } from './provider/status.ts';
-export { createFetch, createRedactor, requestJson, Secret, toHttpFailure, toSendOutcome, type RateLimit } from './provider-kit/http.ts';
+export { createFetch, createRedactor, Secret, toHttpFailure, toSendOutcome } from './provider-kit/http.ts';
+export { requestJson } from './provider-kit/json.ts';

@@ -126,3 +126,18 @@ test('it trains', () => {
   expect(runs).toEqual([expect.objectContaining({ target: 'laptop', terminal: true, ok: true })]);
   expect(comparisons).toHaveLength(1);
 });
+
+test('it has the programs of jobs at Hugging Face, and a plan names them', () => {
+  const programs = globSync('*.py', { cwd: 'providers/huggingface/container' }).sort();
+  expect(globSync('*.py', { cwd: join(installed.root, 'dist/container') }).sort()).toEqual(programs);
+  const folder = join(installed.folder, 'hub');
+  cpSync('fixtures/sentiment', join(folder, 'sentiment'), { recursive: true });
+  cpSync('fixtures/hub/job.json', join(folder, 'hub/job.json'));
+  const { status, stdout } = spawnSync(installed.command, ['plan', 'hub/job.json', '--target', 'hub'], {
+    cwd: folder,
+    env: { ...installed.env, HF_ENDPOINT: 'http://127.0.0.1:9' },
+    encoding: 'utf8',
+  });
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/"main\.py",\s+"<program of \d{3} lines, SHA-256 [0-9a-f]{16}…>"/);
+});

@@ -1,42 +1,38 @@
 import { z } from 'zod';
-import type { Hub } from './client.ts';
-import { claimBranch } from './container/program.ts';
-import { parseAnswer } from './jobs-api.ts';
-import { isNotFound, toStatus } from './repositories.ts';
-import { toIsoTime } from './to-iso-time.ts';
+import { isRefusedWith } from '../../src/provider-kit/http.ts';
+import { toIsoTime } from '../../src/provider-kit/json.ts';
+import { claimBranch } from './container.ts';
+import type { Hub } from './hub.ts';
+import { ignoreStatus } from './repositories.ts';
 
-/** A branch with a commit of its own, from which a fence claims: so its claim can be told from that of a job, which begins at `main`. */
+/** A branch with a commit of its own, from which a fence claims. The claim of a job begins at `main`, so that the two differ. */
 const fenceBranch = 'orchestrate-fence';
 
-/** Claims an attempt in the place of its job: by the branch that only one can make. */
+/** Claims an attempt in place of its job, by the branch that only one can make. */
 export async function fenceAttempt(hub: Hub, output: string): Promise<void> {
   await makeBranch(hub, output, { branch: fenceBranch, empty: true });
   await makeBranch(hub, output, { branch: claimBranch, revision: fenceBranch });
 }
 
-async function makeBranch(
-  hub: Hub,
-  output: string,
-  branch: { readonly branch: string; readonly empty?: boolean; readonly revision?: string },
-): Promise<void> {
+interface NewBranch {
+  readonly branch: string;
+  readonly empty?: boolean;
+  readonly revision?: string;
+}
+
+async function makeBranch(hub: Hub, output: string, branch: NewBranch): Promise<void> {
   const { createBranch } = await import('@huggingface/hub');
+  const repo = { type: 'model', name: output } as const;
   await hub.call(`create branch ${branch.branch} of ${output}`, async () => {
-    try {
-      await createBranch({ ...hub.params, repo: { type: 'model', name: output }, ...branch });
-    } catch (error) {
-      if (toStatus(error) !== 409) throw error;
-    }
+    await createBranch({ ...hub.params, repo, ...branch }).catch(ignoreStatus(409));
   });
 }
 
 const Refs = z.looseObject({ branches: z.array(z.looseObject({ name: z.string(), targetCommit: z.string().nullish() })) });
 
 async function readBranches(hub: Hub, output: string): Promise<Map<string, string | null>> {
-  const path = `/api/models/${output}/refs`;
-  return await hub.call(`GET ${path}`, async () => {
-    const { branches } = parseAnswer(Refs, (await hub.request('GET', path)).json, `GET ${path}`);
-    return new Map(branches.map(({ name, targetCommit }) => [name, targetCommit ?? null]));
-  });
+  const { branches } = await hub.read(Refs, `/api/models/${output}/refs`);
+  return new Map(branches.map(({ name, targetCommit }) => [name, targetCommit ?? null]));
 }
 
 /** Whether an attempt is claimed, by its job or by a fence. */
@@ -49,7 +45,7 @@ export async function isClaimed(hub: Hub, output: string): Promise<boolean> {
  */
 export async function readFence(hub: Hub, output: string): Promise<string | null> {
   const branches = await readBranches(hub, output).catch((error: unknown) => {
-    if (isNotFound(error)) return new Map<string, string | null>();
+    if (isRefusedWith(error, 404)) return new Map<string, string | null>();
     throw error;
   });
   const claim = branches.get(claimBranch) ?? null;

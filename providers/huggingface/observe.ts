@@ -1,92 +1,125 @@
-import type { Note } from '../../src/provider/note.ts';
 import type { Attempt } from '../../src/provider/context.ts';
 import type { ActualCost, Artifact, JobRef, Observation } from '../../src/provider/job.ts';
-import { isTerminalPhase, type Phase, type Status } from '../../src/provider/status.ts';
-import { isFailure, failureKinds } from '../../src/errors.ts';
-import { openHub, type Hub } from './client.ts';
-import { beginning, type HubCursor } from './cursor.ts';
-import { parseLocation, formatLocation } from './endpoint.ts';
-import { followLog } from './follow-log.ts';
-import { toProgress } from './follow-metrics.ts';
-import { findEndFailure, findMissingModel } from './job-failure.ts';
-import { readJob, type HubJob } from './jobs-api.ts';
-import { toLogMetrics } from './log-metrics.ts';
-import { findModel, readFileMetrics, type FinishedModel } from './model-files.ts';
-import { parseTask, toEpochs, type Task } from './parse-task.ts';
+import type { Note } from '../../src/provider/note.ts';
+import { isTerminalPhase, type Phase } from '../../src/provider/status.ts';
+import { failureKinds, isFailure, type FailureCode, type FailureData } from '../../src/errors.ts';
+import { expectSuccess, toIsoTime } from '../../src/provider-kit/json.ts';
+import { foldEvents, formatEvent } from '../../src/provider-kit/trainer-events.ts';
+import { stripVTControlCharacters } from 'node:util';
+import { eventsFile, parseEvent, parseEventLine, type ContainerEvent } from './container.ts';
+import { formatLocation, openHub, parseLocation, type Hub } from './hub.ts';
+import { logStart, readLog, type LogLimits, type LogLine, type LogPosition } from './job-log.ts';
+import { getPhase, parseTask, readJob, type HubJob, type Task } from './jobs.ts';
 import { readPrice } from './prices.ts';
-import { readLog, type JobLog, type LogLimits } from './read-log.ts';
-import { toIsoTime } from './to-iso-time.ts';
-import { toShownLine } from './to-shown-line.ts';
-import { statusMap } from './status.ts';
+import { formatFilePath, listFiles, readCommit, type HubFile, type Repository } from './repositories.ts';
+
+/** What was reported of a job. It is stored: cursors of earlier versions have `log.lines` and `model` alone. */
+export interface HubCursor {
+  readonly log: LogPosition;
+  /** The number of the last event that was read; 0 before the first. */
+  readonly event: number;
+  /** The failure that an event reported. */
+  readonly failure: FailureData | null;
+  /** Where an event said that the model was brought. */
+  readonly uploaded: string | null;
+  /** The model that was reported, `hub:owner/name@commit`. */
+  readonly model: string | null;
+}
+
+function parseCursor(cursor: Partial<HubCursor> | null): HubCursor {
+  const start = { event: 0, failure: null, uploaded: null, model: null };
+  return { ...start, ...cursor, log: { ...logStart, ...cursor?.log } };
+}
 
 /** How long after the end of a job its model, or its log, may still come. */
 const lateMs = 10 * 60_000;
 
-/** One look: the job, its log from the beginning, and once it has ended the repository of its model, which decides whether it succeeded. */
+/** One poll: the job, what is new in its log, and once it has ended the repository of its model, which decides whether it succeeded. */
 export async function observe(
-  { job: ref, cursor, limits }: { readonly job: JobRef; readonly cursor: HubCursor | null; readonly limits?: LogLimits },
+  { job: ref, cursor, limits }: { readonly job: JobRef; readonly cursor: Partial<HubCursor> | null; readonly limits: LogLimits },
   context: Attempt,
 ): Promise<Observation<HubCursor>> {
-  const namespace = parseLocation(ref, `the job ${ref.id}`, context);
+  const namespace = parseLocation(ref, context);
   const hub = openHub(context);
-  const before = cursor ?? beginning;
+  const before = parseCursor(cursor);
   const job = await readJob(hub, namespace, ref.id);
-  const phase = toPhase(job.status.stage);
+  const phase = getPhase(job);
   const task = parseTask(job);
-  const finishedAt = toIsoTime(job.finishedAt);
   const begin = toIsoTime(job.startedAt) ?? toIsoTime(job.createdAt) ?? ref.createdAt;
-  const log = await readJobLog({ namespace, job, phase, cursor: before, limits }, context);
-  const { log: training, metrics, known, notes } = toLogMetrics(log.all, { fresh: log.fresh.length, epochs: toEpochs(task), begin });
+  const log = await readJobLog({ namespace, job, phase, position: before.log, limits }, context);
   const model = phase === 'succeeded' && task !== null ? await findModel(hub, task.output.repo) : null;
-  const files =
-    model === null || before.areFilesRead ? null : await readFileMetrics(hub, model, { reported: metrics, at: finishedAt ?? begin });
-  const end = toEnd({ job, phase, log, model, task, now: context.now() });
   const artifact = model === null ? null : toArtifact(model, task, formatLocation(hub.endpoint, namespace));
   const isNew = artifact !== null && artifact.uri !== before.model;
+  const spoken = log.lines.flatMap(({ text }) => parseEventLine(text) ?? []).filter(({ n }) => n > before.event);
+  const kept = isNew
+    ? await readMissingEvents(hub, model!, { ...addEvents(before, spoken), log: log.position })
+    : { events: [], notes: [] };
+  const events = [...spoken, ...kept.events];
+  const report = foldEvents(events);
+  const now = { ...addEvents(before, events), log: log.position, model: artifact?.uri ?? before.model };
+  const end = getEnd({ job, phase, hasModel: model !== null, cursor: now, isLate: isLate(job, context.now()) || task === null });
   return {
-    status: end.status,
-    progress: toProgress(training),
-    metrics: [...metrics.slice(known), ...(files?.metrics ?? [])],
-    logs: toLogs(log, begin, hub.redact),
+    status: { phase: end.phase, raw: job.status.stage },
+    progress: report.progress,
+    metrics: report.metrics,
+    logs: log.lines.flatMap((line) => formatLine(line).map((text) => ({ at: line.at ?? begin, text: hub.redact(text) }))),
     artifacts: isNew ? [artifact] : [],
     checkpoint: null,
-    notes: [...log.notes, ...notes, ...(files?.notes ?? [])],
+    notes: [...log.notes, ...report.notes, ...kept.notes],
     failure: end.failure === null ? null : { ...end.failure, message: hub.redact(end.failure.message) },
-    cost: await toCost(hub, { job, phase }, context),
+    cost: await computeCost(hub, { job, phase }, context),
     startedAt: toIsoTime(job.startedAt),
-    finishedAt: isTerminalPhase(end.status.phase) ? finishedAt : null,
-    cursor: { log: log.cursor, areFilesRead: before.areFilesRead || files !== null, model: artifact?.uri ?? before.model },
+    finishedAt: isTerminalPhase(end.phase) ? toIsoTime(job.finishedAt) : null,
+    cursor: now,
     nextInMs: null,
   };
 }
 
-/** What the service's word for a job means; one that is not listed is `unknown`, and no end. */
-export function toPhase(stage: string): Phase {
-  return Object.hasOwn(statusMap, stage) ? statusMap[stage as keyof typeof statusMap] : 'unknown';
+function addEvents(cursor: HubCursor, events: readonly ContainerEvent[]): HubCursor {
+  const uploaded = events.find((event) => event.type === 'model-uploaded');
+  return {
+    ...cursor,
+    event: Math.max(cursor.event, ...events.map(({ n }) => n)),
+    failure: cursor.failure ?? foldEvents(events).failure,
+    uploaded: cursor.uploaded ?? uploaded?.repository ?? null,
+  };
 }
 
-/** The log of a job that has begun. That it cannot be read hides neither a job that runs nor, after a while, the end of one. */
-async function readJobLog(
-  {
-    namespace,
-    job,
-    phase,
-    cursor,
-    limits,
-  }: { namespace: string; job: HubJob; phase: Phase; cursor: HubCursor; limits: LogLimits | undefined },
-  context: Attempt,
-): Promise<JobLog> {
-  const none = (notes: readonly Note[]): JobLog => ({ all: [], fresh: [], notes, cursor: followLog(cursor.log).cursor });
-  if (phase === 'queued' || job.startedAt == null) return none([]);
+/** A line as people read it: an event in words, or not at all; everything else without what moves a terminal's cursor. */
+function formatLine({ text }: LogLine): string[] {
+  const event = parseEventLine(text);
+  if (event !== null) return formatEvent(event);
+  const shown = stripVTControlCharacters(text).replaceAll('\r', ' ').trimEnd();
+  return shown.trim() === '' ? [] : [shown];
+}
+
+interface FoundLog {
+  readonly lines: readonly LogLine[];
+  readonly position: LogPosition;
+  readonly notes: readonly Note[];
+}
+
+interface LogQuestion {
+  readonly namespace: string;
+  readonly job: HubJob;
+  readonly phase: Phase;
+  readonly position: LogPosition;
+  readonly limits: LogLimits;
+}
+
+/** The log of a job that has begun. A log that cannot be read hides neither a running job nor, after a while, its end. */
+async function readJobLog({ namespace, job, phase, position, limits }: LogQuestion, context: Attempt): Promise<FoundLog> {
+  const nothing = { lines: [], position, notes: [] };
+  if (phase === 'queued' || job.startedAt == null) return nothing;
   const hasEnded = isTerminalPhase(phase);
   try {
-    return await readLog({ namespace, id: job.id, cursor: cursor.log, hasEnded }, context, limits);
+    return { ...(await readLog({ namespace, id: job.id, hasEnded }, { position, limits }, context)), notes: [] };
   } catch (error) {
     context.signal.throwIfAborted();
     if (!isFailure(error)) throw error;
-    if (!hasEnded) return none([]);
+    if (!hasEnded) return nothing;
     if (failureKinds[error.code].retryable && !isLate(job, context.now())) throw error;
-    return none([{ type: 'warning', message: `the log of the job cannot be read, so that measures may be missing: ${error.message}` }]);
+    return { ...nothing, notes: [toWarning(`the log of the job cannot be read, so metrics may be missing: ${error.message}`)] };
   }
 }
 
@@ -95,21 +128,27 @@ function isLate({ finishedAt }: HubJob, now: Date): boolean {
   return !Number.isNaN(ms) && now.getTime() - ms > lateMs;
 }
 
-/** How a job has ended: `COMPLETED` says that its command ended with 0, and the repository whether there is a model. */
-function toEnd(found: { job: HubJob; phase: Phase; log: JobLog; model: FinishedModel | null; task: Task | null; now: Date }): {
-  status: Status;
-  failure: Observation<unknown>['failure'];
-} {
-  const { job, phase, log, model, task, now } = found;
-  const raw = job.status.stage;
-  const lines = log.all.map(({ text }) => text);
-  if (phase === 'failed')
-    return { status: { phase, raw }, failure: findEndFailure(lines, { isFailed: true, message: job.status.message ?? null }) };
-  if (phase !== 'succeeded' || model !== null) return { status: { phase, raw }, failure: null };
-  const isOver = isLate(job, now) || task === null;
-  const hidden = (isOver ? findMissingModel(lines) : null) ?? findEndFailure(lines, { isFailed: isOver, message: null });
-  if (hidden === null) return { status: { phase: 'finalizing', raw }, failure: null };
-  return { status: { phase: 'failed', raw }, failure: hidden };
+function toWarning(message: string): Note {
+  return { type: 'warning', message };
+}
+
+/** A whole model at one commit. */
+interface FinishedModel {
+  readonly repository: string;
+  readonly revision: string;
+  readonly files: readonly HubFile[];
+}
+
+const weights = /^(?:model|adapter_model|pytorch_model)[\w.-]*\.(?:safetensors|bin)$/;
+
+/** The model, once its repository holds weights and a README; the program in the container brings both in one commit. */
+async function findModel(hub: Hub, name: string): Promise<FinishedModel | null> {
+  const repo: Repository = { type: 'model', name };
+  const revision = await readCommit(hub, repo);
+  const files = revision === null ? null : await listFiles(hub, repo, revision);
+  if (revision === null || files === null) return null;
+  const isWhole = files.some(({ path, size }) => weights.test(path) && size > 0) && files.some(({ path }) => path === 'README.md');
+  return isWhole ? { repository: name, revision, files } : null;
 }
 
 function toArtifact({ repository, revision }: FinishedModel, task: Task | null, location: string): Artifact {
@@ -125,15 +164,70 @@ function toArtifact({ repository, revision }: FinishedModel, task: Task | null, 
   return { kind: 'repository', uri: `hub:${repository}@${revision}`, sha256: null, model };
 }
 
-function toLogs({ fresh }: JobLog, begin: string, redact: (text: string) => string): { at: string; text: string }[] {
-  return fresh.flatMap((line) => {
-    const text = toShownLine(line.text);
-    return text === '' ? [] : [{ at: toIsoTime(line.at) ?? begin, text: redact(text) }];
+/** The events of a model that its log lacks: the container keeps all of them beside the model. */
+async function readMissingEvents(
+  hub: Hub,
+  model: FinishedModel,
+  { event: last, uploaded, log }: HubCursor,
+): Promise<{ events: readonly ContainerEvent[]; notes: readonly Note[] }> {
+  if (uploaded !== null) return { events: [], notes: [] };
+  if (!model.files.some(({ path }) => path === eventsFile)) {
+    const message = 'an earlier version of this program started the job, and its log is not read for metrics';
+    return { events: [], notes: last === 0 && log.lines > 0 ? [toWarning(message)] : [] };
+  }
+  const path = formatFilePath(model, eventsFile);
+  const text = await hub.call(`GET ${path}`, async () => {
+    const response = await hub.send(path);
+    await expectSuccess(response, hub.describe('GET', path));
+    return await response.text();
   });
+  const events = text.split('\n').flatMap((line) => parseEvent(line) ?? []);
+  return { events: events.filter(({ n }) => n > last), notes: [] };
+}
+
+interface JobEnd {
+  readonly job: HubJob;
+  readonly phase: Phase;
+  readonly hasModel: boolean;
+  readonly cursor: HubCursor;
+  /** Whether nothing more is to come. */
+  readonly isLate: boolean;
+}
+
+/** How a job has ended: `COMPLETED` says that its command ended with 0, and the repository whether there is a model. */
+function getEnd({ job, phase, hasModel, cursor, isLate }: JobEnd): { readonly phase: Phase; readonly failure: FailureData | null } {
+  if (phase === 'failed') return { phase, failure: explainEnd(job, cursor.failure) };
+  if (phase !== 'succeeded' || hasModel) return { phase, failure: null };
+  if (cursor.failure !== null) return { phase: 'failed', failure: cursor.failure };
+  if (!isLate) return { phase: 'finalizing', failure: null };
+  if (cursor.uploaded === null) return { phase: 'failed', failure: explainEnd(job, null) };
+  const message = `the job brought its model to ${cursor.uploaded}, where it does not exist any more`;
+  return { phase: 'failed', failure: toFailure('model-unavailable', message, 'train it again with --again') };
+}
+
+/** Why a job failed. The service knows about its own limits; everything else the container says itself, as long as it lives. */
+function explainEnd({ status: { message } }: HubJob, reported: FailureData | null): FailureData {
+  const said = message ?? '';
+  if (/\btime(?:d )?out\b/i.test(said)) {
+    const hint = 'allow more hours in budget, or train for fewer epochs';
+    return toFailure('timeout', `the job ran longer than it was allowed to: ${said}`, hint);
+  }
+  if (reported !== null) return reported;
+  if (/\bOOMKilled\b|\bexit(?:ed)? (?:with )?(?:status|code)[ :]{1,3}(?:137|-9)\b/i.test(said)) {
+    const hint = 'use a flavor with more memory, or a smaller batchSize or maxLength';
+    return toFailure('out-of-memory', `the job was killed, as machines do when their memory is full: ${said}`, hint);
+  }
+  const words = said === '' ? 'the job left no model and no reason' : `the job failed: ${said}`;
+  return toFailure('training-failed', words, 'the log of the run has everything that the job printed');
+}
+
+function toFailure(code: FailureCode, message: string, hint: string): FailureData {
+  const { cause, retryable } = failureKinds[code];
+  return { code, cause, message, hint, retryable };
 }
 
 /** What the machine has cost, once the job has ended. */
-async function toCost(hub: Hub, { job, phase }: { job: HubJob; phase: Phase }, context: Attempt): Promise<ActualCost | null> {
+async function computeCost(hub: Hub, { job, phase }: { job: HubJob; phase: Phase }, context: Attempt): Promise<ActualCost | null> {
   const seconds = job.durations?.runningSecs ?? (Date.parse(job.finishedAt ?? '') - Date.parse(job.startedAt ?? '')) / 1000;
   if (!isTerminalPhase(phase) || job.flavor == null || !Number.isFinite(seconds) || seconds < 0) return null;
   const price = await readPrice(hub, job.flavor, context);

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { openAsBlob } from 'node:fs';
 import { z } from 'zod';
-import { Failure, isFailure } from '../../src/errors.ts';
-import type { Hub } from './client.ts';
-import { parseAnswer } from './jobs-api.ts';
+import { Failure } from '../../src/errors.ts';
+import { isRefusedWith } from '../../src/provider-kit/http.ts';
+import { getStatusCode, type Hub } from './hub.ts';
 
 export interface Repository {
   readonly type: 'model' | 'dataset';
@@ -11,7 +11,7 @@ export interface Repository {
   readonly name: string;
 }
 
-/** A file of a repository; `sha256` where the Hub keeps it apart from git. */
+/** A file of a repository; `oid` is git's name of its content, `sha256` its hash where the Hub keeps it apart from git. */
 export interface HubFile {
   readonly path: string;
   readonly size: number;
@@ -28,25 +28,23 @@ export interface NewFile {
 /** Makes a repository; one that is there already is as good. */
 export async function makeRepository(hub: Hub, repo: Repository, isPrivate: boolean): Promise<void> {
   const { createRepo } = await import('@huggingface/hub');
+  const visibility = isPrivate ? 'private' : 'public';
   await hub.call(`create ${repo.type} ${repo.name}`, async () => {
-    try {
-      await createRepo({ ...hub.params, repo, visibility: isPrivate ? 'private' : 'public' });
-    } catch (error) {
-      if (toStatus(error) !== 409) throw error;
-    }
+    await createRepo({ ...hub.params, repo, visibility }).catch(ignoreStatus(409));
   });
 }
 
 /** Deletes a repository; one that is gone already is as good. */
 export async function removeRepository(hub: Hub, repo: Repository): Promise<void> {
   const { deleteRepo } = await import('@huggingface/hub');
-  await hub.call(`delete ${repo.type} ${repo.name}`, async () => {
-    try {
-      await deleteRepo({ ...hub.params, repo });
-    } catch (error) {
-      if (toStatus(error) !== 404) throw error;
-    }
-  });
+  await hub.call(`delete ${repo.type} ${repo.name}`, async () => await deleteRepo({ ...hub.params, repo }).catch(ignoreStatus(404)));
+}
+
+/** For `catch`: lets an answer of this status pass. */
+export function ignoreStatus(status: number): (error: unknown) => void {
+  return (error) => {
+    if (getStatusCode(error) !== status) throw error;
+  };
 }
 
 /** All files at a commit or branch; null where there is no such repository. */
@@ -59,26 +57,28 @@ export async function listFiles(hub: Hub, repo: Repository, revision: string): P
         if (type === 'file') files.push({ path, size, oid: oid ?? null, sha256: lfs?.oid ?? null });
       }
     } catch (error) {
-      if (toStatus(error) === 404) return null;
-      throw error;
+      ignoreStatus(404)(error);
+      return null;
     }
     return files;
   });
 }
 
-const RepoInfo = z.looseObject({ sha: z.string().regex(/^[0-9a-f]{40}$/) });
+const RepositoryInfo = z.looseObject({ sha: z.string().regex(/^[0-9a-f]{40}$/) });
 
-/** The commit that a branch is at; null where there is no such repository. */
+/** The commit that `main` is at; null where there is no such repository. */
 export async function readCommit(hub: Hub, repo: Repository): Promise<string | null> {
-  const path = `/api/${repo.type}s/${repo.name}`;
-  return await hub.call(`GET ${path}`, async () => {
-    try {
-      return parseAnswer(RepoInfo, (await hub.request('GET', path)).json, `GET ${path}`).sha;
-    } catch (error) {
-      if (isNotFound(error)) return null;
-      throw error;
-    }
-  });
+  try {
+    return (await hub.read(RepositoryInfo, `/api/${repo.type}s/${repo.name}`)).sha;
+  } catch (error) {
+    if (isRefusedWith(error, 404)) return null;
+    throw error;
+  }
+}
+
+/** The path of a file in a repository of a model. */
+export function formatFilePath({ repository, revision }: { readonly repository: string; readonly revision: string }, path: string): string {
+  return `/${repository}/resolve/${revision}/${path.split('/').map(encodeURIComponent).join('/')}`;
 }
 
 /** Whether these very files, and no others but git's own, are in the repository. */
@@ -88,7 +88,7 @@ export async function hasFiles(files: readonly HubFile[], wanted: readonly NewFi
   for (const { path, content } of wanted) {
     const found = others.find((file) => file.path === path);
     if (found === undefined) return false;
-    const isSame = 'text' in content ? found.oid === toGitOid(Buffer.from(content.text)) : await isSameFile(found, content);
+    const isSame = 'text' in content ? found.oid === computeGitOid(Buffer.from(content.text)) : await isSameFile(found, content);
     if (!isSame) return false;
   }
   return true;
@@ -97,21 +97,16 @@ export async function hasFiles(files: readonly HubFile[], wanted: readonly NewFi
 async function isSameFile(found: HubFile, { file, sha256, bytes }: { file: string; sha256: string; bytes: number }): Promise<boolean> {
   if (found.size !== bytes) return false;
   if (found.sha256 !== null) return found.sha256 === sha256;
-  return found.oid === toGitOid(Buffer.from(await (await openAsBlob(file)).arrayBuffer()));
+  return found.oid === computeGitOid(Buffer.from(await (await openAsBlob(file)).arrayBuffer()));
 }
 
-/** What git calls a file with these bytes. */
-function toGitOid(bytes: Uint8Array): string {
+/** Git's name of a file with these bytes. */
+function computeGitOid(bytes: Uint8Array): string {
   return createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
 }
 
-/** One commit on `main` with these files; the commit's name. */
-export async function commitFiles(
-  hub: Hub,
-  repo: Repository,
-  files: readonly NewFile[],
-  c: { readonly signal: AbortSignal },
-): Promise<string> {
+/** Makes one commit on `main` with these files. Returns the commit's name. */
+export async function commitFiles(hub: Hub, repo: Repository, files: readonly NewFile[], signal: AbortSignal): Promise<string> {
   const { commit } = await import('@huggingface/hub');
   const operations = await Promise.all(
     files.map(async ({ path, content }) => ({
@@ -120,22 +115,10 @@ export async function commitFiles(
       content: 'text' in content ? new Blob([content.text]) : await openAsBlob(content.file),
     })),
   );
-  const output = await hub.call(
-    `commit to ${repo.type} ${repo.name}`,
-    async () =>
-      // The plain storage: the chunked one needs further services.
-      await commit({ ...hub.params, repo, title: 'Rows for a training', operations, useXet: false, abortSignal: c.signal }),
-  );
+  // The plain storage: the chunked one needs further services.
+  const request = { ...hub.params, repo, title: 'Rows for a training', operations, useXet: false, abortSignal: signal };
+  const output = await hub.call(`commit to ${repo.type} ${repo.name}`, async () => await commit(request));
   const oid = output?.commit.oid;
   if (oid !== undefined && /^[0-9a-f]{40}$/.test(oid)) return oid;
   throw new Failure('response-invalid', `commit to ${repo.name}: expected the name of a commit, found none`);
-}
-
-export function toStatus(error: unknown): number | null {
-  return error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number' ? error.statusCode : null;
-}
-
-/** A 404 in the service's own words. */
-export function isNotFound(error: unknown): boolean {
-  return isFailure(error, 'request-refused') && /\bfound 404\b/.test(error.message);
 }

@@ -1,4 +1,26 @@
+import { z } from 'zod';
 import type { RunSpec } from '../../src/job/run-spec.ts';
+
+/** What a target may set under `options`. What it does not set is chosen by `chooseEngine` and by the account. */
+export const Options = z.strictObject({
+  /** The program that trains; `auto` goes by the task and the model. */
+  engine: z.enum(['auto', 'autotrain', 'trl', 'transformers']).optional(),
+  /** The machine, by the service's name, such as `a10g-small`. */
+  flavor: z
+    .string()
+    .regex(/^[a-z0-9-]{1,40}$/, 'expected the name of a machine, such as "t4-small"')
+    .optional(),
+  /** The user or organization that pays and owns the repositories. */
+  namespace: z
+    .string()
+    .regex(/^[A-Za-z0-9][\w.-]{0,95}$/, 'expected the name of a user or an organization')
+    .optional(),
+  /** The container image, where it is not the engine's own. */
+  image: z.string().min(1).max(300).optional(),
+  /** Whether the repositories that are made can be seen by their owner only. */
+  private: z.boolean().optional(),
+});
+export type Options = z.infer<typeof Options>;
 
 export type EngineName = 'autotrain' | 'trl' | 'transformers';
 
@@ -56,7 +78,7 @@ export interface Prepared {
   readonly output: string;
 }
 
-/** What the container is told, as JSON in its environment variable `ORCHESTRATE_JOB`. */
+/** The task of the container, as JSON in its environment variable `ORCHESTRATE_JOB`. */
 export interface JobTask {
   readonly version: 1;
   readonly engine: EngineName;

@@ -1,40 +1,37 @@
+import { createHash } from 'node:crypto';
 import type { Attempt } from '../../src/provider/context.ts';
 import type { JobRef } from '../../src/provider/job.ts';
+import type { RequestPreview } from '../../src/provider/provider.ts';
 import { SubmitFailure } from '../../src/provider/submit-failure.ts';
+import type { DataFacts } from '../../src/dataset/inspect.ts';
 import { Failure, isFailure } from '../../src/errors.ts';
 import { toSendOutcome } from '../../src/provider-kit/http.ts';
+import { parseAnswer, toIsoTime } from '../../src/provider-kit/json.ts';
 import type { RunKey } from '../../src/job/run-key.ts';
+import { readNamespace } from './account.ts';
 import { fenceAttempt, isClaimed, readFence } from './claims.ts';
-import { openHub, type Hub } from './client.ts';
-import { claimedLine, program } from './container/program.ts';
-import { classifier } from './container/classifier.ts';
-import { launch } from './container/launch.ts';
-import { parseEndpoint, formatLocation } from './endpoint.ts';
-import { explain } from './failures.ts';
-import { HubJob, listJobs, parseAnswer, toJobsPath } from './jobs-api.ts';
-import { readNamespace } from './namespace.ts';
-import { parseTask } from './parse-task.ts';
+import { formatCommand } from './container.ts';
+import { explain, formatLocation, openHub, parseEndpoint, type Hub } from './hub.ts';
+import { formatJobsPath, HubJob, listJobs, parseTask } from './jobs.ts';
+import { formatModelName } from './names.ts';
 import { listFiles, removeRepository } from './repositories.ts';
 import type { HubRequest, JobTask, Prepared, Wire } from './request.ts';
-import { toIsoTime } from './to-iso-time.ts';
 
-/** What stands in a job's labels to find it again. */
+/** Labels by which a job is found again. */
 const keyLabel = 'orchestrate_key';
 const attemptLabel = 'orchestrate_attempt';
 
 /** The exact body of the call, with the name of the credential in the credential's place. */
 export function bind(request: HubRequest, prepared: Prepared, key: RunKey, attempt: number): Wire {
-  const { flavor, image, timeoutSeconds, name } = request;
-  const task = toJobTask(request, prepared);
+  const { engine, flavor, image, timeoutSeconds, name } = request;
   return {
     endpoint: prepared.endpoint,
     namespace: prepared.namespace,
     output: prepared.output,
     body: {
-      command: ['bash', '-c', launch],
-      arguments: [program, ...(task.engine === 'transformers' ? [classifier] : [])],
+      ...formatCommand(engine),
       environment: {
-        ORCHESTRATE_JOB: JSON.stringify(task),
+        ORCHESTRATE_JOB: JSON.stringify(toJobTask(request, prepared)),
         ALLOW_REMOTE_CODE: 'false',
         HF_HUB_DISABLE_TELEMETRY: '1',
         PYTHONUNBUFFERED: '1',
@@ -75,20 +72,60 @@ function toJobTask({ engine, task, model, parameters, rows, labels, maxLength }:
   };
 }
 
+/**
+ * The repositories, the files and the job of a submission, in their order. The account and the hash of the rows are known once it begins;
+ * the texts of the programs in the container are named by their SHA-256.
+ */
+export function preview(request: HubRequest, { key, facts }: { readonly key: RunKey; readonly facts: DataFacts }): RequestPreview[] {
+  const namespace = request.namespace ?? '<account>';
+  const dataset = `${namespace}/orchestrate-data-<hash of the rows>`;
+  const output = `${namespace}/${formatModelName(request.name, key, 1)}`;
+  const hasValidation = facts.validation !== null;
+  const prepared: Prepared = { endpoint: '', namespace, dataset: { repo: dataset, revision: '<commit>', hasValidation }, output };
+  const { body } = bind(request, prepared, key, 1);
+  const toRepository = (type: 'dataset' | 'model', repository: string): RequestPreview => ({
+    what: 'POST /api/repos/create',
+    body: { type, name: repository, private: request.private },
+  });
+  return [
+    toRepository('dataset', dataset),
+    {
+      what: `POST /api/datasets/${dataset}/commit/main`,
+      body: { files: ['README.md', 'train.jsonl', ...(hasValidation ? ['validation.jsonl'] : [])] },
+    },
+    toRepository('model', output),
+    {
+      what: `POST /api/jobs/${namespace}`,
+      body: {
+        ...body,
+        arguments: body.arguments.map((text) => (text.includes('\n') ? describeProgram(text) : text)),
+        environment: { ...body.environment, ORCHESTRATE_JOB: toJobTask(request, prepared) },
+        secrets: { HF_TOKEN: '<HF_TOKEN>' },
+      },
+    },
+  ];
+}
+
+function describeProgram(text: string): string {
+  const hash = createHash('sha256').update(text).digest('hex');
+  return `<program of ${text.trimEnd().split('\n').length} lines, SHA-256 ${hash.slice(0, 16)}…>`;
+}
+
 /** The one call that may cost, sent once. */
 export async function create(wire: Wire, context: Attempt): Promise<JobRef> {
   if (context.signal.aborted) throw new SubmitFailure('no', new Failure('interrupted', 'interrupted before the job was sent'));
   const { hub, secrets } = await openCreate(wire, context);
-  const path = toJobsPath(wire.namespace);
+  const path = formatJobsPath(wire.namespace);
   try {
     const { json } = await hub.request('POST', path, { ...wire.body, secrets });
     return toJobRef(parseAnswer(HubJob, json, `POST ${path}`), wire, context);
   } catch (error) {
-    throw toSubmitFailure(error, { what: `POST ${hub.endpoint}${path}`, redact: hub.redact, now: context.now() });
+    const { sent, failure } = toSendOutcome(error, hub.describe('POST', path));
+    throw new SubmitFailure(sent, explain(failure));
   }
 }
 
-/** What is looked at before the call; whatever goes wrong here, nothing was sent. */
+/** What is checked before the call. Whatever goes wrong here, nothing was sent. */
 async function openCreate(wire: Wire, context: Attempt): Promise<{ hub: Hub; secrets: Record<string, string> }> {
   try {
     const hub = openHub(context);
@@ -100,24 +137,12 @@ async function openCreate(wire: Wire, context: Attempt): Promise<{ hub: Hub; sec
       if (secret === null) throw new Failure('credentials-invalid', `${$secret}: expected a credential, found none`);
       return [name, secret.reveal()] as const;
     });
-    if (await isClaimed(hub, wire.output)) throw new SubmitFailure('refused', new Failure('request-refused', claimedLine));
-    return { hub, secrets: Object.fromEntries(secrets) };
+    if (!(await isClaimed(hub, wire.output))) return { hub, secrets: Object.fromEntries(secrets) };
   } catch (error) {
     throw isFailure(error) ? new SubmitFailure('no', error) : error;
   }
-}
-
-function toSubmitFailure(error: unknown, info: { what: string; redact: (text: string) => string; now: Date }): SubmitFailure {
-  const { sent, failure } = toSendOutcome(error, info);
-  const reported = explain(failure);
-  // "Payment required", in the service's own words: no job was made.
-  if (/: expected success, found 402 with (?!a body that is|no reason)/.test(failure.message)) {
-    return new SubmitFailure(
-      'refused',
-      new Failure('quota-exhausted', reported.message, reported.hint === null ? {} : { hint: reported.hint }),
-    );
-  }
-  return new SubmitFailure(sent, reported);
+  const message = `the attempt of ${wire.output} is claimed already: another job of it would train nothing`;
+  throw new SubmitFailure('refused', new Failure('request-refused', message));
 }
 
 /** The run's jobs, in every stage and on all pages; without those that came after the fence of their attempt and train nothing. */

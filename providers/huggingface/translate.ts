@@ -1,20 +1,18 @@
 import type { Note } from '../../src/provider/note.ts';
-import { toPromptNotes } from '../../src/provider-kit/prompt-notes.ts';
+import { mapTraining, notePrompt } from '../../src/provider-kit/map-training.ts';
 import type { Translation, TranslationInput } from '../../src/provider/provider.ts';
 import { chatVersion, checkTemplate } from '../../src/dataset/to-chat.ts';
 import { Failure } from '../../src/errors.ts';
 import type { RunSpec } from '../../src/job/run-spec.ts';
-import type { EngineContext } from './engine-settings.ts';
-import { images, toEngine, type ChosenEngine } from './engine.ts';
-import { defaultFlavor, toMachine } from './flavor.ts';
-import { parseOptions, type Options } from './options.ts';
-import type { HubRequest, Parameters, RowsPlan } from './request.ts';
-import { mapNative, mapTraining, toSettings } from './take-training.ts';
+import { parseOptions } from '../../src/provider-kit/settings.ts';
+import { chooseEngine, defaultFlavor, getSettings, images, type ChosenEngine } from './engine.ts';
+import { Options, type HubRequest, type Parameters, type RowsPlan } from './request.ts';
+import { getMachine, mapNative, type EngineContext } from './settings.ts';
 
 /** How long a job may run where the job file names no hours: the service's own limit of 30 minutes would end most trainings. */
 const defaultHours = 4;
 
-/** Writes a job as what an engine is told. Nothing is left to the engine: its defaults are sent too. */
+/** Translates a job into the settings of an engine. Nothing is left to the engine: its defaults are sent too. */
 export function translate({ spec, facts, model }: TranslationInput): Translation<HubRequest> {
   const location = `targets.${spec.target}`;
   if (spec.model.kind !== 'hub') {
@@ -23,15 +21,15 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
     });
   }
   const { name: base, revision } = spec.model;
-  const options = parseOptions(spec.target, spec.options);
+  const options = parseOptions(Options, spec.target, spec.options);
   const isPair = 'text2' in facts.columns;
-  const chosen = toEngine(spec, options, base, isPair);
+  const chosen = chooseEngine(spec, options, base, isPair);
   const { engine, task } = chosen;
-  const settings = toSettings(engine, task);
+  const settings = getSettings(chosen);
   const flavor = options.flavor ?? defaultFlavor;
   const context: EngineContext = {
     task,
-    machine: toMachine(flavor),
+    machine: getMachine(flavor),
     hasValidation: facts.validation !== null,
     maxLength: model.maxLength,
     epochs: spec.training.epochs ?? null,
@@ -39,7 +37,7 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
   const training = mapTraining(spec.training, settings, context);
   const native = mapNative(spec.native, { settings, task, target: spec.target, isKnownImage: options.image === undefined });
   const parameters = { ...training.parameters, ...native.parameters };
-  const rows = toRowsPlan(spec, chosen, parameters, { labels: facts.labels, isPair });
+  const rows = planRows(spec, chosen, parameters, { labels: facts.labels, isPair });
   const request: HubRequest = {
     engine,
     task,
@@ -47,7 +45,7 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
     parameters,
     rows,
     labels: task === 'text-classification' ? facts.labels : [],
-    maxLength: toMaxLength(parameters),
+    maxLength: getMaxLength(parameters),
     flavor,
     image: options.image ?? images[engine],
     namespace: options.namespace ?? null,
@@ -58,20 +56,20 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
   const notes: Note[] = [
     ...training.notes,
     ...native.notes,
-    ...toRowsNotes(spec, rows),
-    ...toOptionNotes(options, chosen, request),
-    ...toTimeNotes(spec),
-    ...toWarnings(spec, chosen, context),
+    ...noteRows(spec, rows),
+    ...noteOptions(options, chosen, request),
+    ...noteTime(spec),
+    ...warn(spec, chosen, context),
   ];
   return { request, notes };
 }
 
-function toMaxLength(parameters: Parameters): number {
+function getMaxLength(parameters: Parameters): number {
   const length = ['max_length', 'max_seq_length', 'block_size'].map((name) => parameters[name]).find((value) => typeof value === 'number');
   return typeof length === 'number' ? length : 512;
 }
 
-function toRowsPlan(
+function planRows(
   { task, prompt }: RunSpec,
   chosen: ChosenEngine,
   parameters: Parameters,
@@ -86,8 +84,8 @@ function toRowsPlan(
   return task === 'classification' ? { format, conversion: chatVersion, prompt, labels, isPair } : { ...shared, format };
 }
 
-function toRowsNotes(spec: RunSpec, { conversion, format }: RowsPlan): Note[] {
-  return toPromptNotes(spec, conversion, {
+function noteRows(spec: RunSpec, { conversion, format }: RowsPlan): Note[] {
+  return notePrompt(spec, conversion, {
     converted: 'the engine learns chats: a row is a question, its label the answer',
     unused:
       format === 'labels'
@@ -96,7 +94,7 @@ function toRowsNotes(spec: RunSpec, { conversion, format }: RowsPlan): Note[] {
   });
 }
 
-function toOptionNotes(options: Options, { engine, why }: ChosenEngine, { flavor, image, private: isPrivate }: HubRequest): Note[] {
+function noteOptions(options: Options, { engine, why }: ChosenEngine, { flavor, image, private: isPrivate }: HubRequest): Note[] {
   const engineNote: Note =
     options.engine === 'auto'
       ? { type: 'converted', field: 'options.engine', from: 'auto', value: engine, why }
@@ -113,13 +111,13 @@ function toOptionNotes(options: Options, { engine, why }: ChosenEngine, { flavor
   ];
 }
 
-function toTimeNotes({ budget }: RunSpec): Note[] {
+function noteTime({ budget }: RunSpec): Note[] {
   return budget.hours === null
     ? [{ type: 'defaulted', field: 'budget.hours', value: defaultHours }]
     : [{ type: 'sent', field: 'budget.hours', value: budget.hours }];
 }
 
-function toWarnings({ target }: RunSpec, { engine, task }: ChosenEngine, { hasValidation }: EngineContext): Note[] {
+function warn({ target }: RunSpec, { engine, task }: ChosenEngine, { hasValidation }: EngineContext): Note[] {
   const messages = [
     ...(engine === 'autotrain' && task === 'text-classification' && !hasValidation
       ? ['AutoTrain takes a fifth of the training rows for validation where there are no rows for it: data.validation gives it some']

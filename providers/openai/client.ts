@@ -1,6 +1,7 @@
 import type OpenAI from 'openai';
 import type { Context } from '../../src/provider/context.ts';
-import { createFetch, toRequestDeadline, type FetchOptions, type Secret } from '../../src/provider-kit/http.ts';
+import { createFetch, type FetchOptions, type Secret } from '../../src/provider-kit/http.ts';
+import { parseRequestDeadline } from '../../src/provider-kit/settings.ts';
 
 /** How long and how large the answers of a client may be; see `createFetch`. */
 export type ClientOptions = Pick<FetchOptions, 'deadlineMs' | 'body' | 'maxBodyBytes'>;
@@ -47,7 +48,7 @@ const clientHeader = /^(accept|content-type|user-agent|openai-beta|x-stainless-[
 
 function toClientFetch({ baseUrl, secret, header, headers }: Access, context: Context, options: ClientOptions): typeof globalThis.fetch {
   const send = createFetch({
-    ...toRequestDeadline(context),
+    ...parseRequestDeadline(context),
     ...options,
     origin: new URL(baseUrl).origin,
     secrets: [secret],

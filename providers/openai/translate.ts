@@ -1,5 +1,5 @@
 import type { Note } from '../../src/provider/note.ts';
-import { toPromptNotes } from '../../src/provider-kit/prompt-notes.ts';
+import { notePrompt } from '../../src/provider-kit/map-training.ts';
 import type { Translation, TranslationInput } from '../../src/provider/provider.ts';
 import { chatVersion, checkTemplate } from '../../src/dataset/to-chat.ts';
 import { Failure } from '../../src/errors.ts';
@@ -77,7 +77,7 @@ function toRowsPlan({ task, target, prompt }: RunSpec, dialect: Dialect, labels:
 }
 
 function toRowsNotes(spec: RunSpec, { conversion }: RowsPlan): Note[] {
-  return toPromptNotes(spec, conversion, {
+  return notePrompt(spec, conversion, {
     converted: 'the service learns chats: a row is a question, its label the answer',
     unused: `the rows of the task "${spec.task}" are chats already`,
   });

@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import type { Provider } from '../provider/provider.ts';
 import { Failure, failureKinds, isFailure, toFailureData } from '../errors.ts';
-import { useEnvironmentProxy } from '../provider-kit/http/proxy.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { Cli } from './cli.ts';
 import { escapeText } from './escape.ts';
@@ -52,7 +51,6 @@ async function runCommand(
     command.action(async () => {
       const { dir, json, quiet, ...flags } = command.opts<SharedFlags & Record<string, unknown>>();
       const open: Cli['open'] = async ({ mayCreateState } = { mayCreateState: false }) => {
-        useEnvironmentProxy(process.env);
         return await openOrchestrator({ dir: dir ?? process.env['ORCHESTRATE_DIR'], signal, options, mayCreateState });
       };
       const run = await entry.load();

@@ -1,26 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Failure, failureKinds, isFailure } from '../errors.ts';
-import { checkAddress, toForeignHeaders } from './http/credentials.ts';
-import { startDeadline } from './http/deadline.ts';
-import { parseRateLimit, type RateLimit } from './http/rate-limit.ts';
-import { readWhole, toGuardedBody } from './http/read-body.ts';
+import { Failure } from '../errors.ts';
 import { createRedactor, type Secret } from '../lib/redact.ts';
-import { parseRetryAfter, toPauseMs } from './http/retry-after.ts';
-import { createSendOnce } from './http/send-once.ts';
-import { toHttpFailure } from './http/send-outcome.ts';
-import { toUploadBytes } from './http/upload-size.ts';
+import { getSharedAgent, sendOnce, type Agent } from './http/agent.ts';
+import { checkAddress, toForeignHeaders } from './http/credentials.ts';
+import { toHttpFailure } from './http/failure.ts';
+import { countUploadBytes, limitBody, readWhole, startDeadline } from './http/limits.ts';
+import { getPauseMs, parseRetryAfter, retry } from './retry.ts';
 
-export { useEnvironmentProxy } from './http/proxy.ts';
-export type { RateLimit } from './http/rate-limit.ts';
 export { createRedactor, Secret } from '../lib/redact.ts';
-export { toRequestDeadline } from './http/request-deadline.ts';
-export { requestJson, type JsonAnswer } from './http/request-json.ts';
-export { toHttpFailure, toSendOutcome } from './http/send-outcome.ts';
+export { createAgent, type Agent } from './http/agent.ts';
+export { isRefusedWith, toAnswerFailure, toHttpFailure, toSendOutcome, type RequestInfo } from './http/failure.ts';
 
 export type Fetch = typeof globalThis.fetch;
 
 export interface FetchOptions {
-  /** The one origin that credentials may be sent to, such as `https://api.example`. Without it none may be sent. */
+  /** The one origin that credentials may be sent to, such as `https://api.example`. Without it they may be sent nowhere. */
   readonly origin?: string;
   /** Masked in every failure, and bound to the origin wherever they stand in an address or a header. */
   readonly secrets?: readonly Secret[];
@@ -32,13 +26,11 @@ export interface FetchOptions {
   readonly maxBodyBytes?: number;
   /**
    * `whole` (also when absent): the answer comes once its body is there, and a read whose body broke off is tried again.
-   * `stream`: the body comes as it arrives, for downloads; a body that breaks off is the reader's.
+   * `stream`: the body comes as it arrives, for downloads; the reader deals with a body that breaks off.
    */
   readonly body?: 'whole' | 'stream';
-  /** Told with every answer that speaks of an allowance. */
-  readonly onRateLimit?: (limit: RateLimit) => void;
-  /** What sends; Node's own when absent. */
-  readonly fetch?: Fetch;
+  /** Opens the connections; absent: the agent of the process, which goes through the proxies of its environment. */
+  readonly agent?: Agent;
   readonly now?: () => Date;
   /** In [0, 1). */
   readonly random?: () => number;
@@ -46,7 +38,8 @@ export interface FetchOptions {
   readonly wait?: (ms: number, signal: AbortSignal | null) => Promise<void>;
 }
 
-type Settings = Required<Omit<FetchOptions, 'origin'>> & { readonly origin: string | null; readonly redact: (text: string) => string };
+type Settings = Required<Omit<FetchOptions, 'origin' | 'agent'>> &
+  Pick<FetchOptions, 'agent'> & { readonly origin: string | null; readonly redact: (text: string) => string };
 
 interface Call {
   readonly request: Request;
@@ -61,42 +54,37 @@ const mostTries = 4;
 const mostHops = 5;
 
 /**
- * The one way to the network, with the signature of `fetch`, so that SDKs can be given it. As with `fetch`, an answer of any status
+ * The one way to the network, with the signature of `fetch`, so that SDKs can use it. As with `fetch`, an answer of any status
  * resolves; everything else rejects with a Failure, or with the reason of the caller's own signal. Reads (GET, HEAD) are tried again
  * and follow redirects. Everything else is sent exactly once and follows none.
  */
 export function createFetch(options: FetchOptions = {}): Fetch {
-  const settings = toSettings(options);
-  return async (input, init = {}) => {
-    const call = toCall(input, init, settings);
-    return call.isRead ? await readPatiently(call, settings) : await attempt(call, settings, call.deadlineMs);
-  };
-}
-
-function toSettings(options: FetchOptions): Settings {
-  return {
+  const settings: Settings = {
     origin: null,
     secrets: [],
     deadlineMs: 60_000,
     uploadBytesPerSecond: 256 * 1024,
     maxBodyBytes: 8 * 1024 * 1024,
     body: 'whole',
-    onRateLimit: () => {},
-    fetch: async (input, init) => await globalThis.fetch(input, init),
     now: () => new Date(),
     random: () => Math.random(),
     wait: async (ms, signal) => await sleep(ms, undefined, signal === null ? {} : { signal }),
     ...options,
     redact: createRedactor(options.secrets ?? []),
   };
+  return async (input, init = {}) => {
+    const call = buildCall(input, init, settings);
+    return call.isRead ? await readPatiently(call, settings) : await attempt(call, settings, call.deadlineMs);
+  };
 }
 
-function toCall(input: Parameters<Fetch>[0], init: RequestInit, settings: Settings): Call {
+/** @throws Failure `request-unsent` */
+function buildCall(input: Parameters<Fetch>[0], init: RequestInit, settings: Settings): Call {
   const { signal, ...rest } = init; // a Request would hold on to the signal for as long as it lives
-  const request = toRequest(input, { ...rest, redirect: 'manual' });
+  const request = buildRequest(input, { ...rest, redirect: 'manual' });
   checkAddress(request, settings);
   const { origin, pathname } = new URL(request.url);
-  const uploadMs = (toUploadBytes(rest.body, request.headers) / settings.uploadBytesPerSecond) * 1000;
+  const uploadMs = (countUploadBytes(rest.body, request.headers) / settings.uploadBytesPerSecond) * 1000;
   return {
     request,
     signal: signal === undefined && input instanceof Request ? input.signal : (signal ?? null),
@@ -106,43 +94,46 @@ function toCall(input: Parameters<Fetch>[0], init: RequestInit, settings: Settin
   };
 }
 
-function toRequest(input: Parameters<Fetch>[0], init: RequestInit): Request {
+function buildRequest(input: Parameters<Fetch>[0], init: RequestInit): Request {
   try {
     return new Request(input, init);
   } catch {
-    // Its message repeats the address and the headers, with the credentials in them.
+    // The error of fetch repeats the address and the headers, with the credentials in them.
     throw new Failure(
       'request-unsent',
       'expected an address without a password, and headers and a body that HTTP allows; nothing was sent',
-      {
-        hint: 'check the address of the service, and the credential for line breaks',
-      },
+      { hint: 'check the address of the service, and the credential for line breaks' },
     );
   }
 }
 
-/** Tries a read up to four times, as long as the time that is left allows the pause. */
+/** Tries a read up to four times, as long as the remaining time allows the pause. The last answer or error is the result. */
 async function readPatiently(call: Call, settings: Settings): Promise<Response> {
   let leftMs = call.deadlineMs;
-  for (let tries = 1; ; tries++) {
+  let last: { readonly answer: Response; readonly failure: Failure } | null = null;
+  const tryOnce = async (): Promise<Response> => {
+    await last?.answer.body?.cancel();
+    last = null;
     const startedAt = performance.now();
-    const end = await attempt(call, settings, leftMs).catch((error: unknown) => ({ error }));
-    leftMs -= performance.now() - startedAt;
-    const askedMs = end instanceof Response ? parseRetryAfter(end.headers, settings.now()) : null;
-    const pauseMs = askedMs ?? toPauseMs(tries, settings.random());
-    if (!isWorthAnotherTry(end) || tries === mostTries || pauseMs >= leftMs) {
-      if (end instanceof Response) return end;
-      throw end.error;
-    }
-    if (end instanceof Response) await end.body?.cancel();
-    await settings.wait(pauseMs, call.signal).finally(() => call.signal?.throwIfAborted());
-    leftMs -= pauseMs;
-  }
-}
-
-function isWorthAnotherTry(end: Response | { readonly error: unknown }): boolean {
-  if (!(end instanceof Response)) return isFailure(end.error) && failureKinds[end.error.code].retryable;
-  return end.status === 408 || end.status === 429 || end.status >= 500;
+    const answer = await attempt(call, settings, leftMs).finally(() => void (leftMs -= performance.now() - startedAt));
+    if (answer.status !== 408 && answer.status !== 429 && answer.status < 500) return answer;
+    const retryAfterMs = parseRetryAfter(answer.headers, settings.now());
+    const details = retryAfterMs === null ? {} : { retryAfterMs };
+    last = { answer, failure: new Failure('service-unavailable', `${call.what}: found ${answer.status}`, details) };
+    throw last.failure;
+  };
+  const wait = async (ms: number): Promise<void> => {
+    await settings.wait(ms, call.signal);
+    leftMs -= ms;
+  };
+  const getPause = (error: unknown, tries: number): number | null => {
+    const pauseMs = getPauseMs(error, tries, settings.random());
+    return pauseMs !== null && pauseMs < leftMs ? pauseMs : null;
+  };
+  return await retry(tryOnce, { signal: call.signal, wait }, { tries: mostTries, getPauseMs: getPause }).catch((error: unknown) => {
+    if (last !== null && error === last.failure) return last.answer;
+    throw error;
+  });
 }
 
 async function attempt(call: Call, settings: Settings, ms: number): Promise<Response> {
@@ -153,40 +144,37 @@ async function attempt(call: Call, settings: Settings, ms: number): Promise<Resp
     return signal.aborted ? signal.reason : toHttpFailure(error, { what, redact: settings.redact });
   };
   try {
-    const answer = await send(call, settings, signal);
-    const limit = parseRateLimit(answer.headers, settings.now());
-    if (limit !== null) settings.onRateLimit(limit);
+    const answer = await send(call, settings.agent ?? (await getSharedAgent()), signal);
     if (answer.body === null) {
       end();
       return answer;
     }
-    const body = toGuardedBody(answer.body, { maxBytes: settings.maxBodyBytes, what, explain, end });
-    return toResponse(answer, settings.body === 'stream' ? body : await readWhole(body));
+    const body = limitBody(answer.body, { maxBytes: settings.maxBodyBytes, what, explain, end });
+    return withBody(answer, settings.body === 'stream' ? body : await readWhole(body));
   } catch (error) {
     throw explain(error);
   }
 }
 
-async function send({ request, isRead, what }: Call, settings: Settings, signal: AbortSignal): Promise<Response> {
-  const { fetch } = settings;
+async function send({ request, isRead, what }: Call, agent: Agent, signal: AbortSignal): Promise<Response> {
   if (!isRead) {
-    const answer = await fetch(request, { signal, redirect: 'manual', dispatcher: createSendOnce(what) });
-    if (toLocation(answer) === null) return answer;
+    const answer = await fetchWith(sendOnce(agent, what), request, { signal });
+    if (getLocation(answer) === null) return answer;
     await answer.body?.cancel();
     throw new Failure('response-invalid', `${what}: expected no redirect, found ${answer.status}; only reads follow one`);
   }
   const { method } = request;
   let { url, headers } = request;
   for (let hops = 0; ; hops++) {
-    const answer = await fetch(url, { method, headers, signal, redirect: 'manual' });
-    const location = toLocation(answer);
+    const answer = await fetchWith(agent, url, { method, headers, signal });
+    const location = getLocation(answer);
     if (location === null) return answer;
     await answer.body?.cancel();
     if (hops === mostHops) throw new Failure('response-invalid', `${what}: expected at most ${mostHops} redirects, found more`);
     const next = URL.parse(location, url);
     const isDowngrade = next?.protocol === 'http:' && url.startsWith('https:');
     if (next === null || isDowngrade || !/^https?:$/.test(next.protocol) || next.username !== '' || next.password !== '') {
-      const found = isDowngrade ? 'from https: to http:' : 'to an address that is none';
+      const found = isDowngrade ? 'from https: to http:' : 'to something else';
       throw new Failure('response-invalid', `${what}: expected a redirect to a safe address, found one ${found}`);
     }
     if (next.origin !== new URL(url).origin) headers = toForeignHeaders(headers);
@@ -194,12 +182,21 @@ async function send({ request, isRead, what }: Call, settings: Settings, signal:
   }
 }
 
-function toLocation({ status, headers }: Response): string | null {
+/** Node's own `fetch` with an agent of the package `undici`, whose types are of another copy. */
+async function fetchWith(agent: Agent, input: string | Request, init: RequestInit): Promise<Response> {
+  return await globalThis.fetch(input, {
+    ...init,
+    redirect: 'manual',
+    dispatcher: agent as unknown as NonNullable<RequestInit['dispatcher']>,
+  });
+}
+
+function getLocation({ status, headers }: Response): string | null {
   return [301, 302, 303, 307, 308].includes(status) ? headers.get('location') : null;
 }
 
 /** The same answer with another body. */
-function toResponse(answer: Response, body: ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer>): Response {
+function withBody(answer: Response, body: ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer>): Response {
   const { status, statusText, headers, url } = answer;
   const response = new Response(body, { status, statusText, headers });
   return Object.defineProperty(response, 'url', { value: url });

@@ -17,3 +17,15 @@ export interface Metric {
   /** ISO 8601, UTC. */
   readonly at: string;
 }
+
+/** What a metric is unique by, within a run. */
+export function getMetricKey({ split, name, coverage, step, epoch }: Omit<Metric, 'value' | 'source' | 'at'>): string {
+  return JSON.stringify([split, name, coverage, step ?? `epoch ${epoch}`]);
+}
+
+/** The same metrics, each measure once: of several the first. */
+export function keepFirstMetrics(metrics: readonly Metric[]): Metric[] {
+  const byKey = new Map<string, Metric>();
+  for (const metric of metrics) if (!byKey.has(getMetricKey(metric))) byKey.set(getMetricKey(metric), metric);
+  return [...byKey.values()];
+}

@@ -83,7 +83,7 @@ test('both targets are submitted and followed to their ends', async () => {
   const followed = await run('logs', 'reviews/hub', '--follow');
   expect(followed.status).toBe(0);
   expect(followed.stdout).toMatch(
-    /===== Job started[^]*orchestrate: the model is in demo\/reviews-hub-[^]*===== Job finished: status=COMPLETED/,
+    /===== Job started[^]*running autotrain for text-classification\n[^]*  the model is in demo\/reviews-hub-[^]*===== Job finished: status=COMPLETED/,
   );
   expect((await run('logs', 'reviews/hub')).stdout).toBe(followed.stdout);
   const { status, stdout } = await run('wait', 'reviews', '--json');

@@ -3,8 +3,9 @@ import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import type { HttpFault } from '../../src/provider/http-fault.ts';
 import { isFailure } from '../../src/errors.ts';
-import { requestJson, toSendOutcome } from '../../src/provider-kit/http.ts';
-import { answer, create, good, key, pauses, server, toError, useServer } from './http/http-world.ts';
+import { toSendOutcome } from '../../src/provider-kit/http.ts';
+import { requestJson } from '../../src/provider-kit/json.ts';
+import { answer, create, good, key, pauses, server, toError, useServer } from './http/http-fixture.ts';
 import { certificate, privateKey } from './http/self-signed.ts';
 
 useServer();
@@ -74,7 +75,7 @@ test.each([400, 401, 403, 404, 409, 410, 421, 422].map((status) => answer(status
   async (fault) => {
     server.behave(fault);
     await create()(server.origin);
-    // Node's own fetch asks a second time after 421, for which a read does no harm.
+    // Node's own fetch asks a second time after 421, for which does a read no harm.
     expect(server.arrivals).toHaveLength(fault.kind === 'answer' && fault.status === 421 ? 2 : 1);
     expect(pauses).toEqual([]);
   },
@@ -86,7 +87,7 @@ test.each<HttpFault>([{ kind: 'not-http' }, { kind: 'not-gzip' }, { kind: 'endle
   expect(server.arrivals).toHaveLength(1);
 });
 
-test('waits as long as the service wishes, as far as the time allows', async () => {
+test('waits as long as the service asks, as far as the time allows', async () => {
   const busy = (value: string): HttpFault => answer(429, { 'retry-after': value });
   server.behave(busy('7'), busy('0'), busy('soon'), good);
   expect((await create()(server.origin)).status).toBe(200);
@@ -154,17 +155,6 @@ test('a stream that nobody reads any further closes its connection', async () =>
   expect(server.countOpen()).toBe(1);
   await reader.cancel();
   await expect.poll(server.countOpen).toBe(0);
-});
-
-test('tells what is left of an allowance, of every answer', async () => {
-  const limits: unknown[] = [];
-  const left = (r: number): Record<string, string> => ({ ratelimit: `"api";r=${r};t=55` });
-  server.behave(answer(429, left(0)), answer(200, left(9)));
-  await create({ onRateLimit: (limit) => limits.push(limit) })(server.origin);
-  expect(limits).toEqual([
-    { remaining: 0, resetMs: 55_000 },
-    { remaining: 9, resetMs: 55_000 },
-  ]);
 });
 
 test('a service out of reach, and a certificate that is not accepted: nothing was sent', async () => {

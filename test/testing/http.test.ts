@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import { httpTests, type HttpCall, type HttpTarget, type HttpEnvironment } from '../../src/testing/index.ts';
 import { SubmitFailure } from '../../src/provider/submit-failure.ts';
 import { Failure } from '../../src/errors.ts';
-import { createFetch, requestJson, Secret, toSendOutcome, type Fetch } from '../../src/provider-kit/http.ts';
+import { createFetch, Secret, toSendOutcome, type Fetch } from '../../src/provider-kit/http.ts';
+import { requestJson } from '../../src/provider-kit/json.ts';
 import { startMisbehavingServer } from '../provider-kit/http/misbehaving-server.ts';
 import { testConformance } from './test-conformance.ts';
 

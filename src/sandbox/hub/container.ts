@@ -36,7 +36,7 @@ export function runContainer({ account, service }: Place, job: HubJob, nowMs: nu
   if (task === null) return { exitCode: 0, lines: [], model: null, isQuick: false };
   const endQuickly = (exitCode: number, printed: readonly Printed[]): Outcome => ({
     exitCode,
-    lines: formatLines(printed, { engine: null, atMs: nowMs }),
+    lines: formatLines(printed, nowMs),
     model: null,
     isQuick: true,
   });
@@ -94,7 +94,7 @@ async function train({ account, service }: Place, job: HubJob, { task, owner, re
   const { engine } = task;
   const end = (exitCode: number, printed: readonly Printed[], model: Outcome['model'] = null): Outcome => {
     const started: Printed = { type: 'engine-started', engine, task: task.task };
-    return { exitCode, lines: formatLines([started, ...printed], { engine, atMs: nowMs }), model, isQuick: false };
+    return { exitCode, lines: formatLines([started, ...printed], nowMs), model, isQuick: false };
   };
   // A container that ends with 0 although nothing was trained: what the service says about it must not count.
   if (hiddenFailure) return end(0, hiddenFailureLines);

@@ -4,7 +4,7 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { expect, test } from 'vitest';
 import type { HttpFault } from '../../../src/provider/http-fault.ts';
 import { createFetch, Secret, toSendOutcome } from '../../../src/provider-kit/http.ts';
-import { answer, create, good, key, server, toError, useServer } from './http-world.ts';
+import { answer, create, good, key, server, toError, useServer } from './http-fixture.ts';
 import { startMisbehavingServer } from './misbehaving-server.ts';
 import { certificate, privateKey } from './self-signed.ts';
 

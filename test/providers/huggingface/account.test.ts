@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { listResources, deleteResource } from '../../../providers/huggingface/clean.ts';
+import { listResources, deleteResource } from '../../../providers/huggingface/account.ts';
 import type { HubRequest, Prepared } from '../../../providers/huggingface/request.ts';
 import { translate } from '../../../providers/huggingface/translate.ts';
 import type { Attempt } from '../../../src/provider/context.ts';
@@ -26,7 +26,7 @@ describe('quote', () => {
     expect(fixture.hub.requests.every(({ authorization }) => authorization === null)).toBe(true);
   });
 
-  test('is the documented price where the service does not tell, with its day', async () => {
+  test('is the documented price where the service gives none, with its day', async () => {
     await using fixture = await createHubFixture();
     expect(await ask(fixture, 'a10g-small')).toMatchObject({ high: 2, asOf: '2026-08-22' });
     fixture.hub.settings.fault = { on: /hardware/, type: '401' };
@@ -36,7 +36,7 @@ describe('quote', () => {
 });
 
 describe('check', () => {
-  test('tells whose token it is, or that there is none, or that it is refused', async () => {
+  test('says whose token it is, or that there is none, or that it is refused', async () => {
     await using fixture = await createHubFixture();
     expect(await fixture.provider.check!(fixture.toAttempt())).toMatchObject([
       { ok: true, found: expect.stringContaining('the token of acme works') as string },
@@ -76,13 +76,13 @@ describe('clean', () => {
     const asked = { ended: [run], open: [other], isAll: false };
     const made = await listResources(asked, context);
     expect(toKinds(made)).toEqual(['dataset', 'model']);
-    for (const thing of made) await deleteResource(thing, context);
-    for (const thing of made) await deleteResource(thing, context);
+    for (const resource of made) await deleteResource(resource, context);
+    for (const resource of made) await deleteResource(resource, context);
     expect(await listResources(asked, context)).toEqual([]);
     expect([...fixture.hub.repos.keys()]).toEqual(['models/acme/base', 'models/acme/young']);
   });
 
-  test('what an open run needs stays, whoever else could do without it', async () => {
+  test('the repositories that an open run needs stay, also where another run has ended', async () => {
     const { fixture, context, run } = await prepareOne();
     await using _ = fixture;
     expect(await listResources({ ended: [], open: [run], isAll: true }, context)).toEqual([]);
@@ -115,8 +115,8 @@ describe('clean', () => {
     '%s is none of ours',
     async (id) => {
       await using fixture = await createHubFixture();
-      const thing = { id, kind: 'model', name: '', updatedAt: null, url: null };
-      await expect(deleteResource(thing, fixture.toAttempt())).rejects.toMatchObject({ code: 'usage' });
+      const resource = { id, kind: 'model', name: '', updatedAt: null, url: null };
+      await expect(deleteResource(resource, fixture.toAttempt())).rejects.toMatchObject({ code: 'usage' });
       expect(fixture.hub.requests).toEqual([]);
     },
   );

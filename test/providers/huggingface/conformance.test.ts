@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import log from '../../../fixtures/huggingface/logs/autotrain-classification.json' with { type: 'json' };
 import { huggingface } from '../../../providers/huggingface/index.ts';
 import { contractTests, type ConformanceEnvironment } from '../../../src/testing/index.ts';
 import type { JobRef } from '../../../src/provider/job.ts';
@@ -9,9 +10,11 @@ import { testConformance } from '../../testing/test-conformance.ts';
 
 type Fixture = ConformanceEnvironment & HubFixture;
 
-const lines = readFileSync(new URL('../../../fixtures/huggingface/autotrain-classification-merged.log', import.meta.url), 'utf8').split(
-  '\n',
-);
+const lines = [
+  { type: 'engine-started', engine: 'autotrain', task: 'text-classification' },
+  ...log,
+  { type: 'model-uploaded', repository: 'acme/x' },
+];
 const files = {
   'model.safetensors': 'weights',
   'README.md': readFileSync(new URL('../../../fixtures/huggingface/card-classification.md', import.meta.url), 'utf8'),
@@ -74,7 +77,8 @@ const tests = contractTests<Fixture>({
     succeeded: {},
     failed: {
       bring: async ({ hub }) => {
-        Object.assign(hub.settings, { stage: 'ERROR', message: 'exit code 1' });
+        const failed = { type: 'training-failed', code: 'data-invalid', message: 'the data has no such column: x', hint: null };
+        Object.assign(hub.settings, { stage: 'ERROR', message: 'exit code 1', lines: [...lines, failed] });
         await Promise.resolve();
       },
     },

@@ -1,9 +1,8 @@
 import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
-import { listResources } from '../../../providers/huggingface/clean.ts';
-import { logBegins } from '../../../providers/huggingface/follow-log.ts';
+import { listResources } from '../../../providers/huggingface/account.ts';
 import { createHuggingFace } from '../../../providers/huggingface/index.ts';
-import { readLog, type JobLog } from '../../../providers/huggingface/read-log.ts';
+import { logStart, readLog, type LogLine } from '../../../providers/huggingface/job-log.ts';
 import type { Attempt } from '../../../src/provider/context.ts';
 import { faultCases, type HttpFault } from '../../../src/provider/http-fault.ts';
 import { httpTests, type HttpCall, type HttpTarget, type HttpEnvironment } from '../../../src/testing/index.ts';
@@ -109,7 +108,7 @@ test.concurrent.each(tests)('%s', async (_, run) => {
   await expect(run()).resolves.toBeUndefined();
 });
 
-/** What is like the beginning of a log that says nothing, as far as anybody can tell. */
+/** Answers that cannot be distinguished from a log without lines. */
 function isLikeEmptyLog(fault: HttpFault): boolean {
   if (fault.kind !== 'answer') return fault.kind === 'redirect-away';
   return fault.status < 400 && fault.headers?.['content-type'] !== 'text/html';
@@ -119,12 +118,13 @@ test.concurrent.each(Object.entries(faultCases))('the log of an ended job meets 
   const fixture = await createFixture(20_000, /\/logs$/);
   try {
     await fixture.misbehave(fault);
-    const asked = { namespace: 'acme', id: 'job-1', cursor: logBegins, hasEnded: true };
+    const asked = { namespace: 'acme', id: 'job-1', hasEnded: true };
+    const from = { position: logStart, limits: { quietMs: 60, allMs: 300 } };
     const context = fixture.toAttempt(new AbortController().signal);
-    const end = await readLog(asked, context, { quietMs: 60, allMs: 300 }).catch((error: unknown) => error);
+    const end = await readLog(asked, from, context).catch((error: unknown) => error);
     expect(inspect(end, { depth: Infinity })).not.toContain(canaryToken);
-    const told = isFailure(end) ? 'a failure' : (end as JobLog).all;
-    expect(['a failure', ...(isLikeEmptyLog(fault) ? [[]] : [])]).toContainEqual(told);
+    const found = isFailure(end) ? 'a failure' : (end as { lines: LogLine[] }).lines;
+    expect(['a failure', ...(isLikeEmptyLog(fault) ? [[]] : [])]).toContainEqual(found);
   } finally {
     await fixture.close();
   }

@@ -2,7 +2,6 @@ import { createHash, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import { claimedLine } from '../../../providers/huggingface/container/program.ts';
 
 /** A small Hub with Jobs, as much of it as the provider speaks with. Its storage is another origin, and takes no credentials. */
 export interface HubServer extends AsyncDisposable {
@@ -19,13 +18,19 @@ export interface HubServer extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** What a container prints: a line of the engine, or an event without its number and its time. */
+export type Printed = string | { readonly type: string };
+
+/** The line that a second job of an attempt prints. */
+const claimed = { type: 'training-failed', code: 'request-refused', message: 'this attempt is claimed already', hint: null };
+
 export interface Settings {
   /** How many jobs a page of the list holds. */
   pageSize: number;
   /** From creation to end. */
   jobMs: number;
   /** What running jobs print, spread over the time that they run. */
-  lines: readonly string[];
+  lines: readonly Printed[];
   /** The stage that a job ends with. */
   stage: string;
   /** Its message. */
@@ -149,7 +154,7 @@ export async function startHub(now: () => number, change: Partial<Settings> = {}
       if (!job.isClaimed) {
         job.isClaimed = true;
         if (output?.branches.has('orchestrate-claim') === true) {
-          Object.assign(job, { lines: [claimedLine] });
+          Object.assign(job, { lines: toLines([claimed]) });
           job.end = { atMs: job.createdMs + queuedMs, stage: 'ERROR', message: 'exit code 3' };
           continue;
         }
@@ -166,6 +171,12 @@ export async function startHub(now: () => number, change: Partial<Settings> = {}
   }
 
   const iso = (ms: number): string => new Date(ms).toISOString();
+
+  function toLines(printed: readonly Printed[]): string[] {
+    return printed.map((one, i) =>
+      typeof one === 'string' ? one : `orchestrate-event ${JSON.stringify({ n: i + 1, at: iso(now()), ...one })}`,
+    );
+  }
 
   function toJob(job: ServerJob): object {
     const isStarted = now() - job.createdMs >= queuedMs;
@@ -187,7 +198,7 @@ export async function startHub(now: () => number, change: Partial<Settings> = {}
     };
   }
 
-  function serveLogs(response: ServerResponse, job: ServerJob): void {
+  function serveLogs(response: ServerResponse, job: ServerJob, tail: string | null): void {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     streams.add(response);
     response.on('close', () => streams.delete(response));
@@ -201,8 +212,8 @@ export async function startHub(now: () => number, change: Partial<Settings> = {}
     const due = events.filter(({ atMs }, i) =>
       i < 2 ? atMs <= now() || job.end !== null : atMs <= now() && (job.end === null || atMs <= job.end.atMs),
     );
-    const told = settings.logEndsAfter === null ? due : due.slice(0, settings.logEndsAfter);
-    for (const { text, atMs } of told) response.write(`data: ${JSON.stringify({ data: text, timestamp: iso(atMs) })}\n\n`);
+    const sent = (settings.logEndsAfter === null ? due : due.slice(0, settings.logEndsAfter)).slice(-Number(tail ?? 0));
+    for (const { text, atMs } of sent) response.write(`data: ${JSON.stringify({ data: text, timestamp: iso(atMs) })}\n\n`);
     if (job.end !== null || settings.logEndsAfter !== null) response.end();
     else response.write(': keep-alive\n\n');
   }
@@ -273,7 +284,7 @@ export async function startHub(now: () => number, change: Partial<Settings> = {}
         namespace,
         createdMs: now(),
         body: JSON.parse(body) as ServerJob['body'],
-        lines: settings.lines,
+        lines: toLines(settings.lines),
         end: null,
         isClaimed: false,
       };
@@ -293,7 +304,7 @@ export async function startHub(now: () => number, change: Partial<Settings> = {}
     }
     const job = jobs.find((one) => one.id === id && one.namespace === namespace);
     if (job === undefined) return refuse(response, 404, 'Job not found');
-    if (verb === 'logs') return serveLogs(response, job);
+    if (verb === 'logs') return serveLogs(response, job, searchParams.get('tail'));
     if (verb === 'cancel') {
       if (job.end !== null) return refuse(response, 400, 'Job has ended');
       job.end = { atMs: now(), stage: 'CANCELED', message: null };
@@ -319,10 +330,10 @@ export async function startHub(now: () => number, change: Partial<Settings> = {}
       const path = decodeURIComponent(resolve[4]!);
       const bytes = repo?.files.get(path);
       if (repo === undefined || bytes === undefined) return refuse(response, 404, 'Entry not found');
-      const told = settings.spoil === path ? Buffer.from(bytes.toString().replace(/.$/, '!')) : bytes;
-      if (!repo.lfs.has(path)) return void response.writeHead(200, { 'content-type': 'text/plain' }).end(told);
+      const sent = settings.spoil === path ? Buffer.from(bytes.toString().replace(/.$/, '!')) : bytes;
+      if (!repo.lfs.has(path)) return void response.writeHead(200, { 'content-type': 'text/plain' }).end(sent);
       const oid = createHash('sha256').update(bytes).digest('hex');
-      objects.set(oid, told);
+      objects.set(oid, sent);
       return void response.writeHead(302, { location: `${storageUrl}/${oid}?signature=2` }).end();
     }
     const repo = parts === null ? undefined : repos.get(`${parts[1]}/${parts[2]}`);

@@ -1,16 +1,25 @@
 import { describe, expect, test } from 'vitest';
-import type { HubCursor } from '../../../providers/huggingface/cursor.ts';
+import hidden from '../../../fixtures/huggingface/logs/autotrain-hidden-failure.json' with { type: 'json' };
+import log from '../../../fixtures/huggingface/logs/autotrain-classification.json' with { type: 'json' };
+import type { HubCursor } from '../../../providers/huggingface/observe.ts';
 import type { JobRef, Observation } from '../../../src/provider/job.ts';
 import { canaryToken, createHubFixture, key, toInput, type HubFixture, type FixtureOptions } from './fixture.ts';
-import { readFixture, readFixtureLines } from './read-fixture.ts';
+import type { Printed } from './hub-server.ts';
+import { readFixture } from './read-fixture.ts';
 
 type Seen = Observation<HubCursor>;
 
-const labelled = readFixtureLines('autotrain-classification-merged.log');
+const started = { type: 'engine-started', engine: 'autotrain', task: 'text-classification' };
+const uploaded = { type: 'model-uploaded', repository: 'acme/demo' };
+const labelled: readonly Printed[] = [started, ...log, uploaded];
+
+function toFailed(code: string, message: string): Printed {
+  return { type: 'training-failed', code, message, hint: null } as Printed;
+}
+
 const files = {
   'model.safetensors': 'weights',
   'README.md': readFixture('card-classification.md'),
-  'checkpoint-45/trainer_state.json': readFixture('trainer-state-classification.json'),
 };
 
 interface Running extends HubFixture {
@@ -55,17 +64,67 @@ describe('a job that succeeds', () => {
     const all = [...running.metrics, ...ended.metrics];
     const loss = all.filter(({ name, split, step }) => name === 'loss' && split === 'validation' && step !== null);
     expect(loss.map(({ step }) => step)).toEqual([15, 30, 45]);
-    // The log told the evaluation of the finished model: its card adds nothing.
     expect(all.filter(({ name, split, step }) => name === 'loss' && split === 'validation' && step === null)).toHaveLength(1);
     expect((await fixture.see(ended.cursor)).metrics).toEqual([]);
   });
 
-  test('measures come from the state of a checkpoint and from the card where the log is gone', async () => {
-    await using fixture = await submit({ lines: [] });
+  test('events are shown in words, and lines of the engine as they are', async () => {
+    await using fixture = await submit();
     fixture.pass(60_000);
-    const { metrics } = await fixture.see();
-    expect(metrics.filter(({ source }) => source.startsWith('trainer_state.json')).length).toBeGreaterThan(5);
-    expect(metrics.some(({ name, source }) => name === 'f1' && source.startsWith('README.md'))).toBe(true);
+    const { logs } = await fixture.see();
+    const texts = logs.map(({ text }) => text);
+    expect(texts[0]).toMatch(/^===== Job started/);
+    expect(texts[1]).toBe('running autotrain for text-classification');
+    expect(texts).toContain('the model is in acme/demo');
+    expect(texts.filter((text) => text.startsWith("{'loss': 0.687"))).toHaveLength(1);
+    expect(texts.join('\n')).not.toContain('orchestrate-event');
+  });
+
+  test('events that the log has lost are read beside the model', async () => {
+    const events = labelled.filter((one) => typeof one !== 'string');
+    const at = '2026-11-22T12:00:20.000Z';
+    const kept = events.map((event, i) => `${JSON.stringify({ n: i + 1, at, ...(event as object) })}\n`).join('');
+    await using fixture = await submit({ lines: events.slice(0, 4), files: { ...files, 'orchestrate-events.jsonl': `${kept}{broken` } });
+    fixture.pass(30_000);
+    const running = await fixture.see();
+    fixture.pass(30_000);
+    const ended = await fixture.see(running.cursor);
+    await using whole = await submit({ lines: events });
+    whole.pass(60_000);
+    const withoutTime = (seen: Seen[]): unknown[] => seen.flatMap(({ metrics }) => metrics.map((metric) => ({ ...metric, at: null })));
+    expect(withoutTime([running, ended])).toEqual(withoutTime([await whole.see()]));
+    expect((await fixture.see(ended.cursor)).metrics).toEqual([]);
+    expect(ended.notes).toEqual([]);
+  });
+
+  test('events that were read beside the model are not reported again when the log brings them', async () => {
+    const events = labelled.filter((one) => typeof one !== 'string');
+    const kept = events.map((event, i) => `${JSON.stringify({ n: i + 1, at: '2026-11-22T12:00:20.000Z', ...(event as object) })}\n`);
+    await using fixture = await submit({ lines: events, files: { ...files, 'orchestrate-events.jsonl': kept.join('') }, logEndsAfter: 4 });
+    fixture.pass(60_000);
+    const ended = await fixture.see();
+    expect(ended.metrics.length).toBeGreaterThan(50);
+    fixture.hub.settings.logEndsAfter = null;
+    const after = await fixture.see(ended.cursor);
+    expect(after.metrics).toEqual([]);
+    expect(after.logs.map(({ text }) => text)).toContain('the model is in acme/demo');
+  });
+
+  test('a job of an earlier version of the program succeeds without metrics, and says so once', async () => {
+    await using fixture = await submit({ lines: ["{'loss': 0.5, 'epoch': 1}", 'orchestrate: the model is in acme/demo'] });
+    fixture.pass(40_000);
+    // What such a version has stored.
+    const cursor = { log: { lines: 2, first: 'a', hash: 'b', last: ['c'], isCut: false }, areFilesRead: false, model: null };
+    expect((await fixture.see(cursor)).logs).toHaveLength(0);
+    fixture.pass(20_000);
+    const ended = await fixture.see(cursor);
+    expect(ended).toMatchObject({ status: { phase: 'succeeded' }, metrics: [], artifacts: [{ kind: 'repository' }], failure: null });
+    expect(ended.notes).toEqual([{ type: 'warning', message: expect.stringMatching(/^an earlier version/) as string }]);
+    expect(ended.logs.map(({ text }) => text)).toEqual([
+      'orchestrate: the model is in acme/demo',
+      expect.stringMatching(/^===== Job finished/),
+    ]);
+    expect((await fixture.see(ended.cursor)).notes).toEqual([]);
   });
 
   test.each([
@@ -86,57 +145,60 @@ describe('a job that succeeds', () => {
 });
 
 describe('a job that fails', () => {
-  test('behind a status of 0 it says what the log hides', async () => {
-    await using fixture = await submit({ lines: readFixtureLines('autotrain-failed-quantization-merged.log'), files: {} });
+  test('behind a status of 0 it says what the container found', async () => {
+    await using fixture = await submit({ lines: [started, ...hidden], files: {} });
     fixture.pass(60_000);
-    const seen = await fixture.see();
-    expect(seen).toMatchObject({ status: { phase: 'failed', raw: 'COMPLETED' } });
-    expect(seen.failure?.message).toMatch(/GPU/);
-  });
-
-  test.each([
-    ['autotrain-failed-model.out', 'model-invalid'],
-    ['autotrain-failed-quantization.out', 'job-file-invalid'],
-    ['autotrain-failed-repository.out', 'request-refused'],
-  ])('%s, which ended with 0', async (name, code) => {
-    await using fixture = await submit({ lines: readFixtureLines(name), files: {} });
-    fixture.pass(60_000);
-    expect(await fixture.see()).toMatchObject({ status: { phase: 'failed', raw: 'COMPLETED' }, failure: { code }, artifacts: [] });
-  });
-
-  test('a model that was there and is gone is no failed training', async () => {
-    await using fixture = await submit({ lines: [...labelled, 'orchestrate: the model is in acme/demo'], files: {} });
-    fixture.pass(60_000);
-    expect(await fixture.see()).toMatchObject({ status: { phase: 'finalizing' }, failure: null });
-    fixture.pass(11 * 60_000);
     expect(await fixture.see()).toMatchObject({
       status: { phase: 'failed', raw: 'COMPLETED' },
-      failure: { code: 'model-unavailable', message: 'the job brought its model to acme/demo, where there is none any more' },
+      failure: { code: 'job-file-invalid', cause: 'user', message: expect.stringMatching(/^this setting needs a GPU: /) as string },
+      artifacts: [],
     });
   });
 
-  test('with a status of its own it says what the log says', async () => {
-    await using fixture = await submit(
-      { lines: readFixtureLines('trl-failed-argument.err'), stage: 'ERROR', message: 'exit code 2' },
-      { task: 'chat' },
-    );
+  test('a model that was there and is gone is no failed training', async () => {
+    await using fixture = await submit({ lines: labelled, files: {} });
     fixture.pass(60_000);
-    expect(await fixture.see()).toMatchObject({ status: { phase: 'failed', raw: 'ERROR' }, failure: { code: 'job-file-invalid' } });
+    const first = await fixture.see();
+    expect(first).toMatchObject({ status: { phase: 'finalizing' }, failure: null });
+    fixture.pass(11 * 60_000);
+    expect(await fixture.see(first.cursor)).toMatchObject({
+      status: { phase: 'failed', raw: 'COMPLETED' },
+      failure: { code: 'model-unavailable', message: 'the job brought its model to acme/demo, where it does not exist any more' },
+    });
   });
 
-  test.each(['the engine ended with status 0 and left no weights', 'the model could not be uploaded'])(
-    'the program in the container: %s',
-    async (words) => {
-      await using fixture = await submit({ lines: ['x', `orchestrate: ${words}`], stage: 'ERROR', message: 'exit code 1' });
-      fixture.pass(60_000);
-      expect((await fixture.see()).failure?.message).toBe(`the training program failed: ${words}`);
-    },
-  );
+  test('a failure that an earlier poll has read is still known at the end', async () => {
+    await using fixture = await submit({
+      lines: [toFailed('data-invalid', 'no such column'), 'x', 'x', 'x'],
+      stage: 'ERROR',
+      message: 'exit code 1',
+    });
+    fixture.pass(40_000);
+    const running = await fixture.see();
+    expect(running).toMatchObject({ status: { phase: 'running' }, failure: null });
+    fixture.pass(20_000);
+    expect(await fixture.see(running.cursor)).toMatchObject({
+      status: { phase: 'failed', raw: 'ERROR' },
+      failure: { code: 'data-invalid', cause: 'data', message: 'no such column' },
+    });
+  });
 
-  test('out of time', async () => {
-    await using fixture = await submit({ lines: ['x'], stage: 'ERROR', message: 'Job timeout' });
+  test.each([
+    ['Job timeout', { code: 'timeout', cause: 'timeout' }],
+    ['Job failed with exit code: 137', { code: 'out-of-memory' }],
+    ['OOMKilled', { code: 'out-of-memory' }],
+    ['exit code 1', { code: 'training-failed', message: 'the job failed: exit code 1' }],
+    [null, { code: 'training-failed', message: 'the job left no model and no reason' }],
+  ])('without a word of the container, by the message %j of the service', async (message, failure) => {
+    await using fixture = await submit({ lines: ['Killed'], stage: 'ERROR', message });
     fixture.pass(60_000);
-    expect(await fixture.see()).toMatchObject({ failure: { code: 'timeout', cause: 'timeout' } });
+    expect((await fixture.see()).failure).toMatchObject(failure);
+  });
+
+  test('a code that is not known is a fault of the program', async () => {
+    await using fixture = await submit({ lines: [toFailed('constructor', 'x')], stage: 'ERROR' });
+    fixture.pass(60_000);
+    expect((await fixture.see()).failure).toMatchObject({ code: 'unexpected', message: 'x' });
   });
 });
 
@@ -188,7 +250,7 @@ describe('the log', () => {
   });
 });
 
-describe('cancel and places', () => {
+describe('cancel and locations', () => {
   test('cancel stops a job, and leaves one that has ended alone', async () => {
     await using fixture = await submit();
     fixture.pass(20_000);

@@ -31,7 +31,7 @@ function toRoute(method: string, path: string): string {
   return `${method} ${route}`;
 }
 
-/** Names of all members; what stands under `environment`, `labels` and `secrets` has names of its own. */
+/** Names of all members; `environment`, `labels` and `secrets` hold names of the user. */
 function toMembers(value: unknown, path = ''): string[] {
   if (/\.(?:environment|labels|secrets)$/.test(path) || typeof value !== 'object' || value === null) return [];
   if (Array.isArray(value)) return value.flatMap((one) => toMembers(one, `${path}[]`));

@@ -51,7 +51,7 @@ describe('the body of the call', () => {
     for (const [label, value] of Object.entries(body.labels)) expect(`${label}=${value}`).toMatch(/^[\w.-]{1,100}=[\w.-]{1,100}$/);
   });
 
-  test('tells the container everything that it needs', () => {
+  test('gives the container everything that it needs', () => {
     expect(toTask(bind(translate(toInput()).request, prepared, key, 1))).toMatchObject({
       version: 1,
       engine: 'autotrain',
@@ -83,9 +83,11 @@ describe('the body of the call', () => {
   });
 
   test('brings the script of the classifier where it is run', () => {
-    const toArguments = (engine: string): number =>
-      bind(translate(toInput({ options: { engine } })).request, prepared, key, 1).body.arguments.length;
-    expect([toArguments('autotrain'), toArguments('trl'), toArguments('transformers')]).toEqual([1, 1, 2]);
+    const getNames = (engine: string): readonly string[] =>
+      bind(translate(toInput({ options: { engine } })).request, prepared, key, 1).body.arguments.filter((_, i) => i % 2 === 0);
+    const programs = ['main.py', 'events.py', 'engine_log.py', 'failures.py'];
+    expect(getNames('autotrain')).toEqual(programs);
+    expect(getNames('transformers')).toEqual([...programs, 'classifier.py']);
   });
 });
 
@@ -143,7 +145,7 @@ describe('prepare', () => {
     expect(fixture.hub.requests.filter(({ method }) => method !== 'GET')).toEqual([]);
   });
 
-  test('the other engines take such a model', async () => {
+  test('the other engines accept such a model', async () => {
     await using fixture = await createHubFixture();
     await expect(
       prepare(fixture, toInput({ model: { kind: 'hub', name: 'acme/young', revision: null }, options: { engine: 'transformers' } })),
@@ -197,7 +199,7 @@ describe('create', () => {
     expect(fixture.hub.requests.filter(({ method, path }) => method === 'POST' && path.startsWith('/api/jobs'))).toHaveLength(1);
   });
 
-  test('nothing is sent without a token, to another Hub, or while the look before it fails', async () => {
+  test('nothing is sent without a token, to another Hub, or while the check before it fails', async () => {
     await using fixture = await createHubFixture();
     const { wire } = await prepare(fixture, toInput());
     const other = { ...wire, endpoint: 'http://127.0.0.1:1' };

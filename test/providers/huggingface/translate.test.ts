@@ -223,7 +223,7 @@ describe('names and types are those of the programs', () => {
   test.each([
     ['chat', 'sft'],
     ['preference', 'dpo'],
-  ] as const)('trl, %s: flags of `trl %s` that take what they are given', (task, script) => {
+  ] as const)('trl, %s: flags of `trl %s` that accept their values', (task, script) => {
     const known: readonly Flag[] = flags[script] as never;
     for (const training of [{}, { ...whole, select: 'best' as const }]) {
       const { parameters } = translate(toInput({ task, training }, withValidation)).request;
@@ -234,7 +234,7 @@ describe('names and types are those of the programs', () => {
     }
   });
 
-  test('what is not told is the default of the program, or differs on purpose', () => {
+  test('other settings are the defaults of the program, or differ on purpose', () => {
     const { parameters } = translate(toInput({ task: 'chat', options: { flavor: 'l4x1' } })).request;
     const defaults = Object.fromEntries(flags.sft.map((flag) => [flag.name, 'default' in flag ? flag.default : null]));
     const different = Object.entries(parameters).filter(([key, value]) => JSON.stringify(value) !== JSON.stringify(defaults[key]));

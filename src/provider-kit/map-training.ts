@@ -1,0 +1,83 @@
+import type { Training, TrainingField } from '../job/job-spec.ts';
+import type { RunSpec } from '../job/run-spec.ts';
+import type { Note } from '../provider/note.ts';
+
+/** What becomes of a field of the job's training. */
+export type Mapped<Parameters> =
+  | { readonly type: 'sent'; readonly parameters: Partial<Parameters> }
+  | { readonly type: 'converted'; readonly parameters: Partial<Parameters>; readonly value: unknown; readonly why: string }
+  | { readonly type: 'unsupported'; readonly why: string };
+
+export type FieldMapper<Field extends TrainingField, Parameters, Settings> = (
+  value: NonNullable<Training[Field]>,
+  settings: Settings,
+) => Mapped<Parameters>;
+
+/**
+ * How a job's training becomes the parameters of a service. `Settings` is what the mapping depends on beside the training. Notes come in
+ * the order in which the fields stand in `map`.
+ */
+export interface TrainingMap<Parameters extends object, Settings> {
+  /** Parameters that are sent where the job says nothing; absent: none, and the service decides. */
+  getDefaults?(settings: Settings): Parameters;
+  readonly map: { readonly [Field in TrainingField]: FieldMapper<Field, Parameters, Settings> };
+  /** What a field that the job leaves out amounts to, for a note; null: there is nothing to say. */
+  readonly defaulted: { readonly [Field in TrainingField]: (parameters: Parameters, settings: Settings) => unknown };
+}
+
+export function sent<Parameters>(parameters: Partial<Parameters> = {}): Mapped<Parameters> {
+  return { type: 'sent', parameters };
+}
+
+export function unsupported<Parameters>(why: string): Mapped<Parameters> {
+  return { type: 'unsupported', why };
+}
+
+/** The parameters of a training, and one note on each of its fields: those in the job are sent, converted or unsupported, the others defaulted. */
+export function mapTraining<Parameters extends object, Settings>(
+  training: Training,
+  { getDefaults, map, defaulted }: TrainingMap<Parameters, Settings>,
+  settings: Settings,
+): { readonly parameters: Parameters; readonly notes: readonly Note[] } {
+  const notes: Note[] = [];
+  const fields = Object.keys(map) as TrainingField[];
+  const parameters = { ...getDefaults?.(settings) } as Parameters;
+  for (const field of fields) {
+    const value = training[field];
+    if (value === undefined) continue;
+    // That field and value belong together is more than the types can say.
+    const mapped = (map[field] as FieldMapper<TrainingField, Parameters, Settings>)(value, settings);
+    if (mapped.type !== 'unsupported') Object.assign(parameters, mapped.parameters);
+    notes.push(toNote(`training.${field}`, value, mapped));
+  }
+  for (const field of fields) {
+    const value = training[field] === undefined ? defaulted[field](parameters, settings) : null;
+    if (value != null) notes.push({ type: 'defaulted', field: `training.${field}`, value });
+  }
+  return { parameters, notes };
+}
+
+function toNote(field: string, value: unknown, mapped: Mapped<unknown>): Note {
+  if (mapped.type === 'sent') return { type: 'sent', field, value };
+  if (mapped.type === 'unsupported') return { type: 'unsupported', field, value, why: mapped.why };
+  return { type: 'converted', field, from: value, value: mapped.value, why: mapped.why };
+}
+
+/**
+ * Notes on a job's task and prompt, for a service that learns chats.
+ * @param conversion how rows become chats; null: they are sent as they are, and the prompt is not used
+ */
+export function notePrompt(
+  { task, prompt }: Pick<RunSpec, 'task' | 'prompt'>,
+  conversion: string | null,
+  why: { readonly converted: string; readonly unused: string },
+): Note[] {
+  const written = Object.entries(prompt ?? {}).filter(([, value]) => value !== undefined);
+  if (conversion === null) {
+    return written.map(([field, value]) => ({ type: 'unsupported', field: `prompt.${field}`, value, why: why.unused }));
+  }
+  return [
+    { type: 'converted', field: 'task', from: task, value: conversion, why: why.converted },
+    ...written.map(([field, value]): Note => ({ type: 'sent', field: `prompt.${field}`, value })),
+  ];
+}

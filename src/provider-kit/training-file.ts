@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import type { Row } from '../dataset/row.ts';
+import { toFileFailure } from '../errors.ts';
+import type { WrittenFile } from '../lib/fs.ts';
+
+/** Text is written once so much of it has come together. */
+const bufferCharacters = 65_536;
+
+export interface TrainingFile extends WrittenFile {
+  readonly path: string;
+  readonly rows: number;
+}
+
+/**
+ * Writes rows for a service, a line of JSON each. The same rows give the same bytes.
+ * @param toLine a row as the service reads it
+ * @throws Failure `disk-full`, `permission-denied`, and what reading the rows throws
+ */
+export async function writeTrainingFile(path: string, rows: AsyncIterable<Row>, toLine: (row: Row) => object): Promise<TrainingFile> {
+  const explain = (error: unknown): never => {
+    throw toFileFailure(error, 'rows of the run', path);
+  };
+  const hash = createHash('sha256');
+  let bytes = 0;
+  let count = 0;
+  let lines = '';
+  await using file = await open(path, 'w', 0o600).catch(explain);
+  const flush = async (): Promise<void> => {
+    hash.update(lines);
+    bytes += Buffer.byteLength(lines);
+    await file.writeFile(lines).catch(explain);
+    lines = '';
+  };
+  for await (const row of rows) {
+    lines += `${JSON.stringify(toLine(row))}\n`;
+    count += 1;
+    if (lines.length > bufferCharacters) await flush();
+  }
+  await flush();
+  return { path, bytes, rows: count, sha256: hash.digest('hex') };
+}

@@ -1,0 +1,100 @@
+import { expect, test } from 'vitest';
+import { EngineEvent, foldEvents } from '../../src/provider-kit/trainer-events.ts';
+import type { TrainerEvent } from '../../src/trainer/files.ts';
+
+const at = '2026-11-30T12:00:00.000Z';
+
+test("names, splits and coverages of transformers' measures", () => {
+  const values = {
+    loss: 0.5,
+    'rewards/chosen': 0.7,
+    eval_loss: 0.6,
+    eval_f1_macro: 0.8,
+    eval_runtime: 2,
+    train_runtime: 9,
+    train_loss: 0.55,
+  };
+  const { metrics } = foldEvents([{ type: 'values-measured', at, step: 45, epoch: 3, values, file: 'trainer_state.json' }]);
+  expect(metrics.map(({ name, split, coverage, source, value }) => `${split} ${name} ${coverage} ${source} ${value}`)).toEqual([
+    'train loss batch trainer_state.json: loss 0.5',
+    'train rewards/chosen batch trainer_state.json: rewards/chosen 0.7',
+    'validation loss full trainer_state.json: eval_loss 0.6',
+    'validation f1_macro full trainer_state.json: eval_f1_macro 0.8',
+    'validation x/eval_runtime unreported trainer_state.json: eval_runtime 2',
+    'train x/train_runtime unreported trainer_state.json: train_runtime 9',
+    'train x/train_loss unreported trainer_state.json: train_loss 0.55',
+  ]);
+  for (const metric of metrics) expect(metric).toMatchObject({ step: 45, epoch: 3, at });
+});
+
+test("the trainer's own events", () => {
+  const events: TrainerEvent[] = [
+    { type: 'data-read', at, rows: 8, validationRows: 2, truncated: 3, steps: 4 },
+    {
+      type: 'step-finished',
+      at,
+      step: 1,
+      steps: 4,
+      epoch: 0.5,
+      loss: 0.7,
+      learningRate: 0.1,
+      gradNorm: 2,
+      rowsPerSecond: 9,
+      etaSeconds: 3,
+    },
+    { type: 'epoch-evaluated', at, step: 2, epoch: 1, rows: 2, loss: 0.6, accuracy: 0.5 },
+    { type: 'checkpoint-written', at, step: 2, milliseconds: 5 },
+    { type: 'checkpoint-written', at, step: 1, milliseconds: 5 },
+    { type: 'model-written', at, folder: 'unfinished', step: 2, sha256: 'x' },
+  ];
+  const report = foldEvents(events, '/runs/a');
+  expect(report.progress).toEqual({ step: 1, steps: 4, epoch: 0.5, etaSeconds: 3, rowsPerSecond: 9, loss: 0.7 });
+  expect(report.metrics.map(({ split, name, value, source }) => [split, name, value, source])).toEqual([
+    ['train', 'loss', 0.7, 'loss'],
+    ['train', 'learning_rate', 0.1, 'learningRate'],
+    ['train', 'grad_norm', 2, 'gradNorm'],
+    ['validation', 'loss', 0.6, 'loss'],
+    ['validation', 'accuracy', 0.5, 'accuracy'],
+  ]);
+  expect(report.logs.map(({ text }) => text)).toEqual([
+    '8 training rows, 2 validation rows, 3 cut; 4 steps',
+    'epoch 1: validation loss 0.6000, accuracy 0.5000 (2 rows)',
+    'weights of step 2 written to unfinished/',
+  ]);
+  expect(report.notes).toEqual([
+    { type: 'warning', message: '3 rows were longer than the model reads and were cut' },
+    { type: 'warning', message: 'the weights of step 2 are in /runs/a/unfinished; the training did not end' },
+  ]);
+  expect(report.checkpoint).toBe(2);
+  expect(foldEvents([])).toEqual({ progress: null, metrics: [], logs: [], notes: [], failure: null, checkpoint: null });
+});
+
+test('the first failure counts; its cause is that of its code where the event says none', () => {
+  const fail = (code: string, cause?: 'user'): EngineEvent => ({
+    type: 'training-failed',
+    at,
+    code,
+    ...(cause ? { cause } : {}),
+    message: code,
+    hint: null,
+  });
+  expect(foldEvents([fail('data-invalid'), fail('timeout')]).failure).toEqual({
+    code: 'data-invalid',
+    cause: 'data',
+    message: 'data-invalid',
+    hint: null,
+    retryable: false,
+  });
+  expect(foldEvents([fail('model-invalid', 'user')]).failure).toMatchObject({ code: 'model-invalid', cause: 'user' });
+  expect(foldEvents([fail('toString')]).failure).toMatchObject({ code: 'unexpected', cause: 'program' });
+});
+
+test.each([
+  { type: 'values-measured', at, step: 1.5, epoch: null, values: {} },
+  { type: 'values-measured', at, step: 1, epoch: null, values: { loss: 'x' } },
+  { type: 'values-measured', at: 'yesterday', step: 1, epoch: null, values: {} },
+  { type: 'progress-made', at, step: null },
+  { type: 'coffee-made', at },
+])('%j is no event', (json) => {
+  expect(EngineEvent.safeParse(json).success).toBe(false);
+});
