@@ -145,7 +145,7 @@ test.each([
   const id = await openHubJob(fixture, { environment });
   fixture.sandbox.step(4000);
   expect(await readStage(fixture, id)).toBe('COMPLETED');
-  expect(await (await fixture.ask('GET', `/api/jobs/demo/${id}/logs`)).text()).toContain("'loss': ");
+  expect(await (await fixture.ask('GET', `/api/jobs/demo/${id}/logs`)).text()).toContain('mean_token_accuracy');
   expect(await listPaths(fixture)).toEqual(['.gitattributes', 'README.md', 'adapter_config.json', 'adapter_model.safetensors']);
 });
 
@@ -223,7 +223,7 @@ test('a log is replayed from its start; after a cut or an early end the next str
   fixture.sandbox.step(4000);
   await readHubJob(fixture, id);
   const whole = await readLog(fixture, id);
-  expect(whole).toEqual({ lines: expect.arrayContaining(['orchestrate: the model is in demo/tuned']), end: 'end' });
+  expect(whole).toEqual({ lines: expect.arrayContaining([expect.stringContaining('demo/tuned')]), end: 'end' });
   expect([whole.lines[0], whole.lines.at(-1)]).toEqual([
     expect.stringContaining('Job started'),
     '===== Job finished: status=COMPLETED =====',
@@ -254,7 +254,7 @@ test('a stream follows a running job to its end, and shows now and then that it 
   expect(await next()).toContain('Job started');
   await readHubJob(fixture, id);
   sandbox.step(60_000);
-  expect(await next()).toContain('orchestrate: running');
+  expect(await next()).toContain('text-classification');
   await ask('POST', `/api/jobs/demo/${id}/cancel`);
   expect(await next()).toContain('status=CANCELED');
   expect(await next()).toBe('the end');
