@@ -3,11 +3,11 @@ import { dirname, join, relative } from 'node:path';
 import { defineConfig, type Plugin } from 'rolldown';
 
 /*
- * Makes `dist/`, what the published package runs: three entries and the chunks they share or load late, flat in one folder, with
+ * Makes `dist/`, what the published package runs: four entries and the chunks they share or load late, flat in one folder, with
  * everything but Node's own modules inside. So the package needs no other at run time, and starts without resolving hundreds of files.
  */
 export default defineConfig({
-  input: { cli: 'src/cli/main.ts', trainer: 'src/trainer/main.ts', index: 'src/index.ts' },
+  input: { cli: 'src/cli/main.ts', trainer: 'src/trainer/main.ts', index: 'src/index.ts', testing: 'src/testing/index.ts' },
   platform: 'node',
   // tfjs names its Node builds, single files that cannot be shaken, in `main`, and its modules in `module`.
   resolve: { mainFields: ['module', 'main'] },

@@ -1,4 +1,4 @@
-/** The library: what the command line does, as functions, and what a provider of one's own is made of. */
+/** The library: what the command line does, as functions, and what a provider of your own is made of. */
 export {
   createOrchestrator,
   type CompareOptions,
@@ -11,7 +11,6 @@ export {
 } from './orchestrator.ts';
 /** The providers that come with the program, for those who change one. */
 export { providers } from '../providers/index.ts';
-export { main as runCli, type RunOptions } from './cli/main.ts';
 export type { Decision } from './run/controls.ts';
 export type { RunPlan } from './run/event.ts';
 export type { RunView } from './run/run-view.ts';
@@ -27,8 +26,5 @@ export { SubmitFailure, type Sent } from './provider/submit-failure.ts';
 export type { Metric } from './provider/metric.ts';
 export type { Note } from './provider/note.ts';
 export type { Phase, Status } from './provider/status.ts';
-export { contractTests } from './testing/contract.ts';
-export type { ConformanceTest, ConformanceResult_, ConformanceTarget, ConformanceEnvironment } from './testing/subject.ts';
-export { httpTests } from './testing/http.ts';
 export { createFetch, createRedactor, Secret, toHttpFailure, toSendOutcome } from './provider-kit/http.ts';
 export { requestJson } from './provider-kit/json.ts';

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Metric } from '../provider/metric.ts';
 import { createOrchestrator, type Orchestrator } from '../orchestrator.ts';
-import type { Figures, JobTask, TrainedModel, TrainingTask, TrainModel } from '../sandbox/hub/train-model.ts';
+import type { Figures, JobTask, TrainedModel, TrainingTask, TrainModel } from '../sandbox/main.ts';
 
 /**
  * Trains the sandbox's classifiers with the trainer of this machine, in a folder that is gone afterwards. The model `baseFolder` stands in
@@ -18,7 +18,7 @@ export function createSandboxTrainer(baseFolder: string): TrainModel {
       if (training.base !== null) await writeFiles(base, training.base);
       await writeFile(join(folder, 'train.jsonl'), training.rows.train);
       if (training.rows.validation !== null) await writeFile(join(folder, 'validation.jsonl'), training.rows.validation);
-      await writeFile(join(folder, 'job.json'), JSON.stringify(toJobFile(training, base)));
+      await writeFile(join(folder, 'job.json'), JSON.stringify(buildJobFile(training, base)));
       await using orchestrator = await createOrchestrator({ dir: join(folder, 'state'), environment: {} });
       return await train(orchestrator, join(folder, 'job.json'), training.signal);
     } finally {
@@ -36,7 +36,7 @@ async function writeFiles(folder: string, files: ReadonlyMap<string, Uint8Array>
 
 const jobName = 'sandbox';
 
-function toJobFile({ task, rows }: TrainingTask, base: string): object {
+function buildJobFile({ task, rows }: TrainingTask, base: string): object {
   const { textColumn: text, labelColumn: label = 'label', pairColumn } = task.dataset;
   const validation = rows.validation === null ? {} : { validation: './validation.jsonl' };
   const columns = { text, label, ...(pairColumn === undefined ? {} : { text2: pairColumn }) };
@@ -45,13 +45,13 @@ function toJobFile({ task, rows }: TrainingTask, base: string): object {
     name: jobName,
     task: 'classification',
     data: { train: './train.jsonl', ...validation, columns },
-    training: toTraining(task, rows.validation !== null),
+    training: buildTraining(task, rows.validation !== null),
     targets: { local: { provider: 'local', model: base } },
   };
 }
 
 /** The settings that AutoTrain and transformers know by other names; what the task does not say, the trainer's own defaults decide. */
-function toTraining({ parameters, maxLength, engine }: JobTask, hasValidation: boolean): object {
+function buildTraining({ parameters, maxLength, engine }: JobTask, hasValidation: boolean): object {
   const number = (...names: readonly string[]): number | undefined =>
     names.map((name) => parameters[name]).find((value): value is number => typeof value === 'number' && value >= 0);
   const rows = number('batch_size', 'per_device_train_batch_size');
@@ -83,7 +83,7 @@ async function train(orchestrator: Orchestrator, jobPath: string, signal: AbortS
   signal.removeEventListener('abort', stop);
   if (view?.ok !== true) throw new Error(view?.failure?.message ?? `the training is ${view?.status.phase ?? 'gone'}`);
   const folder = fileURLToPath(view.outputs.find(({ kind }) => kind === 'folder')?.uri ?? '');
-  return { files: await readFiles(folder), figures: toFigures(await run.metrics()) };
+  return { files: await readFiles(folder), figures: buildFigures(await run.metrics()) };
 }
 
 async function readFiles(folder: string): Promise<Map<string, Uint8Array>> {
@@ -92,7 +92,7 @@ async function readFiles(folder: string): Promise<Map<string, Uint8Array>> {
 }
 
 /** Metrics as transformers prints them: one line a step, `eval_` before those of the validation. */
-function toFigures(metrics: readonly Metric[]): Figures[] {
+function buildFigures(metrics: readonly Metric[]): Figures[] {
   const figures = new Map<string, { step: number; values: Record<string, number> }>();
   for (const { split, name, step, epoch, value } of metrics) {
     if (step === null) continue;
@@ -104,15 +104,15 @@ function toFigures(metrics: readonly Metric[]): Figures[] {
   }
   const steps = Math.max(1, ...[...figures.values()].map(({ step }) => step));
   return [...figures.values()]
-    .sort((a, b) => a.step - b.step || toRank(a.values) - toRank(b.values))
-    .map(({ step, values }) => ({ step, steps, values: toEpochLast(values) }));
+    .sort((a, b) => a.step - b.step || getRank(a.values) - getRank(b.values))
+    .map(({ step, values }) => ({ step, steps, values: putEpochLast(values) }));
 }
 
 /** A validation comes after the step that it follows. */
-function toRank(values: Readonly<Record<string, number>>): number {
+function getRank(values: Readonly<Record<string, number>>): number {
   return 'eval_loss' in values ? 1 : 0;
 }
 
-function toEpochLast({ epoch, ...values }: Record<string, number>): Record<string, number> {
+function putEpochLast({ epoch, ...values }: Record<string, number>): Record<string, number> {
   return epoch === undefined ? values : { ...values, epoch };
 }

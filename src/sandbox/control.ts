@@ -1,58 +1,97 @@
-import { refuse, toAnswer, type Answer } from './answer.ts';
-import { toAccount } from './account.ts';
-import type { FaultPlans } from './faults.ts';
-import { addOtherHubJobs } from './hub/other-hub-jobs.ts';
-import { addOtherJobs } from './other-jobs.ts';
-import type { ownSchemas } from './own-schemas.ts';
-import type { Service } from './service.ts';
-import type { Settings } from './settings.ts';
-import type { Validator } from './validator.ts';
-import type { ServiceAccount } from './service-account.ts';
+import { Hono } from 'hono';
+import { z } from 'zod';
+import { formatTime } from './clock.ts';
+import { FaultPlans, Milliseconds } from './faults.ts';
+import { readBody } from './http.ts';
+import { addOtherHubJobs, formatHubJob } from './hub/jobs.ts';
+import { advanceHubJobs } from './hub/job-life.ts';
+import { findCommit, listCommits } from './hub/repos.ts';
+import type { Repo } from './hub/state.ts';
+import { readKey } from './openai/app.ts';
+import { addOtherJobs } from './openai/create-job.ts';
+import { formatFile } from './openai/files.ts';
+import { advanceJobs, formatJob } from './openai/jobs.ts';
+import { Settings, type AccountState, type SandboxEnv, type Service } from './service.ts';
 
-interface ControlRequest {
-  readonly service: Service;
-  readonly account: ServiceAccount;
-  /** `GET /sandbox/account`. */
-  readonly route: string;
-  readonly body: unknown;
-  readonly validator: Validator;
+/** What has come of one API key so far: copies, all of it JSON. Jobs and files are as the services write them. */
+export type Account = ReturnType<typeof reportAccount>;
+
+export function reportAccount(service: Service, account: AccountState) {
+  const nowMs = service.clock.nowMs();
+  advanceJobs(account, nowMs);
+  advanceHubJobs({ service, account }, nowMs);
+  const { name, bill, requests, used, settings, violations, openai, hub } = account;
+  return {
+    /** The key without `sk-sandbox-`. */
+    name,
+    /** What was charged, in order; never shortened. */
+    bill: [...bill],
+    requests: [...requests],
+    /** How often each kind was asked for since the faults were set. */
+    used: { ...used },
+    /** Newest first. */
+    jobs: openai.jobs.map(formatJob),
+    /** Oldest first. */
+    files: [...openai.files.values()].map((file) => formatFile(file, nowMs)),
+    hub: {
+      /** Newest first. */
+      jobs: hub.jobs.map((job) => formatHubJob(account, job, nowMs)),
+      /** Oldest first. */
+      repos: [...hub.repos.values()].map(formatRepo),
+      /** Tokens that arrived at the storage; must stay empty. */
+      leakedTokens: [...hub.leaks],
+    },
+    settings,
+    /** Errors of the sandbox itself; must stay empty. */
+    violations: [...violations],
+  };
 }
 
-/** Answers what is no part of the service: how an account fares, and what shall go wrong with it. */
-export function answerControl({ service, account, route, body, validator }: ControlRequest): Answer {
-  const check = (schema: keyof typeof ownSchemas): void => {
-    const problem = validator.findOwnProblem(schema, body);
-    if (problem !== null) refuse(400, problem.message, { param: problem.param });
-  };
-  switch (route) {
-    case 'GET /sandbox/account':
-      return toAnswer(toAccount(service, account));
-    case 'PUT /sandbox/faults':
-      check('Faults');
-      setFaults(account, body as FaultPlans);
-      return toAnswer({ faults: account.faults });
-    case 'PUT /sandbox/settings':
-      check('Settings');
-      setSettings(account, body as Partial<Settings>, service.clock.nowMs());
-      return toAnswer({ settings: account.settings });
-    case 'POST /sandbox/step':
-      check('Step');
-      service.clock.step((body as { ms: number }).ms);
-      return toAnswer({ now: new Date(service.clock.nowMs()).toISOString() });
-    default:
-      return refuse(404, `Invalid URL (${route})`, { code: 'unknown_url' });
-  }
+function formatRepo(repo: Repo) {
+  const branches = [...repo.branches].map(([name, sha]) => {
+    const files = [...(findCommit(repo, sha)?.files ?? [])].map(([path, { bytes, lfs }]) => ({
+      path,
+      size: bytes.length,
+      lfs: lfs !== null,
+    }));
+    return { name, sha, commits: listCommits(repo, sha).length, files };
+  });
+  return { type: repo.type, name: repo.name, private: repo.isPrivate, branches };
 }
 
 /** Plans faults for the requests from now on: the first of a kind is the next one. */
-export function setFaults(account: ServiceAccount, faults: FaultPlans): void {
+export function setFaults(account: AccountState, faults: FaultPlans): void {
   account.faults = faults;
   account.used = {};
 }
 
 /** Changes what is named. */
-export function setSettings(account: ServiceAccount, settings: Partial<Settings>, nowMs: number): void {
+export function setSettings(account: AccountState, settings: Partial<Settings>, nowMs: number): void {
   account.settings = { ...account.settings, ...settings };
   addOtherJobs(account, nowMs);
   addOtherHubJobs(account, nowMs);
+}
+
+/** What is no part of a service: how an account fares, and what shall go wrong with it, for other processes. */
+export function createControlApp(): Hono<SandboxEnv> {
+  return new Hono<SandboxEnv>()
+    .use(async (context, next) => {
+      context.set('account', context.var.service.findAccount(readKey(context, { acceptsToken: true })));
+      await next();
+    })
+    .get('/account', (context) => context.json(reportAccount(context.var.service, context.var.account)))
+    .put('/faults', async (context) => {
+      setFaults(context.var.account, await readBody(context, FaultPlans));
+      return context.json({ faults: context.var.account.faults });
+    })
+    .put('/settings', async (context) => {
+      const { account, service } = context.var;
+      setSettings(account, (await readBody(context, Settings.partial())) as Partial<Settings>, service.clock.nowMs());
+      return context.json({ settings: account.settings });
+    })
+    .post('/step', async (context) => {
+      const { clock } = context.var.service;
+      clock.step((await readBody(context, z.strictObject({ ms: Milliseconds }))).ms);
+      return context.json({ now: formatTime(clock.nowMs()) });
+    });
 }

@@ -1,42 +1,11 @@
+import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
 import { isFailure } from '../errors.ts';
-import { faultCases, type FaultCase, type HttpFault } from './http-fault.ts';
-import { expectFailure, expectThat, createTest } from './checks.ts';
-import type { ConformanceTest } from './subject.ts';
+import { faultCases, type FaultCase } from './http-fault.ts';
 import { SubmitFailure } from '../provider/submit-failure.ts';
-
-/** A place of its own, with a service that answers as it should until it is told otherwise. */
-export interface HttpEnvironment {
-  /** How the service answers every request from now on. */
-  misbehave(fault: HttpFault): Promise<void> | void;
-  /** Requests that have arrived since `misbehave`. */
-  arrivals(): readonly HttpArrival[];
-  close(): Promise<void>;
-}
-
-export interface HttpArrival {
-  /** Whether it arrived at the origin that `redirect-away` leads to. */
-  readonly isForeign: boolean;
-  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
-}
-
-/** A call that asks the service something. */
-export interface HttpCall<World extends HttpEnvironment> {
-  /** Whether it may cost: it then sends one request and throws SubmitFailure. */
-  readonly isCreate: boolean;
-  run(environment: World, signal: AbortSignal): Promise<unknown>;
-}
-
-export interface HttpTarget<World extends HttpEnvironment = HttpEnvironment> {
-  createEnvironment(): Promise<World>;
-  readonly calls: Readonly<Record<string, HttpCall<World>>>;
-  /** How long one request of these worlds may take, with all that belongs to it. Pauses between tries must not take real time. */
-  readonly deadlineMs: number;
-  /** How many requests one after the other a call makes at most when each takes its whole deadline; 1 when absent. */
-  readonly requests?: number;
-  /** The credentials in these worlds: made up, long, and found nowhere else. */
-  readonly secrets: readonly string[];
-}
+import { assertFailure, assertNoSecret, waitForEnd, type CallEnd } from './assertions.ts';
+import { createLiveSignal, createTest, inEnvironment } from './environment.ts';
+import type { ConformanceTest, HttpCall, HttpEnvironment, HttpTarget } from './target.ts';
 
 /** What the machine may need beyond the deadline. */
 const slackMs = 3000;
@@ -44,146 +13,91 @@ const slackMs = 3000;
 /**
  * What every provider promises of its calls, whatever the service does: they end with a typed failure, within the deadline, without a
  * credential in what they throw or at another origin; and a call that may cost sends one request and says what is known of it.
- *
- *     for (const law of httpLaw(subject)) test(law.name, law.check);
  */
-export function httpTests<World extends HttpEnvironment>(subject: HttpTarget<World>): readonly ConformanceTest[] {
+export function httpTests<Environment extends HttpEnvironment>(target: HttpTarget<Environment>): readonly ConformanceTest[] {
+  const longestMs = target.deadlineMs * (target.requests ?? 1) + slackMs;
+  const createForEach = (name: string, use: (tried: TriedCall<Environment>) => Promise<void>): ConformanceTest =>
+    createTest(name, null, async () => {
+      for (const [label, call] of Object.entries(target.calls))
+        await inEnvironment(target, async (environment) => await use({ label, call, environment, longestMs }));
+    });
   return [
-    createTest('calls are answered by a service that answers', null, async () => {
-      await inEachCall(subject, async (name, call, environment) => {
-        const end = await toEnd(call.run(environment, new AbortController().signal), toLongestMs(subject));
-        expectThat('value' in end, `${name} of a good service`, 'an answer', 'error' in end ? end.error : end);
-      });
+    createForEach('calls are answered by a service that answers', async ({ label, call, environment }) => {
+      const end = await waitForEnd(async () => await call.run(environment, createLiveSignal()), longestMs);
+      assert.ok('value' in end, `${label} of a good service: expected an answer, found ${inspect(end)}`);
     }),
-    ...Object.entries(faultCases).map(([what, one]) =>
-      createTest(`calls end well with ${what}`, null, async () => {
-        await inEachCall(
-          subject,
-          async (name, call, environment) => await checkCase(subject, { name: `${name} with ${what}`, call, environment, one }),
-        );
+    ...Object.entries(faultCases).map(([what, faultCase]) =>
+      createForEach(`calls end well with ${what}`, async (tried) => {
+        await checkCase(target, { ...tried, label: `${tried.label} with ${what}` }, faultCase);
       }),
     ),
     ...(['half-open', 'slow-head', 'slow-body'] as const).map((kind) =>
-      createTest(`an abort ends calls at once, of a service that is ${kind}`, null, async () => {
-        await inEachCall(
-          subject,
-          async (name, call, environment) => await checkAbort({ name, call, environment, kind, withinMs: toLongestMs(subject) }),
-        );
-      }),
+      createForEach(`an abort ends calls at once, of a service that is ${kind}`, async (tried) => await checkAbort(tried, kind)),
     ),
   ];
 }
 
-async function inEachCall<World extends HttpEnvironment>(
-  { createEnvironment, calls }: HttpTarget<World>,
-  use: (name: string, call: HttpCall<World>, environment: World) => Promise<void>,
+interface TriedCall<Environment extends HttpEnvironment> {
+  readonly label: string;
+  readonly call: HttpCall<Environment>;
+  readonly environment: Environment;
+  readonly longestMs: number;
+}
+
+async function checkCase<Environment extends HttpEnvironment>(
+  { secrets }: HttpTarget<Environment>,
+  { label, call, environment, longestMs }: TriedCall<Environment>,
+  { fault, sent, mayAnswer }: FaultCase,
 ): Promise<void> {
-  for (const [name, call] of Object.entries(calls)) {
-    const environment = await createEnvironment();
-    try {
-      await use(name, call, environment);
-    } finally {
-      await environment.close();
-    }
-  }
-}
-
-type End = { readonly value: unknown } | { readonly error: unknown } | { readonly pending: true };
-
-async function toEnd(called: Promise<unknown>, withinMs: number): Promise<End> {
-  const late = Promise.withResolvers<End>();
-  const timeout = setTimeout(() => late.resolve({ pending: true }), withinMs);
-  const ended = called.then(
-    (value): End => ({ value }),
-    (error: unknown): End => ({ error }),
-  );
-  return await Promise.race([ended, late.promise]).finally(() => clearTimeout(timeout));
-}
-
-function toLongestMs({ deadlineMs, requests = 1 }: Pick<HttpTarget, 'deadlineMs' | 'requests'>): number {
-  return deadlineMs * requests + slackMs;
-}
-
-interface Met<World extends HttpEnvironment> {
-  readonly name: string;
-  readonly call: HttpCall<World>;
-  readonly environment: World;
-  readonly one: FaultCase;
-}
-
-async function checkCase<World extends HttpEnvironment>(
-  subject: HttpTarget<World>,
-  { name, call, environment, one }: Met<World>,
-): Promise<void> {
-  await environment.misbehave(one.fault);
-  const withinMs = toLongestMs(subject);
-  const end = await toEnd(call.run(environment, new AbortController().signal), withinMs);
-  expectThat(!('pending' in end), name, `an end within ${withinMs} ms`, 'none');
+  await environment.misbehave(fault);
+  const end = await waitForEnd(async () => await call.run(environment, createLiveSignal()), longestMs);
+  assert.ok(!('pending' in end), `${label}: expected an end within ${longestMs} ms, found none`);
   const arrivals = environment.arrivals();
-  const leaked = arrivals.filter(({ isForeign, headers }) => isForeign && holdsSecret(headers, subject.secrets));
-  expectThat(leaked.length === 0, `${name}: credentials at another origin`, 'none', `${leaked.length} requests with one`);
-  if (call.isCreate) checkCreate({ name, end, one, count: arrivals.length });
-  else if (!('value' in end && one.mayAnswer === true)) {
-    expectThat('error' in end, name, 'a failure', end);
-    expectFailure(name, (end as { error: unknown }).error);
+  for (const { headers } of arrivals.filter(({ isForeign }) => isForeign)) assertNoSecret(`${label}: at another origin`, headers, secrets);
+  if (call.isCreate) checkCreate(label, end, { sent, count: arrivals.length });
+  else if (!('value' in end && mayAnswer === true)) {
+    assert.ok('error' in end, `${label}: expected a failure, found ${inspect(end)}`);
+    assertFailure(label, end.error);
   }
-  if ('error' in end) expectThat(!holdsSecret(end.error, subject.secrets), `${name}: what was thrown`, 'no credential in it', 'one');
+  if ('error' in end) assertNoSecret(`${label}: what was thrown`, end.error, secrets);
 }
 
-function checkCreate({ name, end, one, count }: { name: string; end: End; one: FaultCase; count: number }): void {
-  const expected = one.sent === 'no' ? 0 : 1;
-  expectThat(count === expected, `${name}: requests`, String(expected), count);
+/** A create sends one request, and says of it what is known. Anything that it throws but a SubmitFailure means "unknown". */
+function checkCreate(label: string, end: CallEnd, { sent, count }: { readonly sent: FaultCase['sent']; readonly count: number }): void {
+  const expected = sent === 'no' ? 0 : 1;
+  assert.ok(count === expected, `${label}: expected ${expected} requests, found ${count}`);
   const error = 'error' in end ? end.error : null;
-  expectThat(error instanceof SubmitFailure || (one.sent === 'unknown' && isFailure(error)), name, 'a SubmitFailure', end);
-  const sent = error instanceof SubmitFailure ? error.sent : 'unknown';
-  expectThat(sent === one.sent, `${name}: what is known of the request`, one.sent, sent);
-  expectFailure(name, error);
+  const isTyped = error instanceof SubmitFailure || (sent === 'unknown' && isFailure(error));
+  assert.ok(isTyped, `${label}: expected a SubmitFailure, found ${inspect(end)}`);
+  const found = error instanceof SubmitFailure ? error.sent : 'unknown';
+  assert.ok(found === sent, `${label}: expected "${sent}" for what is known of the request, found "${found}"`);
+  assertFailure(label, error);
 }
 
-async function checkAbort<World extends HttpEnvironment>({
-  name,
-  call,
-  environment,
-  kind,
-  withinMs,
-}: {
-  name: string;
-  call: HttpCall<World>;
-  environment: World;
-  kind: 'half-open' | 'slow-head' | 'slow-body';
-  withinMs: number;
-}): Promise<void> {
+async function checkAbort<Environment extends HttpEnvironment>(
+  { label, call, environment, longestMs }: TriedCall<Environment>,
+  kind: 'half-open' | 'slow-head' | 'slow-body',
+): Promise<void> {
   await environment.misbehave({ kind });
   const controller = new AbortController();
   const called = call.run(environment, controller.signal);
-  await untilArrived(environment, called);
+  await waitForArrival(environment, called);
   controller.abort();
-  const end = await toEnd(called, withinMs);
+  const end = await waitForEnd(async () => await called, longestMs);
   // A call that did not listen ends too, by its deadline.
-  const hasListened = 'error' in end && toCode(end.error) !== 'timeout';
-  expectThat(hasListened, `${name} after an abort, of a service that is ${kind}`, 'an end by the abort', end);
+  const hasListened = 'error' in end && getCode(end.error) !== 'timeout';
+  assert.ok(hasListened, `${label} after an abort, of a service that is ${kind}: expected an end by the abort, found ${inspect(end)}`);
 }
 
-function toCode(error: unknown): string | null {
+function getCode(error: unknown): string | null {
   if (error instanceof SubmitFailure) return error.failure.code;
   return isFailure(error) ? error.code : null;
 }
 
 /** Until a request has arrived, or the call has ended without one. */
-async function untilArrived(environment: HttpEnvironment, called: Promise<unknown>): Promise<void> {
+async function waitForArrival(environment: HttpEnvironment, called: Promise<unknown>): Promise<void> {
   let hasEnded = false;
   const onEnd = (): void => void (hasEnded = true);
   called.then(onEnd, onEnd);
   while (environment.arrivals().length === 0 && !hasEnded) await new Promise((resolve) => void setImmediate(resolve));
-}
-
-function holdsSecret(value: unknown, secrets: readonly string[]): boolean {
-  // Shows what JSON leaves out: causes of errors, headers, private fields of requests.
-  const text = inspect(value, { depth: Infinity, maxArrayLength: Infinity, maxStringLength: Infinity });
-  const forms = secrets.flatMap((secret) => [
-    secret,
-    encodeURIComponent(secret),
-    Buffer.from(secret).toString('base64').replace(/=+$/, ''),
-  ]);
-  return forms.some((form) => text.includes(form));
 }

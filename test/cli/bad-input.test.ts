@@ -201,7 +201,7 @@ test.each<[string, () => string, number, string]>([
     'a tokenizer without parts',
     () => writeJobOf((folder) => writeFileSync(join(folder, 'tokenizer.json'), '{}')),
     65,
-    'tokenizer.json: model.vocab: expected the tokens of the model, found undefined',
+    'tokenizer.json: model.vocab: expected the tokens of the model, found nothing',
   ],
   [
     'a link to nowhere',

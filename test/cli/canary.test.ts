@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import { createSandboxTrainer } from '../../src/cli/sandbox-trainer.ts';
-import { startSandbox } from '../../src/sandbox/start-sandbox.ts';
+import { startSandbox } from '../../src/sandbox/main.ts';
 import { createScratchFolder } from '../scratch.ts';
 import { startEchoingFront, toEcho } from './echoing-front.ts';
 import { startCli } from './run-cli.ts';

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { Comparison } from '../../src/evaluate/comparison.ts';
-import { startSandbox, type Sandbox } from '../../src/sandbox/start-sandbox.ts';
+import { startSandbox, type Sandbox } from '../../src/sandbox/main.ts';
 import { startCli, type Ended } from './run-cli.ts';
 
 const base = 'gpt-4.1-mini-2025-04-14';

@@ -83,14 +83,14 @@ test('both targets are submitted and followed to their ends', async () => {
   const followed = await run('logs', 'reviews/hub', '--follow');
   expect(followed.status).toBe(0);
   expect(followed.stdout).toMatch(
-    /===== Job started[^]*running autotrain for text-classification\n[^]*  the model is in rehearsal\/reviews-hub-[^]*===== Job finished: status=COMPLETED/,
+    /===== Job started[^]*running autotrain for text-classification\n[^]*  the model is in demo\/reviews-hub-[^]*===== Job finished: status=COMPLETED/,
   );
   expect((await run('logs', 'reviews/hub')).stdout).toBe(followed.stdout);
   const { status, stdout } = await run('wait', 'reviews', '--json');
   expect(status).toBe(0);
   const runs = (JSON.parse(stdout) as { runs: RunView[] }).runs.toSorted((a, b) => a.id.localeCompare(b.id));
   expect(runs).toMatchObject([
-    { id: 'reviews/hub', ok: true, outputs: [{ kind: 'repository', uri: expect.stringMatching(/^hub:rehearsal\/.*@[0-9a-f]{40}$/) }] },
+    { id: 'reviews/hub', ok: true, outputs: [{ kind: 'repository', uri: expect.stringMatching(/^hub:demo\/.*@[0-9a-f]{40}$/) }] },
     { id: 'reviews/laptop', ok: true },
   ]);
   expect(runs[0]!.cost.actual).toBeGreaterThan(0);
@@ -130,7 +130,7 @@ test('compare asks no service, and evaluate brings the model here: both answer t
 test('Ctrl-C ends the following of a log, and the run goes on until it is cancelled', async () => {
   // The job goes on by being looked at, so that it does not end by itself.
   const headers = { authorization: `Bearer ${env['HF_TOKEN']}`, 'content-type': 'application/json' };
-  const settings = await fetch(`${env['HF_ENDPOINT']}/sandbox/settings`, { method: 'PUT', headers, body: '{"looks": 4}' });
+  const settings = await fetch(`${env['HF_ENDPOINT']}/sandbox/settings`, { method: 'PUT', headers, body: '{"polls": 4}' });
   expect(settings.status).toBe(200);
   expect(await run('submit', job, '--target', 'hub', '--again', '-q')).toMatchObject({ status: 0, stdout: 'reviews/hub#2\n' });
   const { child, ended } = startCli(['logs', 'reviews/hub', '--follow'], { env });
@@ -150,8 +150,8 @@ test('Ctrl-C ends the following of a log, and the run goes on until it is cancel
 test('clean lists what is at the Hub, and deletes it with --yes alone', async () => {
   const listed = await run('clean', '--provider', 'huggingface', '-q');
   expect(listed.stdout.trim().split('\n')).toEqual([
-    expect.stringMatching(/^dataset:rehearsal\/orchestrate-data-[0-9a-f]{24}$/),
-    ...Array.from({ length: 2 }, () => expect.stringMatching(/^model:rehearsal\/reviews-hub-[a-z2-7]{20}$/) as string),
+    expect.stringMatching(/^dataset:demo\/orchestrate-data-[0-9a-f]{24}$/),
+    ...Array.from({ length: 2 }, () => expect.stringMatching(/^model:demo\/reviews-hub-[a-z2-7]{20}$/) as string),
   ]);
   expect((await run('clean', '--provider', 'huggingface', '-q', '--yes')).stdout).toBe(listed.stdout);
   expect(await run('clean', '--provider', 'huggingface')).toMatchObject({ status: 0, stdout: '', stderr: 'nothing to clean\n' });

@@ -1,7 +1,7 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { startSandbox, type Sandbox } from '../../src/sandbox/start-sandbox.ts';
+import { startSandbox, type Sandbox } from '../../src/sandbox/main.ts';
 import { createJob, deleteFile, toChatText, uploadText, type Asking } from '../import/service-jobs.ts';
 import { createScratchFolder } from '../scratch.ts';
 import { startCli, type Ended } from './run-cli.ts';

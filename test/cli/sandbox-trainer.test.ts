@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { createSandboxTrainer } from '../../src/cli/sandbox-trainer.ts';
-import type { JobTask } from '../../src/sandbox/hub/train-model.ts';
+import type { JobTask } from '../../src/sandbox/main.ts';
 
 const base = fileURLToPath(new URL('../../fixtures/models/tiny-bert', import.meta.url));
 const lines = readFileSync(new URL('../../fixtures/sentiment/train.jsonl', import.meta.url), 'utf8')

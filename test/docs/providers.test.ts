@@ -1,27 +1,30 @@
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createSpool } from '../../fixtures/providers/example-provider.ts';
-import { contractTests } from '../../src/testing/contract.ts';
-import type { ConformanceResult_, ConformanceEnvironment } from '../../src/testing/subject.ts';
-import type { Attempt } from '../../src/provider/context.ts';
+import { say, steps, target } from '../../fixtures/providers/target.ts';
 import { createOrchestrator } from '../../src/index.ts';
+import { contractTests } from '../../src/testing/index.ts';
 import { runProgram, type Ended } from '../cli/run-cli.ts';
-import { toMemoryPlan } from '../run/memory-provider.ts';
 import { createScratchFolder } from '../scratch.ts';
+import { testConformance } from '../testing/test-conformance.ts';
 
 const page = readFileSync('docs/providers.md', 'utf8');
 
 /** The page shows what a user writes, who has the package installed. */
-function toShownSource(path: string): string {
-  return readFileSync(path, 'utf8').replaceAll("'../../src/index.ts'", "'finetune-orchestrator'");
+function readShownSource(path: string): string {
+  return readFileSync(path, 'utf8')
+    .replaceAll("'../../src/index.ts'", "'finetune-orchestrator'")
+    .replaceAll(/'\.\.\/\.\.\/src\/(cli|testing)\/\w+\.ts'/g, "'finetune-orchestrator/$1'");
 }
 
-test.each(['fixtures/providers/example-provider.ts', 'fixtures/providers/main.ts'])('the page shows %s as it is', (path) => {
-  const blocks = [...page.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, block]) => block);
-  expect(blocks).toContain(toShownSource(path));
-});
+test.each(['example-provider.ts', 'main.ts', 'conformance.ts'].map((name) => `fixtures/providers/${name}`))(
+  'the page shows %s as it is',
+  (path) => {
+    const blocks = [...page.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, block]) => block);
+    expect(blocks).toContain(readShownSource(path));
+  },
+);
 
 test('the example is short', () => {
   expect(readFileSync('fixtures/providers/example-provider.ts', 'utf8').trimEnd().split('\n').length).toBeLessThanOrEqual(60);
@@ -38,88 +41,12 @@ test('the page speaks of every function of a provider', () => {
   expect(names.filter((name) => !page.includes(`| \`${name}\``))).toEqual([]);
 });
 
-/** What the machine of the example adds to a job. */
-function say(folder: string, id: string, ...lines: readonly object[]): void {
-  for (const line of lines) appendFileSync(join(folder, id), `${JSON.stringify({ at: '2026-01-01T00:00:00.000Z', ...line })}\n`);
-}
+testConformance(contractTests(target));
 
-const steps = [
-  { status: 'running', step: 1, loss: 0.7 },
-  { status: 'running', step: 2, loss: 0.6 },
-];
-
-interface SpoolFixture extends ConformanceEnvironment {
-  readonly folder: string;
-}
-
-const plan = toMemoryPlan('spool');
-const base = { spec: { ...plan.spec, provider: 'spool', training: { epochs: 1 } }, facts: plan.facts, model: plan.model, key: plan.key };
-
-function toEnd(...lines: readonly object[]): ConformanceResult_<SpoolFixture> {
-  return { bring: async ({ folder }, { id }) => await Promise.resolve(say(folder, id, ...steps, ...lines)) };
-}
-
-function loseFolder(call: (fixture: SpoolFixture, context: Attempt) => Promise<unknown>): (fixture: SpoolFixture) => Promise<unknown> {
-  return async (fixture) => {
-    rmSync(fixture.folder, { recursive: true });
-    return await call(fixture, fixture.toAttempt(plan.key, 1, new AbortController().signal));
-  };
-}
-
-const tests = contractTests<SpoolFixture>({
-  provider: createSpool('/nowhere'),
-  inputs: {
-    base,
-    different: {
-      'more epochs': { ...base, spec: { ...base.spec, training: { epochs: 2 } } },
-      'another model': { ...base, model: { ...base.model, base: 'bert-large' } },
-      'other labels': { ...base, facts: { ...base.facts, labels: ['bad', 'good'] } },
-    },
-  },
-  async createEnvironment() {
-    const folder = mkdtempSync(join(tmpdir(), 'orchestrate-'));
-    return await Promise.resolve({
-      folder,
-      provider: createSpool(folder),
-      toAttempt: (key, attempt, signal) => ({
-        signal,
-        key,
-        attempt,
-        now: () => new Date(),
-        wait: async () => await Promise.resolve(),
-        setting: () => null,
-        credential: () => null,
-        workDir: folder,
-        facts: plan.facts,
-        async *readRows() {
-          yield* await Promise.resolve([{ text: 'a row of the data', label: 'no' }]);
-        },
-      }),
-      close: async () => await Promise.resolve(rmSync(folder, { recursive: true, force: true })),
-    });
-  },
-  ends: {
-    succeeded: toEnd({ status: 'done', model: '/models/tuned' }),
-    failed: toEnd({ status: 'failed', error: 'out of memory' }),
-    cancelled: toEnd({ status: 'stopped' }),
-  },
-  say: async ({ folder }, { id }, word) => await Promise.resolve(say(folder, id, { status: word })),
-  failing: {
-    'prepare without the folder': loseFolder(async ({ provider }, context) => await provider.training.prepare({}, context)),
-    'create without the folder': loseFolder(async ({ provider }, context) => await provider.training.create({ name: 'x' }, context)),
-    'find without the folder': loseFolder(async ({ provider }, context) => await provider.training.find({}, [], context)),
-    'fence without the folder': loseFolder(async ({ provider }, context) => await provider.training.fence!({ name: 'x' }, context)),
-    'observe without the folder': loseFolder(async ({ provider, folder }, context) => {
-      const job = { provider: 'spool', id: 'x', location: folder, attempt: 1, createdAt: '2026-01-01T00:00:00.000Z', url: null };
-      return await provider.training.observe(job, null, context);
-    }),
-  },
-  snapshot: async ({ folder }) =>
-    await Promise.resolve(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'utf8')])),
-});
-
-test.each(tests)('the example: $name', async ({ check }) => {
-  await expect(check()).resolves.toBeUndefined();
+test('node:test runs the conformance tests too, and reports what is skipped', async () => {
+  const { status, stdout } = await runProgram('--test-reporter=tap', ['fixtures/providers/conformance.ts']);
+  expect({ status, stdout }).toMatchObject({ status: 0, stdout: expect.stringContaining('# SKIP no pause') });
+  expect(stdout).toMatch(/^# fail 0$/m);
 });
 
 test('the example takes a job file to its end', async () => {

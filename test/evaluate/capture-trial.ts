@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { readSpending } from '../../src/run/budget.ts';
-import type { Sandbox } from '../../src/sandbox/start-sandbox.ts';
+import type { Sandbox } from '../../src/sandbox/main.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import type { Product } from '../kills/product.ts';
 

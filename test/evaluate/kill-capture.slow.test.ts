@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startSandbox } from '../../src/sandbox/start-sandbox.ts';
+import { startSandbox } from '../../src/sandbox/main.ts';
 import { copyProduct, sourceProduct } from '../kills/product.ts';
 import { captureWhole, killCapture, type CaptureBench, type WholeCapture } from './capture-trial.ts';
 

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { toShuffled, toStreamKey, toUint32 } from '../../src/lib/random.ts';
-import { startSandbox } from '../../src/sandbox/start-sandbox.ts';
+import { startSandbox } from '../../src/sandbox/main.ts';
 import { inParallel } from '../kills/in-parallel.ts';
 import { sourceProduct } from '../kills/product.ts';
 import { captureWhole, killCapture, type CaptureOutcome } from './capture-trial.ts';

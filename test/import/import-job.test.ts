@@ -5,7 +5,7 @@ import type { Context } from '../../src/provider/context.ts';
 import { isFailure } from '../../src/errors.ts';
 import { importJob } from '../../src/import/import-job.ts';
 import type { ImportRecord } from '../../src/import/import-record.ts';
-import type { Fault, RequestKind } from '../../src/sandbox/faults.ts';
+import type { Fault, RequestKind } from '../../src/sandbox/main.ts';
 import { readJobFile } from '../../src/job/read-job-file.ts';
 import { canaryKey, createSandboxFixture, type SandboxFixture } from '../providers/openai-compatible/fixture.ts';
 import { createScratchFolder } from '../scratch.ts';
@@ -30,7 +30,7 @@ function readFolder(folder: string): Record<string, string> {
   return Object.fromEntries(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'latin1')]));
 }
 
-const reads: readonly RequestKind[] = ['list', 'get', 'events', 'checkpoints', 'file', 'files', 'content', 'models', 'model'];
+const reads: readonly RequestKind[] = ['list', 'get', 'events', 'checkpoints', 'file', 'files', 'content', 'models'];
 
 /** What was asked since. */
 function toKinds(fixture: SandboxFixture, from: number): RequestKind[] {

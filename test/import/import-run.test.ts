@@ -4,14 +4,13 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createOrchestrator, type Orchestrator } from '../../src/orchestrator.ts';
 import { readSpending } from '../../src/run/budget.ts';
 import { acceptRuns } from '../../src/run/run-store.ts';
-import type { RequestKind } from '../../src/sandbox/faults.ts';
-import { startSandbox, type Sandbox, type SandboxOptions } from '../../src/sandbox/start-sandbox.ts';
+import { startSandbox, type RequestKind, type Sandbox, type SandboxOptions } from '../../src/sandbox/main.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { createScratchFolder } from '../scratch.ts';
 import { createJob, deleteFile, toChatText, toPreferenceText, uploadText, type Asking } from './service-jobs.ts';
 
 const base = 'gpt-4.1-mini-2025-04-14';
-const paying: readonly RequestKind[] = ['upload', 'create', 'delete', 'cancel', 'pause', 'resume', 'chat', 'deploy', 'model-delete'];
+const paying: readonly RequestKind[] = ['upload', 'create', 'delete', 'cancel', 'pause', 'resume', 'chat', 'deploy'];
 
 interface Fixture {
   readonly sandbox: Sandbox;

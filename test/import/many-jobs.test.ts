@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { importJob } from '../../src/import/import-job.ts';
 import type { ImportRecord } from '../../src/import/import-record.ts';
-import type { RequestKind } from '../../src/sandbox/faults.ts';
+import type { RequestKind } from '../../src/sandbox/main.ts';
 import { canaryKey } from '../providers/openai-compatible/fixture.ts';
 import { killImports } from './killed-imports.ts';
 import { createUsedAccount, jobKinds, type JobKind, type UsedAccount } from './used-account.ts';
 
 const fixed = new Date('2026-11-25T12:00:00Z');
-const reads: readonly RequestKind[] = ['list', 'get', 'events', 'checkpoints', 'file', 'files', 'content', 'models', 'model'];
+const reads: readonly RequestKind[] = ['list', 'get', 'events', 'checkpoints', 'file', 'files', 'content', 'models'];
 
 let account: UsedAccount;
 let madeRequests: number;

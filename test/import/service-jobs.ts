@@ -1,4 +1,4 @@
-import type { Sandbox } from '../../src/sandbox/start-sandbox.ts';
+import type { Sandbox } from '../../src/sandbox/main.ts';
 
 /** What somebody else has done at the service, by its own interface. */
 export interface Asking {

@@ -11,7 +11,8 @@ export interface Product {
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '../..');
-const source = '../../src/index.ts';
+/** What the programs here import, and its name in the package. */
+const sources = { '../../src/index.ts': 'finetune-orchestrator', '../../src/cli/main.ts': 'finetune-orchestrator/cli' };
 
 /** The source as it lies here. */
 export const sourceProduct: Product = { program: join(here, 'program.ts'), hook: join(here, 'crash-hook.ts') };
@@ -25,8 +26,10 @@ export function installProduct(scratch: string): Product {
   const folder = join(scratch, 'installed');
   for (const name of ['program.ts', 'provider.ts']) {
     const text = readFileSync(join(here, name), 'utf8');
-    if (!text.includes(`'${source}'`)) throw new Error(`${name} no longer imports ${source}`);
-    writeFileSync(join(folder, name), text.replaceAll(source, 'finetune-orchestrator'));
+    const changed = Object.entries(sources).reduce((all, [source, packageName]) => all.replaceAll(`'${source}'`, `'${packageName}'`), text);
+    if (/^import (?!type).*'\.\.\/\.\.\/src\//m.test(changed))
+      throw new Error(`${name} imports more of the source than the package exports`);
+    writeFileSync(join(folder, name), changed);
   }
   cpSync(join(here, 'crash-hook.ts'), join(folder, 'crash-hook.ts'));
   writeFileSync(join(folder, 'package.json'), '{"private": true, "type": "module"}');

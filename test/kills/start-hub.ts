@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Account as SandboxAccount } from '../../src/sandbox/account.ts';
-import type { FaultPlans } from '../../src/sandbox/faults.ts';
+import type { Account as SandboxAccount, FaultPlans } from '../../src/sandbox/main.ts';
 import type { Plan } from './plans.ts';
 import type { Account, Service } from './service.ts';
 import { openSandbox } from './start-sandbox.ts';

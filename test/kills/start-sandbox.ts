@@ -2,13 +2,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Account as SandboxAccount } from '../../src/sandbox/account.ts';
-import type { FaultPlans } from '../../src/sandbox/faults.ts';
+import type { Account as SandboxAccount, FaultPlans } from '../../src/sandbox/main.ts';
 import type { Plan } from './plans.ts';
 import type { Account, Service } from './service.ts';
 
 const otherJobs = 5;
-const looks = 3;
+const polls = 3;
 
 interface RunningSandbox {
   readonly env: { readonly OPENAI_BASE_URL: string; readonly HF_ENDPOINT: string };
@@ -47,7 +46,7 @@ export async function startSandbox(): Promise<Service> {
     toEnvironment: (key) => ({ OPENAI_BASE_URL: env.OPENAI_BASE_URL, OPENAI_API_KEY: key }),
     async begin(trial, plan) {
       const key = `sk-sandbox-${trial}`;
-      await control(key, 'settings', { looks: plan.looks ?? looks, listLagMs: plan.listLagMs ?? 0, otherJobs });
+      await control(key, 'settings', { polls: plan.looks ?? polls, listLagMs: plan.listLagMs ?? 0, otherJobs });
       await control(key, 'faults', toFaults(plan));
       return key;
     },

@@ -4,7 +4,7 @@ import OpenAI from 'openai';
 import { whoAmI } from '@huggingface/hub';
 import { expect, onTestFinished, test } from 'vitest';
 import { runCli, startCli } from '../cli/run-cli.ts';
-import { createJob } from './sandbox-world.ts';
+import { createJob } from './fixture.ts';
 
 async function start(...flags: string[]): Promise<{ line: string; stop: () => Promise<{ status: number | null; stdout: string }> }> {
   const { child, ended } = startCli(['sandbox', ...flags]);
@@ -27,14 +27,14 @@ test('`sandbox --json` prints one line with what to set, answers, and ends with 
   expect(env['OPENAI_BASE_URL']).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/v1$/);
   const client = new OpenAI({ baseURL: env['OPENAI_BASE_URL'], apiKey: env['OPENAI_API_KEY'], maxRetries: 0 });
   expect(await createJob(client)).toMatchObject({ status: 'validating_files' });
-  expect(await whoAmI({ hubUrl: env['HF_ENDPOINT'] ?? '', accessToken: env['HF_TOKEN'] ?? '' })).toMatchObject({ name: 'rehearsal' });
+  expect(await whoAmI({ hubUrl: env['HF_ENDPOINT'] ?? '', accessToken: env['HF_TOKEN'] ?? '' })).toMatchObject({ name: 'demo' });
   expect(await stop()).toMatchObject({ status: 0, stdout: `${line}\n` });
 });
 
 test('`sandbox` prints what to set in a shell', async () => {
   const { line, stop } = await start();
   expect(line).toMatch(/^export OPENAI_BASE_URL=http:\/\/127\.0\.0\.1:\d+\/v1$/);
-  expect((await stop()).stdout).toMatch(/^export OPENAI_API_KEY=sk-sandbox-rehearsal$/m);
+  expect((await stop()).stdout).toMatch(/^export OPENAI_API_KEY=sk-sandbox-demo$/m);
 });
 
 test('a port that is no port, or taken, is refused', async () => {

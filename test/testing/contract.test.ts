@@ -1,44 +1,44 @@
 import { expect, test } from 'vitest';
-import { contractTests } from '../../src/testing/contract.ts';
 import { defineProvider } from '../../src/provider/provider.ts';
-import { createMemorySubject } from './memory-subject.ts';
+import { contractTests } from '../../src/testing/index.ts';
+import { createMemoryTarget } from './memory-target.ts';
 import { observeFaults } from './observe-faults.ts';
 import { submitFaults } from './submit-faults.ts';
+import { testConformance } from './test-conformance.ts';
 import { translateFaults } from './translate-faults.ts';
 
 const faults = [...translateFaults, ...submitFaults, ...observeFaults];
+const correct = contractTests(createMemoryTarget());
 
-const correct = contractTests(createMemorySubject());
-
-test.each(correct)('$name', async ({ check }) => {
-  await expect(check()).resolves.toBeUndefined();
-});
+testConformance(correct);
 
 test('everything is checked of a provider that has everything', () => {
-  expect(correct.filter(({ name }) => name.includes('not checked'))).toEqual([]);
+  expect(correct.filter(({ skipped }) => skipped !== null)).toEqual([]);
 });
 
-test.concurrent.each(faults)('$law: a provider that $fault is found out', async ({ one, change }) => {
-  const broken = new Map<string, string>();
-  for (const { name, check } of contractTests(createMemorySubject(change))) {
-    await check().catch((error: unknown) => broken.set(name, (error as Error).message));
-  }
-  expect([...broken.keys()]).toContain(one);
-  expect(broken.get(one)).toMatch(/expected .+, found ./s);
+test.concurrent.each(faults)('$brokenTest: a provider that $fault is found out', async ({ brokenTest, change }) => {
+  const { run } = contractTests(createMemoryTarget(change)).find(({ name }) => name === brokenTest)!;
+  await expect(run()).rejects.toBeInstanceOf(Error);
 });
 
-test('every law has a fault that breaks it', () => {
-  const known = new Set(faults.map(({ one }) => one));
+test('every conformance test has a fault that breaks it', () => {
+  const known = new Set(faults.map((fault) => fault.brokenTest));
   expect(correct.map(({ name }) => name).filter((name) => !known.has(name))).toEqual([]);
 });
 
-test('what a provider lacks is named and not checked', async () => {
-  const { provider, inputs, createEnvironment } = createMemorySubject(({ training, ...rest }) => {
+test('what cannot be checked is skipped, with the reason', () => {
+  const { provider, inputs, createEnvironment } = createMemoryTarget(({ training, ...rest }) => {
     const { fence: _fence, cancel: _cancel, ...lacking } = training;
     return defineProvider({ ...rest, training: lacking });
   });
-  const unchecked = contractTests({ provider, inputs, createEnvironment, ends: {} }).filter(({ name }) => name.includes('not checked'));
-  for (const { check } of unchecked) await check();
-  expect(unchecked.map(({ name }) => name)).toContain('a fenced attempt can no longer be created (not checked: no fence)');
-  expect(unchecked).toHaveLength(19);
+  const skipped = contractTests({ provider, inputs, createEnvironment, ends: {} }).filter((one) => one.skipped !== null);
+  expect(skipped).toContainEqual(expect.objectContaining({ name: 'a fenced attempt can no longer be created', skipped: 'no fence' }));
+  expect(skipped).toContainEqual(expect.objectContaining({ name: 'the end "failed" is seen', skipped: 'no way to the end "failed"' }));
+  expect(skipped).toHaveLength(19);
+});
+
+test('a broken promise is an AssertionError that says what was expected and found', async () => {
+  const { change, brokenTest } = faults.find(({ fault }) => fault === 'lists whatever there is')!;
+  const { run } = contractTests(createMemoryTarget(change)).find(({ name }) => name === brokenTest)!;
+  await expect(run()).rejects.toMatchObject({ name: 'AssertionError', message: expect.stringContaining('find of a run without a job') });
 });

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
-import { httpTests, type HttpCall, type HttpTarget, type HttpEnvironment } from '../../src/testing/http.ts';
+import { httpTests, type HttpCall, type HttpTarget, type HttpEnvironment } from '../../src/testing/index.ts';
 import { SubmitFailure } from '../../src/provider/submit-failure.ts';
 import { Failure } from '../../src/errors.ts';
 import { createFetch, Secret, toSendOutcome, type Fetch } from '../../src/provider-kit/http.ts';
 import { requestJson } from '../../src/provider-kit/json.ts';
 import { startMisbehavingServer } from '../provider-kit/http/misbehaving-server.ts';
+import { testConformance } from './test-conformance.ts';
 
 const key = 'key-0f1e2d3c4b5a69788796';
 const deadlineMs = 1000;
@@ -14,7 +15,7 @@ interface Fixture extends HttpEnvironment {
   readonly fetch: Fetch;
 }
 
-/** How the little client of these tests asks. What it lacks is what its law is about. */
+/** How the little client of these tests asks; absent: as it should. */
 interface Client {
   fetch?: (origin: string) => Fetch;
   read?: HttpCall<Fixture>['run'];
@@ -44,7 +45,7 @@ async function createJob({ fetch, url }: Fixture, signal: AbortSignal): Promise<
   }
 }
 
-function createSubject({ fetch = createCarefulFetch, read = readJob, create = createJob }: Client = {}): HttpTarget<Fixture> {
+function createTarget({ fetch = createCarefulFetch, read = readJob, create = createJob }: Client = {}): HttpTarget<Fixture> {
   return {
     async createEnvironment() {
       const { origin, arrivals, behave, close } = await startMisbehavingServer();
@@ -56,13 +57,11 @@ function createSubject({ fetch = createCarefulFetch, read = readJob, create = cr
   };
 }
 
-test.each(httpTests(createSubject()))('$name', async ({ check }) => {
-  await expect(check()).resolves.toBeUndefined();
-});
+testConformance(httpTests(createTarget()));
 
 const plain = (): Fetch => globalThis.fetch;
 
-/** What a client may do wrong, by a law that must notice it. */
+/** What a client may do wrong, by a test that must notice it. */
 const faults: readonly (readonly [string, string, Client])[] = [
   ['calls end well with no answer', 'waits for ever', { fetch: plain }],
   ['calls end well with a body that drips', 'stops its clock at the head', { fetch: () => withHeadTimeout }],
@@ -90,8 +89,8 @@ const faults: readonly (readonly [string, string, Client])[] = [
 ];
 
 test.each(faults)('%s: a client that %s is found out', async (name, _fault, client) => {
-  const one = httpTests(createSubject(client)).find((one) => one.name === name)!;
-  await expect(one.check()).rejects.toThrow(/expected .+, found ./s);
+  const { run } = httpTests(createTarget(client)).find((one) => one.name === name)!;
+  await expect(run()).rejects.toThrow(/expected .+, found ./s);
 });
 
 const withHeadTimeout: Fetch = async (input, init) => {

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import type { Attempt } from '../../src/provider/context.ts';
 import type { JobRef } from '../../src/provider/job.ts';
 import { SubmitFailure } from '../../src/provider/submit-failure.ts';
-import { changeJobs, replace, toFaults, type Change, type Fault } from './fault.ts';
-import { at } from './correct-provider.ts';
+import { changeJobs, replace, listFaults, type Change, type Fault } from './plant-fault.ts';
+import { at } from './memory-target.ts';
 
 let count = 0;
 
@@ -22,14 +22,14 @@ function withoutSignal(context: Attempt): Attempt {
 
 /** What can go wrong until there is a job, and how calls end. */
 export const submitFaults: readonly Fault[] = [
-  ...toFaults('bind gives the same for the same input, and JSON', {
+  ...listFaults('bind gives the same for the same input, and JSON', {
     'counts its bodies': replace(({ bind }) => ({ bind: (...args) => ({ ...(bind(...args) as object), nonce: count++ }) })),
     'has a Date in the body': replace(({ bind }) => ({ bind: (...args) => ({ ...(bind(...args) as object), at: new Date(0) }) })),
     'completes what it was given': replace(({ bind }) => ({
       bind: (request, ...rest) => bind(Object.assign(request as object, { model: 'x' }), ...rest),
     })),
   }),
-  ...toFaults('prepare can be repeated and makes no job', {
+  ...listFaults('prepare can be repeated and makes no job', {
     'uploads once only': replace(({ prepare }) => ({
       async prepare(request, context) {
         await writeFile(join(context.workDir, `upload-${context.attempt}`), '', { flag: 'wx' });
@@ -44,7 +44,7 @@ export const submitFaults: readonly Fault[] = [
     })),
     'gives a Map': replace(() => ({ prepare: async () => await Promise.resolve(new Map([['upload', 1]])) })),
   }),
-  ...toFaults('prepare gives identifiers, not rows', {
+  ...listFaults('prepare gives identifiers, not rows', {
     'gives the rows': replace(({ prepare }) => ({
       async prepare(request, context) {
         const rows = await Array.fromAsync(context.readRows('train'));
@@ -52,7 +52,7 @@ export const submitFaults: readonly Fault[] = [
       },
     })),
   }),
-  ...toFaults('find lists nothing before create, and the job after it', {
+  ...listFaults('find lists nothing before create, and the job after it', {
     'lists a job before there is one': replace(({ find }) => ({
       find: async (request, prepared, context) => (prepared.length === 0 ? [ghost] : await find(request, prepared, context)),
     })),
@@ -80,15 +80,15 @@ export const submitFaults: readonly Fault[] = [
       create: async (...args) => ({ ...(await create(...args)), createdAt: 'now' }),
     })),
   }),
-  ...toFaults('find lists no job of another run', {
+  ...listFaults('find lists no job of another run', {
     'lists whatever there is': replace((_provider, fixture) => ({
       find: async () => await Promise.resolve(fixture.allServices().flatMap(({ jobs }) => jobs)),
     })),
   }),
-  ...toFaults('a second create of one attempt makes no job that find does not list', {
+  ...listFaults('a second create of one attempt makes no job that find does not list', {
     'lists one job only': replace(({ find }) => ({ find: async (...args) => (await find(...args)).slice(0, 1) })),
   }),
-  ...toFaults('a fenced attempt can no longer be created', {
+  ...listFaults('a fenced attempt can no longer be created', {
     'says that it has created': replace(({ create }) => ({ create: async (...args) => await create(...args).catch(() => ghost) })),
     'fences nothing': unfenced,
     'fences once only': replace(({ fence }, { fenced }) => ({
@@ -106,7 +106,7 @@ export const submitFaults: readonly Fault[] = [
       },
     })),
   }),
-  ...toFaults('a fence leaves the next attempt and a job that exists alone', {
+  ...listFaults('a fence leaves the next attempt and a job that exists alone', {
     'fences every attempt': replace((_provider, { fenced }) => ({
       fence: async (_prepared, { key }) => await Promise.resolve([1, 2, 3].forEach((attempt) => fenced.add(`${key} ${attempt}`))),
     })),
@@ -117,7 +117,7 @@ export const submitFaults: readonly Fault[] = [
       },
     })),
   }),
-  ...toFaults('an aborted signal ends prepare, create, find and observe, and nothing is created', {
+  ...listFaults('an aborted signal ends prepare, create, find and observe, and nothing is created', {
     ...Object.fromEntries(
       (['prepare', 'create', 'find', 'observe'] as const).map((name) => [
         `${name} does not look at the signal`,
@@ -135,7 +135,7 @@ export const submitFaults: readonly Fault[] = [
       },
     })),
   }),
-  ...toFaults('an abort ends a call that waits for the service', {
+  ...listFaults('an abort ends a call that waits for the service', {
     'looks at the signal before it waits only': replace(({ find }) => ({
       async find(request, prepared, context) {
         context.signal.throwIfAborted();
@@ -143,7 +143,7 @@ export const submitFaults: readonly Fault[] = [
       },
     })),
   }),
-  ...toFaults('a call that fails throws a Failure or a SubmitFailure', {
+  ...listFaults('a call that fails throws a Failure or a SubmitFailure', {
     'throws a bare error': replace(({ prepare }) => ({
       prepare: async (...args) =>
         await prepare(...args).catch((error: unknown) => {

@@ -1,12 +1,12 @@
 import { defineProvider } from '../../src/provider/provider.ts';
 import type { Phase } from '../../src/provider/status.ts';
-import { changeNotes, changeTranslation, replace, toFaults, type Fault } from './fault.ts';
+import { changeNotes, changeTranslation, replace, listFaults, type Fault } from './plant-fault.ts';
 
 let count = 0;
 
 /** What can go wrong without a service. */
 export const translateFaults: readonly Fault[] = [
-  ...toFaults('the provider is frozen, with a plain id and words for phases that there are', {
+  ...listFaults('the provider is frozen, with a plain id and a status map of known phases', {
     'is not frozen': (provider) => ({ ...provider }),
     'has a space in its id': (provider) => defineProvider({ ...provider, id: 'my service' }),
     'has a word for a phase that there is not': (provider) => defineProvider({ ...provider, statusMap: { odd: 'sleeping' as Phase } }),
@@ -15,11 +15,11 @@ export const translateFaults: readonly Fault[] = [
     'may never be asked': (provider) => defineProvider({ ...provider, rate: { perSecond: 0, burst: 1 } }),
     'settles never': (provider) => defineProvider({ ...provider, listingDelayMs: NaN }),
   }),
-  ...toFaults('translate gives the same for the same input', {
+  ...listFaults('translate gives the same for the same input', {
     'counts its translations': changeTranslation(({ request }) => ({ request: { ...request, id: count++ } })),
     'notes the time': changeTranslation(({ notes }) => ({ notes: [...notes, { type: 'warning', message: String(count++) }] })),
   }),
-  ...toFaults('translate takes a frozen input and changes nothing in it', {
+  ...listFaults('translate accepts a frozen input and changes nothing in it', {
     'changes what is not frozen': changeTranslation((_translation, { spec }) => {
       if (!Object.isFrozen(spec.training)) spec.training.maxGradNorm = 1;
       return {};
@@ -30,13 +30,13 @@ export const translateFaults: readonly Fault[] = [
     'sorts the labels in place': changeTranslation((_translation, { facts }) => ((facts.labels as string[]).reverse(), {})),
     'adds a field to the job': changeTranslation((_translation, { spec }) => ((spec.training.maxGradNorm ??= 1), {})),
   }),
-  ...toFaults('translate gives JSON', {
+  ...listFaults('translate gives JSON', {
     'has a Date in the request': changeTranslation(({ request }) => ({ request: { ...request, at: new Date(0) } })),
     'leaves undefined in the request': changeTranslation(({ request }) => ({ request: { ...request, epochs: undefined } })),
     'has NaN in a note': changeTranslation(({ notes }) => ({ notes: [...notes, { type: 'defaulted', field: 'x', value: NaN }] })),
     'returns a Map': changeTranslation(({ request }) => ({ request: new Map(Object.entries(request)) })),
   }),
-  ...toFaults('every field that was written ends in a note', {
+  ...listFaults('every field that was written ends in a note', {
     'forgets a training field': changeNotes((note) => (note.field === 'training.beta' ? [] : [note])),
     'forgets the prompt': changeNotes((note) => (note.field === 'prompt' ? [] : [note])),
     'forgets options': changeNotes((note) => (note.field.startsWith('options.') ? [] : [note])),
@@ -45,26 +45,26 @@ export const translateFaults: readonly Fault[] = [
       note.field === 'training.seed' ? [{ type: 'defaulted', field: note.field, value: 1 }] : [note],
     ),
   }),
-  ...toFaults('a note repeats what was written', {
+  ...listFaults('a note repeats what was written', {
     'rounds in silence': changeNotes((note) => (note.field === 'training.learningRate' ? [{ ...note, value: 0 }] : [note])),
     'says that it converted something else': changeNotes((note) => (note.type === 'converted' ? [{ ...note, from: 0 }] : [note])),
   }),
-  ...toFaults('different meanings give different requests', {
+  ...listFaults('different meanings give different requests', {
     'drops a field that it says it sends': changeTranslation(({ request: { learningRate: _rate, ...request } }) => ({ request })),
     'drops the labels': changeTranslation(({ request }) => ({ request: { ...request, labels: [] } })),
-    'drops a native field': changeTranslation(({ request: { 'x-law': _native, ...request } }) => ({ request })),
+    'drops a native field': changeTranslation(({ request: { 'x-test': _native, ...request } }) => ({ request })),
   }),
-  ...toFaults('the same meaning gives the same request', {
+  ...listFaults('the same meaning gives the same request', {
     'sends the margin': changeTranslation(({ request }, { spec }) => ({ request: { ...request, margin: spec.evaluation.margin } })),
     'sends the order of the fields': changeTranslation(({ request }, { spec }) => ({
       request: { ...request, fields: Object.keys(spec.training) },
     })),
     'sends the tags': changeTranslation(({ request }, { spec }) => ({ request: { ...request, tags: spec.tags } })),
   }),
-  ...toFaults('what cannot be translated is refused with a Failure', {
+  ...listFaults('what cannot be translated is refused with a Failure', {
     'throws a bare error at an option': replace(({ translate }) => ({
       translate: (input) => {
-        if ('x-law' in input.spec.options) throw new Error('bad option');
+        if ('x-test' in input.spec.options) throw new Error('bad option');
         return translate(input);
       },
     })),

@@ -19,8 +19,8 @@ test.each<[object, string]>([
   [{ nonce: 3 }, 'nonce: expected a text, found 3'],
   [{ model: null }, 'model: expected an object, found null'],
   [{ model: { folder: '/m', labels: ['a', 1], seed: 1, maxLength: 8 } }, 'model.labels.1: expected a name, found 1'],
-  [{ rows: { train: 'rows/train.jsonl' } }, 'rows.validation: expected a path or null, found undefined'],
-  [{ card: { name: 'x' } }, 'card.base: expected a name, found undefined'],
+  [{ rows: { train: 'rows/train.jsonl' } }, 'rows.validation: expected a path or null, found nothing'],
+  [{ card: { name: 'x' } }, 'card.base: expected a name, found nothing'],
   [{ training: { ...settings, epochs: 1 } }, 'training.epochs: expected either epochs or steps, the other one null, found 1'],
   [{ training: { ...settings, batchSize: 0.5 } }, 'training.batchSize: expected a positive whole number, found 0.5'],
   [{ training: { ...settings, warmupRatio: 1.5 } }, 'training.warmupRatio: expected at most 1, found 1.5'],
@@ -65,7 +65,7 @@ test('requests and fences are read where they are, and a request of another vers
   writeFileSync(join(folder, 'fence.json'), '{"attempt":2}');
   expect([1, 2, 3].map((attempt) => isFenced(folder, attempt))).toEqual([true, true, false]);
   writeFileSync(join(folder, 'fence.json'), '{}');
-  expect(() => isFenced(folder, 3)).toThrow('attempt: expected a whole number from 0, found undefined');
+  expect(() => isFenced(folder, 3)).toThrow('attempt: expected a whole number from 0, found nothing');
 });
 
 test('only folders named after a step are checkpoints, the newest first', () => {

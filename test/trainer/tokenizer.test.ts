@@ -118,7 +118,7 @@ test.each<[string, string, string]>([
   ['not JSON', '{"model":', 'tokenizer is not valid JSON'],
   ['a list', '[]', 'tokenizer must hold a JSON object'],
   ['nested', `{"normalizer":${'['.repeat(20_000)}${']'.repeat(20_000)}}`, 'nested more than 64 levels deep'],
-  ['empty', '{}', 'model.vocab: expected the tokens of the model, found undefined'],
+  ['empty', '{}', 'model.vocab: expected the tokens of the model, found nothing'],
   ['without a kind of model', JSON.stringify({ ...tinyDefinition, model: { vocab: {} } }), 'has no number in the vocabulary'],
   ['of an unknown model', JSON.stringify({ ...tinyDefinition, model: { type: 'Odd', vocab: {} } }), 'has no number in the vocabulary'],
   ['of an unknown step', JSON.stringify({ ...tinyDefinition, normalizer: { type: 'Odd' } }), 'the tokenizer cannot be used'],

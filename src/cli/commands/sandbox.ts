@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Failure } from '../../errors.ts';
-import { startSandbox } from '../../sandbox/start-sandbox.ts';
+import type { Sandbox } from '../../sandbox/main.ts';
 import type { Cli } from '../cli.ts';
 import { createSandboxTrainer } from '../sandbox-trainer.ts';
 
@@ -17,19 +17,20 @@ export async function sandbox(cli: Cli, _args: readonly string[], flags: Readonl
     const variables = Object.entries(env);
     cli.terminal.print(variables.map(([name, value]) => `export ${name}=${value}`).join('\n'));
     if (!cli.quiet) cli.terminal.say('The sandbox answers until Ctrl-C. It costs nothing.');
-    if (!cli.quiet && base === null) cli.terminal.say('Without --base-model FOLDER the jobs of its Hub that train classifiers fail.');
+    if (!cli.quiet && base === null) cli.terminal.say('Without --base-model FOLDER, jobs of its Hub that train classifiers fail.');
   }
   if (!cli.signal.aborted) await once(cli.signal, 'abort');
   return 0;
 }
 
-async function start(port: number, base: string | null): Promise<Awaited<ReturnType<typeof startSandbox>>> {
+async function start(port: number, base: string | null): Promise<Sandbox> {
+  const { startSandbox } = await import('../../sandbox/main.ts');
   try {
     return await startSandbox({ port, ...(base === null ? {} : { trainModel: createSandboxTrainer(base) }) });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Failure('service-unavailable', `expected port ${port} of 127.0.0.1 to be free: ${reason}`, {
-      hint: 'leave --port out: any free one is taken',
+      hint: 'leave out --port, and the sandbox chooses a free one',
       error,
     });
   }

@@ -1,116 +1,130 @@
-import { toAnswer, type Answer } from '../answer.ts';
-import { toAccountId } from './account-id.ts';
-import { findRepo, findRevision, isOwnName } from './find-repo.ts';
-import type { HubCall } from './hub-call.ts';
-import { refuseHub } from './hub-error.ts';
-import type { Repo, RepoType } from './hub-state.ts';
-import { toHubPage } from './hub-page.ts';
-import { parseHubBody } from './parse-hub-body.ts';
-import { decodeContent, toSafePath, type EncodedFile } from './repo-path.ts';
-import { addRepo, listCommits, toRegularFile, toRepoKey } from './repo-store.ts';
+import { createHash } from 'node:crypto';
+import type { AccountState, Service } from '../service.ts';
+import type { Commit, Repo, RepoFile, RepoType } from './state.ts';
 
-interface RepoCreate {
+/* Repositories as git and the Hub keep them. */
+
+export const mainBranch = 'main';
+
+export function hashSha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** The name that git gives to a blob of these bytes. */
+export function hashBlob(bytes: Uint8Array): string {
+  return createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
+}
+
+/** What git keeps in the place of a file that lies in the storage. */
+export function buildLfsPointer(sha256: string, size: number): Buffer {
+  return Buffer.from(`version https://git-lfs.github.com/spec/v1\noid sha256:${sha256}\nsize ${size}\n`);
+}
+
+/** A file as git keeps it. */
+export function buildRegularFile(content: Buffer | string): RepoFile {
+  const bytes = Buffer.from(content);
+  return { oid: hashBlob(bytes), bytes, lfs: null };
+}
+
+/** A file as the storage keeps it. */
+export function buildLfsFile(bytes: Buffer): RepoFile {
+  const sha256 = hashSha256(bytes);
+  return { oid: hashBlob(buildLfsPointer(sha256, bytes.length)), bytes, lfs: sha256 };
+}
+
+/** Whether a file of this name goes to the storage, whatever is in it. */
+export function isStoredName(path: string): boolean {
+  return /\.(?:arrow|bin|ckpt|gz|h5|model|msgpack|npy|npz|onnx|parquet|pickle|pkl|pt|pth|safetensors|tar|tgz|zip)$|tfevents/.test(path);
+}
+
+export function getRepoKey(type: RepoType, name: string): string {
+  return `${type}:${name}`;
+}
+
+interface NewRepo {
+  readonly type: RepoType;
   readonly name: string;
-  readonly organization?: string;
-  readonly type?: RepoType | 'space';
-  readonly visibility?: 'public' | 'private';
-  readonly private?: boolean;
-  readonly files?: readonly EncodedFile[];
+  readonly isPrivate: boolean;
+  readonly nowMs: number;
+  readonly files: ReadonlyMap<string, RepoFile>;
 }
 
-export function whoAmI({ account }: HubCall): Answer {
-  return toAnswer({
-    type: 'user',
-    id: toAccountId(account.name),
-    name: account.name,
-    fullname: account.name,
-    canPay: true,
-    isPro: false,
-    orgs: [],
-    auth: { type: 'access_token', accessToken: { displayName: 'sandbox', role: 'write' } },
-  });
+/** Makes a repository with the first commit that the Hub makes in it. */
+export function addRepo(account: AccountState, { type, name, isPrivate, nowMs, files }: NewRepo): Repo {
+  const repo: Repo = { id: account.nextHex(24), type, name, isPrivate, createdMs: nowMs, branches: new Map(), commits: new Map() };
+  const attributes = buildRegularFile('*.safetensors filter=lfs diff=lfs merge=lfs -text\n');
+  const tree = new Map([['.gitattributes', attributes], ...files]);
+  addCommit(account, repo, { branch: mainBranch, title: 'initial commit', message: '', nowMs, tree });
+  account.hub.repos.set(getRepoKey(type, name), repo);
+  return repo;
 }
 
-export function createRepo(call: HubCall): Answer {
-  const body = parseHubBody<RepoCreate>(call, 'HubRepoCreate');
-  const { account, service } = call;
-  const { type, name } = toTarget(call, body);
-  const url = `${service.url}/${type === 'dataset' ? 'datasets/' : ''}${name}`;
-  if (account.hub.repos.has(toRepoKey(type, name))) refuseHub(409, `You already created this ${type} repo`, { more: { url } });
-  const isPrivate = body.visibility === undefined ? (body.private ?? false) : body.visibility === 'private';
-  const files = new Map((body.files ?? []).map((file) => [toSafePath(file.path), toRegularFile(decodeContent(file))]));
-  const { id } = addRepo(account, { type, name, isPrivate, nowMs: call.nowMs, files });
-  return toAnswer({ url, name, id });
+interface NewCommit {
+  readonly branch: string;
+  readonly title: string;
+  readonly message: string;
+  readonly nowMs: number;
+  readonly tree: ReadonlyMap<string, RepoFile>;
 }
 
-export function deleteRepo(call: HubCall): Answer {
-  const { type, name } = toTarget(call, parseHubBody<RepoCreate>(call, 'HubRepoDelete'));
-  if (!call.account.hub.repos.delete(toRepoKey(type, name))) refuseHub(404, 'Repository not found', { code: 'RepoNotFound' });
-  return { status: 200, body: Buffer.from('OK'), headers: { 'content-type': 'text/plain' } };
+export function addCommit(account: AccountState, repo: Repo, { branch, title, message, nowMs, tree }: NewCommit): Commit {
+  const parent = repo.branches.get(branch) ?? null;
+  const commit: Commit = { oid: account.nextHex(40), title, message, atMs: nowMs, parent, files: tree };
+  repo.commits.set(commit.oid, commit);
+  repo.branches.set(branch, commit.oid);
+  return commit;
 }
 
-function toTarget({ account }: HubCall, body: RepoCreate): { type: RepoType; name: string } {
-  const type = body.type ?? 'model';
-  if (type === 'space') return refuseHub(400, 'The sandbox has no Spaces');
-  const name = body.name.includes('/') ? body.name : `${body.organization ?? account.name}/${body.name}`;
-  if (!isOwnName(account, name)) refuseHub(403, `You don't have the rights to create a ${type} under the namespace ${name.split('/')[0]}`);
-  return { type, name };
+/** The commit that a branch, or the commit's own name, stands for. */
+export function findCommit(repo: Repo, revision: string): Commit | null {
+  const oid = repo.branches.get(revision === 'HEAD' ? mainBranch : revision) ?? revision;
+  return repo.commits.get(oid) ?? null;
 }
 
-/** The repositories of the account that `author` names, as far as this one may see them; its own where none is named. */
-export function listRepos(call: HubCall): Answer {
-  const { account, service, query, params } = call;
-  const author = query.get('author') ?? account.name;
-  const owner = author === account.name ? account : service.peekAccount(author);
-  const type = params['types'] === 'datasets' ? 'dataset' : 'model';
-  const repos = [...(owner?.hub.repos.values() ?? [])].filter((repo) => repo.type === type && (owner === account || !repo.isPrivate));
-  const items = repos.map((repo) => ({
-    _id: repo.id,
-    id: repo.name,
-    author,
-    private: repo.isPrivate,
-    gated: false,
-    likes: 0,
-    downloads: 0,
-    lastModified: new Date(Math.max(...[...repo.commits.values()].map(({ atMs }) => atMs))).toISOString(),
-  }));
-  return toHubPage(call, { items, toCursor: ({ _id }) => _id });
+/** The commits that led to a revision, newest first. */
+export function listCommits(repo: Repo, revision: string): Commit[] {
+  const commits: Commit[] = [];
+  for (let commit = findCommit(repo, revision); commit !== null; commit = commit.parent === null ? null : findCommit(repo, commit.parent))
+    commits.push(commit);
+  return commits;
 }
 
-/** What the Hub tells about a repository at one commit. */
-export function readRepo(call: HubCall): Answer {
-  const repo = findRepo(call);
-  const commit = findRevision(call, repo);
-  return toAnswer({
-    _id: repo.id,
-    id: repo.name,
-    ...(repo.type === 'model' ? { modelId: repo.name } : {}),
-    author: repo.name.split('/')[0],
-    private: repo.isPrivate,
-    disabled: false,
-    gated: false,
-    sha: commit.oid,
-    lastModified: new Date(commit.atMs).toISOString(),
-    createdAt: new Date(repo.createdMs).toISOString(),
-    tags: [],
-    likes: 0,
-    downloads: 0,
-    siblings: [...commit.files.keys()].sort().map((rfilename) => ({ rfilename })),
-  });
+export function isOwnName({ name }: AccountState, repo: string): boolean {
+  return repo.startsWith(`${name}/`);
 }
 
-export function readCommits(call: HubCall): Answer {
-  const repo = findRepo(call);
-  const { oid } = findRevision(call, repo);
-  const author = { user: repo.name.split('/')[0], avatar: '' };
-  const commits = listCommits(repo, oid).map(({ oid: id, title, message, atMs }) => {
-    return { id, title, message, authors: [author], date: new Date(atMs).toISOString() };
-  });
-  return toAnswer(commits);
+/** An account's own repository, a public one of another account, or a base model; null where there is none that the account may see. */
+export function findReadableRepo(
+  service: Service,
+  account: AccountState,
+  { type, name }: { readonly type: RepoType; readonly name: string },
+): Repo | null {
+  const key = getRepoKey(type, name);
+  if (isOwnName(account, name)) return account.hub.repos.get(key) ?? null;
+  const other = service.peekAccount(name.split('/')[0] ?? '')?.hub.repos.get(key);
+  if (other !== undefined) return other.isPrivate ? null : other;
+  return type === 'model' ? findBaseModel(name) : null;
 }
 
-export function readRefs(call: HubCall): Answer {
-  const repo: Repo = findRepo(call);
-  const branches = [...repo.branches].map(([name, targetCommit]) => ({ name, ref: `refs/heads/${name}`, targetCommit }));
-  return toAnswer({ branches, tags: [], converts: [] });
+/** Public models that jobs start from: what says whether they can be trained. Their weights are not here. */
+const baseModels: Readonly<Record<string, readonly [type: string, architecture: string]>> = {
+  'google-bert/bert-base-uncased': ['bert', 'BertForMaskedLM'],
+  'distilbert/distilbert-base-uncased': ['distilbert', 'DistilBertForMaskedLM'],
+  'FacebookAI/roberta-base': ['roberta', 'RobertaForMaskedLM'],
+  'HuggingFaceTB/SmolLM2-135M-Instruct': ['llama', 'LlamaForCausalLM'],
+  'HuggingFaceTB/SmolLM2-1.7B-Instruct': ['llama', 'LlamaForCausalLM'],
+  'Qwen/Qwen2.5-0.5B-Instruct': ['qwen2', 'Qwen2ForCausalLM'],
+  'Qwen/Qwen3-0.6B': ['qwen3', 'Qwen3ForCausalLM'],
+};
+
+function findBaseModel(name: string): Repo | null {
+  const [type, architecture] = Object.hasOwn(baseModels, name) ? baseModels[name]! : [];
+  if (type === undefined) return null;
+  const config = buildRegularFile(`${JSON.stringify({ model_type: type, architectures: [architecture] }, null, 2)}\n`);
+  const card = buildRegularFile(`---\nlibrary_name: transformers\n---\n\n# ${name}\n`);
+  const files = new Map(Object.entries({ 'README.md': card, 'config.json': config }));
+  const oid = hashBlob(Buffer.from(name));
+  const createdMs = Date.UTC(2025, 0, 1);
+  const commits = new Map([[oid, { oid, title: 'initial commit', message: '', atMs: createdMs, parent: null, files }]]);
+  return { id: oid.slice(0, 24), type: 'model', name, isPrivate: false, createdMs, branches: new Map([[mainBranch, oid]]), commits };
 }

@@ -1,26 +1,29 @@
+import { z } from 'zod';
+
 /** What a job of ours is told in its environment variable `ORCHESTRATE_JOB`, as far as the sandbox reads it. */
-export interface JobTask {
-  readonly version: 1;
-  readonly engine: 'autotrain' | 'trl' | 'transformers';
-  readonly task: 'text-classification' | 'sft' | 'dpo';
-  readonly dataset: {
-    readonly repo: string;
-    readonly revision: string;
-    /** Names of files of JSON lines. */
-    readonly train: string;
-    readonly validation?: string | null;
-    readonly textColumn: string;
-    readonly labelColumn?: string;
-    readonly pairColumn?: string;
-  };
+export const JobTask = z.looseObject({
+  version: z.literal(1),
+  engine: z.enum(['autotrain', 'trl', 'transformers']),
+  task: z.enum(['text-classification', 'sft', 'dpo']),
+  /** `train` and `validation`: names of files of JSON lines. */
+  dataset: z.looseObject({
+    repo: z.string(),
+    revision: z.string(),
+    train: z.string(),
+    validation: z.string().nullish(),
+    textColumn: z.string(),
+    labelColumn: z.string().optional(),
+    pairColumn: z.string().optional(),
+  }),
   /** In the order of the classifier's outputs. */
-  readonly labels?: readonly string[];
+  labels: z.array(z.string()).optional(),
   /** In tokens. */
-  readonly maxLength?: number;
-  readonly model: { readonly base: string; readonly revision?: string };
-  readonly output: { readonly repo: string };
-  readonly parameters: Readonly<Record<string, unknown>>;
-}
+  maxLength: z.int().min(1).optional(),
+  model: z.looseObject({ base: z.string(), revision: z.string().optional() }),
+  output: z.looseObject({ repo: z.string() }),
+  parameters: z.record(z.string(), z.unknown()),
+});
+export type JobTask = z.infer<typeof JobTask>;
 
 /** A classifier to be trained. */
 export interface TrainingTask {
@@ -47,5 +50,5 @@ export interface TrainedModel {
   readonly figures: readonly Figures[];
 }
 
-/** Trains a classifier. What it throws is what the job's log tells. */
+/** Trains a classifier. The message of what it throws is in the job's log. */
 export type TrainModel = (task: TrainingTask) => Promise<TrainedModel>;

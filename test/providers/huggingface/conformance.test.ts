@@ -1,13 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
 import log from '../../../fixtures/huggingface/logs/autotrain-classification.json' with { type: 'json' };
 import { huggingface } from '../../../providers/huggingface/index.ts';
-import { contractTests } from '../../../src/testing/contract.ts';
-import type { ConformanceEnvironment } from '../../../src/testing/subject.ts';
+import { contractTests, type ConformanceEnvironment } from '../../../src/testing/index.ts';
 import type { JobRef } from '../../../src/provider/job.ts';
 import type { TranslationInput } from '../../../src/provider/provider.ts';
 import type { Settings } from './hub-server.ts';
 import { canaryToken, createHubFixture, facts, key, toInput, type HubFixture } from './fixture.ts';
+import { testConformance } from '../../testing/test-conformance.ts';
 
 type Fixture = ConformanceEnvironment & HubFixture;
 
@@ -134,6 +133,4 @@ const tests = contractTests<Fixture>({
   secrets: [canaryToken],
 });
 
-test.each(tests)('$name', async ({ check }) => {
-  await expect(check()).resolves.toBeUndefined();
-});
+testConformance(tests);

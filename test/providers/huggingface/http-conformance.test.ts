@@ -5,7 +5,7 @@ import { createHuggingFace } from '../../../providers/huggingface/index.ts';
 import { logStart, readLog, type LogLine } from '../../../providers/huggingface/job-log.ts';
 import type { Attempt } from '../../../src/provider/context.ts';
 import { faultCases, type HttpFault } from '../../../src/testing/http-fault.ts';
-import { httpTests, type HttpCall, type HttpTarget, type HttpEnvironment } from '../../../src/testing/http.ts';
+import { httpTests, type HttpCall, type HttpTarget, type HttpEnvironment } from '../../../src/testing/index.ts';
 import { isFailure } from '../../../src/errors.ts';
 import { Secret } from '../../../src/provider-kit/http.ts';
 import { startMisbehavingServer } from '../../provider-kit/http/misbehaving-server.ts';
@@ -101,11 +101,11 @@ const endsLate = /^calls end well with (no answer|a (head|body) that drips)$/;
 const tests = Object.keys(calls).flatMap((name) => {
   const [patient, hasty] = [20_000, 300].map((ms) => httpTests(toSubject(name, ms)));
   const chosen = [...patient!.filter((one) => !endsLate.test(one.name)), ...hasty!.filter((one) => endsLate.test(one.name))];
-  return chosen.map(({ name: one, check }) => [`${name}: ${one}`, check] as const);
+  return chosen.map(({ name: title, run }) => [`${name}: ${title}`, run] as const);
 });
 
-test.concurrent.each(tests)('%s', async (_, check) => {
-  await expect(check()).resolves.toBeUndefined();
+test.concurrent.each(tests)('%s', async (_, run) => {
+  await expect(run()).resolves.toBeUndefined();
 });
 
 /** Answers that cannot be distinguished from a log without lines. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { HubRequest } from '../../../providers/huggingface/request.ts';
-import golden from '../../sandbox/hub/golden-js.json' with { type: 'json' };
-import type { Sent } from '../../sandbox/hub/hub-world.ts';
+import golden from '../../sandbox/golden-js.json' with { type: 'json' };
+import type { Sent } from '../../sandbox/fixture.ts';
 import { createHubFixture, toInput } from './fixture.ts';
 
 /** What is asked beside what was recorded of the official client 2.17.5, which has functions for most of it. */

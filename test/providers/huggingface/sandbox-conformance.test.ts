@@ -1,13 +1,10 @@
-import { expect, test } from 'vitest';
 import { createHuggingFace, huggingface } from '../../../providers/huggingface/index.ts';
-import { contractTests } from '../../../src/testing/contract.ts';
-import type { ConformanceEnvironment } from '../../../src/testing/subject.ts';
+import { contractTests, type ConformanceEnvironment } from '../../../src/testing/index.ts';
 import type { TranslationInput } from '../../../src/provider/provider.ts';
-import type { FaultPlans } from '../../../src/sandbox/faults.ts';
-import type { TrainModel } from '../../../src/sandbox/hub/train-model.ts';
-import { startSandbox, type Sandbox } from '../../../src/sandbox/start-sandbox.ts';
+import { type FaultPlans, type Sandbox, startSandbox, type TrainModel } from '../../../src/sandbox/main.ts';
 import { createContexts, createSteppedClock } from '../stepped-context.ts';
 import { key, toInput as toHubInput } from './fixture.ts';
+import { testConformance } from '../../testing/test-conformance.ts';
 
 /* The provider and the sandbox's Hub, which was written apart from it by what the official clients send. */
 const token = 'hf_sandbox_canary9f3a7c21e5';
@@ -96,6 +93,4 @@ const tests = contractTests<Fixture>({
   secrets: [token],
 });
 
-test.each(tests)('$name', async ({ check }) => {
-  await expect(check()).resolves.toBeUndefined();
-});
+testConformance(tests);

@@ -3,16 +3,15 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, test } from 'vitest';
 import { local } from '../../../providers/local/index.ts';
-import { contractTests } from '../../../src/testing/contract.ts';
-import type { ConformanceEnvironment } from '../../../src/testing/subject.ts';
+import { contractTests, type ConformanceEnvironment } from '../../../src/testing/index.ts';
 import type { TranslationInput } from '../../../src/provider/provider.ts';
 import type { Training } from '../../../src/job/job-spec.ts';
 import { readModelFolder } from '../../../src/trainer/model-folder.ts';
 import { takeRunLock } from '../../../src/lib/run-lock.ts';
 import type { ControlFile, FenceFile } from '../../../src/trainer/protocol.ts';
 import { toMemoryPlan } from '../../run/memory-provider.ts';
+import { testConformance } from '../../testing/test-conformance.ts';
 
 const plan = toMemoryPlan('local');
 const path = resolve('fixtures/models/tiny-bert');
@@ -121,6 +120,4 @@ const tests = contractTests<LocalFixture>({
   },
 });
 
-test.each(tests)('$name', async ({ check }) => {
-  await expect(check()).resolves.toBeUndefined();
-});
+testConformance(tests);

@@ -3,8 +3,8 @@ import type { JobRef } from '../../../src/provider/job.ts';
 import type { Attempt } from '../../../src/provider/context.ts';
 import type { Provider, TranslationInput } from '../../../src/provider/provider.ts';
 import { Secret } from '../../../src/provider-kit/http.ts';
-import type { FaultPlans } from '../../../src/sandbox/faults.ts';
-import type { ConformanceEnvironment, ConformanceTarget } from '../../../src/testing/subject.ts';
+import type { FaultPlans } from '../../../src/sandbox/main.ts';
+import type { ConformanceEnvironment, ConformanceTarget } from '../../../src/testing/index.ts';
 import { canaryKey, configs, createSandboxFixture, key, noFiles, toInput, type SandboxFixture, type ServiceId } from './fixture.ts';
 import { forward, startService } from './service.ts';
 

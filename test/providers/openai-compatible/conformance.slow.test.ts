@@ -1,6 +1,7 @@
-import { describe, expect, test } from 'vitest';
-import { contractTests } from '../../../src/testing/contract.ts';
+import { describe } from 'vitest';
+import { contractTests } from '../../../src/testing/index.ts';
 import type { TranslationInput } from '../../../src/provider/provider.ts';
+import { testConformance } from '../../testing/test-conformance.ts';
 import { createTarget } from './conformance-target.ts';
 import { facts, services, toInput } from './fixture.ts';
 
@@ -21,9 +22,5 @@ const different: Readonly<Record<string, TranslationInput>> = {
 const ofAzure = { 'another tier': toInput({ options: { trainingType: 'developerTier' } }) };
 
 describe.each(services)('%s', (service) => {
-  const tests = contractTests(createTarget({ service, different: service === 'azure' ? { ...different, ...ofAzure } : different }));
-
-  test.each(tests)('$name', async ({ check }) => {
-    await expect(check()).resolves.toBeUndefined();
-  });
+  testConformance(contractTests(createTarget({ service, different: service === 'azure' ? { ...different, ...ofAzure } : different })));
 });

@@ -8,9 +8,10 @@ import type { Provider, TranslationInput } from '../../../src/provider/provider.
 import { Secret } from '../../../src/provider-kit/http.ts';
 import type { DataFacts } from '../../../src/dataset/inspect.ts';
 import type { Row } from '../../../src/dataset/row.ts';
-import { startSandbox, type Sandbox, type SandboxOptions } from '../../../src/sandbox/start-sandbox.ts';
+import type { Sandbox, SandboxOptions } from '../../../src/sandbox/main.ts';
 import type { RunSpec } from '../../../src/job/run-spec.ts';
 import { toMemoryPlan } from '../../run/memory-provider.ts';
+import { startCheckedSandbox } from '../../sandbox/openapi.ts';
 import { createContexts, createSteppedClock, facts, key, rows } from '../stepped-context.ts';
 
 export { facts, key, rows };
@@ -92,7 +93,7 @@ export interface FixtureOptions extends SandboxOptions {
 export async function createSandboxFixture(options: FixtureOptions = {}): Promise<SandboxFixture> {
   const { service: id = 'openai', config, rows: held, facts: known, environment = {}, ...sandboxOptions } = options;
   const clock = createSteppedClock((ms) => sandbox.step(ms));
-  const sandbox = await startSandbox({ clock: 'stepped', now: () => new Date(clock.now()), seed: 7, ...sandboxOptions });
+  const sandbox = await startCheckedSandbox({ clock: 'stepped', now: () => new Date(clock.now()), seed: 7, ...sandboxOptions });
   const values: Readonly<Record<string, string | null>> = {
     ...sandbox.env,
     ...sandbox.azureEnv,

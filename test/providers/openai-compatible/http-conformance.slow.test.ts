@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createOpenAICompatible } from '../../../providers/openai-compatible/index.ts';
 import type { Attempt } from '../../../src/provider/context.ts';
-import { httpTests, type HttpCall, type HttpTarget, type HttpEnvironment } from '../../../src/testing/http.ts';
+import { httpTests, type HttpCall, type HttpTarget, type HttpEnvironment } from '../../../src/testing/index.ts';
 import type { Provider } from '../../../src/provider/provider.ts';
 import { startMisbehavingServer } from '../../provider-kit/http/misbehaving-server.ts';
 import { canaryKey, configs, createContext, services, type ServiceId } from './fixture.ts';
@@ -94,10 +94,10 @@ const tests = services.flatMap((service) =>
   Object.keys(calls).flatMap((name) => {
     const [patient, hasty] = [20_000, 300].map((ms) => httpTests(toTarget(service, name, ms)));
     const chosen = [...patient!.filter((one) => !endsLate.test(one.name)), ...hasty!.filter((one) => endsLate.test(one.name))];
-    return chosen.map(({ name: one, check }) => [`${service} ${name}: ${one}`, check] as const);
+    return chosen.map(({ name: title, run }) => [`${service} ${name}: ${title}`, run] as const);
   }),
 );
 
-test.concurrent.each(tests)('%s', async (_, check) => {
-  await expect(check()).resolves.toBeUndefined();
+test.concurrent.each(tests)('%s', async (_, run) => {
+  await expect(run()).resolves.toBeUndefined();
 });
