@@ -11,7 +11,6 @@ export type {
 } from './orchestrator.ts';
 /** The providers that come with the program, for those who change one. */
 export { providers } from '../providers/index.ts';
-export { main as runCli, type RunOptions } from './cli/main.ts';
 export type { Decision } from './run/decide.ts';
 export type { RunPlan } from './run/event.ts';
 export type { RunView } from './run/run-view.ts';

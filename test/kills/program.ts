@@ -1,5 +1,6 @@
 /** The program as a person starts it, which is killed: with the stand-in's provider, and impatient with the sandbox. */
-import { providers, runCli, type Provider } from '../../src/index.ts';
+import { runCli } from '../../src/cli/main.ts';
+import { providers, type Provider } from '../../src/index.ts';
 import { createStandInProvider } from './provider.ts';
 
 const { KILLS_URL, KILLS_SETTLE_MS, KILLS_TIMEOUT_MS, KILLS_LEASE_MS } = process.env;
