@@ -1,28 +1,53 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { defineConfig, type Plugin } from 'rolldown';
+import { defineConfig, type Plugin, type RolldownOptions } from 'rolldown';
+import { dts } from 'rolldown-plugin-dts';
 
 /*
- * Makes `dist/`, what the published package runs: four entries and the chunks they share or load late, flat in one folder, with
- * everything but Node's own modules inside. So the package needs no other at run time, and starts without resolving hundreds of files.
+ * Makes `dist/`, what the published package runs: the library with its types, the command, and the trainer, flat in one folder.
+ *
+ * The package's dependencies stay outside, so that npm can audit, share and update them. Two are copied into the bundle all the same:
+ * the command needs them at every start, and finding their files would take longer than all the rest. TensorFlow.js is bundled into
+ * the trainer, which needs a small part of it.
  */
-export default defineConfig({
-  input: { cli: 'src/cli/main.ts', trainer: 'src/trainer/main.ts', index: 'src/index.ts', testing: 'src/testing/index.ts' },
+const { dependencies } = readPackage('.');
+const bundled = ['commander', 'kysely'];
+const external = Object.keys(dependencies ?? {}).filter((name) => !bundled.includes(name));
+const isExternal = (id: string): boolean => external.some((name) => id === name || id.startsWith(`${name}/`));
+
+const library = { index: 'src/index.ts', testing: 'src/testing/index.ts', cli: 'src/cli/main.ts' };
+
+const shared = {
   platform: 'node',
   // tfjs names its Node builds, single files that cannot be shaken, in `main`, and its modules in `module`.
   resolve: { mainFields: ['module', 'main'] },
-  transform: { define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' } }, // tfjs's WebAssembly loaders ask
-  output: { dir: 'dist', cleanDir: true, format: 'esm', chunkFileNames: '[name]-[hash].js' },
-  plugins: [
-    copyFiles('node_modules/@tensorflow/tfjs-backend-wasm/dist', '.wasm'),
-    copyFiles('providers/huggingface/container', '.py', 'container/'),
-    collectLicences(),
-  ],
   onLog(level, log, defaultHandler) {
     if (log.code === 'UNRESOLVED_IMPORT') throw new Error(`a package must be bundled, but cannot be found: ${log.message}`);
-    defaultHandler(level, log);
+    if (log.code !== 'PLUGIN_TIMINGS') defaultHandler(level, log);
   },
-});
+} satisfies RolldownOptions;
+
+export default defineConfig([
+  {
+    ...shared,
+    input: { ...library, trainer: 'src/trainer/main.ts' },
+    external: isExternal,
+    transform: { define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' } }, // tfjs's WebAssembly loaders ask
+    output: { dir: 'dist', cleanDir: true, format: 'esm', chunkFileNames: '[name]-[hash].js' },
+    plugins: [
+      copyFiles('node_modules/@tensorflow/tfjs-backend-wasm/dist', '.wasm'),
+      copyFiles('providers/huggingface/container', '.py', 'container/'),
+      collectLicences(),
+    ],
+  },
+  {
+    ...shared,
+    input: library,
+    external: (id) => !/^(?:[./\0]|src\/)/.test(id),
+    output: { dir: 'dist', format: 'esm', chunkFileNames: '[name].js' },
+    plugins: [dts({ dtsOnly: true, tsconfig: 'tsconfig.types.json' })],
+  },
+]);
 
 /** Puts files beside the bundle, where the trainer looks for tfjs's WebAssembly, and the provider for the programs of its container. */
 function copyFiles(from: string, ending: string, to = ''): Plugin {
@@ -65,7 +90,12 @@ function toPackageFolder(moduleId: string): string {
   return folder;
 }
 
-function readPackage(folder: string): { readonly name?: string; readonly version?: string; readonly license?: string } {
+function readPackage(folder: string): {
+  readonly name?: string;
+  readonly version?: string;
+  readonly license?: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+} {
   return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as ReturnType<typeof readPackage>;
 }
 

@@ -8,7 +8,7 @@ export interface Installed {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** Packs the project as it would be published and installs it in a new folder below `scratch`, without a network. */
+/** Packs the project as it would be published and installs it in a new folder below `scratch`. */
 export function installPackage(scratch: string): Installed {
   const own = Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name) && name !== 'NODE_OPTIONS');
   const env = { ...Object.fromEntries(own), PATH: [dirname(process.execPath), process.env['PATH']].join(delimiter) };
@@ -18,6 +18,6 @@ export function installPackage(scratch: string): Installed {
   execFileSync('npm', ['pack', '--silent', '--pack-destination', packed], { cwd: project, env, stdio: ['ignore', 'ignore', 'inherit'] });
   writeFileSync(join(folder, 'package.json'), '{"private": true}');
   const tarball = join(packed, readdirSync(packed)[0]!);
-  execFileSync('npm', ['install', '--silent', '--offline', tarball], { cwd: folder, env, stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync('npm', ['install', '--silent', '--prefer-offline', tarball], { cwd: folder, env, stdio: ['ignore', 'ignore', 'inherit'] });
   return { command: join(folder, 'node_modules/finetune-orchestrator/bin/orchestrate.js'), env };
 }

@@ -21,8 +21,8 @@ async function start() {
   const source = new URL('../src/cli/main.ts', import.meta.url);
   const bundle = new URL('../dist/cli.js', import.meta.url);
   try {
-    const { main } = await import(fs.existsSync(source) ? source.href : bundle.href);
-    return await main(process.argv.slice(2));
+    const { runCli } = await import(fs.existsSync(source) ? source.href : bundle.href);
+    return await runCli(process.argv.slice(2));
   } catch (error) {
     if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
     console.error("orchestrate is not fully installed: run 'npm ci' in its folder (" + error.message + ')');

@@ -41,29 +41,29 @@ test.each(['12.22.12', '20.20.2', '24.14.9', '23.99.0'])(
 );
 
 test.each(['24.15.0', '24.21.0', '25.0.0', '100.1.0'])('Node %s is new enough', (version) => {
-  write('src/cli/main.ts', 'export const main = async (argv: readonly string[]): Promise<number> => argv.length;');
+  write('src/cli/main.ts', 'export const runCli = async (argv: readonly string[]): Promise<number> => argv.length;');
   const { status, stderr } = run(['a', 'b', 'c'], [asNode(version)]);
   expect({ status, stderr }).toEqual({ status: 3, stderr: '' });
 });
 
 test('a clone runs its source, also beside a bundle; without source the bundle runs', () => {
-  write('src/cli/main.ts', 'export const main = async (): Promise<number> => 11;');
-  write('dist/cli.js', 'export const main = async () => 12;');
+  write('src/cli/main.ts', 'export const runCli = async (): Promise<number> => 11;');
+  write('dist/cli.js', 'export const runCli = async () => 12;');
   expect(run([]).status).toBe(11);
   rmSync(join(folder, 'src'), { recursive: true });
   expect(run([]).status).toBe(12);
 });
 
 test('a clone without its packages says how to get them', () => {
-  write('src/cli/main.ts', "import 'commander'; export const main = async (): Promise<number> => 0;");
+  write('src/cli/main.ts', "import 'commander'; export const runCli = async (): Promise<number> => 0;");
   const { status, stderr } = run([]);
   expect(status).toBe(78);
   expect(stderr).toMatch(/^orchestrate is not fully installed: run 'npm ci' in its folder \(.*'commander'.*\)\n$/);
 });
 
-test('what main has written arrives whole', () => {
+test('what the program has written arrives whole', () => {
   const bytes = 8_000_000; // far more than a pipe holds
-  write('src/cli/main.ts', `export const main = async (): Promise<number> => (process.stdout.write('x'.repeat(${bytes})), 100);`);
+  write('src/cli/main.ts', `export const runCli = async (): Promise<number> => (process.stdout.write('x'.repeat(${bytes})), 100);`);
   const { status, stdout } = run([]);
   expect({ status, length: stdout.length }).toEqual({ status: 100, length: bytes });
 });
@@ -71,13 +71,13 @@ test('what main has written arrives whole', () => {
 test('compiled code is kept for the next start', () => {
   write(
     'src/cli/main.ts',
-    'import { getCompileCacheDir } from "node:module"; export const main = async () => (getCompileCacheDir() ? 0 : 1);',
+    'import { getCompileCacheDir } from "node:module"; export const runCli = async () => (getCompileCacheDir() ? 0 : 1);',
   );
   expect(run([]).status).toBe(0);
 });
 
 test('the file that git and npm keep can be executed', () => {
-  write('src/cli/main.ts', 'export const main = async (): Promise<number> => 0;');
+  write('src/cli/main.ts', 'export const runCli = async (): Promise<number> => 0;');
   const path = `${dirname(process.execPath)}:${process.env.PATH}`;
   expect(execFileSync(join(folder, 'bin/orchestrate.js'), { env: { ...process.env, PATH: path }, encoding: 'utf8' })).toBe('');
 });

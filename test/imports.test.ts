@@ -182,9 +182,9 @@ test('imports, text and length of every file keep to the tables', () => {
 });
 
 test('every package of the tables is installed', () => {
-  const { devDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as { devDependencies: Record<string, string> };
+  const { dependencies, devDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as Record<string, Record<string, string>>;
   const packages = Object.keys(owners).filter((name) => !name.startsWith('node:'));
-  expect(packages.filter((name) => !(name in devDependencies))).toEqual([]);
+  expect(packages.filter((name) => !(name in { ...dependencies, ...devDependencies }))).toEqual([]);
 });
 
 test.each([

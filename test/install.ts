@@ -16,7 +16,7 @@ export interface InstalledPackage {
 }
 
 /**
- * Packs the project as it would be published and installs it in an empty folder, without a network. It happens once in a test run,
+ * Packs the project as it would be published and installs it in an empty folder. It happens once in a test run,
  * whichever test file comes first; the others wait for it.
  */
 export function installPackage(): InstalledPackage {
@@ -45,7 +45,7 @@ function packAndInstall({ folder, env }: InstalledPackage): void {
   mkdirSync(folder);
   writeFileSync(join(folder, 'package.json'), '{"private": true}');
   const [tarball] = readdirSync(packed);
-  execFileSync('npm', ['install', '--silent', '--offline', join(packed, tarball!)], { env, cwd: folder, stdio: 'inherit' });
+  execFileSync('npm', ['install', '--silent', '--prefer-offline', join(packed, tarball!)], { env, cwd: folder, stdio: 'inherit' });
 }
 
 function toEnvironment(): NodeJS.ProcessEnv {

@@ -1,4 +1,5 @@
 import type { Orchestrator } from '../orchestrator.ts';
+import type { RunView } from '../run/run-view.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What a command works with. */
@@ -14,5 +15,25 @@ export interface Cli {
   open(options?: { readonly mayCreateState: boolean }): Promise<Orchestrator>;
 }
 
-/** Resolves with the exit status; throws Failure. `flags` are the command's own options as commander gives them. */
-export type CommandFunction = (cli: Cli, args: readonly string[], flags: Readonly<Record<string, unknown>>) => Promise<number>;
+/**
+ * A command: resolves with the exit status, throws Failure. `flags` are its own options, as their parsers give them.
+ */
+export type CommandFunction<Flags = object> = (cli: Cli, args: readonly string[], flags: Flags) => Promise<number>;
+
+/** What a person types: a clone is started through npx, the installed package by its name. */
+export const programName = import.meta.url.endsWith('.ts') ? 'npx orchestrate' : 'orchestrate';
+
+/** The exit status that says how runs stand: of several runs the gravest. */
+export function getOutcome(runs: readonly RunView[]): number {
+  if (runs.some((run) => run.attention || ['accepted', 'preparing'].includes(run.status.phase))) return 75;
+  if (runs.some((run) => run.terminal && !run.ok && run.status.phase !== 'cancelled')) return 100;
+  if (runs.some((run) => run.status.phase === 'cancelled')) return 103;
+  return runs.every((run) => run.ok) ? 0 : 101;
+}
+
+/** Prints runs for scripts (`--json`, `--quiet`), or else as the function says. */
+export function printRuns(cli: Cli, runs: readonly RunView[], print: () => void): void {
+  if (cli.json) cli.terminal.print(JSON.stringify({ runs }));
+  else if (cli.quiet) for (const run of runs) cli.terminal.print(run.id);
+  else print();
+}

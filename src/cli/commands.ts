@@ -1,35 +1,43 @@
 import type { CommandFunction } from './cli.ts';
+import * as parse from './options.ts';
+
+/** Flag, description, and the parser of its value. */
+type Option = readonly [flags: string, description: string, parse?: (text: string, previous: unknown) => unknown];
 
 interface CommandEntry {
   /** Name and arguments as commander reads them. */
   readonly usage: string;
   readonly summary: string;
-  /** Flag and description. */
-  readonly options?: readonly (readonly [flags: string, description: string])[];
+  readonly options?: readonly Option[];
   /** A command's code is loaded when it runs. */
-  readonly load: () => Promise<CommandFunction>;
+  readonly load: () => Promise<CommandFunction<never>>;
 }
 
-const ofJob = [
+const ofJob: readonly Option[] = [
   ['--target <names...>', 'only these targets'],
   ['--set <path=value...>', 'change a field of the job, for example training.epochs=1'],
-] as const;
+];
 
-const timeout = ['--timeout <time>', 'stop following after 90s, 15m, 2h; the runs go on'] as const;
-const maxUsd = ['--max-usd <dollars>', 'answers may cost so much; for models that cost'] as const;
-const verdict = [
-  ['--reference <name>', 'hold tuned models against this: a reference of the job, base, majority, a name of the table, a file of answers'],
-  ['--margin <share>', 'how much worse still counts as not worse, from 0 to 1 (default: evaluation.margin of the job)'],
-  ['--require <verdict>', 'better, not-worse or equivalent: exit with 104 unless every tuned model reaches it'],
-] as const;
-const last = ['--limit <count>', 'only the last'] as const;
+const timeout: Option = ['--timeout <time>', 'stop following after 90s, 15m, 2h; the runs go on', parse.durationMs('--timeout')];
+const maxUsd: Option = ['--max-usd <dollars>', 'spend at most this much on answers', parse.usd('--max-usd')];
+const verdict: readonly Option[] = [
+  ['--reference <name>', 'compare tuned models with this: a reference of the job, base, majority, a name of the table, a file of answers'],
+  [
+    '--margin <share>',
+    'how much worse still counts as not worse, from 0 to 1 (default: evaluation.margin of the job)',
+    parse.number('--margin', 1, '0.02'),
+  ],
+  ['--require <verdict>', 'better, not-worse or equivalent: exit with 104 unless every tuned model reaches it', parse.requirement],
+];
+const last: Option = ['--limit <count>', 'only the last', parse.count('--limit')];
+const firstRows: Option = ['--limit <count>', 'only the first rows', parse.count('--limit')];
 
 /** Options that every command has. */
-export const sharedOptions = [
+export const sharedOptions: readonly Option[] = [
   ['--dir <folder>', 'the state folder (default: the nearest .orchestrate)'],
   ['--json', 'print JSON'],
   ['-q, --quiet', 'print only the names of runs'],
-] as const;
+];
 
 /** Every command, in the order of `--help`. */
 export const commands: readonly CommandEntry[] = [
@@ -40,7 +48,7 @@ export const commands: readonly CommandEntry[] = [
       ...ofJob,
       ['--wait', 'follow the runs to the end, then compare them'],
       timeout,
-      ['--tag <name=value...>', 'words that are shown with the runs'],
+      ['--tag <name=value...>', 'words that are shown with the runs', parse.tags],
       ['--again', 'make a new run although this job was run before'],
     ],
     load: async () => (await import('./commands/submit.ts')).submit,
@@ -55,10 +63,10 @@ export const commands: readonly CommandEntry[] = [
     usage: 'status [run]',
     summary: 'list the runs, or show one',
     options: [
-      ['--refresh', 'look at the providers first'],
+      ['--refresh', 'ask the providers first'],
       ['--exit-code', 'exit with the outcome'],
-      ['--tag <name=value...>', 'only runs with these tags'],
-      ['--limit <count>', 'only the newest'],
+      ['--tag <name=value...>', 'only runs with these tags', parse.tags],
+      ['--limit <count>', 'only the newest', parse.count('--limit')],
     ],
     load: async () => (await import('./commands/status.ts')).status,
   },
@@ -72,7 +80,7 @@ export const commands: readonly CommandEntry[] = [
     usage: 'watch <runs...>',
     summary: 'follow runs and print each change',
     options: [timeout],
-    load: async () => (await import('./commands/watch.ts')).watch,
+    load: async () => (await import('./commands/wait.ts')).watch,
   },
   {
     usage: 'metrics <run>',
@@ -99,83 +107,83 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     usage: 'deploy <run>',
-    summary: 'make a tuned model answer that needs a deployment, which costs by the hour; end it at Ctrl-C or after its time',
+    summary: 'start a deployment for a model that needs one; it costs by the hour, and ends at Ctrl-C or after its time',
     options: [
-      ['--hours <number>', 'how long: 1, 0.5'],
-      ['--max-usd <dollars>', 'these hours may cost so much; the budget of the job holds beside it'],
+      ['--hours <number>', 'how long: 1, 0.5', parse.hours('--hours')],
+      ['--max-usd <dollars>', 'spend at most this much on these hours; the budget of the job holds too', parse.usd('--max-usd')],
       ['--detach', 'return, and leave it up until `undeploy`'],
     ],
     load: async () => (await import('./commands/deploy.ts')).deploy,
   },
-  { usage: 'undeploy <run>', summary: 'end a deployment', load: async () => (await import('./commands/undeploy.ts')).undeploy },
+  { usage: 'undeploy <run>', summary: 'end a deployment', load: async () => (await import('./commands/deploy.ts')).undeploy },
   {
     usage: 'resolve <run>',
-    summary: 'decide about a submission of which nobody knows whether it arrived',
+    summary: 'settle a submission whose outcome is unknown',
     options: [
       ['--adopt <id>', 'this job of the provider is the one'],
       ['--absent', 'there is none: the next submit tries again'],
       ['--cancel', 'give the run up'],
     ],
-    load: async () => (await import('./commands/resolve.ts')).resolve,
+    load: async () => (await import('./commands/controls.ts')).resolve,
   },
   {
     usage: 'evaluate <job>',
     summary: 'have the finished runs of a job answer its held-out rows; print the scores',
-    options: [['--limit <count>', 'only the first rows'], maxUsd, ...verdict],
+    options: [firstRows, maxUsd, ...verdict],
     load: async () => (await import('./commands/evaluate.ts')).evaluate,
   },
   {
     usage: 'compare <job>',
-    summary: 'hold the finished runs of a job against a reference: difference and verdict',
+    summary: 'compare finished runs with a reference: difference and verdict',
     options: verdict,
-    load: async () => (await import('./commands/compare.ts')).compare,
+    load: async () => (await import('./commands/evaluate.ts')).compare,
   },
   {
     usage: 'predict <run> [texts...]',
-    summary: 'answer texts with a tuned model (given none: the lines of standard input)',
+    summary: 'answer texts with a tuned model (default: the lines of standard input)',
     options: [maxUsd],
     load: async () => (await import('./commands/predict.ts')).predict,
   },
   {
     usage: 'capture <model>',
-    summary: 'have a model answer the rows of a file, and keep the answers: a reference of a job, a tuned model, or any of a service',
+    summary: 'have a model answer the rows of a file, and save the answers: a reference of a job, a tuned model, or any model of a service',
     options: [
       ['--data <file>', 'the rows, with or without labels or answers'],
       ['--job <file>', 'the job file whose reference it is (default: job.json, job.jsonc or job.yaml here)'],
       ['--provider <service>', 'a service; with --model'],
-      ['--model <name>', 'a model of it; then its name here is free'],
-      ['--max-tokens <count>', 'most tokens of an answer; with --model and no job file'],
-      ['--temperature <number>', 'of the answers; with --model and no job file'],
-      ['--columns <pairs>', 'columns of the file by our names: text=body,label=team'],
+      ['--model <name>', 'a model of the service; the name before it is then free'],
+      ['--max-tokens <count>', 'most tokens of an answer; with --model and no job file', parse.count('--max-tokens')],
+      ['--temperature <number>', 'of the answers; with --model and no job file', parse.number('--temperature', Infinity, '0 or 0.7')],
+      ['--columns <pairs>', 'columns of the file by our names: text=body,label=team', parse.columns],
       ['--out <file>', 'where to write (default: MODEL.jsonl)'],
       maxUsd,
-      ['--limit <count>', 'only the first rows'],
+      firstRows,
     ],
     load: async () => (await import('./commands/capture.ts')).capture,
   },
   {
     usage: 'data <action> <file>',
-    summary: 'make training rows of a predictions file: data from-predictions FILE --out train.jsonl',
+    summary: 'turn a predictions file into training rows: data from-predictions FILE --out train.jsonl',
     options: [
       ['--out <file>', 'where to write'],
-      ['--task <task>', 'classification or chat (default: as the file is)'],
+      ['--task <task>', 'classification or chat (default: as the file is)', parse.oneOf('--task', ['classification', 'chat'])],
     ],
-    load: async () => (await import('./commands/data.ts')).data,
+    load: async () => (await import('./commands/capture.ts')).data,
   },
   {
     usage: 'import <source> [job]',
-    summary: 'bring a job of a service home, with its data; or make a job file of a configuration of another program',
+    summary: 'download a job of a service with its data; or turn a configuration of another program into a job file',
     options: [
       ['--list', 'list the jobs, models and files of the account at the service'],
       ['--out <folder>', 'where to write (default: a folder called like the job; job.jsonc beside the file)'],
-      ['--method <sft|dpo>', 'the command that a configuration of TRL is for, where it does not say'],
+      ['--method <sft|dpo>', 'the method of a configuration of TRL that does not say it', parse.oneOf('--method', ['sft', 'dpo'])],
     ],
     load: async () => (await import('./commands/import.ts')).importSource,
   },
   {
     usage: 'models <service>',
-    summary: 'list the models of a service that can be tuned, and the tuned ones, with the day on which each ends',
-    load: async () => (await import('./commands/models.ts')).models,
+    summary: 'list tunable and tuned models of a service, with their shutdown dates',
+    load: async () => (await import('./commands/providers.ts')).models,
   },
   {
     usage: 'doctor',
@@ -201,10 +209,10 @@ export const commands: readonly CommandEntry[] = [
     summary: 'list ended runs that could be deleted, with their models; delete them with --yes',
     options: [
       ['--provider <name>', 'at this service instead: what was made there for ended runs, and what no run needs'],
-      ['--older-than <time>', 'only runs accepted so long ago: 7d'],
+      ['--older-than <time>', 'only runs accepted so long ago: 7d', parse.durationMs('--older-than')],
       ['--yes', 'delete'],
     ],
     load: async () => (await import('./commands/clean.ts')).clean,
   },
-  { usage: 'schema', summary: 'print the JSON Schema of the job file', load: async () => (await import('./commands/schema.ts')).schema },
+  { usage: 'schema', summary: 'print the JSON Schema of the job file', load: async () => (await import('./commands/plan.ts')).schema },
 ];

@@ -22,7 +22,7 @@ export interface RunOptions {
 }
 
 /** Runs one command line and resolves with its exit status. Prints every failure; throws none. */
-export async function main(argv: readonly string[], options: RunOptions = {}): Promise<number> {
+export async function runCli(argv: readonly string[], options: RunOptions = {}): Promise<number> {
   const terminal = createTerminal(process.stdout, process.stderr);
   const interrupt = new AbortController();
   const onInterrupt = (): void => {
@@ -47,14 +47,18 @@ async function runCommand(
   const program = createProgram();
   for (const entry of commands) {
     const command = program.command(entry.usage).summary(entry.summary).description(entry.summary);
-    for (const [flags, description] of [...(entry.options ?? []), ...sharedOptions]) command.option(flags, description);
+    for (const [flags, description, parse] of [...(entry.options ?? []), ...sharedOptions]) {
+      if (parse === undefined) command.option(flags, description);
+      else command.option(flags, description, parse);
+    }
     command.action(async () => {
-      const { dir, json, quiet, ...flags } = command.opts<SharedFlags & Record<string, unknown>>();
+      const { dir, json, quiet, ...flags } = command.opts<SharedFlags>();
       const open: Cli['open'] = async ({ mayCreateState } = { mayCreateState: false }) => {
         return await openOrchestrator({ dir: dir ?? process.env['ORCHESTRATE_DIR'], signal, options, mayCreateState });
       };
       const run = await entry.load();
-      status = await run({ terminal, json: json === true, quiet: quiet === true, signal, open }, command.args, flags);
+      // The parsers of a command's options give the flags that it declares.
+      status = await run({ terminal, json: json === true, quiet: quiet === true, signal, open }, command.args, flags as never);
     });
   }
   // Only the completion itself needs to know how to complete.
@@ -94,7 +98,9 @@ function createProgram(): Command {
     version: string;
   };
   return new Command('orchestrate')
-    .description('Fine-tune models from one job file: submitted once, measured alike, compared with a verdict.')
+    .description(
+      'One job file fine-tunes a model on OpenAI, Azure, Hugging Face or this machine: checked, submitted exactly once, followed, and tested on held-out data.',
+    )
     .version(manifest.version)
     .exitOverride()
     .showHelpAfterError('(--help shows what is possible)')

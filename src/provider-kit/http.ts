@@ -9,7 +9,7 @@ import { countUploadBytes, encodeForm } from './http/upload.ts';
 import { getPauseMs, parseRetryAfter, retry } from './retry.ts';
 
 export { createRedactor, Secret } from '../lib/redact.ts';
-export { openAgent, type Agent } from './http/agent.ts';
+export type { Agent } from './http/agent.ts';
 export { isRefusedWith, toAnswerFailure, toHttpFailure, toSendOutcome, type RequestInfo } from './http/failure.ts';
 
 export type Fetch = typeof globalThis.fetch;

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { toComparisonText, toScoresText } from '../../src/cli/views/comparison-view.ts';
+import { formatComparison, formatScores } from '../../src/cli/views/comparison-view.ts';
 import { buildComparison, type CandidateAnswers } from '../../src/evaluate/comparison.ts';
 import type { Measure } from '../../src/job/measures.ts';
 
 const expected = Array.from({ length: 20 }, (_, i) => (i % 4 === 0 ? 'yes' : 'no'));
 
-function toText(measure: Measure, candidates: readonly Partial<CandidateAnswers>[], toView = toComparisonText): string {
+function toText(measure: Measure, candidates: readonly Partial<CandidateAnswers>[], toView = formatComparison): string {
   const whole = candidates.map((candidate) => ({ name: 'gpt', kind: 'tuned', run: null, answers: expected, ...candidate }) as const);
   const labels = measure === 'accuracy' ? ['no', 'yes'] : [];
   const referenceAmong = whole.filter(({ kind }) => kind !== 'tuned').map(({ name }) => name);
@@ -44,7 +44,7 @@ test('texts have one measure, and no labels', () => {
   expect(text).toMatch(/^base of gpt \* +0\.250$/m);
   expect(text).toContain('verdict: gpt is better than the base of gpt');
   expect(text).toContain('note: 1 rows got no answer from gpt and count as wrong');
-  expect(toText('exact_match', candidates, toScoresText)).toMatch(/^gpt \(tuned\): exact match 0\.950, 1 rows got no answer$/m);
+  expect(toText('exact_match', candidates, formatScores)).toMatch(/^gpt \(tuned\): exact match 0\.950, 1 rows got no answer$/m);
 });
 
 test('answers that are no label are told of', () => {
@@ -64,7 +64,7 @@ test('a reference of the job is a row of its own, and bears the star', () => {
   expect(text).toMatch(/^old \(reference\) \* +0\.850 .* 900 ms$/m);
   expect(text).toContain('\n* the reference\nverdict: gpt is not worse than old by more than 0.02\n');
   expect(text).toContain('note: 3 rows got no label from old and count as wrong');
-  expect(toText('accuracy', [old, {}], toScoresText)).toContain('\n\nverdict: gpt is not worse than old by more than 0.02');
+  expect(toText('accuracy', [old, {}], formatScores)).toContain('\n\nverdict: gpt is not worse than old by more than 0.02');
 });
 
 test.each([
@@ -77,7 +77,7 @@ test.each([
     { name: 'other', kind: 'tuned', run: 'job/other', answers: expected },
   ] as const;
   const comparison = { job: 'job', set: 'test', measure: 'accuracy', margin: 0, labels: ['no', 'yes'], expected, candidates } as const;
-  const text = toComparisonText(buildComparison({ ...comparison, referenceAmong }));
+  const text = formatComparison(buildComparison({ ...comparison, referenceAmong }));
   expect(text).toContain(`\n${starred} `);
   expect(text).toContain(`\n${line}`);
 });

@@ -1,5 +1,5 @@
 /** The program with a provider `deaf` whose submission never ends, whatever is asked of it meanwhile. */
-import { main } from '../../src/cli/main.ts';
+import { runCli } from '../../src/cli/main.ts';
 import { createMemoryService } from '../run/memory-provider.ts';
 
 const provider = {
@@ -13,4 +13,4 @@ const provider = {
     },
   },
 };
-process.exitCode = await main(process.argv.slice(2), { providers: [provider] });
+process.exitCode = await runCli(process.argv.slice(2), { providers: [provider] });

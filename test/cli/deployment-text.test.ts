@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { toDeploymentText } from '../../src/cli/views/deployment-text.ts';
+import { formatDeployment } from '../../src/cli/views/run-view.ts';
 
 const deployment = {
   name: 'mine',
@@ -22,9 +22,9 @@ test.each([
   ],
 ])('a deployment in words: %j at %s', (change, time, text) => {
   const run = { id: 'mood/azure', deployment: { ...deployment, ...change } };
-  expect(toDeploymentText(run, new Date(`2026-11-29T${time}:00Z`))).toBe(text);
+  expect(formatDeployment(run, new Date(`2026-11-29T${time}:00Z`))).toBe(text);
 });
 
 test('a run without one has no such text', () => {
-  expect(toDeploymentText({ id: 'mood/azure', deployment: null }, new Date())).toBeNull();
+  expect(formatDeployment({ id: 'mood/azure', deployment: null }, new Date())).toBeNull();
 });

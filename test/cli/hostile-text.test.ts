@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { beforeAll, expect, inject, test } from 'vitest';
-import { toComparisonText, toScoresText } from '../../src/cli/views/comparison-view.ts';
-import { toPlanText } from '../../src/cli/views/plan-view.ts';
-import { toProgressLine } from '../../src/cli/views/progress-view.ts';
-import { toRunPage, toRunTable } from '../../src/cli/views/run-view-text.ts';
+import { formatComparison, formatScores } from '../../src/cli/views/comparison-view.ts';
+import { formatPlan } from '../../src/cli/views/plan-view.ts';
+import { formatProgress, formatRunPage, formatRunTable } from '../../src/cli/views/run-view.ts';
 import type { Comparison } from '../../src/evaluate/comparison.ts';
 import type { RunPlan } from '../../src/run/event.ts';
 import type { RunView } from '../../src/run/run-view.ts';
@@ -228,14 +227,14 @@ test('no view lets anything through, whatever the texts are', async () => {
       const hostileRun = replaceTexts(page, next) as RunView;
       const hostileComparison = replaceTexts({ ...comparison, notes: ['note'] }, next) as Comparison;
       const lines = [
-        toRunTable([hostileRun], now),
-        toRunPage({ ...hostileRun, failure: null }, now),
-        toProgressLine(hostileRun, Infinity),
-        toPlanText({ plan: replaceTexts(plan, next) as RunPlan, requests: [{ what: next(), body: { [next()]: next() } }] }, now),
-        toComparisonText(hostileComparison),
-        toScoresText(hostileComparison),
+        formatRunTable([hostileRun], now),
+        formatRunPage({ ...hostileRun, failure: null }, now),
+        formatProgress(hostileRun, Infinity),
+        formatPlan({ plan: replaceTexts(plan, next) as RunPlan, requests: [{ what: next(), body: { [next()]: next() } }] }, now),
+        formatComparison(hostileComparison),
+        formatScores(hostileComparison),
       ];
-      for (const text of [...lines, toRunPage(hostileRun, now)]) expect(text).not.toMatch(dangerous);
+      for (const text of [...lines, formatRunPage(hostileRun, now)]) expect(text).not.toMatch(dangerous);
       for (const text of lines) expect(text).not.toMatch(/^FORGED/m);
     }),
     { numRuns: 300, seed: 1 },

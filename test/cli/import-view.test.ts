@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { toServiceText } from '../../src/cli/views/import-view.ts';
-import { toModelsText } from '../../src/cli/views/models-view.ts';
+import { formatAccount, formatModels } from '../../src/cli/views/account-view.ts';
 import type { ServiceFile, ServiceModel } from '../../src/provider/service.ts';
 
 const base = 'gpt-4.1-mini-2025-04-14';
@@ -17,7 +16,7 @@ const known: ServiceModel = {
 };
 
 function toLast(model: ServiceModel, day: string): string {
-  return toModelsText([model], new Date(`${day}T00:00:00Z`))
+  return formatModels([model], new Date(`${day}T00:00:00Z`))
     .split('\n')
     .at(-1)!;
 }
@@ -41,7 +40,7 @@ const file: ServiceFile = {
 const unknown: ServiceFile = { id: 'file-22', name: null, purpose: null, bytes: null, createdAt: null, expiresAt: null };
 
 test('files stand below jobs and models, with the day on which each will be gone', () => {
-  expect(toServiceText({ jobs: [], models: [], files: [file, unknown] }, new Date())).toBe(
+  expect(formatAccount({ jobs: [], models: [], files: [file, unknown] }, new Date())).toBe(
     [
       'no jobs',
       '',
@@ -53,6 +52,6 @@ test('files stand below jobs and models, with the day on which each will be gone
 });
 
 test('no files are nothing to tell, and no list of them is', () => {
-  expect(toServiceText({ jobs: [], models: [], files: [] }, new Date())).toBe('no jobs');
-  expect(toServiceText({ jobs: [], models: [], files: null }, new Date())).toBe('no jobs\n\nthe service does not list its files');
+  expect(formatAccount({ jobs: [], models: [], files: [] }, new Date())).toBe('no jobs');
+  expect(formatAccount({ jobs: [], models: [], files: null }, new Date())).toBe('no jobs\n\nthe service does not list its files');
 });

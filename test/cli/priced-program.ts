@@ -1,5 +1,5 @@
 /** The program with a provider `priced`, whose target says in `options.usd` what it costs at most, and `unpriced`, which knows no prices. */
-import { main } from '../../src/cli/main.ts';
+import { runCli } from '../../src/cli/main.ts';
 import type { Provider, Quote } from '../../src/provider/provider.ts';
 import { createMemoryService } from '../run/memory-provider.ts';
 
@@ -23,6 +23,6 @@ async function quote(request: unknown): Promise<Quote | null> {
   return await Promise.resolve({ currency: 'USD', low: usd / 2, high: usd, source: 'list prices', asOf: '2026-01-01' });
 }
 
-process.exitCode = await main(process.argv.slice(2), {
+process.exitCode = await runCli(process.argv.slice(2), {
   providers: [unpriced, { ...unpriced, id: 'priced', training: { ...unpriced.training, quote } }],
 });

@@ -1,10 +1,9 @@
 import { expect, test } from 'vitest';
-import { toOutcome } from '../../src/cli/outcome.ts';
-import { toComparisonText } from '../../src/cli/views/comparison-view.ts';
+import { getOutcome } from '../../src/cli/cli.ts';
+import { formatComparison } from '../../src/cli/views/comparison-view.ts';
 import { formatAge, formatSeconds } from '../../src/cli/views/format.ts';
-import { toBudgetText, toPlanText } from '../../src/cli/views/plan-view.ts';
-import { createProgressLog, toProgressLine } from '../../src/cli/views/progress-view.ts';
-import { toRunPage, toRunTable } from '../../src/cli/views/run-view-text.ts';
+import { formatBudget, formatPlan } from '../../src/cli/views/plan-view.ts';
+import { createProgressLog, formatProgress, formatRunPage, formatRunTable } from '../../src/cli/views/run-view.ts';
 import { buildComparison } from '../../src/evaluate/comparison.ts';
 import { foldEvent, createRecord } from '../../src/run/record.ts';
 import type { LastPoll } from '../../src/run/run-store.ts';
@@ -28,7 +27,7 @@ function toRunning(step: number, change: Partial<RunView> = {}): RunView {
 }
 
 test('a training run is a bar with step, loss, rate and time left', () => {
-  expect(toProgressLine(toRunning(10), 200)).toBe('job/a  ██████░░░░░░░░░░░░░░░░░░  step 10/40  loss 0.500  1,235 rows/s  1 min 15 s left');
+  expect(formatProgress(toRunning(10), 200)).toBe('job/a  ██████░░░░░░░░░░░░░░░░░░  step 10/40  loss 0.500  1,235 rows/s  1 min 15 s left');
 });
 
 test('a log gets a line for each tenth and each change, and no more', () => {
@@ -41,14 +40,14 @@ test('a log gets a line for each tenth and each change, and no more', () => {
 });
 
 test('the list has one line a run', () => {
-  expect(toRunTable([toRunning(10)], now)).toBe(
+  expect(formatRunTable([toRunning(10)], now)).toBe(
     ['RUN    STATUS   STEP   PROVIDER  MODEL  AGE', 'job/a  running  10/40  memory    model  1m'].join('\n'),
   );
 });
 
 test('the page ends with what to type next, and foreign text cannot write to the terminal', () => {
   const failure = { code: 'unexpected', cause: 'program', message: 'bad \u001b[2J news', hint: null, retryable: false } as const;
-  const page = toRunPage(toRunning(10, { failure, notes: [{ type: 'warning', message: '\u202etxt' }] }), now);
+  const page = formatRunPage(toRunning(10, { failure, notes: [{ type: 'warning', message: '\u202etxt' }] }), now);
   expect(page).toContain('failed: bad \\x1b[2J news');
   expect(page).toContain('note: \\u{202e}txt');
   expect(page.split('\n').at(-1)).toBe('  next: npx orchestrate wait job/a');
@@ -62,7 +61,7 @@ test.each([
   [quote, '  cost      $1.20 to $2.40 (list prices, of 2026-01-01)'],
   [{ ...quote, low: 2.4, asOf: null, source: '\u001b[2J' }, '  cost      $2.40 (\\x1b[2J)'],
 ])('the plan tells the price %#', (price, line) => {
-  const lines = toPlanText({ plan: { ...toMemoryPlan(), quote: price }, requests: null }, now).split('\n');
+  const lines = formatPlan({ plan: { ...toMemoryPlan(), quote: price }, requests: null }, now).split('\n');
   expect(lines).toContain(line);
   expect(lines.includes('  tokens    12,345 in one pass over the training rows')).toBe(price !== null);
 });
@@ -74,8 +73,8 @@ test.each([
   const date = new Date(now.getTime() + days * 86_400_000).toISOString().slice(0, 10);
   const deprecation = { date, source: 'a page', asOf: null };
   const message = `the service shuts down this model on ${date}`;
-  expect(toPlanText({ plan: { ...toMemoryPlan(), deprecation }, requests: null }, now).includes(message)).toBe(isTold);
-  expect(toRunPage(toRunning(10, { endsOn: deprecation }), now).includes(message)).toBe(isTold);
+  expect(formatPlan({ plan: { ...toMemoryPlan(), deprecation }, requests: null }, now).includes(message)).toBe(isTold);
+  expect(formatRunPage(toRunning(10, { endsOn: deprecation }), now).includes(message)).toBe(isTold);
 });
 
 test.each([
@@ -91,7 +90,7 @@ test.each([
   [{ spentUsd: 1, neededUsd: 2 }, 'budget      no limit: $1.00 spent, $0.00 reserved; these targets need up to $2.00'],
 ])('what of the budget %j is left', (budget, text) => {
   const none = { budgetUsd: null, leftUsd: null, neededUsd: 0, spentUsd: 0, reservedUsd: 0, unknown: 0 };
-  expect(toBudgetText({ ...none, ...budget })).toBe(text);
+  expect(formatBudget({ ...none, ...budget })).toBe(text);
 });
 
 test.each([
@@ -108,7 +107,7 @@ test.each([
   [{ actual: 1.5, actualSource: 'their bill' }, true, '$1.50 (their bill), planned: price unknown'],
 ])('the page of a run tells its cost: %j', (change, terminal, text) => {
   const none = { currency: 'USD', low: null, high: null, actual: null, source: null, asOf: null, actualSource: null } as const;
-  const line = toRunPage(toRunning(1, { cost: { ...none, ...change }, terminal }), now)
+  const line = formatRunPage(toRunning(1, { cost: { ...none, ...change }, terminal }), now)
     .split('\n')
     .find((one) => one.startsWith('  cost'));
   expect(line ?? null).toBe(text === null ? null : `  cost      ${text}`);
@@ -160,7 +159,7 @@ test('a comparison is a table with a verdict in words', () => {
     ],
     referenceAmong: ['most frequent label'],
   });
-  const text = toComparisonText(comparison);
+  const text = formatComparison(comparison);
   expect(text).toMatch(/^a \(tuned\) +0\.900 +0\.947 +\+0\.400 +\+0\.\d{3} to \+0\.\d{3} +< 0\.0001 +better$/m);
   expect(text).toContain('verdict: a is better than the most frequent label');
   expect(comparison.candidates[1]!.unparseable).toBe(10);
@@ -188,7 +187,7 @@ test.each([
       status: { phase: run.phase ?? (run.ok === true ? 'succeeded' : 'running'), raw: null, since: '' },
     }),
   );
-  expect(toOutcome(views)).toBe(status);
+  expect(getOutcome(views)).toBe(status);
 });
 
 test('times are written as a person reads them', () => {

@@ -1,5 +1,5 @@
 /** The program as a person starts it, which is killed: with the stand-in's provider, and impatient with the sandbox. */
-import { main as runCli } from '../../src/cli/main.ts';
+import { runCli } from '../../src/cli/main.ts';
 import { providers, type Provider } from '../../src/index.ts';
 import { createStandInProvider } from './provider.ts';
 

@@ -1,14 +1,18 @@
 import type { CleanOptions } from '../../run/clean.ts';
 import type { Cli } from '../cli.ts';
 import { escapeLine } from '../escape.ts';
-import { parseDurationMs } from '../parse-flags.ts';
 import { formatTable } from '../views/format.ts';
 
+interface CleanFlags {
+  /** Milliseconds. */
+  readonly olderThan?: number;
+  readonly yes?: boolean;
+  readonly provider?: string;
+}
+
 /** `orchestrate clean`: what could be deleted, here or at a service; deletes it with `--yes`. */
-export async function clean(cli: Cli, args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
-  const { olderThan, yes, provider } = flags as { olderThan?: string; yes?: boolean; provider?: string };
-  const olderThanMs = olderThan === undefined ? undefined : parseDurationMs('--older-than', olderThan);
-  const options = { address: args[0], olderThanMs, dryRun: yes !== true };
+export async function clean(cli: Cli, args: readonly string[], { olderThan, yes, provider }: CleanFlags): Promise<number> {
+  const options = { address: args[0], olderThanMs: olderThan, dryRun: yes !== true };
   const { header, removed, lines } = provider === undefined ? await cleanHere(cli, options) : await cleanThere(cli, provider, options);
   if (cli.json) cli.terminal.print(JSON.stringify({ removed, deleted: yes === true }));
   else if (cli.quiet) for (const { id } of removed) cli.terminal.print(escapeLine(id));

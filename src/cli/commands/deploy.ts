@@ -2,26 +2,31 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure, toFailureData, type FailureCode } from '../../errors.ts';
 import type { RunHandle } from '../../orchestrator.ts';
 import type { RunView } from '../../run/run-view.ts';
-import type { Cli } from '../cli.ts';
 import { escapeLine } from '../escape.ts';
-import { parseUsd } from '../parse-usd.ts';
-import { programName } from '../program-name.ts';
-import { toDeploymentText } from '../views/deployment-text.ts';
-import { printEnded } from './undeploy.ts';
+import { programName, type Cli } from '../cli.ts';
+import { formatUsd } from '../../run/budget.ts';
+import { formatDeployment } from '../views/run-view.ts';
 
-/** Between two looks whether it is time, and whether the deployment is still this one: a machine may sleep, and another process end it. */
-const lookMs = 5000;
+/** How often to check the time and the deployment: a machine may sleep, and another process may end the deployment. */
+const checkMs = 5000;
+
+interface DeployFlags {
+  readonly hours?: number;
+  readonly maxUsd?: number;
+  readonly detach?: boolean;
+}
 
 /**
  * `orchestrate deploy RUN --hours N`: the tuned model answers until its time is over or Ctrl-C, and is undeployed then, whatever
  * happens; with `--detach` until `undeploy`.
  */
-export async function deploy(cli: Cli, args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
-  const asked = { hours: parseHours(flags['hours']), maxUsd: parseUsd('--max-usd', flags['maxUsd']) };
+export async function deploy(cli: Cli, args: readonly string[], { hours, maxUsd, detach }: DeployFlags): Promise<number> {
+  if (hours === undefined) throw new Failure('usage', '--hours expects how long the model is to answer, such as 1 or 0.5, found none');
+  const asked = { hours, maxUsd };
   await using orchestrator = await cli.open();
   const handle = orchestrator.run(args[0]!);
   const begun = new Date().toISOString();
-  if (flags['detach'] === true) {
+  if (detach === true) {
     printUp(cli, await handle.deploy(asked), { begun, until: `It costs until \`${programName} undeploy ${args[0]!}\` ends it.` });
     return 0;
   }
@@ -46,7 +51,7 @@ export async function deploy(cli: Cli, args: readonly string[], flags: Readonly<
   }
   if (!cli.quiet && !leave.isAlone()) cli.terminal.say('ending the deployment …');
   const ended = await own.undeploy().catch((error: unknown) => {
-    tellLeft(cli, run.id, error);
+    reportStillUp(cli, run.id, error);
     throw error;
   });
   if (!leave.isAlone()) printEnded(cli, ended);
@@ -81,7 +86,7 @@ function printUp(cli: Cli, run: RunView, { begun, until }: { readonly begun: str
   if (cli.json) cli.terminal.print(JSON.stringify({ runs: [run] }));
   else if (cli.quiet) cli.terminal.print(run.id);
   else {
-    cli.terminal.say(`${run.id} is deployed ${toDeploymentText(run, new Date()) ?? ''}`);
+    cli.terminal.say(`${run.id} is deployed ${formatDeployment(run, new Date()) ?? ''}`);
     if (run.deployment!.since < begun) cli.terminal.say('It was asked for before: its time stays as it was.');
     cli.terminal.say(`\`${programName} evaluate ${run.job}\` and \`${programName} predict ${run.id}\` ask it`);
     cli.terminal.say(until);
@@ -101,10 +106,10 @@ async function stayUp(
     const leftMs = Date.parse(until) - Date.now();
     if (leftMs <= 0 || signal.aborted) return true;
     if (cli.terminal.isWatched && !cli.json && !cli.quiet) {
-      const line = escapeLine(`${run.id}  ${toDeploymentText(seen, new Date()) ?? ''}`);
+      const line = escapeLine(`${run.id}  ${formatDeployment(seen, new Date()) ?? ''}`);
       cli.terminal.showLive([line.slice(0, cli.terminal.columns - 1)]); // one that is wrapped would not be cleared whole
     }
-    await sleep(Math.min(leftMs, lookMs), undefined, { signal }).catch(() => {}); // an abort is seen above
+    await sleep(Math.min(leftMs, checkMs), undefined, { signal }).catch(() => {}); // an abort is seen above
   }
 }
 
@@ -117,18 +122,26 @@ async function endAfter(cli: Cli, { handle, address }: { handle: RunHandle; addr
     const ended = await handle.undeploy();
     if (ended.usd !== null) printEnded(cli, ended);
   } catch (error) {
-    if (!noRun.includes(toFailureData(error).code)) tellLeft(cli, address, error);
+    if (!noRun.includes(toFailureData(error).code)) reportStillUp(cli, address, error);
   }
 }
 
-function tellLeft(cli: Cli, address: string, error: unknown): void {
+function reportStillUp(cli: Cli, address: string, error: unknown): void {
   cli.terminal.say(`the deployment may be up and cost on: \`${programName} undeploy ${address}\` ends it`);
   cli.terminal.say(`it could not be ended now: ${toFailureData(error).message}`);
 }
 
-function parseHours(text: unknown): number {
-  const hours = typeof text === 'string' && /^(\d{1,4}(\.\d*)?|\.\d+)$/.test(text) ? Number(text) : 0;
-  if (hours > 0) return hours;
-  const found = typeof text === 'string' ? `"${text}"` : 'none';
-  throw new Failure('usage', `--hours expects how long the model is to answer, such as 1 or 0.5, found ${found}`);
+/** `orchestrate undeploy RUN`: ends the deployment of its model. */
+export async function undeploy(cli: Cli, args: readonly string[]): Promise<number> {
+  await using orchestrator = await cli.open();
+  printEnded(cli, await orchestrator.run(args[0]!).undeploy());
+  return 0;
+}
+
+/** @param ended what `RunHandle.undeploy` gave */
+function printEnded(cli: Cli, { run, usd }: { readonly run: RunView; readonly usd: number | null }): void {
+  if (cli.json) cli.terminal.print(JSON.stringify({ runs: [run], usd }));
+  else if (cli.quiet) cli.terminal.print(run.id);
+  else if (usd === null) cli.terminal.say(`${run.id} is not deployed`);
+  else cli.terminal.say(`${run.id} is no longer deployed; ${usd === 0 ? 'it cost nothing' : `it cost ${formatUsd(usd)}`}`);
 }

@@ -24,11 +24,11 @@ export async function doctor(cli: Cli): Promise<number> {
     ...(await orchestrator.check()),
   ];
   if (cli.json) cli.terminal.print(JSON.stringify({ checks }));
-  else for (const check of checks) cli.terminal.print(toCheckText(check));
+  else for (const check of checks) cli.terminal.print(formatCheck(check));
   return checks.every(({ ok }) => ok) ? 0 : failureKinds['service-unavailable'].exit;
 }
 
-function toCheckText({ name, ok, found, hint }: Check): string {
+function formatCheck({ name, ok, found, hint }: Check): string {
   const line = `${ok ? 'ok     ' : 'MISSING'}  ${escapeLine(name)}: ${escapeLine(found)}`;
   return hint === null ? line : `${line}\n         ${escapeLine(hint)}`;
 }

@@ -1,18 +1,35 @@
+import { listFailedRequirements, type Comparison } from '../../evaluate/comparison.ts';
 import type { Cli } from '../cli.ts';
-import { parseComparing, tellUnmet } from '../comparing.ts';
-import { parseCount } from '../parse-flags.ts';
-import { parseUsd } from '../parse-usd.ts';
-import { nothingToCompare, toScoresText } from '../views/comparison-view.ts';
+import type { VerdictFlags } from '../options.ts';
+import { formatComparison, formatScores, nothingToCompare } from '../views/comparison-view.ts';
+
+interface EvaluateFlags extends VerdictFlags {
+  readonly limit?: number;
+  readonly maxUsd?: number;
+}
+
+/** `orchestrate compare JOB`: for each held-out set the scores, the difference and the verdict. */
+export async function compare(cli: Cli, args: readonly string[], flags: VerdictFlags): Promise<number> {
+  await using orchestrator = await cli.open();
+  return printComparisons(cli, await orchestrator.compare(args[0]!, flags), { flags, format: formatComparison });
+}
 
 /** `orchestrate evaluate JOB`: has every finished run answer the held-out rows, and prints the scores in full. */
-export async function evaluate(cli: Cli, args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
-  const limit = typeof flags['limit'] === 'string' ? parseCount('--limit', flags['limit']) : undefined;
-  const maxUsd = parseUsd('--max-usd', flags['maxUsd']);
-  const { requirement, ...options } = parseComparing(flags);
+export async function evaluate(cli: Cli, args: readonly string[], flags: EvaluateFlags): Promise<number> {
   await using orchestrator = await cli.open();
-  const comparisons = await orchestrator.evaluate(args[0]!, { limit, maxUsd, ...options });
+  return printComparisons(cli, await orchestrator.evaluate(args[0]!, flags), { flags, format: formatScores });
+}
+
+/** Gives the exit status: 104 where a tuned model does not reach what is required, with a line about each that does not. */
+function printComparisons(
+  cli: Cli,
+  comparisons: readonly Comparison[],
+  { flags: { require }, format }: { readonly flags: VerdictFlags; readonly format: (comparison: Comparison) => string },
+): number {
   if (cli.json) for (const comparison of comparisons) cli.terminal.print(JSON.stringify(comparison));
   else if (comparisons.length === 0) cli.terminal.say(nothingToCompare);
-  else cli.terminal.print(comparisons.map(toScoresText).join('\n\n'));
-  return tellUnmet(cli, comparisons, requirement);
+  else cli.terminal.print(comparisons.map(format).join('\n\n'));
+  const failed = require === undefined ? [] : listFailedRequirements(comparisons, require);
+  for (const finding of failed) cli.terminal.say(`--require ${require}: ${finding}`);
+  return failed.length > 0 ? 104 : 0;
 }

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { Failure } from '../../errors.ts';
 import type { Cli } from '../cli.ts';
-import { toConfigText, toImportText, toServiceText } from '../views/import-view.ts';
+import { formatConfig, formatImport, formatAccount } from '../views/account-view.ts';
 
 interface Flags {
   readonly list?: boolean;
   readonly out?: string;
-  readonly method?: string;
+  readonly method?: 'sft' | 'dpo';
 }
 
 /**
@@ -24,7 +24,7 @@ export async function importSource(cli: Cli, [source, job]: readonly string[], f
     return await list(cli, source!);
   }
   if (job === undefined) {
-    throw new Failure('usage', `expected a job of ${source!} after its name`, { hint: '--list shows which there are' });
+    throw new Failure('usage', `usage: import ${source!} JOB`, { hint: '--list shows the jobs' });
   }
   return await importOne(cli, { service: source!, id: job, folder: flags.out ?? toFolder(job) });
 }
@@ -45,7 +45,7 @@ async function list(cli: Cli, service: string): Promise<number> {
   const files = await orchestrator.listServiceFiles(service);
   if (cli.json) cli.terminal.print(JSON.stringify({ jobs, models, files }));
   else if (cli.quiet) for (const { job } of jobs) cli.terminal.print(job.id);
-  else cli.terminal.print(toServiceText({ jobs, models, files }, new Date()));
+  else cli.terminal.print(formatAccount({ jobs, models, files }, new Date()));
   return 0;
 }
 
@@ -62,17 +62,14 @@ async function importOne(cli: Cli, { service, id, folder }: { service: string; i
   const { record, run, problem } = await orchestrator.importJob(service, id, folder);
   if (cli.json) cli.terminal.print(JSON.stringify({ folder, import: record, run, problem }));
   else if (cli.quiet) cli.terminal.print(run?.id ?? folder);
-  else cli.terminal.print(toImportText({ folder, record, run, problem }));
+  else cli.terminal.print(formatImport({ folder, record, run, problem }));
   return 0;
 }
 
 async function importFile(cli: Cli, path: string, { out, method }: Flags): Promise<number> {
-  if (method !== undefined && method !== 'sft' && method !== 'dpo') {
-    throw new Failure('usage', `expected sft or dpo for --method, found ${JSON.stringify(method)}`);
-  }
   const { importConfig } = await import('../../import/import-config.ts');
   const { path: written, notes } = await importConfig(path, { out: out ?? null, method });
   if (cli.json) cli.terminal.print(JSON.stringify({ job: written, notes }));
-  else cli.terminal.print(cli.quiet ? written : toConfigText(written, notes));
+  else cli.terminal.print(cli.quiet ? written : formatConfig(written, notes));
   return 0;
 }

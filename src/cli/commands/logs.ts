@@ -1,18 +1,20 @@
 import { Failure } from '../../errors.ts';
 import type { Orchestrator } from '../../orchestrator.ts';
 import { escapeLine } from '../escape.ts';
-import type { Cli } from '../cli.ts';
-import { parseCount } from '../parse-flags.ts';
-import { programName } from '../program-name.ts';
+import { programName, type Cli } from '../cli.ts';
+
+interface LogFlags {
+  readonly limit?: number;
+  readonly follow?: boolean;
+}
 
 /** `orchestrate logs RUN`; with `--follow` new lines too, until the run has ended. */
-export async function logs(cli: Cli, args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
-  const limit = typeof flags['limit'] === 'string' ? parseCount('--limit', flags['limit']) : Infinity;
+export async function logs(cli: Cli, args: readonly string[], flags: LogFlags): Promise<number> {
   await using orchestrator = await cli.open();
   const all = await orchestrator.run(args[0]!).logs();
-  const first = Math.max(0, all.length - limit);
+  const first = Math.max(0, all.length - (flags.limit ?? Infinity));
   printLines(cli, all.slice(first));
-  const known = flags['follow'] === true ? await follow(cli, orchestrator, { address: args[0]!, known: all.length }) : all.length;
+  const known = flags.follow === true ? await follow(cli, orchestrator, { address: args[0]!, known: all.length }) : all.length;
   if (known === first && !cli.json) cli.terminal.say('no log yet');
   return 0;
 }

@@ -1,13 +1,12 @@
 import { escapeLine } from '../escape.ts';
 import type { Cli } from '../cli.ts';
-import { parseCount } from '../parse-flags.ts';
 import { formatTable } from '../views/format.ts';
 
 /** `orchestrate metrics RUN`. */
-export async function metrics(cli: Cli, args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
+export async function metrics(cli: Cli, args: readonly string[], { limit }: { readonly limit?: number }): Promise<number> {
   await using orchestrator = await cli.open();
   const all = await orchestrator.run(args[0]!).metrics();
-  const found = typeof flags['limit'] === 'string' ? all.slice(-parseCount('--limit', flags['limit'])) : all;
+  const found = limit === undefined ? all : all.slice(-limit);
   if (cli.json) for (const metric of found) cli.terminal.print(JSON.stringify(metric));
   else if (found.length === 0) cli.terminal.say('nothing has been measured yet');
   else {

@@ -1,9 +1,14 @@
 import type { Cli } from '../cli.ts';
-import { toBudgetText, toPlanJson, toPlanText } from '../views/plan-view.ts';
+import { formatBudget, formatPlan, toPlanJson } from '../views/plan-view.ts';
+
+/** What `submit` and `plan` understand of a job file beside its path. */
+export interface JobFlags {
+  readonly target?: readonly string[];
+  readonly set?: readonly string[];
+}
 
 /** `orchestrate plan JOB`: what each target would be asked. */
-export async function plan(cli: Cli, args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
-  const { target, set } = flags as { target?: string[]; set?: string[] };
+export async function plan(cli: Cli, args: readonly string[], { target, set }: JobFlags): Promise<number> {
   await using orchestrator = await cli.open();
   const plans = await orchestrator.plan(await orchestrator.load(args[0]!, set), { targets: target });
   const providers = new Map((await orchestrator.providers()).map((provider) => [provider.id, provider]));
@@ -12,9 +17,17 @@ export async function plan(cli: Cli, args: readonly string[], flags: Readonly<Re
     requests: providers.get(one.spec.provider)?.training.preview?.(one.request, one) ?? null,
   }));
   const budget = await orchestrator.budget(plans);
-  const budgetText = toBudgetText(budget);
   if (cli.json) cli.terminal.print(JSON.stringify({ plans: views.map(toPlanJson), budget }));
-  else
-    cli.terminal.print([...views.map((view) => toPlanText(view, new Date())), ...(budgetText === null ? [] : [budgetText])].join('\n\n'));
+  else {
+    const pages = views.map((view) => formatPlan(view, new Date()));
+    cli.terminal.print([...pages, formatBudget(budget)].filter((page) => page !== null).join('\n\n'));
+  }
+  return 0;
+}
+
+/** `orchestrate schema`: the JSON Schema of the job file, for editors. */
+export async function schema(cli: Cli): Promise<number> {
+  const { buildJobSchema } = await import('../../job/job-spec.ts');
+  cli.terminal.print(JSON.stringify(buildJobSchema(), null, 2));
   return 0;
 }

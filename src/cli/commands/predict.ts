@@ -4,12 +4,10 @@ import type { TextAnswer } from '../../evaluate/evaluate.ts';
 import { Failure } from '../../errors.ts';
 import { escapeLine } from '../escape.ts';
 import type { Cli } from '../cli.ts';
-import { parseUsd } from '../parse-usd.ts';
 
 /** `orchestrate predict RUN [TEXT…]`: what the model says, its probability and the text, in the order of the texts. */
-export async function predict(cli: Cli, args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
+export async function predict(cli: Cli, args: readonly string[], { maxUsd }: { readonly maxUsd?: number }): Promise<number> {
   const [address, ...given] = args;
-  const maxUsd = parseUsd('--max-usd', flags['maxUsd']);
   const texts =
     given.length > 0 ? given : (await text(addAbortSignal(cli.signal, process.stdin))).split('\n').filter((line) => line.trim() !== '');
   if (texts.length === 0) throw new Failure('usage', 'expected texts to answer, as arguments or on standard input, one a line; found none');
@@ -19,19 +17,19 @@ export async function predict(cli: Cli, args: readonly string[], flags: Readonly
   for (const [i, prediction] of predictions.entries()) {
     const { answer, label, probabilities, truncated } = prediction;
     if (cli.json) cli.terminal.print(JSON.stringify({ text: texts[i], label: label ?? null, answer, probabilities, truncated }));
-    else cli.terminal.print(`${toSaid(prediction)}  ${toProbability(prediction)}  ${escapeLine(texts[i]!)}`);
+    else cli.terminal.print(`${formatAnswer(prediction)}  ${formatProbability(prediction)}  ${escapeLine(texts[i]!)}`);
   }
   return 0;
 }
 
 /** The label; where there is none, what the model said instead. */
-function toSaid({ answer, label }: TextAnswer): string {
+function formatAnswer({ answer, label }: TextAnswer): string {
   const said = escapeLine(answer ?? '(no answer)');
   if (label === undefined) return said;
   if (label !== null) return escapeLine(label);
   return answer === null ? '(no label)' : `(no label) ${said}`;
 }
 
-function toProbability({ label, probabilities }: TextAnswer): string {
+function formatProbability({ label, probabilities }: TextAnswer): string {
   return label == null ? '' : (probabilities?.[label]?.toFixed(3) ?? '');
 }

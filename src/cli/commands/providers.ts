@@ -1,6 +1,17 @@
 import type { Provider } from '../../provider/provider.ts';
 import type { Cli } from '../cli.ts';
+import { formatModels } from '../views/account-view.ts';
 import { formatTable } from '../views/format.ts';
+
+/** `orchestrate providers`: which providers there are, and what each can do. */
+export async function providers(cli: Cli): Promise<number> {
+  await using orchestrator = await cli.open();
+  const found = (await orchestrator.providers()).map((provider) => ({ id: provider.id, can: listAbilities(provider) }));
+  if (cli.json) cli.terminal.print(JSON.stringify({ providers: found }));
+  else if (cli.quiet) for (const { id } of found) cli.terminal.print(id);
+  else cli.terminal.print(formatTable([['PROVIDER', 'CAN'], ...found.map(({ id, can }) => [id, ['train', ...can].join(', ')])]));
+  return 0;
+}
 
 function listAbilities({ training, inference, deployments, account }: Provider): string[] {
   const abilities = {
@@ -8,21 +19,19 @@ function listAbilities({ training, inference, deployments, account }: Provider):
     pause: training.pause,
     quote: training.quote,
     predict: inference?.predict ?? inference?.download,
+    deploy: deployments,
+    import: account?.fetchJob,
   };
-  return Object.entries({ ...abilities, deploy: deployments, import: account?.fetchJob }).flatMap(([name, can]) =>
-    can === undefined ? [] : name,
-  );
+  return Object.entries(abilities).flatMap(([name, can]) => (can === undefined ? [] : name));
 }
 
-/** `orchestrate providers`: which providers there are, and what each can do beside training. */
-export async function providers(cli: Cli): Promise<number> {
+/** `orchestrate models SERVICE`: what can be tuned there, what was, and when each model is shut down. */
+export async function models(cli: Cli, args: readonly string[]): Promise<number> {
   await using orchestrator = await cli.open();
-  const found = (await orchestrator.providers()).map((provider) => ({
-    id: provider.id,
-    can: listAbilities(provider),
-  }));
-  if (cli.json) cli.terminal.print(JSON.stringify({ providers: found }));
-  else if (cli.quiet) for (const { id } of found) cli.terminal.print(id);
-  else cli.terminal.print(formatTable([['PROVIDER', 'CAN'], ...found.map(({ id, can }) => [id, ['train', ...can].join(', ')])]));
+  const found = await orchestrator.models(args[0]!);
+  if (cli.json) cli.terminal.print(JSON.stringify({ models: found }));
+  else if (cli.quiet) for (const { name } of found) cli.terminal.print(name);
+  else if (found.length === 0) cli.terminal.say('no models that can be tuned, and no tuned ones');
+  else cli.terminal.print(formatModels(found, new Date()));
   return 0;
 }

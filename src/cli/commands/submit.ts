@@ -6,41 +6,39 @@ import { formatDeprecationNotes } from '../../run/deprecation.ts';
 import type { RunView } from '../../run/run-view.ts';
 import type { JobSpec } from '../../job/job-spec.ts';
 import { escapeLine, escapeText } from '../escape.ts';
-import type { Cli } from '../cli.ts';
-import { toOutcome } from '../outcome.ts';
-import { parseTags } from '../parse-flags.ts';
-import { toComparisonText } from '../views/comparison-view.ts';
-import { formatCount, formatPlace, formatSeconds } from '../views/format.ts';
-import { needsDeployment, toNextCommand, toRunPage } from '../views/run-view-text.ts';
+import { getOutcome, programName, type Cli } from '../cli.ts';
+import type { JobFlags } from './plan.ts';
+import { formatComparison } from '../views/comparison-view.ts';
+import { formatCount, formatLocation, formatSeconds } from '../views/format.ts';
+import { formatPrice, formatRunPage, getNextCommand, needsDeployment } from '../views/run-view.ts';
 import { followRuns } from './wait.ts';
-import { toPriceText } from '../views/price-text.ts';
-import { programName } from '../program-name.ts';
+
+interface SubmitFlags extends JobFlags {
+  readonly tag?: Readonly<Record<string, string>>;
+  readonly again?: boolean;
+  readonly wait?: boolean;
+  /** Milliseconds. */
+  readonly timeout?: number;
+}
 
 /** `orchestrate submit JOB`: submits; with `--wait` follows the runs, scores them where that is free, and prints the verdict. */
-export async function submit(cli: Cli, args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
-  const { target, set, tag, again, wait, timeout } = flags as {
-    target?: string[];
-    set?: string[];
-    tag?: string[];
-    again?: boolean;
-    wait?: boolean;
-    timeout?: string;
-  };
+export async function submit(cli: Cli, args: readonly string[], flags: SubmitFlags): Promise<number> {
+  const { target, set, tag, again, wait, timeout } = flags;
   const begun = performance.now();
   await using orchestrator = await cli.open({ mayCreateState: true });
-  const job = await orchestrator.load(args[0]!, [...(set ?? []), ...toTagOverrides(tag ?? [])]);
-  const runs = await orchestrator.submit(job, { targets: target, again, onChange: (run) => tellDoubt(cli, run) });
+  const job = await orchestrator.load(args[0]!, [...(set ?? []), ...formatTagOverrides(tag ?? {})]);
+  const runs = await orchestrator.submit(job, { targets: target, again, onChange: (run) => reportUncertain(cli, run) });
   if (cli.quiet) for (const run of runs) cli.terminal.print(run.id);
   else {
-    for (const run of runs) cli.terminal.say(toSubmittedLine(run));
-    for (const note of toEndLines(runs, new Date())) cli.terminal.say(note);
+    for (const run of runs) cli.terminal.say(formatSubmitted(run));
+    for (const note of formatDeprecations(runs, new Date())) cli.terminal.say(note);
   }
   if (wait !== true) {
     if (cli.json) cli.terminal.print(JSON.stringify({ runs }));
-    else if (!cli.quiet) for (const run of runs) cli.terminal.say(`next: ${toNextCommand(run)}`);
-    return runs.some((run) => run.attention || run.status.phase === 'rejected') ? toOutcome(runs) : 0;
+    else if (!cli.quiet) for (const run of runs) cli.terminal.say(`next: ${getNextCommand(run)}`);
+    return runs.some((run) => run.attention || run.status.phase === 'rejected') ? getOutcome(runs) : 0;
   }
-  const ended = await followRuns(cli, orchestrator, { addresses: runs.map((run) => run.id), timeout });
+  const ended = await followRuns(cli, orchestrator, { addresses: runs.map((run) => run.id), timeoutMs: timeout });
   const estimate = ended.some((run) => run.ok) ? await orchestrator.estimate(job.spec.name) : free;
   const comparisons = ended.some((run) => run.ok) ? await compareEnded(cli, orchestrator, { job: job.spec, estimate }) : [];
   if (cli.json) cli.terminal.print(JSON.stringify({ runs: ended, comparisons, estimate }));
@@ -48,33 +46,33 @@ export async function submit(cli: Cli, args: readonly string[], flags: Readonly<
     printResult(cli, {
       runs: ended,
       comparisons,
-      evaluation: toEvaluationLine(job.spec, estimate),
+      evaluation: formatEvaluation(job.spec, estimate),
       seconds: (performance.now() - begun) / 1000,
     });
-  return toOutcome(ended);
+  return getOutcome(ended);
 }
 
 /** Tags of the command line stand beside those of the job file. */
-function toTagOverrides(pairs: readonly string[]): string[] {
-  return Object.entries(parseTags(pairs)).map(([name, value]) => `tags.${name}=${JSON.stringify(value)}`);
+function formatTagOverrides(tags: Readonly<Record<string, string>>): string[] {
+  return Object.entries(tags).map(([name, value]) => `tags.${name}=${JSON.stringify(value)}`);
 }
 
-function toSubmittedLine(run: RunView): string {
+function formatSubmitted(run: RunView): string {
   const rows = `${formatCount(run.data.train.rows)} rows`;
   const verb = run.terminal ? `has ended before (${run.status.phase})` : run.status.phase === 'submitted' ? 'submitted' : run.status.phase;
   return `${run.id}  ${verb}  ${run.provider}  ${escapeLine(run.model.base.split('/').at(-1)!)}  ${rows}`;
 }
 
-/** While a submission is settled nothing else is seen of it. */
-function tellDoubt({ terminal }: Cli, { id, status }: RunView): void {
+/** While a submission is reconciled nothing else is seen of it. */
+function reportUncertain({ terminal }: Cli, { id, status }: RunView): void {
   if (status.phase === 'uncertain') terminal.say(`${id}  its submission had no answer: looking for its job, which may take minutes …`);
 }
 
-function toEndLines(runs: readonly RunView[], now: Date): string[] {
+function formatDeprecations(runs: readonly RunView[], now: Date): string[] {
   return runs.flatMap(({ id, endsOn }) => formatDeprecationNotes(endsOn, now).map(({ message }) => escapeLine(`${id}  ${message}`)));
 }
 
-/** Answers that cost, and commands of which nobody knows what they cost, are asked only when somebody says so. */
+/** Answers that cost, and commands that may cost, are asked only when the user says so. */
 async function compareEnded(
   cli: Cli,
   orchestrator: Orchestrator,
@@ -97,13 +95,13 @@ function hasCommands({ references = {} }: JobSpec): boolean {
 
 const free: Quote = { currency: 'USD', low: 0, high: 0, source: '', asOf: null };
 
-/** How the models are scored whose answers cost; null where there are none. */
-function toEvaluationLine(job: JobSpec, estimate: Quote | null): string | null {
+/** How to score the models whose answers cost; null where there are none. */
+function formatEvaluation(job: JobSpec, estimate: Quote | null): string | null {
   const command = `${programName} evaluate ${job.name}`;
   if (estimate === null) return `score it ${command} --max-usd DOLLARS, once ORCHESTRATE_PRICES says what an answer costs`;
   if (estimate.high === 0) return hasCommands(job) ? `score it ${command} (runs the commands of the job's references)` : null;
   const limit = Math.max(0.01, Math.ceil(estimate.high * 100) / 100);
-  return `score it ${command} --max-usd ${limit} (${toPriceText(estimate)})`;
+  return `score it ${command} --max-usd ${limit} (${formatPrice(estimate)})`;
 }
 
 interface Result {
@@ -114,26 +112,26 @@ interface Result {
 }
 
 /** A model that was written to a repository answers on this machine, which reads classifiers only. */
-function isMute({ outputs, data }: RunView): boolean {
+function cannotPredict({ outputs, data }: RunView): boolean {
   return data.labels.length === 0 && outputs.every(({ kind }) => kind === 'repository');
 }
 
 function printResult({ terminal }: Cli, { runs, comparisons, evaluation, seconds }: Result): void {
-  for (const comparison of comparisons) terminal.print(`\n${toComparisonText(comparison)}`);
+  for (const comparison of comparisons) terminal.print(`\n${formatComparison(comparison)}`);
   terminal.print('');
   const isOnly = runs.length === 1;
   for (const run of runs) {
     if (!run.ok) {
-      terminal.print(toRunPage(run, new Date()));
+      terminal.print(formatRunPage(run, new Date()));
       continue;
     }
     const { started, finished } = run.times;
     const training =
       started === null || finished === null ? '' : `, training ${formatSeconds((Date.parse(finished) - Date.parse(started)) / 1000)}`;
     terminal.print(`time     ${isOnly ? '' : `${run.id}: `}${formatSeconds(seconds)}${training}`);
-    for (const { uri } of run.outputs) terminal.print(`model    ${escapeLine(formatPlace(uri))}`);
-    if (needsDeployment(run)) terminal.print(`deploy   ${toNextCommand(run)} (costs by the hour; until then it answers nobody)`);
-    else if (!isMute(run)) terminal.print(`try it   ${programName} predict ${run.id} "a text of your own"`);
+    for (const { uri } of run.outputs) terminal.print(`model    ${escapeLine(formatLocation(uri))}`);
+    if (needsDeployment(run)) terminal.print(`deploy   ${getNextCommand(run)} (costs by the hour; until then it answers nobody)`);
+    else if (!cannotPredict(run)) terminal.print(`try it   ${programName} predict ${run.id} "a text of your own"`);
   }
   if (evaluation !== null) terminal.print(escapeLine(evaluation));
 }

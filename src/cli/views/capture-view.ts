@@ -3,10 +3,10 @@ import type { Capture, CaptureProgress } from '../../evaluate/capture.ts';
 import type { TrainingRows } from '../../evaluate/training-rows.ts';
 import { formatUsd } from '../../run/budget.ts';
 import { escapeLine } from '../escape.ts';
-import { formatCount, formatPlace } from './format.ts';
+import { formatCount, formatLocation } from './format.ts';
 
 /** `12 of 40 rows are answered, $0.0012`. */
-export function toCaptureLine({ rows, done, usd }: CaptureProgress): string {
+export function formatCaptureProgress({ rows, done, usd }: CaptureProgress): string {
   return `${formatCount(done)} of ${formatCount(rows)} rows are answered, ${toCost(usd)}`;
 }
 
@@ -17,14 +17,14 @@ export function createCaptureLog(say: (line: string) => void): (progress: Captur
     const tenth = Math.floor((progress.done / progress.rows) * 10);
     if (tenth === said) return;
     said = tenth;
-    say(toCaptureLine(progress));
+    say(formatCaptureProgress(progress));
   };
 }
 
 /** What was captured, and the line by which a job file scores against it. */
-export function toCaptureText(captured: Capture): string {
+export function formatCapture(captured: Capture): string {
   const { name, model, rows, unanswered, unparseable, truncated, asked, usd, path, sha256 } = captured;
-  const place = formatPlace(pathToFileURL(path).href);
+  const place = formatLocation(pathToFileURL(path).href);
   const odd = [
     unanswered === 0 ? null : `${formatCount(unanswered)} without an answer`,
     unparseable === null || unparseable === 0 ? null : `${formatCount(unparseable)} that name no label`,
@@ -44,7 +44,7 @@ export function toCaptureText(captured: Capture): string {
 const shownLabels = 20;
 
 /** What was written, what was left out, and whose leave it may need. */
-export function toTrainingText(out: string, { task, rows, labels, leftOut }: TrainingRows): string {
+export function formatTrainingRows(out: string, { task, rows, labels, leftOut }: TrainingRows): string {
   const { unanswered, truncated, repeated } = leftOut;
   const left = [
     unanswered === 0 ? null : `${formatCount(unanswered)} without an answer`,

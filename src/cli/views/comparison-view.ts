@@ -14,7 +14,7 @@ function listColumns(measure: Comparison['measure']): [keyof ComparedCandidate['
 }
 
 /** A comparison as a table, with a sentence for each candidate that was held against the reference. */
-export function toComparisonText(comparison: Comparison): string {
+export function formatComparison(comparison: Comparison): string {
   const { job, set, rows, measure, candidates, reference, notes } = comparison;
   const title = `${escapeLine(job)}: ${formatCount(rows)} held-out rows${set === 'test' ? '' : ` (${escapeLine(set)})`}`;
   const columns = listColumns(measure);
@@ -32,39 +32,39 @@ export function toComparisonText(comparison: Comparison): string {
     ...(hasCost ? ['cost'] : []),
   ];
   const lines = candidates.map((candidate) => [
-    escapeLine(toName(candidate)) + (candidate.name === reference ? ' *' : ''),
-    ...columns.map(([name]) => toScore(candidate.measures[name])),
-    candidate.difference === null ? '' : toSigned(candidate.difference),
-    candidate.interval === null ? '' : `${toSigned(candidate.interval[0])} to ${toSigned(candidate.interval[1])}`,
-    candidate.pValue === null ? '' : toPValue(candidate.pValue),
+    escapeLine(formatName(candidate)) + (candidate.name === reference ? ' *' : ''),
+    ...columns.map(([name]) => formatScore(candidate.measures[name])),
+    candidate.difference === null ? '' : formatSigned(candidate.difference),
+    candidate.interval === null ? '' : `${formatSigned(candidate.interval[0])} to ${formatSigned(candidate.interval[1])}`,
+    candidate.pValue === null ? '' : formatPValue(candidate.pValue),
     candidate.verdict ?? '',
     ...(hasLatency ? [candidate.latency === null ? '' : `${formatCount(Math.round(candidate.latency))} ms`] : []),
     ...(hasCost ? [candidate.cost === null ? '' : toCost(candidate.cost)] : []),
   ]);
-  const verdicts = candidates.flatMap((candidate) => toSentence(candidate, comparison) ?? []);
+  const verdicts = candidates.flatMap((candidate) => formatVerdict(candidate, comparison) ?? []);
   return [
     title,
     '',
     ...(candidates.length === 0 ? [] : [formatTable([header, ...lines], columns.map((_, i) => i + 1).concat(columns.length + 1)), '']),
-    ...toReferenceLine(comparison),
+    ...formatReferenceLine(comparison),
     ...verdicts,
-    ...candidates.flatMap((candidate) => toUnparseableNote(candidate) ?? []),
-    ...toNoteLines(notes),
+    ...candidates.flatMap((candidate) => formatUnparseable(candidate) ?? []),
+    ...formatNoteLines(notes),
   ].join('\n');
 }
 
 /** The scores of every candidate in full: by label, and which label was taken for which. */
-export function toScoresText(comparison: Comparison): string {
+export function formatScores(comparison: Comparison): string {
   const { job, set, rows, measure, candidates, labels, notes } = comparison;
   const names = labels.map(escapeLine);
   const blocks = candidates.map((candidate) => {
     const scores = listColumns(measure)
-      .map(([name, title]) => `${title} ${toScore(candidate.measures[name])}`)
+      .map(([name, title]) => `${title} ${formatScore(candidate.measures[name])}`)
       .join(', ');
     const noLabel = candidate.kind === 'reference' ? 'rows got no label' : 'answers were no label';
     const wrong = labels.length > 0 ? noLabel : 'rows got no answer';
     const unparseable = candidate.unparseable === 0 ? '' : `, ${candidate.unparseable} ${wrong}`;
-    const title = `${escapeLine(toName(candidate))}: ${scores}${unparseable}`;
+    const title = `${escapeLine(formatName(candidate))}: ${scores}${unparseable}`;
     if (candidate.perClass.length === 0) return title;
     const header = ['label', 'precision', 'recall', 'F1', 'rows', ...names.map((name) => `as ${name}`)];
     const lines = candidate.perClass.map(({ label, precision, recall, f1, support }, i) => [
@@ -76,13 +76,13 @@ export function toScoresText(comparison: Comparison): string {
     const right = header.map((_, column) => column).slice(1);
     return `${title}\n${formatTable([header, ...lines], right)}`;
   });
-  const verdicts = candidates.flatMap((candidate) => toSentence(candidate, comparison) ?? []);
+  const verdicts = candidates.flatMap((candidate) => formatVerdict(candidate, comparison) ?? []);
   const title = `${escapeLine(job)}: ${formatCount(rows)} held-out rows (${escapeLine(set)})`;
-  return [title, ...blocks, ...verdicts, ...toNoteLines(notes)].join('\n\n');
+  return [title, ...blocks, ...verdicts, ...formatNoteLines(notes)].join('\n\n');
 }
 
 /** What kind of model the star stands at. */
-function toReferenceLine({ candidates, reference, measure }: Comparison): string[] {
+function formatReferenceLine({ candidates, reference, measure }: Comparison): string[] {
   const chosen = candidates.find(({ name }) => name === reference);
   if (chosen === undefined) return [];
   if (chosen.kind === 'reference') return ['* the reference'];
@@ -92,7 +92,7 @@ function toReferenceLine({ candidates, reference, measure }: Comparison): string
   return [isBest ? '* the reference: the best without training' : '* the reference: not trained'];
 }
 
-function toScore(value: number | undefined): string {
+function formatScore(value: number | undefined): string {
   return value === undefined ? '' : value.toFixed(3);
 }
 
@@ -102,7 +102,7 @@ function toCost(usd: number): string {
   return `$${usd.toFixed(Math.max(2, 1 - Math.floor(Math.log10(usd))))}`;
 }
 
-function toUnparseableNote({ name, kind, unparseable, perClass }: ComparedCandidate): string | null {
+function formatUnparseable({ name, kind, unparseable, perClass }: ComparedCandidate): string | null {
   if (unparseable === 0) return null;
   const count = formatCount(unparseable);
   if (perClass.length === 0) return `note: ${count} rows got no answer from ${escapeLine(name)} and count as wrong`;
@@ -111,23 +111,23 @@ function toUnparseableNote({ name, kind, unparseable, perClass }: ComparedCandid
     : `note: ${count} answers of ${escapeLine(name)} were no label and count as wrong`;
 }
 
-function toNoteLines(notes: readonly string[]): string[] {
+function formatNoteLines(notes: readonly string[]): string[] {
   return notes.map((note) => `note: ${escapeLine(note)}`);
 }
 
-function toName({ kind, name }: ComparedCandidate): string {
+function formatName({ kind, name }: ComparedCandidate): string {
   return kind === 'tuned' ? `${name} (tuned)` : kind === 'reference' && !name.endsWith(' (reference)') ? `${name} (reference)` : name;
 }
 
-function toSigned(value: number): string {
+function formatSigned(value: number): string {
   return `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(3)}`;
 }
 
-function toPValue(value: number): string {
+function formatPValue(value: number): string {
   return value < 0.0001 ? '< 0.0001' : value.toFixed(4);
 }
 
-function toSentence({ name, verdict }: ComparedCandidate, { reference, margin, candidates }: Comparison): string | null {
+function formatVerdict({ name, verdict }: ComparedCandidate, { reference, margin, candidates }: Comparison): string | null {
   if (verdict === null || reference === null) return null;
   const subject = `verdict: ${escapeLine(name)} `;
   const kind = candidates.find(({ name: one }) => one === reference)?.kind;

@@ -25,7 +25,7 @@ export function formatAge(ms: number): string {
 }
 
 /** Where an output lies: a path from the current folder where it is below that, else the whole of it. */
-export function formatPlace(uri: string): string {
+export function formatLocation(uri: string): string {
   if (!uri.startsWith('file:')) return uri;
   const path = fileURLToPath(uri);
   const near = relative('', path);

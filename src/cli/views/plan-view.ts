@@ -5,8 +5,7 @@ import { formatUsd } from '../../run/budget.ts';
 import type { BudgetView } from '../../run/plan.ts';
 import { escapeLine } from '../escape.ts';
 import { formatCount } from './format.ts';
-import { toPriceText } from './price-text.ts';
-import { toNoteText } from './run-view-text.ts';
+import { formatNote, formatPrice } from './run-view.ts';
 
 const signs = { sent: ' ', defaulted: ' ', converted: '~', unsupported: '!', warning: '!' } as const;
 
@@ -17,7 +16,7 @@ export interface PlanView {
 }
 
 /** What a target will be asked, field by field. */
-export function toPlanText({ plan: { spec, facts, model, key, notes, quote, deprecation = null }, requests }: PlanView, now: Date): string {
+export function formatPlan({ plan: { spec, facts, model, key, notes, quote, deprecation = null }, requests }: PlanView, now: Date): string {
   const labels = Object.entries(facts.train.labels).map(([label, rows]) => `${label} ${formatCount(rows)}`);
   const tests = Object.values(facts.test).reduce((sum, { rows }) => sum + rows, 0);
   return [
@@ -27,20 +26,20 @@ export function toPlanText({ plan: { spec, facts, model, key, notes, quote, depr
     `  data      ${formatCount(facts.train.rows)} training, ${formatCount(facts.validation?.rows ?? 0)} validation, ${formatCount(tests)} held-out rows`,
     ...(labels.length === 0 ? [] : [`  labels    ${escapeLine(labels.join(', '))}`]),
     ...(quote?.trainingTokens === undefined ? [] : [`  tokens    ${formatCount(quote.trainingTokens)} in one pass over the training rows`]),
-    `  cost      ${escapeLine(quote === null ? 'price unknown' : toPriceText(quote))}`,
+    `  cost      ${escapeLine(quote === null ? 'price unknown' : formatPrice(quote))}`,
     `  key       ${escapeLine(key)}`,
-    ...[...notes, ...formatDeprecationNotes(deprecation, now)].map((note) => `  ${signs[note.type]} ${escapeLine(toNoteText(note))}`),
-    ...(requests ?? []).map(toRequestText),
+    ...[...notes, ...formatDeprecationNotes(deprecation, now)].map((note) => `  ${signs[note.type]} ${escapeLine(formatNote(note))}`),
+    ...(requests ?? []).map(formatRequest),
   ].join('\n');
 }
 
-function toRequestText({ what, body }: RequestPreview): string {
+function formatRequest({ what, body }: RequestPreview): string {
   const lines = JSON.stringify(body, null, 2).split('\n').map(escapeLine);
   return `  > ${escapeLine(what)} ${lines.join('\n    ')}`;
 }
 
 /** What the job may spend, has spent and would spend; null where there is neither a limit nor anything spent. */
-export function toBudgetText(budget: BudgetView): string | null {
+export function formatBudget(budget: BudgetView): string | null {
   const { budgetUsd, leftUsd, neededUsd, spentUsd, reservedUsd, unknown } = budget;
   if (budgetUsd === null && spentUsd === 0 && reservedUsd === 0 && unknown === 0) return null;
   const used = `${formatUsd(spentUsd)} spent, ${formatUsd(reservedUsd)} reserved`;

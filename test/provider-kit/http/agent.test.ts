@@ -3,7 +3,8 @@ import { createServer } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { openAgent, createFetch, toSendOutcome } from '../../../src/provider-kit/http.ts';
+import { createFetch, toSendOutcome } from '../../../src/provider-kit/http.ts';
+import { openAgent } from '../../../src/provider-kit/http/agent.ts';
 import { startMisbehavingServer } from './misbehaving-server.ts';
 
 /** Runs a program that has `createFetch` and this environment. */

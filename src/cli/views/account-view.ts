@@ -1,11 +1,11 @@
 import type { ServiceFile, ServiceJob, ServiceModel } from '../../provider/service.ts';
 import type { ImportRecord } from '../../import/import-record.ts';
 import type { ImportNote } from '../../import/source.ts';
+import { formatAge } from '../../run/deprecation.ts';
 import type { RunView } from '../../run/run-view.ts';
+import { programName } from '../cli.ts';
 import { escapeLine } from '../escape.ts';
-import { programName } from '../program-name.ts';
 import { formatCount, formatTable } from './format.ts';
-import { toDay, toModelsText } from './models-view.ts';
 
 export interface ServiceView {
   readonly jobs: readonly ServiceJob[];
@@ -15,17 +15,17 @@ export interface ServiceView {
 }
 
 /** What an account has at a service, to be brought home. */
-export function toServiceText({ jobs, models, files }: ServiceView, now: Date): string {
+export function formatAccount({ jobs, models, files }: ServiceView, now: Date): string {
   const jobRows = jobs.map(({ job, status, base, model, end }) =>
-    [job.id, status.raw, toDay(job.createdAt), base, model ?? '', end?.date ?? ''].map(escapeLine),
+    [job.id, status.raw, formatDay(job.createdAt), base, model ?? '', end?.date ?? ''].map(escapeLine),
   );
   const fileRows = (files ?? []).map(({ id, purpose, bytes, createdAt, expiresAt, name }) => {
     const size = bytes === null ? '' : formatCount(bytes);
-    return [id, purpose ?? '', size, toDay(createdAt), toDay(expiresAt), name ?? ''].map(escapeLine);
+    return [id, purpose ?? '', size, formatDay(createdAt), formatDay(expiresAt), name ?? ''].map(escapeLine);
   });
   return [
     jobs.length === 0 ? 'no jobs' : formatTable([['JOB', 'STATUS', 'CREATED', 'BASE', 'MODEL', 'ENDS'], ...jobRows]),
-    ...(models.length === 0 ? [] : [toModelsText(models, now)]),
+    ...(models.length === 0 ? [] : [formatModels(models, now)]),
     ...(files === null ? ['the service does not list its files'] : []),
     ...(fileRows.length === 0 ? [] : [formatTable([['FILE', 'PURPOSE', 'BYTES', 'CREATED', 'EXPIRES', 'NAME'], ...fileRows], [2])]),
   ].join('\n\n');
@@ -39,7 +39,7 @@ export interface ImportedView {
 }
 
 /** What was brought home, and what was not. */
-export function toImportText({ folder, record, run, problem }: ImportedView): string {
+export function formatImport({ folder, record, run, problem }: ImportedView): string {
   const files = record.files.map(({ name, bytes }) => [`  ${escapeLine(name)}`, `${formatCount(bytes)} bytes`]);
   const notes = [
     ...record.missing.map((text) => `missing: ${text}`),
@@ -58,7 +58,7 @@ export function toImportText({ folder, record, run, problem }: ImportedView): st
 }
 
 /** What did not become a field of the job under the same name, and what had to be assumed of the source, a line each. */
-export function toConfigText(path: string, notes: readonly ImportNote[]): string {
+export function formatConfig(path: string, notes: readonly ImportNote[]): string {
   const lines = notes.flatMap(({ kind, path: from, field, value, text }) => {
     const why = text === null ? '' : `: ${text}`;
     if (kind === 'unmatched') return [`  without an equal: ${from}${why}`];
@@ -70,3 +70,18 @@ export function toConfigText(path: string, notes: readonly ImportNote[]): string
 
 /** Fields that make another training of the whole job; what else is absent is told in the file. */
 const decisive: readonly (string | null)[] = ['task', 'training.method'];
+
+/** One line a model: those that can be tuned, then the account's own. A date says who told it, and when that was read long ago. */
+export function formatModels(models: readonly ServiceModel[], now: Date): string {
+  const header = ['MODEL', 'KIND', 'CREATED', 'ENDS', 'SAYS'];
+  const rows = models.map(({ name, kind, createdAt, end }) => {
+    const says = end === null ? '' : `${end.source}${end.asOf === null ? '' : `, as of ${end.asOf}`}${formatAge(end, now)}`;
+    return [name, kind, formatDay(createdAt), end?.date ?? '', says].map(escapeLine);
+  });
+  return formatTable([header, ...rows]);
+}
+
+/** The day of a time, both ISO 8601; nothing where there is none. */
+export function formatDay(time: string | null): string {
+  return time?.slice(0, 10) ?? '';
+}

@@ -1,0 +1,75 @@
+/** Parsers of the values of options, made for the flag that their errors name. All throw Failure `usage`. */
+import { requirements, type Requirement } from '../evaluate/comparison.ts';
+import { Failure } from '../errors.ts';
+
+const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** `90`, `90s`, `15m`, `2h`, `7d`, in milliseconds. */
+export const durationMs = (flag: string) => (text: string) => {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)([smhd])?$/.exec(text) ?? [];
+  if (number === undefined) throw new Failure('usage', `${flag} expects a time such as 90s, 15m, 2h or 7d, found "${text}"`);
+  return Number(number) * unitMs[(unit ?? 's') as keyof typeof unitMs];
+};
+
+/** A positive whole number. */
+export const count = (flag: string) => (text: string) => {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new Failure('usage', `${flag} expects a positive whole number, found "${text}"`);
+};
+
+/** Dollars, such as `5`, `0.25` or `$5`. */
+export const usd = (flag: string) => (text: string) => {
+  if (/^\$?(\d{1,9}(\.\d*)?|\.\d+)$/.test(text)) return Number(text.replace('$', ''));
+  throw new Failure('usage', `${flag} expects dollars such as 5 or 0.25, found "${text}"`);
+};
+
+/** Hours, such as `1` or `0.5`. */
+export const hours = (flag: string) => (text: string) => {
+  const number = /^(\d{1,4}(\.\d*)?|\.\d+)$/.test(text) ? Number(text) : 0;
+  if (number > 0) return number;
+  throw new Failure('usage', `${flag} expects hours, such as 1 or 0.5, found "${text}"`);
+};
+
+/** A number in [0, `most`]. */
+export const number = (flag: string, most: number, example: string) => (text: string) => {
+  const value = /^\d*\.?\d+$/.test(text) ? Number(text) : NaN;
+  if (value <= most) return value;
+  const range = most === Infinity ? 'a number' : `a number from 0 to ${most}`;
+  throw new Failure('usage', `${flag} expects ${range}, such as ${example}, found "${text}"`);
+};
+
+/** One of these words. */
+export const oneOf =
+  <Word extends string>(flag: string, words: readonly Word[]) =>
+  (text: string) => {
+    const word = words.find((one) => one === text);
+    if (word !== undefined) return word;
+    throw new Failure('usage', `${flag} expects ${words.slice(0, -1).join(', ')} or ${words.at(-1)}, found "${text}"`);
+  };
+
+/** `name=value`, once for each time that the option is given. */
+export const tags = (pair: string, previous: unknown): Record<string, string> => {
+  const equals = pair.indexOf('=');
+  if (equals <= 0) throw new Failure('usage', `--tag expects name=value, found "${pair}"`);
+  return { ...(previous as Record<string, string> | undefined), [pair.slice(0, equals)]: pair.slice(equals + 1) };
+};
+
+const columnNames = ['text', 'text2', 'label', 'messages'];
+
+/** `text=body,label=team`: columns of a file by the names that the program gives them. */
+export const columns = (text: string) => {
+  const pairs = text.split(',').map((pair) => /^(\w+)=(.+)$/.exec(pair) ?? []);
+  const wrong = pairs.findIndex(([, name]) => name === undefined || !columnNames.includes(name));
+  if (wrong === -1) return Object.fromEntries(pairs.map(([, name, column]) => [name!, column!]));
+  const expected = `--columns expects pairs such as text=body,label=team, with the names ${columnNames.join(', ')}`;
+  throw new Failure('usage', `${expected}; found ${JSON.stringify(text.split(',')[wrong])}`);
+};
+
+/** What `--reference`, `--margin` and `--require` give. */
+export interface VerdictFlags {
+  readonly reference?: string;
+  readonly margin?: number;
+  readonly require?: Requirement;
+}
+
+export const requirement = oneOf('--require', requirements);

@@ -1,0 +1,166 @@
+import { formatUsd } from '../../run/budget.ts';
+import { formatDeprecationNotes } from '../../run/deprecation.ts';
+import type { RunView } from '../../run/run-view.ts';
+import type { Quote } from '../../provider/provider.ts';
+import { isDifference, type Note } from '../../provider/note.ts';
+import { programName } from '../cli.ts';
+import { escapeLine, escapeText } from '../escape.ts';
+import { formatAge, formatCount, formatLocation, formatSeconds, formatTable } from './format.ts';
+
+/** One line a run. */
+export function formatRunTable(runs: readonly RunView[], now: Date): string {
+  const header = ['RUN', 'STATUS', 'STEP', 'PROVIDER', 'MODEL', 'AGE'];
+  const rows = runs.map((run) => [
+    escapeLine(run.id),
+    run.deployment === null ? run.status.phase : `${run.status.phase}, ${run.deployment.overdue ? 'OVERDUE' : 'deployed'}`,
+    run.progress.step === null ? '' : `${run.progress.step}/${run.progress.steps ?? '?'}`,
+    escapeLine(run.provider),
+    escapeLine(run.model.base.split('/').at(-1)!),
+    formatAge(now.getTime() - Date.parse(run.times.created)),
+  ]);
+  return formatTable([header, ...rows]);
+}
+
+/** All that is worth knowing of a run, and what to type next. */
+export function formatRunPage(run: RunView, now: Date): string {
+  const { times, progress, data } = run;
+  const looked = run.observed.at === null ? 'not seen yet' : `seen ${formatAge(now.getTime() - Date.parse(run.observed.at))} ago`;
+  const took =
+    times.started === null || times.finished === null
+      ? null
+      : formatSeconds((Date.parse(times.finished) - Date.parse(times.started)) / 1000);
+  const facts: [string, string | null][] = [
+    ['status', `${run.status.phase} (${looked})`],
+    ['provider', run.provider],
+    ['model', run.model.base],
+    [
+      'data',
+      `${formatCount(data.train.rows)} training, ${formatCount(data.validation?.rows ?? 0)} validation, ${formatTestRows(run)} held-out rows`,
+    ],
+    ['progress', progress.step === null ? null : `step ${formatCount(progress.step)} of ${formatCount(progress.steps ?? 0)}`],
+    ['training', took],
+    ['cost', formatRunCost(run)],
+    ['deployed', formatDeployment(run, now)],
+    ['tags', formatTags(run.tags)],
+    ['key', run.key],
+    ...run.outputs.map((output): [string, string] => ['output', formatLocation(output.uri)]),
+  ];
+  const lines = facts.filter(([, value]) => value !== null).map(([name, value]) => `  ${name.padEnd(10)}${escapeLine(value!)}`);
+  const failure =
+    run.failure === null
+      ? []
+      : ['', `  failed: ${escapeText(run.failure.message)}`, ...(run.failure.hint === null ? [] : [`  ${escapeText(run.failure.hint)}`])];
+  const notes = [...run.notes.filter(isDifference), ...formatDeprecationNotes(run.endsOn, now)].map(
+    (note) => `  note: ${escapeLine(formatNote(note))}`,
+  );
+  return [escapeLine(run.id), ...lines, ...notes, ...failure, '', `  next: ${escapeLine(getNextCommand(run))}`].join('\n');
+}
+
+/** The actual cost beside the planned one; what costs nothing is not spoken of. */
+function formatRunCost({ cost, terminal }: RunView): string | null {
+  const { low, high, actual, source, asOf, actualSource } = cost;
+  if (high === 0 && actual === 0) return null;
+  const planned = low === null || high === null || source === null ? 'price unknown' : formatPrice({ low, high, source, asOf });
+  if (actual === null) return terminal ? `not known: ${planned}` : planned;
+  return `${formatUsd(actual)} (${actualSource ?? 'source unknown'}), planned: ${planned}`;
+}
+
+function formatTags(tags: RunView['tags']): string | null {
+  const pairs = Object.entries(tags).map(([name, value]) => `${name}=${value}`);
+  return pairs.length === 0 ? null : pairs.join(', ');
+}
+
+function formatTestRows({ data }: RunView): string {
+  return formatCount(Object.values(data.test).reduce((sum, { rows }) => sum + rows, 0));
+}
+
+/** Whether its model answers nobody yet. */
+export function needsDeployment({ outputs, deployment }: RunView): boolean {
+  return deployment === null && outputs.some(({ kind, callAs }) => kind === 'endpoint' && callAs === null);
+}
+
+/** The command that a person most likely wants after seeing this run. */
+export function getNextCommand(run: RunView): string {
+  if (run.deployment?.overdue === true) return `${programName} undeploy ${run.id}`;
+  if (needsDeployment(run)) return `${programName} deploy ${run.id} --hours 1`;
+  if (run.ok) return `${programName} compare ${run.job}`;
+  if (run.status.phase === 'accepted' || run.status.phase === 'preparing')
+    return `submit the job file again: the submission was not finished`;
+  if (run.attention) return `${programName} resolve ${run.id} --adopt ID | --absent | --cancel`;
+  if (run.status.phase === 'paused') return `${programName} resume ${run.id}`;
+  return run.terminal ? `${programName} logs ${run.id}` : `${programName} wait ${run.id}`;
+}
+
+/** A note in one sentence. */
+export function formatNote(note: Note): string {
+  switch (note.type) {
+    case 'sent':
+      return `${note.field} = ${JSON.stringify(note.value)}`;
+    case 'converted':
+      return `${note.field}: ${JSON.stringify(note.from)} became ${JSON.stringify(note.value)}: ${note.why}`;
+    case 'defaulted':
+      return `${note.field} = ${JSON.stringify(note.value)} (default)`;
+    case 'unsupported':
+      return `${note.field} = ${JSON.stringify(note.value)} is not followed: ${note.why}`;
+    case 'warning':
+      return note.message;
+  }
+}
+
+const widestBar = 24;
+const narrowestBar = 8;
+
+/** One line a run: a bar with step, loss, rate and time left while it trains, its state otherwise. */
+export function formatProgress(run: RunView, columns: number): string {
+  const { progress, status } = run;
+  const name = escapeLine(run.id);
+  if (progress.fraction === null || run.terminal) return `${name}  ${status.phase}`;
+  const facts = [
+    `step ${formatCount(progress.step!)}/${formatCount(progress.steps!)}`,
+    progress.loss === null ? null : `loss ${progress.loss.toFixed(3)}`,
+    progress.rowsPerSecond === null ? null : `${formatCount(Math.round(progress.rowsPerSecond))} rows/s`,
+    progress.etaSeconds === null ? null : `${formatSeconds(progress.etaSeconds)} left`,
+  ];
+  const text = facts.filter((fact) => fact !== null).join('  ');
+  const width = Math.max(narrowestBar, Math.min(widestBar, columns - 1 - name.length - text.length - 4));
+  const filled = Math.round(progress.fraction * width);
+  return `${name}  ${'█'.repeat(filled)}${'░'.repeat(width - filled)}  ${text}`.slice(0, columns - 1);
+}
+
+/** Remembers what was said, so that a log gets a line for each tenth of the way and each change of state, and no more. */
+export function createProgressLog(say: (line: string) => void): (runs: readonly RunView[]) => void {
+  const said = new Map<string, string>();
+  return (runs) => {
+    for (const run of runs) {
+      const tenth = run.progress.fraction === null ? -1 : Math.floor(run.progress.fraction * 10);
+      const mark = run.terminal ? run.status.phase : `${run.status.phase} ${tenth}`;
+      if (said.get(run.id) === mark) continue;
+      said.set(run.id, mark);
+      say(formatProgress(run, Infinity));
+    }
+  };
+}
+
+/** `as NAME until 2026-11-29 15:04 UTC (42 min 10 s left); $1.70 an hour, $3.40 so far`; null where the model is not deployed. */
+export function formatDeployment({ id, deployment }: Pick<RunView, 'id' | 'deployment'>, now: Date): string | null {
+  if (deployment === null) return null;
+  const { name, isUp, until, usdPerHour, usd, overdue } = deployment;
+  const leftMs = Date.parse(until) - now.getTime();
+  const left = overdue
+    ? `OVERDUE by ${formatSeconds(-leftMs / 1000)}: \`${programName} undeploy ${id}\` ends it`
+    : `${formatSeconds(leftMs / 1000)} left`;
+  const price = usdPerHour === 0 ? 'costs nothing' : `${formatUsd(usdPerHour)} an hour, ${formatUsd(usd)} so far`;
+  return `${isUp ? '' : 'not seen to answer yet, '}as ${name} until ${formatMinute(until)} (${left}); ${price}`;
+}
+
+/** `2026-11-29 15:04 UTC`. */
+function formatMinute(iso: string): string {
+  return `${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC`;
+}
+
+/** `$1.20 to $2.40 (list prices, of 2026-01-01)`. */
+export function formatPrice({ low, high, source, asOf }: Pick<Quote, 'low' | 'high' | 'source' | 'asOf'>): string {
+  const origin = asOf === null ? source : `${source}, of ${asOf}`;
+  if (high === 0) return `nothing (${origin})`;
+  return `${low === high ? formatUsd(high) : `${formatUsd(low)} to ${formatUsd(high)}`} (${origin})`;
+}
