@@ -45,15 +45,16 @@ export type ContainerEvent = z.infer<typeof ContainerEvent>;
 
 const prefix = 'orchestrate-event ';
 
-/** The event in a line of a job's log; null for every other line. */
-export function parseEventLine(line: string): ContainerEvent | null {
-  return line.startsWith(prefix) ? parseEvent(line.slice(prefix.length)) : null;
+/** The event in a line of a job's log, with redacted texts; null for every other line. */
+export function parseEventLine(line: string, redact: (text: string) => string): ContainerEvent | null {
+  return line.startsWith(prefix) ? parseEvent(line.slice(prefix.length), redact) : null;
 }
 
-/** An event as JSON; null for one of another version of the program. */
-export function parseEvent(text: string): ContainerEvent | null {
+/** An event as JSON, with redacted texts: it is stored. Null for an event of another version of the program. */
+export function parseEvent(json: string, redact: (text: string) => string): ContainerEvent | null {
+  const redactText = (_: string, value: unknown): unknown => (typeof value === 'string' ? redact(value) : value);
   try {
-    return ContainerEvent.safeParse(JSON.parse(text)).data ?? null;
+    return ContainerEvent.safeParse(JSON.parse(json, redactText)).data ?? null;
   } catch {
     return null;
   }

@@ -50,7 +50,7 @@ export async function observe(
   const model = phase === 'succeeded' && task !== null ? await findModel(hub, task.output.repo) : null;
   const artifact = model === null ? null : toArtifact(model, task, formatLocation(hub.endpoint, namespace));
   const isNew = artifact !== null && artifact.uri !== before.model;
-  const spoken = log.lines.flatMap(({ text }) => parseEventLine(text) ?? []).filter(({ n }) => n > before.event);
+  const spoken = log.lines.flatMap(({ text }) => parseEventLine(text, hub.redact) ?? []).filter(({ n }) => n > before.event);
   const kept = isNew
     ? await readMissingEvents(hub, model!, { ...addEvents(before, spoken), log: log.position })
     : { events: [], notes: [] };
@@ -62,7 +62,7 @@ export async function observe(
     status: { phase: end.phase, raw: job.status.stage },
     progress: report.progress,
     metrics: report.metrics,
-    logs: log.lines.flatMap((line) => formatLine(line).map((text) => ({ at: line.at ?? begin, text: hub.redact(text) }))),
+    logs: log.lines.flatMap(({ at, text }) => formatLine(text, hub.redact).map((shown) => ({ at: at ?? begin, text: shown }))),
     artifacts: isNew ? [artifact] : [],
     checkpoint: null,
     notes: [...log.notes, ...report.notes, ...kept.notes],
@@ -86,10 +86,10 @@ function addEvents(cursor: HubCursor, events: readonly ContainerEvent[]): HubCur
 }
 
 /** A line as people read it: an event in words, or not at all; everything else without what moves a terminal's cursor. */
-function formatLine({ text }: LogLine): string[] {
-  const event = parseEventLine(text);
+function formatLine(text: string, redact: Hub['redact']): string[] {
+  const event = parseEventLine(text, redact);
   if (event !== null) return formatEvent(event);
-  const shown = stripVTControlCharacters(text).replaceAll('\r', ' ').trimEnd();
+  const shown = redact(stripVTControlCharacters(text).replaceAll('\r', ' ').trimEnd());
   return shown.trim() === '' ? [] : [shown];
 }
 
@@ -181,7 +181,7 @@ async function readMissingEvents(
     await expectSuccess(response, hub.describe('GET', path));
     return await response.text();
   });
-  const events = text.split('\n').flatMap((line) => parseEvent(line) ?? []);
+  const events = text.split('\n').flatMap((line) => parseEvent(line, hub.redact) ?? []);
   return { events: events.filter(({ n }) => n > last), notes: [] };
 }
 

@@ -165,7 +165,9 @@ function checkTokens({ model, added_tokens: added }: Readonly<Record<string, unk
   const vocabulary = isObject(model) ? model['vocab'] : undefined;
   const isList = Array.isArray(vocabulary); // of tokens with their scores, in a Unigram model
   if (!isList && !isObject(vocabulary)) {
-    throw new Failure('model-invalid', `${path}: model.vocab: expected the tokens of the model, found ${formatValue(vocabulary)}`);
+    throw new Failure('model-invalid', `${path}: model.vocab: expected the tokens of the model, found ${formatValue(vocabulary)}`, {
+      hint: 'The file is damaged or cut short: download it or save it again.',
+    });
   }
   const own = isList
     ? vocabulary.map((entry: unknown) => (Array.isArray(entry) ? (entry as unknown[])[0] : entry))

@@ -118,9 +118,9 @@ test('Ctrl-C: what was answered is kept, the person is told how to go on, and th
   });
   const { status, stdout, stderr } = await ended;
   expect({ status, stdout }).toEqual({ status: 130, stdout: '' });
-  expect(stderr).toMatch(/\n\d+ of 300 rows are answered, \$0\.\d+: that is kept, and the same command goes on from there\n/);
+  expect(stderr).toMatch(/\n\d+ of 300 rows are answered, \$0\.\d+: these are stored, and the same command goes on from there\n/);
   expect(existsSync(join(folder, 'old.jsonl'))).toBe(false);
-  const kept = Number(/(\d+) of 300 rows are answered, \$[\d.]+: that/.exec(stderr)![1]);
+  const kept = Number(/(\d+) of 300 rows are answered, \$[\d.]+: these/.exec(stderr)![1]);
   expect(kept).toBeGreaterThanOrEqual(30);
   expect(kept).toBeLessThan(300);
   const before = countAnswers();
@@ -172,7 +172,7 @@ test.each([
   [
     ['capture', 'old', '--data', 'rows.jsonl', ...given, '--temperature', 'hot'],
     2,
-    '--temperature expects a number such as 0 or 0.7, found "hot"',
+    '--temperature expects a number, such as 0 or 0.7, found "hot"',
   ],
   [['capture', 'old', '--data', 'rows.jsonl', ...given, '--max-tokens', '0'], 2, '--max-tokens expects a positive whole number, found "0"'],
   [['data', 'make', 'old.jsonl', '--out', 'train.jsonl'], 2, 'expected the action from-predictions, found "make"'],

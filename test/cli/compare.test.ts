@@ -108,7 +108,7 @@ test.each([
   [['--reference', 'none.jsonl'], 66, 'none.jsonl'],
   [['--margin', '2'], 2, '--margin expects a number from 0 to 1, such as 0.02, found "2"'],
   [['--margin', ''], 2, '--margin expects a number from 0 to 1'],
-  [['--require', 'worse'], 2, '--require expects better, not-worse, equivalent, found "worse"'],
+  [['--require', 'worse'], 2, '--require expects better, not-worse or equivalent, found "worse"'],
 ])('%j is refused', async (flags, expected, message) => {
   writeReferences({});
   const { status, stdout, stderr } = await run('compare', 'job.json', ...flags);

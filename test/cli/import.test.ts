@@ -152,12 +152,12 @@ test('models of a service, as a table and as JSON', async () => {
 });
 
 test.each([
-  [['import', 'openai'], '--list shows which there are'],
+  [['import', 'openai'], '--list shows the jobs'],
   [['import', 'openai', '../there'], 'expected the id of a job'],
   [['import', 'openai', 'ftjob-1', '--list'], 'expected either --list or the job'],
   [['import', 'opnai', 'ftjob-1'], 'expected a service that is one of openai, azure'],
   [['import', 'openai', 'ftjob-1', '--method', 'dpo'], 'expected --method after the name of a file only'],
-  [['import', './config.yaml', '--method', 'orpo'], 'expected sft or dpo for --method, found "orpo"'],
+  [['import', './config.yaml', '--method', 'orpo'], '--method expects sft or dpo, found "orpo"'],
   [['models', 'local'], 'expected a service that is one of openai, azure'],
 ])('%s is a mistake of the command line', async (args, text) => {
   const { run, cwd } = await createFixture();

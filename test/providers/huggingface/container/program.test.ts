@@ -98,7 +98,7 @@ function run(job: Partial<JobTask> = {}, environment: Readonly<Record<string, st
   return {
     status,
     output: `${stdout}${stderr}`,
-    events: stdout.split('\n').flatMap((line) => parseEventLine(line) ?? []),
+    events: stdout.split('\n').flatMap((line) => parseEventLine(line, String) ?? []),
     notes: written.map((line) => JSON.parse(line) as Notes[number]),
   };
 }
@@ -139,7 +139,12 @@ test('claims, fetches, trains with trl, and brings the model to its repository w
   ]);
   expect(events[3]).toMatchObject({ repository: 'acme/out' });
   const kept = find(notes, 'events') as string;
-  expect(kept.trim().split('\n').map(parseEvent)).toEqual(events.slice(0, 3));
+  expect(
+    kept
+      .trim()
+      .split('\n')
+      .map((line) => parseEvent(line, String)),
+  ).toEqual(events.slice(0, 3));
 });
 
 test('writes the configuration of autotrain, with the token as a name and nothing pushed by it', () => {
