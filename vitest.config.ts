@@ -1,8 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
-export default defineConfig({
+/** Suites that train, kill processes, or need Python: `npm run test:slow`. */
+const slow = 'test/**/*.slow.test.ts';
+
+export default defineConfig(({ mode }) => ({
   test: {
-    include: ['test/**/*.test.ts'],
+    ...(mode === 'slow' ? { include: [slow] } : { include: ['test/**/*.test.ts'], exclude: [slow] }),
     globalSetup: ['test/scratch-folder.ts'],
     pool: 'forks', // tests start processes, and tfjs keeps its backends in the process
     maxWorkers: 2,
@@ -10,4 +13,4 @@ export default defineConfig({
     hookTimeout: 60_000,
     expect: { poll: { timeout: 20_000 } }, // a busy machine may take long to close a connection
   },
-});
+}));
