@@ -44,7 +44,7 @@ async function runJob(installed: Installed, scratch: string): Promise<Sample> {
     'model saved': finished! - stepped!,
     'held-out rows answered by two models, comparison': ended - finished!,
     total: ended - begun,
-    'beside it: `compare` again, answers known': comparison,
+    'besides: `compare` again, answers known': comparison,
     ...memory,
   };
 }
