@@ -40,7 +40,7 @@ const Adapter = z.discriminatedUnion(
   'one of "full", "head", "lora"',
 );
 
-/** How to train: wishes in the job, requirements under a target. */
+/** How to train: optional in the job, required under a target. */
 const trainingFields = {
   method: z.enum(['sft', 'dpo']).describe('supervised fine-tuning, or direct preference optimization (task "preference" only)'),
   epochs: z.number().positive().describe('passes over the training rows, may be fractional; not together with "steps"'),
@@ -69,7 +69,7 @@ export const Training = z.strictObject(trainingFields).partial();
 export type Training = z.infer<typeof Training>;
 export type TrainingField = keyof Training;
 
-/** The same fields under a target; `null` removes a wish of the job. */
+/** The same fields under a target; `null` removes a field of the job. */
 const TargetTraining = z
   .strictObject(
     Object.fromEntries(Object.entries(trainingFields).map(([field, schema]) => [field, schema.nullable()])) as {
@@ -82,7 +82,7 @@ const Target = z.strictObject({
   provider: z.string().min(1).optional().describe("the provider's id; the target's own name when absent"),
   model: z.string().min(1).describe("`./folder`, `hub:owner/name[@revision]`, or the service's own name"),
   training: TargetTraining.optional().describe(
-    'as the job\'s "training", but required: a field that the target cannot follow is an error; null removes a wish',
+    'as the job\'s "training", but required: a field that the target cannot follow is an error; null removes a field of the job',
   ),
   options: RawFields.optional().describe('settings of the provider'),
   native: RawFields.optional().describe('raw fields that go to the service as they are'),
@@ -135,7 +135,7 @@ export const JobSpec = z.strictObject({
   version: z.literal(1).describe('of the job file'),
   name: Name.describe('of the job; runs are called `name/target`'),
   workspace: Name.optional().describe('part of the run key: the same job in two workspaces is two runs'),
-  strict: z.boolean().optional().describe('true makes every wish a requirement'),
+  strict: z.boolean().optional().describe('true makes all training fields required'),
   onUncertain: z
     .enum(['ask', 'retry'])
     .optional()
@@ -160,7 +160,7 @@ export const JobSpec = z.strictObject({
     .partial()
     .optional()
     .describe('how a row becomes a chat for chat models'),
-  training: Training.optional().describe('wishes: a target that cannot follow one says so in its plan'),
+  training: Training.optional().describe('how to train; a target ignores a field that it cannot follow, and says so in its plan'),
   evaluation: Evaluation.optional().describe('how models are compared'),
   budget: z
     .strictObject({ usd: z.number().min(0).describe('dollars'), hours: z.number().positive().describe('hours') })

@@ -55,9 +55,9 @@ export function resolveReferences({ references }: JobSpec, folder: string): Reco
   return Object.fromEntries(entries);
 }
 
-/** The job's wishes with the target's own fields over them; `null` there removes a wish. */
-function resolveTraining(wishes: Training, required: NonNullable<Target['training']>): Training {
-  const merged = { ...wishes, ...required };
+/** The job's fields with the target's own fields over them; `null` there removes a field. */
+function resolveTraining(optional: Training, required: NonNullable<Target['training']>): Training {
+  const merged = { ...optional, ...required };
   // `epochs` and `steps` exclude each other: a target that sets one of them drops the job's other.
   if (required.steps != null && required.epochs === undefined) delete merged.epochs;
   if (required.epochs != null && required.steps === undefined) delete merged.steps;

@@ -283,12 +283,12 @@ test.each([[['frobnicate']], [['submit']], [['status', '--nope']], [['submit', '
   expect(stderr).toContain('error: ');
 });
 
-test('a requirement that the target cannot follow is an error that names the field, a wish is a note', async () => {
+test('a required field that the target cannot follow is an error that names it, an optional one is a note', async () => {
   const job = writeJob();
   const dir = createScratchFolder();
-  const wish = await runCli('plan', job, '--set', 'training.adapter={"type":"lora","rank":4}', '--dir', dir);
-  expect(wish.status).toBe(0);
-  expect(wish.stdout).toContain('! training.adapter = {"type":"lora","rank":4} is not followed');
+  const optional = await runCli('plan', job, '--set', 'training.adapter={"type":"lora","rank":4}', '--dir', dir);
+  expect(optional.status).toBe(0);
+  expect(optional.stdout).toContain('! training.adapter = {"type":"lora","rank":4} is not followed');
   const requirement = await runCli('plan', job, '--set', 'targets.local.training={"adapter":{"type":"lora","rank":4}}', '--dir', dir);
   expect(requirement.status).toBe(78);
   expect(requirement.stderr).toContain('target "local" cannot follow training.adapter');

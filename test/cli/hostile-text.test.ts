@@ -48,7 +48,7 @@ function writeHostileJob(folder: string): string {
     name: 'hostile',
     task: 'classification',
     data: { train: './train.jsonl', test: './test.jsonl' },
-    prompt: { system: `${all}${forged}` }, // a wish that a classifier does not follow: it is shown in the plan
+    prompt: { system: `${all}${forged}` }, // a classifier ignores it, and the plan shows that
     training: { steps: 1, maxLength: 8 },
     tags: { [`team${attacks.title}`]: `${all}${forged}` },
     targets: { local: { provider: 'local', model } },

@@ -44,7 +44,7 @@ test.each<[string, object]>([
   ['a negative rate', { training: { learningRate: -1 } }],
   ['a multiplier', { training: { learningRate: { multiplier: 2 } } }],
   ['a broken adapter', { training: { adapter: { type: 'lora' } } }],
-  ['null among wishes', { training: { epochs: null } }],
+  ['null among the job’s fields', { training: { epochs: null } }],
   ['null under a target', { targets: { here: { model: 'm', training: { epochs: null } } } }],
   ['an unknown field under a target', { targets: { here: { model: 'm', epochs: 1 } } }],
   ['a target without model', { targets: { here: {} } }],

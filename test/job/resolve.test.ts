@@ -24,14 +24,14 @@ test('paths are taken from the job file, and the provider is the target’s name
   expect(spec.data.columns).toEqual({ text: 'text', label: 'label' });
 });
 
-test('a target’s fields are requirements, the job’s are wishes, and null takes one back', () => {
+test('a target’s fields are required, the job’s are optional, and null removes one', () => {
   const targets = { local: { model: './model', training: { epochs: 1, learningRate: null } } };
   const spec = resolveTarget(job({ targets }), 'local', '/');
   expect(spec.training).toEqual({ epochs: 1, seed: 7 });
   expect(spec.requirements).toEqual(['epochs']);
 });
 
-test('strict makes every wish a requirement', () => {
+test('strict makes all training fields required', () => {
   expect(resolveTarget(job({ strict: true }), 'local', '/').requirements).toEqual(['epochs', 'learningRate', 'seed']);
 });
 

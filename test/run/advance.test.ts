@@ -555,8 +555,8 @@ test('a clock that is set back blocks no run and no poll', async () => {
 test.each(['cancel-requested', 'pause-requested'] as const)('a request after the end of the run is only recorded: %s', async (type) => {
   const fixture = createFixture();
   let run = await acceptRun(fixture.store, toMemoryPlan(), at);
-  for (const wish of ['cancel-requested', type] as const) {
-    run = await appendEvents(fixture.store, run.key, { events: [{ type: wish }], at, fence: null });
+  for (const request of ['cancel-requested', type] as const) {
+    run = await appendEvents(fixture.store, run.key, { events: [{ type: request }], at, fence: null });
     run = await advance(fixture.submitter, run);
     expect(run.record.state).toBe('cancelled');
   }
