@@ -9,7 +9,7 @@ export default defineConfig(({ mode }) => ({
     globalSetup: ['test/scratch-folder.ts'],
     pool: 'forks', // tests start processes, and tfjs keeps its backends in the process
     maxWorkers: 2,
-    testTimeout: 60_000, // a test may train
+    testTimeout: mode === 'slow' ? 300_000 : 60_000, // a test may train
     hookTimeout: 60_000,
     expect: { poll: { timeout: 20_000 } }, // a busy machine may take long to close a connection
   },

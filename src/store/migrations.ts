@@ -108,8 +108,7 @@ function renameFields(database: DatabaseSync): void {
   );
   rewriteJson(database, ['event', 'body'], (body) => changeFields(body, { plan, job: located, artifact: withModel, model: located }));
   rewriteJson(database, ['run', 'observation'], (observation) =>
-    // Only the cursor of a local run has a place: that of its last event.
-    changeFields(renameField(renameField(observation, 'unseen', 'failedPolls'), 'nextAt', 'nextPollAt'), { cursor: located }),
+    renameField(renameField(observation, 'unseen', 'failedPolls'), 'nextAt', 'nextPollAt'),
   );
 }
 

@@ -21,13 +21,13 @@ const mutants: readonly Mutant[] = [
     changes: [
       {
         file: 'src/run/advance.ts',
-        from: 'return await append([await create(provider, { wire, attempt }, context)]);',
-        to: 'return await append([{ type: "submission-intended", attempt, wire, hash: "" }, outcome]);',
+        from: 'const outcome = await create(provider, { wire, attempt }, context);\n  const stored = await append([outcome]);',
+        to: 'const stored = await append([{ type: "submission-intended", attempt, wire, hash: hashJson(wire) }, outcome]);',
       },
       {
         file: 'src/run/advance.ts',
-        from: "const intended = await append([{ type: 'submission-intended', attempt, wire, hash: toJsonHash(wire) }]);",
-        to: 'const intended = run; const outcome = await create(provider, { wire, attempt }, context); toJsonHash(wire);',
+        from: "const intended = await append([{ type: 'submission-intended', attempt, wire, hash: hashJson(wire) }]);",
+        to: 'const intended = run; const outcome = await create(provider, { wire, attempt }, context);',
       },
     ],
     // Killed when the answer is there, and started again before the job is listed.
