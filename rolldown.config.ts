@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { defineConfig, type Plugin, type RolldownOptions } from 'rolldown';
 import { dts } from 'rolldown-plugin-dts';
 
@@ -16,6 +16,10 @@ const external = Object.keys(dependencies ?? {}).filter((name) => !bundled.inclu
 const isExternal = (id: string): boolean => external.some((name) => id === name || id.startsWith(`${name}/`));
 
 const library = { index: 'src/index.ts', testing: 'src/testing/index.ts', cli: 'src/cli/main.ts' };
+
+/** Where the compiler has put the types of each file: see tsconfig.types.json. */
+const typesFolder = resolve('node_modules/.cache/types');
+const types = Object.fromEntries(Object.entries(library).map(([name, path]) => [name, join(typesFolder, path.replace('.ts', '.d.ts'))]));
 
 const shared = {
   platform: 'node',
@@ -42,10 +46,11 @@ export default defineConfig([
   },
   {
     ...shared,
-    input: library,
-    external: (id) => !/^(?:[./\0]|src\/)/.test(id),
-    output: { dir: 'dist', format: 'esm', chunkFileNames: '[name].js' },
-    plugins: [dts({ dtsOnly: true, tsconfig: 'tsconfig.types.json' })],
+    input: types,
+    resolve: { extensionAlias: { '.ts': ['.d.ts', '.ts'] } },
+    external: (id) => !/^[./\0]/.test(id),
+    output: { dir: 'dist', format: 'esm', chunkFileNames: '[name].d.ts' },
+    plugins: [dts({ dtsInput: true, tsconfig: false })],
   },
 ]);
 
