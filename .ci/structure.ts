@@ -126,7 +126,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/store': 500,
   'src/testing': 1250,
   'src/trainer': 3000,
-  test: 30150,
+  test: 30500,
 };
 
 type Sources = Readonly<Record<string, string>>;

@@ -100,7 +100,7 @@ test.each([
 test('files, runs and options are completed', async () => {
   const folder = createScratchFolder();
   const complete = async (...words: readonly string[]): Promise<string> => (await runCli('complete', '--', ...words)).stdout;
-  expect(await complete('plan', `${folder}`.slice(0, -2))).toContain(`${folder}/`);
+  expect(await complete('plan', folder.slice(0, -2))).toContain(`${folder}/`);
   expect(await complete('status', '--ref')).toContain('--refresh');
   expect(await complete('status', '--dir', 'src/cl')).toContain('src/cli/');
 });
