@@ -36,7 +36,8 @@ export default defineConfig([
     ...shared,
     input: { ...library, trainer: 'src/trainer/main.ts' },
     external: isExternal,
-    transform: { define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' } }, // tfjs's WebAssembly loaders ask
+    // Node 20 can read it, so that it can be told that it is too old.
+    transform: { target: 'node20', define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' } }, // tfjs's WebAssembly loaders ask
     output: { dir: 'dist', cleanDir: true, format: 'esm', chunkFileNames: '[name]-[hash].js' },
     plugins: [
       copyFiles('node_modules/@tensorflow/tfjs-backend-wasm/dist', '.wasm'),

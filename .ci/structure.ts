@@ -65,6 +65,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   openai: ['providers/openai-compatible', 'src/sandbox'],
   'p-queue': ['providers/openai-compatible'],
   'p-retry': ['src/provider-kit'],
+  'string-width': ['src/cli'],
   undici: ['src/provider-kit'],
   yaml: ['src/job', 'src/import', 'providers/huggingface'],
   zod: [
@@ -112,7 +113,7 @@ const budgets: Readonly<Record<string, number>> = {
   'providers/local': 750,
   'providers/openai': 50,
   'providers/openai-compatible': 2350,
-  'src/cli': 2150,
+  'src/cli': 2500,
   'src/dataset': 1300,
   'src/evaluate': 2350,
   'src/import': 2000,
@@ -125,7 +126,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/store': 500,
   'src/testing': 1250,
   'src/trainer': 3000,
-  test: 30150,
+  test: 30500,
 };
 
 type Sources = Readonly<Record<string, string>>;

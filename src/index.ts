@@ -28,3 +28,13 @@ export type { Note } from './provider/note.ts';
 export type { Phase, Status } from './provider/status.ts';
 export { createFetch, createRedactor, Secret, toHttpFailure, toSendOutcome } from './provider-kit/http.ts';
 export { requestJson } from './provider-kit/json.ts';
+
+// An old version of Node gets one sentence, not the first error that it runs into.
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+
+if (major < 24 || (major === 24 && minor < 15)) {
+  const found = `${process.versions.node} (${process.execPath})`;
+  throw new Error(
+    `finetune-orchestrator needs Node.js 24.15 or newer, found ${found}: install it from https://nodejs.org, or with npm i node@24`,
+  );
+}

@@ -44,7 +44,9 @@ test('it brings libraries that npm can audit and update, and runs nothing when i
 
 test('it holds the bundle, the licences and nothing of the source', () => {
   const files = toFiles();
-  expect(files.filter((path) => !/^(bin|dist)\//.test(path)).sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
+  expect(files.filter((path) => !/^(bin|dist|docs)\//.test(path)).sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']);
+  const linked = readFileSync('README.md', 'utf8').matchAll(/\]\((docs\/[\w.-]+)[)#]/g);
+  expect(files).toEqual(expect.arrayContaining([...linked].map(([, path]) => path)));
   const entries = ['cli', 'index', 'testing'].flatMap((name) => [`dist/${name}.js`, `dist/${name}.d.ts`]);
   expect(files).toEqual(expect.arrayContaining([...entries, 'dist/trainer.js', 'dist/tfjs-backend-wasm-simd.wasm']));
   expect(files.filter((path) => /(?<!\.d)\.ts$|\.map$/.test(path))).toEqual([]);
@@ -107,6 +109,20 @@ test('the licences of the bundled packages are with it', () => {
 test('orchestrate --version and --help', () => {
   expect(run(['--version'])).toMatchObject({ status: 0, stdout: `${readPackageFile().version}\n`, stderr: '' });
   expect(run(['--help'])).toMatchObject({ status: 0, stdout: expect.stringContaining('submit') as string, stderr: '' });
+});
+
+test('the command has the name of the package too, which no other package has', () => {
+  const command = join(installed.folder, 'node_modules/.bin/finetune-orchestrator');
+  const { status, stdout } = spawnSync(command, ['--version'], { env: installed.env, encoding: 'utf8' });
+  expect({ status, stdout }).toEqual({ status: 0, stdout: `${readPackageFile().version}\n` });
+});
+
+test('the library says that Node is too old', () => {
+  const old = "Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.20.2'}})";
+  const args = ['--import', `data:text/javascript,${old}`, '--input-type=module', '--eval', "await import('finetune-orchestrator');"];
+  const { status, stderr } = spawnSync(process.execPath, args, { cwd: installed.folder, encoding: 'utf8' });
+  expect(status).toBe(1);
+  expect(stderr).toContain('finetune-orchestrator needs Node.js 24.15 or newer, found 20.20.2');
 });
 
 test('each entry can be imported, and an error is the same class in all of them', () => {

@@ -1,3 +1,5 @@
+import { isAbsolute, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { RunView } from '../run/run-view.ts';
 import type { Terminal } from './terminal.ts';
@@ -20,8 +22,17 @@ export interface Cli {
  */
 export type CommandFunction<Flags = object> = (cli: Cli, args: readonly string[], flags: Flags) => Promise<number>;
 
-/** What a person types: a clone is started through npx, the installed package by its name. */
-export const programName = import.meta.url.endsWith('.ts') ? 'npx orchestrate' : 'orchestrate';
+/**
+ * What a person types. A clone is started through npx, as long as it is the current folder: elsewhere npx would fetch a foreign package
+ * of this name.
+ */
+export const programName = isInClone(import.meta.url) ? 'npx orchestrate' : 'orchestrate';
+
+function isInClone(url: string): boolean {
+  if (!url.endsWith('.ts')) return false;
+  const path = relative(fileURLToPath(new URL('../..', url)), process.cwd());
+  return !path.startsWith('..') && !isAbsolute(path);
+}
 
 /** The exit status that says how runs stand: of several runs the gravest. */
 export function getOutcome(runs: readonly RunView[]): number {

@@ -36,7 +36,9 @@ const firstRows: Option = ['--limit <count>', 'only the first rows', parse.count
 export const sharedOptions: readonly Option[] = [
   ['--dir <folder>', 'the state folder (default: the nearest .orchestrate)'],
   ['--json', 'print JSON'],
-  ['-q, --quiet', 'print only the names of runs'],
+  ['-q, --quiet', 'print only what matters: names of runs, verdicts, answers'],
+  ['--utc', 'show times in UTC instead of the zone of this machine'],
+  ['--env-file <file>', 'read settings and keys from this file (default: .env beside the job file)'],
 ];
 
 /** Every command, in the order of `--help`. */

@@ -6,12 +6,15 @@ import type { Orchestrator } from '../orchestrator.ts';
 import type { Cli } from './cli.ts';
 import { escapeText } from './escape.ts';
 import { commands, sharedOptions } from './commands.ts';
-import { createTerminal, type Terminal } from './terminal.ts';
+import { readSettings, type Settings } from './env-file.ts';
+import { createTerminal, onOutputClosed, type Terminal } from './terminal.ts';
 
 interface SharedFlags {
   readonly dir?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
+  readonly utc?: boolean;
+  readonly envFile?: string;
 }
 
 export interface RunOptions {
@@ -30,21 +33,32 @@ export async function runCli(argv: readonly string[], options: RunOptions = {}):
     interrupt.abort(new Failure('interrupted', 'interrupted; what was submitted goes on'));
   };
   process.on('SIGINT', onInterrupt);
+  let isClosed = false;
+  // Listens to the end of the process: an output may fail after the command has ended.
+  onOutputClosed([process.stdout, process.stderr], () => {
+    isClosed = true;
+    interrupt.abort(new Failure('interrupted', 'nobody reads the output any more; what was submitted goes on'));
+  });
   try {
     return await runCommand(argv, { terminal, signal: interrupt.signal, options });
   } catch (error) {
+    if (isClosed) return closedStatus;
     return report(interrupt.signal.aborted ? interrupt.signal.reason : error, terminal, argv.includes('--json'));
   } finally {
     process.off('SIGINT', onInterrupt);
   }
 }
 
+/** What shells report of a program that SIGPIPE has ended. */
+const closedStatus = 141;
+
 async function runCommand(
   argv: readonly string[],
   { terminal, signal, options }: { terminal: Terminal; signal: AbortSignal; options: RunOptions },
 ): Promise<number> {
   let status = 0;
-  const program = createProgram();
+  const asJson = argv.includes('--json');
+  const program = createProgram(asJson);
   for (const entry of commands) {
     const command = program.command(entry.usage).summary(entry.summary).description(entry.summary);
     for (const [flags, description, parse] of [...(entry.options ?? []), ...sharedOptions]) {
@@ -52,30 +66,45 @@ async function runCommand(
       else command.option(flags, description, parse);
     }
     command.action(async () => {
-      const { dir, json, quiet, ...flags } = command.opts<SharedFlags>();
+      const { dir, json, quiet, utc, envFile, ...flags } = command.opts<SharedFlags>();
+      if (utc === true) process.env['TZ'] = 'UTC';
+      const settings = readSettings(process.env, { path: envFile, address: command.args[0] });
       const open: Cli['open'] = async ({ mayCreateState } = { mayCreateState: false }) => {
-        return await openOrchestrator({ dir: dir ?? process.env['ORCHESTRATE_DIR'], signal, options, mayCreateState });
+        return await openOrchestrator({ dir, settings, signal, options, mayCreateState });
       };
       const run = await entry.load();
-      // The parsers of a command's options give the flags that it declares.
-      status = await run({ terminal, json: json === true, quiet: quiet === true, signal, open }, command.args, flags as never);
+      try {
+        // The parsers of a command's options give the flags that it declares.
+        status = await run({ terminal, json: json === true, quiet: quiet === true, signal, open }, command.args, flags as never);
+      } finally {
+        const used = settings.describe();
+        if (used !== null && quiet !== true) terminal.say(`settings ${used}`);
+      }
     });
   }
   // Only the completion itself needs to know how to complete.
   if (argv[0] === 'complete' || argv[0] === 'completion') {
-    (await import('@bomb.sh/tab/commander')).default(program, { completionCommandName: 'completion' });
+    const listRuns = async (): Promise<string[]> => {
+      const settings = { environment: process.env, describe: () => null };
+      await using orchestrator = await openOrchestrator({ dir: undefined, settings, signal, options, mayCreateState: false });
+      return [...new Set((await orchestrator.list()).flatMap(({ id, job }) => [job, id]))];
+    };
+    await (await import('./completion.ts')).addCompletion(program, argv, listRuns);
   } else program.command('completion <shell>').summary('print the completion script for bash, zsh, fish or powershell');
   try {
     await program.parseAsync([...argv], { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    return error.exitCode === 0 ? 0 : failureKinds.usage.exit;
+    if (error.exitCode === 0) return 0;
+    if (asJson) throw new Failure('usage', error.message.replace(/^error: /, ''), { hint: usageHint });
+    return failureKinds.usage.exit;
   }
   return status;
 }
 
 interface Opening {
   readonly dir: string | undefined;
+  readonly settings: Settings;
   readonly signal: AbortSignal;
   readonly options: RunOptions;
   readonly mayCreateState: boolean;
@@ -83,15 +112,20 @@ interface Opening {
 
 async function openOrchestrator(from: Opening): Promise<Orchestrator> {
   const { createOrchestrator } = await import('../orchestrator.ts');
+  const { environment } = from.settings;
+  const dir = from.dir ?? environment['ORCHESTRATE_DIR'];
   return await createOrchestrator({
     ...from.options,
     signal: from.signal,
     mayCreateState: from.mayCreateState,
-    ...(from.dir === undefined ? {} : { dir: from.dir }),
+    environment,
+    ...(dir === undefined ? {} : { dir }),
   });
 }
 
-function createProgram(): Command {
+const usageHint = '--help shows what is possible';
+
+function createProgram(asJson: boolean): Command {
   const manifest = JSON.parse(
     readFileSync(new URL(import.meta.url.endsWith('.ts') ? '../../package.json' : '../package.json', import.meta.url), 'utf8'),
   ) as {
@@ -103,8 +137,8 @@ function createProgram(): Command {
     )
     .version(manifest.version)
     .exitOverride()
-    .showHelpAfterError('(--help shows what is possible)')
-    .configureOutput({ writeErr: (text) => process.stderr.write(escapeText(text)) });
+    .showHelpAfterError(`(${usageHint})`)
+    .configureOutput({ writeErr: (text) => void (asJson || process.stderr.write(escapeText(text))) });
 }
 
 /** Prints a failure and says what to do. */

@@ -4,7 +4,10 @@ import { escapeText } from './escape.ts';
 export interface Terminal {
   /** Whether a person watches standard error. */
   readonly isWatched: boolean;
+  /** Of standard error. */
   readonly columns: number;
+  /** The width that tables keep to: that of the terminal, or what COLUMNS says; Infinity for a file or a pipe. */
+  readonly width: number;
   /** A result, already escaped by its view. */
   print(text: string): void;
   /** A remark for the person. */
@@ -16,12 +19,14 @@ export interface Terminal {
 export function createTerminal(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStream): Terminal {
   let live = 0;
   const clear = (): void => {
-    if (live > 0) stderr.write(`\u001b[${live}A\u001b[J`);
+    // The cursor may stand behind a `^C`, which the terminal itself has written.
+    if (live > 0) stderr.write(`\r\u001b[${live}A\u001b[J`);
     live = 0;
   };
   return {
     isWatched: stderr.isTTY === true,
     columns: stderr.columns ?? 100,
+    width: stdout.columns ?? readWidth(process.env['COLUMNS']),
     print(text) {
       clear();
       stdout.write(`${text}\n`);
@@ -35,5 +40,21 @@ export function createTerminal(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteS
       stderr.write(lines.map((line) => `${line}\n`).join(''));
       live = lines.length;
     },
+  };
+}
+
+function readWidth(columns: string | undefined): number {
+  return columns !== undefined && /^[1-9]\d{0,4}$/.test(columns) ? Number(columns) : Infinity;
+}
+
+/** Calls back once when the reader of an output is gone, as `head` is after its lines; another error of an output is thrown. */
+export function onOutputClosed(streams: readonly NodeJS.WriteStream[], callback: () => void): () => void {
+  const listen = (error: NodeJS.ErrnoException): void => {
+    if (error.code !== 'EPIPE') throw error;
+    callback();
+  };
+  for (const stream of streams) stream.on('error', listen);
+  return () => {
+    for (const stream of streams) stream.off('error', listen);
   };
 }

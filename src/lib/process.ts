@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, openSync, closeSync } from 'node:fs';
-import { getCompileCacheDir } from 'node:module';
+import nodeModule from 'node:module'; // whole: an old version of Node lacks a part
 import { fileURLToPath } from 'node:url';
 
 /** The trainer's main file: the source in a clone, the bundle's second entry in the installed package. */
@@ -11,7 +11,7 @@ function getTrainerEntry(): string {
 
 /** The trainer uses the compile cache of the command that starts it. */
 function buildEnvironment(): NodeJS.ProcessEnv {
-  const folder = getCompileCacheDir();
+  const folder = nodeModule.getCompileCacheDir();
   return folder === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: folder };
 }
 

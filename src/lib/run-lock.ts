@@ -1,5 +1,3 @@
-import { DatabaseSync } from 'node:sqlite';
-
 /**
  * A lock that the operating system drops when its holder dies, however it dies: an exclusive SQLite transaction on a file of its
  * own. A process that can take it knows that no other holder is alive.
@@ -10,7 +8,8 @@ export interface RunLock {
 
 /** Takes the lock, or returns null where another process holds it for longer than `waitMs`. */
 export function takeRunLock(path: string, waitMs: number): RunLock | null {
-  const database = new DatabaseSync(path, { timeout: waitMs });
+  const sqlite = process.getBuiltinModule('node:sqlite'); // see src/store/sqlite.ts
+  const database = new sqlite.DatabaseSync(path, { timeout: waitMs });
   try {
     database.exec('begin exclusive');
   } catch (error) {

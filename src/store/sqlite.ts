@@ -1,4 +1,4 @@
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { CompiledQuery, SqliteDialect, SqliteDriver, type DatabaseConnection, type Driver, type SqliteDialectConfig } from 'kysely';
 import { Failure } from '../errors.ts';
 import { migrations } from './migrations.ts';
@@ -22,7 +22,9 @@ export function openDatabase(path: string): DatabaseSync {
 }
 
 function openLocking(path: string, locking: 'normal' | 'exclusive'): DatabaseSync {
-  const database = new DatabaseSync(path, { timeout: busyMs, enableForeignKeyConstraints: true });
+  // Not imported: an old version of Node has no such module, and would say that instead of its age.
+  const sqlite = process.getBuiltinModule('node:sqlite');
+  const database = new sqlite.DatabaseSync(path, { timeout: busyMs, enableForeignKeyConstraints: true });
   try {
     database.exec(`pragma locking_mode=${locking}; pragma journal_mode=wal; pragma synchronous=full; pragma trusted_schema=off`);
     migrate(database, path);

@@ -18,7 +18,12 @@ export async function clean(cli: Cli, args: readonly string[], { olderThan, yes,
   else if (cli.quiet) for (const { id } of removed) cli.terminal.print(escapeLine(id));
   else if (removed.length === 0) cli.terminal.say('nothing to clean');
   else {
-    cli.terminal.print(formatTable([[yes === true ? 'DELETED' : 'WOULD DELETE', header], ...lines], [header === 'SIZE' ? 1 : -1]));
+    cli.terminal.print(
+      formatTable([[yes === true ? 'DELETED' : 'WOULD DELETE', header], ...lines], {
+        right: [header === 'SIZE' ? 1 : -1],
+        width: cli.terminal.width,
+      }),
+    );
     if (yes !== true) cli.terminal.say('nothing was deleted; add --yes to delete');
   }
   return 0;

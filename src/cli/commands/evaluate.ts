@@ -1,5 +1,6 @@
 import { listFailedRequirements, type Comparison } from '../../evaluate/comparison.ts';
 import type { Cli } from '../cli.ts';
+import { escapeLine } from '../escape.ts';
 import type { VerdictFlags } from '../options.ts';
 import { formatComparison, formatScores, nothingToCompare } from '../views/comparison-view.ts';
 
@@ -20,15 +21,21 @@ export async function evaluate(cli: Cli, args: readonly string[], flags: Evaluat
   return printComparisons(cli, await orchestrator.evaluate(args[0]!, flags), { flags, format: formatScores });
 }
 
+/** `reviews/gpt: better` for each tuned model. */
+function listVerdicts({ candidates }: Comparison): string[] {
+  return candidates.flatMap(({ run, name, verdict }) => (verdict === null ? [] : `${escapeLine(run ?? name)}: ${verdict}`));
+}
+
 /** Gives the exit status: 104 where a tuned model does not reach what is required, with a line about each that does not. */
 function printComparisons(
   cli: Cli,
   comparisons: readonly Comparison[],
-  { flags: { require }, format }: { readonly flags: VerdictFlags; readonly format: (comparison: Comparison) => string },
+  { flags: { require }, format }: { readonly flags: VerdictFlags; readonly format: (comparison: Comparison, width: number) => string },
 ): number {
   if (cli.json) for (const comparison of comparisons) cli.terminal.print(JSON.stringify(comparison));
   else if (comparisons.length === 0) cli.terminal.say(nothingToCompare);
-  else cli.terminal.print(comparisons.map(format).join('\n\n'));
+  else if (cli.quiet) for (const line of comparisons.flatMap(listVerdicts)) cli.terminal.print(line);
+  else cli.terminal.print(comparisons.map((comparison) => format(comparison, cli.terminal.width)).join('\n\n'));
   const failed = require === undefined ? [] : listFailedRequirements(comparisons, require);
   for (const finding of failed) cli.terminal.say(`--require ${require}: ${finding}`);
   return failed.length > 0 ? 104 : 0;

@@ -45,7 +45,7 @@ async function list(cli: Cli, service: string): Promise<number> {
   const files = await orchestrator.listServiceFiles(service);
   if (cli.json) cli.terminal.print(JSON.stringify({ jobs, models, files }));
   else if (cli.quiet) for (const { job } of jobs) cli.terminal.print(job.id);
-  else cli.terminal.print(formatAccount({ jobs, models, files }, new Date()));
+  else cli.terminal.print(formatAccount({ jobs, models, files }, new Date(), cli.terminal.width));
   return 0;
 }
 

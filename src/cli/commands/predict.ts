@@ -17,6 +17,7 @@ export async function predict(cli: Cli, args: readonly string[], { maxUsd }: { r
   for (const [i, prediction] of predictions.entries()) {
     const { answer, label, probabilities, truncated } = prediction;
     if (cli.json) cli.terminal.print(JSON.stringify({ text: texts[i], label: label ?? null, answer, probabilities, truncated }));
+    else if (cli.quiet) cli.terminal.print(formatAnswer(prediction));
     else cli.terminal.print(`${formatAnswer(prediction)}  ${formatProbability(prediction)}  ${escapeLine(texts[i]!)}`);
   }
   return 0;

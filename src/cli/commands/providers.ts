@@ -9,7 +9,10 @@ export async function providers(cli: Cli): Promise<number> {
   const found = (await orchestrator.providers()).map((provider) => ({ id: provider.id, can: listAbilities(provider) }));
   if (cli.json) cli.terminal.print(JSON.stringify({ providers: found }));
   else if (cli.quiet) for (const { id } of found) cli.terminal.print(id);
-  else cli.terminal.print(formatTable([['PROVIDER', 'CAN'], ...found.map(({ id, can }) => [id, ['train', ...can].join(', ')])]));
+  else
+    cli.terminal.print(
+      formatTable([['PROVIDER', 'CAN'], ...found.map(({ id, can }) => [id, ['train', ...can].join(', ')])], { width: cli.terminal.width }),
+    );
   return 0;
 }
 
@@ -32,6 +35,6 @@ export async function models(cli: Cli, args: readonly string[]): Promise<number>
   if (cli.json) cli.terminal.print(JSON.stringify({ models: found }));
   else if (cli.quiet) for (const { name } of found) cli.terminal.print(name);
   else if (found.length === 0) cli.terminal.say('no models that can be tuned, and no tuned ones');
-  else cli.terminal.print(formatModels(found, new Date()));
+  else cli.terminal.print(formatModels(found, new Date(), cli.terminal.width));
   return 0;
 }

@@ -19,7 +19,10 @@ export async function status(cli: Cli, [address]: readonly string[], flags: Stat
   const now = new Date();
   printRuns(cli, runs, () => {
     if (runs.length === 0) cli.terminal.say(`no runs yet: \`${programName} submit job.json\` makes one`);
-    else cli.terminal.print(address === undefined || runs.length > 1 ? formatRunTable(runs, now) : formatRunPage(runs[0]!, now));
+    else
+      cli.terminal.print(
+        address === undefined || runs.length > 1 ? formatRunTable(runs, now, cli.terminal.width) : formatRunPage(runs[0]!, now),
+      );
   });
   return flags.exitCode === true ? getOutcome(runs) : 0;
 }

@@ -117,7 +117,7 @@ function cannotPredict({ outputs, data }: RunView): boolean {
 }
 
 function printResult({ terminal }: Cli, { runs, comparisons, evaluation, seconds }: Result): void {
-  for (const comparison of comparisons) terminal.print(`\n${formatComparison(comparison)}`);
+  for (const comparison of comparisons) terminal.print(`\n${formatComparison(comparison, terminal.width)}`);
   terminal.print('');
   const isOnly = runs.length === 1;
   for (const run of runs) {

@@ -15,7 +15,7 @@ export interface ServiceView {
 }
 
 /** What an account has at a service, to be brought home. */
-export function formatAccount({ jobs, models, files }: ServiceView, now: Date): string {
+export function formatAccount({ jobs, models, files }: ServiceView, now: Date, width = Infinity): string {
   const jobRows = jobs.map(({ job, status, base, model, end }) =>
     [job.id, status.raw, formatDay(job.createdAt), base, model ?? '', end?.date ?? ''].map(escapeLine),
   );
@@ -24,10 +24,20 @@ export function formatAccount({ jobs, models, files }: ServiceView, now: Date): 
     return [id, purpose ?? '', size, formatDay(createdAt), formatDay(expiresAt), name ?? ''].map(escapeLine);
   });
   return [
-    jobs.length === 0 ? 'no jobs' : formatTable([['JOB', 'STATUS', 'CREATED', 'BASE', 'MODEL', 'ENDS'], ...jobRows]),
-    ...(models.length === 0 ? [] : [formatModels(models, now)]),
+    jobs.length === 0
+      ? 'no jobs'
+      : formatTable([['JOB', 'STATUS', 'CREATED', 'BASE', 'MODEL', 'ENDS'], ...jobRows], { width, importance: [0, 1, 4, 5, 3] }),
+    ...(models.length === 0 ? [] : [formatModels(models, now, width)]),
     ...(files === null ? ['the service does not list its files'] : []),
-    ...(fileRows.length === 0 ? [] : [formatTable([['FILE', 'PURPOSE', 'BYTES', 'CREATED', 'EXPIRES', 'NAME'], ...fileRows], [2])]),
+    ...(fileRows.length === 0
+      ? []
+      : [
+          formatTable([['FILE', 'PURPOSE', 'BYTES', 'CREATED', 'EXPIRES', 'NAME'], ...fileRows], {
+            right: [2],
+            width,
+            importance: [0, 5, 1],
+          }),
+        ]),
   ].join('\n\n');
 }
 
@@ -50,7 +60,7 @@ export function formatImport({ folder, record, run, problem }: ImportedView): st
     run !== null ? `next: ${programName} status ${run.id}` : `next: mend ${folder}/job.jsonc, then ${programName} plan ${folder}/job.jsonc`;
   return [
     escapeLine(`${record.id} (${record.status ?? 'unknown'}) is in ${folder}`),
-    ...(files.length === 0 ? [] : [formatTable(files, [1])]),
+    ...(files.length === 0 ? [] : [formatTable(files, { right: [1] })]),
     ...notes.map((text) => `  ${escapeLine(text)}`),
     ...(run === null ? [] : [escapeLine(`run  ${run.id}  ${run.status.phase}`)]),
     escapeLine(next),
@@ -72,13 +82,13 @@ export function formatConfig(path: string, notes: readonly ImportNote[]): string
 const decisive: readonly (string | null)[] = ['task', 'training.method'];
 
 /** One line a model: those that can be tuned, then the account's own. A date says who told it, and when that was read long ago. */
-export function formatModels(models: readonly ServiceModel[], now: Date): string {
+export function formatModels(models: readonly ServiceModel[], now: Date, width = Infinity): string {
   const header = ['MODEL', 'KIND', 'CREATED', 'ENDS', 'SAYS'];
   const rows = models.map(({ name, kind, createdAt, end }) => {
     const says = end === null ? '' : `${end.source}${end.asOf === null ? '' : `, as of ${end.asOf}`}${formatAge(end, now)}`;
     return [name, kind, formatDay(createdAt), end?.date ?? '', says].map(escapeLine);
   });
-  return formatTable([header, ...rows]);
+  return formatTable([header, ...rows], { width, importance: [0, 3, 1] });
 }
 
 /** The day of a time, both ISO 8601; nothing where there is none. */

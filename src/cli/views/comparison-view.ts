@@ -1,7 +1,7 @@
 import type { ComparedCandidate, Comparison } from '../../evaluate/comparison.ts';
 import { measures } from '../../evaluate/measures.ts';
 import { escapeLine } from '../escape.ts';
-import { formatCount, formatTable } from './format.ts';
+import { formatCount, formatTable, paint } from './format.ts';
 
 /** Why there may be no comparison at all. */
 export const nothingToCompare =
@@ -14,7 +14,7 @@ function listColumns(measure: Comparison['measure']): [keyof ComparedCandidate['
 }
 
 /** A comparison as a table, with a sentence for each candidate that was held against the reference. */
-export function formatComparison(comparison: Comparison): string {
+export function formatComparison(comparison: Comparison, width = Infinity): string {
   const { job, set, rows, measure, candidates, reference, notes } = comparison;
   const title = `${escapeLine(job)}: ${formatCount(rows)} held-out rows${set === 'test' ? '' : ` (${escapeLine(set)})`}`;
   const columns = listColumns(measure);
@@ -41,11 +41,15 @@ export function formatComparison(comparison: Comparison): string {
     ...(hasLatency ? [candidate.latency === null ? '' : `${formatCount(Math.round(candidate.latency))} ms`] : []),
     ...(hasCost ? [candidate.cost === null ? '' : toCost(candidate.cost)] : []),
   ]);
+  const mostImportant = ['model', columns[0]![1], 'difference', 'verdict', '95 % interval', 'cost', 'latency'];
+  const importance = mostImportant.map((name) => header.indexOf(name)).filter((column) => column >= 0);
   const verdicts = candidates.flatMap((candidate) => formatVerdict(candidate, comparison) ?? []);
   return [
     title,
     '',
-    ...(candidates.length === 0 ? [] : [formatTable([header, ...lines], columns.map((_, i) => i + 1).concat(columns.length + 1)), '']),
+    ...(candidates.length === 0
+      ? []
+      : [formatTable([header, ...lines], { right: columns.map((_, i) => i + 1).concat(columns.length + 1), width, importance }), '']),
     ...formatReferenceLine(comparison),
     ...verdicts,
     ...candidates.flatMap((candidate) => formatUnparseable(candidate) ?? []),
@@ -54,7 +58,7 @@ export function formatComparison(comparison: Comparison): string {
 }
 
 /** The scores of every candidate in full: by label, and which label was taken for which. */
-export function formatScores(comparison: Comparison): string {
+export function formatScores(comparison: Comparison, width = Infinity): string {
   const { job, set, rows, measure, candidates, labels, notes } = comparison;
   const names = labels.map(escapeLine);
   const blocks = candidates.map((candidate) => {
@@ -74,7 +78,7 @@ export function formatScores(comparison: Comparison): string {
       ...candidate.confusion[i]!.map(formatCount),
     ]);
     const right = header.map((_, column) => column).slice(1);
-    return `${title}\n${formatTable([header, ...lines], right)}`;
+    return `${title}\n${formatTable([header, ...lines], { right, width })}`;
   });
   const verdicts = candidates.flatMap((candidate) => formatVerdict(candidate, comparison) ?? []);
   const title = `${escapeLine(job)}: ${formatCount(rows)} held-out rows (${escapeLine(set)})`;
@@ -135,13 +139,14 @@ function formatVerdict({ name, verdict }: ComparedCandidate, { reference, margin
   const best = `${kind === 'majority' || kind === 'untrained' ? 'the ' : ''}${escapeLine(reference)}`;
   switch (verdict) {
     case 'better':
+      return paint('green', `${subject}is better than ${best}`);
     case 'worse':
-      return `${subject}is ${verdict} than ${best}`;
+      return paint('red', `${subject}is worse than ${best}`);
     case 'not worse':
-      return `${subject}is not worse than ${best} by more than ${margin}`;
+      return paint('green', `${subject}is not worse than ${best} by more than ${margin}`);
     case 'equivalent':
-      return `${subject}and ${best} are equivalent within ${margin}`;
+      return paint('green', `${subject}and ${best} are equivalent within ${margin}`);
     case 'cannot tell':
-      return `${subject}cannot be told from ${best} with these rows`;
+      return paint('yellow', `${subject}cannot be told from ${best} with these rows`);
   }
 }

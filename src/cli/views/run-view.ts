@@ -5,10 +5,10 @@ import type { Quote } from '../../provider/provider.ts';
 import { isDifference, type Note } from '../../provider/note.ts';
 import { programName } from '../cli.ts';
 import { escapeLine, escapeText } from '../escape.ts';
-import { formatAge, formatCount, formatLocation, formatSeconds, formatTable } from './format.ts';
+import { formatAge, formatCount, formatLocation, formatSeconds, formatTable, formatTime, paint } from './format.ts';
 
 /** One line a run. */
-export function formatRunTable(runs: readonly RunView[], now: Date): string {
+export function formatRunTable(runs: readonly RunView[], now: Date, width = Infinity): string {
   const header = ['RUN', 'STATUS', 'STEP', 'PROVIDER', 'MODEL', 'AGE'];
   const rows = runs.map((run) => [
     escapeLine(run.id),
@@ -18,7 +18,7 @@ export function formatRunTable(runs: readonly RunView[], now: Date): string {
     escapeLine(run.model.base.split('/').at(-1)!),
     formatAge(now.getTime() - Date.parse(run.times.created)),
   ]);
-  return formatTable([header, ...rows]);
+  return formatTable([header, ...rows], { width, importance: [0, 1, 2, 5, 3, 4] });
 }
 
 /** All that is worth knowing of a run, and what to type next. */
@@ -49,7 +49,11 @@ export function formatRunPage(run: RunView, now: Date): string {
   const failure =
     run.failure === null
       ? []
-      : ['', `  failed: ${escapeText(run.failure.message)}`, ...(run.failure.hint === null ? [] : [`  ${escapeText(run.failure.hint)}`])];
+      : [
+          '',
+          paint('red', `  failed: ${escapeText(run.failure.message)}`),
+          ...(run.failure.hint === null ? [] : [`  ${escapeText(run.failure.hint)}`]),
+        ];
   const notes = [...run.notes.filter(isDifference), ...formatDeprecationNotes(run.endsOn, now)].map(
     (note) => `  note: ${escapeLine(formatNote(note))}`,
   );
@@ -153,9 +157,12 @@ export function formatDeployment({ id, deployment }: Pick<RunView, 'id' | 'deplo
   return `${isUp ? '' : 'not seen to answer yet, '}as ${name} until ${formatMinute(until)} (${left}); ${price}`;
 }
 
-/** `2026-11-29 15:04 UTC`. */
+/** `2026-11-29 15:04 +01:00`, or `2026-11-29 14:04 UTC`. */
 function formatMinute(iso: string): string {
-  return `${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC`;
+  return formatTime(iso)
+    .replace('T', ' ')
+    .replace(/:\d\d(?=Z|[+-])/, ' ')
+    .replace('Z', 'UTC');
 }
 
 /** `$1.20 to $2.40 (list prices, of 2026-01-01)`. */
