@@ -123,7 +123,8 @@ function checkPrompt({ task, prompt, data }: RunSpec): void {
   if (prompt.template !== undefined) checkTemplate(prompt.template, data.columns['text2'] !== undefined);
 }
 
-function readBaseModel({ model }: RunSpec): BaseModel {
+/** The model that a run begins with. @throws Failure `model-invalid`, `file-missing` for a folder that cannot be used */
+export function readBaseModel({ model }: RunSpec): BaseModel {
   if (model.kind !== 'folder') return { base: model.name, revision: model.kind === 'hub' ? model.revision : null, maxLength: null };
   const { revision, maxPositions } = readModelFolder(model.path);
   return { base: model.path, revision, maxLength: maxPositions };
