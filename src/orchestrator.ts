@@ -15,7 +15,8 @@ import type { CleanedRun, CleanOptions } from './run/clean.ts';
 import type { Decision } from './run/controls.ts';
 import type { DeployOptions } from './run/deployments.ts';
 import type { RunPlan } from './run/event.ts';
-import { findNewestRuns, findRuns, isJobFile } from './run/find-runs.ts';
+import { findNewestRuns, findRuns } from './run/find-runs.ts';
+import type { PresentRuns } from './run/job-file.ts';
 import { listMetrics } from './run/metrics.ts';
 import type { BudgetView, PlanJobOptions } from './run/plan.ts';
 import { acceptRuns, checkPlans, listLogs, listRuns, type StoredRun } from './run/run-store.ts';
@@ -45,7 +46,7 @@ export interface RunHandle {
   /** Resumes a paused or interrupted run. */
   resume(): Promise<RunView>;
   /** Deploys the tuned model for some hours, where its service requires that; costs by the hour until `undeploy`. */
-  deploy(options: Pick<DeployOptions, 'hours' | 'maxUsd'>): Promise<RunView>;
+  deploy(options: DeployOptions): Promise<RunView>;
   /** Ends the deployment, even if the signal has aborted, and returns its cost in dollars; null where there was none. */
   undeploy(): Promise<{ run: RunView; usd: number | null }>;
   /** Settles a submission whose outcome is unknown. */
@@ -119,6 +120,12 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     (await import('./import/import-run.ts')).findService(await readProviders(), id);
   const findNewest = async (address: string): Promise<StoredRun> => (await findNewestRuns(store, address))[0]!;
 
+  /** The newest runs with what their job file says now. */
+  const findPresent = async (address: string, withTests = false): Promise<PresentRuns> => {
+    const { readPresentRuns } = await import('./run/job-file.ts');
+    return await readPresentRuns(workspace, await findNewestRuns(store, address), { address, withTests });
+  };
+
   const load: Orchestrator['load'] = async (...args) => await (await import('./job/read-job-file.ts')).readJobFile(...args);
 
   const plan: Orchestrator['plan'] = async (job, planOptions = {}) =>
@@ -162,9 +169,18 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     budget: async (plans) => await (await import('./run/plan.ts')).readBudget(store, plans),
     submit,
     watch,
-    evaluate: async (...args) => await (await import('./evaluate/evaluate.ts')).evaluate(await workspace.load(), ...args),
-    compare: async (...args) => await (await import('./evaluate/evaluate.ts')).compare(await workspace.load(), ...args),
-    estimate: async (...args) => await (await import('./evaluate/evaluate.ts')).estimate(await workspace.load(), ...args),
+    async evaluate(address, evaluateOptions) {
+      const { evaluate } = await import('./evaluate/evaluate.ts');
+      return await evaluate(await workspace.load(), await findPresent(address, true), evaluateOptions);
+    },
+    async compare(address, compareOptions) {
+      const { compare } = await import('./evaluate/evaluate.ts');
+      return await compare(await workspace.load(), await findPresent(address, true), compareOptions);
+    },
+    async estimate(address, estimateOptions) {
+      const { estimate } = await import('./evaluate/evaluate.ts');
+      return await estimate(await workspace.load(), await findPresent(address, true), estimateOptions);
+    },
     capture: async (...args) => await (await import('./evaluate/capture.ts')).capture(await workspace.load(), ...args),
     async list(address, { isRefreshed = false } = {}) {
       const runs = address === undefined ? await listRuns(store) : await findRuns(store, address, adopt);
@@ -191,10 +207,8 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       async deploy(deployOptions) {
         const { deployRun, findDeployable } = await import('./run/deployments.ts');
         const driver = await createDriver({ mayCreate: true });
-        const run = findDeployable(driver, await findNewestRuns(store, address));
-        // The budget in the job file may have been changed since the submission.
-        const budgetUsd = isJobFile(address) ? ((await load(address)).spec.budget?.usd ?? null) : undefined;
-        return toView(await deployRun(driver, run, { ...deployOptions, budgetUsd }));
+        const { runs } = await findPresent(address);
+        return toView(await deployRun(driver, findDeployable(driver, runs), deployOptions));
       },
       async undeploy() {
         const { findDeployable, undeployRun } = await import('./run/deployments.ts');
@@ -206,8 +220,10 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
         const { resolveRun } = await import('./run/controls.ts');
         return toView(await resolveRun(await createDriver(), await findNewest(address), decision));
       },
-      predict: async (rows, predictOptions) =>
-        await (await import('./evaluate/evaluate.ts')).predict(await workspace.load(), address, { rows, ...predictOptions }),
+      async predict(rows, predictOptions) {
+        const { predict } = await import('./evaluate/evaluate.ts');
+        return await predict(await workspace.load(), await findPresent(address), { rows, ...predictOptions });
+      },
     }),
     clean: async (cleanOptions) => await (await import('./run/clean.ts')).cleanRuns(workspace, cleanOptions),
     async cleanService(id, cleanOptions) {

@@ -11,6 +11,7 @@ import type { RunSpec } from '../job/run-spec.ts';
 import type { GenerationSettings } from '../provider/context.ts';
 import { toModelName } from '../provider/model-name.ts';
 import { findNewestRuns } from '../run/find-runs.ts';
+import { readPresentRuns } from '../run/job-file.ts';
 import { inspectJobData } from '../run/plan.ts';
 import { toRunId } from '../run/record.ts';
 import type { Workspace } from '../run/workspace.ts';
@@ -107,7 +108,8 @@ async function findTuned(workspace: Workspace, address: string, job: JobFile | n
   const runs = await findNewestRuns(workspace.store, address).catch((error: unknown) => {
     throw isFailure(error, 'run-not-found') ? toUnknownFailure(address, job) : error;
   });
-  const [run, ...others] = filterTuned(runs, address);
+  const present = await readPresentRuns(workspace, runs, { address, withTests: false });
+  const [run, ...others] = filterTuned(present.runs, address);
   if (others.length > 0) {
     const names = [run, ...others].map(({ record }) => toRunId(record)).join(', ');
     throw new Failure('usage', `expected one model, but "${address}" names several: ${names}`);
