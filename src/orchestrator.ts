@@ -7,6 +7,7 @@ import type { ClassificationRow } from './dataset/row.ts';
 import type { Capture, CaptureOptions } from './evaluate/capture.ts';
 import type { Comparison } from './evaluate/comparison.ts';
 import type { CompareOptions, EvaluateOptions, TextAnswer } from './evaluate/evaluate.ts';
+import type { Scoring } from './evaluate/scoring.ts';
 import type { PayOptions } from './evaluate/spend.ts';
 import type { ImportRecord } from './import/import-record.ts';
 import type { JobFile } from './job/read-job-file.ts';
@@ -25,6 +26,8 @@ import { toRunView, type RunView } from './run/run-view.ts';
 export type { CompareOptions, EvaluateOptions, OrchestratorOptions };
 
 export interface SubmitOptions extends PlanJobOptions {
+  /** Is called with the plans before anything is stored or sent. */
+  readonly onPlanned?: ((plans: readonly RunPlan[]) => Promise<void> | void) | undefined;
   /** Is called after each step: finding out about a lost answer takes as long as the service may need to list a job. */
   readonly onChange?: ((run: RunView) => void) | undefined;
 }
@@ -64,6 +67,8 @@ export interface Orchestrator extends AsyncDisposable {
   plan(job: JobFile, options?: PlanJobOptions): Promise<RunPlan[]>;
   /** What the job may spend, has spent, and would spend for these plans. */
   budget(plans: readonly RunPlan[]): Promise<BudgetView>;
+  /** Whether the models of these plans can be scored once they are trained, and why not; costs nothing. */
+  describeScoring(plans: readonly RunPlan[]): Promise<Scoring[]>;
   /** Submits each target once; a job that was submitted before is found and not submitted again. */
   submit(job: JobFile, options?: SubmitOptions): Promise<RunView[]>;
   /** The runs of an address, newest first; all when absent. `isRefreshed` polls their providers first. */
@@ -135,8 +140,9 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
   const adopt = async (path: string): Promise<StoredRun[]> =>
     await (await import('./run/adopt.ts')).adoptByKey(await createDriver(), await plan(await load(path)));
 
-  const submit: Orchestrator['submit'] = async (job, { onChange, ...planOptions } = {}) => {
+  const submit: Orchestrator['submit'] = async (job, { onPlanned, onChange, ...planOptions } = {}) => {
     const plans = await plan(job, planOptions);
+    await onPlanned?.(plans);
     await checkPlans(store, plans); // a submission that is refused leaves no copy of its data behind
     await (await import('./run/run-data.ts')).keepData(dir, plans[0]!.facts);
     const accepted = await acceptRuns(store, plans, context.now().toISOString());
@@ -167,6 +173,11 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     load,
     plan,
     budget: async (plans) => await (await import('./run/plan.ts')).readBudget(store, plans),
+    async describeScoring(plans) {
+      const { describeScoring } = await import('./evaluate/scoring.ts');
+      const loaded = await workspace.load();
+      return await Promise.all(plans.map(async (one) => await describeScoring(loaded, one)));
+    },
     submit,
     watch,
     async evaluate(address, evaluateOptions) {

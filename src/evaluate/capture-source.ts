@@ -20,6 +20,7 @@ import {
   filterTuned,
   findPredictProblem,
   findServiceModel,
+  getDefaultMaxTokens,
   getPromptSettings,
   getTunedClient,
   type ModelClient,
@@ -95,7 +96,14 @@ async function findNamed(workspace: Workspace, named: NamedModel): Promise<Captu
   }
   const found = findServiceModel(workspace, named);
   if (job === null) {
-    const settings: PromptSettings = { task: 'chat', prompt: null, labels: [], generation, concurrency: defaultConcurrency };
+    const maxTokens = generation.maxTokens ?? getDefaultMaxTokens([]);
+    const settings: PromptSettings = {
+      task: 'chat',
+      prompt: null,
+      labels: [],
+      generation: { ...generation, maxTokens },
+      concurrency: defaultConcurrency,
+    };
     const account = { job: `capture:${name}`, workspace: null, budgetUsd: null }; // no job's name has a colon
     return { name, called, client: { ...found, settings }, columns: {}, account };
   }

@@ -130,7 +130,9 @@ const Evaluation = z
     generation: z
       .strictObject({ temperature: z.number().min(0), maxTokens: z.int().positive(), seed: z.int() })
       .partial()
-      .describe('settings of generated answers'),
+      .describe(
+        'settings of generated answers; without "maxTokens" an answer may be as long as the longest label needs, or 1,024 tokens in a chat',
+      ),
     concurrency: z.int().positive().describe('rows that are answered at once'),
   })
   .partial();

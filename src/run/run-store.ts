@@ -110,8 +110,11 @@ export async function acceptRuns(store: Store, plans: readonly RunPlan[], at: st
 
 /** A run that is submitted again takes over what its job file says now beside the training. */
 async function updateUnpaid(tx: Store, run: StoredRun, { plan, at }: { readonly plan: RunPlan; readonly at: string }): Promise<StoredRun> {
-  const unpaid = JSON.parse(JSON.stringify(getUnpaid(plan))) as UnpaidPlan;
-  if (isDeepStrictEqual(unpaid, getUnpaid(run.record.plan))) return run;
+  const known = getUnpaid(run.record.plan);
+  const now = JSON.parse(JSON.stringify(getUnpaid(plan))) as UnpaidPlan;
+  const tags = { ...known.spec.tags, ...now.spec.tags }; // those of an earlier command line stay
+  const unpaid = { ...now, spec: { ...now.spec, tags } };
+  if (isDeepStrictEqual(unpaid, known)) return run;
   return await appendEvents(tx, run.key, { events: [{ type: 'job-file-changed', plan: unpaid }], at, fence: null });
 }
 

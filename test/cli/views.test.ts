@@ -53,6 +53,8 @@ test('the page ends with what to type next, and foreign text cannot write to the
   expect(page.split('\n').at(-1)).toBe('  next: npx orchestrate wait job/a');
 });
 
+const scoring = { rows: 2, maxTokens: null, problem: null };
+
 const quote = { currency: 'USD', low: 1.2, high: 2.4, source: 'list prices', asOf: '2026-01-01', trainingTokens: 12_345 } as const;
 
 test.each([
@@ -61,7 +63,7 @@ test.each([
   [quote, '  cost      $1.20 to $2.40 (list prices, of 2026-01-01)'],
   [{ ...quote, low: 2.4, asOf: null, source: '\u001b[2J' }, '  cost      $2.40 (\\x1b[2J)'],
 ])('the plan tells the price %#', (price, line) => {
-  const lines = formatPlan({ plan: { ...toMemoryPlan(), quote: price }, requests: null }, now).split('\n');
+  const lines = formatPlan({ plan: { ...toMemoryPlan(), quote: price }, scoring, requests: null }, now).split('\n');
   expect(lines).toContain(line);
   expect(lines.includes('  tokens    12,345 in one pass over the training rows')).toBe(price !== null);
 });
@@ -73,7 +75,7 @@ test.each([
   const date = new Date(now.getTime() + days * 86_400_000).toISOString().slice(0, 10);
   const deprecation = { date, source: 'a page', asOf: null };
   const message = `the service shuts down this model on ${date}`;
-  expect(formatPlan({ plan: { ...toMemoryPlan(), deprecation }, requests: null }, now).includes(message)).toBe(isTold);
+  expect(formatPlan({ plan: { ...toMemoryPlan(), deprecation }, scoring, requests: null }, now).includes(message)).toBe(isTold);
   expect(formatRunPage(toRunning(10, { endsOn: deprecation }), now).includes(message)).toBe(isTold);
 });
 

@@ -66,7 +66,7 @@ test('answers in a file cost nothing; references that were added to the job file
   });
   expect(comparison!.candidates[3]!.difference).toBeCloseTo(3 / 12, 9);
   expect(comparison!.notes).toEqual([`old: 2 of 12 rows are not in ${join(folder, 'old.jsonl')}`]);
-  expect(await orchestrator.evaluate(path)).toEqual([comparison]);
+  expect(await orchestrator.evaluate(small.path)).toEqual([comparison]);
 });
 
 test.each([

@@ -3,6 +3,7 @@ import type { Comparison } from '../../evaluate/comparison.ts';
 import type { Orchestrator } from '../../orchestrator.ts';
 import { isFailure } from '../../errors.ts';
 import { formatDeprecationNotes } from '../../run/deprecation.ts';
+import type { RunPlan } from '../../run/event.ts';
 import type { RunView } from '../../run/run-view.ts';
 import type { JobSpec } from '../../job/job-spec.ts';
 import { escapeLine, escapeText } from '../escape.ts';
@@ -27,7 +28,12 @@ export async function submit(cli: Cli, args: readonly string[], flags: SubmitFla
   const begun = performance.now();
   await using orchestrator = await cli.open({ mayCreateState: true });
   const job = await orchestrator.load(args[0]!, [...(set ?? []), ...formatTagOverrides(tag ?? {})]);
-  const runs = await orchestrator.submit(job, { targets: target, again, onChange: (run) => reportUncertain(cli, run) });
+  const runs = await orchestrator.submit(job, {
+    targets: target,
+    again,
+    onPlanned: async (plans) => await reportScoring(cli, orchestrator, plans),
+    onChange: (run) => reportUncertain(cli, run),
+  });
   if (cli.quiet) for (const run of runs) cli.terminal.print(run.id);
   else {
     for (const run of runs) cli.terminal.say(formatSubmitted(run));
@@ -61,6 +67,16 @@ function formatSubmitted(run: RunView): string {
   const rows = `${formatCount(run.data.train.rows)} rows`;
   const verb = run.terminal ? `has ended before (${run.status.phase})` : run.status.phase === 'submitted' ? 'submitted' : run.status.phase;
   return `${run.id}  ${verb}  ${run.provider}  ${escapeLine(run.model.base.split('/').at(-1)!)}  ${rows}`;
+}
+
+/** Said before anything costs. */
+async function reportScoring({ terminal, quiet }: Cli, orchestrator: Orchestrator, plans: readonly RunPlan[]): Promise<void> {
+  if (quiet) return;
+  const scoring = await orchestrator.describeScoring(plans);
+  for (const [i, { problem }] of scoring.entries()) {
+    const { job, target } = plans[i]!.spec;
+    if (problem !== null) terminal.say(`${job}/${target}  its model cannot be scored: ${problem}`);
+  }
 }
 
 /** While a submission is reconciled nothing else is seen of it. */
