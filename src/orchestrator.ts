@@ -11,7 +11,7 @@ import type { Scoring } from './evaluate/scoring.ts';
 import type { PayOptions } from './evaluate/spend.ts';
 import type { ImportRecord } from './import/import-record.ts';
 import type { JobFile } from './job/read-job-file.ts';
-import { openWorkspace, toUninterruptible, type OrchestratorOptions } from './open-workspace.ts';
+import { openWorkspace, toUninterruptible, withTimeLimit, type OrchestratorOptions } from './open-workspace.ts';
 import type { CleanedRun, CleanOptions } from './run/clean.ts';
 import type { Decision } from './run/controls.ts';
 import type { DeployOptions } from './run/deployments.ts';
@@ -20,16 +20,24 @@ import { findNewestRuns, findRuns } from './run/find-runs.ts';
 import type { PresentRuns } from './run/job-file.ts';
 import { listMetrics } from './run/metrics.ts';
 import type { BudgetView, PlanJobOptions } from './run/plan.ts';
-import { acceptRuns, checkPlans, listLogs, listRuns, type StoredRun } from './run/run-store.ts';
+import { acceptRuns, checkPlans, findNewPlans, listLogs, listRuns, type StoredRun } from './run/run-store.ts';
 import { toRunView, type RunView } from './run/run-view.ts';
 
 export type { CompareOptions, EvaluateOptions, OrchestratorOptions };
 
 export interface SubmitOptions extends PlanJobOptions {
-  /** Is called with the plans before anything is stored or sent. */
+  /** Is called with the plans of new runs before anything is stored or sent. */
   readonly onPlanned?: ((plans: readonly RunPlan[]) => Promise<void> | void) | undefined;
   /** Is called after each step: finding out about a lost answer takes as long as the service may need to list a job. */
   readonly onChange?: ((run: RunView) => void) | undefined;
+}
+
+export interface ListOptions {
+  /**
+   * Whether the providers are asked first: `due` (also when absent) where that is free or it is time, for some seconds at most; `now` for
+   * every open run; `never`.
+   */
+  readonly look?: 'due' | 'now' | 'never' | undefined;
 }
 
 export interface WatchOptions {
@@ -71,8 +79,8 @@ export interface Orchestrator extends AsyncDisposable {
   describeScoring(plans: readonly RunPlan[]): Promise<Scoring[]>;
   /** Submits each target once; a job that was submitted before is found and not submitted again. */
   submit(job: JobFile, options?: SubmitOptions): Promise<RunView[]>;
-  /** The runs of an address, newest first; all when absent. `isRefreshed` polls their providers first. */
-  list(address?: string, options?: { readonly isRefreshed?: boolean }): Promise<RunView[]>;
+  /** The runs of an address, newest first; all when absent. */
+  list(address?: string, options?: ListOptions): Promise<RunView[]>;
   /** Follows runs until all have ended or a person has to decide, and yields them after each round of polls. Creates nothing. */
   watch(addresses: readonly string[], options?: WatchOptions): AsyncGenerator<readonly RunView[], void>;
   /** The last list that `watch` yields. */
@@ -112,6 +120,9 @@ export interface Orchestrator extends AsyncDisposable {
   check(): Promise<Check[]>;
 }
 
+/** A person, or a script, waits for a list. */
+const longestLookMs = 5000;
+
 /**
  * `await using orchestrator = await createOrchestrator()`. Modules are loaded when they are needed: reading the state loads no provider
  * and no parser.
@@ -125,10 +136,20 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     (await import('./import/import-run.ts')).findService(await readProviders(), id);
   const findNewest = async (address: string): Promise<StoredRun> => (await findNewestRuns(store, address))[0]!;
 
+  /** Loads no provider where there is nothing to see. */
+  const look = async (runs: readonly StoredRun[]): Promise<readonly StoredRun[]> => {
+    const { isOpen, lookAtRuns } = await import('./run/look.ts');
+    if (!runs.some(isOpen)) return runs;
+    const driver = await createDriver({ isPatient: false, context: withTimeLimit(context, longestLookMs) });
+    return await lookAtRuns(driver, runs, context.signal);
+  };
+  /** Runs of this address as they are now. */
+  const findSeen = async (address: string): Promise<readonly StoredRun[]> => await look(await findNewestRuns(store, address));
+
   /** The newest runs with what their job file says now. */
   const findPresent = async (address: string, withTests = false): Promise<PresentRuns> => {
     const { readPresentRuns } = await import('./run/job-file.ts');
-    return await readPresentRuns(workspace, await findNewestRuns(store, address), { address, withTests });
+    return await readPresentRuns(workspace, await findSeen(address), { address, withTests });
   };
 
   const load: Orchestrator['load'] = async (...args) => await (await import('./job/read-job-file.ts')).readJobFile(...args);
@@ -142,7 +163,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
 
   const submit: Orchestrator['submit'] = async (job, { onPlanned, onChange, ...planOptions } = {}) => {
     const plans = await plan(job, planOptions);
-    await onPlanned?.(plans);
+    if (onPlanned !== undefined) await onPlanned(await findNewPlans(store, plans));
     await checkPlans(store, plans); // a submission that is refused leaves no copy of its data behind
     await (await import('./run/run-data.ts')).keepData(dir, plans[0]!.facts);
     const accepted = await acceptRuns(store, plans, context.now().toISOString());
@@ -193,9 +214,9 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       return await estimate(await workspace.load(), await findPresent(address, true), estimateOptions);
     },
     capture: async (...args) => await (await import('./evaluate/capture.ts')).capture(await workspace.load(), ...args),
-    async list(address, { isRefreshed = false } = {}) {
+    async list(address, { look: when = 'due' } = {}) {
       const runs = address === undefined ? await listRuns(store) : await findRuns(store, address, adopt);
-      if (!isRefreshed) return runs.map(toView);
+      if (when !== 'now') return (when === 'due' ? await look(runs) : runs).map(toView);
       const { advance } = await import('./run/advance.ts');
       const driver = await createDriver({ force: true });
       return (await Promise.all(runs.map(async (run) => await advance(driver, run)))).map(toView);
@@ -206,9 +227,9 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       return last;
     },
     run: (address) => ({
-      view: async () => toView(await findNewest(address)),
-      metrics: async () => await listMetrics(store, (await findNewest(address)).key),
-      logs: async () => await listLogs(store, (await findNewest(address)).key),
+      view: async () => toView((await findSeen(address))[0]!),
+      metrics: async () => await listMetrics(store, (await findSeen(address))[0]!.key),
+      logs: async () => await listLogs(store, (await findSeen(address))[0]!.key),
       cancel: async () => await requestControl(address, 'cancel-requested'),
       pause: async () => await requestControl(address, 'pause-requested'),
       async resume() {

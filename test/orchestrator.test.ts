@@ -102,7 +102,7 @@ test('after the state was lost the job is found by its key, adopted, and not sub
   await using first = await from('b');
   await first.submit(await first.load(path));
   await using second = await from('c');
-  expect(await second.list(path)).toMatchObject([{ id: 'sentiment/cloud', remote: { id: 'job-1' }, status: { phase: 'submitted' } }]);
+  expect(await second.list(path)).toMatchObject([{ id: 'sentiment/cloud', remote: { id: 'job-1' }, status: { phase: 'running' } }]);
   expect(await second.submit(await second.load(path))).toMatchObject([{ remote: { id: 'job-1' } }]);
   await using third = await from('d');
   expect(await third.submit(await third.load(path))).toMatchObject([{ remote: { id: 'job-1' } }]);

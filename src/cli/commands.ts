@@ -63,7 +63,8 @@ export const commands: readonly CommandEntry[] = [
     usage: 'status [run]',
     summary: 'list the runs, or show one',
     options: [
-      ['--refresh', 'ask the providers first'],
+      ['--cached', 'show what was seen last; ask no provider'],
+      ['--refresh', 'ask the providers now, also where it is too early'],
       ['--exit-code', 'exit with the outcome'],
       ['--tag <name=value...>', 'only runs with these tags', parse.tags],
       ['--limit <count>', 'only the newest', parse.count('--limit')],

@@ -3,7 +3,7 @@ import { getOutcome } from '../../src/cli/cli.ts';
 import { formatComparison } from '../../src/cli/views/comparison-view.ts';
 import { formatAge, formatSeconds } from '../../src/cli/views/format.ts';
 import { formatBudget, formatPlan } from '../../src/cli/views/plan-view.ts';
-import { createProgressLog, formatProgress, formatRunPage, formatRunTable } from '../../src/cli/views/run-view.ts';
+import { createProgressLog, formatOldestLook, formatProgress, formatRunPage, formatRunTable } from '../../src/cli/views/run-view.ts';
 import { buildComparison } from '../../src/evaluate/comparison.ts';
 import { foldEvent, createRecord } from '../../src/run/record.ts';
 import type { LastPoll } from '../../src/run/run-store.ts';
@@ -202,4 +202,15 @@ test('times are written as a person reads them', () => {
     '2 h 05 min',
   ]);
   expect([500, 61_000, 7_200_000, 200_000_000].map(formatAge)).toEqual(['1s', '1m', '2h', '2d']);
+});
+
+test('under a list stands how old it is, where it is not new', () => {
+  const { observed } = toRunning(1);
+  const seen = (id: string, at: string | null, terminal = false): RunView => toRunning(1, { id, terminal, observed: { ...observed, at } });
+  const [fresh, old] = [seen('job/b', '2026-01-01T00:00:59.000Z'), seen('job/a', '2025-12-31T23:58:00.000Z')];
+  expect(formatOldestLook([fresh, seen('job/c', null, true)], now)).toBeNull();
+  expect(formatOldestLook([old], now)).toBe('job/a was seen 3m ago; `npx orchestrate status --refresh` looks now');
+  expect(formatOldestLook([fresh, old], now)).toBe('job/a was seen 3m ago, the others later; `npx orchestrate status --refresh` looks now');
+  expect(formatOldestLook([seen('job/d', null)], now)).toBe('job/d was not seen yet; `npx orchestrate status --refresh` looks now');
+  expect(formatOldestLook([toRunning(1, { remote: null })], now)).toBeNull();
 });

@@ -21,6 +21,19 @@ export function formatRunTable(runs: readonly RunView[], now: Date): string {
   return formatTable([header, ...rows]);
 }
 
+const freshMs = 2000;
+
+/** How old a list of runs is; null where all of it was seen just now, or has ended. */
+export function formatOldestLook(runs: readonly RunView[], now: Date): string | null {
+  const open = runs.filter(({ terminal, remote }) => !terminal && remote !== null);
+  const ages = open.map(({ observed }) => (observed.at === null ? Infinity : now.getTime() - Date.parse(observed.at)));
+  const oldest = Math.max(0, ...ages);
+  if (oldest <= freshMs) return null;
+  const run = open[ages.indexOf(oldest)]!.id;
+  const seen = oldest === Infinity ? `${run} was not seen yet` : `${run} was seen ${formatAge(oldest)} ago`;
+  return `${seen}${open.length > 1 ? ', the others later' : ''}; \`${programName} status --refresh\` looks now`;
+}
+
 /** All that is worth knowing of a run, and what to type next. */
 export function formatRunPage(run: RunView, now: Date): string {
   const { times, progress, data } = run;
