@@ -3,6 +3,7 @@ import type { Metric } from './provider/metric.ts';
 import type { RemoteResource } from './provider/remote-resource.ts';
 import type { Check, Provider, Quote } from './provider/provider.ts';
 import type { ServiceFile, ServiceJob, ServiceModel } from './provider/service.ts';
+import type { Failure } from './errors.ts';
 import type { ClassificationRow } from './dataset/row.ts';
 import type { Capture, CaptureOptions } from './evaluate/capture.ts';
 import type { Comparison } from './evaluate/comparison.ts';
@@ -30,6 +31,8 @@ export interface SubmitOptions extends PlanJobOptions {
   readonly onPlanned?: ((plans: readonly RunPlan[]) => Promise<void> | void) | undefined;
   /** Is called after each step: finding out about a lost answer takes as long as the service may need to list a job. */
   readonly onChange?: ((run: RunView) => void) | undefined;
+  /** Is called where some targets could not be submitted, and the others are returned. Absent, that is thrown. */
+  readonly onFailed?: ((failure: Failure) => void) | undefined;
 }
 
 export interface ListOptions {
@@ -66,6 +69,9 @@ export interface RunHandle {
   predict(rows: readonly Omit<ClassificationRow, 'label'>[], options?: PayOptions): Promise<TextAnswer[]>;
 }
 
+/** The runs of an address, or just these runs. */
+export type Subject = string | readonly string[];
+
 /** Everything that the program does, for its commands and for scripts. */
 export interface Orchestrator extends AsyncDisposable {
   readonly dir: string;
@@ -86,11 +92,11 @@ export interface Orchestrator extends AsyncDisposable {
   /** The last list that `watch` yields. */
   wait(addresses: readonly string[], options?: WatchOptions): Promise<readonly RunView[]>;
   /** Lets the models of finished runs answer the held-out rows, and compares the answers: one comparison per set. May cost. */
-  evaluate(address: string, options?: EvaluateOptions): Promise<Comparison[]>;
+  evaluate(subject: Subject, options?: EvaluateOptions): Promise<Comparison[]>;
   /** The same from stored answers and from models on this machine: costs nothing. */
-  compare(address: string, options?: CompareOptions): Promise<Comparison[]>;
+  compare(subject: Subject, options?: CompareOptions): Promise<Comparison[]>;
   /** What `evaluate` would cost now; null where a price is not known. Calls no model. */
-  estimate(address: string, options?: Pick<EvaluateOptions, 'limit'>): Promise<Quote | null>;
+  estimate(subject: Subject, options?: Pick<EvaluateOptions, 'limit'>): Promise<Quote | null>;
   /**
    * Lets a model answer the rows of a file, and writes a predictions file: a reference of a job file, the tuned model of a run, or any
    * model of a service. A second call continues the first one, and pays for nothing twice. May cost.
@@ -147,9 +153,11 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
   const findSeen = async (address: string): Promise<readonly StoredRun[]> => await look(await findNewestRuns(store, address));
 
   /** The newest runs with what their job file says now. */
-  const findPresent = async (address: string, withTests = false): Promise<PresentRuns> => {
+  const findPresent = async (subject: Subject, withTests = false): Promise<PresentRuns> => {
     const { readPresentRuns } = await import('./run/job-file.ts');
-    return await readPresentRuns(workspace, await findSeen(address), { address, withTests });
+    const [address, ...others] = typeof subject === 'string' ? [subject] : subject;
+    const runs = (await Promise.all([address!, ...others].map(findSeen))).flat();
+    return await readPresentRuns(workspace, runs, { address: address!, withTests });
   };
 
   const load: Orchestrator['load'] = async (...args) => await (await import('./job/read-job-file.ts')).readJobFile(...args);
@@ -161,7 +169,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
   const adopt = async (path: string): Promise<StoredRun[]> =>
     await (await import('./run/adopt.ts')).adoptByKey(await createDriver(), await plan(await load(path)));
 
-  const submit: Orchestrator['submit'] = async (job, { onPlanned, onChange, ...planOptions } = {}) => {
+  const submit: Orchestrator['submit'] = async (job, { onPlanned, onChange, onFailed, ...planOptions } = {}) => {
     const plans = await plan(job, planOptions);
     if (onPlanned !== undefined) await onPlanned(await findNewPlans(store, plans));
     await checkPlans(store, plans); // a submission that is refused leaves no copy of its data behind
@@ -169,7 +177,10 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     const accepted = await acceptRuns(store, plans, context.now().toISOString());
     const { driveSubmissions } = await import('./run/drive.ts');
     const driver = await createDriver({ mayCreate: true });
-    return (await driveSubmissions(driver, accepted, (run) => onChange?.(toView(run)))).map(toView);
+    const { runs, failure } = await driveSubmissions(driver, accepted, (run) => onChange?.(toView(run)));
+    if (failure !== null && (onFailed === undefined || runs.length === 0)) throw failure;
+    if (failure !== null) onFailed?.(failure);
+    return runs.map(toView);
   };
 
   const watch: Orchestrator['watch'] = async function* (addresses, { timeoutMs } = {}) {
@@ -201,17 +212,17 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     },
     submit,
     watch,
-    async evaluate(address, evaluateOptions) {
+    async evaluate(subject, evaluateOptions) {
       const { evaluate } = await import('./evaluate/evaluate.ts');
-      return await evaluate(await workspace.load(), await findPresent(address, true), evaluateOptions);
+      return await evaluate(await workspace.load(), await findPresent(subject, true), evaluateOptions);
     },
-    async compare(address, compareOptions) {
+    async compare(subject, compareOptions) {
       const { compare } = await import('./evaluate/evaluate.ts');
-      return await compare(await workspace.load(), await findPresent(address, true), compareOptions);
+      return await compare(await workspace.load(), await findPresent(subject, true), compareOptions);
     },
-    async estimate(address, estimateOptions) {
+    async estimate(subject, estimateOptions) {
       const { estimate } = await import('./evaluate/evaluate.ts');
-      return await estimate(await workspace.load(), await findPresent(address, true), estimateOptions);
+      return await estimate(await workspace.load(), await findPresent(subject, true), estimateOptions);
     },
     capture: async (...args) => await (await import('./evaluate/capture.ts')).capture(await workspace.load(), ...args),
     async list(address, { look: when = 'due' } = {}) {

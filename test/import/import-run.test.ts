@@ -169,8 +169,6 @@ test('an imported run stays with its job, also when its job file is submitted el
   const [submitted] = await there.submit(job);
   expect(submitted!.remote!.id).not.toBe(id);
   nowMs += 60_000;
-  expect(await here.list('mine', { look: 'now' })).toMatchObject([
-    { terminal: false, status: { phase: 'validating' }, remote: { id } },
-  ]);
+  expect(await here.list('mine', { look: 'now' })).toMatchObject([{ terminal: false, status: { phase: 'validating' }, remote: { id } }]);
   expect(fixture.takeWrites()).not.toContain('cancel');
 });

@@ -69,6 +69,13 @@ export function formatRunPage(run: RunView, now: Date): string {
   return [escapeLine(run.id), ...lines, ...notes, ...failure, '', `  next: ${escapeLine(getNextCommand(run))}`].join('\n');
 }
 
+/** Why a submission was rejected, the remedy, and what the plan has warned of. */
+export function formatRejection({ failure, notes }: RunView): string[] {
+  const warnings = notes.filter(({ type }) => type === 'warning').map((note) => `  note: ${escapeLine(formatNote(note))}`);
+  if (failure === null) return warnings;
+  return [`  ${escapeText(failure.message)}`, ...(failure.hint === null ? [] : [`  ${escapeText(failure.hint)}`]), ...warnings];
+}
+
 /** The actual cost beside the planned one; what costs nothing is not spoken of. */
 function formatRunCost({ cost, terminal }: RunView): string | null {
   const { low, high, actual, source, asOf, actualSource } = cost;
@@ -99,6 +106,7 @@ export function getNextCommand(run: RunView): string {
   if (run.ok) return `${programName} compare ${run.job}`;
   if (run.status.phase === 'accepted' || run.status.phase === 'preparing')
     return `submit the job file again: the submission was not finished`;
+  if (run.status.phase === 'rejected') return 'submit the job file again when this is mended; with --again where the file stays as it is';
   if (run.attention) return `${programName} resolve ${run.id} --adopt ID | --absent | --cancel`;
   if (run.status.phase === 'paused') return `${programName} resume ${run.id}`;
   return run.terminal ? `${programName} logs ${run.id}` : `${programName} wait ${run.id}`;
