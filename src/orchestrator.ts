@@ -4,10 +4,11 @@ import type { RemoteResource } from './provider/remote-resource.ts';
 import type { Check, Provider, Quote } from './provider/provider.ts';
 import type { ServiceFile, ServiceJob, ServiceModel } from './provider/service.ts';
 import type { Failure } from './errors.ts';
-import type { ClassificationRow } from './dataset/row.ts';
 import type { Capture, CaptureOptions } from './evaluate/capture.ts';
+import type { CaptureRow } from './evaluate/capture-source.ts';
 import type { Comparison } from './evaluate/comparison.ts';
 import type { CompareOptions, EvaluateOptions, TextAnswer } from './evaluate/evaluate.ts';
+import type { InputRow } from './evaluate/requests.ts';
 import type { Scoring } from './evaluate/scoring.ts';
 import type { PayOptions } from './evaluate/spend.ts';
 import type { ImportRecord } from './import/import-record.ts';
@@ -66,7 +67,9 @@ export interface RunHandle {
   /** Settles a submission whose outcome is unknown. */
   resolve(decision: Decision): Promise<RunView>;
   /** The answers of the tuned model, in the order of the rows. */
-  predict(rows: readonly Omit<ClassificationRow, 'label'>[], options?: PayOptions): Promise<TextAnswer[]>;
+  predict(rows: readonly InputRow[], options?: PayOptions): Promise<TextAnswer[]>;
+  /** The rows of a data file by the columns of the run's job, for `predict`; labels and answers may be absent. */
+  readRows(path: string): Promise<CaptureRow[]>;
 }
 
 /** The runs of an address, or just these runs. */
@@ -263,6 +266,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
         const { resolveRun } = await import('./run/controls.ts');
         return toView(await resolveRun(await createDriver(), await findNewest(address), decision));
       },
+      readRows: async (path) => await (await import('./evaluate/capture-source.ts')).readRunRows(path, await findNewest(address)),
       async predict(rows, predictOptions) {
         const { predict } = await import('./evaluate/evaluate.ts');
         return await predict(await workspace.load(), await findPresent(address), { rows, ...predictOptions });

@@ -141,8 +141,11 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     usage: 'predict <run> [texts...]',
-    summary: 'answer texts with a tuned model (default: the lines of standard input)',
-    options: [maxUsd],
+    summary: 'answer texts, or the rows of a data file, with a tuned model (default: the lines of standard input)',
+    options: [
+      ['--data <file>', 'answer the rows of this file, by the columns of the job; a text that ends in .csv, .tsv or .jsonl is one too'],
+      maxUsd,
+    ],
     load: async () => (await import('./commands/predict.ts')).predict,
   },
   {

@@ -14,6 +14,7 @@ import { findNewestRuns } from '../run/find-runs.ts';
 import { readPresentRuns } from '../run/job-file.ts';
 import { inspectJobData } from '../run/plan.ts';
 import { toRunId } from '../run/record.ts';
+import type { StoredRun } from '../run/run-store.ts';
 import type { Workspace } from '../run/workspace.ts';
 import {
   defaultConcurrency,
@@ -182,6 +183,11 @@ export async function readCaptureRows(path: string, { task, columns, limit }: Ro
   }
   if (rows.length === 0) throw new Failure('data-invalid', `expected rows to answer in ${path}, found none`);
   return rows;
+}
+
+/** All rows of a data file that a run's model is to answer, by the columns of its job. @throws Failure as `readCaptureRows` */
+export async function readRunRows(path: string, { record: { plan } }: StoredRun): Promise<CaptureRow[]> {
+  return await readCaptureRows(path, { task: plan.spec.task, columns: plan.spec.data.columns, limit: Infinity });
 }
 
 type Names = Columns & { readonly text: string; readonly label: string; readonly messages: string };

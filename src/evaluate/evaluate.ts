@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { ClassificationRow } from '../dataset/row.ts';
 import { parseLabel } from '../dataset/chat.ts';
 import { Failure, isFailure } from '../errors.ts';
 import { toModelName } from '../provider/model-name.ts';
@@ -14,7 +13,7 @@ import { runCommand } from './command.ts';
 import type { Comparison } from './comparison.ts';
 import { findEvaluationSets, type EvaluationSet, type Scope } from './evaluation-set.ts';
 import { filterTuned, findPredictProblem, getTunedClient } from './models.ts';
-import { buildRequest, toUserMessage, type RequestBatch } from './requests.ts';
+import { buildRequest, toUserMessage, type InputRow, type RequestBatch } from './requests.ts';
 import { scoreSet, type ModelProblems } from './score.ts';
 import { getSpendLimit, payForAnswers, quoteUnanswered, type PayOptions } from './spend.ts';
 
@@ -84,11 +83,12 @@ export interface TextAnswer extends Prediction {
 
 /** Texts to answer. */
 export interface PredictOptions extends PayOptions {
-  readonly rows: readonly Omit<ClassificationRow, 'label'>[];
+  readonly rows: readonly InputRow[];
 }
 
 /**
- * A tuned model's answers to texts, in their order: as a row of the data where the task is classification, else as a user's message.
+ * A tuned model's answers to texts, in their order: as a row of the data where the task is classification, else as a user's message. Rows
+ * that are conversations stay what they are.
  * @throws Failure `run-not-found`, `model-unavailable`, and as `payForAnswers` and `fetchAnswers`
  */
 export async function predict(
@@ -106,7 +106,7 @@ export async function predict(
     });
   }
   const isClassification = settings.task === 'classification';
-  const requests = rows.map((row) => buildRequest(client, isClassification ? row : toUserMessage(row.text)));
+  const requests = rows.map((row) => buildRequest(client, isClassification || 'messages' in row ? row : toUserMessage(row.text)));
   const batch = { client, requests };
   const limit = getSpendLimit(run, { purpose: 'texts', maxUsd });
   const answers = await payForAnswers(workspace, { limit, batches: [batch] }, async (meter) => await fetchAnswers(workspace, batch, meter));
