@@ -174,8 +174,8 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
 
   const submit: Orchestrator['submit'] = async (job, { onPlanned, onChange, onFailed, ...planOptions } = {}) => {
     const plans = await plan(job, planOptions);
-    if (onPlanned !== undefined) await onPlanned(await findNewPlans(store, plans));
     await checkPlans(store, plans); // a submission that is refused leaves no copy of its data behind
+    if (onPlanned !== undefined) await onPlanned(await findNewPlans(store, plans));
     await (await import('./run/run-data.ts')).keepData(dir, plans[0]!.facts);
     const accepted = await acceptRuns(store, plans, context.now().toISOString());
     const { driveSubmissions } = await import('./run/drive.ts');

@@ -1,4 +1,3 @@
-import { isFailure } from '../errors.ts';
 import { advance } from './advance.ts';
 import { findRun, type StoredRun } from './run-store.ts';
 import { isEnded } from './transitions.ts';
@@ -21,9 +20,8 @@ export async function lookAtRuns(driver: Driver, runs: readonly StoredRun[], sig
       if (!isOpen(run)) return run;
       try {
         return await advance(driver, run);
-      } catch (error) {
-        signal.throwIfAborted();
-        if (!isFailure(error) && !driver.context.signal.aborted) throw error;
+      } catch {
+        signal.throwIfAborted(); // whatever else stops a look: one run must not hide the others, and `wait` says what it is
         return (await findRun(driver.store, run.key)) ?? run;
       }
     }),
