@@ -32,7 +32,7 @@ export interface OrchestratorOptions {
 export interface OpenWorkspace extends Omit<Workspace, 'provider'> {
   readProviders(): Promise<ReadonlyMap<string, Provider>>;
   load(): Promise<Workspace>;
-  createDriver(choice?: Partial<Pick<Driver, 'mayCreate' | 'force' | 'context'>>): Promise<Driver>;
+  createDriver(choice?: Partial<Pick<Driver, 'mayCreate' | 'force' | 'isPatient' | 'context'>>): Promise<Driver>;
 }
 
 const defaultLeaseMs = 10_000;
@@ -96,6 +96,12 @@ function createContext({
       return value === null ? null : new Secret(value);
     },
   };
+}
+
+/** The same context for work that nobody waits for longer. */
+export function withTimeLimit(context: Context, ms: number): Context {
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(ms)]);
+  return { ...context, signal, wait: async (pause) => await sleep(pause, undefined, { signal }) };
 }
 
 /** The same context with a signal that never aborts: what costs by the hour is ended even if the user has interrupted the command. */

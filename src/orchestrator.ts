@@ -3,29 +3,45 @@ import type { Metric } from './provider/metric.ts';
 import type { RemoteResource } from './provider/remote-resource.ts';
 import type { Check, Provider, Quote } from './provider/provider.ts';
 import type { ServiceFile, ServiceJob, ServiceModel } from './provider/service.ts';
-import type { ClassificationRow } from './dataset/row.ts';
+import type { Failure } from './errors.ts';
 import type { Capture, CaptureOptions } from './evaluate/capture.ts';
+import type { CaptureRow } from './evaluate/capture-source.ts';
 import type { Comparison } from './evaluate/comparison.ts';
 import type { CompareOptions, EvaluateOptions, TextAnswer } from './evaluate/evaluate.ts';
+import type { InputRow } from './evaluate/requests.ts';
+import type { Scoring } from './evaluate/scoring.ts';
 import type { PayOptions } from './evaluate/spend.ts';
 import type { ImportRecord } from './import/import-record.ts';
 import type { JobFile } from './job/read-job-file.ts';
-import { openWorkspace, toUninterruptible, type OrchestratorOptions } from './open-workspace.ts';
+import { openWorkspace, toUninterruptible, withTimeLimit, type OrchestratorOptions } from './open-workspace.ts';
 import type { CleanedRun, CleanOptions } from './run/clean.ts';
 import type { Decision } from './run/controls.ts';
 import type { DeployOptions } from './run/deployments.ts';
 import type { RunPlan } from './run/event.ts';
-import { findNewestRuns, findRuns, isJobFile } from './run/find-runs.ts';
+import { findNewestRuns, findRuns } from './run/find-runs.ts';
+import type { PresentRuns } from './run/job-file.ts';
 import { listMetrics } from './run/metrics.ts';
 import type { BudgetView, PlanJobOptions } from './run/plan.ts';
-import { acceptRuns, checkPlans, listLogs, listRuns, type StoredRun } from './run/run-store.ts';
+import { acceptRuns, checkPlans, findNewPlans, listLogs, listRuns, type StoredRun } from './run/run-store.ts';
 import { toRunView, type RunView } from './run/run-view.ts';
 
 export type { CompareOptions, EvaluateOptions, OrchestratorOptions };
 
 export interface SubmitOptions extends PlanJobOptions {
+  /** Is called with the plans of new runs before anything is stored or sent. */
+  readonly onPlanned?: ((plans: readonly RunPlan[]) => Promise<void> | void) | undefined;
   /** Is called after each step: finding out about a lost answer takes as long as the service may need to list a job. */
   readonly onChange?: ((run: RunView) => void) | undefined;
+  /** Is called where some targets could not be submitted, and the others are returned. Absent, that is thrown. */
+  readonly onFailed?: ((failure: Failure) => void) | undefined;
+}
+
+export interface ListOptions {
+  /**
+   * Whether the providers are asked first: `due` (also when absent) where that is free or it is time, for some seconds at most; `now` for
+   * every open run; `never`.
+   */
+  readonly look?: 'due' | 'now' | 'never' | undefined;
 }
 
 export interface WatchOptions {
@@ -45,14 +61,19 @@ export interface RunHandle {
   /** Resumes a paused or interrupted run. */
   resume(): Promise<RunView>;
   /** Deploys the tuned model for some hours, where its service requires that; costs by the hour until `undeploy`. */
-  deploy(options: Pick<DeployOptions, 'hours' | 'maxUsd'>): Promise<RunView>;
+  deploy(options: DeployOptions): Promise<RunView>;
   /** Ends the deployment, even if the signal has aborted, and returns its cost in dollars; null where there was none. */
   undeploy(): Promise<{ run: RunView; usd: number | null }>;
   /** Settles a submission whose outcome is unknown. */
   resolve(decision: Decision): Promise<RunView>;
   /** The answers of the tuned model, in the order of the rows. */
-  predict(rows: readonly Omit<ClassificationRow, 'label'>[], options?: PayOptions): Promise<TextAnswer[]>;
+  predict(rows: readonly InputRow[], options?: PayOptions): Promise<TextAnswer[]>;
+  /** The rows of a data file by the columns of the run's job, for `predict`; labels and answers may be absent. */
+  readRows(path: string): Promise<CaptureRow[]>;
 }
+
+/** The runs of an address, or just these runs. */
+export type Subject = string | readonly string[];
 
 /** Everything that the program does, for its commands and for scripts. */
 export interface Orchestrator extends AsyncDisposable {
@@ -63,20 +84,22 @@ export interface Orchestrator extends AsyncDisposable {
   plan(job: JobFile, options?: PlanJobOptions): Promise<RunPlan[]>;
   /** What the job may spend, has spent, and would spend for these plans. */
   budget(plans: readonly RunPlan[]): Promise<BudgetView>;
+  /** Whether the models of these plans can be scored once they are trained, and why not; costs nothing. */
+  describeScoring(plans: readonly RunPlan[]): Promise<Scoring[]>;
   /** Submits each target once; a job that was submitted before is found and not submitted again. */
   submit(job: JobFile, options?: SubmitOptions): Promise<RunView[]>;
-  /** The runs of an address, newest first; all when absent. `isRefreshed` polls their providers first. */
-  list(address?: string, options?: { readonly isRefreshed?: boolean }): Promise<RunView[]>;
+  /** The runs of an address, newest first; all when absent. */
+  list(address?: string, options?: ListOptions): Promise<RunView[]>;
   /** Follows runs until all have ended or a person has to decide, and yields them after each round of polls. Creates nothing. */
   watch(addresses: readonly string[], options?: WatchOptions): AsyncGenerator<readonly RunView[], void>;
   /** The last list that `watch` yields. */
   wait(addresses: readonly string[], options?: WatchOptions): Promise<readonly RunView[]>;
   /** Lets the models of finished runs answer the held-out rows, and compares the answers: one comparison per set. May cost. */
-  evaluate(address: string, options?: EvaluateOptions): Promise<Comparison[]>;
+  evaluate(subject: Subject, options?: EvaluateOptions): Promise<Comparison[]>;
   /** The same from stored answers and from models on this machine: costs nothing. */
-  compare(address: string, options?: CompareOptions): Promise<Comparison[]>;
+  compare(subject: Subject, options?: CompareOptions): Promise<Comparison[]>;
   /** What `evaluate` would cost now; null where a price is not known. Calls no model. */
-  estimate(address: string, options?: Pick<EvaluateOptions, 'limit'>): Promise<Quote | null>;
+  estimate(subject: Subject, options?: Pick<EvaluateOptions, 'limit'>): Promise<Quote | null>;
   /**
    * Lets a model answer the rows of a file, and writes a predictions file: a reference of a job file, the tuned model of a run, or any
    * model of a service. A second call continues the first one, and pays for nothing twice. May cost.
@@ -106,6 +129,9 @@ export interface Orchestrator extends AsyncDisposable {
   check(): Promise<Check[]>;
 }
 
+/** A person, or a script, waits for a list. */
+const longestLookMs = 5000;
+
 /**
  * `await using orchestrator = await createOrchestrator()`. Modules are loaded when they are needed: reading the state loads no provider
  * and no parser.
@@ -119,6 +145,24 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     (await import('./import/import-run.ts')).findService(await readProviders(), id);
   const findNewest = async (address: string): Promise<StoredRun> => (await findNewestRuns(store, address))[0]!;
 
+  /** Loads no provider where there is nothing to see. */
+  const look = async (runs: readonly StoredRun[]): Promise<readonly StoredRun[]> => {
+    const { isOpen, lookAtRuns } = await import('./run/look.ts');
+    if (!runs.some(isOpen)) return runs;
+    const driver = await createDriver({ isPatient: false, context: withTimeLimit(context, longestLookMs) });
+    return await lookAtRuns(driver, runs, context.signal);
+  };
+  /** Runs of this address as they are now. */
+  const findSeen = async (address: string): Promise<readonly StoredRun[]> => await look(await findNewestRuns(store, address));
+
+  /** The newest runs with what their job file says now. */
+  const findPresent = async (subject: Subject, withTests = false): Promise<PresentRuns> => {
+    const { readPresentRuns } = await import('./run/job-file.ts');
+    const [address, ...others] = typeof subject === 'string' ? [subject] : subject;
+    const runs = (await Promise.all([address!, ...others].map(findSeen))).flat();
+    return await readPresentRuns(workspace, runs, { address: address!, withTests });
+  };
+
   const load: Orchestrator['load'] = async (...args) => await (await import('./job/read-job-file.ts')).readJobFile(...args);
 
   const plan: Orchestrator['plan'] = async (job, planOptions = {}) =>
@@ -128,14 +172,18 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
   const adopt = async (path: string): Promise<StoredRun[]> =>
     await (await import('./run/adopt.ts')).adoptByKey(await createDriver(), await plan(await load(path)));
 
-  const submit: Orchestrator['submit'] = async (job, { onChange, ...planOptions } = {}) => {
+  const submit: Orchestrator['submit'] = async (job, { onPlanned, onChange, onFailed, ...planOptions } = {}) => {
     const plans = await plan(job, planOptions);
     await checkPlans(store, plans); // a submission that is refused leaves no copy of its data behind
+    if (onPlanned !== undefined) await onPlanned(await findNewPlans(store, plans));
     await (await import('./run/run-data.ts')).keepData(dir, plans[0]!.facts);
     const accepted = await acceptRuns(store, plans, context.now().toISOString());
     const { driveSubmissions } = await import('./run/drive.ts');
     const driver = await createDriver({ mayCreate: true });
-    return (await driveSubmissions(driver, accepted, (run) => onChange?.(toView(run)))).map(toView);
+    const { runs, failure } = await driveSubmissions(driver, accepted, (run) => onChange?.(toView(run)));
+    if (failure !== null && (onFailed === undefined || runs.length === 0)) throw failure;
+    if (failure !== null) onFailed?.(failure);
+    return runs.map(toView);
   };
 
   const watch: Orchestrator['watch'] = async function* (addresses, { timeoutMs } = {}) {
@@ -160,15 +208,29 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     load,
     plan,
     budget: async (plans) => await (await import('./run/plan.ts')).readBudget(store, plans),
+    async describeScoring(plans) {
+      const { describeScoring } = await import('./evaluate/scoring.ts');
+      const loaded = await workspace.load();
+      return await Promise.all(plans.map(async (one) => await describeScoring(loaded, one)));
+    },
     submit,
     watch,
-    evaluate: async (...args) => await (await import('./evaluate/evaluate.ts')).evaluate(await workspace.load(), ...args),
-    compare: async (...args) => await (await import('./evaluate/evaluate.ts')).compare(await workspace.load(), ...args),
-    estimate: async (...args) => await (await import('./evaluate/evaluate.ts')).estimate(await workspace.load(), ...args),
+    async evaluate(subject, evaluateOptions) {
+      const { evaluate } = await import('./evaluate/evaluate.ts');
+      return await evaluate(await workspace.load(), await findPresent(subject, true), evaluateOptions);
+    },
+    async compare(subject, compareOptions) {
+      const { compare } = await import('./evaluate/evaluate.ts');
+      return await compare(await workspace.load(), await findPresent(subject, true), compareOptions);
+    },
+    async estimate(subject, estimateOptions) {
+      const { estimate } = await import('./evaluate/evaluate.ts');
+      return await estimate(await workspace.load(), await findPresent(subject, true), estimateOptions);
+    },
     capture: async (...args) => await (await import('./evaluate/capture.ts')).capture(await workspace.load(), ...args),
-    async list(address, { isRefreshed = false } = {}) {
+    async list(address, { look: when = 'due' } = {}) {
       const runs = address === undefined ? await listRuns(store) : await findRuns(store, address, adopt);
-      if (!isRefreshed) return runs.map(toView);
+      if (when !== 'now') return (when === 'due' ? await look(runs) : runs).map(toView);
       const { advance } = await import('./run/advance.ts');
       const driver = await createDriver({ force: true });
       return (await Promise.all(runs.map(async (run) => await advance(driver, run)))).map(toView);
@@ -179,9 +241,9 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       return last;
     },
     run: (address) => ({
-      view: async () => toView(await findNewest(address)),
-      metrics: async () => await listMetrics(store, (await findNewest(address)).key),
-      logs: async () => await listLogs(store, (await findNewest(address)).key),
+      view: async () => toView((await findSeen(address))[0]!),
+      metrics: async () => await listMetrics(store, (await findSeen(address))[0]!.key),
+      logs: async () => await listLogs(store, (await findSeen(address))[0]!.key),
       cancel: async () => await requestControl(address, 'cancel-requested'),
       pause: async () => await requestControl(address, 'pause-requested'),
       async resume() {
@@ -191,10 +253,8 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       async deploy(deployOptions) {
         const { deployRun, findDeployable } = await import('./run/deployments.ts');
         const driver = await createDriver({ mayCreate: true });
-        const run = findDeployable(driver, await findNewestRuns(store, address));
-        // The budget in the job file may have been changed since the submission.
-        const budgetUsd = isJobFile(address) ? ((await load(address)).spec.budget?.usd ?? null) : undefined;
-        return toView(await deployRun(driver, run, { ...deployOptions, budgetUsd }));
+        const { runs } = await findPresent(address);
+        return toView(await deployRun(driver, findDeployable(driver, runs), deployOptions));
       },
       async undeploy() {
         const { findDeployable, undeployRun } = await import('./run/deployments.ts');
@@ -206,8 +266,11 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
         const { resolveRun } = await import('./run/controls.ts');
         return toView(await resolveRun(await createDriver(), await findNewest(address), decision));
       },
-      predict: async (rows, predictOptions) =>
-        await (await import('./evaluate/evaluate.ts')).predict(await workspace.load(), address, { rows, ...predictOptions }),
+      readRows: async (path) => await (await import('./evaluate/capture-source.ts')).readRunRows(path, await findNewest(address)),
+      async predict(rows, predictOptions) {
+        const { predict } = await import('./evaluate/evaluate.ts');
+        return await predict(await workspace.load(), await findPresent(address), { rows, ...predictOptions });
+      },
     }),
     clean: async (cleanOptions) => await (await import('./run/clean.ts')).cleanRuns(workspace, cleanOptions),
     async cleanService(id, cleanOptions) {

@@ -65,15 +65,25 @@ test('a target that fails does not stop the others, and both outcomes are report
   expect(service.jobs).toHaveLength(1);
 });
 
+/** A job of the memory service with the data of the fixtures. */
+function writeMemoryJob(folder: string): string {
+  const path = join(folder, 'job.json');
+  const spec = JSON.parse(readFileSync('fixtures/sentiment/job.json', 'utf8')) as object;
+  const data = { train: join(process.cwd(), 'fixtures/sentiment/train.jsonl') };
+  writeFileSync(path, JSON.stringify({ ...spec, data, targets: { cloud: { provider: 'memory', model: 'any' } } }));
+  return path;
+}
+
 test('an address names a job, a target, a number, a key or a job file', async () => {
   const service = createMemoryService();
-  await using orchestrator = await createOrchestrator({ dir: createScratchFolder(), providers: [service.provider] });
-  const job = await orchestrator.load('fixtures/sentiment/job.json', ['targets.laptop.provider=memory', 'targets.laptop.model=anything']);
-  const [run] = await orchestrator.submit(job);
-  for (const address of ['sentiment', 'sentiment/laptop', 'sentiment/laptop#1', run!.key, 'fixtures/sentiment/job.json']) {
-    expect((await orchestrator.list(address)).map(({ id }) => id)).toEqual(['sentiment/laptop']);
+  const folder = createScratchFolder();
+  const path = writeMemoryJob(folder);
+  await using orchestrator = await createOrchestrator({ dir: folder, providers: [service.provider] });
+  const [run] = await orchestrator.submit(await orchestrator.load(path));
+  for (const address of ['sentiment', 'sentiment/cloud', 'sentiment/cloud#1', run!.key, path]) {
+    expect((await orchestrator.list(address)).map(({ id }) => id)).toEqual(['sentiment/cloud']);
   }
-  for (const address of ['other', 'sentiment/other', 'sentiment/laptop#2']) {
+  for (const address of ['other', 'sentiment/other', 'sentiment/cloud#2']) {
     await expect(orchestrator.list(address)).rejects.toSatisfy((error) => isFailure(error, 'run-not-found'));
   }
 });
@@ -81,10 +91,7 @@ test('an address names a job, a target, a number, a key or a job file', async ()
 test('after the state was lost the job is found by its key, adopted, and not submitted again', async () => {
   const service = createMemoryService();
   const folder = createScratchFolder();
-  const path = join(folder, 'job.json');
-  const spec = JSON.parse(readFileSync('fixtures/sentiment/job.json', 'utf8')) as { data: object; targets: object };
-  const data = { train: join(process.cwd(), 'fixtures/sentiment/train.jsonl') };
-  writeFileSync(path, JSON.stringify({ ...spec, data, targets: { cloud: { provider: 'memory', model: 'any' } } }));
+  const path = writeMemoryJob(folder);
   const from = async (dir: string): Promise<Orchestrator> =>
     await createOrchestrator({ dir: join(folder, dir), providers: [service.provider] });
 
@@ -95,7 +102,7 @@ test('after the state was lost the job is found by its key, adopted, and not sub
   await using first = await from('b');
   await first.submit(await first.load(path));
   await using second = await from('c');
-  expect(await second.list(path)).toMatchObject([{ id: 'sentiment/cloud', remote: { id: 'job-1' }, status: { phase: 'submitted' } }]);
+  expect(await second.list(path)).toMatchObject([{ id: 'sentiment/cloud', remote: { id: 'job-1' }, status: { phase: 'running' } }]);
   expect(await second.submit(await second.load(path))).toMatchObject([{ remote: { id: 'job-1' } }]);
   await using third = await from('d');
   expect(await third.submit(await third.load(path))).toMatchObject([{ remote: { id: 'job-1' } }]);

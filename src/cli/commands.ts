@@ -65,7 +65,8 @@ export const commands: readonly CommandEntry[] = [
     usage: 'status [run]',
     summary: 'list the runs, or show one',
     options: [
-      ['--refresh', 'ask the providers first'],
+      ['--cached', 'show what was seen last; ask no provider'],
+      ['--refresh', 'ask the providers now, also where it is too early'],
       ['--exit-code', 'exit with the outcome'],
       ['--tag <name=value...>', 'only runs with these tags', parse.tags],
       ['--limit <count>', 'only the newest', parse.count('--limit')],
@@ -142,8 +143,11 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     usage: 'predict <run> [texts...]',
-    summary: 'answer texts with a tuned model (default: the lines of standard input)',
-    options: [maxUsd],
+    summary: 'answer texts, or the rows of a data file, with a tuned model (default: the lines of standard input)',
+    options: [
+      ['--data <file>', 'answer the rows of this file, by the columns of the job; a text that ends in .csv, .tsv or .jsonl is one too'],
+      maxUsd,
+    ],
     load: async () => (await import('./commands/predict.ts')).predict,
   },
   {

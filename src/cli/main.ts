@@ -87,7 +87,7 @@ async function runCommand(
     const listRuns = async (): Promise<string[]> => {
       const settings = { environment: process.env, describe: () => null };
       await using orchestrator = await openOrchestrator({ dir: undefined, settings, signal, options, mayCreateState: false });
-      return [...new Set((await orchestrator.list()).flatMap(({ id, job }) => [job, id]))];
+      return [...new Set((await orchestrator.list(undefined, { look: 'never' })).flatMap(({ id, job }) => [job, id]))];
     };
     await (await import('./completion.ts')).addCompletion(program, argv, listRuns);
   } else program.command('completion <shell>').summary('print the completion script for bash, zsh, fish or powershell');

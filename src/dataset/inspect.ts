@@ -13,6 +13,8 @@ export interface DatasetSources {
   /** The held-out sets by name. */
   readonly test: Readonly<Record<string, readonly string[]>>;
   readonly columns: Columns;
+  /** Those of held-out sets that have columns of their own. */
+  readonly testColumns?: Readonly<Record<string, Columns>>;
 }
 
 /** Facts about the data, as plain JSON. */
@@ -36,7 +38,7 @@ export interface DataFacts {
  *   classification a single training label, and a held-out label that no training row has.
  */
 export async function inspectDataset(sources: DatasetSources): Promise<DataFacts> {
-  const { task = 'classification', train: paths, validation: rule, test, columns } = sources;
+  const { task = 'classification', train: paths, validation: rule, test, columns, testColumns = {} } = sources;
   const badRows = createBadRows();
   const reader = { shape: { task, columns }, onBadRow: badRows.add };
   const trainTexts = createFingerprintSet();
@@ -48,9 +50,9 @@ export async function inspectDataset(sources: DatasetSources): Promise<DataFacts
     if (hasHeldOut) trainTexts.add(getFingerprint(hashText(row)));
     (isBelowFraction(rowHash, fraction) ? split : train).add(row, rowHash);
   });
-  const readHeldOut = async (name: string, heldOut: readonly string[]): Promise<ReadPart> => {
+  const readHeldOut = async (name: string, heldOut: readonly string[], own = columns): Promise<ReadPart> => {
     const tally = createPartTally(name);
-    const files = await readPart(heldOut, reader, (row, rowHash) => {
+    const files = await readPart(heldOut, { ...reader, shape: { task, columns: own } }, (row, rowHash) => {
       if (trainTexts.has(getFingerprint(hashText(row)))) tally.knownTexts++;
       tally.add(row, rowHash);
     });
@@ -62,7 +64,7 @@ export async function inspectDataset(sources: DatasetSources): Promise<DataFacts
   };
   const validation = await readValidation();
   const tests: [string, ReadPart][] = [];
-  for (const [name, heldOut] of Object.entries(test)) tests.push([name, await readHeldOut(`test/${name}`, heldOut)]);
+  for (const [name, heldOut] of Object.entries(test)) tests.push([name, await readHeldOut(`test/${name}`, heldOut, testColumns[name])]);
   badRows.check();
 
   const trained = { tally: train, files: trainFiles };

@@ -11,14 +11,17 @@ import type { RunSpec } from '../job/run-spec.ts';
 import type { GenerationSettings } from '../provider/context.ts';
 import { toModelName } from '../provider/model-name.ts';
 import { findNewestRuns } from '../run/find-runs.ts';
+import { readPresentRuns } from '../run/job-file.ts';
 import { inspectJobData } from '../run/plan.ts';
 import { toRunId } from '../run/record.ts';
+import type { StoredRun } from '../run/run-store.ts';
 import type { Workspace } from '../run/workspace.ts';
 import {
   defaultConcurrency,
   filterTuned,
   findPredictProblem,
   findServiceModel,
+  getDefaultMaxTokens,
   getPromptSettings,
   getTunedClient,
   type ModelClient,
@@ -94,7 +97,14 @@ async function findNamed(workspace: Workspace, named: NamedModel): Promise<Captu
   }
   const found = findServiceModel(workspace, named);
   if (job === null) {
-    const settings: PromptSettings = { task: 'chat', prompt: null, labels: [], generation, concurrency: defaultConcurrency };
+    const maxTokens = generation.maxTokens ?? getDefaultMaxTokens([]);
+    const settings: PromptSettings = {
+      task: 'chat',
+      prompt: null,
+      labels: [],
+      generation: { ...generation, maxTokens },
+      concurrency: defaultConcurrency,
+    };
     const account = { job: `capture:${name}`, workspace: null, budgetUsd: null }; // no job's name has a colon
     return { name, called, client: { ...found, settings }, columns: {}, account };
   }
@@ -107,7 +117,8 @@ async function findTuned(workspace: Workspace, address: string, job: JobFile | n
   const runs = await findNewestRuns(workspace.store, address).catch((error: unknown) => {
     throw isFailure(error, 'run-not-found') ? toUnknownFailure(address, job) : error;
   });
-  const [run, ...others] = filterTuned(runs, address);
+  const present = await readPresentRuns(workspace, runs, { address, withTests: false });
+  const [run, ...others] = filterTuned(present.runs, address);
   if (others.length > 0) {
     const names = [run, ...others].map(({ record }) => toRunId(record)).join(', ');
     throw new Failure('usage', `expected one model, but "${address}" names several: ${names}`);
@@ -172,6 +183,11 @@ export async function readCaptureRows(path: string, { task, columns, limit }: Ro
   }
   if (rows.length === 0) throw new Failure('data-invalid', `expected rows to answer in ${path}, found none`);
   return rows;
+}
+
+/** All rows of a data file that a run's model is to answer, by the columns of its job. @throws Failure as `readCaptureRows` */
+export async function readRunRows(path: string, { record: { plan } }: StoredRun): Promise<CaptureRow[]> {
+  return await readCaptureRows(path, { task: plan.spec.task, columns: plan.spec.data.columns, limit: Infinity });
 }
 
 type Names = Columns & { readonly text: string; readonly label: string; readonly messages: string };

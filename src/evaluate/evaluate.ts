@@ -1,14 +1,11 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { ClassificationRow } from '../dataset/row.ts';
 import { parseLabel } from '../dataset/chat.ts';
 import { Failure, isFailure } from '../errors.ts';
-import { readJobFile } from '../job/read-job-file.ts';
-import { resolveReferences } from '../job/resolve.ts';
 import { toModelName } from '../provider/model-name.ts';
 import type { Prediction } from '../provider/prediction.ts';
 import type { Quote } from '../provider/provider.ts';
-import { findNewestRuns, isJobFile } from '../run/find-runs.ts';
+import type { PresentRuns } from '../run/job-file.ts';
 import type { Workspace } from '../run/workspace.ts';
 import { fetchAnswers, type SpendMeter } from './answers.ts';
 import type { ModelSource } from './candidates.ts';
@@ -16,9 +13,9 @@ import { runCommand } from './command.ts';
 import type { Comparison } from './comparison.ts';
 import { findEvaluationSets, type EvaluationSet, type Scope } from './evaluation-set.ts';
 import { filterTuned, findPredictProblem, getTunedClient } from './models.ts';
-import { buildRequest, toUserMessage, type RequestBatch } from './requests.ts';
+import { buildRequest, toUserMessage, type InputRow, type RequestBatch } from './requests.ts';
 import { scoreSet, type ModelProblems } from './score.ts';
-import { payForAnswers, quoteUnanswered, readSpendLimit, type PayOptions } from './spend.ts';
+import { getSpendLimit, payForAnswers, quoteUnanswered, type PayOptions } from './spend.ts';
 
 /** What tuned models are compared with, and how closely. */
 export interface CompareOptions {
@@ -41,11 +38,11 @@ export interface EvaluateOptions extends PayOptions, CompareOptions {
  * comparison a set.
  * @throws Failure as `findEvaluationSets`, `payForAnswers`, `runCommand`, `fetchAnswers` and `chooseReference`
  */
-export async function evaluate(workspace: Workspace, address: string, options: EvaluateOptions = {}): Promise<Comparison[]> {
-  const scope = { ...(await readScope(workspace, address, options)), isLenient: false };
+export async function evaluate(workspace: Workspace, subject: PresentRuns, options: EvaluateOptions = {}): Promise<Comparison[]> {
+  const scope = { ...buildScope(subject, options), isLenient: false };
   const sets = await findEvaluationSets(workspace, scope);
   const batches = sets.flatMap(listModels);
-  const limit = await readSpendLimit(address, scope.runs[0]!, { purpose: 'evaluation', maxUsd: options.maxUsd });
+  const limit = getSpendLimit(scope.runs[0]!, { purpose: 'evaluation', maxUsd: options.maxUsd });
   const problems = await payForAnswers(workspace, { limit, batches }, async (meter) => {
     // Commands first: one that fails does so before anything is paid.
     for (const { source } of sets.flatMap(({ candidates }) => candidates)) {
@@ -61,16 +58,20 @@ export async function evaluate(workspace: Workspace, address: string, options: E
  * without all of its answers is left out, with a note.
  * @throws Failure as `findEvaluationSets`, `fetchAnswers` and `chooseReference`
  */
-export async function compare(workspace: Workspace, address: string, options: CompareOptions = {}): Promise<Comparison[]> {
-  const scope = await readScope(workspace, address, options);
+export async function compare(workspace: Workspace, subject: PresentRuns, options: CompareOptions = {}): Promise<Comparison[]> {
+  const scope = buildScope(subject, options);
   const sets = await findEvaluationSets(workspace, scope);
   const problems = await fetchAllAnswers(workspace, sets.flatMap(listModels).filter(isPresent));
   return await Promise.all(sets.map(async (set) => await scoreSet(workspace, set, { scope, problems })));
 }
 
 /** What `evaluate` will cost, without the commands; null where a price is not known. Sends nothing. */
-export async function estimate(workspace: Workspace, address: string, options: Pick<EvaluateOptions, 'limit'> = {}): Promise<Quote | null> {
-  const sets = await findEvaluationSets(workspace, await readScope(workspace, address, options));
+export async function estimate(
+  workspace: Workspace,
+  subject: PresentRuns,
+  options: Pick<EvaluateOptions, 'limit'> = {},
+): Promise<Quote | null> {
+  const sets = await findEvaluationSets(workspace, buildScope(subject, options));
   return await quoteUnanswered(workspace, sets.flatMap(listModels));
 }
 
@@ -82,15 +83,20 @@ export interface TextAnswer extends Prediction {
 
 /** Texts to answer. */
 export interface PredictOptions extends PayOptions {
-  readonly rows: readonly Omit<ClassificationRow, 'label'>[];
+  readonly rows: readonly InputRow[];
 }
 
 /**
- * A tuned model's answers to texts, in their order: as a row of the data where the task is classification, else as a user's message.
+ * A tuned model's answers to texts, in their order: as a row of the data where the task is classification, else as a user's message. Rows
+ * that are conversations stay what they are.
  * @throws Failure `run-not-found`, `model-unavailable`, and as `payForAnswers` and `fetchAnswers`
  */
-export async function predict(workspace: Workspace, address: string, { rows, maxUsd }: PredictOptions): Promise<TextAnswer[]> {
-  const [run] = filterTuned(await findNewestRuns(workspace.store, address), address);
+export async function predict(
+  workspace: Workspace,
+  { address, runs }: PresentRuns,
+  { rows, maxUsd }: PredictOptions,
+): Promise<TextAnswer[]> {
+  const [run] = filterTuned(runs, address);
   const client = getTunedClient(workspace, run);
   const { model, settings } = client;
   const problem = findPredictProblem(client.provider, model);
@@ -100,9 +106,9 @@ export async function predict(workspace: Workspace, address: string, { rows, max
     });
   }
   const isClassification = settings.task === 'classification';
-  const requests = rows.map((row) => buildRequest(client, isClassification ? row : toUserMessage(row.text)));
+  const requests = rows.map((row) => buildRequest(client, isClassification || 'messages' in row ? row : toUserMessage(row.text)));
   const batch = { client, requests };
-  const limit = await readSpendLimit(address, run, { purpose: 'texts', maxUsd });
+  const limit = getSpendLimit(run, { purpose: 'texts', maxUsd });
   const answers = await payForAnswers(workspace, { limit, batches: [batch] }, async (meter) => await fetchAnswers(workspace, batch, meter));
   if (!isClassification) return answers;
   return answers.map((answer) => ({
@@ -111,21 +117,16 @@ export async function predict(workspace: Workspace, address: string, { rows, max
   }));
 }
 
-/** The references are those of the job file where the address is one: they may have been added since the runs were submitted. */
-async function readScope(
-  { store }: Workspace,
-  address: string,
+function buildScope(
+  { address, runs, notes }: PresentRuns,
   { reference: wanted, margin, limit }: CompareOptions & Pick<EvaluateOptions, 'limit'>,
-): Promise<Scope> {
+): Scope {
   if (margin !== undefined && !(margin >= 0 && margin <= 1)) {
     throw new Failure('usage', `expected a margin from 0 to 1, found ${margin}`);
   }
-  const runs = await findNewestRuns(store, address);
-  const job = isJobFile(address) ? await readJobFile(address) : null;
-  const own = job === null ? runs[0]!.record.plan.spec.references : resolveReferences(job.spec, job.folder);
   const isPath = wanted !== undefined && (wanted.includes('/') || wanted.endsWith('.jsonl'));
-  const references = { ...own, ...(isPath && { [wanted]: { predictions: resolve(wanted) } }) };
-  return { address, runs, references, wanted, margin, limit, isLenient: true };
+  const references = { ...runs[0]!.record.plan.spec.references, ...(isPath && { [wanted]: { predictions: resolve(wanted) } }) };
+  return { address, runs, notes, references, wanted, margin, limit, isLenient: true };
 }
 
 function listModels({ candidates }: EvaluationSet): ModelSource[] {

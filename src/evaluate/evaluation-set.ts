@@ -15,6 +15,8 @@ export interface Scope extends ReferenceOptions {
   readonly address: string;
   /** Newest first. */
   readonly runs: readonly StoredRun[];
+  /** About the runs, for every set. */
+  readonly notes: readonly string[];
   /** Replaces the job's. */
   readonly margin?: number | undefined;
   /** Only the first rows of each held-out set. */
@@ -75,6 +77,7 @@ export async function findEvaluationSets(workspace: Workspace, scope: Scope): Pr
       referenceNames: references.names,
       leftOut: [...others, ...unusable.map(({ record }) => toRunId(record))],
       notes: [
+        ...scope.notes,
         ...others.map((id) => `${id} has other held-out rows and is left out`),
         ...unusable.map((run) => `${toRunId(run.record)} is left out: ${problems.get(run)}`),
         ...(read.length < part.rows ? [`only the first ${read.length} of ${part.rows} rows were answered`] : []),

@@ -38,9 +38,32 @@ export interface ModelClient {
 /** Used where neither the job nor the user names a number. */
 export const defaultConcurrency = 8;
 
+/** The longest answer of a chat where nobody names another number, in tokens. */
+const defaultChatTokens = 1024;
+
+/** Some models begin an answer with white space, quotes or a word of their own. */
+const leastLabelTokens = 16;
+const labelMargin = 8;
+
+/**
+ * The longest answer in tokens, where nobody names a number: what the longest label may need, and more; without labels a fixed number.
+ * Every token of these services is at least one byte, so that no label has more tokens than bytes.
+ */
+export function getDefaultMaxTokens(labels: readonly string[]): number {
+  if (labels.length === 0) return defaultChatTokens;
+  return Math.max(leastLabelTokens, ...labels.map((label) => Buffer.byteLength(label) + labelMargin));
+}
+
 export function getPromptSettings({ spec, facts }: Pick<RunPlan, 'spec' | 'facts'>): PromptSettings {
   const { generation, concurrency } = spec.evaluation;
-  return { task: spec.task, prompt: spec.prompt, labels: facts.labels, generation, concurrency: concurrency ?? defaultConcurrency };
+  const { labels } = facts;
+  return {
+    task: spec.task,
+    prompt: spec.prompt,
+    labels,
+    generation: { ...generation, maxTokens: generation.maxTokens ?? getDefaultMaxTokens(labels) },
+    concurrency: concurrency ?? defaultConcurrency,
+  };
 }
 
 /** The runs that have a tuned model. @throws Failure `run-not-found` where none has one */

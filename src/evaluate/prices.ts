@@ -51,24 +51,14 @@ function withMaxTokens({ client, requests }: RequestBatch, maxTokens: number | u
   return { client: { ...client, settings: { ...settings, generation: { ...settings.generation, maxTokens } } }, requests };
 }
 
-/** Why the answers have no price: their length has no limit, or the prices of their models are not known. */
+/** Which answers have no price, and how to give it. */
 export async function explainMissingPrice(batches: readonly RequestBatch[], context: Context): Promise<Failure> {
   const names = new Set<string>();
-  let areEndless = true;
   for (const batch of batches) {
-    if ((await quoteBatch(batch, context)) !== null) continue;
-    const { model, settings } = batch.client;
-    names.add(model.kind === 'endpoint' ? model.base : toModelName(model));
-    areEndless &&= settings.generation.maxTokens === undefined && (await quoteBatch(withMaxTokens(batch, 1), context)) !== null;
-  }
-  const models = [...names].join(', ');
-  if (areEndless) {
-    return new Failure('budget-exceeded', `answers of ${models} may have any length, so that no spending limit holds; nothing was sent`, {
-      hint: 'set evaluation.generation.maxTokens in the job file, or --max-tokens where there is no job file',
-    });
+    const { model } = batch.client;
+    if ((await quoteBatch(batch, context)) === null) names.add(model.kind === 'endpoint' ? model.base : toModelName(model));
   }
   const prices = [...names].map((name) => `${JSON.stringify(name)}: {"input": …, "output": …}`).join(', ');
-  return new Failure('budget-exceeded', `no price is known for answers of ${models}, so that no spending limit holds; nothing was sent`, {
-    hint: `set ORCHESTRATE_PRICES='{${prices}}', in US dollars per 1M tokens`,
-  });
+  const message = `no price is known for answers of ${[...names].join(', ')}, so that no spending limit holds; nothing was sent`;
+  return new Failure('budget-exceeded', message, { hint: `set ORCHESTRATE_PRICES='{${prices}}', in US dollars per 1M tokens` });
 }

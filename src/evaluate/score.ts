@@ -25,13 +25,16 @@ export async function scoreSet(
   const { majority, referenceNames } = set;
   const scored: CandidateAnswers[] = [];
   if (majority !== null) scored.push(buildMajority(majority, set.expected.length));
+  const cut: string[] = [];
   const incomplete: { readonly candidate: Candidate; readonly note: string }[] = [];
   for (const candidate of set.candidates) {
     const { name, run, source } = candidate;
     const answers = await readCandidateAnswers(store, source);
     const count = answers.filter((answer) => answer !== undefined).length;
-    if (count === answers.length) scored.push(scoreCandidate(candidate, answers as (Answer | null)[], set.settings));
-    else {
+    if (count === answers.length) {
+      scored.push(scoreCandidate(candidate, answers as (Answer | null)[], set.settings));
+      cut.push(...listCutNotes(candidate, answers as (Answer | null)[]));
+    } else {
       const why = problems.get(source) ?? `\`orchestrate evaluate ${scope.address}\` fetches its answers`;
       incomplete.push({ candidate, note: `${run ?? name} has answered ${count} of ${answers.length} rows and is left out: ${why}` });
     }
@@ -46,6 +49,7 @@ export async function scoreSet(
     notes: [
       ...set.notes,
       ...incomplete.map(({ note }) => note),
+      ...cut,
       ...listReferenceNotes(comparison, referenceNames, scope.wanted),
       ...listDeprecationNotes(set.candidates, context.now()),
     ],
@@ -85,6 +89,13 @@ function scoreCandidate(
     cost: source.type === 'model' ? getCost(source, answers) : null, // what a command or the answers of a file cost is not known
     endsOn: findDeprecation(source)?.date ?? null,
   };
+}
+
+function listCutNotes({ name, source }: Candidate, answers: readonly (Answer | null)[]): string[] {
+  const count = answers.filter((answer) => answer?.truncated === true).length;
+  const most = source.type === 'model' ? source.client.settings.generation.maxTokens : undefined;
+  if (count === 0 || most === undefined) return [];
+  return [`${count} answers of ${name} were cut at ${most} tokens: evaluation.generation.maxTokens allows longer ones`];
 }
 
 /** Equal rows were sent, and paid for, once. */

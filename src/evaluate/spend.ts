@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { Failure } from '../errors.ts';
-import { readJobFile } from '../job/read-job-file.ts';
 import type { Context } from '../provider/context.ts';
 import type { Quote } from '../provider/provider.ts';
 import {
@@ -13,7 +12,6 @@ import {
   type Charge,
   type LeasedCharge,
 } from '../run/budget.ts';
-import { isJobFile } from '../run/find-runs.ts';
 import { hasLeaseEnded, startRenewing } from '../run/lease.ts';
 import type { StoredRun } from '../run/run-store.ts';
 import type { Workspace } from '../run/workspace.ts';
@@ -42,15 +40,13 @@ export interface SpendLimit {
   readonly maxUsd: number | null;
 }
 
-/** The budget is the job file's own where the address is one: it may have been changed since the runs were submitted. */
-export async function readSpendLimit(
-  address: string,
+/** The budget is that of the run's plan. */
+export function getSpendLimit(
   { record }: StoredRun,
   { purpose, maxUsd = null }: { readonly purpose: AnswerPurpose; readonly maxUsd?: number | null | undefined },
-): Promise<SpendLimit> {
+): SpendLimit {
   const { job, workspace, budget } = record.plan.spec;
-  const budgetUsd = isJobFile(address) ? ((await readJobFile(address)).spec.budget?.usd ?? null) : budget.usd;
-  return { job, workspace, purpose, budgetUsd, maxUsd };
+  return { job, workspace, purpose, budgetUsd: budget.usd, maxUsd };
 }
 
 /** What the answers that are not stored yet will cost; null where a price is not known. Sends nothing. */

@@ -118,6 +118,11 @@ const Columns = z
   })
   .partial();
 
+const TestSet = z.union(
+  [Source, z.array(Source).min(1), z.strictObject({ files: Sources, columns: Columns })],
+  'a path, a list of paths, or {"files", "columns"}',
+);
+
 const Evaluation = z
   .strictObject({
     measure: z.string().min(1).describe(`what models are compared by; default ${formatDefaultMeasures()}, "none" for preference`),
@@ -125,7 +130,9 @@ const Evaluation = z
     generation: z
       .strictObject({ temperature: z.number().min(0), maxTokens: z.int().positive(), seed: z.int() })
       .partial()
-      .describe('settings of generated answers'),
+      .describe(
+        'settings of generated answers; without "maxTokens" an answer may be as long as the longest label needs, or 1,024 tokens in a chat',
+      ),
     concurrency: z.int().positive().describe('rows that are answered at once'),
   })
   .partial();
@@ -149,9 +156,11 @@ export const JobSpec = z.strictObject({
         .optional()
         .describe('rows that measure the training while it runs: sources, or a share of the training rows chosen by their hash'),
       test: z
-        .union([Source, z.record(Name, Sources)], 'a path, or named paths such as {"name": "./path"}')
+        .union([Source, z.record(Name, TestSet)], 'a path, or named paths such as {"name": "./path"}')
         .optional()
-        .describe('held-out rows, never sent for training: a source, or a map of named sets'),
+        .describe(
+          'held-out rows, never sent for training: a source, or a map of named sets; one whose columns are called otherwise is {"files", "columns"}',
+        ),
       columns: Columns.optional().describe('which columns of the data hold what; named as here when absent'),
     })
     .describe('the rows'),

@@ -11,6 +11,8 @@ export interface JobFile {
   readonly path: string;
   /** Absolute; relative paths in the file start here. */
   readonly folder: string;
+  /** What was set in it after reading; absent: nothing. */
+  readonly overrides?: readonly string[];
   readonly spec: JobSpec;
 }
 
@@ -24,7 +26,7 @@ export async function readJobFile(path: string, overrides: readonly string[] = [
   for (const override of overrides) applyOverride(text.value, override);
   const { spec, problems } = checkJob(text.value);
   const all = [...text.duplicates.map((at) => ({ path: at, message: 'the field occurs twice' })), ...problems];
-  if (spec !== null && all.length === 0) return { path, folder: dirname(resolve(path)), spec };
+  if (spec !== null && all.length === 0) return { path, folder: dirname(resolve(path)), overrides, spec };
   const lines = all.map(({ path: at, message }) => {
     const { line, column } = text.locate(at);
     return `${path}:${line}:${column} ${at.length === 0 ? '(the whole file)' : at.map(String).join('.')}: ${message}`;

@@ -32,15 +32,25 @@ function resolveModel(model: string, folder: string): ModelName {
   return { kind: 'hub', name: name!, revision: revision ?? null };
 }
 
+type TestSet = Exclude<JobSpec['data']['test'], string | undefined>[string];
+
+function hasColumns(set: TestSet): set is Extract<TestSet, { files: unknown }> {
+  return typeof set === 'object' && 'files' in set;
+}
+
 function resolveData(spec: JobSpec, folder: string): DataSpec {
   const { train, validation, test, columns } = spec.data;
   const isFraction = typeof validation === 'object' && 'fraction' in validation;
-  const tests = test === undefined ? {} : typeof test === 'string' ? { test } : test;
+  const tests = Object.entries(test === undefined ? {} : typeof test === 'string' ? { test } : test);
+  const own = { ...defaultColumns[spec.task], ...(columns as Record<string, string> | undefined) };
   return {
     train: resolveSources(train, folder),
     validation: validation === undefined ? null : isFraction ? validation : resolveSources(validation, folder),
-    test: Object.fromEntries(Object.entries(tests).map(([name, sources]) => [name, resolveSources(sources, folder)])),
-    columns: { ...defaultColumns[spec.task], ...(columns as Record<string, string> | undefined) },
+    test: Object.fromEntries(tests.map(([name, set]) => [name, resolveSources(hasColumns(set) ? set.files : set, folder)])),
+    columns: own,
+    testColumns: Object.fromEntries(
+      tests.flatMap(([name, set]) => (hasColumns(set) ? [[name, { ...own, ...(set.columns as Record<string, string>) }]] : [])),
+    ),
   };
 }
 

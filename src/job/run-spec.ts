@@ -13,6 +13,8 @@ export interface DataSpec {
   /** Held-out sets by name; a single one is called `test`. */
   readonly test: Readonly<Record<string, readonly string[]>>;
   readonly columns: Readonly<Record<string, string>>;
+  /** By held-out set, those of the sets that have columns of their own; absent in runs that are older than this field. */
+  readonly testColumns?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
 /** A model that is scored but not trained: one of a service, the answers in a file, or a command that runs in a folder. Paths are absolute. */

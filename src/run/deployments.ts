@@ -17,8 +17,6 @@ export interface DeployOptions {
   readonly hours: number;
   /** The most that these hours may cost; absent: only the job's budget limits the cost, and there must be one. */
   readonly maxUsd?: number | undefined;
-  /** The budget in the job file, null for none; absent: as it was when the run was submitted. */
-  readonly budgetUsd?: number | null | undefined;
 }
 
 /**
@@ -90,11 +88,11 @@ function findSubject(driver: Driver, run: StoredRun): Subject {
 async function findOrIntend(
   driver: Driver,
   run: StoredRun,
-  { hours, maxUsd, budgetUsd: current, subject }: DeployOptions & { readonly subject: Subject },
+  { hours, maxUsd, subject }: DeployOptions & { readonly subject: Subject },
 ): Promise<{ deployment: Deployment; isNew: boolean }> {
   if (run.record.deployment !== null) return { deployment: run.record.deployment, isNew: false };
   const { job, workspace, budget } = run.record.plan.spec;
-  const budgetUsd = current === undefined ? budget.usd : current;
+  const budgetUsd = budget.usd;
   const usdPerHour = await readPrice(subject);
   const ms = hours * hourMs;
   const usd = getHoursUsd(usdPerHour, ms);

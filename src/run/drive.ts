@@ -16,11 +16,15 @@ const idleMs = 100;
 /** Is called after each step: finding out about a lost answer takes as long as the service may need to list a job. */
 type OnChange = (run: StoredRun) => void;
 
-/**
- * Drives accepted runs, one after the other, until their jobs exist. A target that fails does not stop the others.
- * @throws the first failure, with the state of the other targets in its hint
- */
-export async function driveSubmissions(driver: Driver, accepted: readonly StoredRun[], onChange: OnChange): Promise<StoredRun[]> {
+/** The runs whose jobs exist, or that have ended, and why others could not be submitted. */
+export interface Submissions {
+  readonly runs: readonly StoredRun[];
+  /** The first failure, with all in its message, and the state of the other targets in its hint. */
+  readonly failure: Failure | null;
+}
+
+/** Drives accepted runs, one after the other, until their jobs exist. A target that fails does not stop the others. */
+export async function driveSubmissions(driver: Driver, accepted: readonly StoredRun[], onChange: OnChange): Promise<Submissions> {
   const runs: StoredRun[] = [];
   const failed: { readonly id: string; readonly error: unknown }[] = [];
   for (const run of accepted) {
@@ -31,13 +35,14 @@ export async function driveSubmissions(driver: Driver, accepted: readonly Stored
       failed.push({ id: toRunId(run.record), error });
     }
   }
-  if (failed.length === 0) return runs;
+  if (failed.length === 0) return { runs, failure: null };
   const { error } = failed[0]!;
   if (!isFailure(error)) throw error;
   const lines = failed.map(({ id, error: cause }) => `${id}: ${toFailureData(cause).message}`);
   const others = runs.map(({ record }) => `${toRunId(record)} is ${record.state}`).join(', ');
   const hints = [error.hint, others === '' ? null : `the other targets are not affected: ${others}`].filter((hint) => hint !== null);
-  throw new Failure(error.code, lines.join('\n'), { ...(hints.length === 0 ? {} : { hint: hints.join('\n') }), error });
+  const hint = hints.length === 0 ? {} : { hint: hints.join('\n') };
+  return { runs, failure: new Failure(error.code, lines.join('\n'), { ...hint, error }) };
 }
 
 /**

@@ -7,7 +7,7 @@ import type { Status } from '../provider/status.ts';
 import type { DataFacts } from '../dataset/inspect.ts';
 import type { FailureData } from '../errors.ts';
 import type { RunKey } from '../job/run-key.ts';
-import type { RunSpec } from '../job/run-spec.ts';
+import type { DataSpec, RunSpec } from '../job/run-spec.ts';
 
 /** What a run is made from. It is stored whole with the first event, so that it never has to be translated again. */
 export interface RunPlan {
@@ -23,11 +23,21 @@ export interface RunPlan {
   readonly quote: Quote | null;
   /** When the service shuts down the model and what is tuned from it, as far as was known at that time. */
   readonly deprecation?: Deprecation | null;
+  /** The job file, an absolute path, and what was set in it; absent in runs that are older than this field. */
+  readonly jobFile?: { readonly path: string; readonly overrides: readonly string[] };
 }
+
+/** What a job file says beside the training: it may change after the submission. */
+export type UnpaidPlan = Pick<RunPlan, 'jobFile'> & {
+  readonly spec: Pick<RunSpec, 'evaluation' | 'references' | 'budget' | 'tags'>;
+  readonly data: Pick<DataSpec, 'test' | 'testColumns'>;
+  readonly facts: Pick<DataFacts, 'test' | 'warnings'>;
+};
 
 /** Everything that can happen to a run. */
 export type RunEvent =
   | { readonly type: 'run-accepted'; readonly plan: RunPlan; readonly number: number }
+  | { readonly type: 'job-file-changed'; readonly plan: UnpaidPlan }
   | { readonly type: 'submission-prepared'; readonly attempt: number; readonly prepared: unknown }
   | { readonly type: 'submission-intended'; readonly attempt: number; readonly wire: unknown; readonly hash: string }
   | { readonly type: 'submission-unsent'; readonly attempt: number; readonly failure: FailureData }

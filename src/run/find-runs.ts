@@ -1,5 +1,6 @@
 import { Failure } from '../errors.ts';
 import type { Store } from '../store/open-store.ts';
+import { toRunId } from './record.ts';
 import { findRun, listRuns, type StoredRun } from './run-store.ts';
 
 const hint = '`orchestrate status` lists all runs';
@@ -8,7 +9,8 @@ const hint = '`orchestrate status` lists all runs';
 type Adopt = (path: string) => Promise<StoredRun[]>;
 
 /**
- * The runs of an address, newest first: `job`, `job/target`, `job/target#2`, a run key, or the path of a job file.
+ * The runs of an address, newest first: `job`, `job/target`, `job/target#2`, a run key, or the path of a job file, which means the runs
+ * that train what the file says now.
  * @throws Failure `run-not-found`, and for a path the failures of reading a job file
  */
 export async function findRuns(store: Store, address: string, adopt?: Adopt): Promise<StoredRun[]> {
@@ -35,14 +37,28 @@ async function findRunsOfFile(store: Store, path: string, adopt?: Adopt): Promis
     throw new Failure('run-not-found', `expected a run such as "job/target", a run key or a job file, found "${path}"`, { hint });
   }
   const { readJobFile } = await import('../job/read-job-file.ts');
-  const { spec } = await readJobFile(path);
-  const runs = await listRuns(store, { job: spec.name });
+  const job = await readJobFile(path);
+  const ofName = await listRuns(store, { job: job.spec.name });
+  const { findMatchingRuns } = await import('./job-file.ts');
+  const runs = await findMatchingRuns(job, ofName);
   if (runs.length > 0) return runs;
   const adopted = (await adopt?.(path)) ?? [];
   if (adopted.length > 0) return adopted;
-  throw new Failure('run-not-found', `the job "${spec.name}" of ${path} was not submitted from here, and its providers have no job of it`, {
-    hint,
+  const where = adopt === undefined ? 'nothing that it trains was submitted from here' : 'its providers have no job of it either';
+  const others = ofName.length === 0 ? '' : `; the runs called "${job.spec.name}" train something else: ${formatNames(ofName)}`;
+  throw new Failure('run-not-found', `${path} has no run yet: ${where}${others}`, {
+    hint:
+      ofName.length === 0
+        ? `\`orchestrate submit ${path}\` makes one`
+        : `submit it (orchestrate submit ${path}), or name the run that you mean`,
   });
+}
+
+const mostNames = 5;
+
+function formatNames(runs: readonly StoredRun[]): string {
+  const names = runs.slice(0, mostNames).map(({ record }) => toRunId(record));
+  return `${names.join(', ')}${runs.length > mostNames ? ', …' : ''}`;
 }
 
 /** The newest run of each target. */

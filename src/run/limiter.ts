@@ -8,11 +8,18 @@ export interface Rate {
 /** No pause is longer: one that seems to be was planned before the clock was set back. */
 export const longestPauseMs = 900_000;
 
+export interface TokenRequest {
+  readonly rate: Rate;
+  readonly at: number;
+  /** False takes no token that has to be waited for. */
+  readonly isPatient?: boolean | undefined;
+}
+
 /**
  * Takes one request from the rate limit of a service, which all processes share: a bucket of `burst` tokens that fills with `perSecond`.
- * @returns how long to wait before the request, in milliseconds; the token is taken in any case
+ * @returns how long to wait before the request, in milliseconds
  */
-export async function takeToken(store: Store, name: string, { rate, at }: { rate: Rate; at: number }): Promise<number> {
+export async function takeToken(store: Store, name: string, { rate, at, isPatient = true }: TokenRequest): Promise<number> {
   return await store.transaction().execute(async (tx) => {
     const row = await tx.selectFrom('limiter').selectAll().where('name', '=', name).executeTakeFirst();
     const before = row === undefined ? rate.burst : Number(row.tokens);
@@ -21,13 +28,14 @@ export async function takeToken(store: Store, name: string, { rate, at }: { rate
     const tokens = Math.min(rate.burst, before + passed * rate.perSecond) - 1;
     const blocked = row?.blocked_until ?? 0;
     const values = { name, tokens: JSON.stringify(tokens), updated_at: at, blocked_until: blocked };
+    const waitMs = Math.ceil(Math.max(tokens >= 0 ? 0 : (-tokens / rate.perSecond) * 1000, Math.min(blocked - at, longestPauseMs)));
+    if (waitMs > 0 && !isPatient) return waitMs;
     await tx
       .insertInto('limiter')
       .values(values)
       .onConflict((conflict) => conflict.column('name').doUpdateSet(values))
       .execute();
-    const waitMs = tokens >= 0 ? 0 : (-tokens / rate.perSecond) * 1000;
-    return Math.ceil(Math.max(waitMs, Math.min(blocked - at, longestPauseMs)));
+    return waitMs;
   });
 }
 

@@ -1,3 +1,4 @@
+import { basename, join } from 'node:path';
 import { inspectDataset, type DataFacts } from '../dataset/inspect.ts';
 import { formatWarning } from '../dataset/problems.ts';
 import { parseRowTask, taskColumns } from '../dataset/row.ts';
@@ -39,12 +40,13 @@ export async function planJob(
     return { spec, provider: findProvider(spec.provider, spec.target) };
   });
   const facts = await inspectJobData(asked[0]!.spec);
+  const jobFile = { path: join(job.folder, basename(job.path)), overrides: job.overrides ?? [] };
   const plans: RunPlan[] = [];
   for (const { spec, provider } of asked) {
     const quote = { ...context, facts, readRows: (part: 'train' | 'validation') => readPart(dir, { facts, spec }, part) };
     const first = await planRun(spec, provider, { facts, generation: 1, quote });
     const generation = again === true ? (await findGeneration(store, first)) + 1 : 1;
-    plans.push(generation === 1 ? first : await planRun(spec, provider, { facts, generation, quote }));
+    plans.push({ ...(generation === 1 ? first : await planRun(spec, provider, { facts, generation, quote })), jobFile });
   }
   return plans;
 }
@@ -96,9 +98,15 @@ export async function planRun(spec: RunSpec, provider: Provider, options: PlanOp
 
 /**
  * Reads the data of a job once; all targets share the facts.
- * @throws Failure as `inspectDataset`, and `job-file-invalid` for a task, measure, column or prompt that does not fit the rest.
+ * @throws Failure as `inspectDataset` and `checkRunSpec`
  */
 export async function inspectJobData(spec: RunSpec): Promise<DataFacts> {
+  checkRunSpec(spec);
+  return await inspectDataset({ ...spec.data, task: parseRowTask(spec.task) });
+}
+
+/** @throws Failure `job-file-invalid` for a task, measure, column or prompt that does not fit the rest. */
+export function checkRunSpec(spec: RunSpec): void {
   const task = parseRowTask(spec.task);
   const { measure } = spec.evaluation;
   const measures = getMeasureNames(task);
@@ -106,13 +114,14 @@ export async function inspectJobData(spec: RunSpec): Promise<DataFacts> {
     const expected = `evaluation.measure: expected ${measures.join(' or ')} for the task "${task}"`;
     throw new Failure('job-file-invalid', `${expected}, found "${measure}"`);
   }
-  const column = Object.keys(spec.data.columns).find((name) => !taskColumns[task].includes(name));
-  if (column !== undefined) {
+  const { columns, testColumns = {} } = spec.data;
+  for (const own of [columns, ...Object.values(testColumns)]) {
+    const column = Object.keys(own).find((name) => !taskColumns[task].includes(name));
+    if (column === undefined) continue;
     const expected = `data.columns: expected only ${taskColumns[task].join(', ')} for the task "${task}"`;
     throw new Failure('job-file-invalid', `${expected}, found "${column}"`);
   }
   checkPrompt(spec);
-  return await inspectDataset({ ...spec.data, task });
 }
 
 function checkPrompt({ task, prompt, data }: RunSpec): void {
@@ -123,7 +132,8 @@ function checkPrompt({ task, prompt, data }: RunSpec): void {
   if (prompt.template !== undefined) checkTemplate(prompt.template, data.columns['text2'] !== undefined);
 }
 
-function readBaseModel({ model }: RunSpec): BaseModel {
+/** The model that a run begins with. @throws Failure `model-invalid`, `file-missing` for a folder that cannot be used */
+export function readBaseModel({ model }: RunSpec): BaseModel {
   if (model.kind !== 'folder') return { base: model.name, revision: model.kind === 'hub' ? model.revision : null, maxLength: null };
   const { revision, maxPositions } = readModelFolder(model.path);
   return { base: model.path, revision, maxLength: maxPositions };

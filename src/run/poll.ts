@@ -34,7 +34,12 @@ export async function pollRun(step: Step): Promise<StoredRun> {
   const now = context.now();
   if (!isPollDue(run, now) && driver.force !== true && !hasControlRequest(run)) return run;
   const { rate } = provider;
-  if (rate !== undefined) await context.wait(await takeToken(driver.store, provider.id, { rate, at: now.getTime() }));
+  if (rate !== undefined) {
+    const { isPatient } = driver;
+    const waitMs = await takeToken(driver.store, provider.id, { rate, at: now.getTime(), isPatient });
+    if (waitMs > 0 && isPatient === false) return run;
+    await context.wait(waitMs);
+  }
   try {
     return await pollJob(step);
   } catch (error) {

@@ -2,7 +2,7 @@ import type { ActualCost, Artifact, JobRef } from '../provider/job.ts';
 import type { EndpointModel } from '../provider/model.ts';
 import type { Note } from '../provider/note.ts';
 import type { FailureData } from '../errors.ts';
-import type { RunEvent, RunPlan } from './event.ts';
+import type { RunEvent, RunPlan, UnpaidPlan } from './event.ts';
 import { isEnded, getNextState, type RunState } from './transitions.ts';
 
 /** A tuned model that its service makes callable for a limited time. */
@@ -95,11 +95,34 @@ export function foldEvent(record: RunRecord, event: RunEvent, at: string): RunRe
   return { ...moved, ...getChange(moved, event, at) };
 }
 
+/** What the plan says beside the training. */
+export function getUnpaid({ spec, facts, jobFile }: RunPlan): UnpaidPlan {
+  const { evaluation, references, budget, tags, data } = spec;
+  return {
+    ...(jobFile === undefined ? {} : { jobFile }),
+    spec: { evaluation, ...(references === undefined ? {} : { references }), budget, tags },
+    data: { test: data.test, testColumns: data.testColumns ?? {} },
+    facts: { test: facts.test, warnings: facts.warnings },
+  };
+}
+
+/** The plan of the same training with something else beside it. */
+export function withUnpaid(plan: RunPlan, { spec, data, facts, jobFile }: UnpaidPlan): RunPlan {
+  return {
+    ...plan,
+    ...(jobFile === undefined ? {} : { jobFile }),
+    spec: { ...plan.spec, ...spec, data: { ...plan.spec.data, ...data } },
+    facts: { ...plan.facts, ...facts },
+  };
+}
+
 /** The fields that an event changes beside state and times. */
 function getChange(record: RunRecord, event: RunEvent, at: string): Partial<RunRecord> {
   switch (event.type) {
     case 'run-accepted':
       throw new Error('a run is accepted once');
+    case 'job-file-changed':
+      return { plan: withUnpaid(record.plan, event.plan) };
     case 'submission-prepared':
       return { prepared: [...record.prepared.slice(0, event.attempt - 1), event.prepared], attempt: event.attempt };
     case 'submission-intended':

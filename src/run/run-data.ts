@@ -57,7 +57,7 @@ function toCopyFailure(error: unknown, from: string, to: string): unknown {
 }
 
 /** The path from which a source is read: the copy, or the user's file if it has not changed. */
-async function findSource(folder: string, source: Source): Promise<string> {
+export async function findSource(folder: string, source: Source): Promise<string> {
   const path = toStoredPath(folder, source);
   if (existsSync(path)) return path;
   await checkSource(source.path, source);
@@ -80,7 +80,9 @@ export async function* readPart(
   const isSplit = fraction !== null && typeof part === 'string';
   const source = typeof part === 'object' ? facts.test[part.test] : part === 'train' || isSplit ? facts.train : facts.validation;
   const paths = await Promise.all((source?.sources ?? []).map((file) => findSource(dir, file)));
-  for await (const row of readTaskRows(paths, { task: parseRowTask(spec.task), columns: spec.data.columns })) {
+  const { columns, testColumns = {} } = spec.data;
+  const own = typeof part === 'object' ? (testColumns[part.test] ?? columns) : columns;
+  for await (const row of readTaskRows(paths, { task: parseRowTask(spec.task), columns: own })) {
     if (!isSplit || isValidationRow(row, fraction) === (part === 'validation')) yield row;
   }
 }

@@ -5,10 +5,10 @@ import { isFailure, type Failure, type FailureData } from '../errors.ts';
 import type { RunKey } from '../job/run-key.ts';
 import type { Store } from '../store/open-store.ts';
 import type { Tables } from '../store/tables.ts';
-import type { RunEvent, RunPlan } from './event.ts';
+import type { RunEvent, RunPlan, UnpaidPlan } from './event.ts';
 import { addCharge, checkBudget, getRunCharge, setCharge } from './budget.ts';
 import { storeMetrics, type MetricSummaries } from './metrics.ts';
-import { createRecord, foldEvent, type RunRecord } from './record.ts';
+import { createRecord, foldEvent, getUnpaid, type RunRecord } from './record.ts';
 import { isEnded } from './transitions.ts';
 
 /** What the last poll of the provider returned that is not history. */
@@ -93,16 +93,29 @@ export async function checkPlans(store: Store, plans: readonly RunPlan[]): Promi
 
 /**
  * Accepts the planned runs of one job and reserves their upper limits: all or none, in one transaction. A key that is known already is
- * the existing run, and costs nothing more: the same job is one run however often it is submitted.
+ * the existing run, and costs nothing more: the same job is one run however often it is submitted. It takes over what is not trained.
  * @throws Failure `budget-exceeded`
  */
 export async function acceptRuns(store: Store, plans: readonly RunPlan[], at: string): Promise<StoredRun[]> {
   return await store.transaction().execute(async (tx) => {
     await checkPlans(tx, plans);
     const runs: StoredRun[] = [];
-    for (const plan of plans) runs.push((await findRun(tx, plan.key)) ?? (await insertRun(tx, plan, at)));
+    for (const plan of plans) {
+      const known = await findRun(tx, plan.key);
+      runs.push(known === null ? await insertRun(tx, plan, at) : await updateUnpaid(tx, known, { plan, at }));
+    }
     return runs;
   });
+}
+
+/** A run that is submitted again takes over what its job file says now beside the training. */
+async function updateUnpaid(tx: Store, run: StoredRun, { plan, at }: { readonly plan: RunPlan; readonly at: string }): Promise<StoredRun> {
+  const known = getUnpaid(run.record.plan);
+  const now = JSON.parse(JSON.stringify(getUnpaid(plan))) as UnpaidPlan;
+  const tags = { ...known.spec.tags, ...now.spec.tags }; // those of an earlier command line stay
+  const unpaid = { ...now, spec: { ...now.spec, tags } };
+  if (isDeepStrictEqual(unpaid, known)) return run;
+  return await appendEvents(tx, run.key, { events: [{ type: 'job-file-changed', plan: unpaid }], at, fence: null });
 }
 
 /**

@@ -9,8 +9,11 @@ type Next = RunState | 'phase' | 'same' | 'decided';
 
 type Row = Readonly<Partial<Record<RunEventType, Next>>>;
 
-/** A person can request this at any time; for a run that has ended the request is only recorded. */
-const controlRequests: Row = { 'cancel-requested': 'same', 'pause-requested': 'same' };
+/**
+ * A person can request this at any time; for a run that has ended the request is only recorded. What is not trained may change at any
+ * time too.
+ */
+const controlRequests: Row = { 'cancel-requested': 'same', 'pause-requested': 'same', 'job-file-changed': 'same' };
 
 const ofJob: Row = {
   ...controlRequests,

@@ -28,6 +28,8 @@ export interface Driver extends Workspace {
   readonly mayCreate: boolean;
   /** Polls at once, even if the next poll is planned for later: a person is waiting. */
   readonly force?: boolean;
+  /** False leaves a poll for which the rate limit would have to be waited for. */
+  readonly isPatient?: boolean;
   /** In [0, 1). */
   random(): number;
 }

@@ -230,7 +230,14 @@ test('no view lets anything through, whatever the texts are', async () => {
         formatRunTable([hostileRun], now),
         formatRunPage({ ...hostileRun, failure: null }, now),
         formatProgress(hostileRun, Infinity),
-        formatPlan({ plan: replaceTexts(plan, next) as RunPlan, requests: [{ what: next(), body: { [next()]: next() } }] }, now),
+        formatPlan(
+          {
+            plan: replaceTexts(plan, next) as RunPlan,
+            scoring: { rows: 1, maxTokens: 1, problem: next() },
+            requests: [{ what: next(), body: { [next()]: next() } }],
+          },
+          now,
+        ),
         formatComparison(hostileComparison),
         formatScores(hostileComparison),
       ];

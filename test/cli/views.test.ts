@@ -3,7 +3,7 @@ import { getOutcome } from '../../src/cli/cli.ts';
 import { formatComparison } from '../../src/cli/views/comparison-view.ts';
 import { formatAge, formatSeconds } from '../../src/cli/views/format.ts';
 import { formatBudget, formatPlan } from '../../src/cli/views/plan-view.ts';
-import { createProgressLog, formatProgress, formatRunPage, formatRunTable } from '../../src/cli/views/run-view.ts';
+import { createProgressLog, formatOldestLook, formatProgress, formatRunPage, formatRunTable } from '../../src/cli/views/run-view.ts';
 import { buildComparison } from '../../src/evaluate/comparison.ts';
 import { foldEvent, createRecord } from '../../src/run/record.ts';
 import type { LastPoll } from '../../src/run/run-store.ts';
@@ -53,6 +53,8 @@ test('the page ends with what to type next, and foreign text cannot write to the
   expect(page.split('\n').at(-1)).toBe('  next: npx orchestrate wait job/a');
 });
 
+const scoring = { rows: 2, maxTokens: null, problem: null };
+
 const quote = { currency: 'USD', low: 1.2, high: 2.4, source: 'list prices', asOf: '2026-01-01', trainingTokens: 12_345 } as const;
 
 test.each([
@@ -61,7 +63,7 @@ test.each([
   [quote, '  cost      $1.20 to $2.40 (list prices, of 2026-01-01)'],
   [{ ...quote, low: 2.4, asOf: null, source: '\u001b[2J' }, '  cost      $2.40 (\\x1b[2J)'],
 ])('the plan tells the price %#', (price, line) => {
-  const lines = formatPlan({ plan: { ...toMemoryPlan(), quote: price }, requests: null }, now).split('\n');
+  const lines = formatPlan({ plan: { ...toMemoryPlan(), quote: price }, scoring, requests: null }, now).split('\n');
   expect(lines).toContain(line);
   expect(lines.includes('  tokens    12,345 in one pass over the training rows')).toBe(price !== null);
 });
@@ -73,7 +75,7 @@ test.each([
   const date = new Date(now.getTime() + days * 86_400_000).toISOString().slice(0, 10);
   const deprecation = { date, source: 'a page', asOf: null };
   const message = `the service shuts down this model on ${date}`;
-  expect(formatPlan({ plan: { ...toMemoryPlan(), deprecation }, requests: null }, now).includes(message)).toBe(isTold);
+  expect(formatPlan({ plan: { ...toMemoryPlan(), deprecation }, scoring, requests: null }, now).includes(message)).toBe(isTold);
   expect(formatRunPage(toRunning(10, { endsOn: deprecation }), now).includes(message)).toBe(isTold);
 });
 
@@ -200,4 +202,15 @@ test('times are written as a person reads them', () => {
     '2 h 05 min',
   ]);
   expect([500, 61_000, 7_200_000, 200_000_000].map(formatAge)).toEqual(['1s', '1m', '2h', '2d']);
+});
+
+test('under a list stands how old it is, where it is not new', () => {
+  const { observed } = toRunning(1);
+  const seen = (id: string, at: string | null, terminal = false): RunView => toRunning(1, { id, terminal, observed: { ...observed, at } });
+  const [fresh, old] = [seen('job/b', '2026-01-01T00:00:59.000Z'), seen('job/a', '2025-12-31T23:58:00.000Z')];
+  expect(formatOldestLook([fresh, seen('job/c', null, true)], now)).toBeNull();
+  expect(formatOldestLook([old], now)).toBe('job/a was seen 3m ago; `npx orchestrate status --refresh` looks now');
+  expect(formatOldestLook([fresh, old], now)).toBe('job/a was seen 3m ago, the others later; `npx orchestrate status --refresh` looks now');
+  expect(formatOldestLook([seen('job/d', null)], now)).toBe('job/d was not seen yet; `npx orchestrate status --refresh` looks now');
+  expect(formatOldestLook([toRunning(1, { remote: null })], now)).toBeNull();
 });

@@ -173,13 +173,12 @@ test('a model that answers no rows is named in a note', async () => {
   expect(comparison!.notes).toEqual(['small/mute is left out: its provider answers no rows']);
 });
 
-test('the budget of the job file counts where the address is the file, also when it was added later', async () => {
+test('a budget that was added to the job file later counts', async () => {
   const paid = createAnsweringService({ say: sayRight });
   const { orchestrator, folder, path } = await runSmallJob([paid.provider]);
   await expect(orchestrator.evaluate(path)).rejects.toMatchObject({ code: 'budget-exceeded' });
   writeFileSync(path, JSON.stringify({ ...(JSON.parse(readFileSync(path, 'utf8')) as object), budget: { usd: 5 } }));
-  await expect(orchestrator.evaluate('small')).rejects.toMatchObject({ code: 'budget-exceeded' });
   expect(paid.asked).toEqual([]);
   await using other = await openSmallJob(folder, [paid.provider]);
-  expect(await other.evaluate(path)).toHaveLength(1);
+  expect(await other.evaluate('small')).toHaveLength(1);
 });

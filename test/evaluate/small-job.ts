@@ -44,7 +44,8 @@ export async function runSmallJob(
   writeFileSync(join(folder, 'test.jsonl'), toLines(data.test));
   const targets = Object.fromEntries(providers.map(({ id }) => [id, { provider: id, model: `base-${id}` }]));
   const sources = { train: './train.jsonl', test: './test.jsonl' };
-  writeFileSync(path, JSON.stringify({ version: 1, name: 'small', task: 'classification', data: sources, targets, ...job }));
+  const evaluation = { generation: { maxTokens: 100 } };
+  writeFileSync(path, JSON.stringify({ version: 1, name: 'small', task: 'classification', data: sources, evaluation, targets, ...job }));
   const orchestrator = await openSmallJob(folder, providers);
   await orchestrator.submit(await orchestrator.load(path));
   await orchestrator.wait(['small']);

@@ -96,7 +96,7 @@ test('a preference job becomes a run too, and a running one is followed to its e
   await using orchestrator = await fixture.open();
   expect((await orchestrator.importJob('openai', id, id)).run).toMatchObject({ terminal: false, status: { phase: 'running' } });
   fixture.sandbox.step(20_000);
-  expect(await orchestrator.list('mine', { isRefreshed: true })).toMatchObject([{ ok: true }]);
+  expect(await orchestrator.list('mine', { look: 'now' })).toMatchObject([{ ok: true }]);
   expect((await orchestrator.importJob('openai', id, id)).record).toMatchObject({ complete: true, status: 'succeeded' });
   expect(await orchestrator.list()).toHaveLength(1);
 });
@@ -169,8 +169,6 @@ test('an imported run stays with its job, also when its job file is submitted el
   const [submitted] = await there.submit(job);
   expect(submitted!.remote!.id).not.toBe(id);
   nowMs += 60_000;
-  expect(await here.list('mine', { isRefreshed: true })).toMatchObject([
-    { terminal: false, status: { phase: 'validating' }, remote: { id } },
-  ]);
+  expect(await here.list('mine', { look: 'now' })).toMatchObject([{ terminal: false, status: { phase: 'validating' }, remote: { id } }]);
   expect(fixture.takeWrites()).not.toContain('cancel');
 });

@@ -137,9 +137,8 @@ test.each([
   expect(await undeployRun(fixture.driver, await fixture.run())).toMatchObject({ usd });
 });
 
-test.each<[string, Settings, { maxUsd?: number; budgetUsd?: number | null }, RegExp]>([
+test.each<[string, Settings, { maxUsd?: number }, RegExp]>([
   ['a budget that is too small', { budgetUsd: 3.9 }, {}, /has a budget of \$3\.90: .* the deployment would need up to \$4\.00/],
-  ['one that is in the file now', {}, { budgetUsd: 3 }, /has a budget of \$3\.00/],
   ['no budget and no limit', { budgetUsd: null }, {}, /up to \$4\.00, and no limit is set; nothing was started/],
   ['a limit that is too low', {}, { maxUsd: 3 }, /up to \$4\.00, and --max-usd allows \$3\.00/],
   ['an unknown price', { usdPerHour: null }, { maxUsd: 100 }, /the price of an hour of tuned is unknown/],

@@ -12,8 +12,10 @@ export async function plan(cli: Cli, args: readonly string[], { target, set }: J
   await using orchestrator = await cli.open();
   const plans = await orchestrator.plan(await orchestrator.load(args[0]!, set), { targets: target });
   const providers = new Map((await orchestrator.providers()).map((provider) => [provider.id, provider]));
-  const views = plans.map((one) => ({
+  const scoring = await orchestrator.describeScoring(plans);
+  const views = plans.map((one, i) => ({
     plan: one,
+    scoring: scoring[i]!,
     requests: providers.get(one.spec.provider)?.training.preview?.(one.request, one) ?? null,
   }));
   const budget = await orchestrator.budget(plans);

@@ -1,28 +1,33 @@
+import { Failure } from '../../errors.ts';
 import { isJobFile } from '../../run/find-runs.ts';
 import { getOutcome, printRuns, programName, type Cli } from '../cli.ts';
-import { formatRunPage, formatRunTable } from '../views/run-view.ts';
+import { formatOldestLook, formatRunPage, formatRunTable } from '../views/run-view.ts';
 
 interface StatusFlags {
   readonly tag?: Readonly<Record<string, string>>;
   readonly limit?: number;
+  readonly cached?: boolean;
   readonly refresh?: boolean;
   readonly exitCode?: boolean;
 }
 
-/** `orchestrate status [RUN]`: reads the store and shows its age. */
+/** `orchestrate status [RUN]`: looks where that is free or due, and shows how old the rest is. */
 export async function status(cli: Cli, [address]: readonly string[], flags: StatusFlags): Promise<number> {
   // The jobs of a job file may be found at its providers, and are stored then.
   await using orchestrator = await cli.open({ mayCreateState: address !== undefined && isJobFile(address) });
   const tags = Object.entries(flags.tag ?? {});
-  const found = await orchestrator.list(address, { isRefreshed: flags.refresh === true });
+  if (flags.cached === true && flags.refresh === true) throw new Failure('usage', 'expected --cached or --refresh, found both');
+  const found = await orchestrator.list(address, { look: flags.cached === true ? 'never' : flags.refresh === true ? 'now' : 'due' });
   const runs = found.filter((run) => tags.every(([name, value]) => run.tags[name] === value)).slice(0, flags.limit);
   const now = new Date();
   printRuns(cli, runs, () => {
     if (runs.length === 0) cli.terminal.say(`no runs yet: \`${programName} submit job.json\` makes one`);
-    else
-      cli.terminal.print(
-        address === undefined || runs.length > 1 ? formatRunTable(runs, now, cli.terminal.width) : formatRunPage(runs[0]!, now),
-      );
+    else if (address !== undefined && runs.length === 1) cli.terminal.print(formatRunPage(runs[0]!, now));
+    else {
+      cli.terminal.print(formatRunTable(runs, now, cli.terminal.width));
+      const age = formatOldestLook(runs, now);
+      if (age !== null) cli.terminal.say(age);
+    }
   });
   return flags.exitCode === true ? getOutcome(runs) : 0;
 }

@@ -1,8 +1,9 @@
 import type { Quote } from '../../provider/provider.ts';
 import type { Comparison } from '../../evaluate/comparison.ts';
-import type { Orchestrator } from '../../orchestrator.ts';
-import { isFailure } from '../../errors.ts';
+import type { Orchestrator, Subject } from '../../orchestrator.ts';
+import { failureKinds, isFailure, toFailureData, type Failure } from '../../errors.ts';
 import { formatDeprecationNotes } from '../../run/deprecation.ts';
+import type { RunPlan } from '../../run/event.ts';
 import type { RunView } from '../../run/run-view.ts';
 import type { JobSpec } from '../../job/job-spec.ts';
 import { escapeLine, escapeText } from '../escape.ts';
@@ -10,7 +11,7 @@ import { getOutcome, programName, type Cli } from '../cli.ts';
 import type { JobFlags } from './plan.ts';
 import { formatComparison } from '../views/comparison-view.ts';
 import { formatCount, formatLocation, formatSeconds } from '../views/format.ts';
-import { formatPrice, formatRunPage, getNextCommand, needsDeployment } from '../views/run-view.ts';
+import { formatPrice, formatRejection, formatRunPage, getNextCommand, needsDeployment } from '../views/run-view.ts';
 import { followRuns } from './wait.ts';
 
 interface SubmitFlags extends JobFlags {
@@ -23,33 +24,55 @@ interface SubmitFlags extends JobFlags {
 
 /** `orchestrate submit JOB`: submits; with `--wait` follows the runs, scores them where that is free, and prints the verdict. */
 export async function submit(cli: Cli, args: readonly string[], flags: SubmitFlags): Promise<number> {
-  const { target, set, tag, again, wait, timeout } = flags;
+  const { target, set = [], tag, again, wait, timeout } = flags;
   const begun = performance.now();
+  const since = new Date().toISOString();
   await using orchestrator = await cli.open({ mayCreateState: true });
-  const job = await orchestrator.load(args[0]!, [...(set ?? []), ...formatTagOverrides(tag ?? {})]);
-  const runs = await orchestrator.submit(job, { targets: target, again, onChange: (run) => reportUncertain(cli, run) });
-  if (cli.quiet) for (const run of runs) cli.terminal.print(run.id);
-  else {
-    for (const run of runs) cli.terminal.say(formatSubmitted(run));
-    for (const note of formatDeprecations(runs, new Date())) cli.terminal.say(note);
-  }
+  const job = await orchestrator.load(args[0]!, [...set, ...formatTagOverrides(tag ?? {})]);
+  const failures: Failure[] = [];
+  const runs = await orchestrator.submit(job, {
+    targets: target,
+    again,
+    onPlanned: async (plans) => await reportScoring(cli, orchestrator, plans),
+    onChange: (run) => reportUncertain(cli, run),
+    ...(wait === true && { onFailed: (failure: Failure) => void failures.push(failure) }),
+  });
+  printSubmitted(cli, runs, since);
   if (wait !== true) {
     if (cli.json) cli.terminal.print(JSON.stringify({ runs }));
     else if (!cli.quiet) for (const run of runs) cli.terminal.say(`next: ${getNextCommand(run)}`);
     return runs.some((run) => run.attention || run.status.phase === 'rejected') ? getOutcome(runs) : 0;
   }
+  const [failure] = failures;
+  if (failure !== undefined) cli.terminal.say(`${failure.message}${failure.hint === null ? '' : `\n  ${failure.hint}`}`);
   const ended = await followRuns(cli, orchestrator, { addresses: runs.map((run) => run.id), timeoutMs: timeout });
-  const estimate = ended.some((run) => run.ok) ? await orchestrator.estimate(job.spec.name) : free;
-  const comparisons = ended.some((run) => run.ok) ? await compareEnded(cli, orchestrator, { job: job.spec, estimate }) : [];
-  if (cli.json) cli.terminal.print(JSON.stringify({ runs: ended, comparisons, estimate }));
+  const isScored = ended.some((run) => run.ok);
+  const { subject, address } = await findSubject(orchestrator, ended, { job: job.spec.name, path: set.length === 0 ? args[0]! : null });
+  const estimate = isScored ? await orchestrator.estimate(subject) : free;
+  const comparisons = isScored ? await compareEnded(cli, orchestrator, { job: job.spec, subject, estimate }) : [];
+  if (cli.json)
+    cli.terminal.print(JSON.stringify({ runs: ended, comparisons, estimate, ...(failure && { error: toFailureData(failure) }) }));
   else if (!cli.quiet)
     printResult(cli, {
       runs: ended,
       comparisons,
-      evaluation: formatEvaluation(job.spec, estimate),
+      evaluation: formatEvaluation(job.spec, address, estimate),
       seconds: (performance.now() - begun) / 1000,
     });
-  return getOutcome(ended);
+  if (failure === undefined) return getOutcome(ended);
+  if (!cli.json) cli.terminal.say(failure.message);
+  return failureKinds[failure.code].exit;
+}
+
+/** What is scored: the job by its name where these are its newest runs, else just these runs; and how a person names it. */
+async function findSubject(
+  orchestrator: Orchestrator,
+  runs: readonly RunView[],
+  { job, path }: { readonly job: string; readonly path: string | null },
+): Promise<{ subject: Subject; address: string }> {
+  const listed = await orchestrator.list(job, { look: 'never' });
+  const newest = runs.every((run) => listed.find(({ target }) => target === run.target)?.key === run.key);
+  return newest ? { subject: job, address: job } : { subject: runs.map(({ id }) => id), address: path ?? runs[0]!.id };
 }
 
 /** Tags of the command line stand beside those of the job file. */
@@ -57,10 +80,32 @@ function formatTagOverrides(tags: Readonly<Record<string, string>>): string[] {
   return Object.entries(tags).map(([name, value]) => `tags.${name}=${JSON.stringify(value)}`);
 }
 
-function formatSubmitted(run: RunView): string {
+/** @param since when the command began: a run that is older was submitted before */
+function printSubmitted({ terminal, quiet }: Cli, runs: readonly RunView[], since: string): void {
+  if (quiet) for (const run of runs) terminal.print(run.id);
+  else {
+    for (const run of runs) {
+      terminal.say(formatSubmitted(run, since));
+      if (run.status.phase === 'rejected') for (const line of formatRejection(run)) terminal.say(line);
+    }
+    for (const note of formatDeprecations(runs, new Date())) terminal.say(note);
+  }
+}
+
+function formatSubmitted(run: RunView, since: string): string {
   const rows = `${formatCount(run.data.train.rows)} rows`;
-  const verb = run.terminal ? `has ended before (${run.status.phase})` : run.status.phase === 'submitted' ? 'submitted' : run.status.phase;
+  const verb = run.terminal && run.times.created < since ? `has ended before (${run.status.phase})` : run.status.phase;
   return `${run.id}  ${verb}  ${run.provider}  ${escapeLine(run.model.base.split('/').at(-1)!)}  ${rows}`;
+}
+
+/** Said before anything costs. */
+async function reportScoring({ terminal, quiet }: Cli, orchestrator: Orchestrator, plans: readonly RunPlan[]): Promise<void> {
+  if (quiet) return;
+  const scoring = await orchestrator.describeScoring(plans);
+  for (const [i, { problem }] of scoring.entries()) {
+    const { job, target } = plans[i]!.spec;
+    if (problem !== null) terminal.say(`${job}/${target}  its model cannot be scored: ${problem}`);
+  }
 }
 
 /** While a submission is reconciled nothing else is seen of it. */
@@ -76,16 +121,16 @@ function formatDeprecations(runs: readonly RunView[], now: Date): string[] {
 async function compareEnded(
   cli: Cli,
   orchestrator: Orchestrator,
-  { job, estimate }: { job: JobSpec; estimate: Quote | null },
+  { job, subject, estimate }: { job: JobSpec; subject: Subject; estimate: Quote | null },
 ): Promise<Comparison[]> {
   if (!cli.quiet) cli.terminal.say('scoring the held-out rows …');
-  if (estimate?.high !== 0 || hasCommands(job)) return await orchestrator.compare(job.name);
+  if (estimate?.high !== 0 || hasCommands(job)) return await orchestrator.compare(subject);
   try {
-    return await orchestrator.evaluate(job.name);
+    return await orchestrator.evaluate(subject);
   } catch (error) {
     if (!isFailure(error) || error.code === 'interrupted') throw error;
     cli.terminal.say(escapeText(error.message)); // the training went well: its result is not to be lost
-    return await orchestrator.compare(job.name);
+    return await orchestrator.compare(subject);
   }
 }
 
@@ -96,8 +141,8 @@ function hasCommands({ references = {} }: JobSpec): boolean {
 const free: Quote = { currency: 'USD', low: 0, high: 0, source: '', asOf: null };
 
 /** How to score the models whose answers cost; null where there are none. */
-function formatEvaluation(job: JobSpec, estimate: Quote | null): string | null {
-  const command = `${programName} evaluate ${job.name}`;
+function formatEvaluation(job: JobSpec, address: string, estimate: Quote | null): string | null {
+  const command = `${programName} evaluate ${address}`;
   if (estimate === null) return `score it ${command} --max-usd DOLLARS, once ORCHESTRATE_PRICES says what an answer costs`;
   if (estimate.high === 0) return hasCommands(job) ? `score it ${command} (runs the commands of the job's references)` : null;
   const limit = Math.max(0.01, Math.ceil(estimate.high * 100) / 100);

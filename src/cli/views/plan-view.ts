@@ -1,4 +1,5 @@
 import type { RequestPreview } from '../../provider/provider.ts';
+import type { Scoring } from '../../evaluate/scoring.ts';
 import { formatDeprecationNotes } from '../../run/deprecation.ts';
 import type { RunPlan } from '../../run/event.ts';
 import { formatUsd } from '../../run/budget.ts';
@@ -12,25 +13,34 @@ const signs = { sent: ' ', defaulted: ' ', converted: '~', unsupported: '!', war
 /** A plan with the requests that a submission will send, where its provider tells them. */
 export interface PlanView {
   readonly plan: RunPlan;
+  readonly scoring: Scoring;
   readonly requests: readonly RequestPreview[] | null;
 }
 
 /** What a target will be asked, field by field. */
-export function formatPlan({ plan: { spec, facts, model, key, notes, quote, deprecation = null }, requests }: PlanView, now: Date): string {
+export function formatPlan(
+  { plan: { spec, facts, model, key, notes, quote, deprecation = null }, scoring, requests }: PlanView,
+  now: Date,
+): string {
   const labels = Object.entries(facts.train.labels).map(([label, rows]) => `${label} ${formatCount(rows)}`);
-  const tests = Object.values(facts.test).reduce((sum, { rows }) => sum + rows, 0);
   return [
     escapeLine(`${spec.job}/${spec.target}`),
     `  provider  ${escapeLine(spec.provider)}`,
     `  model     ${escapeLine(model.base)}`,
-    `  data      ${formatCount(facts.train.rows)} training, ${formatCount(facts.validation?.rows ?? 0)} validation, ${formatCount(tests)} held-out rows`,
+    `  data      ${formatCount(facts.train.rows)} training, ${formatCount(facts.validation?.rows ?? 0)} validation, ${formatCount(scoring.rows)} held-out rows`,
     ...(labels.length === 0 ? [] : [`  labels    ${escapeLine(labels.join(', '))}`]),
     ...(quote?.trainingTokens === undefined ? [] : [`  tokens    ${formatCount(quote.trainingTokens)} in one pass over the training rows`]),
     `  cost      ${escapeLine(quote === null ? 'price unknown' : formatPrice(quote))}`,
+    ...formatScoring(scoring),
     `  key       ${escapeLine(key)}`,
     ...[...notes, ...formatDeprecationNotes(deprecation, now)].map((note) => `  ${signs[note.type]} ${escapeLine(formatNote(note))}`),
     ...(requests ?? []).map(formatRequest),
   ].join('\n');
+}
+
+function formatScoring({ maxTokens, problem }: Scoring): string[] {
+  if (problem !== null) return [`  scoring   not possible: ${escapeLine(problem)}`];
+  return maxTokens === null ? [] : [`  scoring   with answers of up to ${formatCount(maxTokens)} tokens`];
 }
 
 function formatRequest({ what, body }: RequestPreview): string {
@@ -51,7 +61,7 @@ export function formatBudget(budget: BudgetView): string | null {
 }
 
 /** The same for scripts. */
-export function toPlanJson({ plan, requests }: PlanView): unknown {
+export function toPlanJson({ plan, scoring, requests }: PlanView): unknown {
   const { spec, key, request, notes, quote, deprecation, model, facts, generation } = plan;
   const { job, target, provider } = spec;
   return {
@@ -68,5 +78,6 @@ export function toPlanJson({ plan, requests }: PlanView): unknown {
     cost: quote,
     endsOn: deprecation ?? null,
     data: facts,
+    scoring,
   };
 }

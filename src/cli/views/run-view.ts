@@ -21,6 +21,19 @@ export function formatRunTable(runs: readonly RunView[], now: Date, width = Infi
   return formatTable([header, ...rows], { width, importance: [0, 1, 2, 5, 3, 4] });
 }
 
+const freshMs = 2000;
+
+/** How old a list of runs is; null where all of it was seen just now, or has ended. */
+export function formatOldestLook(runs: readonly RunView[], now: Date): string | null {
+  const open = runs.filter(({ terminal, remote }) => !terminal && remote !== null);
+  const ages = open.map(({ observed }) => (observed.at === null ? Infinity : now.getTime() - Date.parse(observed.at)));
+  const oldest = Math.max(0, ...ages);
+  if (oldest <= freshMs) return null;
+  const run = open[ages.indexOf(oldest)]!.id;
+  const seen = oldest === Infinity ? `${run} was not seen yet` : `${run} was seen ${formatAge(oldest)} ago`;
+  return `${seen}${open.length > 1 ? ', the others later' : ''}; \`${programName} status --refresh\` looks now`;
+}
+
 /** All that is worth knowing of a run, and what to type next. */
 export function formatRunPage(run: RunView, now: Date): string {
   const { times, progress, data } = run;
@@ -60,6 +73,13 @@ export function formatRunPage(run: RunView, now: Date): string {
   return [escapeLine(run.id), ...lines, ...notes, ...failure, '', `  next: ${escapeLine(getNextCommand(run))}`].join('\n');
 }
 
+/** Why a submission was rejected, the remedy, and what the plan has warned of. */
+export function formatRejection({ failure, notes }: RunView): string[] {
+  const warnings = notes.filter(({ type }) => type === 'warning').map((note) => `  note: ${escapeLine(formatNote(note))}`);
+  if (failure === null) return warnings;
+  return [`  ${escapeText(failure.message)}`, ...(failure.hint === null ? [] : [`  ${escapeText(failure.hint)}`]), ...warnings];
+}
+
 /** The actual cost beside the planned one; what costs nothing is not spoken of. */
 function formatRunCost({ cost, terminal }: RunView): string | null {
   const { low, high, actual, source, asOf, actualSource } = cost;
@@ -90,6 +110,7 @@ export function getNextCommand(run: RunView): string {
   if (run.ok) return `${programName} compare ${run.job}`;
   if (run.status.phase === 'accepted' || run.status.phase === 'preparing')
     return `submit the job file again: the submission was not finished`;
+  if (run.status.phase === 'rejected') return 'submit the job file again when this is mended; with --again where the file stays as it is';
   if (run.attention) return `${programName} resolve ${run.id} --adopt ID | --absent | --cancel`;
   if (run.status.phase === 'paused') return `${programName} resume ${run.id}`;
   return run.terminal ? `${programName} logs ${run.id}` : `${programName} wait ${run.id}`;
