@@ -1,3 +1,4 @@
+import { formatJson } from './escape.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { RunView } from '../run/run-view.ts';
 import type { Terminal } from './terminal.ts';
@@ -33,7 +34,7 @@ export function getOutcome(runs: readonly RunView[]): number {
 
 /** Prints runs for scripts (`--json`, `--quiet`), or else as the function says. */
 export function printRuns(cli: Cli, runs: readonly RunView[], print: () => void): void {
-  if (cli.json) cli.terminal.print(JSON.stringify({ runs }));
+  if (cli.json) cli.terminal.print(formatJson({ runs }));
   else if (cli.quiet) for (const run of runs) cli.terminal.print(run.id);
   else print();
 }

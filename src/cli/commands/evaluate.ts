@@ -1,5 +1,6 @@
 import { listFailedRequirements, type Comparison } from '../../evaluate/comparison.ts';
 import type { Cli } from '../cli.ts';
+import { formatJson } from '../escape.ts';
 import type { VerdictFlags } from '../options.ts';
 import { formatComparison, formatScores, nothingToCompare } from '../views/comparison-view.ts';
 
@@ -26,7 +27,7 @@ function printComparisons(
   comparisons: readonly Comparison[],
   { flags: { require }, format }: { readonly flags: VerdictFlags; readonly format: (comparison: Comparison) => string },
 ): number {
-  if (cli.json) for (const comparison of comparisons) cli.terminal.print(JSON.stringify(comparison));
+  if (cli.json) for (const comparison of comparisons) cli.terminal.print(formatJson(comparison));
   else if (comparisons.length === 0) cli.terminal.say(nothingToCompare);
   else cli.terminal.print(comparisons.map(format).join('\n\n'));
   const failed = require === undefined ? [] : listFailedRequirements(comparisons, require);

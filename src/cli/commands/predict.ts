@@ -2,7 +2,7 @@ import { addAbortSignal } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { TextAnswer } from '../../evaluate/evaluate.ts';
 import { Failure } from '../../errors.ts';
-import { escapeLine } from '../escape.ts';
+import { escapeLine, formatJson } from '../escape.ts';
 import type { Cli } from '../cli.ts';
 
 /** `orchestrate predict RUN [TEXT…]`: what the model says, its probability and the text, in the order of the texts. */
@@ -16,7 +16,7 @@ export async function predict(cli: Cli, args: readonly string[], { maxUsd }: { r
   const predictions = await orchestrator.run(address!).predict(rows, { maxUsd });
   for (const [i, prediction] of predictions.entries()) {
     const { answer, label, probabilities, truncated } = prediction;
-    if (cli.json) cli.terminal.print(JSON.stringify({ text: texts[i], label: label ?? null, answer, probabilities, truncated }));
+    if (cli.json) cli.terminal.print(formatJson({ text: texts[i], label: label ?? null, answer, probabilities, truncated }));
     else cli.terminal.print(`${formatAnswer(prediction)}  ${formatProbability(prediction)}  ${escapeLine(texts[i]!)}`);
   }
   return 0;

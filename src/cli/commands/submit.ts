@@ -5,7 +5,7 @@ import { isFailure } from '../../errors.ts';
 import { formatDeprecationNotes } from '../../run/deprecation.ts';
 import type { RunView } from '../../run/run-view.ts';
 import type { JobSpec } from '../../job/job-spec.ts';
-import { escapeLine, escapeText } from '../escape.ts';
+import { escapeLine, escapeText, formatJson } from '../escape.ts';
 import { getOutcome, programName, type Cli } from '../cli.ts';
 import type { JobFlags } from './plan.ts';
 import { formatComparison } from '../views/comparison-view.ts';
@@ -34,14 +34,14 @@ export async function submit(cli: Cli, args: readonly string[], flags: SubmitFla
     for (const note of formatDeprecations(runs, new Date())) cli.terminal.say(note);
   }
   if (wait !== true) {
-    if (cli.json) cli.terminal.print(JSON.stringify({ runs }));
+    if (cli.json) cli.terminal.print(formatJson({ runs }));
     else if (!cli.quiet) for (const run of runs) cli.terminal.say(`next: ${getNextCommand(run)}`);
     return runs.some((run) => run.attention || run.status.phase === 'rejected') ? getOutcome(runs) : 0;
   }
   const ended = await followRuns(cli, orchestrator, { addresses: runs.map((run) => run.id), timeoutMs: timeout });
   const estimate = ended.some((run) => run.ok) ? await orchestrator.estimate(job.spec.name) : free;
   const comparisons = ended.some((run) => run.ok) ? await compareEnded(cli, orchestrator, { job: job.spec, estimate }) : [];
-  if (cli.json) cli.terminal.print(JSON.stringify({ runs: ended, comparisons, estimate }));
+  if (cli.json) cli.terminal.print(formatJson({ runs: ended, comparisons, estimate }));
   else if (!cli.quiet)
     printResult(cli, {
       runs: ended,
