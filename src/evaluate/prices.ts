@@ -3,6 +3,7 @@ import type { Context } from '../provider/context.ts';
 import { toModelName } from '../provider/model-name.ts';
 import type { Prediction, PredictionRow } from '../provider/prediction.ts';
 import type { Quote } from '../provider/provider.ts';
+import { checkQuote } from '../run/figures.ts';
 import type { ModelClient } from './models.ts';
 import { toPredictionContext, type RequestBatch } from './requests.ts';
 
@@ -12,7 +13,7 @@ const free: Quote = { currency: 'USD', low: 0, high: 0, source: 'free', asOf: nu
 export async function quoteBatch({ client, requests }: RequestBatch, context: Context): Promise<Quote | null> {
   const { inference } = client.provider;
   if (inference?.quote === undefined || requests.length === 0) return free;
-  return await inference.quote(client.model, requests, toPredictionContext(context, client.settings));
+  return checkQuote(await inference.quote(client.model, requests, toPredictionContext(context, client.settings)));
 }
 
 /** The sum of prices; null where one of them is not known. */

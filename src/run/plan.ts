@@ -17,6 +17,7 @@ import { hashJson } from '../lib/json.ts';
 import type { Store } from '../store/open-store.ts';
 import { readSpending, type Spending } from './budget.ts';
 import type { RunPlan } from './event.ts';
+import { checkQuote } from './figures.ts';
 import { readPart } from './run-data.ts';
 import { findNewPlans, listRuns } from './run-store.ts';
 import type { Workspace } from './workspace.ts';
@@ -78,7 +79,7 @@ export async function planRun(spec: RunSpec, provider: Provider, options: PlanOp
   const key = buildRunKey(spec, generation, fingerprint);
   const { request, notes } = provider.training.translate({ spec, facts, model, key });
   checkRequirements(spec, notes);
-  const quote = (await provider.training.quote?.(request, context)) ?? null;
+  const quote = checkQuote(await provider.training.quote?.(request, context));
   const deprecation = provider.getDeprecation?.(model.base) ?? null;
   return {
     key,

@@ -5,6 +5,7 @@ import { Failure, isFailure, toFailureData } from '../errors.ts';
 import type { Attempt } from '../provider/context.ts';
 import type { Provider } from '../provider/provider.ts';
 import type { RunEvent } from './event.ts';
+import { checkFigures } from './figures.ts';
 import type { Append } from './lease.ts';
 import { blockRequests, longestPauseMs, takeToken } from './limiter.ts';
 import { adoptOldestJob } from './reconcile.ts';
@@ -62,7 +63,8 @@ async function pollJob(step: Step): Promise<StoredRun> {
   const current = checked?.job ?? job;
   if (run.record.cancelRequested && run.record.state !== 'cancelling') await provider.training.cancel?.(current, context);
   else if (run.record.pauseRequested && run.record.state !== 'paused') await provider.training.pause?.(current, context);
-  const seen = await provider.training.observe(current, current.id === job.id ? (run.lastPoll?.cursor ?? null) : null, context);
+  const cursor = current.id === job.id ? (run.lastPoll?.cursor ?? null) : null;
+  const seen = checkFigures(await provider.training.observe(current, cursor, context), run.record.notes);
   const other = await findSibling(step, current, seen);
   if (other !== null) return await step.append([{ type: 'submission-checked', job: other }]);
   const now = context.now();
