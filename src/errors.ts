@@ -69,7 +69,7 @@ export const failureKinds = {
     exit: 79,
     cause: 'user',
     retryable: false,
-    meaning: 'the budget has no room for what this would cost, or nobody knows what it would cost; nothing was started',
+    meaning: 'the budget has no room for what this would cost, or nobody knows what it would cost; no more was started',
   },
   'permission-denied': { exit: 77, cause: 'user', retryable: false, meaning: 'a file may not be read or written' },
   'credentials-invalid': { exit: 77, cause: 'user', retryable: false, meaning: 'a service refuses the credentials, or there are none' },

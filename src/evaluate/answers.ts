@@ -20,6 +20,10 @@ export interface SpendMeter {
   begin(client: ModelClient): void;
   /** For each new answer, before it is stored: the answer with its price. */
   record(prediction: Prediction): Promise<StoredAnswer>;
+  /** Why no more may be asked: the answers cost more than was quoted, and more than may be spent. Null: they may. */
+  getOverrun(): Failure | null;
+  /** A request of this row had no answer and may be charged. */
+  addLost(id: string): void;
 }
 
 /** SQLite's own limit of bound values is far above this. */
@@ -96,9 +100,13 @@ export async function fetchAnswers(workspace: Workspace, { client, requests }: R
     const { provider, model } = await findPresentModel(workspace, client);
     const waiting = new Set(open.map(({ id }) => id));
     const fresh: StoredAnswer[] = [];
+    const overrun = meter?.getOverrun() ?? null;
+    if (overrun !== null) throw overrun;
     meter?.begin(client);
+    const hooks = meter === undefined ? {} : { mayAsk: () => meter.getOverrun() === null, onLost: (id: string) => meter.addLost(id) };
+    const asking = { ...toPredictionContext(context, client.settings), ...hooks };
     try {
-      for await (const prediction of provider.inference!.predict!(model, open, toPredictionContext(context, client.settings))) {
+      for await (const prediction of provider.inference!.predict!(model, open, asking)) {
         if (!waiting.delete(prediction.id)) continue; // the first answer to a request counts
         const answer = (await meter?.record(prediction)) ?? prediction;
         known.set(answer.id, answer);
@@ -110,6 +118,8 @@ export async function fetchAnswers(workspace: Workspace, { client, requests }: R
     }
     context.signal.throwIfAborted();
     if (waiting.size > 0) {
+      const stopped = meter?.getOverrun() ?? null;
+      if (stopped !== null) throw stopped;
       throw new Failure('response-invalid', `${toModelName(model)}: expected ${open.length} answers, found ${open.length - waiting.size}`, {
         hint: 'run the command again: the answers are stored, and only the other rows are sent again',
       });

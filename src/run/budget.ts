@@ -218,6 +218,25 @@ export async function renewChargeLease(store: Store, id: string, until: number):
   await store.updateTable('charge').set({ lease_until: until }).where('id', '=', id).where('state', '=', 'reserved').execute();
 }
 
+/**
+ * Raises a reserved amount, in one transaction with the check that the budget has room for the rest of it; null means no limit. False where
+ * it has none: the charge stays as it is.
+ */
+export async function raiseCharge(
+  store: Store,
+  account: Account,
+  { id, usd, budgetUsd }: { readonly id: string; readonly usd: number; readonly budgetUsd: number | null },
+): Promise<boolean> {
+  return await store.transaction().execute(async (tx) => {
+    const row = await tx.selectFrom('charge').select('micro_dollars').where('id', '=', id).executeTakeFirst();
+    const more = roundUpMicroDollars(usd) - Number(row?.micro_dollars ?? 0);
+    const sums = await sumCharges(tx, account);
+    if (budgetUsd !== null && more > roundDownMicroDollars(budgetUsd) - sums.spent - sums.reserved) return false;
+    await setCharge(tx, id, { state: 'reserved', usd });
+    return true;
+  });
+}
+
 /** The cost has become known, whatever was reserved for it. */
 export async function settleCharge(store: Store, id: string, usd: number): Promise<void> {
   await setCharge(store, id, { state: 'spent', usd });
