@@ -2,6 +2,7 @@ import { Failure } from '../errors.ts';
 import type { Store } from '../store/open-store.ts';
 import type { ChargeTable } from '../store/tables.ts';
 import type { RunRecord } from './record.ts';
+import { describeReserved } from './reservations.ts';
 import { isEnded } from './transitions.ts';
 
 /** Money in the store is a whole number of micro-dollars (millionths of a US dollar), so that sums are exact. */
@@ -121,10 +122,12 @@ export async function checkBudget(
   const sums = await sumCharges(store, account);
   const left = roundDownMicroDollars(budgetUsd) - sums.spent - sums.reserved;
   if (needed <= left) return;
-  const used = `${formatUsd(toUsd(sums.spent))} spent and ${formatUsd(toUsd(sums.reserved))} reserved`;
+  const { holders, hint } = await describeReserved(store, account, (amount) => formatUsd(toUsd(amount)));
+  const held = holders === null ? '' : ` (${holders})`;
+  const used = `${formatUsd(toUsd(sums.spent))} spent and ${formatUsd(toUsd(sums.reserved))} reserved${held}`;
   const needText = `${formatNames(fresh)} would need up to ${formatUsd(toUsd(needed))}`;
   throw new Failure('budget-exceeded', `the job "${account.job}" has a budget of ${formatUsd(budgetUsd)}: ${used}, ${needText}`, {
-    hint: 'raise `budget.usd` in the job file, or run less of it; nothing was started',
+    hint: `${hint === null ? '' : `${hint}; else `}raise \`budget.usd\` in the job file, or run less of it; nothing was started`,
   });
 }
 

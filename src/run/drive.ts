@@ -1,7 +1,8 @@
 import { Failure, isFailure, toFailureData } from '../errors.ts';
 import { advance } from './advance.ts';
 import { toRunId } from './record.ts';
-import type { StoredRun } from './run-store.ts';
+import { withLease } from './lease.ts';
+import { releaseUnsent, type StoredRun } from './run-store.ts';
 import { isEnded, type RunState } from './transitions.ts';
 import type { Driver } from './workspace.ts';
 
@@ -28,6 +29,7 @@ export async function driveSubmissions(driver: Driver, accepted: readonly Stored
       runs.push(await driveSubmission(driver, run, onChange));
     } catch (error) {
       driver.context.signal.throwIfAborted();
+      await withLease(driver, run.key, async (current) => await releaseUnsent(driver.store, current));
       failed.push({ id: toRunId(run.record), error });
     }
   }

@@ -6,10 +6,10 @@ import type { RunKey } from '../job/run-key.ts';
 import type { Store } from '../store/open-store.ts';
 import type { Tables } from '../store/tables.ts';
 import type { RunEvent, RunPlan } from './event.ts';
-import { addCharge, checkBudget, getRunCharge, setCharge } from './budget.ts';
+import { addCharge, checkBudget, getRunCharge, releaseCharge, reserve, setCharge, type Charge } from './budget.ts';
 import { storeMetrics, type MetricSummaries } from './metrics.ts';
 import { createRecord, foldEvent, type RunRecord } from './record.ts';
-import { isEnded } from './transitions.ts';
+import { isEnded, type RunState } from './transitions.ts';
 
 /** What the last poll of the provider returned that is not history. */
 export interface LastPoll {
@@ -71,11 +71,41 @@ function getNextAt({ record: { state }, lastPoll }: StoredRun): number | null {
   return lastPoll?.nextPollAt == null ? 0 : Date.parse(lastPoll.nextPollAt);
 }
 
-/** The plans for which no run was accepted. */
+/** Before the intent to submit is stored: nothing of it can have been paid. */
+const unsent: readonly RunState[] = ['accepted', 'preparing'];
+
+/**
+ * The plans that need money: those for which no run was accepted, or one whose submission has failed before it was sent, so that its money
+ * was given back.
+ */
 export async function findNewPlans(store: Store, plans: readonly RunPlan[]): Promise<RunPlan[]> {
   const keys = plans.map(({ key }) => key);
-  const known = new Set((await store.selectFrom('run').select('key').where('key', 'in', keys).execute()).map(({ key }) => key));
+  const rows = await store
+    .selectFrom('run')
+    .leftJoin('charge', 'charge.id', 'run.key')
+    .select(['run.key', 'run.state', 'charge.state as charge'])
+    .where('run.key', 'in', keys)
+    .execute();
+  const paid = rows.filter(({ state, charge }) => charge !== 'released' || !unsent.includes(state as RunState));
+  const known = new Set(paid.map(({ key }) => key));
   return plans.filter(({ key }) => !known.has(key));
+}
+
+function toCharge({ key, spec: { job, workspace }, quote }: RunPlan, at: string): Charge {
+  return { id: key, job, workspace, purpose: 'training', usd: quote?.high ?? null, at };
+}
+
+/**
+ * Gives the money of a run back whose submission has failed before it was sent, or was certainly not sent. The run stays: submitted again,
+ * it goes on. Only under its lease.
+ */
+export async function releaseUnsent(store: Store, { key, record }: StoredRun): Promise<void> {
+  if (unsent.includes(record.state)) await releaseCharge(store, key);
+}
+
+/** Reserves the money of a run that was given back meanwhile; nothing where it was not. @throws Failure `budget-exceeded` */
+export async function reserveAgain(store: Store, { plan }: RunRecord, at: string): Promise<void> {
+  await reserve(store, { ...toCharge(plan, at), budgetUsd: plan.spec.budget.usd });
 }
 
 /**
@@ -100,7 +130,11 @@ export async function acceptRuns(store: Store, plans: readonly RunPlan[], at: st
   return await store.transaction().execute(async (tx) => {
     await checkPlans(tx, plans);
     const runs: StoredRun[] = [];
-    for (const plan of plans) runs.push((await findRun(tx, plan.key)) ?? (await insertRun(tx, plan, at)));
+    for (const plan of plans) {
+      const known = await findRun(tx, plan.key);
+      if (known !== null && unsent.includes(known.record.state)) await addCharge(tx, toCharge(plan, at)); // it may have been given back
+      runs.push(known ?? (await insertRun(tx, plan, at)));
+    }
     return runs;
   });
 }
@@ -125,7 +159,7 @@ export async function acceptFoundRun(store: Store, plan: RunPlan, at: string): P
 }
 
 async function insertRun(tx: Store, plan: RunPlan, at: string): Promise<StoredRun> {
-  const { job, target, workspace } = plan.spec;
+  const { job, target } = plan.spec;
   const last = await tx
     .selectFrom('run')
     .select((eb) => eb.fn.max('number').as('number'))
@@ -154,7 +188,7 @@ async function insertRun(tx: Store, plan: RunPlan, at: string): Promise<StoredRu
     })
     .execute();
   await insertEvents(tx, plan.key, 0, [event], at);
-  await addCharge(tx, { id: plan.key, job, workspace, purpose: 'training', usd: getRunCharge(record).usd, at });
+  await addCharge(tx, toCharge(plan, at));
   return { key: plan.key, version: 1, record, lastPoll: null, metrics: {} };
 }
 
@@ -203,7 +237,8 @@ async function appendIn(tx: Store, key: RunKey, { events, at, fence, ...change }
     .execute();
   await insertEvents(tx, key, run.version, events, at);
   const charge = getRunCharge(record);
-  if (!isDeepStrictEqual(charge, getRunCharge(run.record))) await setCharge(tx, key, charge);
+  const hasMoved = record.state !== run.record.state; // a job may have been found whose money was given back
+  if (hasMoved || !isDeepStrictEqual(charge, getRunCharge(run.record))) await setCharge(tx, key, charge);
   for (const log of change.logs ?? []) await tx.insertInto('log').values({ run: key, at: log.at, text: log.text }).execute();
   return next;
 }
