@@ -10,7 +10,7 @@ import type { CompareOptions, EvaluateOptions, TextAnswer } from './evaluate/eva
 import type { PayOptions } from './evaluate/spend.ts';
 import type { ImportRecord } from './import/import-record.ts';
 import type { JobFile } from './job/read-job-file.ts';
-import { openWorkspace, toUninterruptible, type OrchestratorOptions } from './open-workspace.ts';
+import { limitTime, openWorkspace, toUninterruptible, type OrchestratorOptions } from './open-workspace.ts';
 import type { CleanedRun, CleanOptions } from './run/clean.ts';
 import type { Decision } from './run/controls.ts';
 import type { DeployOptions } from './run/deployments.ts';
@@ -18,7 +18,7 @@ import type { RunPlan } from './run/event.ts';
 import { findNewestRuns, findRuns, isJobFile } from './run/find-runs.ts';
 import { listMetrics } from './run/metrics.ts';
 import type { BudgetView, PlanJobOptions } from './run/plan.ts';
-import { acceptRuns, checkPlans, listLogs, listRuns, type StoredRun } from './run/run-store.ts';
+import { acceptRuns, checkPlans, findRun, listLogs, listRuns, type StoredRun } from './run/run-store.ts';
 import { toRunView, type RunView } from './run/run-view.ts';
 
 export type { CompareOptions, EvaluateOptions, OrchestratorOptions };
@@ -26,6 +26,8 @@ export type { CompareOptions, EvaluateOptions, OrchestratorOptions };
 export interface SubmitOptions extends PlanJobOptions {
   /** Is called after each step: finding out about a lost answer takes as long as the service may need to list a job. */
   readonly onChange?: ((run: RunView) => void) | undefined;
+  /** Stop after so many milliseconds, also while a service hangs: the runs are given as they are then, and submitted again they go on. */
+  readonly timeoutMs?: number | undefined;
 }
 
 export interface WatchOptions {
@@ -128,25 +130,39 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
   const adopt = async (path: string): Promise<StoredRun[]> =>
     await (await import('./run/adopt.ts')).adoptByKey(await createDriver(), await plan(await load(path)));
 
-  const submit: Orchestrator['submit'] = async (job, { onChange, ...planOptions } = {}) => {
-    const plans = await plan(job, planOptions);
+  /** The runs as they are stored now. */
+  const readAgain = async (runs: readonly StoredRun[]): Promise<RunView[]> =>
+    (await Promise.all(runs.map(async ({ key }) => await findRun(store, key)))).flatMap((run) => (run === null ? [] : toView(run)));
+
+  const submit: Orchestrator['submit'] = async (job, { onChange, timeoutMs, ...planOptions } = {}) => {
+    using time = limitTime(context, timeoutMs);
+    const plans = await (await import('./run/plan.ts')).planJob({ ...(await workspace.load()), context: time.context }, job, planOptions);
     await checkPlans(store, plans); // a submission that is refused leaves no copy of its data behind
     await (await import('./run/run-data.ts')).keepData(dir, plans[0]!.facts);
     const accepted = await acceptRuns(store, plans, context.now().toISOString());
     const { driveSubmissions } = await import('./run/drive.ts');
-    const driver = await createDriver({ mayCreate: true });
-    return (await driveSubmissions(driver, accepted, (run) => onChange?.(toView(run)))).map(toView);
+    const driver = await createDriver({ mayCreate: true, context: time.context });
+    try {
+      return (await driveSubmissions(driver, accepted, (run) => onChange?.(toView(run)))).map(toView);
+    } catch (error) {
+      if (context.signal.aborted || !time.isOver()) throw error;
+      return await readAgain(accepted);
+    }
   };
 
   const watch: Orchestrator['watch'] = async function* (addresses, { timeoutMs } = {}) {
     const { followRuns } = await import('./run/drive.ts');
     const runs = (await Promise.all(addresses.map(async (address) => await findNewestRuns(store, address)))).flat();
-    const until = timeoutMs === undefined ? Infinity : performance.now() + timeoutMs;
-    const wait = async (ms: number): Promise<void> => await context.wait(Math.max(0, Math.min(ms, until - performance.now())));
-    for await (const seen of followRuns(await createDriver(), runs, wait)) {
-      yield seen.map(toView);
-      context.signal.throwIfAborted();
-      if (performance.now() >= until) return;
+    using time = limitTime(context, timeoutMs);
+    try {
+      for await (const seen of followRuns(await createDriver({ context: time.context }), runs, time.pause)) {
+        yield seen.map(toView);
+        context.signal.throwIfAborted();
+        if (time.isOver()) return;
+      }
+    } catch (error) {
+      if (context.signal.aborted || !time.isOver()) throw error;
+      yield await readAgain(runs);
     }
   };
 

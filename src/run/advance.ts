@@ -32,7 +32,7 @@ async function takeStep(step: Step): Promise<StoredRun> {
     case 'preparing':
       if (record.cancelRequested) return await step.append([{ type: 'run-withdrawn' }]);
       if (!driver.mayCreate) return run;
-      await reserveAgain(driver.store, record, context.now().toISOString()); // another process may have failed meanwhile
+      await reserveAgain(driver.store, run, context.now().toISOString()); // another process may have failed meanwhile
       return await continueSubmission(step);
     case 'submitting': {
       // The process that stored the intent did not store the outcome: nobody knows whether it made the call.

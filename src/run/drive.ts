@@ -79,7 +79,7 @@ export async function* followRuns(
 ): AsyncGenerator<readonly StoredRun[]> {
   let runs = followed;
   for (;;) {
-    runs = await Promise.all(runs.map(async (run) => await advance(driver, run)));
+    runs = await advanceAll(driver, runs);
     yield runs;
     const open = runs.filter(
       ({ record: { state } }) => !isEnded(state) && !['accepted', 'preparing', 'attention', 'paused'].includes(state),
@@ -88,4 +88,13 @@ export async function* followRuns(
     const next = Math.min(...open.map(({ lastPoll }) => (lastPoll?.nextPollAt == null ? 0 : Date.parse(lastPoll.nextPollAt))));
     await wait(Math.max(idleMs, next - driver.context.now().getTime()));
   }
+}
+
+/** Each run one step further. One that fails does not leave the others half-way. */
+async function advanceAll(driver: Driver, runs: readonly StoredRun[]): Promise<readonly StoredRun[]> {
+  const results = await Promise.allSettled(runs.map(async (run) => await advance(driver, run)));
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
 }

@@ -99,13 +99,23 @@ function toCharge({ key, spec: { job, workspace }, quote }: RunPlan, at: string)
  * Gives the money of a run back whose submission has failed before it was sent, or was certainly not sent. The run stays: submitted again,
  * it goes on. Only under its lease.
  */
-export async function releaseUnsent(store: Store, { key, record }: StoredRun): Promise<void> {
-  if (unsent.includes(record.state)) await releaseCharge(store, key);
+export async function releaseUnsent(store: Store, { key, version }: StoredRun): Promise<void> {
+  await store.transaction().execute(async (tx) => {
+    const now = await findRun(tx, key);
+    if (now?.version === version && unsent.includes(now.record.state)) await releaseCharge(tx, key);
+  });
 }
 
-/** Reserves the money of a run that was given back meanwhile; nothing where it was not. @throws Failure `budget-exceeded` */
-export async function reserveAgain(store: Store, { plan }: RunRecord, at: string): Promise<void> {
-  await reserve(store, { ...toCharge(plan, at), budgetUsd: plan.spec.budget.usd });
+/**
+ * Reserves the money of a run that was given back meanwhile; nothing where it was not, or where the run has gone on without this process.
+ * @throws Failure `budget-exceeded`
+ */
+export async function reserveAgain(store: Store, { key, record }: StoredRun, at: string): Promise<void> {
+  await store.transaction().execute(async (tx) => {
+    const now = await findRun(tx, key);
+    if (now === null || !unsent.includes(now.record.state)) return;
+    await reserve(tx, { ...toCharge(record.plan, at), budgetUsd: record.plan.spec.budget.usd });
+  });
 }
 
 /**

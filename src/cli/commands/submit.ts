@@ -27,7 +27,7 @@ export async function submit(cli: Cli, args: readonly string[], flags: SubmitFla
   const begun = performance.now();
   await using orchestrator = await cli.open({ mayCreateState: true });
   const job = await orchestrator.load(args[0]!, [...(set ?? []), ...formatTagOverrides(tag ?? {})]);
-  const runs = await orchestrator.submit(job, { targets: target, again, onChange: (run) => reportUncertain(cli, run) });
+  const runs = await orchestrator.submit(job, { targets: target, again, timeoutMs: timeout, onChange: (run) => reportUncertain(cli, run) });
   if (cli.quiet) for (const run of runs) cli.terminal.print(run.id);
   else {
     for (const run of runs) cli.terminal.say(formatSubmitted(run));
@@ -38,7 +38,9 @@ export async function submit(cli: Cli, args: readonly string[], flags: SubmitFla
     else if (!cli.quiet) for (const run of runs) cli.terminal.say(`next: ${getNextCommand(run)}`);
     return runs.some((run) => run.attention || run.status.phase === 'rejected') ? getOutcome(runs) : 0;
   }
-  const ended = await followRuns(cli, orchestrator, { addresses: runs.map((run) => run.id), timeoutMs: timeout });
+  const getLeftMs = (): number => Math.max(0, (timeout ?? 0) - (performance.now() - begun));
+  const timeoutMs = timeout === undefined ? undefined : getLeftMs();
+  const ended = await followRuns(cli, orchestrator, { addresses: runs.map((run) => run.id), timeoutMs });
   const estimate = ended.some((run) => run.ok) ? await orchestrator.estimate(job.spec.name) : free;
   const comparisons = ended.some((run) => run.ok) ? await compareEnded(cli, orchestrator, { job: job.spec, estimate }) : [];
   if (cli.json) cli.terminal.print(formatJson({ runs: ended, comparisons, estimate }));
@@ -49,7 +51,8 @@ export async function submit(cli: Cli, args: readonly string[], flags: SubmitFla
       evaluation: formatEvaluation(job.spec, estimate),
       seconds: (performance.now() - begun) / 1000,
     });
-  return getOutcome(ended);
+  const isOver = timeout !== undefined && getLeftMs() === 0;
+  return isOver && ended.some((run) => !run.terminal && !run.attention) ? 101 : getOutcome(ended);
 }
 
 /** Tags of the command line stand beside those of the job file. */
