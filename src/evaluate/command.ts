@@ -68,11 +68,11 @@ export async function runCommand(
   signal.throwIfAborted();
   const place = `references.${command.name} (${command.words.join(' ')})`;
   const child = spawnCommand(command.words, command);
-  const stdout = child.stdout!;
+  const stdout = child.stdout!; // none where the system opens no more files: `spawn` says so
   let isSilent = false;
   const stop = (): void => {
     stopCommand(child);
-    stdout.destroy(); // another process may hold its other end
+    child.stdout?.destroy(); // another process may hold its other end
   };
   const timer = setTimeout(() => {
     isSilent = true;

@@ -64,8 +64,9 @@ async function driveSubmission(driver: Driver, accepted: StoredRun, onChange: On
 }
 
 function createUnsentFailure({ record }: StoredRun): Failure {
-  const { code, message } = record.failure!;
-  return new Failure(code, `it could not be sent: ${message}`, { hint: 'nothing was started; submit it again later' });
+  const { code, message, hint } = record.failure!;
+  const again = 'nothing was started; submit it again later';
+  return new Failure(code, `it could not be sent: ${message}`, { hint: hint === null ? again : `${hint}; ${again}` });
 }
 
 /**

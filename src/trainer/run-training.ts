@@ -6,6 +6,7 @@ import { startBackend } from './backends.ts';
 import { readRows } from './batches.ts';
 import { openCheckpoints } from './checkpoints.ts';
 import { openClassifier } from './classifier.ts';
+import { explainMemory } from './memory.ts';
 import { openEvents, type EventFile } from './event-file.ts';
 import { isFenced, readControlRequest, readTrainFile, type ControlRequest, type TrainerNews, type TrainFile } from './protocol.ts';
 import { formatModelCard, saveModel } from './save-model.ts';
@@ -34,7 +35,8 @@ export async function runTraining(folder: string, log: (text: string) => void): 
       if (isFenced(folder, file.attempt)) return notOurs;
       events.write({ type: 'trainer-started', nonce: file.nonce, attempt: file.attempt, pid: process.pid, backend: file.backend });
       return await trainFolder(folder, file, events);
-    } catch (error) {
+    } catch (thrown) {
+      const error = explainMemory(thrown);
       const { code, message, hint } = toFailureData(error);
       events.write({ type: 'training-failed', code, message, hint });
       if (code === 'unexpected') log(error instanceof Error ? (error.stack ?? message) : message);
