@@ -27,7 +27,8 @@ export const programName = import.meta.url.endsWith('.ts') ? 'npx orchestrate' :
 /** The exit status that says how runs stand: of several runs the gravest. */
 export function getOutcome(runs: readonly RunView[]): number {
   if (runs.some((run) => run.attention || ['accepted', 'preparing'].includes(run.status.phase))) return 75;
-  if (runs.some((run) => run.terminal && !run.ok && run.status.phase !== 'cancelled')) return 100;
+  const isStopped = ({ status, failure }: RunView): boolean => status.phase === 'paused' && failure !== null;
+  if (runs.some((run) => isStopped(run) || (run.terminal && !run.ok && run.status.phase !== 'cancelled'))) return 100;
   if (runs.some((run) => run.status.phase === 'cancelled')) return 103;
   return runs.every((run) => run.ok) ? 0 : 101;
 }

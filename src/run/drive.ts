@@ -1,5 +1,6 @@
 import { Failure, isFailure, toFailureData } from '../errors.ts';
 import { advance } from './advance.ts';
+import { resumeStopped } from './controls.ts';
 import { toRunId } from './record.ts';
 import { withLease } from './lease.ts';
 import { releaseUnsent, type StoredRun } from './run-store.ts';
@@ -43,7 +44,7 @@ export async function driveSubmissions(driver: Driver, accepted: readonly Stored
 }
 
 /**
- * Drives an accepted run until its job exists, or nothing more can be done. A run whose job was interrupted is resumed.
+ * Drives an accepted run until its job exists, or nothing more can be done. A run whose job was interrupted, or stopped by a failure, is resumed.
  * @throws Failure where the submission was certainly not sent
  */
 async function driveSubmission(driver: Driver, accepted: StoredRun, onChange: OnChange): Promise<StoredRun> {
@@ -60,7 +61,7 @@ async function driveSubmission(driver: Driver, accepted: StoredRun, onChange: On
     if (next.record.state !== run.record.state) onChange(next);
     run = next;
   }
-  return run.record.state === 'interrupted' ? await advance(driver, run) : run;
+  return run.record.state === 'interrupted' ? await advance(driver, run) : await resumeStopped(driver, run);
 }
 
 function createUnsentFailure({ record }: StoredRun): Failure {
@@ -79,8 +80,12 @@ export async function* followRuns(
   wait = driver.context.wait,
 ): AsyncGenerator<readonly StoredRun[]> {
   let runs = followed;
+  let isFirst = true;
   for (;;) {
     runs = await advanceAll(driver, runs);
+    // What was stopped before goes on now: its user has run the command again. What stops from now on does not.
+    if (isFirst) runs = await Promise.all(runs.map(async (run) => await resumeStopped(driver, run)));
+    isFirst = false;
     yield runs;
     const open = runs.filter(
       ({ record: { state } }) => !isEnded(state) && !['accepted', 'preparing', 'attention', 'paused'].includes(state),

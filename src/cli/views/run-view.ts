@@ -54,7 +54,11 @@ export function formatRunPage(run: RunView, now: Date): string {
   const failure =
     run.failure === null
       ? []
-      : ['', `  failed: ${escapeText(run.failure.message)}`, ...(run.failure.hint === null ? [] : [`  ${escapeText(run.failure.hint)}`])];
+      : [
+          '',
+          `  ${run.status.phase === 'paused' ? 'stopped' : 'failed'}: ${escapeText(run.failure.message)}`,
+          ...(run.failure.hint === null ? [] : [`  ${escapeText(run.failure.hint)}`]),
+        ];
   const notes = [...run.notes.filter(isDifference), ...formatDeprecationNotes(run.endsOn, now)].map(
     (note) => `  note: ${escapeLine(formatNote(note))}`,
   );
