@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Metric } from './provider/metric.ts';
 import type { RemoteResource } from './provider/remote-resource.ts';
 import type { Check, Provider, Quote } from './provider/provider.ts';
@@ -69,6 +69,8 @@ export interface Orchestrator extends AsyncDisposable {
   submit(job: JobFile, options?: SubmitOptions): Promise<RunView[]>;
   /** The runs of an address, newest first; all when absent. `isRefreshed` polls their providers first. */
   list(address?: string, options?: { readonly isRefreshed?: boolean }): Promise<RunView[]>;
+  /** What of the state is damaged, in words: `list` shows all other runs. */
+  damage(): Promise<readonly { readonly message: string; readonly hint: string }[]>;
   /** Follows runs until all have ended or a person has to decide, and yields them after each round of polls. Creates nothing. */
   watch(addresses: readonly string[], options?: WatchOptions): AsyncGenerator<readonly RunView[], void>;
   /** The last list that `watch` yields. */
@@ -188,6 +190,10 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       const { advance } = await import('./run/advance.ts');
       const driver = await createDriver({ force: true });
       return (await Promise.all(runs.map(async (run) => await advance(driver, run)))).map(toView);
+    },
+    async damage() {
+      const [{ readRuns }, { formatDamage }] = await Promise.all([import('./run/run-store.ts'), import('./run/stored-run.ts')]);
+      return (await readRuns(store)).damaged.map((damaged) => formatDamage(damaged, join(dir, 'state.db')));
     },
     async wait(addresses, watchOptions) {
       let last: readonly RunView[] = [];

@@ -1,4 +1,5 @@
 import { Failure } from '../errors.ts';
+import { parseJsonOr } from '../lib/json.ts';
 import { toModelName } from '../provider/model-name.ts';
 import type { Prediction, PredictionRow } from '../provider/prediction.ts';
 import type { Workspace } from '../run/workspace.ts';
@@ -46,8 +47,14 @@ export async function listAnswersOfCharge(store: Store, charge: string): Promise
 }
 
 /** The charge has a column of its own, so that the answers of a charge are found. */
-function parseAnswer({ body, charge }: { readonly body: string; readonly charge: string | null }): StoredAnswer {
-  const { paid, ...answer } = JSON.parse(body) as StoredAnswer;
+function parseAnswer({ key, body, charge }: { readonly key: string; readonly body: string; readonly charge: string | null }): StoredAnswer {
+  const stored = parseJsonOr(body, null) as StoredAnswer | null;
+  if (stored?.id !== key) {
+    throw new Failure('configuration-invalid', `state.db: the answer ${key.slice(0, 12)}… is damaged`, {
+      hint: 'restore a copy of the file; runs are not affected, and neither are comparisons without this row (--limit)',
+    });
+  }
+  const { paid, ...answer } = stored;
   return paid === undefined ? answer : { ...answer, paid: { usd: paid.usd, charge } };
 }
 

@@ -19,7 +19,7 @@ import { readSpending, type Spending } from './budget.ts';
 import type { RunPlan } from './event.ts';
 import { checkQuote } from './figures.ts';
 import { readPart } from './run-data.ts';
-import { findNewPlans, listRuns } from './run-store.ts';
+import { findNewPlans, readRuns } from './run-store.ts';
 import type { Workspace } from './workspace.ts';
 
 export interface PlanJobOptions {
@@ -52,9 +52,10 @@ export async function planJob(
 
 /** How often exactly this job has been run; 0 for a new one. */
 async function findGeneration(store: Store, { spec, fingerprint }: RunPlan): Promise<number> {
-  const runs = await listRuns(store, { job: spec.job, target: spec.target });
+  const { runs, damaged } = await readRuns(store, { job: spec.job, target: spec.target });
   const same = runs.filter(({ record }) => hashJson(record.plan.fingerprint) === hashJson(fingerprint));
-  return Math.max(0, ...same.map(({ record }) => record.plan.generation));
+  const lost = damaged.filter(({ isMended }) => !isMended).length; // nobody knows of what generation they are
+  return Math.max(0, ...same.map(({ record }) => record.plan.generation)) + lost;
 }
 
 export interface PlanOptions {

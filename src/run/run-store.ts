@@ -4,11 +4,11 @@ import type { Metric } from '../provider/metric.ts';
 import { isFailure, type Failure, type FailureData } from '../errors.ts';
 import type { RunKey } from '../job/run-key.ts';
 import type { Store } from '../store/open-store.ts';
-import type { Tables } from '../store/tables.ts';
 import type { RunEvent, RunPlan } from './event.ts';
 import { addCharge, checkBudget, getRunCharge, releaseCharge, reserve, setCharge, type Charge } from './budget.ts';
 import { storeMetrics, type MetricSummaries } from './metrics.ts';
 import { createRecord, foldEvent, type RunRecord } from './record.ts';
+import { readRun, toDamageFailure, type DamagedRun } from './stored-run.ts';
 import { isEnded, type RunState } from './transitions.ts';
 
 /** What the last poll of the provider returned that is not history. */
@@ -42,28 +42,51 @@ export class LostLease extends Error {
   }
 }
 
-function toStoredRun(row: Omit<Tables['run'], 'lease_owner' | 'lease_until'>): StoredRun {
-  return {
-    key: row.key,
-    version: row.version,
-    record: JSON.parse(row.record) as RunRecord,
-    lastPoll: row.observation === null ? null : (JSON.parse(row.observation) as LastPoll),
-    metrics: JSON.parse(row.metrics) as MetricSummaries,
-  };
+/** @throws Failure `configuration-invalid` for a row that is damaged beyond repair */
+async function toStoredRun(store: Store, row: Parameters<typeof readRun>[1]): Promise<StoredRun> {
+  const { run, damaged } = await readRun(store, row);
+  if (run === null) throw toDamageFailure(damaged!, stateFile);
+  return run;
 }
+
+const stateFile = 'state.db';
 
 export async function findRun(store: Store, key: RunKey): Promise<StoredRun | null> {
   const row = await store.selectFrom('run').selectAll().where('key', '=', key).executeTakeFirst();
-  return row === undefined ? null : toStoredRun(row);
+  return row === undefined ? null : await toStoredRun(store, row);
 }
 
-/** Runs, newest first, those of one submission by target; of one job, of one target, of one number. */
-export async function listRuns(store: Store, filter: { job?: string; target?: string; number?: number } = {}): Promise<StoredRun[]> {
+interface RunFilter {
+  readonly job?: string;
+  readonly target?: string;
+  readonly number?: number;
+}
+
+/** Runs, newest first, those of one submission by target; of one job, of one target, of one number. Damaged ones beside them. */
+export async function readRuns(
+  store: Store,
+  filter: RunFilter = {},
+): Promise<{ readonly runs: StoredRun[]; readonly damaged: DamagedRun[] }> {
   let query = store.selectFrom('run').selectAll().orderBy('created_at', 'desc').orderBy('number', 'desc').orderBy('target');
   if (filter.job !== undefined) query = query.where('job', '=', filter.job);
   if (filter.target !== undefined) query = query.where('target', '=', filter.target);
   if (filter.number !== undefined) query = query.where('number', '=', filter.number);
-  return (await query.execute()).map(toStoredRun);
+  const found: Awaited<ReturnType<typeof readRun>>[] = [];
+  for (const row of await query.execute()) found.push(await readRun(store, row));
+  return { runs: found.flatMap(({ run }) => run ?? []), damaged: found.flatMap(({ damaged }) => damaged ?? []) };
+}
+
+/** The same without those that are damaged beyond repair. */
+export async function listRuns(store: Store, filter: RunFilter = {}): Promise<StoredRun[]> {
+  return (await readRuns(store, filter)).runs;
+}
+
+/** All runs, for who deletes what no run needs. @throws Failure `configuration-invalid` where one is damaged beyond repair */
+export async function listAllRuns(store: Store): Promise<StoredRun[]> {
+  const { runs, damaged } = await readRuns(store);
+  const lost = damaged.find(({ isMended }) => !isMended);
+  if (lost !== undefined) throw toDamageFailure(lost, stateFile);
+  return runs;
 }
 
 function getNextAt({ record: { state }, lastPoll }: StoredRun): number | null {
@@ -229,7 +252,7 @@ export async function appendEvents(store: Store, key: RunKey, change: RunChange)
 async function appendIn(tx: Store, key: RunKey, { events, at, fence, ...change }: RunChange): Promise<StoredRun> {
   const row = await tx.selectFrom('run').selectAll().where('key', '=', key).executeTakeFirstOrThrow();
   if (fence !== null && row.fence !== fence) throw new LostLease(key);
-  const run = toStoredRun(row);
+  const run = await toStoredRun(tx, row);
   const record = events.reduce((folded, event) => foldEvent(folded, event, at), run.record);
   const metrics = await storeMetrics(tx, key, { known: run.metrics, metrics: change.metrics ?? [] });
   const next: StoredRun = { key, version: run.version + events.length, record, lastPoll: change.poll ?? run.lastPoll, metrics };

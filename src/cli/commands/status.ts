@@ -16,6 +16,7 @@ export async function status(cli: Cli, [address]: readonly string[], flags: Stat
   const tags = Object.entries(flags.tag ?? {});
   const found = await orchestrator.list(address, { isRefreshed: flags.refresh === true });
   const runs = found.filter((run) => tags.every(([name, value]) => run.tags[name] === value)).slice(0, flags.limit);
+  for (const { message, hint } of await orchestrator.damage()) cli.terminal.say(`${message}\n  ${hint}`);
   const now = new Date();
   printRuns(cli, runs, () => {
     if (runs.length === 0) cli.terminal.say(`no runs yet: \`${programName} submit job.json\` makes one`);
