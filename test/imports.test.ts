@@ -63,7 +63,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   'p-queue': ['providers/openai-compatible'],
   'p-retry': ['src/provider-kit'],
   undici: ['src/provider-kit'],
-  yaml: ['src/job', 'src/import', 'providers/huggingface'],
+  yaml: ['src/job', 'src/import', 'src/sandbox', 'providers/huggingface'],
   zod: [
     'types:src/lib',
     'src/job',
