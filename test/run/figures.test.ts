@@ -60,8 +60,7 @@ test.each<[Partial<Progress>, Partial<Progress> | null]>([
   ],
 ])('progress with %j becomes %j', (odd, left) => {
   const { progress: found, notes } = checkFigures({ ...seen, progress: { ...progress, ...odd } }, []);
-  if (left === null) expect(found).toBeNull();
-  else expect(found).toMatchObject(left);
+  expect(found).toEqual(left === null ? null : expect.objectContaining(left));
   expect(notes.length > 1).toBe('step' in odd || 'steps' in odd);
 });
 
