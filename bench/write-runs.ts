@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import type { Metric } from '../src/provider/metric.ts';
 import { createOrchestrator } from '../src/orchestrator.ts';
-import { acceptRuns, appendEvents } from '../src/run/run-store.ts';
+import { acceptRuns } from '../src/run/accept.ts';
+import { appendEvents } from '../src/run/run-store.ts';
 import { openStore } from '../src/store/open-store.ts';
 
 const at = '2026-01-01T00:00:00.000Z';

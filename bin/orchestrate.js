@@ -24,6 +24,10 @@ async function start() {
     const { runCli } = await import(fs.existsSync(source) ? source.href : bundle.href);
     return await runCli(process.argv.slice(2));
   } catch (error) {
+    if (error.code === 'EMFILE' || error.code === 'ENFILE') {
+      console.error('orchestrate: the system lets this process open no more files: raise the limit, such as with `ulimit -n 1024`');
+      return 71;
+    }
     if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
     console.error("orchestrate is not fully installed: run 'npm ci' in its folder (" + error.message + ')');
     return 78;

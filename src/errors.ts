@@ -69,7 +69,7 @@ export const failureKinds = {
     exit: 79,
     cause: 'user',
     retryable: false,
-    meaning: 'the budget has no room for what this would cost, or nobody knows what it would cost; nothing was started',
+    meaning: 'the budget has no room for what this would cost, or nobody knows what it would cost; no more was started',
   },
   'permission-denied': { exit: 77, cause: 'user', retryable: false, meaning: 'a file may not be read or written' },
   'credentials-invalid': { exit: 77, cause: 'user', retryable: false, meaning: 'a service refuses the credentials, or there are none' },
@@ -101,6 +101,7 @@ export const failureKinds = {
   'configuration-invalid': { exit: 78, cause: 'user', retryable: false, meaning: 'the state folder or a setting is wrong' },
   'store-newer': { exit: 78, cause: 'user', retryable: false, meaning: 'the state was written by a newer version of the program' },
   'disk-full': { exit: 75, cause: 'user', retryable: false, meaning: 'there is no space left where the program writes' },
+  'too-many-files': { exit: 71, cause: 'user', retryable: false, meaning: 'the system lets the process open no more files' },
   'training-diverged': { exit: 100, cause: 'data', retryable: false, meaning: 'the loss or a gradient was no finite number' },
   'training-failed': { exit: 100, cause: 'user', retryable: false, meaning: 'a training ended with an error of its own' },
   'out-of-memory': { exit: 100, cause: 'user', retryable: false, meaning: 'a training needed more memory than there was' },
@@ -167,10 +168,37 @@ export function isFailure(error: unknown, code?: FailureCode): error is Failure 
 
 /** Any thrown value as plain data. What is not a Failure is `unexpected`. */
 export function toFailureData(error: unknown): FailureData {
-  const code = isFailure(error) ? error.code : 'unexpected';
-  const message = error instanceof Error ? error.message : String(error);
+  const known = isFailure(error) ? error : toLimitFailure(error);
+  const code = known?.code ?? 'unexpected';
+  const message = known?.message ?? (error instanceof Error ? error.message : String(error));
   const { cause, retryable } = failureKinds[code];
-  return { code, cause, message, hint: isFailure(error) ? error.hint : null, retryable };
+  return { code, cause, message, hint: known?.hint ?? null, retryable };
+}
+
+/** An error of the system that says a limit of this machine is reached, wherever it came up; null for any other error. */
+function toLimitFailure(error: unknown): Failure | null {
+  if (!(error instanceof Error)) return null;
+  switch (toSystemCode(error)) {
+    case 'EMFILE':
+    case 'ENFILE':
+      return createTooManyFiles(error.message, error);
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new Failure('disk-full', `no space left: ${error.message}`, { hint: spaceHint, error });
+    default:
+      // Node's own words where it reads a module.
+      return error.message.includes('too many open files') ? createTooManyFiles(error.message, error) : null;
+  }
+}
+
+const spaceHint = 'free some space and run the command again';
+
+/** @param found what could not be opened */
+export function createTooManyFiles(found: string, error: unknown): Failure {
+  return new Failure('too-many-files', `the system lets this process open no more files: ${found}`, {
+    hint: 'raise the limit, such as with `ulimit -n 1024`, and run the command again',
+    error,
+  });
 }
 
 /** The system's word for a failed file operation (`ENOENT`, `EACCES`, …), or null. */
@@ -189,9 +217,12 @@ export function toFileFailure(error: unknown, what: string, path: string): unkno
     case 'ENOSPC':
     case 'EDQUOT':
       return new Failure('disk-full', `no space left for the ${what}: ${path}`, {
-        hint: 'free some space and run the command again',
+        hint: spaceHint,
         error,
       });
+    case 'EMFILE':
+    case 'ENFILE':
+      return createTooManyFiles(`${what}: ${path}`, error);
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':

@@ -108,3 +108,30 @@ export function withTimeLimit(context: Context, ms: number): Context {
 export function toUninterruptible(context: Context): Context {
   return { ...context, signal: new AbortController().signal, wait: async (ms) => await sleep(ms) };
 }
+
+/** How much longer than asked a look may take that has begun: a service that answers is heard to its end. */
+const graceMs = 1000;
+
+/** A context that ends some time after the caller's, also while a service hangs. */
+export interface LimitedContext extends Disposable {
+  readonly context: Context;
+  /** Whether the time is over; the caller's own signal is another thing. */
+  isOver(): boolean;
+  /** Waits so long, or until the time is over. */
+  pause(ms: number): Promise<void>;
+}
+
+export function limitTime(context: Context, timeoutMs: number | undefined): LimitedContext {
+  const until = timeoutMs === undefined ? Infinity : performance.now() + timeoutMs;
+  const controller = new AbortController();
+  const end = (): void => controller.abort(new Failure('timeout', 'not finished within the time'));
+  const longestTimerMs = 2 ** 31 - 1;
+  const timer = timeoutMs === undefined ? null : setTimeout(end, Math.min(timeoutMs + graceMs, longestTimerMs));
+  const signal = AbortSignal.any([context.signal, controller.signal]);
+  return {
+    context: { ...context, signal, wait: async (ms) => await sleep(ms, undefined, { signal }) },
+    isOver: () => performance.now() >= until,
+    pause: async (ms) => await context.wait(Math.max(0, Math.min(ms, until - performance.now()))),
+    [Symbol.dispose]: () => void (timer !== null && clearTimeout(timer)),
+  };
+}

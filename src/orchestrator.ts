@@ -1,133 +1,15 @@
-import { resolve } from 'node:path';
-import type { Metric } from './provider/metric.ts';
-import type { RemoteResource } from './provider/remote-resource.ts';
-import type { Check, Provider, Quote } from './provider/provider.ts';
-import type { ServiceFile, ServiceJob, ServiceModel } from './provider/service.ts';
-import type { Failure } from './errors.ts';
-import type { Capture, CaptureOptions } from './evaluate/capture.ts';
-import type { CaptureRow } from './evaluate/capture-source.ts';
-import type { Comparison } from './evaluate/comparison.ts';
-import type { CompareOptions, EvaluateOptions, TextAnswer } from './evaluate/evaluate.ts';
-import type { InputRow } from './evaluate/requests.ts';
-import type { Scoring } from './evaluate/scoring.ts';
-import type { PayOptions } from './evaluate/spend.ts';
-import type { ImportRecord } from './import/import-record.ts';
-import type { JobFile } from './job/read-job-file.ts';
-import { openWorkspace, toUninterruptible, withTimeLimit, type OrchestratorOptions } from './open-workspace.ts';
-import type { CleanedRun, CleanOptions } from './run/clean.ts';
-import type { Decision } from './run/controls.ts';
-import type { DeployOptions } from './run/deployments.ts';
-import type { RunPlan } from './run/event.ts';
+import { join, resolve } from 'node:path';
+import type { Check, Provider } from './provider/provider.ts';
+import { limitTime, openWorkspace, toUninterruptible, withTimeLimit, type OrchestratorOptions } from './open-workspace.ts';
 import { findNewestRuns, findRuns } from './run/find-runs.ts';
 import type { PresentRuns } from './run/job-file.ts';
 import { listMetrics } from './run/metrics.ts';
-import type { BudgetView, PlanJobOptions } from './run/plan.ts';
-import { acceptRuns, checkPlans, findNewPlans, listLogs, listRuns, type StoredRun } from './run/run-store.ts';
+import { acceptRuns, checkPlans, findNewPlans } from './run/accept.ts';
+import { findRun, listLogs, listRuns, type StoredRun } from './run/run-store.ts';
 import { toRunView, type RunView } from './run/run-view.ts';
+import type { Subject, Orchestrator } from './orchestrator-api.ts';
 
-export type { CompareOptions, EvaluateOptions, OrchestratorOptions };
-
-export interface SubmitOptions extends PlanJobOptions {
-  /** Is called with the plans of new runs before anything is stored or sent. */
-  readonly onPlanned?: ((plans: readonly RunPlan[]) => Promise<void> | void) | undefined;
-  /** Is called after each step: finding out about a lost answer takes as long as the service may need to list a job. */
-  readonly onChange?: ((run: RunView) => void) | undefined;
-  /** Is called where some targets could not be submitted, and the others are returned. Absent, that is thrown. */
-  readonly onFailed?: ((failure: Failure) => void) | undefined;
-}
-
-export interface ListOptions {
-  /**
-   * Whether the providers are asked first: `due` (also when absent) where that is free or it is time, for some seconds at most; `now` for
-   * every open run; `never`.
-   */
-  readonly look?: 'due' | 'now' | 'never' | undefined;
-}
-
-export interface WatchOptions {
-  /** Stop watching after so many milliseconds; the runs continue. */
-  readonly timeoutMs?: number | undefined;
-}
-
-/** One run, or the newest run of each target if the address names a job. */
-export interface RunHandle {
-  view(): Promise<RunView>;
-  metrics(): Promise<Metric[]>;
-  logs(): Promise<{ at: string; text: string }[]>;
-  /** Requests that the runs stop; `wait` returns when they have. */
-  cancel(): Promise<RunView[]>;
-  /** Requests a stop after which the jobs can be resumed; `wait` returns when they have stopped. */
-  pause(): Promise<RunView[]>;
-  /** Resumes a paused or interrupted run. */
-  resume(): Promise<RunView>;
-  /** Deploys the tuned model for some hours, where its service requires that; costs by the hour until `undeploy`. */
-  deploy(options: DeployOptions): Promise<RunView>;
-  /** Ends the deployment, even if the signal has aborted, and returns its cost in dollars; null where there was none. */
-  undeploy(): Promise<{ run: RunView; usd: number | null }>;
-  /** Settles a submission whose outcome is unknown. */
-  resolve(decision: Decision): Promise<RunView>;
-  /** The answers of the tuned model, in the order of the rows. */
-  predict(rows: readonly InputRow[], options?: PayOptions): Promise<TextAnswer[]>;
-  /** The rows of a data file by the columns of the run's job, for `predict`; labels and answers may be absent. */
-  readRows(path: string): Promise<CaptureRow[]>;
-}
-
-/** The runs of an address, or just these runs. */
-export type Subject = string | readonly string[];
-
-/** Everything that the program does, for its commands and for scripts. */
-export interface Orchestrator extends AsyncDisposable {
-  readonly dir: string;
-  /** Reads and checks a job file; `overrides` such as `training.epochs=1` are set in it. */
-  load(path: string, overrides?: readonly string[]): Promise<JobFile>;
-  /** The request for each target; changes nothing. */
-  plan(job: JobFile, options?: PlanJobOptions): Promise<RunPlan[]>;
-  /** What the job may spend, has spent, and would spend for these plans. */
-  budget(plans: readonly RunPlan[]): Promise<BudgetView>;
-  /** Whether the models of these plans can be scored once they are trained, and why not; costs nothing. */
-  describeScoring(plans: readonly RunPlan[]): Promise<Scoring[]>;
-  /** Submits each target once; a job that was submitted before is found and not submitted again. */
-  submit(job: JobFile, options?: SubmitOptions): Promise<RunView[]>;
-  /** The runs of an address, newest first; all when absent. */
-  list(address?: string, options?: ListOptions): Promise<RunView[]>;
-  /** Follows runs until all have ended or a person has to decide, and yields them after each round of polls. Creates nothing. */
-  watch(addresses: readonly string[], options?: WatchOptions): AsyncGenerator<readonly RunView[], void>;
-  /** The last list that `watch` yields. */
-  wait(addresses: readonly string[], options?: WatchOptions): Promise<readonly RunView[]>;
-  /** Lets the models of finished runs answer the held-out rows, and compares the answers: one comparison per set. May cost. */
-  evaluate(subject: Subject, options?: EvaluateOptions): Promise<Comparison[]>;
-  /** The same from stored answers and from models on this machine: costs nothing. */
-  compare(subject: Subject, options?: CompareOptions): Promise<Comparison[]>;
-  /** What `evaluate` would cost now; null where a price is not known. Calls no model. */
-  estimate(subject: Subject, options?: Pick<EvaluateOptions, 'limit'>): Promise<Quote | null>;
-  /**
-   * Lets a model answer the rows of a file, and writes a predictions file: a reference of a job file, the tuned model of a run, or any
-   * model of a service. A second call continues the first one, and pays for nothing twice. May cost.
-   */
-  capture(name: string, options: CaptureOptions): Promise<Capture>;
-  run(address: string): RunHandle;
-  /** Deletes ended runs with their models; a dry run only lists them. */
-  clean(options: CleanOptions): Promise<CleanedRun[]>;
-  /**
-   * Deletes the files and repositories that were created at a service for ended runs, and those that no run needs; a dry run only lists
-   * them. The runs stay here. Nothing that an open run needs is deleted.
-   */
-  cleanService(provider: string, options: CleanOptions): Promise<RemoteResource[]>;
-  /**
-   * Downloads a job that was made at a service by anybody into a folder, and makes a run of it where that is possible; `problem` says why
-   * it is not. Only reads from the service; a second call continues the first one, or changes nothing.
-   */
-  importJob(provider: string, id: string, folder: string): Promise<{ record: ImportRecord; run: RunView | null; problem: string | null }>;
-  /** The jobs of the account at a service, newest first. */
-  listServiceJobs(provider: string): Promise<ServiceJob[]>;
-  /** The files of the account at a service; null: the service has no list of them. */
-  listServiceFiles(provider: string): Promise<ServiceFile[] | null>;
-  /** The models of a service that can be tuned, and the tuned models of the account. */
-  models(provider: string): Promise<ServiceModel[]>;
-  providers(): Promise<readonly Provider[]>;
-  /** Checks what the providers need on this machine; costs nothing. */
-  check(): Promise<Check[]>;
-}
+export type * from './orchestrator-api.ts';
 
 /** A person, or a script, waits for a list. */
 const longestLookMs = 5000;
@@ -172,15 +54,25 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
   const adopt = async (path: string): Promise<StoredRun[]> =>
     await (await import('./run/adopt.ts')).adoptByKey(await createDriver(), await plan(await load(path)));
 
-  const submit: Orchestrator['submit'] = async (job, { onPlanned, onChange, onFailed, ...planOptions } = {}) => {
-    const plans = await plan(job, planOptions);
+  /** The runs as they are stored now. */
+  const readAgain = async (runs: readonly StoredRun[]): Promise<RunView[]> =>
+    (await Promise.all(runs.map(async ({ key }) => await findRun(store, key)))).flatMap((run) => (run === null ? [] : toView(run)));
+
+  const submit: Orchestrator['submit'] = async (job, { onPlanned, onChange, onFailed, timeoutMs, ...planOptions } = {}) => {
+    using time = limitTime(context, timeoutMs);
+    const plans = await (await import('./run/plan.ts')).planJob({ ...(await workspace.load()), context: time.context }, job, planOptions);
     await checkPlans(store, plans); // a submission that is refused leaves no copy of its data behind
     if (onPlanned !== undefined) await onPlanned(await findNewPlans(store, plans));
     await (await import('./run/run-data.ts')).keepData(dir, plans[0]!.facts);
     const accepted = await acceptRuns(store, plans, context.now().toISOString());
     const { driveSubmissions } = await import('./run/drive.ts');
-    const driver = await createDriver({ mayCreate: true });
-    const { runs, failure } = await driveSubmissions(driver, accepted, (run) => onChange?.(toView(run)));
+    const driver = await createDriver({ mayCreate: true, context: time.context });
+    const submitted = await driveSubmissions(driver, accepted, (run) => onChange?.(toView(run))).catch((error: unknown) => {
+      if (context.signal.aborted || !time.isOver()) throw error;
+      return null;
+    });
+    if (submitted === null) return await readAgain(accepted);
+    const { runs, failure } = submitted;
     if (failure !== null && (onFailed === undefined || runs.length === 0)) throw failure;
     if (failure !== null) onFailed?.(failure);
     return runs.map(toView);
@@ -189,12 +81,16 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
   const watch: Orchestrator['watch'] = async function* (addresses, { timeoutMs } = {}) {
     const { followRuns } = await import('./run/drive.ts');
     const runs = (await Promise.all(addresses.map(async (address) => await findNewestRuns(store, address)))).flat();
-    const until = timeoutMs === undefined ? Infinity : performance.now() + timeoutMs;
-    const wait = async (ms: number): Promise<void> => await context.wait(Math.max(0, Math.min(ms, until - performance.now())));
-    for await (const seen of followRuns(await createDriver(), runs, wait)) {
-      yield seen.map(toView);
-      context.signal.throwIfAborted();
-      if (performance.now() >= until) return;
+    using time = limitTime(context, timeoutMs);
+    try {
+      for await (const seen of followRuns(await createDriver({ context: time.context }), runs, time.pause)) {
+        yield seen.map(toView);
+        context.signal.throwIfAborted();
+        if (time.isOver()) return;
+      }
+    } catch (error) {
+      if (context.signal.aborted || !time.isOver()) throw error;
+      yield await readAgain(runs);
     }
   };
 
@@ -234,6 +130,10 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       const { advance } = await import('./run/advance.ts');
       const driver = await createDriver({ force: true });
       return (await Promise.all(runs.map(async (run) => await advance(driver, run)))).map(toView);
+    },
+    async damage() {
+      const [{ readRuns }, { formatDamage }] = await Promise.all([import('./run/run-store.ts'), import('./run/stored-run.ts')]);
+      return (await readRuns(store)).damaged.map((damaged) => formatDamage(damaged, join(dir, 'state.db')));
     },
     async wait(addresses, watchOptions) {
       let last: readonly RunView[] = [];

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Failure, isFailure } from '../src/errors.ts';
+import type { Context } from '../src/provider/context.ts';
 import { createOrchestrator, type Orchestrator } from '../src/index.ts';
 import { createMemoryService } from './run/memory-provider.ts';
 import { createScratchFolder } from './scratch.ts';
@@ -35,6 +36,49 @@ test('a custom provider takes a run to its end', async () => {
   expect(phases).toEqual(['running', 'running', 'succeeded']);
   expect(ended).toMatchObject({ ok: true, terminal: true });
   expect(service.jobs).toHaveLength(1);
+});
+
+/** Hangs until its caller gives it up. */
+const hang = async ({ signal }: Context): Promise<never> => {
+  const { promise, reject } = Promise.withResolvers<never>();
+  signal.addEventListener('abort', () => reject(signal.reason as Error));
+  return await promise;
+};
+
+test.each(['prepare', 'find', 'create'] as const)(
+  'a time limit ends a submission whose service hangs at %s; once it answers the run goes on',
+  async (step) => {
+    const service = createMemoryService();
+    const { training } = service.provider;
+    let isHanging = true;
+    const call = (...args: unknown[]): unknown =>
+      isHanging ? hang(args.at(-1) as Context) : (training[step] as (...given: unknown[]) => unknown)(...args);
+    const provider = { ...service.provider, training: { ...training, [step]: call } };
+    await using orchestrator = await createOrchestrator({ dir: createScratchFolder(), providers: [provider] });
+    const job = await orchestrator.load('fixtures/sentiment/job.json', ['targets.laptop.provider=memory', 'targets.laptop.model=anything']);
+    const [stopped] = await orchestrator.submit(job, { timeoutMs: 10 });
+    expect(stopped!.status.phase).toBe({ prepare: 'accepted', find: 'accepted', create: 'uncertain' }[step]);
+    isHanging = false;
+    expect((await orchestrator.submit(job))[0]!.status.phase).toBe('submitted');
+    expect(service.jobs).toHaveLength(1);
+  },
+);
+
+test('a time limit ends a wait while a service hangs, for all runs, and leaves no lease behind', async () => {
+  const service = createMemoryService();
+  let isHanging = false;
+  const { training } = service.provider;
+  const observe: typeof training.observe = async (...args) => (isHanging ? await hang(args[2]) : await training.observe(...args));
+  const provider = { ...service.provider, training: { ...training, observe } };
+  await using orchestrator = await createOrchestrator({ dir: createScratchFolder(), providers: [provider] });
+  const targets = ['laptop', 'other'].flatMap((name) => [`targets.${name}.provider=memory`, `targets.${name}.model=anything`]);
+  await orchestrator.submit(await orchestrator.load('fixtures/sentiment/job.json', targets));
+  isHanging = true;
+  const seen = await orchestrator.wait(['sentiment'], { timeoutMs: 10 });
+  expect(seen.map(({ status }) => status.phase)).toEqual(['submitted', 'submitted']);
+  isHanging = false;
+  service.status = { phase: 'succeeded', raw: 'done' };
+  expect((await orchestrator.wait(['sentiment'])).map(({ ok }) => ok)).toEqual([true, true]);
 });
 
 test('after a lost answer the submission reports that it searches before it does', async () => {

@@ -9,6 +9,7 @@ import { getPhase, listJobs, parseTask } from './jobs.ts';
 import { datasetName, isModelOf, modelName } from './names.ts';
 import { removeRepository, type Repository } from './repositories.ts';
 import type { Prepared } from './request.ts';
+import { boundItems } from '../../src/provider-kit/paging.ts';
 
 const WhoAmI = z.looseObject({ name: z.string().min(1), canPay: z.boolean().nullish() });
 
@@ -116,8 +117,8 @@ async function listRepositories(hub: Hub, namespace: string): Promise<OwnReposit
       const url = `${hub.endpoint}/${kind === 'dataset' ? 'datasets/' : ''}${name}`;
       found.push({ id: formatId(kind, name), kind, name, updatedAt: Number.isNaN(at.getTime()) ? null : at.toISOString(), url });
     };
-    for await (const entry of listDatasets(asked)) add('dataset', entry);
-    for await (const entry of listModels(asked)) add('model', entry);
+    for await (const entry of boundItems(listDatasets(asked), 'list datasets')) add('dataset', entry);
+    for await (const entry of boundItems(listModels(asked), 'list models')) add('model', entry);
     return found;
   });
 }

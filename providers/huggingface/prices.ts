@@ -35,7 +35,7 @@ export async function readPrice(hub: Hub, flavor: string, context: Context): Pro
     const machine = (await hub.read(Hardware, path)).find(({ name }) => name === flavor);
     const units = unitsAnHour[machine?.unitLabel ?? 'minute'];
     const unit = machine?.unitCostMicroUSD != null ? machine.unitCostMicroUSD / 1e6 : machine?.unitCostUSD;
-    if (unit != null && units !== undefined) {
+    if (unit != null && unit >= 0 && units !== undefined) {
       const usd = Math.round(unit * units * 1e6) / 1e6;
       return { usd, source: `${flavor} at $${usd} an hour, from ${hub.endpoint}${path}`, asOf: context.now().toISOString().slice(0, 10) };
     }

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { Failure } from '../../src/errors.ts';
 import { isRefusedWith } from '../../src/provider-kit/http.ts';
 import { getStatusCode, type Hub } from './hub.ts';
+import { boundItems } from '../../src/provider-kit/paging.ts';
 
 export interface Repository {
   readonly type: 'model' | 'dataset';
@@ -53,7 +54,10 @@ export async function listFiles(hub: Hub, repo: Repository, revision: string): P
   return await hub.call(`list ${repo.type} ${repo.name}`, async () => {
     const files: HubFile[] = [];
     try {
-      for await (const { type, path, size, oid, lfs } of list({ ...hub.params, repo, recursive: true, revision })) {
+      for await (const { type, path, size, oid, lfs } of boundItems(
+        list({ ...hub.params, repo, recursive: true, revision }),
+        `list ${repo.type} ${repo.name}`,
+      )) {
         if (type === 'file') files.push({ path, size, oid: oid ?? null, sha256: lfs?.oid ?? null });
       }
     } catch (error) {

@@ -34,7 +34,9 @@ export async function cancel(_job: JobRef, context: Attempt): Promise<void> {
 export async function pause(_job: JobRef, context: Attempt): Promise<void> {
   if (readControlRequest(context.workDir) !== 'cancel') await writeControl(context, { command: 'pause' });
   await endHere(context, (status, { checkpoint: step }) =>
-    isEnd(status) || status === 'paused' ? null : { type: 'training-paused', at: context.now().toISOString(), step },
+    isEnd(status) || status === 'paused' || status === 'stopped'
+      ? null
+      : { type: 'training-paused', at: context.now().toISOString(), step },
   );
 }
 

@@ -55,6 +55,7 @@ async function check(context: Context): Promise<Check[]> {
 async function checkBackend({ id, description, hint }: (typeof backends)[number], context: Context): Promise<Check> {
   const name = `backend ${id}`;
   const child = spawnCheck(id, context.signal);
+  await once(child, 'spawn');
   const ended = once(child, 'close') as Promise<[number | null]>;
   const [printed, errors, [status]] = await Promise.all([text(child.stdout!), text(child.stderr!), ended]);
   if (status !== 0) return { name, ok: false, found: errors.trim().split('\n').at(-1) ?? `status ${status}`, hint };

@@ -13,6 +13,7 @@ export const statusMap = {
   training: 'running',
   saved: 'finalizing',
   paused: 'paused',
+  stopped: 'paused',
   lost: 'interrupted',
   finished: 'succeeded',
   cancelled: 'cancelled',
@@ -35,6 +36,8 @@ function getStatus(event: TrainerEvent): LocalStatus | null {
       return event.folder === 'model' ? 'saved' : null;
     case 'training-paused':
       return 'paused';
+    case 'training-stopped':
+      return 'stopped';
     case 'training-finished':
       return 'finished';
     case 'training-cancelled':
@@ -80,7 +83,7 @@ export async function observe(_job: JobRef, cursor: LocalCursor | null, context:
   const { events, position, isFromStart } = await readTrainerEvents(workDir, (cursor ?? beginning).place);
   const from = isFromStart || cursor === null ? beginning : cursor;
   const word = getLastStatus(events, from.word);
-  const isLost = !isAlive && !isEnd(word) && word !== 'paused';
+  const isLost = !isAlive && !isEnd(word) && word !== 'paused' && word !== 'stopped';
   const raw = isLost ? 'lost' : word;
   const startedAt = from.startedAt ?? events.find((event) => event.type === 'trainer-started')?.at ?? null;
   const report = foldEvents(events, workDir);

@@ -15,6 +15,7 @@ export async function* predict(model: ModelRef, rows: readonly PredictionRow[], 
   if (model.kind !== 'folder') throw new Failure('model-invalid', `expected a model folder, found ${toModelName(model)}`);
   if (rows.length === 0) return;
   const child = spawnPrediction(context.signal);
+  await once(child, 'spawn'); // or it throws why there is none
   const { stdin, stdout, stderr } = child as Required<typeof child> & typeof child;
   const ended = once(child, 'close') as Promise<[number | null]>;
   const errors = text(stderr!);

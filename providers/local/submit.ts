@@ -2,7 +2,7 @@ import { mkdir, statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { ClassificationRow } from '../../src/dataset/row.ts';
-import { Failure, toFailureData, toFileFailure } from '../../src/errors.ts';
+import { Failure, toFailureData, toFileFailure, toSystemCode } from '../../src/errors.ts';
 import type { RunKey } from '../../src/job/run-key.ts';
 import { writeAtomicJson } from '../../src/lib/fs.ts';
 import type { Attempt } from '../../src/provider/context.ts';
@@ -70,9 +70,17 @@ export async function create(wire: TrainFile, context: Attempt): Promise<JobRef>
   await writeAtomicJson(join(context.workDir, 'train.json'), wire, 'file of the run').catch((error: unknown) => {
     throw new SubmitFailure('no', toFailureData(error));
   });
-  const job = await startTrainer(context, async () => await findStarted(context));
+  const job = await startTrainer(context, async () => await findStarted(context)).catch((error: unknown) => {
+    throw isUnstarted(error) ? new SubmitFailure('no', toFailureData(error)) : error;
+  });
   if (job === null) throw await explainStart(context.workDir);
   return job;
+}
+
+/** Whether the system has started no process: no more of them, or of files, are allowed now. */
+function isUnstarted(error: unknown): boolean {
+  const isOfSpawn = error instanceof Error && 'syscall' in error && String(error.syscall).startsWith('spawn');
+  return isOfSpawn || ['EMFILE', 'ENFILE'].includes(toSystemCode(error) ?? '');
 }
 
 /** With less than this a trainer cannot even begin its files. */

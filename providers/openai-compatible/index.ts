@@ -8,7 +8,7 @@ import { getDeprecation } from './deprecations.ts';
 import { createJobs } from './jobs.ts';
 import { observe, type OpenAICursor } from './observe.ts';
 import { predict } from './predict.ts';
-import { quotePredictions, quoteTraining } from './prices.ts';
+import { priceTokens, quotePredictions, quoteTraining } from './prices.ts';
 import { createTranslation, type CreateBody, type CreateRequest, type Prepared } from './request.ts';
 import { createUploads } from './upload.ts';
 
@@ -52,6 +52,7 @@ export function createOpenAICompatible(config: OpenAICompatibleConfig): Provider
     inference: {
       getModel: (name, context) => api.getModel(name, context),
       predict: (model, rows, context) => predict(api, { model, rows }, context),
+      price: (model, tokens, context) => priceTokens(api, { model, tokens }, context),
       quote: async (model, rows, context) => await quotePredictions(api, { model, rows }, context),
     },
     account: createAccount(api),

@@ -3,6 +3,7 @@ import type { ActualCost, Artifact, JobRef, Observation, Progress } from '../../
 import type { Metric } from '../../src/provider/metric.ts';
 import type { Note } from '../../src/provider/note.ts';
 import { isTerminalPhase, type Status } from '../../src/provider/status.ts';
+import { formatValue } from '../../src/lib/text.ts';
 import { toIsoTime } from '../../src/provider-kit/json.ts';
 import type { Api } from './client.ts';
 import { toJobFailure } from './failures.ts';
@@ -18,7 +19,7 @@ import {
 } from './history.ts';
 import { getHyperparameters, getMethodType, noteUsedSettings } from './hyperparameters.ts';
 import { getStatus, getTunedName, readJob, type Job } from './jobs.ts';
-import { toMetrics } from './metrics.ts';
+import { toMetrics, toStep } from './metrics.ts';
 import { findPrice, formatPrice, toUsd } from './prices.ts';
 
 /** What of a job has been reported. Plain JSON, and small. */
@@ -84,6 +85,7 @@ export async function observe(
   const found: Found = { job, status, events, checkpoints, result, cursor: before };
   const used = noteUsedSettings(job).filter(({ field }) => !before.noted.includes(field));
   const isUnnamed = status.phase === 'finalizing' && getTunedName(job) === null && !before.noted.includes(unnamed);
+  const odd = hasEnded && !before.noted.includes(oddTokens) ? getOddTokens(job) : null;
   const model = getNewModel(found);
   const next: OpenAICursor = {
     ...measureProgress(found),
@@ -92,7 +94,7 @@ export async function observe(
     checkpoints: checkpoints.map(({ id }) => id),
     isResultRead: before.isResultRead || result !== null,
     model: model ?? before.model,
-    noted: [...before.noted, ...used.map(({ field }) => field), ...(isUnnamed ? [unnamed] : [])],
+    noted: [...before.noted, ...used.map(({ field }) => field), ...(isUnnamed ? [unnamed] : []), ...(odd === null ? [] : [oddTokens])],
   };
   const failure = status.phase === 'failed' ? toJobFailure(job['error'], config.name) : null;
   const logs = [...events.map(toLog), ...(model === null ? [] : logCheckpoints(checkpoints))];
@@ -103,7 +105,7 @@ export async function observe(
     logs: logs.map(({ at, text }) => ({ at, text: api.redact(text, context) })),
     artifacts: model === null ? [] : [buildArtifact(api, { job, model, location: ref.location })],
     checkpoint: checkpoints.at(-1)?.step ?? null,
-    notes: [...used, ...noteProblems(config.name, { isUnnamed, problem: result?.problem ?? null })],
+    notes: [...used, ...noteProblems(config.name, { isUnnamed, odd, problem: result?.problem ?? null })],
     failure: failure === null ? null : { ...failure, message: api.redact(failure.message, context) },
     cost: findCost(api, job, context),
     startedAt: next.startedAt,
@@ -169,19 +171,32 @@ function logCheckpoints(checkpoints: readonly Checkpoint[]): { at: string; text:
   return named.map(({ at, step, model }) => ({ at, text: `the weights of step ${step} answer as ${model}` }));
 }
 
-/** Stands in the cursor once the first of these notes was made. */
+/** They stand in the cursor once their notes were made. */
 const unnamed = 'fine_tuned_model';
+const oddTokens = 'trained_tokens';
 
-function noteProblems(name: string, { isUnnamed, problem }: { readonly isUnnamed: boolean; readonly problem: string | null }): Note[] {
+/** What the job says that it has trained on, where that is no number of tokens. */
+function getOddTokens({ trained_tokens: tokens }: Job): string | null {
+  return tokens == null || toStep(tokens) !== null ? null : formatValue(tokens);
+}
+
+interface Problems {
+  readonly isUnnamed: boolean;
+  readonly odd: string | null;
+  readonly problem: string | null;
+}
+
+function noteProblems(name: string, { isUnnamed, odd, problem }: Problems): Note[] {
+  const uncounted = odd === null ? [] : [`${name} reports ${odd} trained tokens, which is no number of them: the cost is not known`];
   const unread = problem === null ? [] : [`metrics may be missing: the result file cannot be read: ${problem}`];
   const held = isUnnamed ? [`${name} says that the job has succeeded but names no model: a check of the model may hold it back`] : [];
-  return [...held, ...unread].map((message) => ({ type: 'warning', message }));
+  return [...held, ...uncounted, ...unread].map((message) => ({ type: 'warning', message }));
 }
 
 /** Nothing is known about the price of other methods. */
 function findCost(api: Api, job: Job, context: Context): ActualCost | null {
-  const { trained_tokens: tokens } = job;
-  if (typeof tokens !== 'number' || getMethodType(job) !== 'supervised') return null;
+  const tokens = toStep(job['trained_tokens']);
+  if (tokens === null || getMethodType(job) !== 'supervised') return null;
   const price = findPrice(api, { model: job.model, kind: 'supervised' }, context);
   return price === null ? null : { usd: toUsd(tokens, price), source: `${tokens} trained tokens at ${formatPrice(price)}` };
 }

@@ -6,6 +6,7 @@ import type { Context, PredictionContext } from '../../src/provider/context.ts';
 import type { EndpointModel, ModelRef } from '../../src/provider/model.ts';
 import { toModelName } from '../../src/provider/model-name.ts';
 import type { Prediction, PredictionRow, PromptRow } from '../../src/provider/prediction.ts';
+import { toSendOutcome } from '../../src/provider-kit/http.ts';
 import { parseAnswer } from '../../src/provider-kit/json.ts';
 import { getPauseMs, retry } from '../../src/provider-kit/retry.ts';
 import type { Api } from './client.ts';
@@ -45,6 +46,7 @@ export async function* predict(
   const stop = new AbortController();
   const stoppable: Context = { ...context, signal: AbortSignal.any([context.signal, stop.signal]) };
   const queue = new PQueue({ concurrency: Math.max(1, context.concurrency) });
+  const mayAsk = (): boolean => context.mayAsk?.() ?? true;
   let pauses = 0;
   const pauseAll = async (ms: number): Promise<void> => {
     pauses += 1;
@@ -56,9 +58,9 @@ export async function* predict(
   };
   const askPatiently = async (row: PromptRow): Promise<Prediction> =>
     await retry(
-      async () => await queue.add(async () => await ask(target, row, stoppable)),
+      async () => await queue.add(async () => await ask(target, row, { ...stoppable, onLost: context.onLost })),
       { signal: stoppable.signal, wait: pauseAll },
-      { tries: mostTries, getPauseMs: (error, tries) => (isFailure(error) && passing.has(error.code) ? getPauseMs(error, tries) : null) },
+      { tries: mostTries, getPauseMs: (error, tries) => (mayAsk() && isPassing(error) ? getPauseMs(error, tries) : null) },
     );
   const waiting = [...checked.rows];
   const running = new Map<PromptRow, Promise<{ readonly row: PromptRow; readonly prediction: Prediction }>>();
@@ -66,7 +68,7 @@ export async function* predict(
     for (;;) {
       context.signal.throwIfAborted();
       // No more rows than may be asked at once: a reader who stops has paid for no others.
-      for (const row of waiting.splice(0, queue.concurrency - running.size)) {
+      for (const row of waiting.splice(0, mayAsk() ? queue.concurrency - running.size : 0)) {
         running.set(
           row,
           askPatiently(row).then((prediction) => ({ row, prediction })),
@@ -108,15 +110,32 @@ export function checkAnswerable(
 
 const call = 'POST /chat/completions';
 
-async function ask(target: Target, row: PromptRow, context: Context): Promise<Prediction> {
+type AskContext = Context & { readonly onLost: PredictionContext['onLost'] };
+
+async function ask(target: Target, row: PromptRow, context: AskContext): Promise<Prediction> {
   const { api } = target;
   const startedMs = context.now().getTime();
   const deadlineMs = api.config.deadlines?.answerMs ?? defaultAnswerMs;
   const completion = await api.call({ call, deadlineMs }, context, async (client) => {
-    const answer = await post(client, target, row);
-    return answer === null ? null : parseAnswer(Completion, answer, call);
+    try {
+      const answer = await post(client, target, row);
+      return answer === null ? null : parseAnswer(Completion, answer, call);
+    } catch (error) {
+      if (mayBeCharged(error) && !context.signal.aborted) context.onLost?.(row.id);
+      throw error;
+    }
   });
   return toPrediction(row.id, completion, context.now().getTime() - startedMs);
+}
+
+/** Whether an answer may have been made that did not arrive: nobody says the contrary, neither the network nor the service itself. */
+function mayBeCharged(error: unknown): boolean {
+  const isOwnWord = getAnswer(error).status !== null && error instanceof Error && 'error' in error && error.error != null;
+  return !isOwnWord && toSendOutcome(error).sent === 'unknown';
+}
+
+function isPassing(error: unknown): boolean {
+  return isFailure(error) && passing.has(error.code);
 }
 
 /** The answer; null where a filter of the service let none come about. */

@@ -3,7 +3,7 @@ import { Failure } from '../../src/errors.ts';
 import { parseJsonOr } from '../../src/lib/json.ts';
 import type { Context, PredictionContext, QuoteContext } from '../../src/provider/context.ts';
 import type { ModelRef } from '../../src/provider/model.ts';
-import type { PredictionRow } from '../../src/provider/prediction.ts';
+import type { Prediction, PredictionRow } from '../../src/provider/prediction.ts';
 import type { Quote } from '../../src/provider/provider.ts';
 import type { Api } from './client.ts';
 import type { Price, PriceKind } from './config.ts';
@@ -111,6 +111,18 @@ export async function quotePredictions(
     // The older of the two days: no price is newer than it seems.
     asOf: [input.asOf, output.asOf].filter((day) => day !== null).sort()[0] ?? null,
   };
+}
+
+/** What an answer costs by the tokens that the service has counted; null where a price is not known. */
+export function priceTokens(
+  api: Api,
+  { model, tokens }: { readonly model: ModelRef; readonly tokens: NonNullable<Prediction['tokens']> },
+  context: Context,
+): number | null {
+  const base = model.kind === 'endpoint' ? model.base : '';
+  const input = findPrice(api, { model: base, kind: 'input' }, context);
+  const output = findPrice(api, { model: base, kind: 'output' }, context);
+  return input === null || output === null ? null : toUsd(tokens.input, input) + toUsd(tokens.output, output);
 }
 
 async function sum<Row>(

@@ -1,5 +1,6 @@
 import { isAbsolute, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { formatJson } from './escape.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { RunView } from '../run/run-view.ts';
 import type { Terminal } from './terminal.ts';
@@ -37,14 +38,15 @@ function isInClone(url: string): boolean {
 /** The exit status that says how runs stand: of several runs the gravest. */
 export function getOutcome(runs: readonly RunView[]): number {
   if (runs.some((run) => run.attention || ['accepted', 'preparing'].includes(run.status.phase))) return 75;
-  if (runs.some((run) => run.terminal && !run.ok && run.status.phase !== 'cancelled')) return 100;
+  const isStopped = ({ status, failure }: RunView): boolean => status.phase === 'paused' && failure !== null;
+  if (runs.some((run) => isStopped(run) || (run.terminal && !run.ok && run.status.phase !== 'cancelled'))) return 100;
   if (runs.some((run) => run.status.phase === 'cancelled')) return 103;
   return runs.every((run) => run.ok) ? 0 : 101;
 }
 
 /** Prints runs for scripts (`--json`, `--quiet`), or else as the function says. */
 export function printRuns(cli: Cli, runs: readonly RunView[], print: () => void): void {
-  if (cli.json) cli.terminal.print(JSON.stringify({ runs }));
+  if (cli.json) cli.terminal.print(formatJson({ runs }));
   else if (cli.quiet) for (const run of runs) cli.terminal.print(run.id);
   else print();
 }

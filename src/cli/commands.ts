@@ -18,7 +18,11 @@ const ofJob: readonly Option[] = [
   ['--set <path=value...>', 'change a field of the job, for example training.epochs=1'],
 ];
 
-const timeout: Option = ['--timeout <time>', 'stop following after 90s, 15m, 2h; the runs go on', parse.durationMs('--timeout')];
+const timeout: Option = [
+  '--timeout <time>',
+  'stop after 90s, 15m, 2h, also while a service hangs; the runs go on',
+  parse.durationMs('--timeout'),
+];
 const maxUsd: Option = ['--max-usd <dollars>', 'spend at most this much on answers', parse.usd('--max-usd')];
 const verdict: readonly Option[] = [
   ['--reference <name>', 'compare tuned models with this: a reference of the job, base, majority, a name of the table, a file of answers'],

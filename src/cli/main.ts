@@ -4,7 +4,7 @@ import type { Provider } from '../provider/provider.ts';
 import { Failure, failureKinds, isFailure, toFailureData } from '../errors.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { Cli } from './cli.ts';
-import { escapeText } from './escape.ts';
+import { escapeText, formatJson } from './escape.ts';
 import { commands, sharedOptions } from './commands.ts';
 import { readSettings, type Settings } from './env-file.ts';
 import { createTerminal, onOutputClosed, type Terminal } from './terminal.ts';
@@ -144,7 +144,7 @@ function createProgram(asJson: boolean): Command {
 /** Prints a failure and says what to do. */
 function report(error: unknown, terminal: Terminal, json: boolean): number {
   const failure = toFailureData(error);
-  if (json) terminal.print(JSON.stringify({ error: failure }));
+  if (json) terminal.print(formatJson({ error: failure }));
   else terminal.say(`orchestrate: ${failure.message}${failure.hint === null ? '' : `\n  ${failure.hint}`}`);
   if (!isFailure(error) && process.env['ORCHESTRATE_DEBUG'] !== undefined) terminal.say(error instanceof Error ? (error.stack ?? '') : '');
   return failureKinds[failure.code].exit;

@@ -1,4 +1,5 @@
 import { Failure } from '../errors.ts';
+import { parseJsonOr } from '../lib/json.ts';
 import { toModelName } from '../provider/model-name.ts';
 import type { Prediction, PredictionRow } from '../provider/prediction.ts';
 import type { Workspace } from '../run/workspace.ts';
@@ -20,6 +21,10 @@ export interface SpendMeter {
   begin(client: ModelClient): void;
   /** For each new answer, before it is stored: the answer with its price. */
   record(prediction: Prediction): Promise<StoredAnswer>;
+  /** Why no more may be asked: the answers cost more than was quoted, and more than may be spent. Null: they may. */
+  getOverrun(): Failure | null;
+  /** A request of this row had no answer and may be charged. */
+  addLost(id: string): void;
 }
 
 /** SQLite's own limit of bound values is far above this. */
@@ -42,8 +47,14 @@ export async function listAnswersOfCharge(store: Store, charge: string): Promise
 }
 
 /** The charge has a column of its own, so that the answers of a charge are found. */
-function parseAnswer({ body, charge }: { readonly body: string; readonly charge: string | null }): StoredAnswer {
-  const { paid, ...answer } = JSON.parse(body) as StoredAnswer;
+function parseAnswer({ key, body, charge }: { readonly key: string; readonly body: string; readonly charge: string | null }): StoredAnswer {
+  const stored = parseJsonOr(body, null) as StoredAnswer | null;
+  if (stored?.id !== key) {
+    throw new Failure('configuration-invalid', `state.db: the answer ${key.slice(0, 12)}… is damaged`, {
+      hint: 'restore a copy of the file; runs are not affected, and neither are comparisons without this row (--limit)',
+    });
+  }
+  const { paid, ...answer } = stored;
   return paid === undefined ? answer : { ...answer, paid: { usd: paid.usd, charge } };
 }
 
@@ -96,9 +107,13 @@ export async function fetchAnswers(workspace: Workspace, { client, requests }: R
     const { provider, model } = await findPresentModel(workspace, client);
     const waiting = new Set(open.map(({ id }) => id));
     const fresh: StoredAnswer[] = [];
+    const overrun = meter?.getOverrun() ?? null;
+    if (overrun !== null) throw overrun;
     meter?.begin(client);
+    const hooks = meter === undefined ? {} : { mayAsk: () => meter.getOverrun() === null, onLost: (id: string) => meter.addLost(id) };
+    const asking = { ...toPredictionContext(context, client.settings), ...hooks };
     try {
-      for await (const prediction of provider.inference!.predict!(model, open, toPredictionContext(context, client.settings))) {
+      for await (const prediction of provider.inference!.predict!(model, open, asking)) {
         if (!waiting.delete(prediction.id)) continue; // the first answer to a request counts
         const answer = (await meter?.record(prediction)) ?? prediction;
         known.set(answer.id, answer);
@@ -110,6 +125,8 @@ export async function fetchAnswers(workspace: Workspace, { client, requests }: R
     }
     context.signal.throwIfAborted();
     if (waiting.size > 0) {
+      const stopped = meter?.getOverrun() ?? null;
+      if (stopped !== null) throw stopped;
       throw new Failure('response-invalid', `${toModelName(model)}: expected ${open.length} answers, found ${open.length - waiting.size}`, {
         hint: 'run the command again: the answers are stored, and only the other rows are sent again',
       });

@@ -118,7 +118,7 @@ export async function findReferences(
     names.push(name);
     try {
       if ('command' in spec) {
-        const command = { name, words: spec.command, folder: spec.folder };
+        const command = { name, words: spec.command, folder: spec.folder, env: spec.env ?? [] };
         add({ type: 'command', command, requests: await buildCommandRequests(command, rows) });
       } else if ('predictions' in spec) {
         const known = await readPredictionsFile(spec.predictions);

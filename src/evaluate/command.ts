@@ -24,6 +24,8 @@ export interface Command {
   readonly words: readonly string[];
   /** Where it runs. */
   readonly folder: string;
+  /** The credentials of services that it gets. */
+  readonly env: readonly string[];
 }
 
 /** A command that writes nothing for so long is taken for stuck. */
@@ -36,7 +38,7 @@ const mostScriptBytes = 2 ** 24;
  * The requests to a command, one a row. Their identifiers change with everything visible that decides the answers: the words of the
  * command, its folder, the scripts among its words (files named from the folder), and the row.
  */
-export async function buildCommandRequests({ words, folder }: Command, rows: readonly InputRow[]): Promise<PredictionRow[]> {
+export async function buildCommandRequests({ words, folder }: Omit<Command, 'env'>, rows: readonly InputRow[]): Promise<PredictionRow[]> {
   const scripts = await Promise.all(words.map(async (word) => (isAbsolute(word) ? null : await hashScript(resolve(folder, word)))));
   const command = hashJson({ words, folder, scripts });
   return rows.map((row) => {
@@ -65,12 +67,12 @@ export async function runCommand(
   if (open.length === 0) return;
   signal.throwIfAborted();
   const place = `references.${command.name} (${command.words.join(' ')})`;
-  const child = spawnCommand(command.words, command.folder);
-  const stdout = child.stdout!;
+  const child = spawnCommand(command.words, command);
+  const stdout = child.stdout!; // none where the system opens no more files: `spawn` says so
   let isSilent = false;
   const stop = (): void => {
     stopCommand(child);
-    stdout.destroy(); // another process may hold its other end
+    child.stdout?.destroy(); // another process may hold its other end
   };
   const timer = setTimeout(() => {
     isSilent = true;

@@ -3,6 +3,7 @@ import type { Context } from '../provider/context.ts';
 import { toModelName } from '../provider/model-name.ts';
 import type { Prediction, PredictionRow } from '../provider/prediction.ts';
 import type { Quote } from '../provider/provider.ts';
+import { checkQuote, isAmount } from '../run/figures.ts';
 import type { ModelClient } from './models.ts';
 import { toPredictionContext, type RequestBatch } from './requests.ts';
 
@@ -12,7 +13,7 @@ const free: Quote = { currency: 'USD', low: 0, high: 0, source: 'free', asOf: nu
 export async function quoteBatch({ client, requests }: RequestBatch, context: Context): Promise<Quote | null> {
   const { inference } = client.provider;
   if (inference?.quote === undefined || requests.length === 0) return free;
-  return await inference.quote(client.model, requests, toPredictionContext(context, client.settings));
+  return checkQuote(await inference.quote(client.model, requests, toPredictionContext(context, client.settings)));
 }
 
 /** The sum of prices; null where one of them is not known. */
@@ -31,19 +32,41 @@ export function sumQuotes(quotes: readonly (Quote | null)[]): Quote | null {
   }, free);
 }
 
+/** Dollars; null where a price is not known. */
+export interface AnswerPrice {
+  /** What the answer has cost. */
+  readonly usd: number | null;
+  /** The most that it was to cost. */
+  readonly quotedUsd: number | null;
+}
+
 /**
- * What an answer has cost, in dollars; null where the price is not known. The provider knows the prices: its upper estimate of a request
- * whose answer may have n tokens is the price of an answer that has n. Where the tokens were not counted it is the price of the longest
- * answer, so that the sum is never below what was paid.
+ * What an answer has cost. The provider knows the prices: its upper estimate of a request whose answer may have n tokens is the price of an
+ * answer that has n. Where the service has counted more than was estimated, that is the price; where the tokens were not counted it is that
+ * of the longest answer, so that the sum is never below what was paid.
  */
 export async function priceAnswer(
   client: ModelClient,
   { request, prediction }: { readonly request: PredictionRow; readonly prediction: Prediction },
   context: Context,
-): Promise<number | null> {
-  const { maxTokens } = client.settings.generation;
-  const tokens = prediction.tokens == null ? maxTokens : Math.max(1, prediction.tokens.output);
-  return (await quoteBatch(withMaxTokens({ client, requests: [request] }, tokens), context))?.high ?? null;
+): Promise<AnswerPrice> {
+  const batch: RequestBatch = { client, requests: [request] };
+  const { tokens } = prediction;
+  const quotedUsd = (await quoteBatch(batch, context))?.high ?? null;
+  const output = tokens == null ? guessTokens(prediction, client) : Math.max(1, tokens.output);
+  const estimate = (await quoteBatch(withMaxTokens(batch, output), context))?.high ?? null;
+  if (tokens == null) return { usd: estimate, quotedUsd };
+  const counted = client.provider.inference?.price?.(client.model, tokens, context) ?? null;
+  return { usd: estimate === null ? null : Math.max(estimate, isAmount(counted) ? counted : 0), quotedUsd };
+}
+
+/** A token of ordinary text has four bytes; a text with so many for each token that was allowed is surely longer than that. */
+const mostTokenBytes = 8;
+
+/** The most tokens that an uncounted answer may have: those that were allowed, or what its length shows where the limit was ignored. */
+function guessTokens({ answer }: Prediction, { settings: { generation } }: ModelClient): number | undefined {
+  const { maxTokens } = generation;
+  return maxTokens === undefined ? undefined : Math.max(maxTokens, Math.ceil(Buffer.byteLength(answer ?? '') / mostTokenBytes));
 }
 
 function withMaxTokens({ client, requests }: RequestBatch, maxTokens: number | undefined): RequestBatch {

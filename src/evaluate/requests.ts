@@ -52,6 +52,7 @@ export function buildRequest({ model, settings }: Pick<ModelClient, 'model' | 's
   return { id: hashJson({ model: model.identity, place, chatVersion, generation, tools: null, ...prompt }), ...prompt };
 }
 
+/** @param context with the hooks of a SpendMeter, where answers are paid for */
 export function toPredictionContext(context: Context, { generation, concurrency }: PromptSettings): PredictionContext {
   return { ...context, generation, concurrency };
 }

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { Failure } from '../errors.ts';
-import type { Context } from '../provider/context.ts';
 import type { Quote } from '../provider/provider.ts';
 import {
   formatUsd,
   listLeasedCharges,
+  raiseCharge,
   renewChargeLease,
   reserve,
   settleCharge,
@@ -17,8 +17,8 @@ import type { StoredRun } from '../run/run-store.ts';
 import type { Workspace } from '../run/workspace.ts';
 import type { Store } from '../store/open-store.ts';
 import { findUnanswered, listAnswersOfCharge, type SpendMeter } from './answers.ts';
-import type { ModelClient } from './models.ts';
-import { explainMissingPrice, priceAnswer, quoteBatch, sumQuotes } from './prices.ts';
+import { createMeter, type BatchShare } from './meter.ts';
+import { explainMissingPrice, quoteBatch, sumQuotes } from './prices.ts';
 import type { RequestBatch } from './requests.ts';
 
 export interface PayOptions {
@@ -57,9 +57,9 @@ export async function quoteUnanswered({ store, context }: Workspace, batches: re
 
 /**
  * Lets `work` fetch answers. Where they cost money, the upper estimate of all that are missing is reserved first, for all models at once.
- * At the end the charge is settled at the price of the answers; where the work failed or was interrupted, together with the highest price
- * of the answers that were under way. Where the process is killed, the next one settles its charge.
- * @throws Failure `budget-exceeded`, `model-unavailable` for a model that has to be deployed first, `store-locked` where another
+ * At the end the charge is settled at the price of the answers, also where that is higher; where the work failed or was interrupted,
+ * together with the highest price of the answers that were under way. Where the process is killed, the next one settles its charge.
+ * @throws Failure `budget-exceeded`, also where answers turn out to cost more than may be spent: no more are asked then; `model-unavailable` for a model that has to be deployed first, `store-locked` where another
  *   evaluation of the job is running; nothing is sent then
  */
 export async function payForAnswers<T>(
@@ -73,25 +73,25 @@ export async function payForAnswers<T>(
   const quotes = await Promise.all(open.map(async (batch) => await quoteBatch(batch, context)));
   const quote = sumQuotes(quotes);
   if (quote === null) throw await explainMissingPrice(open, context);
-  const underWay = new Map(open.map((batch, i) => [batch.client, getUnderWayUsd(batch, quotes[i]!)]));
-  if (quote.high === 0) return await work(createMeter(open, { context, charge: null, underWay }));
+  const shares = new Map(open.map((batch, i) => [batch.client, getShare(batch, quotes[i]!)]));
+  if (quote.high === 0) return await work(createMeter(open, { context, shares, account: null }));
   checkLimits(quote, limit, open);
-  const charge = await reserveAnswers(workspace, limit, { usd: quote.high, inFlightUsd: Math.max(...underWay.values()) });
+  const inFlightUsd = Math.max(...[...shares.values()].map(({ underWayUsd }) => underWayUsd));
+  const charge = await reserveAnswers(workspace, limit, { usd: quote.high, inFlightUsd });
   const stopRenewing = startRenewing({ leaseMs, now: context.now }, async (until) => await renewChargeLease(store, charge, until));
-  const meter = createMeter(open, { context, charge, underWay });
-  let lostUsd: number | null = null;
+  const raise = async (usd: number): Promise<boolean> =>
+    (limit.maxUsd === null || usd <= limit.maxUsd) && (await raiseCharge(store, limit, { id: charge, usd, budgetUsd: limit.budgetUsd }));
+  const meter = createMeter(open, { context, shares, account: { charge, quotedUsd: quote.high, raise } });
+  let isBroken = true;
   try {
     const done = await work(meter);
-    lostUsd = 0;
+    isBroken = false;
+    const overrun = meter.getOverrun();
+    if (overrun !== null) throw overrun; // all was answered, and cost more than it may
     return done;
   } finally {
     stopRenewing();
-    const spentUsd = meter.getSpentUsd();
-    await settleCharge(
-      store,
-      charge,
-      spentUsd === null ? quote.high : Math.min(quote.high, spentUsd + (lostUsd ?? meter.getUnderWayUsd())),
-    );
+    await settleCharge(store, charge, meter.getBookedUsd(isBroken && meter.getOverrun() === null));
   }
 }
 
@@ -146,41 +146,11 @@ async function settleAbandonedCharges({ store, context, leaseMs }: Workspace, ac
   }
 }
 
-/** The most that the answers cost which a model gives at the same time: where work breaks off they may be paid for and lost. */
-function getUnderWayUsd({ client, requests }: RequestBatch, { high }: Quote): number {
-  return high * Math.min(1, client.settings.concurrency / requests.length);
-}
-
-interface CountingMeter extends SpendMeter {
-  /** Null where the price of an answer was not known. */
-  getSpentUsd(): number | null;
-  /** Of the model whose answers were fetched last: models that cost are called one after the other. */
-  getUnderWayUsd(): number;
-}
-
-/** Writes the price on each answer, and adds the prices up. */
-function createMeter(
-  open: readonly RequestBatch[],
-  { context, charge, underWay }: { context: Context; charge: string | null; underWay: ReadonlyMap<ModelClient, number> },
-): CountingMeter {
-  const sent = new Map(open.flatMap(({ client, requests }) => requests.map((request) => [request.id, { client, request }] as const)));
-  const uninterruptible = { ...context, signal: new AbortController().signal }; // answers that came before an interruption have a price too
-  let spentUsd: number | null = 0;
-  let underWayUsd = 0;
-  return {
-    begin(client) {
-      underWayUsd = underWay.get(client) ?? 0;
-    },
-    async record(prediction) {
-      const { client, request } = sent.get(prediction.id) ?? {};
-      if (client?.provider.inference?.quote === undefined || request === undefined) return prediction;
-      const usd = await priceAnswer(client, { request, prediction }, uninterruptible).catch(() => null);
-      spentUsd = usd === null || spentUsd === null ? null : spentUsd + usd;
-      return { ...prediction, paid: { usd, charge } };
-    },
-    getSpentUsd: () => spentUsd,
-    getUnderWayUsd: () => underWayUsd,
-  };
+/**
+ * What an answer of a model costs at most, and those that it gives at the same time: where work breaks off they may be paid for and lost.
+ */
+function getShare({ client, requests }: RequestBatch, { high }: Quote): BatchShare {
+  return { answerUsd: high / requests.length, underWayUsd: high * Math.min(1, client.settings.concurrency / requests.length) };
 }
 
 /** @throws Failure `model-unavailable`, with the command that deploys the model */

@@ -100,6 +100,10 @@ const Reference = z.union(
         .array(z.string().min(1))
         .min(1)
         .describe('a program and its arguments, run in the folder of the job file: rows in, answers out, as JSON lines'),
+      env: z
+        .array(z.string().min(1))
+        .optional()
+        .describe('credentials that the command needs, such as OPENAI_API_KEY: it gets no other one that the program reads'),
     }),
   ],
   'an object with "provider" and "model", with "predictions", or with "command"',

@@ -57,7 +57,10 @@ function resolveData(spec: JobSpec, folder: string): DataSpec {
 /** The job's references by name. Paths are taken from `folder`, the job file's, in which commands run too. */
 export function resolveReferences({ references }: JobSpec, folder: string): Record<string, ReferenceSpec> {
   const entries = Object.entries(references ?? {}).map(([name, reference]): [string, ReferenceSpec] => {
-    if ('command' in reference) return [name, { command: reference.command, folder }];
+    if ('command' in reference) {
+      const { command, env } = reference;
+      return [name, { command, folder, ...(env !== undefined && { env }) }];
+    }
     if ('predictions' in reference) return [name, { predictions: toAbsolute(folder, reference.predictions) }];
     const { provider, model } = reference;
     return [name, { provider, model: isPath(model) ? toAbsolute(folder, model) : model }];

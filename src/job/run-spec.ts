@@ -21,7 +21,7 @@ export interface DataSpec {
 export type ReferenceSpec =
   | { readonly provider: string; readonly model: string }
   | { readonly predictions: string }
-  | { readonly command: readonly string[]; readonly folder: string };
+  | { readonly command: readonly string[]; readonly folder: string; readonly env?: readonly string[] };
 
 /** One target of a job, complete in itself: the input of a provider's translation. Plain JSON. */
 export interface RunSpec {

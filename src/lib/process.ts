@@ -9,10 +9,28 @@ function getTrainerEntry(): string {
   return existsSync(source) ? source : fileURLToPath(new URL('./trainer.js', import.meta.url));
 }
 
-/** The trainer uses the compile cache of the command that starts it. */
+/** The credentials that the program reads, for the services that it asks itself. */
+export const serviceCredentials: readonly string[] = [
+  'OPENAI_API_KEY',
+  'AZURE_OPENAI_API_KEY',
+  'AZURE_OPENAI_AD_TOKEN',
+  'AZURE_MANAGEMENT_TOKEN',
+  'HF_TOKEN',
+];
+
+/** What a credential of any other program is called, or an address that may hold a password. */
+const secretName = /key|token|secret|passw|passphrase|credential|(^|_)(auth|dsn|pat|proxy)(_|$)/i;
+
+/** The environment without the variables of these names. On Windows names have no case. */
+function omitVariables(isOmitted: (name: string) => boolean): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !isOmitted(name)));
+}
+
+/** The trainer asks no service: it gets no credential at all. It uses the compile cache of the command that starts it. */
 function buildEnvironment(): NodeJS.ProcessEnv {
   const folder = nodeModule.getCompileCacheDir();
-  return folder === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: folder };
+  const kept = omitVariables((name) => secretName.test(name));
+  return folder === undefined ? kept : { ...kept, NODE_COMPILE_CACHE: folder };
 }
 
 /** Starts a training that outlives this process; what it prints goes to `logPath`. */
@@ -48,10 +66,14 @@ export function spawnPrediction(signal: AbortSignal): ChildProcess {
 
 /**
  * A user's own command, in a folder: rows in, answers out; its standard error is passed on. `stopCommand` ends it with
- * all processes that it has started.
+ * all processes that it has started. It gets the credentials of services that are named in `env`, and no others.
  */
-export function spawnCommand([program, ...args]: readonly string[], folder: string): ChildProcess {
-  return spawn(program!, args, { cwd: folder, stdio: ['pipe', 'pipe', 'inherit'], detached: true });
+export function spawnCommand(
+  [program, ...args]: readonly string[],
+  { folder, env }: { readonly folder: string; readonly env: readonly string[] },
+): ChildProcess {
+  const isWithheld = (name: string): boolean => serviceCredentials.includes(name.toUpperCase()) && !env.includes(name);
+  return spawn(program!, args, { cwd: folder, stdio: ['pipe', 'pipe', 'inherit'], detached: true, env: omitVariables(isWithheld) });
 }
 
 export function stopCommand({ pid, exitCode, signalCode }: ChildProcess): void {

@@ -16,8 +16,23 @@ export interface PagingOptions {
   readonly mustBeComplete: boolean;
 }
 
-/** More pages than any list has. */
-const mostPages = 10_000;
+/** More than any list has: a service that never comes to an end, or is none, must not fill the memory. */
+export const listLimits = { pages: 2000, items: 200_000, bytes: 256 * 2 ** 20 } as const;
+
+function createTooLong(call: string, limit: string): Failure {
+  return new Failure('response-invalid', `${call}: expected a list of at most ${limit}, found more`, {
+    hint: 'the address may be a gateway that lists without end; an account with so much has to be cleaned up at the service first',
+  });
+}
+
+/** The items of a list that a client of the service reads page by page itself. @throws Failure `response-invalid` for one without end */
+export async function* boundItems<Item>(items: AsyncIterable<Item>, call: string): AsyncGenerator<Item> {
+  let count = 0;
+  for await (const item of items) {
+    if (++count > listLimits.items) throw createTooLong(call, `${listLimits.items} items`);
+    yield item;
+  }
+}
 
 /**
  * A list page by page: the items of each page that were not on an earlier one.
@@ -30,10 +45,14 @@ export async function* readPages<Item extends { readonly id: string }>(
 ): AsyncGenerator<readonly Item[]> {
   const seen = new Set<string>();
   let place: string | null = null;
-  for (let pages = 0; pages < mostPages; pages++) {
+  let bytes = 0;
+  for (let pages = 0; pages < listLimits.pages; pages++) {
     const { items, next }: Page<Item> = await readPage(place);
+    bytes += Buffer.byteLength(JSON.stringify(items));
+    if (bytes > listLimits.bytes) throw createTooLong(call, `${listLimits.bytes / 2 ** 20} MiB`);
     const fresh = items.filter(({ id }) => !seen.has(id));
     for (const { id } of fresh) seen.add(id);
+    if (seen.size > listLimits.items) throw createTooLong(call, `${listLimits.items} items`);
     if (fresh.length > 0) yield fresh;
     if (next === null) return;
     if (fresh.length === 0) {
@@ -44,7 +63,7 @@ export async function* readPages<Item extends { readonly id: string }>(
     }
     place = next;
   }
-  throw new Failure('response-invalid', `${call}: expected at most ${mostPages} pages, found more`);
+  throw createTooLong(call, `${listLimits.pages} pages`);
 }
 
 /** The address after `rel="next"` in a Link header (RFC 8288); null where there is none. */

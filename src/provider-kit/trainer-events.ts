@@ -63,7 +63,10 @@ export function foldEvents(events: readonly (TrainerEvent | EngineEvent)[], fold
     metrics: events.flatMap(getMetrics).filter(({ value }) => Number.isFinite(value)), // a loss on its way to a divergence is no measure
     logs: events.flatMap((event) => formatEvent(event).map((text) => ({ at: event.at, text }))),
     notes: events.flatMap((event) => getNotes(event, folder)),
-    failure: events.reduce<FailureData | null>((failure, event) => failure ?? getFailure(event), null),
+    failure: events.reduce<FailureData | null>(
+      (failure, event) => (event.type === 'trainer-started' ? null : (failure ?? getFailure(event))),
+      null,
+    ),
     checkpoint: steps.length === 0 ? null : Math.max(...steps),
   };
 }
@@ -137,6 +140,8 @@ export function formatEvent(event: TrainerEvent | EngineEvent): string[] {
       return [`cancelled after ${event.step} steps`];
     case 'training-failed':
       return [`failed: ${event.message}`];
+    case 'training-stopped':
+      return [`stopped: ${event.message}`];
     case 'training-paused':
       return [`paused after step ${event.step}`];
     case 'training-resumed':
@@ -173,7 +178,7 @@ function formatWarning(event: TrainerEvent | EngineEvent, folder: string | undef
 }
 
 function getFailure(event: TrainerEvent | EngineEvent): FailureData | null {
-  if (event.type !== 'training-failed') return null;
+  if (event.type !== 'training-failed' && event.type !== 'training-stopped') return null;
   const { message, hint } = event;
   const code = (Object.hasOwn(failureKinds, event.code) ? event.code : 'unexpected') as FailureCode;
   const { cause, retryable } = failureKinds[code];

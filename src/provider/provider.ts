@@ -92,6 +92,8 @@ export interface Inference {
   download?(model: RepositoryModel, folder: string, context: Context): Promise<FolderModel>;
   /** Answers rows with a model, in any order, one answer a row, each as soon as it is there. May cost where `quote` says so. */
   predict?(model: ModelRef, rows: readonly PredictionRow[], context: PredictionContext): AsyncIterable<Prediction>;
+  /** What an answer of so many tokens, as the service counted them, costs in dollars; null where the price is not known. */
+  price?(model: ModelRef, tokens: NonNullable<Prediction['tokens']>, context: Context): number | null;
   /** The cost of answering these rows; null where the price is not known. Absent: it costs nothing. */
   quote?(model: ModelRef, rows: readonly PredictionRow[], context: PredictionContext): Promise<Quote | null>;
 }

@@ -7,7 +7,8 @@ import type { RunPlan } from './event.ts';
 import { withLease } from './lease.ts';
 import { adoptOldestJob } from './reconcile.ts';
 import { createRecord } from './record.ts';
-import { acceptFoundRun, findRun, listRuns, type StoredRun } from './run-store.ts';
+import { acceptFoundRun } from './accept.ts';
+import { findRun, listRuns, type StoredRun } from './run-store.ts';
 import { createAttempt, getProvider, type Driver } from './workspace.ts';
 
 /**

@@ -8,6 +8,7 @@ import type { RunEvent } from './event.ts';
 import { withLease } from './lease.ts';
 import { pollRun, type Step } from './poll.ts';
 import { adoptOldestJob, reconcile } from './reconcile.ts';
+import { reserveAgain } from './accept.ts';
 import { findRun, type StoredRun } from './run-store.ts';
 import { isEnded } from './transitions.ts';
 import { createAttempt, getProvider, type Driver } from './workspace.ts';
@@ -31,7 +32,9 @@ async function takeStep(step: Step): Promise<StoredRun> {
     case 'accepted':
     case 'preparing':
       if (record.cancelRequested) return await step.append([{ type: 'run-withdrawn' }]);
-      return driver.mayCreate ? await continueSubmission(step) : run;
+      if (!driver.mayCreate) return run;
+      await reserveAgain(driver.store, run, context.now().toISOString()); // another process may have failed meanwhile
+      return await continueSubmission(step);
     case 'submitting': {
       // The process that stored the intent did not store the outcome: nobody knows whether it made the call.
       const failure = toFailureData(new Failure('service-unavailable', 'the submitting process ended before the answer was stored'));

@@ -2,6 +2,7 @@ import { Failure } from '../errors.ts';
 import type { Store } from '../store/open-store.ts';
 import type { ChargeTable } from '../store/tables.ts';
 import type { RunRecord } from './record.ts';
+import { describeReserved } from './reservations.ts';
 import { isEnded } from './transitions.ts';
 
 /** Money in the store is a whole number of micro-dollars (millionths of a US dollar), so that sums are exact. */
@@ -121,10 +122,12 @@ export async function checkBudget(
   const sums = await sumCharges(store, account);
   const left = roundDownMicroDollars(budgetUsd) - sums.spent - sums.reserved;
   if (needed <= left) return;
-  const used = `${formatUsd(toUsd(sums.spent))} spent and ${formatUsd(toUsd(sums.reserved))} reserved`;
+  const { holders, hint } = await describeReserved(store, account, (amount) => formatUsd(toUsd(amount)));
+  const held = holders === null ? '' : ` (${holders})`;
+  const used = `${formatUsd(toUsd(sums.spent))} spent and ${formatUsd(toUsd(sums.reserved))} reserved${held}`;
   const needText = `${formatNames(fresh)} would need up to ${formatUsd(toUsd(needed))}`;
   throw new Failure('budget-exceeded', `the job "${account.job}" has a budget of ${formatUsd(budgetUsd)}: ${used}, ${needText}`, {
-    hint: 'raise `budget.usd` in the job file, or run less of it; nothing was started',
+    hint: `${hint === null ? '' : `${hint}; else `}raise \`budget.usd\` in the job file, or run less of it; nothing was started`,
   });
 }
 
@@ -216,6 +219,25 @@ export async function listLeasedCharges(store: Store, { job, workspace }: Accoun
 
 export async function renewChargeLease(store: Store, id: string, until: number): Promise<void> {
   await store.updateTable('charge').set({ lease_until: until }).where('id', '=', id).where('state', '=', 'reserved').execute();
+}
+
+/**
+ * Raises a reserved amount, in one transaction with the check that the budget has room for the rest of it; null means no limit. False where
+ * it has none: the charge stays as it is.
+ */
+export async function raiseCharge(
+  store: Store,
+  account: Account,
+  { id, usd, budgetUsd }: { readonly id: string; readonly usd: number; readonly budgetUsd: number | null },
+): Promise<boolean> {
+  return await store.transaction().execute(async (tx) => {
+    const row = await tx.selectFrom('charge').select('micro_dollars').where('id', '=', id).executeTakeFirst();
+    const more = roundUpMicroDollars(usd) - Number(row?.micro_dollars ?? 0);
+    const sums = await sumCharges(tx, account);
+    if (budgetUsd !== null && more > roundDownMicroDollars(budgetUsd) - sums.spent - sums.reserved) return false;
+    await setCharge(tx, id, { state: 'reserved', usd });
+    return true;
+  });
 }
 
 /** The cost has become known, whatever was reserved for it. */

@@ -6,7 +6,7 @@ import { Failure } from '../errors.ts';
 import type { Store } from '../store/open-store.ts';
 import { findRuns } from './find-runs.ts';
 import { toRunId } from './record.ts';
-import { deleteRun, listRuns, type StoredRun } from './run-store.ts';
+import { deleteRun, listAllRuns, listRuns, type StoredRun } from './run-store.ts';
 import { isEnded } from './transitions.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -33,6 +33,7 @@ type CleanWorkspace = Pick<Workspace, 'store' | 'dir' | 'context'>;
  */
 export async function cleanRuns(workspace: CleanWorkspace, options: CleanOptions): Promise<CleanedRun[]> {
   const { store, dir } = workspace;
+  await listAllRuns(store); // or it throws: nobody knows what a damaged run needs
   const cleaned: CleanedRun[] = [];
   for (const run of await findOldRuns(workspace, options)) {
     if (!isEnded(run.record.state) || run.record.deployment !== null) continue;
@@ -54,7 +55,7 @@ async function findOldRuns({ store, context }: CleanWorkspace, { address, olderT
 
 async function deleteUnusedData(store: Store, dir: string): Promise<void> {
   const used = new Set<string>();
-  for (const { record } of await listRuns(store)) {
+  for (const { record } of await listAllRuns(store)) {
     const { train, validation, test } = record.plan.facts;
     for (const part of [train, ...(validation === null ? [] : [validation]), ...Object.values(test)]) {
       for (const { sha256 } of part.sources) used.add(sha256);
@@ -90,7 +91,7 @@ export async function cleanService(workspace: CleanWorkspace, provider: Provider
   const isOwn = ({ record }: StoredRun): boolean => record.plan.spec.provider === provider.id;
   const toPrepared = ({ key, record: { prepared } }: StoredRun): PreparedRun<unknown> => ({ key, prepared });
   const chosen = (await findOldRuns(workspace, options)).filter(isOwn);
-  const open = (await listRuns(store)).filter(isOwn).filter(({ record }) => !isEnded(record.state));
+  const open = (await listAllRuns(store)).filter(isOwn).filter(({ record }) => !isEnded(record.state));
   const found = await resources.list(
     {
       ended: chosen.filter(({ record }) => isEnded(record.state)).map(toPrepared),

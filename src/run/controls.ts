@@ -1,10 +1,10 @@
 import type { JobRef } from '../provider/job.ts';
-import { Failure } from '../errors.ts';
+import { Failure, isFailure, toFailureData } from '../errors.ts';
 import { advance } from './advance.ts';
 import type { RunEvent } from './event.ts';
 import { withLease, type Append } from './lease.ts';
 import { adoptOldestJob } from './reconcile.ts';
-import { toRunId } from './record.ts';
+import { isStopped, toRunId } from './record.ts';
 import { appendEvents, type StoredRun } from './run-store.ts';
 import { isEnded } from './transitions.ts';
 import { createAttempt, getProvider, type Driver } from './workspace.ts';
@@ -77,8 +77,23 @@ export async function resumeRun(driver: Driver, seen: StoredRun): Promise<Stored
       throw new Failure('usage', `${toRunId(run.record)} is ${run.record.state}: only a paused or interrupted run can be resumed`);
     }
     if (provider.training.resume === undefined) throw new Failure('usage', `the provider ${provider.id} cannot resume a job`);
+    const isMended = isStopped(run.record);
     await append([{ type: 'resume-intended' }]);
-    return [{ type: 'job-resumed', job: await provider.training.resume(run.record.job!, createAttempt(driver, run)) }];
+    try {
+      return [{ type: 'job-resumed', job: await provider.training.resume(run.record.job!, createAttempt(driver, run)) }];
+    } catch (error) {
+      if (isMended && isFailure(error)) await append([{ type: 'job-failed', failure: toFailureData(error) }]); // it is stopped still
+      throw error;
+    }
+  });
+}
+
+/** Lets a run go on that a failure has stopped, now that its user has run the command again; any other run stays as it is. */
+export async function resumeStopped(driver: Driver, run: StoredRun): Promise<StoredRun> {
+  if (!isStopped(run.record)) return run;
+  return await resumeRun(driver, run).catch((error: unknown) => {
+    if (isFailure(error, 'store-locked')) return run; // another process does so
+    throw error;
   });
 }
 

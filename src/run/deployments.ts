@@ -6,6 +6,7 @@ import { SubmitFailure } from '../provider/submit-failure.ts';
 import { Failure } from '../errors.ts';
 import { formatUsd, releaseCharge, reserve, settleCharge } from './budget.ts';
 import type { RunEvent } from './event.ts';
+import { checkQuote } from './figures.ts';
 import { getDeploymentUsd, getHoursUsd, hourMs, toRunId, type Deployment } from './record.ts';
 import { appendEvents, findRun, type StoredRun } from './run-store.ts';
 import { createAttempt, getProvider, type Driver } from './workspace.ts';
@@ -131,7 +132,7 @@ async function changeDeployment(
 }
 
 async function readPrice({ provider, model, context }: Subject): Promise<number> {
-  const quote = (await provider.deployments?.quote(model, context)) ?? null;
+  const quote = checkQuote(await provider.deployments?.quote(model, context));
   if (quote !== null) return quote.high;
   throw new Failure('budget-exceeded', `the price of an hour of ${model.name} is unknown; nothing was started`, {
     hint: `set ORCHESTRATE_PRICES, such as {"${model.base}": {"hosting": 1.7}}, in US dollars per hour`,

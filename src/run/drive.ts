@@ -1,6 +1,9 @@
 import { Failure, isFailure, toFailureData } from '../errors.ts';
 import { advance } from './advance.ts';
+import { resumeStopped } from './controls.ts';
 import { toRunId } from './record.ts';
+import { withLease } from './lease.ts';
+import { releaseUnsent } from './accept.ts';
 import type { StoredRun } from './run-store.ts';
 import { isEnded, type RunState } from './transitions.ts';
 import type { Driver } from './workspace.ts';
@@ -32,6 +35,7 @@ export async function driveSubmissions(driver: Driver, accepted: readonly Stored
       runs.push(await driveSubmission(driver, run, onChange));
     } catch (error) {
       driver.context.signal.throwIfAborted();
+      await withLease(driver, run.key, async (current) => await releaseUnsent(driver.store, current));
       failed.push({ id: toRunId(run.record), error });
     }
   }
@@ -46,7 +50,7 @@ export async function driveSubmissions(driver: Driver, accepted: readonly Stored
 }
 
 /**
- * Drives an accepted run until its job exists, or nothing more can be done. A run whose job was interrupted is resumed.
+ * Drives an accepted run until its job exists, or nothing more can be done. A run whose job was interrupted, or stopped by a failure, is resumed.
  * @throws Failure where the submission was certainly not sent
  */
 async function driveSubmission(driver: Driver, accepted: StoredRun, onChange: OnChange): Promise<StoredRun> {
@@ -63,12 +67,13 @@ async function driveSubmission(driver: Driver, accepted: StoredRun, onChange: On
     if (next.record.state !== run.record.state) onChange(next);
     run = next;
   }
-  return run.record.state === 'interrupted' ? await advance(driver, run) : run;
+  return run.record.state === 'interrupted' ? await advance(driver, run) : await resumeStopped(driver, run);
 }
 
 function createUnsentFailure({ record }: StoredRun): Failure {
-  const { code, message } = record.failure!;
-  return new Failure(code, `it could not be sent: ${message}`, { hint: 'nothing was started; submit it again later' });
+  const { code, message, hint } = record.failure!;
+  const again = 'nothing was started; submit it again later';
+  return new Failure(code, `it could not be sent: ${message}`, { hint: hint === null ? again : `${hint}; ${again}` });
 }
 
 /**
@@ -81,8 +86,12 @@ export async function* followRuns(
   wait = driver.context.wait,
 ): AsyncGenerator<readonly StoredRun[]> {
   let runs = followed;
+  let isFirst = true;
   for (;;) {
-    runs = await Promise.all(runs.map(async (run) => await advance(driver, run)));
+    runs = await advanceAll(driver, runs);
+    // What was stopped before goes on now: its user has run the command again. What stops from now on does not.
+    if (isFirst) runs = await Promise.all(runs.map(async (run) => await resumeStopped(driver, run)));
+    isFirst = false;
     yield runs;
     const open = runs.filter(
       ({ record: { state } }) => !isEnded(state) && !['accepted', 'preparing', 'attention', 'paused'].includes(state),
@@ -91,4 +100,13 @@ export async function* followRuns(
     const next = Math.min(...open.map(({ lastPoll }) => (lastPoll?.nextPollAt == null ? 0 : Date.parse(lastPoll.nextPollAt))));
     await wait(Math.max(idleMs, next - driver.context.now().getTime()));
   }
+}
+
+/** Each run one step further. One that fails does not leave the others half-way. */
+async function advanceAll(driver: Driver, runs: readonly StoredRun[]): Promise<readonly StoredRun[]> {
+  const results = await Promise.allSettled(runs.map(async (run) => await advance(driver, run)));
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
 }

@@ -68,6 +68,7 @@ export type RunEvent =
   | { readonly type: 'pause-requested' }
   | { readonly type: 'resume-intended' }
   | { readonly type: 'job-resumed'; readonly job: JobRef }
+  | { readonly type: 'run-stopped'; readonly failure: FailureData }
   | { readonly type: 'run-abandoned'; readonly failure: FailureData }
   | { readonly type: 'cancel-requested' }
   | { readonly type: 'run-withdrawn' };

@@ -1,7 +1,8 @@
 import { Failure } from '../errors.ts';
 import type { Store } from '../store/open-store.ts';
 import { toRunId } from './record.ts';
-import { findRun, listRuns, type StoredRun } from './run-store.ts';
+import { findRun, readRuns, type StoredRun } from './run-store.ts';
+import { toDamageFailure, type DamagedRun } from './stored-run.ts';
 
 const hint = '`orchestrate status` lists all runs';
 
@@ -18,13 +19,23 @@ export async function findRuns(store: Store, address: string, adopt?: Adopt): Pr
   if (byKey !== null) return [byKey];
   const [, job, target, number] = /^([a-z0-9-]{1,32})(?:\/([a-z0-9-]{1,32}))?(?:#(\d+))?$/.exec(address) ?? [];
   if (job === undefined) return await findRunsOfFile(store, address, adopt);
-  const runs = await listRuns(store, {
+  const { runs, damaged } = await readRuns(store, {
     job,
     ...(target === undefined ? {} : { target }),
     ...(number === undefined ? {} : { number: Number(number) }),
   });
+  checkNewest(runs, damaged);
   if (runs.length === 0) throw new Failure('run-not-found', `no run is called "${address}"`, { hint });
   return runs;
+}
+
+/** An older run must not pass for the newest one. @throws Failure `configuration-invalid` where the newest is damaged beyond repair */
+function checkNewest(runs: readonly StoredRun[], damaged: readonly DamagedRun[]): void {
+  const lost = damaged.find(({ isMended, target, number }) => {
+    const numbers = runs.filter(({ record }) => record.plan.spec.target === target).map(({ record }) => record.number);
+    return !isMended && numbers.every((other) => other < number);
+  });
+  if (lost !== undefined) throw toDamageFailure(lost, 'state.db');
 }
 
 /** Whether an address is the path of a job file. */
@@ -38,7 +49,8 @@ async function findRunsOfFile(store: Store, path: string, adopt?: Adopt): Promis
   }
   const { readJobFile } = await import('../job/read-job-file.ts');
   const job = await readJobFile(path);
-  const ofName = await listRuns(store, { job: job.spec.name });
+  const { runs: ofName, damaged } = await readRuns(store, { job: job.spec.name });
+  checkNewest(ofName, damaged);
   const { findMatchingRuns } = await import('./job-file.ts');
   const runs = await findMatchingRuns(job, ofName);
   if (runs.length > 0) return runs;

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { metricOrigins, type Metric } from '../provider/metric.ts';
+import { parseJsonOr } from '../lib/json.ts';
 import type { RunKey } from '../job/run-key.ts';
 import type { Store } from '../store/open-store.ts';
 
@@ -80,7 +81,7 @@ async function findMetric(store: Store, run: RunKey, metric: Metric): Promise<Me
     .where('coverage', '=', metric.coverage)
     .where('position', '=', getPosition(metric))
     .executeTakeFirst();
-  return row === undefined ? null : (JSON.parse(row.body) as Metric);
+  return row === undefined ? null : (parseJsonOr(row.body, null) as Metric | null);
 }
 
 async function upsertMetric(store: Store, run: RunKey, metric: Metric): Promise<void> {
@@ -96,5 +97,5 @@ async function upsertMetric(store: Store, run: RunKey, metric: Metric): Promise<
 /** All metrics of a run, by step. */
 export async function listMetrics(store: Store, run: RunKey): Promise<Metric[]> {
   const rows = await store.selectFrom('metric').select('body').where('run', '=', run).orderBy('step').orderBy('name').execute();
-  return rows.map((row) => JSON.parse(row.body) as Metric);
+  return rows.flatMap(({ body }) => (parseJsonOr(body, null) as Metric | null) ?? []); // one that is damaged was not measured
 }

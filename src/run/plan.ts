@@ -18,8 +18,10 @@ import { hashJson } from '../lib/json.ts';
 import type { Store } from '../store/open-store.ts';
 import { readSpending, type Spending } from './budget.ts';
 import type { RunPlan } from './event.ts';
+import { checkQuote } from './figures.ts';
 import { readPart } from './run-data.ts';
-import { findNewPlans, listRuns } from './run-store.ts';
+import { findNewPlans } from './accept.ts';
+import { readRuns } from './run-store.ts';
 import type { Workspace } from './workspace.ts';
 
 export interface PlanJobOptions {
@@ -53,9 +55,10 @@ export async function planJob(
 
 /** How often exactly this job has been run; 0 for a new one. */
 async function findGeneration(store: Store, { spec, fingerprint }: RunPlan): Promise<number> {
-  const runs = await listRuns(store, { job: spec.job, target: spec.target });
+  const { runs, damaged } = await readRuns(store, { job: spec.job, target: spec.target });
   const same = runs.filter(({ record }) => hashJson(record.plan.fingerprint) === hashJson(fingerprint));
-  return Math.max(0, ...same.map(({ record }) => record.plan.generation));
+  const lost = damaged.filter(({ isMended }) => !isMended).length; // nobody knows of what generation they are
+  return Math.max(0, ...same.map(({ record }) => record.plan.generation)) + lost;
 }
 
 export interface PlanOptions {
@@ -80,7 +83,7 @@ export async function planRun(spec: RunSpec, provider: Provider, options: PlanOp
   const key = buildRunKey(spec, generation, fingerprint);
   const { request, notes } = provider.training.translate({ spec, facts, model, key });
   checkRequirements(spec, notes);
-  const quote = (await provider.training.quote?.(request, context)) ?? null;
+  const quote = checkQuote(await provider.training.quote?.(request, context));
   const deprecation = provider.getDeprecation?.(model.base) ?? null;
   return {
     key,

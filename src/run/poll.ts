@@ -5,9 +5,11 @@ import { Failure, isFailure, toFailureData } from '../errors.ts';
 import type { Attempt } from '../provider/context.ts';
 import type { Provider } from '../provider/provider.ts';
 import type { RunEvent } from './event.ts';
+import { checkFigures } from './figures.ts';
 import type { Append } from './lease.ts';
 import { blockRequests, longestPauseMs, takeToken } from './limiter.ts';
 import { adoptOldestJob } from './reconcile.ts';
+import { isStopped } from './record.ts';
 import type { LastPoll, StoredRun } from './run-store.ts';
 import type { Driver } from './workspace.ts';
 
@@ -67,7 +69,8 @@ async function pollJob(step: Step): Promise<StoredRun> {
   const current = checked?.job ?? job;
   if (run.record.cancelRequested && run.record.state !== 'cancelling') await provider.training.cancel?.(current, context);
   else if (run.record.pauseRequested && run.record.state !== 'paused') await provider.training.pause?.(current, context);
-  const seen = await provider.training.observe(current, current.id === job.id ? (run.lastPoll?.cursor ?? null) : null, context);
+  const cursor = current.id === job.id ? (run.lastPoll?.cursor ?? null) : null;
+  const seen = checkFigures(await provider.training.observe(current, cursor, context), run.record.notes);
   const other = await findSibling(step, current, seen);
   if (other !== null) return await step.append([{ type: 'submission-checked', job: other }]);
   const now = context.now();
@@ -112,7 +115,9 @@ function getNewEvents({ record }: StoredRun, seen: Observation<unknown>): RunEve
   const isProgress = seen.checkpoint !== null && seen.checkpoint > (record.checkpoint.step ?? -1);
   const { cost } = seen;
   const isNewCost = cost != null && (cost.usd !== record.cost?.usd || cost.source !== record.cost.source);
-  const hasChanged = status.phase !== record.state || status.raw !== record.raw;
+  // A run that was stopped here because its job is interrupted again and again stays so.
+  const isKnownStop = isStopped(record) && status.phase === 'interrupted';
+  const hasChanged = !isKnownStop && (status.phase !== record.state || status.raw !== record.raw);
   return [
     ...(isProgress ? [{ type: 'checkpoint-seen', step: seen.checkpoint } as const] : []),
     ...seen.artifacts.filter((artifact) => !isKnown(artifact)).map((artifact) => ({ type: 'artifact-found', artifact }) as const),
@@ -138,10 +143,13 @@ async function resumeJob({ provider, context, append }: Step, { record }: Stored
   const { step: checkpoint, resumes } = record.checkpoint;
   if (provider.training.resume === undefined || resumes >= mostResumes) {
     const at = checkpoint === null ? 'without a checkpoint' : `after its checkpoint of step ${checkpoint}`;
-    const failure = new Failure('trainer-died', `the job was interrupted ${resumes + 1} times ${at} and is abandoned`, {
-      hint: '`orchestrate logs` shows its output; submit it again with --again',
-    });
-    return await append([{ type: 'run-abandoned', failure: toFailureData(failure) }]);
+    const canResume = provider.training.resume !== undefined;
+    const message = `the job was interrupted ${resumes + 1} times ${at} and ${canResume ? 'stops here' : 'is abandoned'}`;
+    const hint = canResume
+      ? '`orchestrate logs` shows its output; `orchestrate resume` goes on, and --again begins anew'
+      : '`orchestrate logs` shows its output; submit it again with --again';
+    const failure = toFailureData(new Failure('trainer-died', message, { hint }));
+    return await append([{ type: canResume ? 'run-stopped' : 'run-abandoned', failure }]);
   }
   await append([{ type: 'resume-intended' }]);
   return await append([{ type: 'job-resumed', job: await provider.training.resume(record.job!, context) }]);

@@ -143,13 +143,19 @@ function getChange(record: RunRecord, event: RunEvent, at: string): Partial<RunR
     case 'pause-requested':
       return { pauseRequested: true };
     case 'resume-intended':
-      return { pauseRequested: false, checkpoint: { ...record.checkpoint, resumes: record.checkpoint.resumes + 1 } };
+      // A person who lets a stopped run go on has mended what stopped it: it gets its tries again.
+      return {
+        pauseRequested: false,
+        failure: null,
+        checkpoint: { ...record.checkpoint, resumes: isStopped(record) ? 0 : record.checkpoint.resumes + 1 },
+      };
     case 'job-resumed':
       return { job: event.job };
     case 'submission-rejected':
     case 'attention-needed':
     case 'job-failed':
     case 'run-abandoned':
+    case 'run-stopped':
       return { failure: event.failure };
     case 'job-submitted':
     case 'job-adopted':
@@ -180,6 +186,11 @@ function getChange(record: RunRecord, event: RunEvent, at: string): Partial<RunR
     default:
       return event satisfies never;
   }
+}
+
+/** Whether a run was stopped by a failure that a person can mend, and goes on when it is submitted, waited for or resumed. */
+export function isStopped({ state, failure }: Pick<RunRecord, 'state' | 'failure'>): boolean {
+  return state === 'paused' && failure !== null;
 }
 
 /** `job/target`, or `job/target#2` for a later run. */

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { constants, copyFile, mkdir, rename, rm } from 'node:fs/promises';
+import { constants, copyFile, mkdir, rename, unlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import type { DataFacts } from '../dataset/inspect.ts';
@@ -45,7 +45,7 @@ async function keepSource(folder: string, source: Source): Promise<void> {
     await checkSource(temporary, source);
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
+    await unlink(temporary).catch(() => {}); // it may not be there; what went wrong before is the error
     throw error;
   }
 }

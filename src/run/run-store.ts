@@ -1,14 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Observation, Progress } from '../provider/job.ts';
 import type { Metric } from '../provider/metric.ts';
-import { isFailure, type Failure, type FailureData } from '../errors.ts';
+import type { FailureData } from '../errors.ts';
 import type { RunKey } from '../job/run-key.ts';
 import type { Store } from '../store/open-store.ts';
-import type { Tables } from '../store/tables.ts';
-import type { RunEvent, RunPlan, UnpaidPlan } from './event.ts';
-import { addCharge, checkBudget, getRunCharge, setCharge } from './budget.ts';
+import type { RunEvent } from './event.ts';
+import { getRunCharge, setCharge } from './budget.ts';
 import { storeMetrics, type MetricSummaries } from './metrics.ts';
-import { createRecord, foldEvent, getUnpaid, type RunRecord } from './record.ts';
+import { foldEvent, type RunRecord } from './record.ts';
+import { readRun, toDamageFailure, type DamagedRun } from './stored-run.ts';
 import { isEnded } from './transitions.ts';
 
 /** What the last poll of the provider returned that is not history. */
@@ -42,133 +42,56 @@ export class LostLease extends Error {
   }
 }
 
-function toStoredRun(row: Omit<Tables['run'], 'lease_owner' | 'lease_until'>): StoredRun {
-  return {
-    key: row.key,
-    version: row.version,
-    record: JSON.parse(row.record) as RunRecord,
-    lastPoll: row.observation === null ? null : (JSON.parse(row.observation) as LastPoll),
-    metrics: JSON.parse(row.metrics) as MetricSummaries,
-  };
+/** @throws Failure `configuration-invalid` for a row that is damaged beyond repair */
+async function toStoredRun(store: Store, row: Parameters<typeof readRun>[1]): Promise<StoredRun> {
+  const { run, damaged } = await readRun(store, row);
+  if (run === null) throw toDamageFailure(damaged!, stateFile);
+  return run;
 }
+
+const stateFile = 'state.db';
 
 export async function findRun(store: Store, key: RunKey): Promise<StoredRun | null> {
   const row = await store.selectFrom('run').selectAll().where('key', '=', key).executeTakeFirst();
-  return row === undefined ? null : toStoredRun(row);
+  return row === undefined ? null : await toStoredRun(store, row);
 }
 
-/** Runs, newest first, those of one submission by target; of one job, of one target, of one number. */
-export async function listRuns(store: Store, filter: { job?: string; target?: string; number?: number } = {}): Promise<StoredRun[]> {
+interface RunFilter {
+  readonly job?: string;
+  readonly target?: string;
+  readonly number?: number;
+}
+
+/** Runs, newest first, those of one submission by target; of one job, of one target, of one number. Damaged ones beside them. */
+export async function readRuns(
+  store: Store,
+  filter: RunFilter = {},
+): Promise<{ readonly runs: StoredRun[]; readonly damaged: DamagedRun[] }> {
   let query = store.selectFrom('run').selectAll().orderBy('created_at', 'desc').orderBy('number', 'desc').orderBy('target');
   if (filter.job !== undefined) query = query.where('job', '=', filter.job);
   if (filter.target !== undefined) query = query.where('target', '=', filter.target);
   if (filter.number !== undefined) query = query.where('number', '=', filter.number);
-  return (await query.execute()).map(toStoredRun);
+  const found: Awaited<ReturnType<typeof readRun>>[] = [];
+  for (const row of await query.execute()) found.push(await readRun(store, row));
+  return { runs: found.flatMap(({ run }) => run ?? []), damaged: found.flatMap(({ damaged }) => damaged ?? []) };
+}
+
+/** The same without those that are damaged beyond repair. */
+export async function listRuns(store: Store, filter: RunFilter = {}): Promise<StoredRun[]> {
+  return (await readRuns(store, filter)).runs;
+}
+
+/** All runs, for who deletes what no run needs. @throws Failure `configuration-invalid` where one is damaged beyond repair */
+export async function listAllRuns(store: Store): Promise<StoredRun[]> {
+  const { runs, damaged } = await readRuns(store);
+  const lost = damaged.find(({ isMended }) => !isMended);
+  if (lost !== undefined) throw toDamageFailure(lost, stateFile);
+  return runs;
 }
 
 function getNextAt({ record: { state }, lastPoll }: StoredRun): number | null {
   if (isEnded(state) || state === 'attention') return null;
   return lastPoll?.nextPollAt == null ? 0 : Date.parse(lastPoll.nextPollAt);
-}
-
-/** The plans for which no run was accepted. */
-export async function findNewPlans(store: Store, plans: readonly RunPlan[]): Promise<RunPlan[]> {
-  const keys = plans.map(({ key }) => key);
-  const known = new Set((await store.selectFrom('run').select('key').where('key', 'in', keys).execute()).map(({ key }) => key));
-  return plans.filter(({ key }) => !known.has(key));
-}
-
-/**
- * Checks that the budget has room for the runs of these plans of one job; `acceptRuns` checks again.
- * @throws Failure `budget-exceeded`
- */
-export async function checkPlans(store: Store, plans: readonly RunPlan[]): Promise<void> {
-  const [first] = plans;
-  if (first === undefined) return;
-  const needs = (await findNewPlans(store, plans)).map(({ key, spec, quote }) => {
-    return { id: key, name: `target "${spec.target}"`, usd: quote === null ? null : quote.high };
-  });
-  await checkBudget(store, first.spec, { budgetUsd: first.spec.budget.usd, needs });
-}
-
-/**
- * Accepts the planned runs of one job and reserves their upper limits: all or none, in one transaction. A key that is known already is
- * the existing run, and costs nothing more: the same job is one run however often it is submitted. It takes over what is not trained.
- * @throws Failure `budget-exceeded`
- */
-export async function acceptRuns(store: Store, plans: readonly RunPlan[], at: string): Promise<StoredRun[]> {
-  return await store.transaction().execute(async (tx) => {
-    await checkPlans(tx, plans);
-    const runs: StoredRun[] = [];
-    for (const plan of plans) {
-      const known = await findRun(tx, plan.key);
-      runs.push(known === null ? await insertRun(tx, plan, at) : await updateUnpaid(tx, known, { plan, at }));
-    }
-    return runs;
-  });
-}
-
-/** A run that is submitted again takes over what its job file says now beside the training. */
-async function updateUnpaid(tx: Store, run: StoredRun, { plan, at }: { readonly plan: RunPlan; readonly at: string }): Promise<StoredRun> {
-  const known = getUnpaid(run.record.plan);
-  const now = JSON.parse(JSON.stringify(getUnpaid(plan))) as UnpaidPlan;
-  const tags = { ...known.spec.tags, ...now.spec.tags }; // those of an earlier command line stay
-  const unpaid = { ...now, spec: { ...now.spec, tags } };
-  if (isDeepStrictEqual(unpaid, known)) return run;
-  return await appendEvents(tx, run.key, { events: [{ type: 'job-file-changed', plan: unpaid }], at, fence: null });
-}
-
-/**
- * Accepts a run whose job was found at the provider: its money is spent already.
- * @returns `overrun` is the failure of the budget, if it has no room
- */
-export async function acceptFoundRun(store: Store, plan: RunPlan, at: string): Promise<{ run: StoredRun; overrun: Failure | null }> {
-  return await store.transaction().execute(async (tx) => {
-    const known = await findRun(tx, plan.key);
-    if (known !== null) return { run: known, overrun: null };
-    let overrun: Failure | null = null;
-    try {
-      await checkPlans(tx, [plan]);
-    } catch (error) {
-      if (!isFailure(error, 'budget-exceeded')) throw error;
-      overrun = error;
-    }
-    return { run: await insertRun(tx, plan, at), overrun };
-  });
-}
-
-async function insertRun(tx: Store, plan: RunPlan, at: string): Promise<StoredRun> {
-  const { job, target, workspace } = plan.spec;
-  const last = await tx
-    .selectFrom('run')
-    .select((eb) => eb.fn.max('number').as('number'))
-    .where('job', '=', job)
-    .where('target', '=', target)
-    .executeTakeFirst();
-  const event = { type: 'run-accepted', plan, number: (last?.number ?? 0) + 1 } as const;
-  const record = createRecord(event, at);
-  await tx
-    .insertInto('run')
-    .values({
-      key: plan.key,
-      job,
-      target,
-      number: record.number,
-      state: record.state,
-      version: 1,
-      record: JSON.stringify(record),
-      observation: null,
-      metrics: '{}',
-      next_at: 0,
-      lease_owner: null,
-      lease_until: 0,
-      fence: 0,
-      created_at: at,
-    })
-    .execute();
-  await insertEvents(tx, plan.key, 0, [event], at);
-  await addCharge(tx, { id: plan.key, job, workspace, purpose: 'training', usd: getRunCharge(record).usd, at });
-  return { key: plan.key, version: 1, record, lastPoll: null, metrics: {} };
 }
 
 /** What one poll of the provider adds beside events. */
@@ -198,7 +121,7 @@ export async function appendEvents(store: Store, key: RunKey, change: RunChange)
 async function appendIn(tx: Store, key: RunKey, { events, at, fence, ...change }: RunChange): Promise<StoredRun> {
   const row = await tx.selectFrom('run').selectAll().where('key', '=', key).executeTakeFirstOrThrow();
   if (fence !== null && row.fence !== fence) throw new LostLease(key);
-  const run = toStoredRun(row);
+  const run = await toStoredRun(tx, row);
   const record = events.reduce((folded, event) => foldEvent(folded, event, at), run.record);
   const metrics = await storeMetrics(tx, key, { known: run.metrics, metrics: change.metrics ?? [] });
   const next: StoredRun = { key, version: run.version + events.length, record, lastPoll: change.poll ?? run.lastPoll, metrics };
@@ -216,12 +139,14 @@ async function appendIn(tx: Store, key: RunKey, { events, at, fence, ...change }
     .execute();
   await insertEvents(tx, key, run.version, events, at);
   const charge = getRunCharge(record);
-  if (!isDeepStrictEqual(charge, getRunCharge(run.record))) await setCharge(tx, key, charge);
+  const hasMoved = record.state !== run.record.state; // a job may have been found whose money was given back
+  if (hasMoved || !isDeepStrictEqual(charge, getRunCharge(run.record))) await setCharge(tx, key, charge);
   for (const log of change.logs ?? []) await tx.insertInto('log').values({ run: key, at: log.at, text: log.text }).execute();
   return next;
 }
 
-async function insertEvents(store: Store, run: RunKey, version: number, events: readonly RunEvent[], at: string): Promise<void> {
+/** Adds the events of a run after those of this version; only in a transaction that changes its row too. */
+export async function insertEvents(store: Store, run: RunKey, version: number, events: readonly RunEvent[], at: string): Promise<void> {
   for (const [i, { type, ...body }] of events.entries()) {
     await store
       .insertInto('event')

@@ -1,3 +1,4 @@
+import type { Progress } from '../provider/job.ts';
 import type { Note } from '../provider/note.ts';
 import type { Deprecation } from '../provider/service.ts';
 import type { FailureData } from '../errors.ts';
@@ -126,7 +127,7 @@ export function toRunView(run: StoredRun, now: Date): RunView {
       step: progress?.step ?? null,
       steps: progress?.steps ?? null,
       epoch: progress?.epoch ?? null,
-      fraction: progress?.steps == null ? null : progress.step / progress.steps,
+      fraction: getFraction(progress),
       rowsPerSecond: progress?.rowsPerSecond ?? null,
       loss: progress?.loss ?? null,
       etaSeconds: terminal ? null : (progress?.etaSeconds ?? null),
@@ -154,6 +155,12 @@ export function toRunView(run: StoredRun, now: Date): RunView {
     failure: record.failure,
     tags: spec.tags,
   };
+}
+
+/** How much of the way is done, from 0 to 1; null where nobody can say. An older version may have stored steps beyond the last one. */
+function getFraction(progress: Progress | null): number | null {
+  const { step = 0, steps = null } = progress ?? {};
+  return steps === null || !(steps > 0) || !(step >= 0) ? null : Math.min(1, step / steps);
 }
 
 function getDeploymentView({ deployment }: RunRecord, now: Date): DeploymentView | null {

@@ -26,7 +26,7 @@ const ofJob: Row = {
   'job-failed': 'same',
   'run-abandoned': 'failed',
 };
-const ofStoppedJob: Row = { ...ofJob, 'resume-intended': 'same', 'job-resumed': 'submitted' };
+const ofStoppedJob: Row = { ...ofJob, 'run-stopped': 'paused', 'resume-intended': 'same', 'job-resumed': 'submitted' };
 /** The artifact, the cost and the failure of an ended job are read with the poll that saw its end. */
 const ofEndedJob: Row = {
   ...controlRequests,

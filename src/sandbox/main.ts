@@ -48,7 +48,7 @@ export interface Sandbox extends AsyncDisposable {
   /** Another origin, with the Hub's large files. */
   readonly storageUrl: string;
   /** What the official clients of OpenAI and of the Hub read. */
-  readonly env: Readonly<Record<'OPENAI_BASE_URL' | 'OPENAI_API_KEY' | 'HF_ENDPOINT' | 'HF_TOKEN', string>>;
+  readonly env: Readonly<Record<'OPENAI_BASE_URL' | 'OPENAI_API_KEY' | 'HF_ENDPOINT' | 'HF_TOKEN' | 'HF_HUB_DISABLE_XET', string>>;
   /** What the official client reads for Azure, and what Azure's management service is asked with. */
   readonly azureEnv: Readonly<
     Record<`AZURE_OPENAI_${'ENDPOINT' | 'API_KEY'}` | `AZURE_MANAGEMENT_${'URL' | 'TOKEN'}`, string> &
@@ -91,7 +91,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   return {
     url,
     storageUrl,
-    env: { OPENAI_BASE_URL: `${url}/v1`, OPENAI_API_KEY: ownKey, HF_ENDPOINT: url, HF_TOKEN: ownToken },
+    env: { OPENAI_BASE_URL: `${url}/v1`, OPENAI_API_KEY: ownKey, HF_ENDPOINT: url, HF_TOKEN: ownToken, HF_HUB_DISABLE_XET: '1' },
     azureEnv: {
       AZURE_OPENAI_ENDPOINT: url,
       AZURE_OPENAI_API_KEY: ownKey,

@@ -1,5 +1,6 @@
+import { closeSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { Failure, isFailure, toFileFailure, toSystemCode } from '../errors.ts';
+import { createTooManyFiles, Failure, isFailure, toFileFailure, toSystemCode } from '../errors.ts';
 
 /** SQLite's result code of an error (https://www.sqlite.org/rescode.html), or null; the low byte is the primary code. */
 function toSqliteCode(error: unknown): number | null {
@@ -26,6 +27,7 @@ export function toStoreFailure(error: unknown, path: string): unknown {
       });
     case 8: // SQLITE_READONLY
     case 14: // SQLITE_CANTOPEN
+      if (!canOpenFiles()) return createTooManyFiles(path, error);
       return new Failure('permission-denied', `cannot write ${path}`, {
         hint: 'change its permissions, or name another folder with --dir',
         error,
@@ -61,4 +63,20 @@ function toFolderFailure(error: unknown, folder: string): unknown {
 
 function createFullDiskFailure(error: unknown, path: string): Failure {
   return new Failure('disk-full', `no space left for ${path}`, { hint: 'free some space and run the command again', error });
+}
+
+/** A database, its log, their shared memory, and the folder. */
+const filesOfDatabase = 4;
+
+/** Whether the system lets this process open the files of a database: SQLite does not say why it could not. */
+function canOpenFiles(): boolean {
+  const files: number[] = [];
+  try {
+    for (let i = 0; i < filesOfDatabase; i++) files.push(openSync(process.execPath, 'r'));
+    return true;
+  } catch {
+    return false;
+  } finally {
+    for (const file of files) closeSync(file);
+  }
 }

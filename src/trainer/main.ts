@@ -7,6 +7,7 @@
  */
 import { failureKinds, toFailureData } from '../errors.ts';
 import { isBackendName } from './backends.ts';
+import { explainMemory } from './memory.ts';
 import { runCheck } from './run-check.ts';
 import { runPrediction } from './run-prediction.ts';
 import { runTraining } from './run-training.ts';
@@ -24,6 +25,6 @@ try {
     process.exitCode = failureKinds.usage.exit;
   }
 } catch (error) {
-  log(JSON.stringify({ failure: toFailureData(error) }));
+  log(JSON.stringify({ failure: toFailureData(explainMemory(error)) }));
   process.exitCode = 1;
 }

@@ -160,6 +160,8 @@ const TrainerEvent = z.discriminatedUnion('type', [
   event('training-finished').extend({ step: count, seconds: z.number() }),
   event('training-cancelled').extend({ step: count }),
   event('training-paused').extend({ step: count }),
+  /** It could not go on here and now, such as on a full disk: it goes on from its newest checkpoint when it is started again. */
+  event('training-stopped').extend({ code: z.string(), message: z.string(), hint: z.string().nullable() }),
   event('training-failed').extend({ code: z.string(), message: z.string(), hint: z.string().nullable() }),
 ]);
 export type TrainerEvent = Readonly<z.infer<typeof TrainerEvent>>;

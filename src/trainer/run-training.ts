@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { Failure, toFailureData, type FailureCode } from '../errors.ts';
+import { Failure, toFailureData, toSystemCode, type FailureCode } from '../errors.ts';
 import { takeRunLock } from '../lib/run-lock.ts';
 import { startBackend } from './backends.ts';
 import { readRows } from './batches.ts';
 import { openCheckpoints } from './checkpoints.ts';
 import { openClassifier } from './classifier.ts';
+import { explainMemory } from './memory.ts';
 import { openEvents, type EventFile } from './event-file.ts';
 import { isFenced, readControlRequest, readTrainFile, type ControlRequest, type TrainerNews, type TrainFile } from './protocol.ts';
 import { formatModelCard, saveModel } from './save-model.ts';
@@ -20,7 +21,7 @@ const lockMs = 500;
 /**
  * Trains what `folder`/train.json says and writes events.jsonl; a training that an earlier trainer has begun goes on from its newest
  * checkpoint. Returns the exit status: 0 when the training ended, was cancelled or paused, 1 after a failure (which is the last
- * event), 75 when another process holds the folder, the attempt is fenced or the training has ended.
+ * event; the training goes on later where this machine is to blame), 75 when another process holds the folder, the attempt is fenced or the training has ended.
  * `log` gets the stack of an error that nobody expected.
  */
 export async function runTraining(folder: string, log: (text: string) => void): Promise<number> {
@@ -34,9 +35,10 @@ export async function runTraining(folder: string, log: (text: string) => void): 
       if (isFenced(folder, file.attempt)) return notOurs;
       events.write({ type: 'trainer-started', nonce: file.nonce, attempt: file.attempt, pid: process.pid, backend: file.backend });
       return await trainFolder(folder, file, events);
-    } catch (error) {
+    } catch (thrown) {
+      const error = explainMemory(thrown);
       const { code, message, hint } = toFailureData(error);
-      events.write({ type: 'training-failed', code, message, hint });
+      events.write({ type: canPass(error, code) ? 'training-stopped' : 'training-failed', code, message, hint });
       if (code === 'unexpected') log(error instanceof Error ? (error.stack ?? message) : message);
       return 1;
     } finally {
@@ -45,6 +47,13 @@ export async function runTraining(folder: string, log: (text: string) => void): 
   } finally {
     lock.release();
   }
+}
+
+/** Failures of this machine that a person can mend, so that the training goes on from its newest checkpoint. */
+const passing: readonly FailureCode[] = ['disk-full', 'permission-denied', 'too-many-files'];
+
+function canPass(error: unknown, code: FailureCode): boolean {
+  return passing.includes(code) || ['EIO', 'EROFS', 'EACCES', 'EPERM', 'ESTALE'].includes(toSystemCode(error) ?? '');
 }
 
 async function trainFolder(folder: string, file: TrainFile, events: EventFile): Promise<number> {

@@ -1,6 +1,7 @@
+import { globSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { escapeLine, escapeText } from '../../src/cli/escape.ts';
+import { escapeLine, escapeText, formatJson } from '../../src/cli/escape.ts';
 
 test.each([
   ['plain text, ünïcödé, 日本語, 👍', 'plain text, ünïcödé, 日本語, 👍'],
@@ -28,4 +29,30 @@ test('nothing that a terminal obeys or hides gets through', () => {
     }),
     { numRuns: 2000 },
   );
+});
+
+test.each([
+  ['\u009b2J\u007f', '"\\u009b2J\\u007f"'],
+  ['\u202egnp\u2066\u061c', '"\\u202egnp\\u2066\\u061c"'],
+  ['tag\u{e0041}', '"tag\\udb40\\udc41"'],
+  ['ünïcödé 👍', '"ünïcödé 👍"'],
+])('in JSON %j is written as %s', (value, json) => {
+  expect(formatJson(value)).toBe(json);
+});
+
+test('JSON moves no terminal, and is the same value', () => {
+  const text = fc.string({ unit: fc.integer({ min: 0, max: 0x10ffff }).map((code) => String.fromCodePoint(code)) });
+  fc.assert(
+    fc.property(fc.dictionary(text, fc.array(text)), fc.constantFrom(undefined, 2), (value, space) => {
+      const json = formatJson(value, space);
+      expect(json.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cs}\p{Bidi_Control}\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]/u);
+      expect(JSON.parse(json)).toEqual(JSON.parse(JSON.stringify(value)));
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('no command prints JSON in another way', () => {
+  const others = globSync('src/cli/**/*.ts').filter((path) => /print\([^;]*JSON\.stringify/.test(readFileSync(path, 'utf8')));
+  expect(others).toEqual([]);
 });

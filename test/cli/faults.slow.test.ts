@@ -161,12 +161,12 @@ test.runIf(canMount)('a trainer that fills the disk says so, and leaves no part 
   const dir = join(disk.folder, 'state');
   const job = writeJob({ fields: short });
   const { status, stdout } = await runCli('submit', job, '--wait', '--dir', dir);
-  expect(stdout).toMatch(/failed: no space left for the [a-z ]*model: .*\n {2}free some space/);
+  expect(stdout).toMatch(/stopped: no space left for the [a-z ]*model: .*\n {2}free some space/);
   expect(status).toBe(100);
-  expect(await expectWhole(dir)).toMatchObject([{ status: { phase: 'failed' }, failure: { code: 'disk-full' }, outputs: [] }]);
+  expect(await expectWhole(dir)).toMatchObject([{ status: { phase: 'paused' }, failure: { code: 'disk-full' }, outputs: [] }]);
   disk.resize(16 * 2 ** 20);
-  expect((await runCli('submit', job, '--again', '--wait', '-q', '--dir', dir)).status).toBe(0);
-  expect(await expectWhole(dir)).toMatchObject([{ id: 'bad/local#2', ok: true }, { ok: false }]);
+  expect((await runCli('submit', job, '--wait', '-q', '--dir', dir)).status).toBe(0);
+  expect(await expectWhole(dir)).toMatchObject([{ id: 'bad/local', ok: true, failure: null }]);
 });
 
 /** A state folder that cannot be written, not even by root, whom permissions do not bind. */

@@ -5,6 +5,7 @@ import { formatAge, formatSeconds } from '../../src/cli/views/format.ts';
 import { formatBudget, formatPlan } from '../../src/cli/views/plan-view.ts';
 import { createProgressLog, formatOldestLook, formatProgress, formatRunPage, formatRunTable } from '../../src/cli/views/run-view.ts';
 import { buildComparison } from '../../src/evaluate/comparison.ts';
+import type { Progress } from '../../src/provider/job.ts';
 import { foldEvent, createRecord } from '../../src/run/record.ts';
 import type { LastPoll } from '../../src/run/run-store.ts';
 import { toRunView, type RunView } from '../../src/run/run-view.ts';
@@ -12,7 +13,7 @@ import { toMemoryPlan } from '../run/memory-provider.ts';
 
 const now = new Date('2026-01-01T00:01:00.000Z');
 
-function toRunning(step: number, change: Partial<RunView> = {}): RunView {
+function toRunning(step: number, change: Partial<RunView> = {}, odd: Partial<Progress> = {}): RunView {
   const first = createRecord({ type: 'run-accepted', plan: toMemoryPlan(), number: 1 }, '2026-01-01T00:00:00.000Z');
   const job = { provider: 'memory', id: '1', location: '', attempt: 1, createdAt: '', url: null };
   const submitted = foldEvent(first, { type: 'job-adopted', job }, '2026-01-01T00:00:01.000Z');
@@ -21,13 +22,25 @@ function toRunning(step: number, change: Partial<RunView> = {}): RunView {
     { type: 'status-changed', status: { phase: 'running', raw: 'training' }, startedAt: '2026-01-01T00:00:02.000Z', finishedAt: null },
     '2026-01-01T00:00:02.000Z',
   );
-  const progress = { step, steps: 40, epoch: 1, etaSeconds: 75, rowsPerSecond: 1234.5, loss: 0.5 };
+  const progress = { step, steps: 40, epoch: 1, etaSeconds: 75, rowsPerSecond: 1234.5, loss: 0.5, ...odd };
   const lastPoll: LastPoll = { cursor: null, progress, at: '2026-01-01T00:00:55.000Z', error: null, failedPolls: null, nextPollAt: null };
   return { ...toRunView({ key: 'k'.repeat(32), version: 3, record, lastPoll, metrics: {} }, now), ...change };
 }
 
 test('a training run is a bar with step, loss, rate and time left', () => {
   expect(formatProgress(toRunning(10), 200)).toBe('job/a  ██████░░░░░░░░░░░░░░░░░░  step 10/40  loss 0.500  1,235 rows/s  1 min 15 s left');
+});
+
+test.each([
+  [500, 9, '████████████████████████'],
+  [Number.MAX_SAFE_INTEGER, 1, '████████████████████████'],
+  [5, 0, null],
+  [5, -9, null],
+  [-5, 9, null],
+])('step %i of %i, as an older version may have stored it, breaks no bar', (step, steps, bar) => {
+  const run = toRunning(1, {}, { step, steps });
+  expect(formatProgress(run, 200)).toContain(bar ?? 'job/a  running');
+  expect(formatProgress(run, 20)).not.toBe('');
 });
 
 test('a log gets a line for each tenth and each change, and no more', () => {

@@ -27,6 +27,8 @@ export interface ServiceSettings {
   readonly say: (row: PredictionRow, tuned: boolean) => string | null;
   /** Of each answer; null where the service does not count. */
   readonly outputTokens?: number | null;
+  /** How often each request is lost before it is answered. */
+  readonly lostRequests?: number;
   readonly trainingUsd?: number;
 }
 
@@ -38,7 +40,15 @@ interface AnsweringRequest {
 }
 
 export function createAnsweringService(settings: ServiceSettings): AnsweringService {
-  const { id = 'paid', kind = 'endpoint', price = { row: 0.001, token: 0.0001 }, outputTokens = 2, trainingUsd = 1, say } = settings;
+  const {
+    id = 'paid',
+    kind = 'endpoint',
+    price = { row: 0.001, token: 0.0001 },
+    outputTokens = 2,
+    lostRequests = 0,
+    trainingUsd = 1,
+    say,
+  } = settings;
   const jobs = new Map<RunKey, JobRef>();
   const toModel = (name: string, base: string): ModelRef =>
     kind === 'endpoint'
@@ -48,11 +58,13 @@ export function createAnsweringService(settings: ServiceSettings): AnsweringServ
   async function* predict(model: ModelRef, rows: readonly PredictionRow[], context: PredictionContext): AsyncGenerator<Prediction> {
     for (const row of rows) {
       context.signal.throwIfAborted();
+      if (context.mayAsk?.() === false) return;
       await service.beforeAnswer(service.asked.length);
       const index = service.asked.push({ model: model.identity, row, context }) - 1;
       if (service.dumb.has(index)) continue;
       const tokens = outputTokens === null ? null : { input: 10, output: outputTokens };
       const answer = say(row, model.identity.startsWith('ft:'));
+      for (let lost = 0; lost < lostRequests; lost++) context.onLost?.(row.id);
       yield await Promise.resolve({ id: row.id, answer, probabilities: null, truncated: false, latencyMs: 100 + index, tokens });
     }
   }

@@ -2,10 +2,11 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createScratchFolder } from '../scratch.ts';
 import { readAnswers } from '../../src/evaluate/answers.ts';
 import { buildCommandRequests, runCommand } from '../../src/evaluate/command.ts';
+import { serviceCredentials } from '../../src/lib/process.ts';
 import type { InputRow } from '../../src/evaluate/requests.ts';
 import { createWorkspace } from './answering-service.ts';
 
@@ -31,12 +32,12 @@ interface CommandFixture {
   stored(asked?: readonly InputRow[]): Promise<(string | null | undefined)[]>;
 }
 
-function createCommandFixture(script: string, start = head): CommandFixture {
+function createCommandFixture(script: string, start = head, env: readonly string[] = []): CommandFixture {
   const folder = createScratchFolder();
   writeFileSync(join(folder, 'answer.mjs'), `${start}${script}`);
   const abort = new AbortController();
   const workspace = createWorkspace(folder, undefined, abort.signal);
-  const command = { name: 'own', words: [process.execPath, 'answer.mjs'], folder };
+  const command = { name: 'own', words: [process.execPath, 'answer.mjs'], folder, env };
   const requests: CommandFixture['requests'] = async (asked = rows) => await buildCommandRequests(command, asked);
   return {
     folder,
@@ -72,6 +73,22 @@ test('answered rows are not sent again, and equal rows are sent once', async () 
   const read = readFileSync(join(folder, 'read.jsonl'), 'utf8').trim().split('\n');
   expect(read.map((line) => (JSON.parse(line) as { text: string }).text)).toEqual(['one', 'two', 'three', 'four']);
   expect(await stored(more)).toEqual(['yes', 'yes', 'yes', 'yes', 'yes']);
+});
+
+test('a command gets no credential of a service but those that the job file names', async () => {
+  for (const name of serviceCredentials) vi.stubEnv(name, `canary of ${name}`);
+  vi.stubEnv('OWN_SERVICE_KEY', 'the own one');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const script = 'for (const row of rows) say(row, JSON.stringify(Object.values(process.env)));';
+  const asked = rows.slice(0, 1);
+  const closed = createCommandFixture(script);
+  await closed.run(asked);
+  const [seen] = await closed.stored(asked);
+  expect(seen).not.toContain('canary');
+  expect(seen).toContain('the own one'); // of a service that this program knows nothing of
+  const named = createCommandFixture(script, head, ['OPENAI_API_KEY']);
+  await named.run(asked);
+  expect(JSON.stringify(await named.stored(asked)).match(/canary of \w+/g)).toEqual(['canary of OPENAI_API_KEY']);
 });
 
 test('another script is another model', async () => {

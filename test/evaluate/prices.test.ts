@@ -3,7 +3,7 @@ import type { ModelClient } from '../../src/evaluate/models.ts';
 import { explainMissingPrice, priceAnswer, sumQuotes } from '../../src/evaluate/prices.ts';
 import type { Context } from '../../src/provider/context.ts';
 import type { Prediction } from '../../src/provider/prediction.ts';
-import type { Quote } from '../../src/provider/provider.ts';
+import type { Inference, Quote } from '../../src/provider/provider.ts';
 import { createAnsweringService, createWorkspace, type ServiceSettings } from './answering-service.ts';
 
 const toQuote = (high: number, asOf: string | null, source = 'a list'): Quote => ({ currency: 'USD', low: high / 2, high, source, asOf });
@@ -39,7 +39,21 @@ test.each([
 ])('the price of an answer with %s', async (_, tokens, usd) => {
   const { client, context } = createClient(7);
   const prediction: Prediction = { id: 'a', answer: 'yes', probabilities: null, truncated: false, tokens };
-  expect(await priceAnswer(client, { request, prediction }, context)).toBeCloseTo(usd, 12);
+  const price = await priceAnswer(client, { request, prediction }, context);
+  expect(price.usd).toBeCloseTo(usd, 12);
+  expect(price.quotedUsd).toBeCloseTo(0.001 + 7 * 0.0001, 12);
+});
+
+test.each<[string, Partial<Prediction>, number]>([
+  ['more tokens of the question than were estimated', { tokens: { input: 900, output: 3 } }, 0.9 + 3 * 0.0001],
+  ['more tokens of the answer than were allowed', { tokens: { input: 1, output: 5000 } }, 0.001 + 5000 * 0.0001],
+  ['no count, and a text far beyond the limit', { tokens: null, answer: 'x'.repeat(8000) }, 0.001 + 1000 * 0.0001],
+])('an answer with %s costs what the service bills', async (_, change, usd) => {
+  const { client, context } = createClient(7);
+  const prediction: Prediction = { id: 'a', answer: 'yes', probabilities: null, truncated: false, ...change };
+  const inference: Inference = { ...client.provider.inference, price: (_model, { input, output }) => input * 0.001 + output * 0.0001 };
+  const counting = { ...client, provider: { ...client.provider, inference } };
+  expect((await priceAnswer(counting, { request, prediction }, context)).usd).toBeCloseTo(usd, 12);
 });
 
 test('a missing price is explained', async () => {

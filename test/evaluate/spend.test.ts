@@ -100,6 +100,55 @@ test('answers without a count of tokens have the highest possible price', async 
   expect((await readMoney(folder)).spentUsd).toBeCloseTo(1 + 24 * 0.002, 9);
 });
 
+/** An answer of 50,000 tokens costs 0.001 + 50,000 * 0.0001. */
+const dearUsd = 5.001;
+
+test.each([
+  ['the flag', {}, { maxUsd: 0.3 }],
+  ['the budget', { budget: { usd: 1.3 } }, {}],
+])(
+  'a service that knows no limit of tokens: its first answer shows it, %s stops the others, and what was billed is booked',
+  async (_, job, options) => {
+    const service = createAnsweringService({ say, outputTokens: 50_000 });
+    const { orchestrator, folder } = await runSmallJob([service.provider], job);
+    const stopped = orchestrator.evaluate('small', options);
+    await expect(stopped).rejects.toMatchObject({
+      code: 'budget-exceeded',
+      message: 'one answer has cost $5.001, where all together were to cost $0.264 at most; no more were asked',
+    });
+    expect(service.asked).toHaveLength(1);
+    expect(await readMoney(folder)).toEqual({ spentUsd: 1 + dearUsd, reservedUsd: 0, unknown: 0 });
+    await expect(orchestrator.evaluate('small', { maxUsd: 0.3 })).rejects.toMatchObject({ code: 'budget-exceeded' });
+  },
+);
+
+test('answers that cost more than was quoted, and no more than may be spent, are asked to the end: so much is reserved meanwhile', async () => {
+  const service = createAnsweringService({ say, outputTokens: 150 });
+  const { orchestrator, folder } = await runSmallJob([service.provider], { budget: { usd: 1.5 } });
+  const seen: Promise<Spending>[] = [];
+  service.beforeAnswer = () => void seen.push(readMoney(folder));
+  await orchestrator.evaluate('small');
+  const reserved = (await Promise.all(seen)).map(({ reservedUsd }) => reservedUsd);
+  expect(reserved[0]).toBeCloseTo(0.264, 9);
+  expect(reserved.at(-1)).toBeCloseTo(24 * 0.016, 4);
+  expect((await readMoney(folder)).spentUsd).toBeCloseTo(1 + 24 * 0.016, 9);
+});
+
+test('the last answer that costs too much is said too', async () => {
+  let answers = 0;
+  const service = createAnsweringService({ say: () => (++answers < 24 ? 'yes' : 'x'.repeat(80_000)), outputTokens: null });
+  const { orchestrator, folder } = await runSmallJob([service.provider], { evaluation: { generation: { maxTokens: 10 } } });
+  await expect(orchestrator.evaluate('small', { maxUsd: 1 })).rejects.toThrow(/^24 answers have cost/);
+  expect((await readMoney(folder)).spentUsd).toBeCloseTo(1 + 23 * 0.002 + 1.001, 9);
+});
+
+test('a request that was lost may be billed: it is booked with the answer that came later', async () => {
+  const service = createAnsweringService({ say, lostRequests: 2 });
+  const { orchestrator, folder } = await runSmallJob([service.provider]);
+  await orchestrator.evaluate('small', { maxUsd: 9 });
+  expect((await readMoney(folder)).spentUsd).toBeCloseTo(1 + 24 * (answerUsd + 2 * 0.011), 9);
+});
+
 test('a service that fails half-way: its answers are stored and paid, with those under way, and the others are fetched the next time', async () => {
   const service = createAnsweringService({ say });
   const { orchestrator, folder } = await runSmallJob([service.provider]);

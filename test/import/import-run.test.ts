@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { createOrchestrator, type Orchestrator } from '../../src/orchestrator.ts';
 import { readSpending } from '../../src/run/budget.ts';
-import { acceptRuns } from '../../src/run/run-store.ts';
+import { acceptRuns } from '../../src/run/accept.ts';
 import { startSandbox, type RequestKind, type Sandbox, type SandboxOptions } from '../../src/sandbox/main.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { createScratchFolder } from '../scratch.ts';

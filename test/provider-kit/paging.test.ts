@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseNextLink, readPages, type Page } from '../../src/provider-kit/paging.ts';
+import { boundItems, listLimits, parseNextLink, readPages, type Page } from '../../src/provider-kit/paging.ts';
 
 const toPage = (text: string, next: string | null): Page<{ id: string }> => ({ items: text.split('').map((id) => ({ id })), next });
 
@@ -29,6 +29,38 @@ test.each([
     code: 'response-invalid',
     message: expect.stringContaining('nothing new') as string,
   });
+});
+
+const endless = (count: number, note = ''): ((place: string | null) => Promise<Page<{ id: string }>>) => {
+  let next = 0;
+  return async () => {
+    const items = Array.from({ length: count }, () => ({ id: String(next++), note }));
+    return await Promise.resolve({ items, next: String(next) });
+  };
+};
+
+test.each([
+  ['pages', endless(1), `${listLimits.pages} pages`],
+  ['items', endless(1000), `${listLimits.items} items`],
+  ['bytes', endless(1, 'x'.repeat(8 * 2 ** 20)), '256 MiB'],
+])('a list of ever new %s ends with an error that says so', async (_, readPage, limit) => {
+  for (const mustBeComplete of [true, false]) {
+    const all = Array.fromAsync(readPages(readPage, { call: 'GET /list', mustBeComplete }));
+    await expect(all).rejects.toMatchObject({
+      code: 'response-invalid',
+      message: `GET /list: expected a list of at most ${limit}, found more`,
+      hint: expect.stringContaining('without end') as string,
+    });
+  }
+});
+
+test('items that a client reads itself are bounded too', async () => {
+  async function* count(most: number): AsyncGenerator<number> {
+    for (let i = 0; i < most; i++) yield await Promise.resolve(i);
+  }
+  expect(await Array.fromAsync(boundItems(count(3), 'list'))).toEqual([0, 1, 2]);
+  const all = Array.fromAsync(boundItems(count(Infinity), 'list model a/b'));
+  await expect(all).rejects.toThrow('list model a/b: expected a list of at most 200000 items, found more');
 });
 
 test.each([

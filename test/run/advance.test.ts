@@ -7,8 +7,9 @@ import type { Driver } from '../../src/run/workspace.ts';
 import { resolveRun } from '../../src/run/controls.ts';
 import { takeLease } from '../../src/run/lease.ts';
 import { appendEvents, findRun, listRuns, LostLease, type StoredRun } from '../../src/run/run-store.ts';
+import { driveSubmissions, followRuns } from '../../src/run/drive.ts';
 import { isEnded } from '../../src/run/transitions.ts';
-import { Failure } from '../../src/errors.ts';
+import { Failure, toFailureData } from '../../src/errors.ts';
 import { openStore, type Store } from '../../src/store/open-store.ts';
 import { createScratchFolder } from '../scratch.ts';
 import { acceptRun, createMemoryDriver, createMemoryService, toMemoryPlan, type MemoryService } from './memory-provider.ts';
@@ -406,7 +407,7 @@ test('a job that was cancelled without a request is replaced by the older job of
   expect(run.record).toMatchObject({ state: 'submitted', job: { id: 'elder' } });
 });
 
-test('an interrupted job is resumed, and abandoned after three times without a new checkpoint', async () => {
+test('an interrupted job is resumed, and stopped after three times without a new checkpoint, until a person lets it go on', async () => {
   const fixture = createFixture();
   let resumes = 0;
   let checkpoint: number | null = null;
@@ -437,7 +438,64 @@ test('an interrupted job is resumed, and abandoned after three times without a n
   expect(run.record).toMatchObject({ state: 'submitted', checkpoint: { step: 40, resumes: 3 } });
   await look();
   expect(resumes).toBe(5);
-  expect(run.record).toMatchObject({ state: 'failed', failure: { code: 'trainer-died' } });
+  const stopped = { state: 'paused', failure: { code: 'trainer-died' } };
+  expect(run.record).toMatchObject(stopped);
+  await look(); // only a look, such as that of a list
+  expect(run.record).toMatchObject(stopped);
+  expect(resumes).toBe(5);
+  fixture.service.status = { phase: 'running', raw: 'running' };
+  for await (const [seen] of followRuns(waiter, [run])) {
+    run = seen!;
+    fixture.service.status = { phase: 'succeeded', raw: 'done' };
+  }
+  expect(resumes).toBe(6);
+  expect(run.record).toMatchObject({ state: 'succeeded', failure: null, checkpoint: { step: 40, resumes: 0 } });
+});
+
+test('an interrupted job that cannot be resumed is abandoned', async () => {
+  const fixture = createFixture();
+  const run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
+  fixture.service.status = { phase: 'interrupted', raw: 'lost' };
+  expect((await advance(fixture.waiter, run)).record).toMatchObject({ state: 'failed', failure: { code: 'trainer-died' } });
+});
+
+test('a run that a failure has stopped, and that cannot go on yet, stays stopped, and goes on with the next command', async () => {
+  const fixture = createFixture();
+  const { provider } = fixture.service;
+  const full = toFailureData(new Failure('disk-full', 'no space left'));
+  let problem: Failure | null = new Failure('trainer-died', 'no space left for its first word');
+  let failure: typeof full | null = full;
+  const stoppable: typeof provider = {
+    ...provider,
+    training: {
+      ...provider.training,
+      observe: async (...args) => ({ ...(await provider.training.observe(...args)), failure }),
+      resume: async (job) => await (problem === null ? Promise.resolve(job) : Promise.reject(problem)),
+    },
+  };
+  const driver = { ...fixture.submitter, provider: () => stoppable };
+  const plan = toMemoryPlan();
+  const submitAgain = async (): Promise<StoredRun> => {
+    const { runs, failure: refusal } = await driveSubmissions(driver, [await acceptRun(fixture.store, plan, at)], () => {});
+    if (refusal !== null) throw refusal;
+    return runs[0]!;
+  };
+  await submitAgain();
+  fixture.service.status = { phase: 'paused', raw: 'stopped' };
+  const stopped = await advance(driver, (await findRun(fixture.store, plan.key))!);
+  expect(stopped.record).toMatchObject({ state: 'paused', failure: { code: 'disk-full' } });
+  await expect(submitAgain()).rejects.toThrow('no space left for its first word');
+  expect((await findRun(fixture.store, plan.key))!.record).toMatchObject({ state: 'paused', failure: { code: 'trainer-died' } });
+  [problem, failure] = [null, null];
+  expect((await submitAgain()).record).toMatchObject({ state: 'submitted', failure: null });
+});
+
+test('a run that a person has paused does not go on by itself', async () => {
+  const fixture = createFixture();
+  const run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
+  fixture.service.status = { phase: 'paused', raw: 'paused' };
+  const paused = await advance(fixture.waiter, run);
+  expect(await driveSubmissions(fixture.submitter, [paused], () => {})).toEqual([paused]);
 });
 
 test('failed polls leave the run as it is, are counted, and become less frequent', async () => {

@@ -2,7 +2,11 @@ import type { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { Kysely, type KyselyPlugin } from 'kysely';
 import { expect, onTestFinished, test } from 'vitest';
-import { failureKinds } from '../../src/errors.ts';
+import { Failure, failureKinds } from '../../src/errors.ts';
+import { SubmitFailure } from '../../src/provider/submit-failure.ts';
+import { advance } from '../../src/run/advance.ts';
+import { driveSubmissions } from '../../src/run/drive.ts';
+import type { Driver } from '../../src/run/workspace.ts';
 import type { ActualCost } from '../../src/provider/job.ts';
 import type { Quote } from '../../src/provider/provider.ts';
 import {
@@ -19,13 +23,14 @@ import {
 import { cleanRuns } from '../../src/run/clean.ts';
 import type { RunEvent, RunPlan } from '../../src/run/event.ts';
 import { readBudget } from '../../src/run/plan.ts';
-import { acceptFoundRun, acceptRuns, appendEvents, findRun, listRuns } from '../../src/run/run-store.ts';
+import { acceptFoundRun, acceptRuns } from '../../src/run/accept.ts';
+import { appendEvents, findRun, listRuns } from '../../src/run/run-store.ts';
 import { NodeSqliteDialect, openDatabase } from '../../src/store/sqlite.ts';
 import { openEmptyStore, openStore, type Store } from '../../src/store/open-store.ts';
 import type { Tables } from '../../src/store/tables.ts';
 import { runProgram } from '../cli/run-cli.ts';
 import { createScratchFolder } from '../scratch.ts';
-import { acceptRun, createMemoryDriver, createMemoryService, toMemoryPlan } from './memory-provider.ts';
+import { acceptRun, createMemoryDriver, createMemoryService, toMemoryPlan, type MemoryService } from './memory-provider.ts';
 
 const at = '2026-01-01T00:00:00.000Z';
 const job = { provider: 'memory', id: '1', location: '', attempt: 1, createdAt: at, url: null };
@@ -152,12 +157,70 @@ test.each<[string, readonly RunEvent[], string]>([
   expect(run.record.cost).toEqual(cost);
 });
 
+/** A service whose preparation fails until it is mended. */
+function createBrokenService(): {
+  readonly driver: Driver;
+  readonly mend: () => void;
+  readonly service: MemoryService;
+  readonly store: Store;
+} {
+  const store = createStore();
+  const service = createMemoryService();
+  let isBroken = true;
+  const prepare = async (): Promise<{ upload: string }> => {
+    if (isBroken) throw new Failure('request-refused', 'bad file');
+    return await Promise.resolve({ upload: 'upload-1' });
+  };
+  const provider = { ...service.provider, training: { ...service.provider.training, prepare } };
+  return { store, service, driver: createMemoryDriver(store, provider, { now: () => new Date(at) }), mend: () => void (isBroken = false) };
+}
+
+const submit = async (driver: Driver, ...plans: RunPlan[]): Promise<unknown> =>
+  await driveSubmissions(driver, await acceptRuns(driver.store, plans, at), () => {});
+
+test('a submission that failed before it was sent holds no money, and reserves it again when it goes on', async () => {
+  const { store, driver, mend } = createBrokenService();
+  await expect(submit(driver, toPlan('a', 4))).rejects.toThrow('bad file');
+  expect(await spend(store)).toBe('0 spent, 0 reserved');
+  expect(await readBudget(store, [toPlan('a', 4)])).toMatchObject({ neededUsd: 4, leftUsd: 5 });
+  mend();
+  await submit(driver, toPlan('b', 3));
+  await expect(submit(driver, toPlan('a', 4))).rejects.toMatchObject({
+    code: 'budget-exceeded',
+    message: expect.stringContaining('(job/b, submitted, holds $3.00)') as string,
+  });
+  await submit(driver, { ...toPlan('a', 4, 7) });
+  expect(await spend(store)).toBe('0 spent, 7 reserved');
+});
+
+test('a submission that was certainly not sent holds no money either, and a job that is found holds its own', async () => {
+  const { store, driver, mend, service } = createBrokenService();
+  mend();
+  const create = async (): Promise<never> =>
+    await Promise.reject(new SubmitFailure('no', new Failure('service-unreachable', 'no network')));
+  const offline = { ...driver.provider('memory', 'a'), training: { ...driver.provider('memory', 'a').training, create } };
+  await expect(submit({ ...driver, provider: () => offline }, toPlan('a', 4))).rejects.toThrow('it could not be sent: no network');
+  expect(await spend(store)).toBe('0 spent, 0 reserved');
+  service.jobs.push({ ...job, id: 'job-9' });
+  await advance({ ...driver, mayCreate: true }, (await findRun(store, toPlan('a', 4).key))!);
+  expect(await spend(store)).toBe('0 spent, 4 reserved');
+});
+
+test('a refusal names the runs that hold the money, and how to give it back', async () => {
+  const store = createStore();
+  await acceptRuns(store, [toPlan('a', 1), toPlan('b', 3)], at);
+  await expect(acceptRun(store, toPlan('c', 2), at)).rejects.toMatchObject({
+    message: expect.stringContaining('$4.00 reserved (job/b, accepted, holds $3.00; job/a, accepted, holds $1.00)') as string,
+    hint: expect.stringContaining('`orchestrate cancel job/b` or `orchestrate cancel job/a` gives back') as string,
+  });
+});
+
 test('a job that was found at its provider is accepted although the budget has no room, and the overrun is reported', async () => {
   const store = createStore();
   await acceptRun(store, toPlan('a', 4), at);
   const { run, overrun } = await acceptFoundRun(store, toPlan('b', 2), at);
   expect(run.record.state).toBe('accepted');
-  expect(overrun?.message).toContain('$4.00 reserved, target "b" would need up to $2.00');
+  expect(overrun?.message).toContain('$4.00 reserved (job/a, accepted, holds $4.00), target "b" would need up to $2.00');
   expect(await spend(store)).toBe('0 spent, 6 reserved');
   expect((await acceptFoundRun(store, toPlan('c', 0), at)).overrun).toBeNull();
   expect(await acceptFoundRun(store, toPlan('b', 2), at)).toEqual({ run, overrun: null });

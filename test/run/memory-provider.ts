@@ -6,7 +6,8 @@ import { defineProvider, type Provider } from '../../src/provider/provider.ts';
 import { SubmitFailure, type Sent } from '../../src/provider/submit-failure.ts';
 import type { Status } from '../../src/provider/status.ts';
 import type { RunPlan } from '../../src/run/event.ts';
-import { acceptRuns, type StoredRun } from '../../src/run/run-store.ts';
+import { acceptRuns } from '../../src/run/accept.ts';
+import type { StoredRun } from '../../src/run/run-store.ts';
 import type { Driver } from '../../src/run/workspace.ts';
 import type { Store } from '../../src/store/open-store.ts';
 

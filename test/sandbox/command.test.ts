@@ -22,7 +22,14 @@ test('`sandbox --json` prints one line with what to set, answers, and ends with 
   const { line, stop } = await start('--json');
   const { env } = JSON.parse(line) as { env: Record<string, string> };
   const azure = ['OPENAI_ENDPOINT', 'OPENAI_API_KEY', 'MANAGEMENT_URL', 'MANAGEMENT_TOKEN', 'SUBSCRIPTION_ID', 'RESOURCE_GROUP', 'ACCOUNT'];
-  const names = ['OPENAI_BASE_URL', 'OPENAI_API_KEY', 'HF_ENDPOINT', 'HF_TOKEN', ...azure.map((name) => `AZURE_${name}`)];
+  const names = [
+    'OPENAI_BASE_URL',
+    'OPENAI_API_KEY',
+    'HF_ENDPOINT',
+    'HF_TOKEN',
+    'HF_HUB_DISABLE_XET',
+    ...azure.map((name) => `AZURE_${name}`),
+  ];
   expect(Object.keys(env)).toEqual(names);
   expect(env['OPENAI_BASE_URL']).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/v1$/);
   const client = new OpenAI({ baseURL: env['OPENAI_BASE_URL'], apiKey: env['OPENAI_API_KEY'], maxRetries: 0 });

@@ -3,6 +3,7 @@ import type { CaptureProgress } from '../../evaluate/capture.ts';
 import type { TrainingTask } from '../../evaluate/training-rows.ts';
 import { Failure } from '../../errors.ts';
 import type { Cli } from '../cli.ts';
+import { formatJson } from '../escape.ts';
 import { createCaptureLog, formatCapture, formatCaptureProgress, formatTrainingRows } from '../views/capture-view.ts';
 
 interface CaptureFlags {
@@ -39,7 +40,7 @@ export async function capture(cli: Cli, args: readonly string[], flags: CaptureF
     }
     throw error;
   });
-  if (cli.json) cli.terminal.print(JSON.stringify(captured));
+  if (cli.json) cli.terminal.print(formatJson(captured));
   else cli.terminal.print(cli.quiet ? captured.path : formatCapture(captured));
   return 0;
 }
@@ -63,7 +64,7 @@ export async function data(cli: Cli, [action, file]: readonly string[], { out, t
   }
   const { writeTrainingRows } = await import('../../evaluate/training-rows.ts');
   const rows = await writeTrainingRows(file!, { out, ...(task !== undefined && { task }) });
-  if (cli.json) cli.terminal.print(JSON.stringify({ path: out, ...rows }));
+  if (cli.json) cli.terminal.print(formatJson({ path: out, ...rows }));
   else cli.terminal.print(cli.quiet ? out : formatTrainingRows(out, rows));
   return 0;
 }

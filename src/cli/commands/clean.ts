@@ -1,6 +1,6 @@
 import type { CleanOptions } from '../../run/clean.ts';
 import type { Cli } from '../cli.ts';
-import { escapeLine } from '../escape.ts';
+import { escapeLine, formatJson } from '../escape.ts';
 import { formatTable } from '../views/format.ts';
 
 interface CleanFlags {
@@ -14,7 +14,7 @@ interface CleanFlags {
 export async function clean(cli: Cli, args: readonly string[], { olderThan, yes, provider }: CleanFlags): Promise<number> {
   const options = { address: args[0], olderThanMs: olderThan, dryRun: yes !== true };
   const { header, removed, lines } = provider === undefined ? await cleanHere(cli, options) : await cleanThere(cli, provider, options);
-  if (cli.json) cli.terminal.print(JSON.stringify({ removed, deleted: yes === true }));
+  if (cli.json) cli.terminal.print(formatJson({ removed, deleted: yes === true }));
   else if (cli.quiet) for (const { id } of removed) cli.terminal.print(escapeLine(id));
   else if (removed.length === 0) cli.terminal.say('nothing to clean');
   else {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure, toFailureData, type FailureCode } from '../../errors.ts';
 import type { RunHandle } from '../../orchestrator.ts';
 import type { RunView } from '../../run/run-view.ts';
-import { escapeLine } from '../escape.ts';
+import { escapeLine, formatJson } from '../escape.ts';
 import { programName, type Cli } from '../cli.ts';
 import { formatUsd } from '../../run/budget.ts';
 import { formatDeployment } from '../views/run-view.ts';
@@ -83,7 +83,7 @@ function catchLeave(interrupt: AbortSignal): Leave {
 }
 
 function printUp(cli: Cli, run: RunView, { begun, until }: { readonly begun: string; readonly until: string }): void {
-  if (cli.json) cli.terminal.print(JSON.stringify({ runs: [run] }));
+  if (cli.json) cli.terminal.print(formatJson({ runs: [run] }));
   else if (cli.quiet) cli.terminal.print(run.id);
   else {
     cli.terminal.say(`${run.id} is deployed ${formatDeployment(run, new Date()) ?? ''}`);
@@ -140,7 +140,7 @@ export async function undeploy(cli: Cli, args: readonly string[]): Promise<numbe
 
 /** @param ended what `RunHandle.undeploy` gave */
 function printEnded(cli: Cli, { run, usd }: { readonly run: RunView; readonly usd: number | null }): void {
-  if (cli.json) cli.terminal.print(JSON.stringify({ runs: [run], usd }));
+  if (cli.json) cli.terminal.print(formatJson({ runs: [run], usd }));
   else if (cli.quiet) cli.terminal.print(run.id);
   else if (usd === null) cli.terminal.say(`${run.id} is not deployed`);
   else cli.terminal.say(`${run.id} is no longer deployed; ${usd === 0 ? 'it cost nothing' : `it cost ${formatUsd(usd)}`}`);

@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import type { Check } from '../../provider/provider.ts';
 import { failureKinds } from '../../errors.ts';
-import { escapeLine } from '../escape.ts';
+import { escapeLine, formatJson } from '../escape.ts';
 import type { Cli } from '../cli.ts';
 
 /** Less free space than this is worth a warning: a model with its run folder takes several times its size. */
@@ -23,7 +23,7 @@ export async function doctor(cli: Cli): Promise<number> {
     },
     ...(await orchestrator.check()),
   ];
-  if (cli.json) cli.terminal.print(JSON.stringify({ checks }));
+  if (cli.json) cli.terminal.print(formatJson({ checks }));
   else for (const check of checks) cli.terminal.print(formatCheck(check));
   return checks.every(({ ok }) => ok) ? 0 : failureKinds['service-unavailable'].exit;
 }

@@ -1,6 +1,6 @@
 import { listFailedRequirements, type Comparison } from '../../evaluate/comparison.ts';
 import type { Cli } from '../cli.ts';
-import { escapeLine } from '../escape.ts';
+import { escapeLine, formatJson } from '../escape.ts';
 import type { VerdictFlags } from '../options.ts';
 import { formatComparison, formatScores, nothingToCompare } from '../views/comparison-view.ts';
 
@@ -32,7 +32,7 @@ function printComparisons(
   comparisons: readonly Comparison[],
   { flags: { require }, format }: { readonly flags: VerdictFlags; readonly format: (comparison: Comparison, width: number) => string },
 ): number {
-  if (cli.json) for (const comparison of comparisons) cli.terminal.print(JSON.stringify(comparison));
+  if (cli.json) for (const comparison of comparisons) cli.terminal.print(formatJson(comparison));
   else if (comparisons.length === 0) cli.terminal.say(nothingToCompare);
   else if (cli.quiet) for (const line of comparisons.flatMap(listVerdicts)) cli.terminal.print(line);
   else cli.terminal.print(comparisons.map((comparison) => format(comparison, cli.terminal.width)).join('\n\n'));

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { Failure } from '../../errors.ts';
 import type { Cli } from '../cli.ts';
+import { formatJson } from '../escape.ts';
 import { formatConfig, formatImport, formatAccount } from '../views/account-view.ts';
 
 interface Flags {
@@ -43,7 +44,7 @@ async function list(cli: Cli, service: string): Promise<number> {
   const jobs = listed.toSorted((a, b) => b.job.createdAt.localeCompare(a.job.createdAt));
   const models = await orchestrator.models(service);
   const files = await orchestrator.listServiceFiles(service);
-  if (cli.json) cli.terminal.print(JSON.stringify({ jobs, models, files }));
+  if (cli.json) cli.terminal.print(formatJson({ jobs, models, files }));
   else if (cli.quiet) for (const { job } of jobs) cli.terminal.print(job.id);
   else cli.terminal.print(formatAccount({ jobs, models, files }, new Date(), cli.terminal.width));
   return 0;
@@ -60,7 +61,7 @@ function toFolder(id: string): string {
 async function importOne(cli: Cli, { service, id, folder }: { service: string; id: string; folder: string }): Promise<number> {
   await using orchestrator = await cli.open({ mayCreateState: true });
   const { record, run, problem } = await orchestrator.importJob(service, id, folder);
-  if (cli.json) cli.terminal.print(JSON.stringify({ folder, import: record, run, problem }));
+  if (cli.json) cli.terminal.print(formatJson({ folder, import: record, run, problem }));
   else if (cli.quiet) cli.terminal.print(run?.id ?? folder);
   else cli.terminal.print(formatImport({ folder, record, run, problem }));
   return 0;
@@ -69,7 +70,7 @@ async function importOne(cli: Cli, { service, id, folder }: { service: string; i
 async function importFile(cli: Cli, path: string, { out, method }: Flags): Promise<number> {
   const { importConfig } = await import('../../import/import-config.ts');
   const { path: written, notes } = await importConfig(path, { out: out ?? null, method });
-  if (cli.json) cli.terminal.print(JSON.stringify({ job: written, notes }));
+  if (cli.json) cli.terminal.print(formatJson({ job: written, notes }));
   else cli.terminal.print(cli.quiet ? written : formatConfig(written, notes));
   return 0;
 }

@@ -1,6 +1,6 @@
 import { Failure } from '../../errors.ts';
 import type { Orchestrator } from '../../orchestrator.ts';
-import { escapeLine } from '../escape.ts';
+import { escapeLine, formatJson } from '../escape.ts';
 import { programName, type Cli } from '../cli.ts';
 import { formatTime } from '../views/format.ts';
 
@@ -23,7 +23,7 @@ export async function logs(cli: Cli, args: readonly string[], flags: LogFlags): 
 type Line = Awaited<ReturnType<ReturnType<Orchestrator['run']>['logs']>>[number];
 
 function printLines({ json, terminal }: Cli, lines: readonly Line[]): void {
-  for (const line of lines) terminal.print(json ? JSON.stringify(line) : `${escapeLine(formatTime(line.at))}  ${escapeLine(line.text)}`);
+  for (const line of lines) terminal.print(json ? formatJson(line) : `${escapeLine(formatTime(line.at))}  ${escapeLine(line.text)}`);
 }
 
 /** Prints what each look at the run brings, and gives the number of lines at its end. */

@@ -1,5 +1,5 @@
 import type { Metric } from '../../provider/metric.ts';
-import { escapeLine } from '../escape.ts';
+import { escapeLine, formatJson } from '../escape.ts';
 import type { Cli } from '../cli.ts';
 import { formatTable } from '../views/format.ts';
 
@@ -8,7 +8,7 @@ export async function metrics(cli: Cli, args: readonly string[], { limit }: { re
   await using orchestrator = await cli.open();
   const all = await orchestrator.run(args[0]!).metrics();
   const found = limit === undefined ? all : all.slice(-limit);
-  if (cli.json) for (const metric of found) cli.terminal.print(JSON.stringify(metric));
+  if (cli.json) for (const metric of found) cli.terminal.print(formatJson(metric));
   else if (found.length === 0) cli.terminal.say('nothing has been measured yet');
   else if (cli.quiet) for (const [name, value] of getLastValues(found)) cli.terminal.print(`${escapeLine(name)} ${value}`);
   else {

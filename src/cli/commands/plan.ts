@@ -1,4 +1,5 @@
 import type { Cli } from '../cli.ts';
+import { formatJson } from '../escape.ts';
 import { formatBudget, formatPlan, toPlanJson } from '../views/plan-view.ts';
 
 /** What `submit` and `plan` understand of a job file beside its path. */
@@ -19,7 +20,7 @@ export async function plan(cli: Cli, args: readonly string[], { target, set }: J
     requests: providers.get(one.spec.provider)?.training.preview?.(one.request, one) ?? null,
   }));
   const budget = await orchestrator.budget(plans);
-  if (cli.json) cli.terminal.print(JSON.stringify({ plans: views.map(toPlanJson), budget }));
+  if (cli.json) cli.terminal.print(formatJson({ plans: views.map(toPlanJson), budget }));
   else {
     const pages = views.map((view) => formatPlan(view, new Date()));
     cli.terminal.print([...pages, formatBudget(budget)].filter((page) => page !== null).join('\n\n'));
@@ -30,6 +31,6 @@ export async function plan(cli: Cli, args: readonly string[], { target, set }: J
 /** `orchestrate schema`: the JSON Schema of the job file, for editors. */
 export async function schema(cli: Cli): Promise<number> {
   const { buildJobSchema } = await import('../../job/job-spec.ts');
-  cli.terminal.print(JSON.stringify(buildJobSchema(), null, 2));
+  cli.terminal.print(formatJson(buildJobSchema(), 2));
   return 0;
 }

@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import type { ChatRow } from '../../dataset/row.ts';
 import type { TextAnswer } from '../../evaluate/evaluate.ts';
 import { Failure } from '../../errors.ts';
-import { escapeLine } from '../escape.ts';
+import { escapeLine, formatJson } from '../escape.ts';
 import type { Cli } from '../cli.ts';
 
 interface PredictFlags {
@@ -33,7 +33,7 @@ export async function predict(cli: Cli, args: readonly string[], { data, maxUsd 
     const asked = 'text' in row ? row.text : formatLastMessage(row);
     if (cli.json) {
       const known = path === undefined ? {} : { expected };
-      cli.terminal.print(JSON.stringify({ text: asked, label: label ?? null, answer, probabilities, truncated, ...known }));
+      cli.terminal.print(formatJson({ text: asked, label: label ?? null, answer, probabilities, truncated, ...known }));
     } else if (cli.quiet) cli.terminal.print(formatAnswer(prediction));
     else cli.terminal.print(`${formatAnswer(prediction)}  ${formatProbability(prediction)}  ${escapeLine(asked)}`);
   }

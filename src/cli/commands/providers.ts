@@ -1,5 +1,6 @@
 import type { Provider } from '../../provider/provider.ts';
 import type { Cli } from '../cli.ts';
+import { formatJson } from '../escape.ts';
 import { formatModels } from '../views/account-view.ts';
 import { formatTable } from '../views/format.ts';
 
@@ -7,7 +8,7 @@ import { formatTable } from '../views/format.ts';
 export async function providers(cli: Cli): Promise<number> {
   await using orchestrator = await cli.open();
   const found = (await orchestrator.providers()).map((provider) => ({ id: provider.id, can: listAbilities(provider) }));
-  if (cli.json) cli.terminal.print(JSON.stringify({ providers: found }));
+  if (cli.json) cli.terminal.print(formatJson({ providers: found }));
   else if (cli.quiet) for (const { id } of found) cli.terminal.print(id);
   else
     cli.terminal.print(
@@ -32,7 +33,7 @@ function listAbilities({ training, inference, deployments, account }: Provider):
 export async function models(cli: Cli, args: readonly string[]): Promise<number> {
   await using orchestrator = await cli.open();
   const found = await orchestrator.models(args[0]!);
-  if (cli.json) cli.terminal.print(JSON.stringify({ models: found }));
+  if (cli.json) cli.terminal.print(formatJson({ models: found }));
   else if (cli.quiet) for (const { name } of found) cli.terminal.print(name);
   else if (found.length === 0) cli.terminal.say('no models that can be tuned, and no tuned ones');
   else cli.terminal.print(formatModels(found, new Date(), cli.terminal.width));

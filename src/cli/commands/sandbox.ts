@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Failure } from '../../errors.ts';
 import type { Sandbox } from '../../sandbox/main.ts';
 import type { Cli } from '../cli.ts';
+import { formatJson } from '../escape.ts';
 import { createSandboxTrainer } from '../sandbox-trainer.ts';
 
 /** `orchestrate sandbox`: a stand-in of the hosted services until Ctrl-C; prints what to set so that programs speak with it. */
@@ -12,7 +13,7 @@ export async function sandbox(cli: Cli, _args: readonly string[], flags: Readonl
   const base = findBaseModel(flags['baseModel']);
   await using running = await start(parsePort(flags['port']), base);
   const env = { ...running.env, ...running.azureEnv };
-  if (cli.json) cli.terminal.print(JSON.stringify({ env }));
+  if (cli.json) cli.terminal.print(formatJson({ env }));
   else {
     const variables = Object.entries(env);
     cli.terminal.print(variables.map(([name, value]) => `export ${name}=${value}`).join('\n'));

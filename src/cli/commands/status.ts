@@ -19,6 +19,7 @@ export async function status(cli: Cli, [address]: readonly string[], flags: Stat
   if (flags.cached === true && flags.refresh === true) throw new Failure('usage', 'expected --cached or --refresh, found both');
   const found = await orchestrator.list(address, { look: flags.cached === true ? 'never' : flags.refresh === true ? 'now' : 'due' });
   const runs = found.filter((run) => tags.every(([name, value]) => run.tags[name] === value)).slice(0, flags.limit);
+  for (const { message, hint } of await orchestrator.damage()) cli.terminal.say(`${message}\n  ${hint}`);
   const now = new Date();
   printRuns(cli, runs, () => {
     if (runs.length === 0) cli.terminal.say(`no runs yet: \`${programName} submit job.json\` makes one`);

@@ -6,7 +6,7 @@ import { formatDeprecationNotes } from '../../run/deprecation.ts';
 import type { RunPlan } from '../../run/event.ts';
 import type { RunView } from '../../run/run-view.ts';
 import type { JobSpec } from '../../job/job-spec.ts';
-import { escapeLine, escapeText } from '../escape.ts';
+import { escapeLine, escapeText, formatJson } from '../escape.ts';
 import { getOutcome, programName, type Cli } from '../cli.ts';
 import type { JobFlags } from './plan.ts';
 import { formatComparison } from '../views/comparison-view.ts';
@@ -33,25 +33,27 @@ export async function submit(cli: Cli, args: readonly string[], flags: SubmitFla
   const runs = await orchestrator.submit(job, {
     targets: target,
     again,
+    timeoutMs: timeout,
     onPlanned: async (plans) => await reportScoring(cli, orchestrator, plans),
     onChange: (run) => reportUncertain(cli, run),
     ...(wait === true && { onFailed: (failure: Failure) => void failures.push(failure) }),
   });
   printSubmitted(cli, runs, since);
   if (wait !== true) {
-    if (cli.json) cli.terminal.print(JSON.stringify({ runs }));
+    if (cli.json) cli.terminal.print(formatJson({ runs }));
     else if (!cli.quiet) for (const run of runs) cli.terminal.say(`next: ${getNextCommand(run)}`);
     return runs.some((run) => run.attention || run.status.phase === 'rejected') ? getOutcome(runs) : 0;
   }
   const [failure] = failures;
   if (failure !== undefined) cli.terminal.say(`${failure.message}${failure.hint === null ? '' : `\n  ${failure.hint}`}`);
-  const ended = await followRuns(cli, orchestrator, { addresses: runs.map((run) => run.id), timeoutMs: timeout });
+  const getLeftMs = (): number => Math.max(0, (timeout ?? 0) - (performance.now() - begun));
+  const timeoutMs = timeout === undefined ? undefined : getLeftMs();
+  const ended = await followRuns(cli, orchestrator, { addresses: runs.map((run) => run.id), timeoutMs });
   const isScored = ended.some((run) => run.ok);
   const { subject, address } = await findSubject(orchestrator, ended, { job: job.spec.name, path: set.length === 0 ? args[0]! : null });
   const estimate = isScored ? await orchestrator.estimate(subject) : free;
   const comparisons = isScored ? await compareEnded(cli, orchestrator, { job: job.spec, subject, estimate }) : [];
-  if (cli.json)
-    cli.terminal.print(JSON.stringify({ runs: ended, comparisons, estimate, ...(failure && { error: toFailureData(failure) }) }));
+  if (cli.json) cli.terminal.print(formatJson({ runs: ended, comparisons, estimate, ...(failure && { error: toFailureData(failure) }) }));
   else if (!cli.quiet)
     printResult(cli, {
       runs: ended,
@@ -59,7 +61,10 @@ export async function submit(cli: Cli, args: readonly string[], flags: SubmitFla
       evaluation: formatEvaluation(job.spec, address, estimate),
       seconds: (performance.now() - begun) / 1000,
     });
-  if (failure === undefined) return getOutcome(ended);
+  if (failure === undefined) {
+    const isOver = timeout !== undefined && getLeftMs() === 0;
+    return isOver && ended.some((run) => !run.terminal && !run.attention) ? 101 : getOutcome(ended);
+  }
   if (!cli.json) cli.terminal.say(failure.message);
   return failureKinds[failure.code].exit;
 }

@@ -2,6 +2,7 @@ import { Failure } from '../../errors.ts';
 import type { Orchestrator } from '../../orchestrator.ts';
 import type { RunView } from '../../run/run-view.ts';
 import { getOutcome, printRuns, programName, type Cli } from '../cli.ts';
+import { formatJson } from '../escape.ts';
 import { createProgressLog, formatProgress, formatRunPage } from '../views/run-view.ts';
 
 interface WaitFlags {
@@ -30,7 +31,7 @@ export async function watch(cli: Cli, args: readonly string[], { timeout }: Wait
       const mark = `${run.status.phase} ${run.progress.step}`;
       if (printed.get(run.id) === mark) continue;
       printed.set(run.id, mark);
-      cli.terminal.print(cli.json ? JSON.stringify(run) : formatProgress(run, Infinity));
+      cli.terminal.print(cli.json ? formatJson(run) : formatProgress(run, Infinity));
     }
     outcome = getOutcome(runs);
   }

@@ -50,7 +50,12 @@ export function formatRunPage(run: RunView, now: Date): string {
       'data',
       `${formatCount(data.train.rows)} training, ${formatCount(data.validation?.rows ?? 0)} validation, ${formatTestRows(run)} held-out rows`,
     ],
-    ['progress', progress.step === null ? null : `step ${formatCount(progress.step)} of ${formatCount(progress.steps ?? 0)}`],
+    [
+      'progress',
+      progress.step === null
+        ? null
+        : `step ${formatCount(progress.step)}${progress.steps === null ? '' : ` of ${formatCount(progress.steps)}`}`,
+    ],
     ['training', took],
     ['cost', formatRunCost(run)],
     ['deployed', formatDeployment(run, now)],
@@ -64,7 +69,7 @@ export function formatRunPage(run: RunView, now: Date): string {
       ? []
       : [
           '',
-          paint('red', `  failed: ${escapeText(run.failure.message)}`),
+          paint('red', `  ${run.status.phase === 'paused' ? 'stopped' : 'failed'}: ${escapeText(run.failure.message)}`),
           ...(run.failure.hint === null ? [] : [`  ${escapeText(run.failure.hint)}`]),
         ];
   const notes = [...run.notes.filter(isDifference), ...formatDeprecationNotes(run.endsOn, now)].map(

@@ -1,5 +1,6 @@
 import { Hono, type MiddlewareHandler } from 'hono';
 import { isHubToken, type SandboxEnv } from '../service.ts';
+import { refuseXet, validateCard } from './cards.ts';
 import { listHardware } from './hardware.ts';
 import { receiveHub, refuseHub } from './http.ts';
 import { cancelHubJob, createHubJob, listHubJobs, readHubJob, streamLogs } from './jobs.ts';
@@ -29,6 +30,7 @@ const job = '/api/jobs/:ns/:id';
 export function createHubApp(): Hono<SandboxEnv> {
   const app = new Hono<SandboxEnv>()
     .get('/api/whoami-v2', account, receiveHub('whoami'), repos.whoAmI)
+    .post('/api/validate-yaml', anyone, receiveHub('repo'), validateCard)
     .post('/api/repos/create', account, receiveHub('repo-create'), repos.createRepo)
     .delete('/api/repos/delete', account, receiveHub('repo-delete'), repos.deleteRepo)
     .get('/api/jobs/hardware', anyone, receiveHub('job-hardware'), listHardware)
@@ -44,6 +46,8 @@ export function createHubApp(): Hono<SandboxEnv> {
       .get(repo, anyone, receiveHub('repo'), repos.readRepo)
       .get(`${repo}/revision/:rev`, anyone, receiveHub('repo'), repos.readRepo)
       .get(`${repo}/commits/:rev`, anyone, receiveHub('repo'), repos.readCommits)
+      .get(`${repo}/xet-write-token/:rev`, account, receiveHub('repo'), refuseXet)
+      .get(`${repo}/xet-read-token/:rev`, anyone, receiveHub('repo'), refuseXet)
       .get(`${repo}/refs`, anyone, receiveHub('repo'), repos.readRefs)
       .get(`${repo}/tree/:rev/:path{.+}?`, anyone, receiveHub('tree'), repos.listTree)
       .post(`${repo}/branch/:rev`, account, receiveHub('branch'), repos.createBranch)

@@ -16,19 +16,36 @@ import {
   isStoredName,
   listCommits,
   mainBranch,
+  ownOrganization,
 } from './repos.ts';
 import type { Commit, RepoFile, RepoType } from './state.ts';
 
 /** The Hub's identifier of an account. */
-export function getAccountId({ name }: AccountState): string {
+export function getAccountId({ name }: Pick<AccountState, 'name'>): string {
   return createHash('sha1').update(name).digest('hex').slice(0, 24);
 }
 
 export function whoAmI(context: SandboxContext): Response {
   const { account } = context.var;
   const { name } = account;
+  const organization = {
+    type: 'org',
+    id: getAccountId({ name: ownOrganization }),
+    name: ownOrganization,
+    fullname: ownOrganization,
+    roleInOrg: 'write',
+  };
   const auth = { type: 'access_token', accessToken: { displayName: 'sandbox', role: 'write' } };
-  return context.json({ type: 'user', id: getAccountId(account), name, fullname: name, canPay: true, isPro: false, orgs: [], auth });
+  return context.json({
+    type: 'user',
+    id: getAccountId(account),
+    name,
+    fullname: name,
+    canPay: true,
+    isPro: false,
+    orgs: [organization],
+    auth,
+  });
 }
 
 const EncodedFile = z.strictObject({ path: z.string(), content: z.string(), encoding: z.enum(['base64', 'utf-8']).optional() });
@@ -46,7 +63,8 @@ function checkPath(path: string): string {
 
 const RepoName = z.strictObject({
   name: z.string(),
-  organization: z.string().optional(),
+  /** The official client sends null for its own namespace. */
+  organization: z.string().nullish(),
   type: z.enum(['model', 'dataset', 'space']).optional(),
 });
 const NewRepo = RepoName.extend({

@@ -90,8 +90,11 @@ export function listCommits(repo: Repo, revision: string): Commit[] {
 }
 
 export function isOwnName({ name }: AccountState, repo: string): boolean {
-  return repo.startsWith(`${name}/`);
+  return [name, ownOrganization].some((namespace) => repo.startsWith(`${namespace}/`));
 }
+
+/** Every account is a member of it; what each keeps there is its own. */
+export const ownOrganization = 'rehearsal';
 
 /** An account's own repository, a public one of another account, or a base model; null where there is none that the account may see. */
 export function findReadableRepo(

@@ -155,6 +155,14 @@ test.each([
   expect((await fixture.look()).cost).toBeNull();
 });
 
+test.each([-1, 0.5, 2 ** 60, '12000'])('%j trained tokens are none: the cost is not known, which is noted once', async (trained_tokens) => {
+  await using fixture = await startJob({ ...end, trained_tokens });
+  const first = await fixture.look();
+  expect(first.cost).toBeNull();
+  expect(first.notes).toContainEqual({ type: 'warning', message: expect.stringContaining('trained tokens, which is no number') as string });
+  expect((await fixture.look(first.cursor)).notes).toEqual([]);
+});
+
 test('"succeeded" without a model is no end, and may become a failure', async () => {
   await using fixture = await startJob({ ...end, fine_tuned_model: null });
   const first = await fixture.look();

@@ -107,6 +107,32 @@ test.each([
   expect(await answer(service, [toRow('a')])).toMatchObject([{ id: 'a', answer: text, truncated, logProbability: null }]);
 });
 
+test('where no more may be asked, requests under way come to their end and no other is sent', async () => {
+  let answers = 0;
+  await using service = await startService(() => toCompletion('yes'));
+  const found: Prediction[] = [];
+  const context = toPredictionContext(service, { mayAsk: () => answers === 0 });
+  for await (const prediction of openai.inference!.predict!(toModel(service), rows, context)) {
+    answers += 1;
+    found.push(prediction);
+  }
+  expect(found).toHaveLength(2); // as many as may be under way
+  expect(service.requests).toHaveLength(2);
+});
+
+test.each<[string, Answer, number]>([
+  ['the page of a proxy', { status: 502, body: '<html>Bad gateway</html>' }, 1],
+  ['an answer that cannot be read', { body: 'nonsense' }, 1],
+  ['its own word that it failed', toError(500, { message: 'sorry' }), 0],
+  ['its own word that it was asked too often', toError(429, { message: 'slowly' }), 0],
+])('%s: whether the answer may be billed', async (_, given, lost) => {
+  const ids: string[] = [];
+  let requests = 0;
+  await using service = await startService(() => (requests++ === 0 ? given : toCompletion('yes')));
+  await answer(service, [toRow('a')], { onLost: (id) => void ids.push(id), wait: async () => await Promise.resolve() }).catch(() => {});
+  expect(ids).toHaveLength(lost);
+});
+
 test('answers come as they are there, no more at once than are allowed', async () => {
   let open = 0;
   let most = 0;
