@@ -495,7 +495,7 @@ test('a run that a person has paused does not go on by itself', async () => {
   const run = await submit(fixture, await acceptRun(fixture.store, toMemoryPlan(), at));
   fixture.service.status = { phase: 'paused', raw: 'paused' };
   const paused = await advance(fixture.waiter, run);
-  expect(await driveSubmissions(fixture.submitter, [paused], () => {})).toEqual([paused]);
+  expect(await driveSubmissions(fixture.submitter, [paused], () => {})).toEqual({ runs: [paused], failure: null });
 });
 
 test('failed polls leave the run as it is, are counted, and become less frequent', async () => {
