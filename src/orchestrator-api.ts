@@ -5,6 +5,7 @@ import type { ServiceFile, ServiceJob, ServiceModel } from './provider/service.t
 import type { Failure } from './errors.ts';
 import type { Capture, CaptureOptions } from './evaluate/capture.ts';
 import type { CaptureRow } from './evaluate/capture-source.ts';
+import type { FileComparison } from './evaluate/compare-files.ts';
 import type { Comparison } from './evaluate/comparison.ts';
 import type { CompareOptions, EvaluateOptions, TextAnswer } from './evaluate/evaluate.ts';
 import type { InputRow } from './evaluate/requests.ts';
@@ -99,6 +100,8 @@ export interface Orchestrator extends AsyncDisposable {
   evaluate(subject: Subject, options?: EvaluateOptions): Promise<Comparison[]>;
   /** The same from stored answers and from models on this machine: costs nothing. */
   compare(subject: Subject, options?: CompareOptions): Promise<Comparison[]>;
+  /** Compares two models, trained anywhere, by their predictions files. Needs no run. */
+  compareFiles(files: FileComparison): Promise<Comparison>;
   /** What `evaluate` would cost now; null where a price is not known. Calls no model. */
   estimate(subject: Subject, options?: Pick<EvaluateOptions, 'limit'>): Promise<Quote | null>;
   /**

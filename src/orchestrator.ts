@@ -123,6 +123,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       const { estimate } = await import('./evaluate/evaluate.ts');
       return await estimate(await workspace.load(), await findPresent(subject, true), estimateOptions);
     },
+    compareFiles: async (files) => await (await import('./evaluate/compare-files.ts')).compareFiles(files),
     capture: async (...args) => await (await import('./evaluate/capture.ts')).capture(await workspace.load(), ...args),
     async list(address, { look: when = 'due' } = {}) {
       const runs = address === undefined ? await listRuns(store) : await findRuns(store, address, adopt);

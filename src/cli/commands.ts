@@ -140,9 +140,9 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/evaluate.ts')).evaluate,
   },
   {
-    usage: 'compare <job>',
-    summary: 'compare finished runs with a reference: difference and verdict',
-    options: verdict,
+    usage: 'compare [job]',
+    summary: 'compare finished runs, or a file of answers, with a reference: difference and verdict',
+    options: [['--candidate <file>', 'judge the answers of this file instead of a job, with --reference FILE'], ...verdict],
     load: async () => (await import('./commands/evaluate.ts')).compare,
   },
   {

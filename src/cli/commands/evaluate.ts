@@ -1,8 +1,13 @@
 import { listFailedRequirements, type Comparison } from '../../evaluate/comparison.ts';
+import { Failure } from '../../errors.ts';
 import type { Cli } from '../cli.ts';
 import { escapeLine, formatJson } from '../escape.ts';
 import type { VerdictFlags } from '../options.ts';
 import { formatComparison, formatScores, nothingToCompare } from '../views/comparison-view.ts';
+
+interface CompareFlags extends VerdictFlags {
+  readonly candidate?: string;
+}
 
 interface EvaluateFlags extends VerdictFlags {
   readonly limit?: number;
@@ -10,9 +15,20 @@ interface EvaluateFlags extends VerdictFlags {
 }
 
 /** `orchestrate compare JOB`: for each held-out set the scores, the difference and the verdict. */
-export async function compare(cli: Cli, args: readonly string[], flags: VerdictFlags): Promise<number> {
+export async function compare(cli: Cli, args: readonly string[], flags: CompareFlags): Promise<number> {
+  if (flags.candidate !== undefined) return await compareWithFile(cli, args, { ...flags, candidate: flags.candidate });
+  if (args.length === 0) throw new Failure('usage', 'expected a job, or --candidate FILE with --reference FILE; found neither');
   await using orchestrator = await cli.open();
   return printComparisons(cli, await orchestrator.compare(args[0]!, flags), { flags, format: formatComparison });
+}
+
+/** Models that were trained anywhere, by their answers. */
+async function compareWithFile(cli: Cli, args: readonly string[], flags: CompareFlags & { readonly candidate: string }): Promise<number> {
+  const { candidate, reference, margin } = flags;
+  if (args.length > 0) throw new Failure('usage', `expected a job or --candidate, found both: ${args[0]} and ${candidate}`);
+  if (reference === undefined) throw new Failure('usage', 'expected --reference FILE beside --candidate, found none');
+  const { compareFiles } = await import('../../evaluate/compare-files.ts');
+  return printComparisons(cli, [await compareFiles({ candidate, reference, margin })], { flags, format: formatComparison });
 }
 
 /** `orchestrate evaluate JOB`: has every finished run answer the held-out rows, and prints the scores in full. */

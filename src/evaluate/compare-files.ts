@@ -1,0 +1,109 @@
+import { basename } from 'node:path';
+import { parseLabel } from '../dataset/chat.ts';
+import { Failure } from '../errors.ts';
+import type { Measure } from '../job/measures.ts';
+import { formatValue } from '../lib/text.ts';
+import { buildComparison, type Comparison } from './comparison.ts';
+import { hashInput, readPredictionLines, readPredictionsFile, type FilePrediction } from './predictions-file.ts';
+
+export interface FileComparison {
+  /** The predictions file of the model that is judged, wherever it was trained. */
+  readonly candidate: string;
+  /** That of the model that it is compared with. */
+  readonly reference: string;
+  /** How much worse still counts as "not worse", from 0 to 1; 0.02 when absent. */
+  readonly margin?: number | undefined;
+}
+
+interface AnswersFile {
+  readonly path: string;
+  readonly answers: ReadonlyMap<string, FilePrediction>;
+  /** The right answers that the file knows, by `hashInput`. */
+  readonly expected: ReadonlyMap<string, string>;
+  readonly isChat: boolean;
+}
+
+/**
+ * Compares two models by their files of answers: on the inputs that both have answered, and whose right answer (`expected`) one of the files
+ * says. Texts are classified, conversations must be answered exactly.
+ * @throws Failure as `readPredictionsFile`, and `data-invalid` where the files do not agree, or have nothing in common
+ */
+export async function compareFiles({ candidate, reference, margin = 0.02 }: FileComparison): Promise<Comparison> {
+  const [next, old] = [await readAnswersFile(candidate), await readAnswersFile(reference)];
+  const expected = mergeExpected(next, old);
+  const common = [...next.answers.keys()].filter((hash) => old.answers.has(hash));
+  const rows = common.filter((hash) => expected.has(hash));
+  if (rows.length === 0) {
+    const found = common.length === 0 ? 'none' : `${common.length} without "expected"`;
+    throw new Failure(
+      'data-invalid',
+      `expected inputs that ${candidate} and ${reference} have both answered, with their right answers, found ${found}`,
+      {
+        hint: 'each line has the input ("text" or "messages"), the "answer", and in one of the files the right answer as "expected"',
+      },
+    );
+  }
+  const measure: Measure = next.isChat || old.isChat ? 'exact_match' : 'accuracy';
+  const labels = measure === 'accuracy' ? [...new Set(rows.map((hash) => expected.get(hash)!))].sort() : [];
+  const listAnswers = ({ answers }: AnswersFile): (string | null)[] =>
+    rows.map((hash) => (measure === 'accuracy' ? parseLabel(answers.get(hash)!.answer, labels) : answers.get(hash)!.answer));
+  const [name, other] = basename(candidate) === basename(reference) ? [candidate, reference] : [basename(candidate), basename(reference)];
+  const comparison = buildComparison({
+    job: name,
+    set: 'test',
+    measure,
+    margin,
+    labels,
+    expected: rows.map((hash) => expected.get(hash)!),
+    candidates: [
+      { name: other, kind: 'reference', run: null, answers: listAnswers(old) },
+      { name, kind: 'tuned', run: null, answers: listAnswers(next) },
+    ],
+    referenceAmong: [other],
+  });
+  return {
+    ...comparison,
+    notes: [...describeLeftOut(next, old), ...describeLeftOut(old, next), ...describeUnjudged(common.length - rows.length)],
+  };
+}
+
+async function readAnswersFile(path: string): Promise<AnswersFile> {
+  const answers = await readPredictionsFile(path);
+  const expected = new Map<string, string>();
+  let isChat = false;
+  for await (const { line, input, expected: right } of readPredictionLines(path)) {
+    isChat ||= 'messages' in input;
+    if (right === null) continue;
+    const hash = hashInput(input);
+    checkSame(expected.get(hash), right, `${path}:${line}`);
+    expected.set(hash, right);
+  }
+  return { path, answers, expected, isChat };
+}
+
+function mergeExpected(next: AnswersFile, old: AnswersFile): ReadonlyMap<string, string> {
+  for (const [hash, right] of next.expected) checkSame(old.expected.get(hash), right, next.path);
+  return new Map([...old.expected, ...next.expected]);
+}
+
+function checkSame(known: string | undefined, right: string, place: string): void {
+  if (known === undefined || known === right) return;
+  throw new Failure(
+    'data-invalid',
+    `${place}: expected ${formatValue(known)} as the right answer, as of the same input before, found ${formatValue(right)}`,
+    {
+      hint: 'one input has one right answer: mend "expected" in one of the lines',
+    },
+  );
+}
+
+function describeLeftOut({ path, answers }: AnswersFile, other: AnswersFile): string[] {
+  const count = [...answers.keys()].filter((hash) => !other.answers.has(hash)).length;
+  return count === 0
+    ? []
+    : [`${count} ${count === 1 ? 'input' : 'inputs'} of ${basename(path)} left out: ${basename(other.path)} has no answer`];
+}
+
+function describeUnjudged(count: number): string[] {
+  return count === 0 ? [] : [`${count} ${count === 1 ? 'input' : 'inputs'} left out: neither file says the right answer ("expected")`];
+}
