@@ -93,7 +93,9 @@ function scoreCandidate(
 
 function listCutNotes({ name, source }: Candidate, answers: readonly (Answer | null)[]): string[] {
   const count = answers.filter((answer) => answer?.truncated === true).length;
-  const most = source.type === 'model' ? source.client.settings.generation.maxTokens : undefined;
+  // A classifier generates no tokens: of its answers, the texts of the rows were cut.
+  const isGenerated = source.type === 'model' && source.client.model.kind === 'endpoint';
+  const most = isGenerated ? source.client.settings.generation.maxTokens : undefined;
   if (count === 0 || most === undefined) return [];
   return [`${count} answers of ${name} were cut at ${most} tokens: evaluation.generation.maxTokens allows longer ones`];
 }

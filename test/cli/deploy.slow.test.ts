@@ -109,7 +109,7 @@ test('a tuned model of Azure is deployed, asked and undeployed, and its answers 
   const fixture = createFixture();
   const training = (await fixture.view()).cost.actual!;
   const told = '`orchestrate deploy mood/azure --hours 1`';
-  expect((await fixture.run('status', 'mood/azure')).stdout).toContain('next: npx orchestrate deploy mood/azure --hours 1\n');
+  expect((await fixture.run('status', 'mood/azure')).stdout).toContain('next: orchestrate deploy mood/azure --hours 1\n');
   expect((await fixture.view()).outputs).toMatchObject([{ callAs: null }]);
   for (const command of [
     ['evaluate', 'mood'],
