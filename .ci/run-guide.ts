@@ -1,19 +1,21 @@
 /*
- * node .ci/run-guide.ts [--here] DOCUMENT...: runs the commands in the `console` blocks of documents and holds what they print to what
- * the documents show. Each document gets a clone of the last commit (with --here: a copy of the working tree), a sandbox and one bash
- * of its own. In a block a line that begins with "$ " is a command, the lines that begin with ">" after it go on with it, and the other
+ * node .ci/run-guide.ts [--here | --package] DOCUMENT...: runs the commands in the `console` blocks of documents and compares what they
+ * print with what the documents show. Each document gets a clone of the last commit (with --here: a copy of the working tree; with
+ * --package: an empty folder, the program installed from its package, and $REPOSITORY for the data to begin with), a sandbox and one
+ * bash of its own. In a block a line that begins with "$ " is a command, the lines that begin with ">" after it go on with it, and the other
  * lines are its standard output: "…" stands for any text within a line, a line of only "…" for any number of lines. A command without
  * output lines may print anything; "# exit 104" at its end says its status where that is not 0. The last line printed is
  * "N passed, N failed". Exit 0 where all passed, 1 where not.
  */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join, resolve } from 'node:path';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
 
 export interface GuideCommand {
   /** Of the document, from 1. */
@@ -28,6 +30,12 @@ export interface GuideResult {
   readonly command: GuideCommand;
   /** What is wrong, in words; null where nothing is. */
   readonly problem: string | null;
+}
+
+/** Where the commands of one document begin. */
+interface Beginning {
+  readonly cwd: string;
+  readonly variables: Readonly<Record<string, string>>;
 }
 
 interface Place {
@@ -131,24 +139,48 @@ function quote(text: string): string {
 }
 
 /** A clone of the repository here, or a copy of its files as they are, with the same packages. */
-function copyTree(to: string, isHere: boolean): void {
+function copyTree(scratch: string, isHere: boolean): Beginning {
+  const cwd = join(scratch, 'tree');
   if (isHere) {
     const names = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { encoding: 'utf8' }).split('\0');
-    for (const name of names.filter((name) => name !== '' && existsSync(name))) cpSync(name, join(to, name));
-  } else execFileSync('git', ['clone', '--quiet', '.', to]);
-  symlinkSync(resolve('node_modules'), join(to, 'node_modules'));
+    for (const name of names.filter((name) => name !== '' && existsSync(name))) cpSync(name, join(cwd, name));
+  } else execFileSync('git', ['clone', '--quiet', '.', cwd]);
+  symlinkSync(resolve('node_modules'), join(cwd, 'node_modules'));
+  return { cwd, variables: { PATH: toPath(), ORCHESTRATE_DIR: join(cwd, '.orchestrate') } };
+}
+
+/** Packs the project and installs the package as `npm i -g` does. The folder of its commands. */
+function installPackage(to: string): string {
+  mkdirSync(to);
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)));
+  execFileSync('npm', ['pack', '--silent', '--pack-destination', to], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+  const packed = readdirSync(to).map((name) => join(to, name));
+  execFileSync('npm', ['install', '-g', '--silent', '--prefer-offline', '--prefix', to, ...packed], { env, stdio: 'inherit' });
+  return join(to, 'bin');
+}
+
+/** An empty folder and an empty home, with the installed commands. */
+function makeEmptyFolder(scratch: string, commands: string): Beginning {
+  const [cwd, home] = [join(scratch, 'empty'), join(scratch, 'home')];
+  for (const folder of [cwd, home]) mkdirSync(folder);
+  return { cwd, variables: { PATH: toPath(commands, dirname(process.execPath)), HOME: home, REPOSITORY: resolve('.') } };
+}
+
+/** The folders of programs without those of npm, after some others. */
+function toPath(...first: readonly string[]): string {
+  const path = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => !/node_modules|node-gyp-bin/.test(folder));
+  return [...first, ...path].join(delimiter);
 }
 
 /** The environment of a person with the sandbox's variables: nothing of npm's, and no service or key of whoever starts this. */
-function toEnvironment(tree: string, variables: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+function toEnvironment(variables: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(
     ([name]) => !/^(npm_|INIT_CWD$|NODE_OPTIONS$|OPENAI_|AZURE_|HF_|ORCHESTRATE_|FORCE_COLOR$)/.test(name),
   );
-  const path = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => !/node_modules|node-gyp-bin/.test(folder));
-  return { ...Object.fromEntries(own), ...variables, PATH: path.join(delimiter), ORCHESTRATE_DIR: join(tree, '.orchestrate') };
+  return { ...Object.fromEntries(own), ...variables };
 }
 
-async function runDocument(path: string, isHere: boolean): Promise<readonly GuideResult[]> {
+async function runDocument(path: string, begin: (scratch: string) => Beginning): Promise<readonly GuideResult[]> {
   const commands = parseGuide(readFileSync(path, 'utf8'));
   if (commands.length === 0) throw new Error(`${path}: expected a command in a console block`);
   const scratch = mkdtempSync(join(tmpdir(), 'guide-'));
@@ -159,32 +191,47 @@ async function runDocument(path: string, isHere: boolean): Promise<readonly Guid
   };
   process.once('exit', clear);
   try {
-    const cwd = join(scratch, 'tree');
-    copyTree(cwd, isHere);
-    const started = spawn(process.execPath, ['bin/orchestrate.js', 'sandbox', '--json'], { cwd, stdio: ['ignore', 'pipe', 'inherit'] });
+    const { cwd, variables } = begin(scratch);
+    const started = spawn(process.execPath, [resolve('bin/orchestrate.js'), 'sandbox', '--json'], {
+      cwd,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     sandbox = started;
     const said = await createInterface({ input: started.stdout })[Symbol.asyncIterator]().next();
     if (said.done === true) throw new Error('expected the sandbox to print its variables');
     const { env } = JSON.parse(said.value) as { env: Readonly<Record<string, string>> };
-    return await runCommands(commands, { cwd, env: toEnvironment(cwd, env), scratch, limitMs: 120_000 });
+    return await runCommands(commands, { cwd, env: toEnvironment({ ...env, ...variables }), scratch, limitMs: 120_000 });
   } finally {
     process.off('exit', clear);
     clear();
   }
 }
 
-async function main(args: readonly string[]): Promise<number> {
-  const documents = args.filter((arg) => arg !== '--here');
-  if (documents.length === 0) throw new Error('expected the paths of documents');
+async function runDocuments(paths: readonly string[], begin: (scratch: string) => Beginning): Promise<number> {
   const counts = { passed: 0, failed: 0 };
-  for (const path of documents) {
-    for (const { command, problem } of await runDocument(path, args.includes('--here'))) {
+  for (const path of paths) {
+    for (const { command, problem } of await runDocument(path, begin)) {
       counts[problem === null ? 'passed' : 'failed'] += 1;
       if (problem !== null) console.log(`${path}:${command.line}: $ ${command.text}\n${problem.replaceAll(/^/gm, '    ')}\n`);
     }
   }
   console.log(`${counts.passed} passed, ${counts.failed} failed`);
   return counts.failed === 0 ? 0 : 1;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options: { here: { type: 'boolean', default: false }, package: { type: 'boolean', default: false } },
+    allowPositionals: true,
+  });
+  if (positionals.length === 0) throw new Error('expected the paths of documents');
+  if (!values.package) return runDocuments(positionals, (scratch) => copyTree(scratch, values.here));
+  const folder = mkdtempSync(join(tmpdir(), 'package-'));
+  const clear = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', clear);
+  const commands = installPackage(join(folder, 'prefix'));
+  return runDocuments(positionals, (scratch) => makeEmptyFolder(scratch, commands));
 }
 
 if (import.meta.main) {
