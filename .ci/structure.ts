@@ -48,7 +48,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
 export const owners: Readonly<Record<string, readonly string[]>> = {
   '@bomb.sh/tab': ['src/cli'],
   '@hono/node-server': ['src/sandbox'],
-  '@huggingface/hub': ['providers/huggingface'],
+  '@huggingface/hub': ['src/provider-kit', 'providers/huggingface'],
   '@huggingface/tokenizers': ['src/trainer/tokenizer.ts'],
   '@humanwhocodes/momoa': ['src/job'],
   // Everything else of the trainer may be imported without loading an engine.
@@ -110,8 +110,8 @@ const minLines = 20;
 /** The most lines that the files of a folder may have together. Who raises a budget gives the reason in the commit. */
 const budgets: Readonly<Record<string, number>> = {
   'providers/azure': 300,
-  'providers/huggingface': 3500,
-  'providers/local': 800,
+  'providers/huggingface': 3300,
+  'providers/local': 1350,
   'providers/openai': 50,
   'providers/openai-compatible': 2400,
   'src/cli': 2650,
@@ -121,7 +121,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/job': 800,
   'src/lib': 650,
   'src/provider': 600,
-  'src/provider-kit': 1350,
+  'src/provider-kit': 1600,
   'src/run': 3250,
   'src/sandbox': 3500,
   'src/store': 500,

@@ -37,10 +37,10 @@ export function createNetwork(tf: TensorFlow, config: ModelConfig, ops: Ops): Ne
 }
 
 /** Texts without meaning, all of one length. */
-export function createRows({ vocabSize }: ModelConfig): EncodedRow[] {
-  return Array.from({ length: batchSize }, (_, row) => {
+export function createRows({ vocabSize }: ModelConfig, sizes = { rows: batchSize, tokens }): EncodedRow[] {
+  return Array.from({ length: sizes.rows }, (_, row) => {
     const key = toStreamKey(2, 'row', row);
-    const ids = Array.from({ length: tokens }, (_, i) => toUint32(key, i) % vocabSize);
+    const ids = Array.from({ length: sizes.tokens }, (_, i) => toUint32(key, i) % vocabSize);
     return { ids, typeIds: ids.map(() => 0), label: row % 2 };
   });
 }

@@ -5,6 +5,7 @@ import type { Context } from '../../src/provider/context.ts';
 import { defineProvider, type Check } from '../../src/provider/provider.ts';
 import { backends } from '../../src/trainer/backends.ts';
 import type { CheckAnswer } from '../../src/trainer/protocol.ts';
+import { inspectModel } from './base-model.ts';
 import { cancel, pause, resume } from './controls.ts';
 import { observe, statusMap } from './observe.ts';
 import { predict } from './predict.ts';
@@ -18,6 +19,7 @@ export const local = defineProvider({
   listingDelayMs: 2000,
   onUncertain: 'retry',
   training: {
+    inspectModel,
     translate,
     prepare,
     bind,
