@@ -22,6 +22,12 @@ export const shapes: Readonly<Record<string, ModelConfig>> = {
   'encoder, 6 x 384': { ...common, layers: 6, hiddenSize: 384, heads: 12, intermediateSize: 1536, vocabSize: 30_522, maxPositions: 512 },
 };
 
+/** A BERT of usual proportions, with the usual vocabulary. */
+export function createShape(layers: number, hiddenSize: number): ModelConfig {
+  const heads = hiddenSize === 384 ? 12 : hiddenSize / 64;
+  return { ...common, layers, hiddenSize, heads, intermediateSize: 4 * hiddenSize, vocabSize: 30_522, maxPositions: 512 };
+}
+
 export const [batchSize, tokens] = [16, 32];
 
 /** A classifier of this shape with numbers of no meaning in it: even ones in (-0.05, 0.05), norms of 1. */

@@ -7,6 +7,7 @@ import { backends } from '../../src/trainer/backends.ts';
 import type { CheckAnswer } from '../../src/trainer/protocol.ts';
 import { inspectModel } from './base-model.ts';
 import { cancel, pause, resume } from './controls.ts';
+import { estimate } from './estimate.ts';
 import { observe, statusMap } from './observe.ts';
 import { predict } from './predict.ts';
 import { bind, create, fence, find, prepare } from './submit.ts';
@@ -33,6 +34,7 @@ export const local = defineProvider({
     async quote() {
       return await Promise.resolve({ currency: 'USD', low: 0, high: 0, source: 'this machine', asOf: null } as const);
     },
+    estimate,
     baseModel({ model, training }: LocalRequest) {
       const { folder: path, revision, labels, maxLength } = model;
       return {
