@@ -10,6 +10,7 @@ import { cancel, pause, resume } from './controls.ts';
 import { estimate } from './estimate.ts';
 import { observe, statusMap } from './observe.ts';
 import { predict } from './predict.ts';
+import { listSizes } from './sizes.ts';
 import { bind, create, fence, find, prepare } from './submit.ts';
 import { translate, type LocalRequest } from './translate.ts';
 
@@ -35,6 +36,7 @@ export const local = defineProvider({
       return await Promise.resolve({ currency: 'USD', low: 0, high: 0, source: 'this machine', asOf: null } as const);
     },
     estimate,
+    sizes: listSizes,
     baseModel({ model, training }: LocalRequest) {
       const { folder: path, revision, labels, maxLength } = model;
       return {

@@ -37,6 +37,25 @@ export interface Estimate {
   readonly source: string;
 }
 
+/** Sizes of models that were trained somewhere, with what was measured; the smallest first. */
+export interface ModelSizes {
+  /** The machine, the day and the programs. */
+  readonly measuredOn: string;
+  readonly sizes: readonly {
+    /** `model_type` of config.json. */
+    readonly family: string;
+    /** Layers and numbers a position. */
+    readonly size: string;
+    readonly parameters: number;
+    /** In training, and most memory, with batches of this shape. */
+    readonly rowsPerSecond: number;
+    readonly memoryBytes: number;
+    readonly batch: { readonly rows: number; readonly tokens: number };
+    /** As a job file names them. */
+    readonly examples: readonly string[];
+  }[];
+}
+
 /** A base model as its provider found it, with what a reader of the plan should know. */
 export interface InspectedModel {
   readonly model: BaseModel;
@@ -102,6 +121,8 @@ export interface Training<Request = unknown, Prepared = unknown, Wire = unknown,
    * @throws Failure `job-file-invalid` for what this machine cannot do
    */
   estimate?(request: Request, context: QuoteContext): Promise<Estimate | null>;
+  /** The sizes of models that can be trained here, where there is no list of models. */
+  sizes?(): ModelSizes;
   /** The untrained model that a run of this request starts from; null where it cannot answer rows. */
   baseModel?(request: Request, context: Context): ModelRef | null;
 }

@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, resolve } from 'node:path';
 import { Failure } from '../../errors.ts';
 import type { Sandbox } from '../../sandbox/main.ts';
 import type { Cli } from '../cli.ts';
 import { formatJson } from '../escape.ts';
 import { createSandboxTrainer } from '../sandbox-trainer.ts';
+import { fixtures } from './init.ts';
 
 /** `orchestrate sandbox`: a stand-in of the hosted services until Ctrl-C; prints what to set so that programs speak with it. */
 export async function sandbox(cli: Cli, _args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
@@ -37,13 +37,13 @@ async function start(port: number, base: string | null): Promise<Sandbox> {
   }
 }
 
-/** The folder that stands in for base models; in a clone there is one. */
+/** The folder that stands in for base models: that of the sample where the user names none. */
 function findBaseModel(flag: unknown): string | null {
   if (typeof flag === 'string') {
     if (existsSync(resolve(flag, 'config.json'))) return resolve(flag);
     throw new Failure('file-missing', `expected a folder with a config.json for --base-model, found none at ${flag}`);
   }
-  const own = fileURLToPath(new URL('../../../fixtures/models/tiny-bert', import.meta.url));
+  const own = join(fixtures, 'models/tiny-bert');
   return existsSync(own) ? own : null;
 }
 
