@@ -18,7 +18,7 @@ const maxTokenizerBytes = 64 * 2 ** 20;
 /** The library tries every part of a text that is as long as the longest token, and keeps tokens in trees of their characters. */
 const longestToken = 1000;
 
-const maxConfigBytes = 2 ** 20;
+export const maxConfigBytes = 2 ** 20;
 const maxShards = 1000;
 const maxLabels = 100_000;
 
@@ -30,6 +30,8 @@ export interface ModelFolder {
   /** The longest sequence that the model can read, in tokens. */
   readonly maxPositions: number;
   readonly weights: readonly SafetensorsIndex[];
+  /** Parameters beside the head that the weights lack, and that are drawn anew; usually none. */
+  readonly drawn: readonly string[];
   /** Names the exact contents: see `readRevision`. */
   readonly revision: string;
 }
@@ -43,20 +45,38 @@ export function readModelFolder(folder: string): ModelFolder {
   checkFolder(folder);
   const path = requireFile(folder, 'config.json', 'Give the folder that transformers’ save_pretrained wrote.');
   const json = readJsonObject(path, 'model configuration', maxConfigBytes);
-  const name = json['model_type'];
-  if (typeof name !== 'string' || !Object.hasOwn(families, name)) {
-    const known = Object.keys(families).join(', ');
-    throw new Failure('model-invalid', `${path}: model_type: expected one of ${known}, found ${formatValue(name)}`, {
-      hint: 'Choose a model of a supported family, or another provider for this one.',
-    });
-  }
+  const config = parseModelConfig(json, path);
   readTokenizerFiles(folder);
-  const family = families[name as keyof typeof families];
-  const config = family.parseConfig(json, path);
+  const family = families[config.family];
   const weights = findWeightFiles(folder).map((file) => readSafetensorsIndex(join(folder, file)));
   const labels = parseLabels(json, weights, path);
-  findParameters(weights, family.getRules(config, labels?.length ?? null));
-  return { folder, config, labels, maxPositions: config.maxPositions, weights, revision: readRevision(folder) };
+  const rules = family.getRules(config, labels?.length ?? null);
+  const found = findParameters(weights, rules);
+  const drawn = rules.optional.filter((parameter) => !found.has(parameter));
+  return { folder, config, labels, maxPositions: config.maxPositions, weights, drawn, revision: readRevision(folder) };
+}
+
+/**
+ * The sizes that a config.json gives; `source` names it in messages.
+ * @throws Failure `model-invalid` for a family that is not supported, or a field that is wrong
+ */
+export function parseModelConfig(json: Readonly<Record<string, unknown>>, source: string): ModelConfig {
+  const name = json['model_type'];
+  if (typeof name === 'string' && Object.hasOwn(families, name)) {
+    return families[name as keyof typeof families].parseConfig(json, source);
+  }
+  const known = Object.keys(families).join(', ');
+  throw new Failure('model-invalid', `${source}: model_type: expected one of ${known}, found ${formatValue(name)}`, {
+    hint: 'Choose a model of a supported family, or another provider for this one.',
+  });
+}
+
+/** How many numbers a classifier of this shape trains. */
+export function countParameters(config: ModelConfig, classes: number): number {
+  const sizes = families[config.family]
+    .listParameters(config, classes)
+    .map(({ shape }) => shape.reduce((product, size) => product * size, 1));
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 /**
