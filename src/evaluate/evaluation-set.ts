@@ -1,5 +1,6 @@
 import type { ChatRow, ClassificationRow } from '../dataset/row.ts';
 import { getExpectedAnswer } from '../dataset/chat.ts';
+import { formatWarning } from '../dataset/problems.ts';
 import { isMeasure } from '../job/measures.ts';
 import { toRunId } from '../run/record.ts';
 import { readPart } from '../run/run-data.ts';
@@ -78,6 +79,7 @@ export async function findEvaluationSets(workspace: Workspace, scope: Scope): Pr
       leftOut: [...others, ...unusable.map(({ record }) => toRunId(record))],
       notes: [
         ...scope.notes,
+        ...listDataNotes(ordered.filter(hasSameRows), set),
         ...others.map((id) => `${id} has other held-out rows and is left out`),
         ...unusable.map((run) => `${toRunId(run.record)} is left out: ${problems.get(run)}`),
         ...(read.length < part.rows ? [`only the first ${read.length} of ${part.rows} rows were answered`] : []),
@@ -89,6 +91,18 @@ export async function findEvaluationSets(workspace: Workspace, scope: Scope): Pr
     });
   }
   return sets;
+}
+
+/** What is wrong with the held-out rows. What the training rows have to do with it is told of each run that trained on such ones. */
+function listDataNotes(runs: readonly StoredRun[], set: string): string[] {
+  const found = runs.flatMap(({ record }) =>
+    record.plan.facts.warnings
+      .filter(({ part }) => part === `test/${set}`)
+      .map((warning) => ({ id: toRunId(record), message: formatWarning(warning) })),
+  );
+  return [...Map.groupBy(found, ({ message }) => message)].map(([message, of]) =>
+    of.length === runs.length ? message : `${of.map(({ id }) => id).join(', ')}: ${message}`,
+  );
 }
 
 function findRunProblem({ provider }: Workspace, { record: { plan, artifacts } }: StoredRun): string | null {

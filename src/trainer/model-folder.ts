@@ -30,6 +30,8 @@ export interface ModelFolder {
   /** The longest sequence that the model can read, in tokens. */
   readonly maxPositions: number;
   readonly weights: readonly SafetensorsIndex[];
+  /** How many numbers the model is made of, with its head where it has one. */
+  readonly parameters: number;
   /** Names the exact contents: see `readRevision`. */
   readonly revision: string;
 }
@@ -55,8 +57,10 @@ export function readModelFolder(folder: string): ModelFolder {
   const config = family.parseConfig(json, path);
   const weights = findWeightFiles(folder).map((file) => readSafetensorsIndex(join(folder, file)));
   const labels = parseLabels(json, weights, path);
-  findParameters(weights, family.getRules(config, labels?.length ?? null));
-  return { folder, config, labels, maxPositions: config.maxPositions, weights, revision: readRevision(folder) };
+  const rules = family.getRules(config, labels?.length ?? null);
+  findParameters(weights, rules);
+  const parameters = rules.specs.reduce((sum, { shape }) => sum + shape.reduce((size, length) => size * length, 1), 0);
+  return { folder, config, labels, maxPositions: config.maxPositions, weights, parameters, revision: readRevision(folder) };
 }
 
 /**
