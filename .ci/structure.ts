@@ -38,7 +38,14 @@ const areas: Readonly<Record<string, readonly string[]>> = {
   'src/lib': [],
   'providers/index.ts': ['src/provider', 'providers/azure', 'providers/huggingface', 'providers/local', 'providers/openai'],
   'providers/huggingface': ['src/provider-kit', ...model],
-  'providers/local': ['src/provider-kit', 'src/trainer/backends.ts', 'src/trainer/model-folder.ts', 'src/trainer/protocol.ts', ...model],
+  'providers/local': [
+    'src/provider-kit',
+    'src/trainer/backends.ts',
+    'src/trainer/model-folder.ts',
+    'src/trainer/protocol.ts',
+    'types:src/trainer/queue.ts',
+    ...model,
+  ],
   'providers/openai-compatible': ['src/provider-kit', ...model],
   'providers/openai': ['providers/openai-compatible', 'src/provider-kit', ...model],
   'providers/azure': ['providers/openai-compatible', 'src/provider-kit', ...model],
@@ -111,7 +118,7 @@ const minLines = 20;
 const budgets: Readonly<Record<string, number>> = {
   'providers/azure': 300,
   'providers/huggingface': 3500,
-  'providers/local': 800,
+  'providers/local': 820,
   'providers/openai': 50,
   'providers/openai-compatible': 2400,
   'src/cli': 2650,
@@ -122,11 +129,11 @@ const budgets: Readonly<Record<string, number>> = {
   'src/lib': 650,
   'src/provider': 600,
   'src/provider-kit': 1350,
-  'src/run': 3250,
+  'src/run': 3300,
   'src/sandbox': 3500,
   'src/store': 500,
   'src/testing': 1250,
-  'src/trainer': 3000,
+  'src/trainer': 3150,
   test: 32000,
 };
 

@@ -83,6 +83,7 @@ async function pollJob(step: Step): Promise<StoredRun> {
     error: null,
     failedPolls: null,
     nextPollAt: toNextPollAt(now, nextInMs),
+    waitingFor: seen.waitingFor ?? null,
   };
   const events = [...(checked?.events ?? []), ...getNewEvents(run, seen)];
   const stored = await step.append(events, { poll, metrics: seen.metrics, logs: seen.logs });

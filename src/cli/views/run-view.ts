@@ -12,7 +12,9 @@ export function formatRunTable(runs: readonly RunView[], now: Date, width = Infi
   const header = ['RUN', 'STATUS', 'STEP', 'PROVIDER', 'MODEL', 'AGE'];
   const rows = runs.map((run) => [
     escapeLine(run.id),
-    run.deployment === null ? run.status.phase : `${run.status.phase}, ${run.deployment.overdue ? 'OVERDUE' : 'deployed'}`,
+    run.deployment === null
+      ? `${run.status.phase}${escapeLine(formatWaiting(run))}`
+      : `${run.status.phase}, ${run.deployment.overdue ? 'OVERDUE' : 'deployed'}`,
     run.progress.step === null ? '' : `${run.progress.step}/${run.progress.steps ?? '?'}`,
     escapeLine(run.provider),
     escapeLine(run.model.base.split('/').at(-1)!),
@@ -43,7 +45,7 @@ export function formatRunPage(run: RunView, now: Date): string {
       ? null
       : formatSeconds((Date.parse(times.finished) - Date.parse(times.started)) / 1000);
   const facts: [string, string | null][] = [
-    ['status', `${run.status.phase} (${looked})`],
+    ['status', `${run.status.phase}${formatWaiting(run)} (${looked})`],
     ['provider', run.provider],
     ['model', run.model.base],
     [
@@ -76,6 +78,10 @@ export function formatRunPage(run: RunView, now: Date): string {
     (note) => `  note: ${escapeLine(formatNote(note))}`,
   );
   return [escapeLine(run.id), ...lines, ...notes, ...failure, '', `  next: ${escapeLine(getNextCommand(run))}`].join('\n');
+}
+
+function formatWaiting({ waitingFor }: RunView): string {
+  return waitingFor === null ? '' : `, waiting for ${waitingFor}`;
 }
 
 /** Why a submission was rejected, the remedy, and what the plan has warned of. */
@@ -144,7 +150,8 @@ const narrowestBar = 8;
 export function formatProgress(run: RunView, columns: number): string {
   const { progress, status } = run;
   const name = escapeLine(run.id);
-  if (progress.fraction === null || run.terminal) return `${name}  ${status.phase}`;
+  if (progress.fraction === null || run.terminal || run.waitingFor !== null)
+    return `${name}  ${status.phase}${escapeLine(formatWaiting(run))}`;
   const facts = [
     `step ${formatCount(progress.step!)}/${formatCount(progress.steps!)}`,
     progress.loss === null ? null : `loss ${progress.loss.toFixed(3)}`,
