@@ -121,7 +121,7 @@ const budgets: Readonly<Record<string, number>> = {
   'providers/local': 820,
   'providers/openai': 50,
   'providers/openai-compatible': 2400,
-  'src/cli': 2650,
+  'src/cli': 2750,
   'src/dataset': 1300,
   'src/evaluate': 2750,
   'src/import': 2000,
@@ -129,12 +129,12 @@ const budgets: Readonly<Record<string, number>> = {
   'src/lib': 650,
   'src/provider': 600,
   'src/provider-kit': 1350,
-  'src/run': 3300,
+  'src/run': 3420,
   'src/sandbox': 3500,
   'src/store': 500,
   'src/testing': 1250,
-  'src/trainer': 3150,
-  test: 32000,
+  'src/trainer': 3200,
+  test: 32500,
 };
 
 type Sources = Readonly<Record<string, string>>;
