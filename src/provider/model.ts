@@ -6,6 +6,8 @@ export interface BaseModel {
   readonly revision: string | null;
   /** How many tokens it can read, where that is known. */
   readonly maxLength: number | null;
+  /** How many numbers it is made of, where that is known. */
+  readonly parameters?: number;
 }
 
 /** A model that answers rows. */

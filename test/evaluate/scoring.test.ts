@@ -91,7 +91,7 @@ test.each<[string, () => Provider, object, Partial<Scoring>]>([
     () => createAnsweringService({ say: sayRight, price: null }).provider,
     {},
     {
-      problem: `no price is known for its answers: set ORCHESTRATE_PRICES='{"base": {"input": …, "output": …}}', now or after the training`,
+      problem: `no price is known for its answers: set ORCHESTRATE_PRICES='{"base": {"input": …, "output": …}}', in US dollars per 1M tokens, now or after the training`,
     },
   ],
   [

@@ -84,9 +84,13 @@ function formatWaiting({ waitingFor }: RunView): string {
   return waitingFor === null ? '' : `, waiting for ${waitingFor}`;
 }
 
+export function formatWarnings({ notes }: Pick<RunView, 'notes'>): string[] {
+  return notes.filter(({ type }) => type === 'warning').map((note) => `note: ${escapeLine(formatNote(note))}`);
+}
+
 /** Why a submission was rejected, the remedy, and what the plan has warned of. */
 export function formatRejection({ failure, notes }: RunView): string[] {
-  const warnings = notes.filter(({ type }) => type === 'warning').map((note) => `  note: ${escapeLine(formatNote(note))}`);
+  const warnings = formatWarnings({ notes }).map((line) => `  ${line}`);
   if (failure === null) return warnings;
   return [`  ${escapeText(failure.message)}`, ...(failure.hint === null ? [] : [`  ${escapeText(failure.hint)}`]), ...warnings];
 }
@@ -135,7 +139,7 @@ export function formatNote(note: Note): string {
     case 'converted':
       return `${note.field}: ${JSON.stringify(note.from)} became ${JSON.stringify(note.value)}: ${note.why}`;
     case 'defaulted':
-      return `${note.field} = ${JSON.stringify(note.value)} (default)`;
+      return `${note.field} = ${JSON.stringify(note.value)} (default${note.why === undefined ? '' : ` ${note.why}`})`;
     case 'unsupported':
       return `${note.field} = ${JSON.stringify(note.value)} is not followed: ${note.why}`;
     case 'warning':
@@ -150,8 +154,8 @@ const narrowestBar = 8;
 export function formatProgress(run: RunView, columns: number): string {
   const { progress, status } = run;
   const name = escapeLine(run.id);
-  if (progress.fraction === null || run.terminal || run.waitingFor !== null)
-    return `${name}  ${status.phase}${escapeLine(formatWaiting(run))}`;
+  const isUnderWay = !run.terminal && run.waitingFor === null && status.phase !== 'paused' && status.phase !== 'interrupted';
+  if (progress.fraction === null || !isUnderWay) return `${name}  ${status.phase}${escapeLine(formatWaiting(run))}`;
   const facts = [
     `step ${formatCount(progress.step!)}/${formatCount(progress.steps!)}`,
     progress.loss === null ? null : `loss ${progress.loss.toFixed(3)}`,
