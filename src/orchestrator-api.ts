@@ -14,6 +14,7 @@ import type { PayOptions } from './evaluate/spend.ts';
 import type { ImportRecord } from './import/import-record.ts';
 import type { JobFile } from './job/read-job-file.ts';
 import type { OrchestratorOptions } from './open-workspace.ts';
+import type { Costs } from './run/costs.ts';
 import type { CleanedRun, CleanOptions } from './run/clean.ts';
 import type { Decision } from './run/controls.ts';
 import type { DeployOptions } from './run/deployments.ts';
@@ -88,6 +89,8 @@ export interface Orchestrator extends AsyncDisposable {
   describeScoring(plans: readonly RunPlan[]): Promise<Scoring[]>;
   /** Submits each target once; a job that was submitted before is found and not submitted again. */
   submit(job: JobFile, options?: SubmitOptions): Promise<RunView[]>;
+  /** What runs have cost: training, answers and deployments; of an address, of runs with these tags, or of all. */
+  costs(address?: string, tags?: Readonly<Record<string, string>>): Promise<Costs>;
   /** The runs of an address, newest first; all when absent. */
   list(address?: string, options?: ListOptions): Promise<RunView[]>;
   /** What of the state is damaged, in words: `list` shows all other runs. */

@@ -132,6 +132,13 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       const driver = await createDriver({ force: true });
       return (await Promise.all(runs.map(async (run) => await advance(driver, run)))).map(toView);
     },
+    async costs(address, tags = {}) {
+      const [all, { readCosts }] = await Promise.all([listRuns(store), import('./run/costs.ts')]);
+      const found = address === undefined ? all : await findRuns(store, address);
+      const hasTags = ({ record }: StoredRun): boolean =>
+        Object.entries(tags).every(([name, value]) => record.plan.spec.tags[name] === value);
+      return await readCosts(store, found.filter(hasTags), { all, isFiltered: address !== undefined || Object.keys(tags).length > 0 });
+    },
     async damage() {
       const [{ readRuns }, { formatDamage }] = await Promise.all([import('./run/run-store.ts'), import('./run/stored-run.ts')]);
       return (await readRuns(store)).damaged.map((damaged) => formatDamage(damaged, join(dir, 'state.db')));

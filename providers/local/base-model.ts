@@ -11,7 +11,7 @@ import type { BaseModel } from '../../src/provider/model.ts';
 import type { Note } from '../../src/provider/note.ts';
 import type { InspectedModel } from '../../src/provider/provider.ts';
 import { formatDrawn } from '../../src/provider-kit/trainer-events.ts';
-import { parseModelConfig, readModelFolder } from '../../src/trainer/model-folder.ts';
+import { countParameters, parseModelConfig, readModelFolder } from '../../src/trainer/model-folder.ts';
 import { inspectHubModel, readKnown, type HubModel } from './hub-model.ts';
 import { countBytes, fetchModel, getModelFolder, getRepositoryFolder } from './model-cache.ts';
 
@@ -27,24 +27,25 @@ export async function inspectModel(name: ModelName, context: Context): Promise<I
   if (name.kind === 'service') return { model: { base: name.name, revision: null, maxLength: null }, notes: [] };
   if (name.kind === 'folder') return inspectFolder(name.path);
   const { model, notes } = await inspectHubModel(name, context);
-  const { maxPositions, ...config } = parseModelConfig(model.config, `hub:${name.name}: config.json`);
+  const config = parseModelConfig(model.config, `hub:${name.name}: config.json`);
   const folder = getModelFolder(model, context);
   const known: BaseModel = {
     base: name.name,
     revision: model.commit,
-    maxLength: maxPositions,
+    maxLength: config.maxPositions,
+    parameters: countParameters(config, 0),
     license: model.license,
     endpoint: model.endpoint,
     folder,
-    config: { ...config, maxPositions },
+    config: { ...config },
   };
   if (existsSync(folder)) return { model: known, notes: [...notes, ...noteDrawn(readModelFolder(folder).drawn)] };
   return { model: { ...known, downloadBytes: countBytes(model) }, notes };
 }
 
 function inspectFolder(path: string): InspectedModel {
-  const { revision, maxPositions: maxLength, config, drawn } = readModelFolder(path);
-  return { model: { base: path, revision, maxLength, folder: path, config: { ...config } }, notes: noteDrawn(drawn) };
+  const { revision, maxPositions: maxLength, parameters, config, drawn } = readModelFolder(path);
+  return { model: { base: path, revision, maxLength, parameters, folder: path, config: { ...config } }, notes: noteDrawn(drawn) };
 }
 
 function noteDrawn(drawn: readonly string[]): Note[] {

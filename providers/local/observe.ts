@@ -9,6 +9,7 @@ import { eventsBegin, isTrainerAlive, readLogTail, readTrainerEvents, type Event
 
 /** The trainer's status: derived from its events, `lost` from its lock. */
 export const statusMap = {
+  waiting: 'queued',
   starting: 'queued',
   training: 'running',
   saved: 'finalizing',
@@ -26,7 +27,9 @@ export type LocalStatus = keyof typeof statusMap;
 function getStatus(event: TrainerEvent): LocalStatus | null {
   switch (event.type) {
     case 'trainer-started':
-      return 'starting';
+      return event.isQueued === true ? 'waiting' : 'starting';
+    case 'training-queued':
+      return 'waiting';
     case 'data-read':
     case 'training-resumed':
     case 'step-finished':
@@ -67,8 +70,10 @@ export interface LocalCursor {
   readonly word: LocalStatus;
   /** Whether the trainer was found gone. */
   readonly isLost: boolean;
-  /** When it started for the first time. */
+  /** When it started for the first time; the time in the queue does not count. */
   readonly startedAt: string | null;
+  /** The training that has to end before it starts. */
+  readonly waitingFor?: string | null;
 }
 
 const beginning: LocalCursor = { place: eventsBegin, word: 'starting', isLost: false, startedAt: null };
@@ -85,7 +90,9 @@ export async function observe(_job: JobRef, cursor: LocalCursor | null, context:
   const word = getLastStatus(events, from.word);
   const isLost = !isAlive && !isEnd(word) && word !== 'paused' && word !== 'stopped';
   const raw = isLost ? 'lost' : word;
-  const startedAt = from.startedAt ?? events.find((event) => event.type === 'trainer-started')?.at ?? null;
+  const startedAt = from.startedAt ?? findStart(events);
+  const waitingFor =
+    raw !== 'waiting' ? null : (events.findLast((event) => event.type === 'training-queued')?.behind ?? from.waitingFor ?? null);
   const report = foldEvents(events, workDir);
   const crash =
     isLost && (!from.isLost || events.length > 0) ? [{ at: context.now().toISOString(), text: await explainCrash(workDir) }] : [];
@@ -98,9 +105,16 @@ export async function observe(_job: JobRef, cursor: LocalCursor | null, context:
     checkpoint: cursor === null ? findCheckpoint(workDir, report.checkpoint) : report.checkpoint,
     startedAt,
     finishedAt: isEnd(word) ? (events.findLast((event) => getStatus(event) === word)?.at ?? null) : null,
-    cursor: { place: position, word, isLost, startedAt },
+    waitingFor,
+    cursor: { place: position, word, isLost, startedAt, ...(waitingFor !== null && { waitingFor }) },
     nextInMs: pollMs,
   };
+}
+
+/** One that had to wait has started when it has read its data. */
+function findStart(events: readonly TrainerEvent[]): string | null {
+  const start = events.find((event) => (event.type === 'trainer-started' ? event.isQueued !== true : event.type === 'data-read'));
+  return start?.at ?? null;
 }
 
 /** The newest checkpoint, in the events or in the run folder. */

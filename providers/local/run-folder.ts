@@ -6,9 +6,11 @@ import { join } from 'node:path';
 import { Failure, toSystemCode } from '../../src/errors.ts';
 import { spawnTraining } from '../../src/lib/process.ts';
 import { takeRunLock, type RunLock } from '../../src/lib/run-lock.ts';
-import type { Context } from '../../src/provider/context.ts';
+import { formatValue } from '../../src/lib/text.ts';
+import type { Attempt, Context } from '../../src/provider/context.ts';
 import { poll, type PollOptions } from '../../src/provider-kit/retry.ts';
 import { parseEvents, type TrainerEvent } from '../../src/trainer/protocol.ts';
+import type { Queue } from '../../src/trainer/queue.ts';
 
 /** How far events.jsonl was read. */
 export interface EventPosition {
@@ -83,6 +85,15 @@ export function isTrainerAlive(folder: string, waitMs = 0): boolean {
   return lock === null;
 }
 
+const jobsSetting = 'ORCHESTRATE_LOCAL_JOBS';
+
+/** How many trainings may run on this machine at the same time. @throws Failure `configuration-invalid` */
+export function getJobs({ setting }: Pick<Context, 'setting'>): number {
+  const text = setting(jobsSetting) ?? '1';
+  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
+  throw new Failure('configuration-invalid', `${jobsSetting}: expected a number of trainings from 1, found ${formatValue(text)}`);
+}
+
 /** How long a trainer may take to say that it has started, or that it stops. */
 const startMs = 30_000;
 
@@ -96,9 +107,13 @@ export function pollTrainer<T>(look: () => Promise<T | null>, context: Context, 
  * has ended before that.
  * @throws Failure `trainer-died` when it neither ends nor gives a sign of life
  */
-export async function startTrainer<T>(context: Context & { workDir: string }, find: () => Promise<T | null>): Promise<T | null> {
+export async function startTrainer<T>(
+  context: Pick<Attempt, 'workDir' | 'queue'> & Context,
+  find: () => Promise<T | null>,
+): Promise<T | null> {
   context.signal.throwIfAborted();
-  const child = spawnTraining(context.workDir, join(context.workDir, 'trainer.log'));
+  const queue = context.queue === undefined ? null : ({ ...context.queue, jobs: getJobs(context) } satisfies Queue);
+  const child = spawnTraining(context.workDir, join(context.workDir, 'trainer.log'), queue);
   let hasEnded = false;
   const ended = once(child, 'exit').then(() => (hasEnded = true));
   const look = async (): Promise<{ readonly found: T | null } | null> => {

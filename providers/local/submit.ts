@@ -2,7 +2,7 @@ import { mkdir, statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { ClassificationRow } from '../../src/dataset/row.ts';
-import { Failure, toFailureData, toFileFailure, toSystemCode } from '../../src/errors.ts';
+import { Failure, isFailure, toFailureData, toFileFailure, toSystemCode } from '../../src/errors.ts';
 import type { RunKey } from '../../src/job/run-key.ts';
 import { writeAtomicJson } from '../../src/lib/fs.ts';
 import type { Attempt } from '../../src/provider/context.ts';
@@ -11,7 +11,7 @@ import { SubmitFailure } from '../../src/provider/submit-failure.ts';
 import { writeTrainingFile } from '../../src/provider-kit/training-file.ts';
 import type { FenceFile, TrainFile, TrainRow } from '../../src/trainer/protocol.ts';
 import { bringModel } from './base-model.ts';
-import { eventsBegin, pollTrainer, readLogTail, readTrainerEvents, startTrainer, takeTrainerLock } from './run-folder.ts';
+import { eventsBegin, getJobs, pollTrainer, readLogTail, readTrainerEvents, startTrainer, takeTrainerLock } from './run-folder.ts';
 import type { LocalRequest } from './translate.ts';
 
 /** Rows as they were written to the run folder; paths are relative to it. */
@@ -26,6 +26,7 @@ export interface LocalPrepared {
  */
 export async function prepare(request: LocalRequest, context: Attempt): Promise<LocalPrepared> {
   context.signal.throwIfAborted();
+  getJobs(context); // or it throws before anything is written
   await bringModel(request.model, context);
   const folder = join(context.workDir, 'rows');
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
@@ -66,7 +67,7 @@ export async function create(wire: TrainFile, context: Attempt): Promise<JobRef>
     throw new SubmitFailure('no', toFailureData(error));
   });
   const job = await startTrainer(context, async () => await findStarted(context)).catch((error: unknown) => {
-    throw isUnstarted(error) ? new SubmitFailure('no', toFailureData(error)) : error;
+    throw isUnstarted(error) || isFailure(error, 'configuration-invalid') ? new SubmitFailure('no', toFailureData(error)) : error;
   });
   if (job === null) throw await explainStart(context.workDir);
   return job;

@@ -42,14 +42,15 @@ type Parameters = Omit<TrainingSettings, 'microBatchSize' | 'checkpointSteps'> &
 interface Limits {
   /** Tokens that the model can read. */
   readonly maxLength: number;
+  /** Numbers that the model is made of; absent where nobody has counted them. */
+  readonly parameters?: number | undefined;
 }
 
-/** Used where the job says nothing: the defaults of transformers' TrainingArguments, with a batch of 16. */
+/** Used where the job says nothing: the defaults of transformers' TrainingArguments, with a batch of 16, but for the learning rate. */
 const defaults = {
   epochs: 3,
   steps: null,
   batchSize: 16,
-  learningRate: 5e-5,
   schedule: 'linear',
   warmupRatio: 0,
   weightDecay: 0,
@@ -58,17 +59,35 @@ const defaults = {
   seed: 42,
 } as const;
 
+/**
+ * The default learning rate where all parameters are trained: a small model needs a higher one. `bench/learning-rates.ts` has fitted the
+ * rule, docs/performance.md shows how well it does. One digit is as much as is known.
+ */
+function getLearningRate({ parameters = 110e6 }: Limits): number {
+  const rate = rateOfMillion * Math.sqrt(1e6 / parameters);
+  return Number(Math.min(mostRate, Math.max(leastRate, rate)).toPrecision(1));
+}
+
+const rateOfMillion = 1e-3;
+/** Beyond these nothing was tried. */
+const [leastRate, mostRate] = [5e-5, 1e-3];
+
+/** `for a model of 0.95 M parameters`: why the default is what it is. */
+function explainLearningRate({ parameters }: Limits): string | undefined {
+  return parameters === undefined ? undefined : `for a model of ${(parameters / 1e6).toPrecision(2)} M parameters`;
+}
+
 const trainingMap: TrainingMap<Parameters, Limits> = {
-  getDefaults: ({ maxLength }) => ({ ...defaults, maxLength }),
+  getDefaults: (limits) => ({ ...defaults, learningRate: getLearningRate(limits), maxLength: limits.maxLength }),
   map: {
     method: (method) => (method === 'sft' ? sent() : unsupported('the local trainer can do "sft" so far')),
     epochs: (epochs) => sent({ epochs, steps: null }),
     steps: (steps) => sent({ steps, epochs: null }),
     batchSize: (batchSize) => sent({ batchSize }),
-    learningRate: (learningRate) =>
+    learningRate: (learningRate, limits) =>
       typeof learningRate === 'number'
         ? sent({ learningRate })
-        : unsupported(`a multiplier needs a rate to multiply: ${defaults.learningRate} is used; give an absolute rate`),
+        : unsupported(`a multiplier needs a rate to multiply: ${getLearningRate(limits)} is used; give an absolute rate`),
     schedule: (schedule) => sent({ schedule }),
     warmupRatio: (warmupRatio) => sent({ warmupRatio }),
     weightDecay: (weightDecay) => sent({ weightDecay }),
@@ -105,7 +124,13 @@ const trainingMap: TrainingMap<Parameters, Limits> = {
 export function translate({ spec, facts, model }: TranslationInput): Translation<LocalRequest> {
   const base = checkTarget(spec, model);
   const options = parseOptions(LocalOptions, spec.target, spec.options);
-  const mapped = mapTraining(spec.training, trainingMap, { maxLength: model.maxLength ?? 512 });
+  const limits: Limits = { maxLength: model.maxLength ?? 512, parameters: model.parameters };
+  const mapped = mapTraining(spec.training, trainingMap, limits);
+  const why = explainLearningRate(limits);
+  const explained = mapped.notes.map((note) => {
+    const isRate = note.type === 'defaulted' && note.field === 'training.learningRate';
+    return isRate && why !== undefined ? { ...note, why } : note;
+  });
   const { maxLength, ...training } = mapped.parameters;
   const prompt: Note[] =
     spec.prompt === null ? [] : [{ type: 'unsupported', field: 'prompt', value: spec.prompt, why: 'a classifier reads the text as it is' }];
@@ -120,7 +145,7 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
     },
     name: `${spec.job}/${spec.target}`,
   };
-  return { request, notes: [...mapped.notes, ...prompt, ...chosen] };
+  return { request, notes: [...explained, ...prompt, ...chosen] };
 }
 
 /** The model, where the trainer can do the task with it. @throws Failure `job-file-invalid` */

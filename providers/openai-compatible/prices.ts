@@ -32,7 +32,11 @@ interface Priced {
  */
 export function findPrice({ config, getBaseName }: Api, { model, kind }: Priced, context: Context): Price | null {
   const base = getBaseName(model);
-  const given = parseSetting(context).get(base)?.[kind === 'supervised' || kind === 'dpo' ? 'training' : kind];
+  const prices = parseSetting(context);
+  // A person may name a model without its date: then the price holds for all dates.
+  const given = (prices.get(base) ?? prices.get(base.replace(/-\d{4}-\d{2}-\d{2}$/, '')))?.[
+    kind === 'supervised' || kind === 'dpo' ? 'training' : kind
+  ];
   if (given !== undefined) return { usd: given, asOf: null, source: settingName };
   const known = config.prices ?? {};
   return (Object.hasOwn(known, base) ? known[base]?.[kind] : null) ?? null;

@@ -77,6 +77,7 @@ export const commands: readonly CommandEntry[] = [
     options: [
       ['--cached', 'show what was seen last; ask no provider'],
       ['--refresh', 'ask the providers now, also where it is too early'],
+      ['--costs', 'what the runs have cost, by provider and in all'],
       ['--exit-code', 'exit with the outcome'],
       ['--tag <name=value...>', 'only runs with these tags', parse.tags],
       ['--limit <count>', 'only the newest', parse.count('--limit')],

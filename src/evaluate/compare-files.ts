@@ -63,7 +63,12 @@ export async function compareFiles({ candidate, reference, margin = 0.02 }: File
   });
   return {
     ...comparison,
-    notes: [...describeLeftOut(next, old), ...describeLeftOut(old, next), ...describeUnjudged(common.length - rows.length)],
+    notes: [
+      ...describeLeftOut(next, old),
+      ...describeLeftOut(old, next),
+      ...describeUnjudged(common.length - rows.length),
+      ...comparison.notes,
+    ],
   };
 }
 

@@ -53,6 +53,8 @@ interface Difference {
 /** The scores of one candidate, and how they differ from those of the reference. */
 export interface ComparedCandidate extends Required<Omit<CandidateAnswers, 'answers'>>, Scores, Difference {
   readonly rows: number;
+  /** Whether a tuned classifier is better than the most frequent label by more than chance; null where that does not apply. */
+  readonly beatsMajority: boolean | null;
 }
 
 export interface Comparison extends Omit<ComparisonInput, 'candidates' | 'expected' | 'referenceAmong'> {
@@ -77,6 +79,26 @@ export function buildComparison(input: ComparisonInput): Comparison {
   const reference = candidates
     .filter(({ candidate }) => referenceAmong.includes(candidate.name))
     .reduce<(typeof candidates)[number] | null>((best, next) => (best === null || next.rightRows > best.rightRows ? next : best), null);
+  const majority = candidates.find(({ candidate }) => candidate.kind === 'majority')?.right ?? toMajority(labels, expected);
+  const compared = candidates.map(({ candidate, right }): ComparedCandidate => {
+    const { name, kind, run, answers, latency = null, cost = null, endsOn = null } = candidate;
+    const isCompared = kind === 'tuned' && reference !== null && candidate !== reference.candidate;
+    const difference = isCompared ? computeDifference(right, reference.right, margin) : noDifference;
+    const toMajorityVerdict = (): Verdict | null =>
+      majority === null || majority === reference?.right ? difference.verdict : computeDifference(right, majority, margin).verdict;
+    return {
+      name,
+      kind,
+      run,
+      rows: expected.length,
+      ...score({ labels, expected, answers }),
+      ...difference,
+      beatsMajority: kind === 'tuned' && majority !== null ? toMajorityVerdict() === 'better' : null,
+      latency,
+      cost,
+      endsOn,
+    };
+  });
   return {
     schema: 'orchestrate.comparison/1',
     job,
@@ -86,24 +108,38 @@ export function buildComparison(input: ComparisonInput): Comparison {
     reference: reference?.candidate.name ?? null,
     rows: expected.length,
     labels,
-    candidates: candidates.map(({ candidate, right }): ComparedCandidate => {
-      const { name, kind, run, answers, latency = null, cost = null, endsOn = null } = candidate;
-      const isCompared = kind === 'tuned' && reference !== null && candidate !== reference.candidate;
-      return {
-        name,
-        kind,
-        run,
-        rows: expected.length,
-        ...score({ labels, expected, answers }),
-        ...(isCompared ? computeDifference(right, reference.right, margin) : noDifference),
-        latency,
-        cost,
-        endsOn,
-      };
-    }),
+    candidates: compared,
     leftOut: [],
-    notes: [],
+    notes: [...compared.flatMap((candidate) => describeWorth(candidate, toShare(majority))), ...describeRows(expected.length)],
   };
+}
+
+/** What the most frequent of the right labels would have right, where no rule stands among the candidates; null without labels. */
+function toMajority(labels: readonly string[], expected: readonly string[]): boolean[] | null {
+  const counts = labels.map((label) => expected.filter((other) => other === label).length);
+  const most = labels[counts.indexOf(Math.max(...counts))];
+  return most === undefined ? null : expected.map((label) => label === most);
+}
+
+function toShare(right: readonly boolean[] | null): number {
+  return right === null ? 0 : right.filter(Boolean).length / right.length;
+}
+
+/** What the accuracy of a tuned model is worth, where a verdict alone would sound better than it is. */
+function describeWorth({ name, measures: { accuracy }, beatsMajority }: ComparedCandidate, majority: number): string[] {
+  if (beatsMajority === null || accuracy === undefined) return [];
+  const figures = `accuracy ${accuracy.toFixed(3)}, and ${majority.toFixed(3)} for the most frequent label alone`;
+  if (!beatsMajority) return [`${name} is no better than the most frequent label by more than chance: ${figures}`];
+  return accuracy < 0.5 ? [`${name} is wrong on more than half of the rows: ${figures}`] : [];
+}
+
+/** With fewer rows chance moves a score by more than a seventh. */
+const fewRows = 50;
+
+/** Twice the standard error of a share of one half, the most that there is. */
+function describeRows(rows: number): string[] {
+  const most = (1 / Math.sqrt(rows)).toFixed(2);
+  return rows >= fewRows ? [] : [`${rows} held-out ${rows === 1 ? 'row is' : 'rows are'} few: chance alone moves a score by up to ${most}`];
 }
 
 const noDifference: Difference = { difference: null, interval: null, pValue: null, verdict: null };
@@ -174,6 +210,15 @@ export function listFailedRequirements(comparisons: readonly Comparison[], requi
     ];
   });
   return judged.length === 0 ? ['there is no tuned model to judge'] : judged.filter((finding) => finding !== null);
+}
+
+/** One sentence for each tuned model that meets the requirement and is no better than the most frequent label all the same. */
+export function listHollowResults(comparisons: readonly Comparison[], requirement: Requirement): string[] {
+  return comparisons.flatMap((comparison) =>
+    comparison.candidates
+      .filter((candidate) => candidate.beatsMajority === false && isMet(candidate, comparison, requirement))
+      .map(({ name }) => `met, but ${name} is no better than the most frequent label by more than chance`),
+  );
 }
 
 function isMet({ verdict, interval }: ComparedCandidate, { margin }: Comparison, requirement: Requirement): boolean {

@@ -1,6 +1,8 @@
 import type { ChatRow, ClassificationRow } from '../dataset/row.ts';
 import { getExpectedAnswer } from '../dataset/chat.ts';
+import { formatWarning } from '../dataset/problems.ts';
 import { isMeasure } from '../job/measures.ts';
+import { stillFalling } from '../run/loss-trend.ts';
 import { toRunId } from '../run/record.ts';
 import { readPart } from '../run/run-data.ts';
 import type { StoredRun } from '../run/run-store.ts';
@@ -78,6 +80,7 @@ export async function findEvaluationSets(workspace: Workspace, scope: Scope): Pr
       leftOut: [...others, ...unusable.map(({ record }) => toRunId(record))],
       notes: [
         ...scope.notes,
+        ...listRunNotes(ordered.filter(hasSameRows), set),
         ...others.map((id) => `${id} has other held-out rows and is left out`),
         ...unusable.map((run) => `${toRunId(run.record)} is left out: ${problems.get(run)}`),
         ...(read.length < part.rows ? [`only the first ${read.length} of ${part.rows} rows were answered`] : []),
@@ -89,6 +92,18 @@ export async function findEvaluationSets(workspace: Workspace, scope: Scope): Pr
     });
   }
   return sets;
+}
+
+/** What is wrong with the held-out rows, and with trainings: of each run that it is about, where that is not all of them. */
+function listRunNotes(runs: readonly StoredRun[], set: string): string[] {
+  const found = runs.flatMap(({ record }) => {
+    const warnings = record.plan.facts.warnings.filter(({ part }) => part === `test/${set}`).map(formatWarning);
+    const trend = record.notes.flatMap((note) => (note.type === 'warning' && note.message.startsWith(stillFalling) ? note.message : []));
+    return [...warnings, ...trend].map((message) => ({ id: toRunId(record), message }));
+  });
+  return [...Map.groupBy(found, ({ message }) => message)].map(([message, of]) =>
+    of.length === runs.length ? message : `${of.map(({ id }) => id).join(', ')}: ${message}`,
+  );
 }
 
 function findRunProblem({ provider }: Workspace, { record: { plan, artifacts } }: StoredRun): string | null {

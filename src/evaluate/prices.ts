@@ -3,6 +3,7 @@ import type { Context } from '../provider/context.ts';
 import { toModelName } from '../provider/model-name.ts';
 import type { Prediction, PredictionRow } from '../provider/prediction.ts';
 import type { Quote } from '../provider/provider.ts';
+import { formatPriceSetting } from '../run/budget.ts';
 import { checkQuote, isAmount } from '../run/figures.ts';
 import type { ModelClient } from './models.ts';
 import { toPredictionContext, type RequestBatch } from './requests.ts';
@@ -81,7 +82,6 @@ export async function explainMissingPrice(batches: readonly RequestBatch[], cont
     const { model } = batch.client;
     if ((await quoteBatch(batch, context)) === null) names.add(model.kind === 'endpoint' ? model.base : toModelName(model));
   }
-  const prices = [...names].map((name) => `${JSON.stringify(name)}: {"input": …, "output": …}`).join(', ');
   const message = `no price is known for answers of ${[...names].join(', ')}, so that no spending limit holds; nothing was sent`;
-  return new Failure('budget-exceeded', message, { hint: `set ORCHESTRATE_PRICES='{${prices}}', in US dollars per 1M tokens` });
+  return new Failure('budget-exceeded', message, { hint: formatPriceSetting([...names], ['input', 'output']) });
 }

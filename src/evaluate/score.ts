@@ -50,6 +50,7 @@ export async function scoreSet(
       ...set.notes,
       ...incomplete.map(({ note }) => note),
       ...cut,
+      ...comparison.notes,
       ...listReferenceNotes(comparison, referenceNames, scope.wanted),
       ...listDeprecationNotes(set.candidates, context.now()),
     ],

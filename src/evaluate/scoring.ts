@@ -2,6 +2,7 @@ import { isFailure } from '../errors.ts';
 import { isMeasure } from '../job/measures.ts';
 import type { Context } from '../provider/context.ts';
 import type { Provider } from '../provider/provider.ts';
+import { formatPriceSetting } from '../run/budget.ts';
 import type { RunPlan } from '../run/event.ts';
 import type { Workspace } from '../run/workspace.ts';
 import { getPromptSettings } from './models.ts';
@@ -46,7 +47,7 @@ async function findPriceProblem({ inference, training }: Provider, plan: RunPlan
     const row = { id: 'a', messages: [{ role: 'user', content: 'a' }] };
     if ((await inference!.quote!(model, [row], toPredictionContext(context, getPromptSettings(plan)))) !== null) return null;
     const base = model.kind === 'endpoint' ? model.base : plan.model.base;
-    return `no price is known for its answers: set ORCHESTRATE_PRICES='{${JSON.stringify(base)}: {"input": …, "output": …}}', now or after the training`;
+    return `no price is known for its answers: ${formatPriceSetting([base], ['input', 'output'])}, now or after the training`;
   } catch (error) {
     if (isFailure(error) && error.code !== 'unexpected' && error.code !== 'interrupted') return null;
     throw error;

@@ -33,11 +33,11 @@ function buildEnvironment(): NodeJS.ProcessEnv {
   return folder === undefined ? kept : { ...kept, NODE_COMPILE_CACHE: folder };
 }
 
-/** Starts a training that outlives this process; what it prints goes to `logPath`. */
-export function spawnTraining(folder: string, logPath: string): ChildProcess {
+/** Starts a training that outlives this process; what it prints goes to `logPath`. `queue` is a place to line up in (see the trainer's queue.ts). */
+export function spawnTraining(folder: string, logPath: string, queue: object | null = null): ChildProcess {
   const log = openSync(logPath, 'a', 0o600);
   try {
-    const child = spawn(process.execPath, [getTrainerEntry(), 'train', folder], {
+    const child = spawn(process.execPath, [getTrainerEntry(), 'train', folder, ...(queue === null ? [] : [JSON.stringify(queue)])], {
       detached: true,
       stdio: ['ignore', log, log],
       cwd: folder,

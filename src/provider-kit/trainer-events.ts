@@ -124,6 +124,8 @@ export function formatEvent(event: TrainerEvent | EngineEvent): string[] {
   switch (event.type) {
     case 'trainer-started':
       return [`trainer started (backend ${event.backend}, process ${event.pid})`];
+    case 'training-queued':
+      return [`waits until ${event.behind} has ended`];
     case 'engine-started':
       return [`running ${event.engine} for ${event.task}`];
     case 'data-read':

@@ -30,6 +30,8 @@ export interface Attempt extends QuoteContext {
   readonly attempt: number;
   /** The run's own folder, absolute; it exists from `prepare` on. */
   readonly workDir: string;
+  /** Where trainings of this machine line up: a folder that all runs share, and the run's name; absent: nowhere. */
+  readonly queue?: { readonly folder: string; readonly name: string };
 }
 
 /** How answers are generated; fields that are left out use the service's default. */

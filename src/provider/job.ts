@@ -49,6 +49,8 @@ export interface Observation<Cursor> {
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
   readonly cursor: Cursor;
+  /** The run that has to end before this one starts, where it waits for one. */
+  readonly waitingFor?: string | null;
   /** A sensible pause before the next look; null leaves it to the age of the run. */
   readonly nextInMs: number | null;
 }

@@ -16,6 +16,8 @@ export interface BaseModel {
   readonly downloadBytes?: number;
   /** Its sizes as its configuration gives them; only its provider understands them. */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** How many numbers it is made of, where that is known. */
+  readonly parameters?: number;
 }
 
 /** A model that answers rows. */

@@ -5,7 +5,7 @@
 export type Note =
   | { readonly type: 'sent'; readonly field: string; readonly value: unknown }
   | { readonly type: 'converted'; readonly field: string; readonly from: unknown; readonly value: unknown; readonly why: string }
-  | { readonly type: 'defaulted'; readonly field: string; readonly value: unknown }
+  | { readonly type: 'defaulted'; readonly field: string; readonly value: unknown; readonly why?: string }
   | { readonly type: 'unsupported'; readonly field: string; readonly value: unknown; readonly why: string }
   | { readonly type: 'warning'; readonly message: string };
 

@@ -61,8 +61,9 @@ export async function reserveAgain(store: Store, { key, record }: StoredRun, at:
 export async function checkPlans(store: Store, plans: readonly RunPlan[]): Promise<void> {
   const [first] = plans;
   if (first === undefined) return;
-  const needs = (await findNewPlans(store, plans)).map(({ key, spec, quote }) => {
-    return { id: key, name: `target "${spec.target}"`, usd: quote === null ? null : quote.high };
+  const needs = (await findNewPlans(store, plans)).map(({ key, spec, quote, model }) => {
+    const isNamed = spec.model.kind !== 'folder' && spec.model.kind !== 'hub';
+    return { id: key, name: `target "${spec.target}"`, usd: quote === null ? null : quote.high, model: isNamed ? model.base : undefined };
   });
   await checkBudget(store, first.spec, { budgetUsd: first.spec.budget.usd, needs });
 }

@@ -35,6 +35,13 @@ export function formatUsd(usd: number): string {
   return usd.toLocaleString('en-US', { style: 'currency', currency: 'USD', minimumFractionDigits: 2, maximumFractionDigits: 6 });
 }
 
+/** The line that gives the prices of models; `…` is for a person to fill in. */
+export function formatPriceSetting(models: readonly string[], fields: readonly ('training' | 'input' | 'output' | 'hosting')[]): string {
+  const price = fields.map((field) => `"${field}": …`).join(', ');
+  const prices = models.map((model) => `${JSON.stringify(model)}: {${price}}`).join(', ');
+  return `set ORCHESTRATE_PRICES='{${prices}}', in US dollars per ${fields.includes('hosting') ? 'hour' : '1M tokens'}`;
+}
+
 /** Whose money it is: that of all runs, answers and deployments of one job name in a workspace, whatever file, target or generation. */
 export interface Account {
   readonly job: string;
@@ -76,6 +83,8 @@ export interface Need {
   /** For messages: `target "gpt"`. */
   readonly name: string;
   readonly usd: number | null;
+  /** The model whose price a person may give; absent: the price is none of a model. */
+  readonly model?: string | undefined;
 }
 
 export async function readSpending(store: Store, job: string, workspace: string | null): Promise<Spending> {
@@ -133,10 +142,12 @@ export async function checkBudget(
 
 function createUnknownPriceFailure({ job }: Account, budgetUsd: number, unpriced: readonly Need[]): Failure {
   const prices = unpriced.length === 1 ? 'the price of' : 'the prices of';
+  const models = new Set(unpriced.flatMap(({ model }) => model ?? []));
+  const setting = models.size === 0 ? 'give the prices in ORCHESTRATE_PRICES' : formatPriceSetting([...models], ['training']);
   return new Failure(
     'budget-exceeded',
     `the job "${job}" has a budget of ${formatUsd(budgetUsd)}, but ${prices} ${formatNames(unpriced)} ${unpriced.length === 1 ? 'is' : 'are'} unknown`,
-    { hint: 'give the prices in ORCHESTRATE_PRICES, or remove `budget.usd` from the job file; nothing was started' },
+    { hint: `${setting}, or remove \`budget.usd\` from the job file; nothing was started` },
   );
 }
 

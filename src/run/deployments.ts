@@ -4,7 +4,7 @@ import type { EndpointModel } from '../provider/model.ts';
 import type { Provider } from '../provider/provider.ts';
 import { SubmitFailure } from '../provider/submit-failure.ts';
 import { Failure } from '../errors.ts';
-import { formatUsd, releaseCharge, reserve, settleCharge } from './budget.ts';
+import { formatPriceSetting, formatUsd, releaseCharge, reserve, settleCharge } from './budget.ts';
 import type { RunEvent } from './event.ts';
 import { checkQuote } from './figures.ts';
 import { getDeploymentUsd, getHoursUsd, hourMs, toRunId, type Deployment } from './record.ts';
@@ -135,7 +135,7 @@ async function readPrice({ provider, model, context }: Subject): Promise<number>
   const quote = checkQuote(await provider.deployments?.quote(model, context));
   if (quote !== null) return quote.high;
   throw new Failure('budget-exceeded', `the price of an hour of ${model.name} is unknown; nothing was started`, {
-    hint: `set ORCHESTRATE_PRICES, such as {"${model.base}": {"hosting": 1.7}}, in US dollars per hour`,
+    hint: formatPriceSetting([model.base], ['hosting']),
   });
 }
 

@@ -161,8 +161,8 @@ function checkPrompt({ task, prompt, data }: RunSpec): void {
 /** The model that a run begins with. @throws Failure `model-invalid`, `file-missing` for a folder that cannot be used */
 export function readBaseModel({ model }: RunSpec): BaseModel {
   if (model.kind !== 'folder') return { base: model.name, revision: model.kind === 'hub' ? model.revision : null, maxLength: null };
-  const { revision, maxPositions } = readModelFolder(model.path);
-  return { base: model.path, revision, maxLength: maxPositions };
+  const { revision, maxPositions, parameters } = readModelFolder(model.path);
+  return { base: model.path, revision, maxLength: maxPositions, parameters };
 }
 
 /** An optional setting that cannot be followed is a note; a required one is an error. */

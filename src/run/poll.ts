@@ -8,6 +8,8 @@ import type { RunEvent } from './event.ts';
 import { checkFigures } from './figures.ts';
 import type { Append } from './lease.ts';
 import { blockRequests, longestPauseMs, takeToken } from './limiter.ts';
+import { describeLossTrend } from './loss-trend.ts';
+import { listMetrics } from './metrics.ts';
 import { adoptOldestJob } from './reconcile.ts';
 import { isStopped } from './record.ts';
 import type { LastPoll, StoredRun } from './run-store.ts';
@@ -83,10 +85,18 @@ async function pollJob(step: Step): Promise<StoredRun> {
     error: null,
     failedPolls: null,
     nextPollAt: toNextPollAt(now, nextInMs),
+    waitingFor: seen.waitingFor ?? null,
   };
   const events = [...(checked?.events ?? []), ...getNewEvents(run, seen)];
   const stored = await step.append(events, { poll, metrics: seen.metrics, logs: seen.logs });
+  if (stored.record.state === 'succeeded') return await noteTrend(step, stored);
   return stored.record.state === 'interrupted' && !stored.record.cancelRequested ? await resumeJob(step, stored) : stored;
+}
+
+/** Says once, with all that was measured, where a training has ended too early. */
+async function noteTrend({ driver, append }: Step, ended: StoredRun): Promise<StoredRun> {
+  const message = describeLossTrend(await listMetrics(driver.store, ended.key));
+  return message === null ? ended : await append([{ type: 'note-added', note: { type: 'warning', message } }]);
 }
 
 /**

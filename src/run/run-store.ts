@@ -22,6 +22,8 @@ export interface LastPoll {
   /** When polls began to fail, and how many have failed since then. */
   readonly failedPolls: { readonly since: string; readonly times: number } | null;
   readonly nextPollAt: string | null;
+  /** The run that has to end before this one starts. */
+  readonly waitingFor?: string | null;
 }
 
 /** A run as it is stored. */

@@ -40,6 +40,8 @@ export interface RunView {
     readonly etaSeconds: number | null;
     readonly etaSource: 'trainer' | null;
   };
+  /** The run on this machine that has to end before this one starts. */
+  readonly waitingFor: string | null;
   readonly times: RunRecord['times'];
   readonly cost: {
     readonly currency: 'USD';
@@ -133,6 +135,7 @@ export function toRunView(run: StoredRun, now: Date): RunView {
       etaSeconds: terminal ? null : (progress?.etaSeconds ?? null),
       etaSource: terminal || progress?.etaSeconds == null ? null : 'trainer',
     },
+    waitingFor: terminal ? null : (lastPoll?.waitingFor ?? null),
     times: record.times,
     cost: getCost(record),
     data: {

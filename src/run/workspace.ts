@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Attempt, Context } from '../provider/context.ts';
 import type { Provider } from '../provider/provider.ts';
 import type { Store } from '../store/open-store.ts';
+import { toRunId } from './record.ts';
 import { readPart } from './run-data.ts';
 import type { StoredRun } from './run-store.ts';
 
@@ -39,7 +40,9 @@ export function getProvider({ provider }: Workspace, { record: { plan } }: Store
 }
 
 /** The context of the current attempt of a run. */
-export function createAttempt({ context, dir }: Workspace, { key, record: { plan, attempt } }: StoredRun): Attempt {
+export function createAttempt({ context, dir }: Workspace, { key, record }: StoredRun): Attempt {
+  const { plan, attempt } = record;
   const workDir = join(dir, 'runs', key);
-  return { ...context, key, attempt, workDir, facts: plan.facts, readRows: (part) => readPart(dir, plan, part) };
+  const queue = { folder: join(dir, 'queue'), name: toRunId(record) };
+  return { ...context, key, attempt, workDir, queue, facts: plan.facts, readRows: (part) => readPart(dir, plan, part) };
 }

@@ -32,6 +32,8 @@ export interface ModelFolder {
   readonly weights: readonly SafetensorsIndex[];
   /** Parameters beside the head that the weights lack, and that are drawn anew; usually none. */
   readonly drawn: readonly string[];
+  /** How many numbers the model is made of, with its head where it has one. */
+  readonly parameters: number;
   /** Names the exact contents: see `readRevision`. */
   readonly revision: string;
 }
@@ -53,7 +55,8 @@ export function readModelFolder(folder: string): ModelFolder {
   const rules = family.getRules(config, labels?.length ?? null);
   const found = findParameters(weights, rules);
   const drawn = rules.optional.filter((parameter) => !found.has(parameter));
-  return { folder, config, labels, maxPositions: config.maxPositions, weights, drawn, revision: readRevision(folder) };
+  const parameters = countParameters(config, labels?.length ?? 0);
+  return { folder, config, labels, maxPositions: config.maxPositions, weights, drawn, parameters, revision: readRevision(folder) };
 }
 
 /**

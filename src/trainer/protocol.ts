@@ -148,7 +148,9 @@ const event = <T extends string>(name: T): z.ZodObject<{ type: z.ZodLiteral<T>; 
 
 /** One line of `events.jsonl`; `at` is ISO 8601 UTC. */
 const TrainerEvent = z.discriminatedUnion('type', [
-  event('trainer-started').extend({ nonce: z.string(), attempt: count, pid: count, backend: z.string() }),
+  event('trainer-started').extend({ nonce: z.string(), attempt: count, pid: count, backend: z.string(), isQueued: z.boolean().optional() }),
+  /** It waits until the training of this name, and all before that, have ended. */
+  event('training-queued').extend({ behind: z.string() }),
   /** After an interruption: goes on after this step, 0 without a checkpoint. `changed`: why the last digits of the result may differ. */
   event('training-resumed').extend({ step: count, changed: z.string().nullable() }),
   /** `drawn`: parameters that the model's folder lacks, and that were drawn anew, beside the head; absent: none. */

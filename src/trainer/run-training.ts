@@ -8,7 +8,16 @@ import { openCheckpoints } from './checkpoints.ts';
 import { openClassifier } from './classifier.ts';
 import { explainMemory } from './memory.ts';
 import { openEvents, type EventFile } from './event-file.ts';
-import { isFenced, readControlRequest, readTrainFile, type ControlRequest, type TrainerNews, type TrainFile } from './protocol.ts';
+import { joinQueue, waitForTurn, type Place, type Queue } from './queue.ts';
+import {
+  isFenced,
+  listCheckpoints,
+  readControlRequest,
+  readTrainFile,
+  type ControlRequest,
+  type TrainerNews,
+  type TrainFile,
+} from './protocol.ts';
 import { formatModelCard, saveModel } from './save-model.ts';
 import { countSteps, createTrainingState, train } from './train.ts';
 
@@ -22,18 +31,23 @@ const lockMs = 500;
  * Trains what `folder`/train.json says and writes events.jsonl; a training that an earlier trainer has begun goes on from its newest
  * checkpoint. Returns the exit status: 0 when the training ended, was cancelled or paused, 1 after a failure (which is the last
  * event; the training goes on later where this machine is to blame), 75 when another process holds the folder, the attempt is fenced or the training has ended.
- * `log` gets the stack of an error that nobody expected.
+ * It begins when its turn has come in the queue, where there is one. `log` gets the stack of an error that nobody expected.
  */
-export async function runTraining(folder: string, log: (text: string) => void): Promise<number> {
+export async function runTraining(folder: string, log: (text: string) => void, queue: Queue | null = null): Promise<number> {
   const lock = takeRunLock(join(folder, 'run.lock.db'), lockMs);
   if (!lock) return notOurs;
   try {
     const events = openEvents(folder, () => new Date());
+    let place: Place | null = null;
     try {
       if (events.past.hasEnded) return notOurs;
       const file = readTrainFile(folder);
       if (isFenced(folder, file.attempt)) return notOurs;
-      events.write({ type: 'trainer-started', nonce: file.nonce, attempt: file.attempt, pid: process.pid, backend: file.backend });
+      place = queue && (await joinQueue(queue, folder));
+      const isQueued = place !== null && place.findBlocker() !== null;
+      const { nonce, attempt, backend } = file;
+      events.write({ type: 'trainer-started', nonce, attempt, pid: process.pid, backend, ...(isQueued && { isQueued }) });
+      if (place !== null && (await hasEndedInQueue(folder, place, events))) return 0;
       return await trainFolder(folder, file, events);
     } catch (thrown) {
       const error = explainMemory(thrown);
@@ -42,11 +56,23 @@ export async function runTraining(folder: string, log: (text: string) => void): 
       if (code === 'unexpected') log(error instanceof Error ? (error.stack ?? message) : message);
       return 1;
     } finally {
+      place?.leave();
       events.close();
     }
   } finally {
     lock.release();
   }
+}
+
+/** Waits for its turn; true where it was cancelled or paused before that. */
+async function hasEndedInQueue(folder: string, place: Place, events: EventFile): Promise<boolean> {
+  const request = await waitForTurn(place, {
+    readRequest: () => readRequest(folder),
+    onWait: (behind) => events.write({ type: 'training-queued', behind }),
+  });
+  if (request === 'pause') events.write({ type: 'training-paused', step: listCheckpoints(join(folder, 'checkpoints'))[0] ?? 0 });
+  if (request === 'cancel') events.write({ type: 'training-cancelled', step: events.past.step });
+  return request !== null;
 }
 
 /** Failures of this machine that a person can mend, so that the training goes on from its newest checkpoint. */

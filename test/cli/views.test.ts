@@ -71,7 +71,7 @@ const scoring = { rows: 2, maxTokens: null, problem: null };
 const quote = { currency: 'USD', low: 1.2, high: 2.4, source: 'list prices', asOf: '2026-01-01', trainingTokens: 12_345 } as const;
 
 test.each([
-  [null, '  cost      price unknown'],
+  [null, `  cost      price unknown: set ORCHESTRATE_PRICES='{"model": {"training": …}}', in US dollars per 1M tokens`],
   [{ ...quote, low: 0, high: 0, source: 'this machine', asOf: null }, '  cost      nothing (this machine)'],
   [quote, '  cost      $1.20 to $2.40 (list prices, of 2026-01-01)'],
   [{ ...quote, low: 2.4, asOf: null, source: '\u001b[2J' }, '  cost      $2.40 (\\x1b[2J)'],
@@ -96,7 +96,7 @@ test.each([
   [{}, null],
   [
     { budgetUsd: 5, leftUsd: 3.2, spentUsd: 1.3, reservedUsd: 0.5 },
-    'budget      $5.00: $1.30 spent, $0.50 reserved, $3.20 left; these targets need up to $0.00',
+    'budget      $5.00: $1.30 spent, $0.50 reserved, $3.20 left; these targets need nothing more',
   ],
   [
     { budgetUsd: 1, leftUsd: -0.5, spentUsd: 1.5, neededUsd: null, unknown: 2 },
@@ -226,4 +226,14 @@ test('under a list stands how old it is, where it is not new', () => {
   expect(formatOldestLook([fresh, old], now)).toBe('job/a was seen 3m ago, the others later; `npx orchestrate status --refresh` looks now');
   expect(formatOldestLook([seen('job/d', null)], now)).toBe('job/d was not seen yet; `npx orchestrate status --refresh` looks now');
   expect(formatOldestLook([toRunning(1, { remote: null })], now)).toBeNull();
+});
+
+test('a run that waits in the queue, and one that is paused, say so instead of a bar', () => {
+  expect(formatProgress({ ...toRunning(10), waitingFor: 'job/b' }, 200)).toBe('job/a  running, waiting for job/b');
+  for (const phase of ['paused', 'interrupted']) {
+    const { status } = toRunning(10);
+    expect(formatProgress(toRunning(10, { status: { ...status, phase } }), 200)).toBe(`job/a  ${phase}`);
+  }
+  expect(formatRunPage({ ...toRunning(10), waitingFor: 'job/b' }, now)).toContain('running, waiting for job/b (seen');
+  expect(formatRunTable([{ ...toRunning(10), waitingFor: 'job/b' }], now)).toContain('running, waiting for job/b');
 });

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import {
   buildComparison,
   listFailedRequirements,
+  listHollowResults,
   requirements,
   type CandidateAnswers,
   type ComparedCandidate,
@@ -167,4 +168,60 @@ test('without a tuned model no requirement is met', () => {
   expect(listFailedRequirements([toCompared([{ verdict: null, interval: null }], { reference: null })], 'better')).toEqual([
     'a is compared with nothing',
   ]);
+});
+
+const answerWith = (right: number): string[] => Array.from({ length: 100 }, (_, i) => (i < right ? 'no' : 'yes'));
+const toJudged = (right: number, reference: number): Comparison =>
+  buildComparison({
+    ...input,
+    measure: 'accuracy',
+    labels: ['maybe', 'no', 'yes'],
+    expected: Array.from({ length: 100 }, (_, i) => (i < 90 ? 'no' : 'maybe')),
+    candidates: [
+      toCandidate('majority', answerWith(40)),
+      toCandidate('untrained', answerWith(reference)),
+      toCandidate('tuned', answerWith(right)),
+    ],
+    referenceAmong: ['untrained'],
+  });
+
+test('a good verdict says so where the model is no better than the most frequent label', () => {
+  const hollow = toJudged(42, 20);
+  expect(hollow.candidates.map(({ verdict, beatsMajority }) => [verdict, beatsMajority])).toEqual([
+    [null, null],
+    [null, null],
+    ['better', false],
+  ]);
+  expect(hollow.notes).toEqual([
+    'tuned is no better than the most frequent label by more than chance: accuracy 0.420, and 0.400 for the most frequent label alone',
+  ]);
+  expect(listFailedRequirements([hollow], 'better')).toEqual([]);
+  expect(listHollowResults([hollow], 'better')).toEqual(['met, but tuned is no better than the most frequent label by more than chance']);
+  expect(listHollowResults([toJudged(42, 60)], 'better')).toEqual([]); // the requirement is not met
+});
+
+test('a model that is better, and wrong on most rows, is told', () => {
+  expect(toJudged(48, 20).notes).toEqual([
+    'tuned is wrong on more than half of the rows: accuracy 0.480, and 0.400 for the most frequent label alone',
+  ]);
+  expect(toJudged(70, 20)).toMatchObject({ notes: [], candidates: [{}, {}, { beatsMajority: true }] });
+  expect(listHollowResults([toJudged(70, 20)], 'better')).toEqual([]);
+});
+
+test('without a rule among the candidates the most frequent of the right labels counts; texts have none', () => {
+  const labels = { measure: 'accuracy', labels: ['no', 'yes'], expected: ['no', 'no', 'yes'] } as const;
+  const [alone] = buildComparison({ ...input, ...labels, candidates: [toCandidate('tuned', ['no', 'no', 'no'])] }).candidates;
+  expect(alone!.beatsMajority).toBe(false);
+  const [text] = buildComparison({ ...input, measure: 'exact_match', candidates: [toCandidate('tuned', expected)] }).candidates;
+  expect(text!.beatsMajority).toBeNull();
+});
+
+test('few rows are told', () => {
+  const toNotes = (count: number): readonly string[] => {
+    const rows = expected.concat(expected).slice(0, count);
+    return buildComparison({ ...input, measure: 'exact_match', expected: rows, candidates: [toCandidate('tuned', rows)] }).notes;
+  };
+  expect(toNotes(1)).toEqual(['1 held-out row is few: chance alone moves a score by up to 1.00']);
+  expect(toNotes(49)).toEqual(['49 held-out rows are few: chance alone moves a score by up to 0.14']);
+  expect(toNotes(50)).toEqual([]);
 });

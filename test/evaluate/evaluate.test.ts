@@ -1,14 +1,16 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { Comparison } from '../../src/evaluate/comparison.ts';
 import { createAnsweringService, toRead } from './answering-service.ts';
-import { createLocal, openSmallJob, runSmallJob, sayRight } from './small-job.ts';
+import { createLocal, fewRowsNote, openSmallJob, runSmallJob, sayRight } from './small-job.ts';
 
 test('models on this machine and of a service are in one comparison, on the same rows', async () => {
   const [local, paid] = [createLocal(), createAnsweringService({ say: sayRight })];
   const { orchestrator } = await runSmallJob([local.provider, paid.provider]);
   const [comparison, ...others] = await orchestrator.evaluate('small', { maxUsd: 1 });
   expect(others).toEqual([]);
-  expect(comparison).toMatchObject({ measure: 'accuracy', reference: 'most frequent label', rows: 12, notes: [] });
+  expect(comparison).toMatchObject({ measure: 'accuracy', reference: 'most frequent label', rows: 12, notes: [fewRowsNote] });
   expect(comparison!.candidates.map(({ name, run, measures }) => [name, run, measures.accuracy])).toEqual([
     ['most frequent label', null, 8 / 12],
     ['untrained head of laptop', null, 4 / 12],
@@ -44,7 +46,7 @@ test('the shutdown date of a model is part of its figures, and a note says so wh
     const [comparison] = await orchestrator.evaluate('small', { maxUsd: 1 });
     expect(comparison!.candidates.map(({ endsOn }) => endsOn)).toEqual([null, null, date, null, date]);
     const told = expect.stringContaining(`base of paid, paid: the service shuts down this model on ${date}`) as string;
-    expect(comparison!.notes).toEqual(isNear ? [told] : []);
+    expect(comparison!.notes).toEqual(isNear ? [fewRowsNote, told] : [fewRowsNote]);
   }
 });
 
@@ -57,6 +59,7 @@ test('answered rows are not sent again, and compare sends nothing to a service',
   expect(before!.notes).toEqual([
     'base of paid has answered 0 of 12 rows and is left out: `orchestrate evaluate small` fetches its answers',
     'small/paid has answered 0 of 12 rows and is left out: `orchestrate evaluate small` fetches its answers',
+    fewRowsNote,
   ]);
   await orchestrator.evaluate('small', { limit: 5, maxUsd: 1 });
   expect(paid.asked).toHaveLength(10);
@@ -142,7 +145,7 @@ test('conversations are scored by the exact text of their last answer', async ()
   const { orchestrator } = await runSmallJob([paid.provider], { task: 'chat' }, { train, test: [...test_, toChat(50, call)] });
   const [comparison] = await orchestrator.evaluate('small', { maxUsd: 1 });
   expect(comparison).toMatchObject({ measure: 'exact_match', reference: 'base of paid', rows: 12, labels: [] });
-  expect(comparison!.notes).toEqual(['1 of 13 rows expect an answer without text and are left out']);
+  expect(comparison!.notes).toEqual(['1 of 13 rows expect an answer without text and are left out', fewRowsNote]);
   expect(comparison!.candidates).toMatchObject([
     { name: 'base of paid', measures: { exact_match: 1 / 12 }, unparseable: 1, perClass: [], confusion: [], verdict: null },
     { name: 'paid', measures: { exact_match: 11 / 12 }, unparseable: 1, perClass: [], confusion: [], verdict: 'better' },
@@ -170,7 +173,7 @@ test('a model that answers no rows is named in a note', async () => {
   const { inference: _, ...mute } = createAnsweringService({ id: 'mute', say: sayRight }).provider;
   const { orchestrator } = await runSmallJob([createLocal().provider, mute]);
   const [comparison] = await orchestrator.compare('small');
-  expect(comparison!.notes).toEqual(['small/mute is left out: its provider answers no rows']);
+  expect(comparison!.notes).toEqual(['small/mute is left out: its provider answers no rows', fewRowsNote]);
 });
 
 test('a budget that was added to the job file later counts', async () => {
@@ -181,4 +184,21 @@ test('a budget that was added to the job file later counts', async () => {
   expect(paid.asked).toEqual([]);
   await using other = await openSmallJob(folder, [paid.provider]);
   expect(await other.evaluate('small')).toHaveLength(1);
+});
+
+test('what is wrong with the held-out rows stands beside every verdict, under the run that it is about', async () => {
+  const local = createLocal();
+  const other = createAnsweringService({ id: 'other', kind: 'folder', price: 'free', trainingUsd: 0, say: sayRight });
+  const small = await runSmallJob([local.provider, other.provider]);
+  const rows = readFileSync(join(small.folder, 'test.jsonl'), 'utf8');
+  writeFileSync(join(small.folder, 'train.jsonl'), `${readFileSync(join(small.folder, 'train.jsonl'), 'utf8')}${rows}`);
+  const targets = { laptop: { provider: 'laptop', model: 'base-laptop' } };
+  writeFileSync(small.path, JSON.stringify({ ...(JSON.parse(readFileSync(small.path, 'utf8')) as object), targets }));
+  await small.orchestrator.submit(await small.orchestrator.load(small.path));
+  await small.orchestrator.wait(['small']);
+  const leak = '12 rows of the test data have the same input as a training row: the scores will be too high';
+  const toLeaks = (comparisons: readonly Comparison[]): string[] => comparisons[0]!.notes.filter((note) => note.includes('same input'));
+  expect(toLeaks(await small.orchestrator.compare('small/laptop'))).toEqual([leak]);
+  expect(toLeaks(await small.orchestrator.evaluate('small'))).toEqual([`small/laptop#2: ${leak}`]);
+  expect(toLeaks(await small.orchestrator.compare('small/other'))).toEqual([]);
 });

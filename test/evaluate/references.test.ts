@@ -5,7 +5,7 @@ import type { Comparison, Provider } from '../../src/index.ts';
 import { tinyBert } from '../cli/write-job.ts';
 import { listFailedRequirements } from '../../src/evaluate/comparison.ts';
 import { createAnsweringService } from './answering-service.ts';
-import { createLocal, heldOutRows, runSmallJob, sayRight, toLines, type SmallJob } from './small-job.ts';
+import { createLocal, fewRowsNote, heldOutRows, runSmallJob, sayRight, toLines, type SmallJob } from './small-job.ts';
 
 /** Writes references into the job file after its runs were submitted. */
 function addReferences({ path }: SmallJob, references: object): void {
@@ -23,6 +23,7 @@ test('an existing model of a service answers and is paid for like a tuned one, b
   expect(before).toMatchObject({ reference: null, leftOut: [] });
   expect(before!.notes).toEqual([
     'old has answered 0 of 12 rows and is left out: `orchestrate evaluate small` fetches its answers',
+    fewRowsNote,
     'the reference old is left out, so that there is no verdict',
   ]);
   expect(listFailedRequirements([before!], 'not-worse')).toEqual(['laptop is compared with nothing']);
@@ -38,7 +39,7 @@ test('an existing model of a service answers and is paid for like a tuned one, b
     ['old', 'reference', 1],
     ['laptop', 'tuned', 1],
   ]);
-  expect(comparison).toMatchObject({ reference: 'old', notes: [] });
+  expect(comparison).toMatchObject({ reference: 'old', notes: [fewRowsNote] });
   expect(comparison!.candidates[2]).toMatchObject({ run: null, difference: null, verdict: null, latency: 105.5 });
   expect(comparison!.candidates[2]!.cost).toBeCloseTo(12 * 0.0012, 9);
   expect(comparison!.candidates[3]).toMatchObject({ difference: 0, verdict: 'equivalent' });
@@ -65,7 +66,7 @@ test('answers in a file cost nothing; references that were added to the job file
     cost: null,
   });
   expect(comparison!.candidates[3]!.difference).toBeCloseTo(3 / 12, 9);
-  expect(comparison!.notes).toEqual([`old: 2 of 12 rows are not in ${join(folder, 'old.jsonl')}`]);
+  expect(comparison!.notes).toEqual([`old: 2 of 12 rows are not in ${join(folder, 'old.jsonl')}`, fewRowsNote]);
   expect(await orchestrator.evaluate(small.path)).toEqual([comparison]);
 });
 
@@ -176,7 +177,7 @@ test('a command answers once, in the folder of the job file, and compare shows i
   await orchestrator.evaluate('small', { limit: 5 });
   const [comparison] = await orchestrator.evaluate('small');
   expect(readFileSync(join(folder, 'calls.txt'), 'utf8')).toBe('5\n7\n');
-  expect(comparison).toMatchObject({ reference: 'own', notes: [] });
+  expect(comparison).toMatchObject({ reference: 'own', notes: [fewRowsNote] });
   expect(comparison!.candidates[2]).toMatchObject({ name: 'own', kind: 'reference', measures: { accuracy: 1 }, latency: null, cost: null });
   expect(await orchestrator.compare('small')).toEqual([comparison]);
   expect(readFileSync(join(folder, 'calls.txt'), 'utf8')).toBe('5\n7\n');
@@ -211,6 +212,7 @@ test('the choice of the reference', async () => {
   };
   expect(await compare()).toEqual(['most frequent label', 'better']);
   expect((await orchestrator.compare(path))[0]!.notes).toEqual([
+    fewRowsNote,
     'the job has 2 references (good, laptop (reference)): --reference compares its runs with one of them',
   ]);
   expect(await compare('good')).toEqual(['good', 'equivalent']);

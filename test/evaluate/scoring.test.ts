@@ -5,7 +5,7 @@ import { getDefaultMaxTokens } from '../../src/evaluate/models.ts';
 import type { Scoring } from '../../src/evaluate/scoring.ts';
 import type { Provider } from '../../src/provider/provider.ts';
 import { createAnsweringService } from './answering-service.ts';
-import { createLocal, openSmallJob, runSmallJob, sayRight, toLines } from './small-job.ts';
+import { createLocal, fewRowsNote, openSmallJob, runSmallJob, sayRight, toLines } from './small-job.ts';
 
 test.each([
   [['no', 'yes'], 16],
@@ -39,7 +39,10 @@ test('answers that were cut are told', async () => {
   };
   const { orchestrator } = await runSmallJob([cutting]);
   const [comparison] = await orchestrator.evaluate('small', { maxUsd: 5 });
-  expect(comparison!.notes).toEqual(['8 answers of paid were cut at 100 tokens: evaluation.generation.maxTokens allows longer ones']);
+  expect(comparison!.notes).toEqual([
+    '8 answers of paid were cut at 100 tokens: evaluation.generation.maxTokens allows longer ones',
+    fewRowsNote,
+  ]);
 });
 
 const chatRows = [
@@ -88,7 +91,7 @@ test.each<[string, () => Provider, object, Partial<Scoring>]>([
     () => createAnsweringService({ say: sayRight, price: null }).provider,
     {},
     {
-      problem: `no price is known for its answers: set ORCHESTRATE_PRICES='{"base": {"input": …, "output": …}}', now or after the training`,
+      problem: `no price is known for its answers: set ORCHESTRATE_PRICES='{"base": {"input": …, "output": …}}', in US dollars per 1M tokens, now or after the training`,
     },
   ],
   [

@@ -111,6 +111,7 @@ test('an unknown price is refused under a budget, and named', async () => {
   await expect(acceptRuns(store, plans, at)).rejects.toMatchObject({
     code: 'budget-exceeded',
     message: 'the job "job" has a budget of $5.00, but the prices of target "b" and target "c" are unknown',
+    hint: `set ORCHESTRATE_PRICES='{"model": {"training": …}}', in US dollars per 1M tokens, or remove \`budget.usd\` from the job file; nothing was started`,
   });
   expect(await listRuns(store)).toEqual([]);
   await acceptRun(store, toPlan('b', null, null), at);

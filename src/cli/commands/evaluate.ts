@@ -1,4 +1,4 @@
-import { listFailedRequirements, type Comparison } from '../../evaluate/comparison.ts';
+import { listFailedRequirements, listHollowResults, type Comparison } from '../../evaluate/comparison.ts';
 import { Failure } from '../../errors.ts';
 import type { Cli } from '../cli.ts';
 import { escapeLine, formatJson } from '../escape.ts';
@@ -39,7 +39,11 @@ export async function evaluate(cli: Cli, args: readonly string[], flags: Evaluat
 
 /** `reviews/gpt: better` for each tuned model. */
 function listVerdicts({ candidates }: Comparison): string[] {
-  return candidates.flatMap(({ run, name, verdict }) => (verdict === null ? [] : `${escapeLine(run ?? name)}: ${verdict}`));
+  return candidates.flatMap(({ run, name, verdict, beatsMajority }) => {
+    const isGood = verdict !== 'worse' && verdict !== 'cannot tell';
+    const worth = isGood && beatsMajority === false ? ' (no better than the most frequent label)' : '';
+    return verdict === null ? [] : `${escapeLine(run ?? name)}: ${verdict}${worth}`;
+  });
 }
 
 /** Gives the exit status: 104 where a tuned model does not reach what is required, with a line about each that does not. */
@@ -53,6 +57,7 @@ function printComparisons(
   else if (cli.quiet) for (const line of comparisons.flatMap(listVerdicts)) cli.terminal.print(line);
   else cli.terminal.print(comparisons.map((comparison) => format(comparison, cli.terminal.width)).join('\n\n'));
   const failed = require === undefined ? [] : listFailedRequirements(comparisons, require);
-  for (const finding of failed) cli.terminal.say(`--require ${require}: ${finding}`);
+  const hollow = require === undefined ? [] : listHollowResults(comparisons, require);
+  for (const finding of [...failed, ...hollow]) cli.terminal.say(`--require ${require}: ${finding}`);
   return failed.length > 0 ? 104 : 0;
 }

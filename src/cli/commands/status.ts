@@ -1,11 +1,15 @@
 import { Failure } from '../../errors.ts';
 import { isJobFile } from '../../run/find-runs.ts';
+import type { Costs } from '../../run/costs.ts';
+import { formatJson } from '../escape.ts';
 import { getOutcome, printRuns, programName, type Cli } from '../cli.ts';
+import { formatCosts } from '../views/costs-view.ts';
 import { formatOldestLook, formatRunPage, formatRunTable } from '../views/run-view.ts';
 
 interface StatusFlags {
   readonly tag?: Readonly<Record<string, string>>;
   readonly limit?: number;
+  readonly costs?: boolean;
   readonly cached?: boolean;
   readonly refresh?: boolean;
   readonly exitCode?: boolean;
@@ -16,6 +20,7 @@ export async function status(cli: Cli, [address]: readonly string[], flags: Stat
   // The jobs of a job file may be found at its providers, and are stored then.
   await using orchestrator = await cli.open({ mayCreateState: address !== undefined && isJobFile(address) });
   const tags = Object.entries(flags.tag ?? {});
+  if (flags.costs === true) return printCosts(cli, await orchestrator.costs(address, flags.tag));
   if (flags.cached === true && flags.refresh === true) throw new Failure('usage', 'expected --cached or --refresh, found both');
   const found = await orchestrator.list(address, { look: flags.cached === true ? 'never' : flags.refresh === true ? 'now' : 'due' });
   const runs = found.filter((run) => tags.every(([name, value]) => run.tags[name] === value)).slice(0, flags.limit);
@@ -31,4 +36,9 @@ export async function status(cli: Cli, [address]: readonly string[], flags: Stat
     }
   });
   return flags.exitCode === true ? getOutcome(runs) : 0;
+}
+
+function printCosts({ terminal, json }: Cli, costs: Costs): number {
+  terminal.print(json ? formatJson(costs) : formatCosts(costs, terminal.width));
+  return 0;
 }

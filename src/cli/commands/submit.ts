@@ -11,7 +11,7 @@ import { getOutcome, programName, type Cli } from '../cli.ts';
 import type { JobFlags } from './plan.ts';
 import { formatComparison } from '../views/comparison-view.ts';
 import { formatCount, formatLocation, formatSeconds } from '../views/format.ts';
-import { formatPrice, formatRejection, formatRunPage, getNextCommand, needsDeployment } from '../views/run-view.ts';
+import { formatPrice, formatRejection, formatWarnings, formatRunPage, getNextCommand, needsDeployment } from '../views/run-view.ts';
 import { followRuns } from './wait.ts';
 
 interface SubmitFlags extends JobFlags {
@@ -52,7 +52,9 @@ export async function submit(cli: Cli, args: readonly string[], flags: SubmitFla
   const isScored = ended.some((run) => run.ok);
   const { subject, address } = await findSubject(orchestrator, ended, { job: job.spec.name, path: set.length === 0 ? args[0]! : null });
   const estimate = isScored ? await orchestrator.estimate(subject) : free;
-  const comparisons = isScored ? await compareEnded(cli, orchestrator, { job: job.spec, subject, estimate }) : [];
+  const comparisons = isScored
+    ? await compareEnded(cli, orchestrator, { job: job.spec, subject, estimate, hasRows: ended.some(hasTestRows) })
+    : [];
   if (cli.json) cli.terminal.print(formatJson({ runs: ended, comparisons, estimate, ...(failure && { error: toFailureData(failure) }) }));
   else if (!cli.quiet)
     printResult(cli, {
@@ -122,13 +124,17 @@ function formatDeprecations(runs: readonly RunView[], now: Date): string[] {
   return runs.flatMap(({ id, endsOn }) => formatDeprecationNotes(endsOn, now).map(({ message }) => escapeLine(`${id}  ${message}`)));
 }
 
+function hasTestRows({ ok, data }: RunView): boolean {
+  return ok && Object.values(data.test).some(({ rows }) => rows > 0);
+}
+
 /** Answers that cost, and commands that may cost, are asked only when the user says so. */
 async function compareEnded(
   cli: Cli,
   orchestrator: Orchestrator,
-  { job, subject, estimate }: { job: JobSpec; subject: Subject; estimate: Quote | null },
+  { job, subject, estimate, hasRows }: { job: JobSpec; subject: Subject; estimate: Quote | null; hasRows: boolean },
 ): Promise<Comparison[]> {
-  if (!cli.quiet) cli.terminal.say('scoring the held-out rows …');
+  if (!cli.quiet && hasRows) cli.terminal.say('scoring the held-out rows …');
   if (estimate?.high !== 0 || hasCommands(job)) return await orchestrator.compare(subject);
   try {
     return await orchestrator.evaluate(subject);
@@ -179,6 +185,7 @@ function printResult({ terminal }: Cli, { runs, comparisons, evaluation, seconds
     const training =
       started === null || finished === null ? '' : `, training ${formatSeconds((Date.parse(finished) - Date.parse(started)) / 1000)}`;
     terminal.print(`time     ${isOnly ? '' : `${run.id}: `}${formatSeconds(seconds)}${training}`);
+    if (comparisons.length === 0) for (const note of formatWarnings(run)) terminal.print(note);
     for (const { uri } of run.outputs) terminal.print(`model    ${escapeLine(formatLocation(uri))}`);
     if (needsDeployment(run)) terminal.print(`deploy   ${getNextCommand(run)} (costs by the hour; until then it answers nobody)`);
     else if (!cannotPredict(run)) terminal.print(`try it   ${programName} predict ${run.id} "a text of your own"`);

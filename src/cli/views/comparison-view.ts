@@ -131,21 +131,24 @@ function formatPValue(value: number): string {
   return value < 0.0001 ? '< 0.0001' : value.toFixed(4);
 }
 
-function formatVerdict({ name, verdict }: ComparedCandidate, { reference, margin, candidates }: Comparison): string | null {
+function formatVerdict({ name, verdict, beatsMajority }: ComparedCandidate, { reference, margin, candidates }: Comparison): string | null {
   if (verdict === null || reference === null) return null;
   const subject = `verdict: ${escapeLine(name)} `;
   const kind = candidates.find(({ name: one }) => one === reference)?.kind;
   // "the base of gpt", but "old" and "laptop": names that people gave.
+  const isHollow = beatsMajority === false;
+  const but = isHollow && kind !== 'majority' ? ', but no better than the most frequent label' : '';
+  const good = isHollow ? 'yellow' : 'green';
   const best = `${kind === 'majority' || kind === 'untrained' ? 'the ' : ''}${escapeLine(reference)}`;
   switch (verdict) {
     case 'better':
-      return paint('green', `${subject}is better than ${best}`);
+      return paint(good, `${subject}is better than ${best}${but}`);
     case 'worse':
       return paint('red', `${subject}is worse than ${best}`);
     case 'not worse':
-      return paint('green', `${subject}is not worse than ${best} by more than ${margin}`);
+      return paint(good, `${subject}is not worse than ${best} by more than ${margin}${but}`);
     case 'equivalent':
-      return paint('green', `${subject}and ${best} are equivalent within ${margin}`);
+      return paint(good, `${subject}and ${best} are equivalent within ${margin}${but}`);
     case 'cannot tell':
       return paint('yellow', `${subject}cannot be told from ${best} with these rows`);
   }

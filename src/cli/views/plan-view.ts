@@ -3,7 +3,7 @@ import type { Estimate, RequestPreview } from '../../provider/provider.ts';
 import type { Scoring } from '../../evaluate/scoring.ts';
 import { formatDeprecationNotes } from '../../run/deprecation.ts';
 import type { RunPlan } from '../../run/event.ts';
-import { formatUsd } from '../../run/budget.ts';
+import { formatPriceSetting, formatUsd } from '../../run/budget.ts';
 import type { BudgetView } from '../../run/plan.ts';
 import { formatBytes } from '../../lib/text.ts';
 import { escapeLine } from '../escape.ts';
@@ -32,7 +32,7 @@ export function formatPlan(
     `  data      ${formatCount(facts.train.rows)} training, ${formatCount(facts.validation?.rows ?? 0)} validation, ${formatCount(scoring.rows)} held-out rows`,
     ...(labels.length === 0 ? [] : [`  labels    ${escapeLine(labels.join(', '))}`]),
     ...(quote?.trainingTokens === undefined ? [] : [`  tokens    ${formatCount(quote.trainingTokens)} in one pass over the training rows`]),
-    `  cost      ${escapeLine(quote === null ? 'price unknown' : formatPrice(quote))}`,
+    `  cost      ${escapeLine(quote === null ? formatUnknownPrice(spec, model.base) : formatPrice(quote))}`,
     ...formatScoring(scoring),
     ...(estimate == null ? [] : [`  training  ${escapeLine(formatEstimate(estimate))}`]),
     `  key       ${escapeLine(key)}`,
@@ -55,6 +55,11 @@ function formatEstimate({ seconds, memoryBytes, source }: Estimate): string {
   return `about ${formatSeconds(seconds)}, ${formatBytes(memoryBytes)} of memory (${source})`;
 }
 
+/** Of a model of a service that a person may know the price of. */
+function formatUnknownPrice({ model: { kind } }: RunPlan['spec'], base: string): string {
+  return kind === 'folder' || kind === 'hub' ? 'price unknown' : `price unknown: ${formatPriceSetting([base], ['training'])}`;
+}
+
 function formatScoring({ maxTokens, problem }: Scoring): string[] {
   if (problem !== null) return [`  scoring   not possible: ${escapeLine(problem)}`];
   return maxTokens === null ? [] : [`  scoring   with answers of up to ${formatCount(maxTokens)} tokens`];
@@ -73,7 +78,12 @@ export function formatBudget(budget: BudgetView): string | null {
   const unpriced = unknown === 0 ? [] : [`${formatCount(unknown)} more of which nobody knows the cost`];
   const limit = budgetUsd === null ? 'no limit' : formatUsd(budgetUsd);
   const left = leftUsd === null ? [] : [leftUsd < 0 ? `exceeded by ${formatUsd(-leftUsd)}` : `${formatUsd(leftUsd)} left`];
-  const needed = neededUsd === null ? 'nobody knows what these targets need' : `these targets need up to ${formatUsd(neededUsd)}`;
+  const needed =
+    neededUsd === null
+      ? 'nobody knows what these targets need'
+      : neededUsd === 0
+        ? 'these targets need nothing more'
+        : `these targets need up to ${formatUsd(neededUsd)}`;
   return `budget      ${limit}: ${[used, ...unpriced, ...left].join(', ')}; ${needed}`;
 }
 

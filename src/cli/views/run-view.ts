@@ -12,7 +12,9 @@ export function formatRunTable(runs: readonly RunView[], now: Date, width = Infi
   const header = ['RUN', 'STATUS', 'STEP', 'PROVIDER', 'MODEL', 'AGE'];
   const rows = runs.map((run) => [
     escapeLine(run.id),
-    run.deployment === null ? run.status.phase : `${run.status.phase}, ${run.deployment.overdue ? 'OVERDUE' : 'deployed'}`,
+    run.deployment === null
+      ? `${run.status.phase}${escapeLine(formatWaiting(run))}`
+      : `${run.status.phase}, ${run.deployment.overdue ? 'OVERDUE' : 'deployed'}`,
     run.progress.step === null ? '' : `${run.progress.step}/${run.progress.steps ?? '?'}`,
     escapeLine(run.provider),
     escapeLine(run.model.base.split('/').at(-1)!),
@@ -43,7 +45,7 @@ export function formatRunPage(run: RunView, now: Date): string {
       ? null
       : formatSeconds((Date.parse(times.finished) - Date.parse(times.started)) / 1000);
   const facts: [string, string | null][] = [
-    ['status', `${run.status.phase} (${looked})`],
+    ['status', `${run.status.phase}${formatWaiting(run)} (${looked})`],
     ['provider', run.provider],
     ['model', run.model.base],
     [
@@ -78,9 +80,17 @@ export function formatRunPage(run: RunView, now: Date): string {
   return [escapeLine(run.id), ...lines, ...notes, ...failure, '', `  next: ${escapeLine(getNextCommand(run))}`].join('\n');
 }
 
+function formatWaiting({ waitingFor }: RunView): string {
+  return waitingFor === null ? '' : `, waiting for ${waitingFor}`;
+}
+
+export function formatWarnings({ notes }: Pick<RunView, 'notes'>): string[] {
+  return notes.filter(({ type }) => type === 'warning').map((note) => `note: ${escapeLine(formatNote(note))}`);
+}
+
 /** Why a submission was rejected, the remedy, and what the plan has warned of. */
 export function formatRejection({ failure, notes }: RunView): string[] {
-  const warnings = notes.filter(({ type }) => type === 'warning').map((note) => `  note: ${escapeLine(formatNote(note))}`);
+  const warnings = formatWarnings({ notes }).map((line) => `  ${line}`);
   if (failure === null) return warnings;
   return [`  ${escapeText(failure.message)}`, ...(failure.hint === null ? [] : [`  ${escapeText(failure.hint)}`]), ...warnings];
 }
@@ -129,7 +139,7 @@ export function formatNote(note: Note): string {
     case 'converted':
       return `${note.field}: ${JSON.stringify(note.from)} became ${JSON.stringify(note.value)}: ${note.why}`;
     case 'defaulted':
-      return `${note.field} = ${JSON.stringify(note.value)} (default)`;
+      return `${note.field} = ${JSON.stringify(note.value)} (default${note.why === undefined ? '' : ` ${note.why}`})`;
     case 'unsupported':
       return `${note.field} = ${JSON.stringify(note.value)} is not followed: ${note.why}`;
     case 'warning':
@@ -144,7 +154,8 @@ const narrowestBar = 8;
 export function formatProgress(run: RunView, columns: number): string {
   const { progress, status } = run;
   const name = escapeLine(run.id);
-  if (progress.fraction === null || run.terminal) return `${name}  ${status.phase}`;
+  const isUnderWay = !run.terminal && run.waitingFor === null && status.phase !== 'paused' && status.phase !== 'interrupted';
+  if (progress.fraction === null || !isUnderWay) return `${name}  ${status.phase}${escapeLine(formatWaiting(run))}`;
   const facts = [
     `step ${formatCount(progress.step!)}/${formatCount(progress.steps!)}`,
     progress.loss === null ? null : `loss ${progress.loss.toFixed(3)}`,

@@ -7,7 +7,7 @@ import { toMemoryPlan } from '../../run/memory-provider.ts';
 
 const plan = toMemoryPlan();
 const spec: RunSpec = { ...plan.spec, provider: 'local', model: { kind: 'folder', path: '/models/bert' } };
-const model = { base: '/models/bert', revision: 'r'.repeat(64), maxLength: 64 };
+const model = { base: '/models/bert', revision: 'r'.repeat(64), maxLength: 64, parameters: 946_000 };
 
 function translate(change: Partial<RunSpec>): { request: unknown; notes: readonly Note[] } {
   return local.training.translate({ spec: { ...spec, ...change }, facts: plan.facts, model, key: plan.key });
@@ -33,7 +33,7 @@ test('a field that the job leaves out has a default, and a note says so', () => 
       steps: null,
       batchSize: 16,
       microBatchSize: 16,
-      learningRate: 5e-5,
+      learningRate: 1e-3,
       schedule: 'linear',
       warmupRatio: 0,
       weightDecay: 0,
@@ -79,7 +79,7 @@ test('every field that is written ends in a note', () => {
     'converted training.maxLength',
     'unsupported prompt',
   ]);
-  expect(request).toMatchObject({ model: { maxLength: 64 }, training: { steps: 7, epochs: null, seed: 1, learningRate: 5e-5 } });
+  expect(request).toMatchObject({ model: { maxLength: 64 }, training: { steps: 7, epochs: null, seed: 1, learningRate: 1e-3 } });
 });
 
 test('options choose the backend and the rows per forward pass', () => {
@@ -97,4 +97,19 @@ test.each<[Partial<RunSpec>, string]>([
   [{ options: { backend: 'cuda' } }, 'targets.a.options.backend'],
 ])('%j is refused', (change, message) => {
   expect(findFailure(change)).toContain(message);
+});
+
+test.each([
+  [100_000, 1e-3],
+  [946_000, 1e-3],
+  [2_700_000, 6e-4],
+  [22_700_000, 2e-4],
+  [110_000_000, 1e-4],
+  [1e9, 5e-5],
+])('a model of %i parameters has its own default rate, and a note says why', (parameters, rate) => {
+  const { request, notes } = local.training.translate({ spec, facts: plan.facts, model: { ...model, parameters }, key: plan.key });
+  expect(request).toMatchObject({ training: { learningRate: rate } });
+  const why = `for a model of ${(parameters / 1e6).toPrecision(2)} M parameters`;
+  expect(notes).toContainEqual({ type: 'defaulted', field: 'training.learningRate', value: rate, why });
+  expect(translate({ training: { learningRate: 3e-4 } }).request).toMatchObject({ training: { learningRate: 3e-4 } });
 });

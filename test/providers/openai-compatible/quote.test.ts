@@ -131,6 +131,12 @@ test('a price of the settings goes first', async () => {
   const set = await azure.training.quote!(toRequest(method), toQuoteContext(settings));
   expect(set).toMatchObject({ source: 'ORCHESTRATE_PRICES', asOf: null });
   expect(set?.high).toBeCloseTo(0.3, 12);
+  const undated = { 'gpt-4.1-mini': { training: 20 } };
+  const ofAll = await azure.training.quote!(toRequest(method), toQuoteContext({ ORCHESTRATE_PRICES: JSON.stringify(undated) }));
+  expect(ofAll?.high).toBeCloseTo(0.3, 12);
+  const both = { ...undated, [model]: { training: 40 } };
+  const own = await azure.training.quote!(toRequest(method), toQuoteContext({ ORCHESTRATE_PRICES: JSON.stringify(both) }));
+  expect(own?.high).toBeCloseTo(0.6, 12);
 });
 
 test.each(['5', '{"a": 5}', '{"a": {"training": "5"}}', '{"a": {"train": 5}}', '{'])(
