@@ -37,7 +37,9 @@ function formatPart(part: string): string {
   return name === 'test' ? 'test data' : `test data ${formatValue(name)}`;
 }
 
-const shownRows = 20;
+const shownKinds = 20;
+/** Of a problem that more rows have, the first is shown with the lines of some others. */
+const shownAlike = 3;
 
 export interface BadRows {
   add(failure: Failure): void;
@@ -45,25 +47,44 @@ export interface BadRows {
   check(): void;
 }
 
-/** Gathers failures of single rows, so that a person sees all of them at once. */
+/** Gathers failures of single rows, so that a person sees all of them at once, and those that are alike once. */
 export function createBadRows(): BadRows {
-  const shown: Failure[] = [];
+  const kinds = new Map<string, { readonly failures: Failure[]; rows: number }>();
   let count = 0;
   return {
     add(failure) {
       count++;
-      if (shown.length < shownRows) shown.push(failure);
+      const words = failure.message.replace(/:\d+/, '');
+      const kind = kinds.get(words);
+      if (kind === undefined) {
+        if (kinds.size < shownKinds) kinds.set(words, { failures: [failure], rows: 1 });
+        return;
+      }
+      kind.rows++;
+      if (kind.failures.length <= shownAlike) kind.failures.push(failure);
     },
     check() {
-      const [first] = shown;
+      const all = [...kinds.values()];
+      const failures = all.flatMap((kind) => kind.failures);
+      const [first] = failures;
       if (first === undefined) return;
       if (count === 1) throw first;
-      const lines = shown.map((failure) => `  ${failure.message}`);
-      if (count > shown.length) lines.push(`  and ${count - shown.length} more`);
-      const hint = first.hint !== null && shown.every((failure) => failure.hint === first.hint) ? { hint: first.hint } : {};
+      const hint = first.hint !== null && failures.every((failure) => failure.hint === first.hint) ? { hint: first.hint } : {};
+      const shown = all.flatMap(listAlike);
+      if (shown.length === 1) throw new Failure('data-invalid', shown[0]!, hint);
+      const rest = count - all.reduce((sum, { rows }) => sum + rows, 0);
+      const lines = [...shown, ...(rest > 0 ? [`and ${rest} more`] : [])].map((line) => `  ${line}`);
       throw new Failure('data-invalid', `${count} rows cannot be used:\n${lines.join('\n')}`, hint);
     },
   };
+}
+
+/** Each of a few failures, or the first of many with the lines of the next ones. */
+function listAlike({ failures, rows }: { readonly failures: readonly Failure[]; readonly rows: number }): string[] {
+  const messages = failures.map(({ message }) => message);
+  if (rows <= shownAlike) return messages;
+  const lines = messages.slice(1).map((message) => /:(\d+)/.exec(message)?.[1]);
+  return [`${messages[0]!} (and ${rows - 1} more rows like it: lines ${lines.join(', ')}${rows - 1 > lines.length ? ', …' : ''})`];
 }
 
 /** @throws Failure `data-invalid` for a validation fraction that leaves one side empty */

@@ -143,18 +143,33 @@ test('a label that only the validation side of the split has is refused at its p
     expect(message).toMatch(/\d+\.csv:2: no training row has the label "rare" of the validation data \(1 row has it\)/);
 });
 
-test('all wrong rows of all files are reported at once, up to twenty', async () => {
+test('all wrong rows of all files are reported at once, up to twenty kinds', async () => {
   const write = createDataFolder();
   const train = write('a.jsonl', `${both}{"text":1,"label":"x"}\n{"text":"a","label":"x"}\n`);
-  const held = write('b.csv', `text,label\n${'x\n'.repeat(30)}`);
+  const held = write('b.jsonl', Array.from({ length: 30 }, (_, i) => `{"text":${i},"label":"x"}\n`).join(''));
   const failure = await inspect({ train: [train], test: { main: [held] } }).catch((error: unknown) => error as Error);
   const lines = (failure as Error).message.split('\n');
   expect(lines[0]).toBe('34 rows cannot be used:');
   expect(lines).toHaveLength(22);
   expect(lines[1]).toContain(`${train}:1: not valid JSON`);
   expect(lines[4]).toContain(`${train}:4: expected a string in column "text", found 1`);
-  expect(lines[5]).toContain(`${held}:2: expected 2 fields (text, label), found 1`);
+  expect(lines[5]).toContain(`${held}:1: expected a string in column "text", found 0`);
   expect(lines[21]).toBe('  and 14 more');
+});
+
+test('a problem that many rows have is told once, with the first lines and the number of rows', async () => {
+  const write = createDataFolder();
+  const train = write('a.jsonl', '{"body":"a","label":"x"}\n'.repeat(30));
+  const alone = `${train}:1: expected a column "text", found "body", "label" (and 29 more rows like it: lines 2, 3, 4, …)`;
+  await expect(inspect({ train: [train] })).rejects.toMatchObject({ message: alone, hint: expect.stringContaining('data.columns') });
+  const held = write('b.csv', `text,label\n${'x\n'.repeat(4)}`);
+  await expect(inspect({ train: [train], test: { main: [held] } })).rejects.toMatchObject({
+    message: [
+      '34 rows cannot be used:',
+      `  ${alone}`,
+      `  ${held}:2: expected 2 fields (text, label), found 1 (and 3 more rows like it: lines 3, 4, 5)`,
+    ].join('\n'),
+  });
 });
 
 test('one wrong row is reported plainly, a missing file by its name', async () => {
