@@ -66,7 +66,7 @@ export async function* readTableRows(
 }
 
 /** Bytes that are valid UTF-8: the parser would replace others by U+FFFD. */
-async function* readUtf8(chunks: AsyncIterable<Buffer>, path: string): AsyncGenerator<Buffer> {
+async function* readUtf8(chunks: AsyncIterable<Buffer>, path: string): AsyncGenerator<Buffer, void> {
   let line = 0;
   for await (const lines of readLines(chunks, path)) {
     for (const bytes of lines) checkUtf8(bytes, `${path}:${++line}`);
