@@ -139,9 +139,13 @@ function checkSources({ data }: RunSpec): void {
   const [field, found] = sources.find(([, path]) => path.startsWith('hub:')) ?? [];
   if (field === undefined || found === undefined) return;
   const name = /^hub:([^@#]+)/.exec(found)![1]!;
-  throw new Failure('job-file-invalid', `${field}: expected a file, found the dataset ${found} of the Hub, which this version cannot read`, {
-    hint: `download it, such as with \`hf download --repo-type dataset ${name} --local-dir data\`, and name a .jsonl, .csv or .tsv file of it`,
-  });
+  throw new Failure(
+    'job-file-invalid',
+    `${field}: expected a file, found the dataset ${found} of the Hub, which this version cannot read`,
+    {
+      hint: `download it, such as with \`hf download --repo-type dataset ${name} --local-dir data\`, and name a .jsonl, .csv or .tsv file of it`,
+    },
+  );
 }
 
 function checkPrompt({ task, prompt, data }: RunSpec): void {
