@@ -4,10 +4,12 @@ import { expect, test } from 'vitest';
 import { createOrchestrator, type Provider } from '../../src/index.ts';
 import { createMemoryService } from '../run/memory-provider.ts';
 import { createScratchFolder } from '../scratch.ts';
-import { runCli } from './run-cli.ts';
+import { runCli, startCli } from './run-cli.ts';
 
 test('doctor takes a training step on each backend and finds all well here', async () => {
-  const { status, stdout } = await runCli('doctor', '--dir', createScratchFolder());
+  const env = { ...process.env, HF_TOKEN: undefined };
+  const { status, stdout } = await startCli(['doctor', '--dir', createScratchFolder()], { env }).ended;
+  expect(stdout).toMatch(/^- {8}Hugging Face: not set up: HF_TOKEN not set$/m); // neither well nor missing
   expect(stdout).toMatch(/^ok {7}backend wasm: a training step in [\d.]+ ms/m);
   expect(stdout).toMatch(/^ok {7}backend cpu: a training step in [\d.]+ ms/m);
   expect(status).toBe(0);

@@ -1,6 +1,7 @@
 import { Failure } from '../../errors.ts';
 import { isJobFile } from '../../run/find-runs.ts';
 import { getOutcome, printRuns, programName, type Cli } from '../cli.ts';
+import { formatCount } from '../views/format.ts';
 import { formatOldestLook, formatRunPage, formatRunTable } from '../views/run-view.ts';
 
 interface StatusFlags {
@@ -22,7 +23,7 @@ export async function status(cli: Cli, [address]: readonly string[], flags: Stat
   for (const { message, hint } of await orchestrator.damage()) cli.terminal.say(`${message}\n  ${hint}`);
   const now = new Date();
   printRuns(cli, runs, () => {
-    if (runs.length === 0) cli.terminal.say(`no runs yet: \`${programName} submit job.json\` makes one`);
+    if (runs.length === 0) cli.terminal.say(formatNothing(orchestrator.dir, { found: found.length, tags }));
     else if (address !== undefined && runs.length === 1) cli.terminal.print(formatRunPage(runs[0]!, now));
     else {
       cli.terminal.print(formatRunTable(runs, now, cli.terminal.width));
@@ -31,4 +32,11 @@ export async function status(cli: Cli, [address]: readonly string[], flags: Stat
     }
   });
   return flags.exitCode === true ? getOutcome(runs) : 0;
+}
+
+/** Why a list of runs is empty. */
+function formatNothing(dir: string, { found, tags }: { found: number; tags: readonly (readonly [string, string])[] }): string {
+  if (found === 0) return `no runs yet in ${dir}: \`${programName} submit job.json\` makes one, \`--dir\` names another folder`;
+  const wanted = tags.map(([name, value]) => `${name}=${value}`).join(' and ');
+  return `none of ${formatCount(found)} ${found === 1 ? 'run' : 'runs'} has the ${tags.length === 1 ? 'tag' : 'tags'} ${wanted}`;
 }
