@@ -114,7 +114,7 @@ const budgets: Readonly<Record<string, number>> = {
   'providers/local': 800,
   'providers/openai': 50,
   'providers/openai-compatible': 2400,
-  'src/cli': 2650,
+  'src/cli': 2750,
   'src/dataset': 1450,
   'src/evaluate': 2650,
   'src/import': 2000,
@@ -124,10 +124,10 @@ const budgets: Readonly<Record<string, number>> = {
   'src/provider-kit': 1350,
   'src/run': 3300,
   'src/sandbox': 3500,
-  'src/store': 500,
+  'src/store': 520,
   'src/testing': 1250,
   'src/trainer': 3000,
-  test: 32000,
+  test: 32500,
 };
 
 type Sources = Readonly<Record<string, string>>;

@@ -40,7 +40,7 @@ export interface Observation<Cursor> {
   readonly metrics: readonly Metric[];
   readonly logs: readonly { readonly at: string; readonly text: string }[];
   readonly artifacts: readonly Artifact[];
-  /** The step of the newest whole checkpoint, as far as this look shows. */
+  /** The step of the newest whole checkpoint, as far as this poll shows. */
   readonly checkpoint: number | null;
   readonly notes: readonly Note[];
   readonly failure: FailureData | null;
@@ -49,7 +49,7 @@ export interface Observation<Cursor> {
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
   readonly cursor: Cursor;
-  /** A sensible pause before the next look; null leaves it to the age of the run. */
+  /** A sensible pause before the next poll; null leaves it to the age of the run. */
   readonly nextInMs: number | null;
 }
 

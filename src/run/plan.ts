@@ -57,7 +57,7 @@ export async function planJob(
 async function findGeneration(store: Store, { spec, fingerprint }: RunPlan): Promise<number> {
   const { runs, damaged } = await readRuns(store, { job: spec.job, target: spec.target });
   const same = runs.filter(({ record }) => hashJson(record.plan.fingerprint) === hashJson(fingerprint));
-  const lost = damaged.filter(({ isMended }) => !isMended).length; // nobody knows of what generation they are
+  const lost = damaged.filter(({ isMended }) => !isMended).length; // their generation is unknown
   return Math.max(0, ...same.map(({ record }) => record.plan.generation)) + lost;
 }
 

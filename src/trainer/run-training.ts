@@ -49,7 +49,7 @@ export async function runTraining(folder: string, log: (text: string) => void): 
   }
 }
 
-/** Failures of this machine that a person can mend, so that the training goes on from its newest checkpoint. */
+/** Failures of this machine that a person can repair, so that the training goes on from its newest checkpoint. */
 const passing: readonly FailureCode[] = ['disk-full', 'permission-denied', 'too-many-files'];
 
 function canPass(error: unknown, code: FailureCode): boolean {

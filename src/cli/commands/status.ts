@@ -12,7 +12,7 @@ interface StatusFlags {
   readonly exitCode?: boolean;
 }
 
-/** `orchestrate status [RUN]`: looks where that is free or due, and shows how old the rest is. */
+/** `orchestrate status [RUN]`: polls where that is free or due, and shows how old the rest is. */
 export async function status(cli: Cli, [address]: readonly string[], flags: StatusFlags): Promise<number> {
   // The jobs of a job file may be found at its providers, and are stored then.
   await using orchestrator = await cli.open({ mayCreateState: address !== undefined && isJobFile(address) });

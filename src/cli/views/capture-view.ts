@@ -63,5 +63,5 @@ export function formatTrainingRows(out: string, { task, rows, labels, leftOut }:
 }
 
 function toCost(usd: number | null): string {
-  return usd === null ? 'at a price that nobody knows' : formatUsd(usd);
+  return usd === null ? 'at an unknown price' : formatUsd(usd);
 }
