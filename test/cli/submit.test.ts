@@ -30,6 +30,7 @@ test('a submission that is rejected tells the reason, the remedy and what was kn
     '  no such model',
     '  name a dated one',
     '  note: the model has no date in its name',
+    '  note: fewer than 5 rows of the training data have the label "no", "yes": a model hardly learns it from so few',
     'next: fix this and submit the job file again, with --again if the file did not change',
     '',
   ]);

@@ -87,13 +87,13 @@ test.each<[string, nock.Body]>([
 const oddErrors: readonly (readonly [nock.Body, 'refused' | 'unknown', RegExp])[] = [
   [{ error: 'no seats left' }, 'refused', /\(400\): .*no seats left/],
   [{ error: { message: 'no' } }, 'refused', /\(400\): no$/],
-  [{ error: { message: 'no', code: 17, type: ['x'], param: {} } }, 'refused', /with no$/],
+  [{ error: { message: 'no', code: 17, type: ['x'], param: {} } }, 'refused', /: no$/],
   [{ error: { message: `the key ${canaryKey} may not`, code: null } }, 'refused', /the key \[secret\] may not/],
   [{ error: { message: 'x'.repeat(10_000) } }, 'refused', /x{100}…$/],
   [{ error: { code: 'bad' } }, 'unknown', /no reason|JSON error/],
   [{ error: null }, 'unknown', /no reason|JSON error/],
   [{ error: [] }, 'unknown', /no reason|JSON error/],
-  [{ statusCode: 400, message: 'no' }, 'refused', /with no$/], // what stands in front of Azure
+  [{ statusCode: 400, message: 'no' }, 'refused', /: no$/], // what stands in front of Azure
   [{ detail: [{ loc: ['body', 'model'], msg: 'field required' }] }, 'unknown', /no reason|JSON error/],
   ['[]', 'unknown', /no reason|JSON error/],
   ['Bad Request', 'unknown', /no reason|JSON error/],
