@@ -118,7 +118,7 @@ export const outcomeStatuses = {
   101: 'a run has not ended (`--timeout`, `status --exit-code`)',
   103: 'a run was cancelled',
   104: 'a tuned model does not reach the verdict of `--require`',
-  141: 'nobody reads the output any more, as with `| head`; what was submitted goes on',
+  141: 'the output was closed, as with `| head`; submitted runs go on',
 } as const;
 
 export type FailureCode = keyof typeof failureKinds;

@@ -37,7 +37,7 @@ export async function runCli(argv: readonly string[], options: RunOptions = {}):
   // Listens to the end of the process: an output may fail after the command has ended.
   onOutputClosed([process.stdout, process.stderr], () => {
     isClosed = true;
-    interrupt.abort(new Failure('interrupted', 'nobody reads the output any more; what was submitted goes on'));
+    interrupt.abort(new Failure('interrupted', 'the output was closed; submitted runs go on'));
   });
   try {
     return await runCommand(argv, { terminal, signal: interrupt.signal, options });

@@ -23,6 +23,11 @@ export interface JobFile {
  * @throws Failure `file-missing`, `permission-denied`, `job-file-invalid`, `usage` (a bad override)
  */
 export async function readJobFile(path: string, overrides: readonly string[] = []): Promise<JobFile> {
+  if (/\.(jsonl|csv|tsv)(\.gz)?$/i.test(path)) {
+    throw new Failure('job-file-invalid', `${path}: expected a job file, found a data file`, {
+      hint: 'write a job file, .json or .yaml, that names it as data.train',
+    });
+  }
   const text = await readJobText(path, jobFileKind);
   const set = overrides.map((override) => ({ override, path: applyOverride(text.value, override) }));
   const { spec, problems } = checkJob(text.value);

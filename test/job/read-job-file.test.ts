@@ -103,6 +103,14 @@ test.each([
   expect(lines.join('\n')).toContain(expected);
 });
 
+test.each(['rows.jsonl', 'rows.CSV', 'rows.tsv.gz'])('%s is told to be a data file', async (name) => {
+  await expect(readJobFile(await writeJob('', name))).rejects.toMatchObject({
+    code: 'job-file-invalid',
+    message: expect.stringMatching(/: expected a job file, found a data file$/),
+    hint: expect.stringContaining('data.train'),
+  });
+});
+
 test('a missing file and a folder are reported differently from a wrong one', async () => {
   await expect(readJobFile('/nowhere/job.json')).rejects.toMatchObject({
     code: 'file-missing',
