@@ -25,7 +25,7 @@ export const failureKinds = {
     retryable: false,
     meaning: 'the model folder cannot be used; the message names file and tensor or field',
   },
-  'file-missing': { exit: 66, cause: 'user', retryable: false, meaning: 'a file is not there, or a folder is there instead' },
+  'file-missing': { exit: 66, cause: 'user', retryable: false, meaning: 'a file is missing, or is a folder' },
   'service-unavailable': {
     exit: 69,
     cause: 'provider',
@@ -48,28 +48,28 @@ export const failureKinds = {
     exit: 69,
     cause: 'quota',
     retryable: true,
-    meaning: 'a service was asked too often and wants to be left alone for a while',
+    meaning: 'a service was asked too often and asks for a pause',
   },
-  'quota-exhausted': { exit: 69, cause: 'quota', retryable: false, meaning: 'the account at a service has nothing left to spend' },
+  'quota-exhausted': { exit: 69, cause: 'quota', retryable: false, meaning: 'the account at a service has no credit left' },
   'response-invalid': {
     exit: 69,
     cause: 'provider',
     retryable: false,
     meaning: 'a service answered with something that cannot be used: no JSON, too much, or a redirect',
   },
-  timeout: { exit: 69, cause: 'timeout', retryable: true, meaning: 'a service did not give its whole answer in time' },
+  timeout: { exit: 69, cause: 'timeout', retryable: true, meaning: 'a service did not answer completely in time' },
   'needs-decision': {
     exit: 75,
     cause: 'user',
     retryable: false,
-    meaning: 'nobody can know whether a submission arrived; a person decides',
+    meaning: 'it is unknown whether a submission arrived; a person must decide',
   },
   'store-locked': { exit: 75, cause: 'timeout', retryable: true, meaning: 'another process holds the state database' },
   'budget-exceeded': {
     exit: 79,
     cause: 'user',
     retryable: false,
-    meaning: 'the budget has no room for what this would cost, or nobody knows what it would cost; no more was started',
+    meaning: 'the cost exceeds the budget, or is unknown; nothing more was started',
   },
   'permission-denied': { exit: 77, cause: 'user', retryable: false, meaning: 'a file may not be read or written' },
   'credentials-invalid': { exit: 77, cause: 'user', retryable: false, meaning: 'a service refuses the credentials, or there are none' },
@@ -84,28 +84,28 @@ export const failureKinds = {
     exit: 77,
     cause: 'provider',
     retryable: false,
-    meaning: 'the account at a service may create no fine-tuning jobs any more',
+    meaning: 'the account at a service may no longer create fine-tuning jobs',
   },
   'model-unavailable': {
     exit: 78,
     cause: 'user',
     retryable: false,
-    meaning: 'a service has no such model any more, or does not tune it',
+    meaning: 'a service no longer has the model, or does not tune it',
   },
   'job-file-invalid': {
     exit: 78,
     cause: 'user',
     retryable: false,
-    meaning: 'the job file is wrong, or asks for what its target cannot do',
+    meaning: 'the job file is wrong, or asks for something that its target cannot do',
   },
   'configuration-invalid': { exit: 78, cause: 'user', retryable: false, meaning: 'the state folder or a setting is wrong' },
   'store-newer': { exit: 78, cause: 'user', retryable: false, meaning: 'the state was written by a newer version of the program' },
   'disk-full': { exit: 75, cause: 'user', retryable: false, meaning: 'there is no space left where the program writes' },
   'too-many-files': { exit: 71, cause: 'user', retryable: false, meaning: 'the system lets the process open no more files' },
-  'training-diverged': { exit: 100, cause: 'data', retryable: false, meaning: 'the loss or a gradient was no finite number' },
+  'training-diverged': { exit: 100, cause: 'data', retryable: false, meaning: 'the loss or a gradient was not a finite number' },
   'training-failed': { exit: 100, cause: 'user', retryable: false, meaning: 'a training ended with an error of its own' },
   'out-of-memory': { exit: 100, cause: 'user', retryable: false, meaning: 'a training needed more memory than there was' },
-  'trainer-died': { exit: 100, cause: 'program', retryable: false, meaning: 'the trainer process ended without saying why' },
+  'trainer-died': { exit: 100, cause: 'program', retryable: false, meaning: 'the trainer process was killed or crashed' },
   'run-not-found': { exit: 102, cause: 'user', retryable: false, meaning: 'there is no such run, or it has no model yet' },
   interrupted: { exit: 130, cause: 'user', retryable: false, meaning: 'Ctrl-C; what was submitted goes on' },
 } as const satisfies Record<string, FailureKind>;
@@ -118,7 +118,7 @@ export const outcomeStatuses = {
   101: 'a run has not ended (`--timeout`, `status --exit-code`)',
   103: 'a run was cancelled',
   104: 'a tuned model does not reach the verdict of `--require`',
-  141: 'nobody reads the output any more, as with `| head`; what was submitted goes on',
+  141: 'the output was closed, as with `| head`; submitted runs go on',
 } as const;
 
 export type FailureCode = keyof typeof failureKinds;
@@ -137,7 +137,7 @@ interface FailureDetails {
   readonly hint?: string;
   /** The error that this one explains. */
   readonly error?: unknown;
-  /** How long the service asks to be left alone. */
+  /** The pause that the service asks for. */
   readonly retryAfterMs?: number;
   /** The HTTP status of the answer, where a service has answered. */
   readonly status?: number;

@@ -102,21 +102,15 @@ function createContext({
   };
 }
 
-/** The same context for work that nobody waits for longer. */
-export function withTimeLimit(context: Context, ms: number): Context {
-  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(ms)]);
-  return { ...context, signal, wait: async (pause) => await sleep(pause, undefined, { signal }) };
-}
-
 /** The same context with a signal that never aborts: what costs by the hour is ended even if the user has interrupted the command. */
 export function toUninterruptible(context: Context): Context {
   return { ...context, signal: new AbortController().signal, wait: async (ms) => await sleep(ms) };
 }
 
-/** How much longer than asked a look may take that has begun: a service that answers is heard to its end. */
-const graceMs = 1000;
+/** How much longer than asked a request may take that was sent before: a service that answers is heard to its end. */
+const defaultGraceMs = 1000;
 
-/** A context that ends some time after the caller's, also while a service hangs. */
+/** A context that ends after some time, also while a service hangs. */
 export interface LimitedContext extends Disposable {
   readonly context: Context;
   /** Whether the time is over; the caller's own signal is another thing. */
@@ -125,7 +119,8 @@ export interface LimitedContext extends Disposable {
   pause(ms: number): Promise<void>;
 }
 
-export function limitTime(context: Context, timeoutMs: number | undefined): LimitedContext {
+/** @param timeoutMs undefined: without end */
+export function limitTime(context: Context, timeoutMs: number | undefined, graceMs = defaultGraceMs): LimitedContext {
   const until = timeoutMs === undefined ? Infinity : performance.now() + timeoutMs;
   const controller = new AbortController();
   const end = (): void => controller.abort(new Failure('timeout', 'not finished within the time'));

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import type { Check, Provider } from './provider/provider.ts';
-import { limitTime, openWorkspace, toUninterruptible, withTimeLimit, type OrchestratorOptions } from './open-workspace.ts';
+import { limitTime, openWorkspace, toUninterruptible, type OrchestratorOptions } from './open-workspace.ts';
 import { findNewestRuns, findRuns } from './run/find-runs.ts';
 import type { PresentRuns } from './run/job-file.ts';
 import { listMetrics } from './run/metrics.ts';
@@ -31,7 +31,8 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
   const look = async (runs: readonly StoredRun[]): Promise<readonly StoredRun[]> => {
     const { isOpen, lookAtRuns } = await import('./run/look.ts');
     if (!runs.some(isOpen)) return runs;
-    const driver = await createDriver({ isPatient: false, context: withTimeLimit(context, longestLookMs) });
+    using time = limitTime(context, longestLookMs, 0);
+    const driver = await createDriver({ isPatient: false, context: time.context });
     return await lookAtRuns(driver, runs, context.signal);
   };
   /** Runs of this address as they are now. */

@@ -109,7 +109,7 @@ interface Awaited {
 
 async function waitFor(management: Management, { name, isDone }: Awaited, context: Context): Promise<void> {
   let state: string | null = null;
-  const look = async (): Promise<true | null> => {
+  const check = async (): Promise<true | null> => {
     state = (await management.read(name))?.state ?? null;
     return isDone(state) ? true : null;
   };
@@ -117,7 +117,7 @@ async function waitFor(management: Management, { name, isDone }: Awaited, contex
     new Failure('timeout', `the deployment ${name} is ${state ?? 'not there'} after ${patience.withinMs / 60_000} minutes`, {
       hint: 'the same command goes on waiting for it; `orchestrate undeploy` ends it',
     });
-  await poll(look, context, { ...patience, onTimeout });
+  await poll(check, context, { ...patience, onTimeout });
 }
 
 /** A model answers in the tier in which it was trained. */

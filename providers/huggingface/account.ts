@@ -33,7 +33,7 @@ const name = 'Hugging Face';
 export async function check(context: Context): Promise<Check[]> {
   if (context.credential('HF_TOKEN') === null) {
     // This is not a fault: most people use some services only.
-    return [{ name, ok: true, found: 'not set up: HF_TOKEN not set', hint: null }];
+    return [{ name, ok: null, found: 'not set up: HF_TOKEN not set', hint: null }];
   }
   try {
     const hub = openHub(context, { deadlineMs: 15_000 });

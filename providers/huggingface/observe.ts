@@ -202,7 +202,7 @@ function getEnd({ job, phase, hasModel, cursor, isLate }: JobEnd): { readonly ph
   if (cursor.failure !== null) return { phase: 'failed', failure: cursor.failure };
   if (!isLate) return { phase: 'finalizing', failure: null };
   if (cursor.uploaded === null) return { phase: 'failed', failure: explainEnd(job, null) };
-  const message = `the job brought its model to ${cursor.uploaded}, where it does not exist any more`;
+  const message = `the job uploaded its model to ${cursor.uploaded}, where it no longer exists`;
   return { phase: 'failed', failure: toFailure('model-unavailable', message, 'train it again with --again') };
 }
 

@@ -69,13 +69,13 @@ export async function resume(job: JobRef, context: Attempt): Promise<JobRef> {
 
 /** Waits until the trainer is gone (true), or has taken a step since: then it has not read the pause (false). */
 async function isStopping(context: Attempt, before: EventPosition): Promise<boolean> {
-  const look = async (): Promise<boolean | null> => {
+  const check = async (): Promise<boolean | null> => {
     if (!isTrainerAlive(context.workDir, instantMs)) return true;
     const { events } = await readTrainerEvents(context.workDir, before);
     return events.some((event) => event.type === 'step-finished' || event.type === 'model-written') ? false : null;
   };
   const timeout = new Failure('timeout', 'the trainer neither stops nor takes another step');
-  return await pollTrainer(look, context, () => timeout).catch((error: unknown) => {
+  return await pollTrainer(check, context, () => timeout).catch((error: unknown) => {
     if (isFailure(error, 'timeout')) return false; // a long step: the pause was taken back in time
     throw error;
   });

@@ -84,7 +84,7 @@ const pollMs = 200;
 export async function observe(_job: JobRef, cursor: LocalCursor | null, context: Attempt): Promise<Observation<LocalCursor>> {
   context.signal.throwIfAborted();
   const { workDir } = context;
-  const isAlive = isTrainerAlive(workDir); // asked first: a trainer that is gone by then has written all that it ever will
+  const isAlive = isTrainerAlive(workDir); // asked first: a trainer that has ended by then writes nothing more
   const { events, position, isFromStart } = await readTrainerEvents(workDir, (cursor ?? beginning).place);
   const from = isFromStart || cursor === null ? beginning : cursor;
   const word = getLastStatus(events, from.word);
@@ -135,5 +135,5 @@ function findArtifacts(events: readonly TrainerEvent[], workDir: string): Artifa
 
 async function explainCrash(workDir: string): Promise<string> {
   const tail = await readLogTail(workDir);
-  return `the trainer is gone and did not say why${tail === '' ? '' : `; its last words:\n${tail}`}`;
+  return `the trainer was killed or crashed${tail === '' ? '' : `; its last words:\n${tail}`}`;
 }

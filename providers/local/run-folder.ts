@@ -98,12 +98,12 @@ export function getJobs({ setting }: Pick<Context, 'setting'>): number {
 const startMs = 30_000;
 
 /** Looks often, for a trainer that is about to start or to stop. */
-export function pollTrainer<T>(look: () => Promise<T | null>, context: Context, onTimeout: PollOptions['onTimeout']): Promise<T> {
-  return poll(look, context, { firstMs: 20, longestMs: 20, withinMs: startMs, onTimeout });
+export function pollTrainer<T>(check: () => Promise<T | null>, context: Context, onTimeout: PollOptions['onTimeout']): Promise<T> {
+  return poll(check, context, { firstMs: 20, longestMs: 20, withinMs: startMs, onTimeout });
 }
 
 /**
- * Starts the trainer of the run folder as a process of its own and looks until `find` finds a result. Returns null when the process
+ * Starts the trainer of the run folder as a process of its own and waits until `find` finds a result. Returns null when the process
  * has ended before that.
  * @throws Failure `trainer-died` when it neither ends nor gives a sign of life
  */
@@ -116,14 +116,14 @@ export async function startTrainer<T>(
   const child = spawnTraining(context.workDir, join(context.workDir, 'trainer.log'), queue);
   let hasEnded = false;
   const ended = once(child, 'exit').then(() => (hasEnded = true));
-  const look = async (): Promise<{ readonly found: T | null } | null> => {
+  const check = async (): Promise<{ readonly found: T | null } | null> => {
     const isLastLook = hasEnded; // asked first: all its events are there then
     const found = await find();
     return found !== null || isLastLook ? { found } : null;
   };
   const onTimeout = (): Failure => new Failure('trainer-died', `the trainer gave no sign of life within ${startMs / 1000} s`);
   const failed = ended.then(() => new Promise<never>(() => {})); // rejects where the process cannot be started
-  return (await Promise.race([pollTrainer(look, context, onTimeout), failed])).found;
+  return (await Promise.race([pollTrainer(check, context, onTimeout), failed])).found;
 }
 
 /** The last lines that the trainer printed outside its events, as a crash leaves them, without the places in the program. */

@@ -121,7 +121,7 @@ export async function checkService(api: Api, context: Context): Promise<Check[]>
   const { name, credentials } = api.config;
   if (getSecrets(context, credentials).length === 0) {
     // No fault: most people use only some services.
-    return [{ name, ok: true, found: `not set up: ${credentials.join(' and ')} not set`, hint: null }];
+    return [{ name, ok: null, found: `not set up: ${credentials.join(' and ')} not set`, hint: null }];
   }
   try {
     const models = await readModels(api, context, checkMs);

@@ -32,7 +32,7 @@ export function noteModel(api: Api, model: string, method: MethodType): Note[] {
   const messages = [
     ...(known === null ? [explainUnknown(api, model)] : []),
     ...(known?.methods?.includes(method) === false ? [`the model ${base} is not known to learn by the method "${method}"`] : []),
-    ...(known?.trains === undefined ? [] : [`${base} may not be trained any more from ${known.trains} on`]),
+    ...(known?.trains === undefined ? [] : [`${base} can no longer be trained from ${known.trains} on`]),
     ...(table.closed === undefined ? [] : [`${name}: ${table.closed}`]),
   ];
   return messages.map((message) => ({ type: 'warning', message: `${message} (${table.source}, as of ${table.asOf})` }));

@@ -160,7 +160,7 @@ const maxBodyBytes = 64 * 1024 * 1024;
 /** How long after the end of a job its result file is asked for again, where it cannot be read for now. */
 const patienceMs = 3_600_000;
 
-/** All metrics of an ended job, or why they cannot be read. @throws Failure where another look may go better */
+/** All metrics of an ended job, or why they cannot be read. @throws Failure where another poll may succeed */
 export async function readResultFiles(api: Api, job: Job, context: Context): Promise<{ metrics: Metric[]; problem: string | null }> {
   const metrics: Metric[] = [];
   // A result file has no other time than that at which its job ended.

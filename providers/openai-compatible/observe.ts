@@ -51,13 +51,13 @@ const beginning: OpenAICursor = {
   noted: [],
 };
 
-/** What one look has found, and what was reported before. */
+/** What one poll has found, and what was reported before. */
 interface Found {
   readonly job: Job;
   readonly status: Status;
   readonly events: readonly JobEvent[];
   readonly checkpoints: readonly Checkpoint[];
-  /** All metrics, once the job has ended; null where they are not read in this look. */
+  /** All metrics, once the job has ended; null where this poll does not read them. */
   readonly result: { readonly metrics: readonly Metric[]; readonly problem: string | null } | null;
   readonly cursor: OpenAICursor;
 }

@@ -15,7 +15,7 @@ interface CommandEntry {
 
 const ofJob: readonly Option[] = [
   ['--target <names...>', 'only these targets'],
-  ['--set <path=value...>', 'change a field of the job, for example training.epochs=1'],
+  ['--set <path=value...>', 'change a field of the job: training.epochs=1; null removes it'],
 ];
 
 const timeout: Option = [

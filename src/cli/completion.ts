@@ -2,6 +2,12 @@ import { readdirSync } from 'node:fs';
 import tab from '@bomb.sh/tab/commander';
 import type { Command } from 'commander';
 
+/** What the script for bash takes from the package bash-completion, for a bash without it. */
+const bashWords = `type _get_comp_words_by_ref >/dev/null 2>&1 || _get_comp_words_by_ref() {
+  cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD - 1]} words=("\${COMP_WORDS[@]}") cword=$COMP_CWORD
+}
+`;
+
 /** Options whose value is a path. */
 const paths = ['data', 'job', 'out', 'dir', 'env-file', 'base-model'];
 
@@ -11,6 +17,7 @@ const paths = ['data', 'job', 'out', 'dir', 'env-file', 'base-model'];
  */
 export async function addCompletion(program: Command, argv: readonly string[], listRuns: () => Promise<string[]>): Promise<void> {
   const root = tab(program, { completionCommandName: 'completion' });
+  if (argv[0] === 'completion' && argv[1] === 'bash') process.stdout.write(bashWords);
   if (argv[0] !== 'complete') return;
   const files = listFiles(argv.at(-1) ?? '');
   const runs = await listRuns().catch(() => []);

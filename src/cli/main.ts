@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import type { Provider } from '../provider/provider.ts';
 import { Failure, failureKinds, isFailure, toFailureData } from '../errors.ts';
 import type { Orchestrator } from '../orchestrator.ts';
-import type { Cli } from './cli.ts';
+import { programName, type Cli } from './cli.ts';
 import { escapeText, formatJson } from './escape.ts';
 import { commands, sharedOptions } from './commands.ts';
 import { readSettings, type Settings } from './env-file.ts';
@@ -37,7 +37,7 @@ export async function runCli(argv: readonly string[], options: RunOptions = {}):
   // Listens to the end of the process: an output may fail after the command has ended.
   onOutputClosed([process.stdout, process.stderr], () => {
     isClosed = true;
-    interrupt.abort(new Failure('interrupted', 'nobody reads the output any more; what was submitted goes on'));
+    interrupt.abort(new Failure('interrupted', 'the output was closed; submitted runs go on'));
   });
   try {
     return await runCommand(argv, { terminal, signal: interrupt.signal, options });
@@ -58,7 +58,8 @@ async function runCommand(
 ): Promise<number> {
   let status = 0;
   const asJson = argv.includes('--json');
-  const program = createProgram(asJson);
+  const advice = findAdvice(argv[0] ?? '');
+  const program = createProgram(asJson, advice).showSuggestionAfterError(!Object.hasOwn(otherNames, argv[0] ?? ''));
   for (const entry of commands) {
     const command = program.command(entry.usage).summary(entry.summary).description(entry.summary);
     for (const [flags, description, parse] of [...(entry.options ?? []), ...sharedOptions]) {
@@ -97,10 +98,36 @@ async function runCommand(
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return 0;
-    if (asJson) throw new Failure('usage', error.message.replace(/^error: /, ''), { hint: usageHint });
+    if (asJson) throw new Failure('usage', error.message.replace(/^error: /, ''), { hint: advice });
     return failureKinds.usage.exit;
   }
   return status;
+}
+
+/** Commands by the names that they have in other programs. */
+const otherNames: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(['train', 'run', 'start', 'launch', 'create', 'finetune', 'fine-tune', 'tune'].map((name) => [name, 'submit'])),
+  ...Object.fromEntries(['list', 'ls', 'jobs', 'job', 'runs', 'ps', 'queue', 'show', 'get'].map((name) => [name, 'status'])),
+  ...Object.fromEntries(['stop', 'kill', 'abort', 'down'].map((name) => [name, 'cancel'])),
+  ...Object.fromEntries(['eval', 'test', 'score', 'benchmark'].map((name) => [name, 'evaluate'])),
+  ...Object.fromEntries(['infer', 'inference', 'generate', 'chat', 'classify', 'answer'].map((name) => [name, 'predict'])),
+  ...Object.fromEntries(['validate', 'check', 'dry-run', 'estimate'].map((name) => [name, 'plan'])),
+  ...Object.fromEntries(['rm', 'remove', 'delete', 'prune'].map((name) => [name, 'clean'])),
+  ...Object.fromEntries(['follow', 'tail'].map((name) => [name, 'watch'])),
+  ...Object.fromEntries(['download', 'export', 'pull'].map((name) => [name, 'import'])),
+  ...Object.fromEntries(['serve', 'up'].map((name) => [name, 'deploy'])),
+  report: 'metrics',
+  loss: 'metrics',
+  epochs: 'metrics',
+  diff: 'compare',
+};
+
+/** What to do where the command line is wrong. @param first its first word */
+function findAdvice(first: string): string {
+  if (first.startsWith('-')) return `options follow the command, as in \`${programName} status --json\`; --help shows all commands`;
+  if (!Object.hasOwn(otherNames, first)) return '--help shows what is possible';
+  const name = otherNames[first]!;
+  return `this is called ${name} here: \`${programName} ${name} --help\``;
 }
 
 interface Opening {
@@ -126,9 +153,7 @@ async function openOrchestrator(from: Opening): Promise<Orchestrator> {
   });
 }
 
-const usageHint = '--help shows what is possible';
-
-function createProgram(asJson: boolean): Command {
+function createProgram(asJson: boolean, advice: string): Command {
   const manifest = JSON.parse(
     readFileSync(new URL(import.meta.url.endsWith('.ts') ? '../../package.json' : '../package.json', import.meta.url), 'utf8'),
   ) as {
@@ -140,7 +165,7 @@ function createProgram(asJson: boolean): Command {
     )
     .version(manifest.version)
     .exitOverride()
-    .showHelpAfterError(`(${usageHint})`)
+    .showHelpAfterError(`(${advice})`)
     .configureOutput({ writeErr: (text) => void (asJson || process.stderr.write(escapeText(text))) });
 }
 

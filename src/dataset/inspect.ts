@@ -1,7 +1,9 @@
+import { hash } from 'node:crypto';
 import { checkLabels, checkRows, checkSplit, createBadRows, findWarnings, type DataWarning, type ReadPart } from './problems.ts';
 import type { Columns, RowTask } from './row.ts';
-import { hashText, isBelowFraction } from './split.ts';
-import { createFingerprintSet, createPartTally, getFingerprint, readPart, toPartFacts, type PartFacts, type PartTally } from './tally.ts';
+import { divideRows, isBelowFraction, isHeldOutRow, type HeldOutSplit } from './split.ts';
+import { createFingerprintSet, createPartTally, readPart, toPartFacts, type PartFacts, type PartFiles, type PartTally } from './tally.ts';
+import { readTaskRows } from './task-rows.ts';
 
 export interface DatasetSources {
   /** The kind of the rows; `classification` when absent. */
@@ -12,6 +14,8 @@ export interface DatasetSources {
   readonly validation: readonly string[] | { readonly fraction: number } | null;
   /** The held-out sets by name. */
   readonly test: Readonly<Record<string, readonly string[]>>;
+  /** The share of the training rows of each label that is the only held-out set, `test`. */
+  readonly testFraction?: number;
   readonly columns: Columns;
   /** Those of held-out sets that have columns of their own. */
   readonly testColumns?: Readonly<Record<string, Columns>>;
@@ -20,11 +24,13 @@ export interface DatasetSources {
 /** Facts about the data, as plain JSON. */
 export interface DataFacts {
   readonly columns: Columns;
-  /** Without the rows that validate. */
+  /** Without the rows that validate or are held out. */
   readonly train: PartFacts;
   /** With a fraction its rows are in the training files: `sources` is empty, and `sha256` is that of the training files. */
   readonly validation: PartFacts | null;
   readonly test: Readonly<Record<string, PartFacts>>;
+  /** Which rows of the training files are the held-out set `test`; absent where it has files of its own. */
+  readonly heldOut?: HeldOutSplit;
   /** The training rows' labels, sorted by code unit; empty where the task has none. */
   readonly labels: readonly string[];
   /** The most frequent label of the training rows, of several the first; null where the task has none. */
@@ -33,43 +39,43 @@ export interface DataFacts {
 }
 
 /**
- * Reads every file once, as a stream, and gathers its facts.
- * @throws Failure as `readRows`; `data-invalid` for rows that cannot be used (up to 20 are listed), a part without rows, and for
- *   classification a single training label, and a held-out label that no training row has.
+ * Reads every file as a stream, once (the training files twice where a share of them is held out), and gathers its facts.
+ * @throws Failure as `readRows`; `data-invalid` for rows that cannot be used (of up to 20 kinds), a part without rows, and for
+ *   classification a single training label, and a held-out label that no training row has
  */
 export async function inspectDataset(sources: DatasetSources): Promise<DataFacts> {
-  const { task = 'classification', train: paths, validation: rule, test, columns, testColumns = {} } = sources;
+  const { task = 'classification', train: paths, validation: rule, test, testFraction, columns, testColumns = {} } = sources;
   const badRows = createBadRows();
   const reader = { shape: { task, columns }, onBadRow: badRows.add };
   const trainTexts = createFingerprintSet();
-  const hasHeldOut = Array.isArray(rule) || Object.keys(test).length > 0;
   const fraction = rule !== null && 'fraction' in rule ? rule.fraction : 0;
-  const train = createPartTally('train');
-  const split = createPartTally('validation');
+  const train = createPartTally('train', trainTexts);
+  const split = createPartTally('validation', trainTexts);
+  const tested = createPartTally('test/test', trainTexts);
+  const readAgain = { onBadRow: (): void => {} }; // they are reported below
+  const heldOutSplit = testFraction === undefined ? {} : await divideRows(readTaskRows(paths, reader.shape, readAgain), testFraction);
   const trainFiles = await readPart(paths, reader, (row, rowHash) => {
-    if (hasHeldOut) trainTexts.add(getFingerprint(hashText(row)));
-    (isBelowFraction(rowHash, fraction) ? split : train).add(row, rowHash);
+    const part = isHeldOutRow(row, heldOutSplit) ? tested : isBelowFraction(rowHash, fraction) ? split : train;
+    part.add(row, rowHash);
   });
-  const readHeldOut = async (name: string, heldOut: readonly string[], own = columns): Promise<ReadPart> => {
+  const readHeldOut = async (name: string, files: readonly string[], own = columns): Promise<ReadPart> => {
     const tally = createPartTally(name);
-    const files = await readPart(heldOut, { ...reader, shape: { task, columns: own } }, (row, rowHash) => {
-      if (trainTexts.has(getFingerprint(hashText(row)))) tally.knownTexts++;
-      tally.add(row, rowHash);
-    });
-    return { tally, files };
+    return { tally, files: await readPart(files, { ...reader, shape: { task, columns: own } }, tally.addHeldOut(trainTexts)) };
   };
+  const trained = { tally: train, files: trainFiles };
   const readValidation = async (): Promise<ReadPart | null> => {
     if (rule === null) return null;
     return 'fraction' in rule ? { tally: split, files: { ...trainFiles, sources: [] } } : await readHeldOut('validation', rule);
   };
   const validation = await readValidation();
   const tests: [string, ReadPart][] = [];
-  for (const [name, heldOut] of Object.entries(test)) tests.push([name, await readHeldOut(`test/${name}`, heldOut, testColumns[name])]);
+  if (testFraction !== undefined) tests.push(['test', { tally: tested, files: toShare(trainFiles, testFraction) }]);
+  else for (const [name, files] of Object.entries(test)) tests.push([name, await readHeldOut(`test/${name}`, files, testColumns[name])]);
   badRows.check();
 
-  const trained = { tally: train, files: trainFiles };
   const heldOut = [...(validation === null ? [] : [validation]), ...tests.map(([, part]) => part)];
-  if (fraction > 0) checkSplit(trained, split, fraction);
+  if (testFraction !== undefined) checkSplit(trained, tested, `data.test with the fraction ${testFraction}`);
+  if (fraction > 0) checkSplit(trained, split, `data.validation with the fraction ${fraction}`);
   for (const part of [trained, ...heldOut]) checkRows(part);
   if (task === 'classification') checkLabels(train, heldOut);
   const labels = [...train.labels.keys()].sort();
@@ -79,10 +85,16 @@ export async function inspectDataset(sources: DatasetSources): Promise<DataFacts
     train: toFacts(trained),
     validation: validation === null ? null : toFacts(validation),
     test: Object.fromEntries(tests.map(([name, part]) => [name, toFacts(part)])),
+    ...(testFraction === undefined ? {} : { heldOut: heldOutSplit }),
     labels,
     majority: findMajority(labels, train),
     warnings: [trained, ...heldOut].flatMap(({ tally }) => findWarnings(tally)),
   };
+}
+
+/** A share of the training files has none of its own, and is another set for another fraction. */
+function toShare({ sha256 }: PartFiles, fraction: number): PartFiles {
+  return { sources: [], sha256: hash('sha256', `${sha256} ${fraction}`) };
 }
 
 function findMajority(labels: readonly string[], { labels: counts }: PartTally): string | null {

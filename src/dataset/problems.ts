@@ -7,7 +7,13 @@ export type DataWarning =
   /** Rows equal to an earlier row of their part. */
   | { readonly type: 'duplicate-rows'; readonly part: string; readonly rows: number }
   /** Rows whose text, or messages before the answer, are in the training files too: the model has seen them. */
-  | { readonly type: 'texts-in-training'; readonly part: string; readonly rows: number };
+  | { readonly type: 'texts-in-training'; readonly part: string; readonly rows: number }
+  /** Rows whose text has occurred with another label before. */
+  | { readonly type: 'contradictory-labels'; readonly part: string; readonly rows: number }
+  /** Labels that differ only in capitals, white space or the form of accents. */
+  | { readonly type: 'similar-labels'; readonly part: string; readonly labels: readonly string[] }
+  /** Labels with fewer training rows than a model can learn from. */
+  | { readonly type: 'rare-labels'; readonly part: string; readonly labels: readonly string[] };
 
 /** A part of the data that was read. */
 export interface ReadPart {
@@ -15,18 +21,48 @@ export interface ReadPart {
   readonly files: PartFiles;
 }
 
-export function findWarnings({ name, duplicates, knownTexts }: PartTally): DataWarning[] {
+/** A label with fewer training rows is hardly learned. */
+const fewRows = 5;
+
+export function findWarnings({ name: part, duplicates, knownTexts, contradictions, labels }: PartTally): DataWarning[] {
   const warnings: DataWarning[] = [];
-  if (duplicates > 0) warnings.push({ type: 'duplicate-rows', part: name, rows: duplicates });
-  if (knownTexts > 0) warnings.push({ type: 'texts-in-training', part: name, rows: knownTexts });
+  if (duplicates > 0) warnings.push({ type: 'duplicate-rows', part, rows: duplicates });
+  if (contradictions > 0) warnings.push({ type: 'contradictory-labels', part, rows: contradictions });
+  if (knownTexts > 0) warnings.push({ type: 'texts-in-training', part, rows: knownTexts });
+  if (part !== 'train') return warnings; // no other part has labels of its own
+  const alike = Map.groupBy(labels.keys(), normalizeLabel);
+  for (const group of alike.values()) if (group.length > 1) warnings.push({ type: 'similar-labels', part, labels: group.sort() });
+  const rare = [...labels].filter(([, { rows }]) => rows < fewRows).map(([label]) => label);
+  if (rare.length > 0) warnings.push({ type: 'rare-labels', part, labels: rare.sort() });
   return warnings;
 }
 
-export function formatWarning({ type, part, rows }: DataWarning): string {
+function normalizeLabel(label: string): string {
+  return label.normalize('NFKC').trim().replaceAll(/\s+/g, ' ').toLowerCase();
+}
+
+export function formatWarning(warning: DataWarning): string {
+  const { type, part } = warning;
+  const where = formatPart(part);
+  if (type === 'similar-labels') {
+    return `the labels ${formatLabels(warning.labels)} of the ${where} differ only in capitals or white space: the model learns them as different labels`;
+  }
+  if (type === 'rare-labels') {
+    return `fewer than ${fewRows} rows of the ${where} have the label ${formatLabels(warning.labels)}: a model hardly learns it from so few`;
+  }
+  const { rows } = warning;
   const one = rows === 1;
-  if (type === 'duplicate-rows') return `${rows} duplicate ${one ? 'row' : 'rows'} in the ${formatPart(part)}`;
-  const subject = `${rows} ${one ? 'row' : 'rows'} of the ${formatPart(part)} ${one ? 'has' : 'have'}`;
+  if (type === 'duplicate-rows') return `${rows} duplicate ${one ? 'row' : 'rows'} in the ${where}`;
+  const subject = `${rows} ${one ? 'row' : 'rows'} of the ${where} ${one ? 'has' : 'have'}`;
+  if (type === 'contradictory-labels') return `${subject} the text of another row with another label`;
   return `${subject} the same input as a training row: the scores will be too high`;
+}
+
+const shownLabels = 5;
+
+function formatLabels(labels: readonly string[]): string {
+  const shown = labels.slice(0, shownLabels).map(formatValue);
+  return `${shown.join(', ')}${labels.length > shownLabels ? ` and ${labels.length - shownLabels} more` : ''}`;
 }
 
 /** A part as messages name it. A single test set is called `test`. */
@@ -37,7 +73,9 @@ function formatPart(part: string): string {
   return name === 'test' ? 'test data' : `test data ${formatValue(name)}`;
 }
 
-const shownRows = 20;
+const shownKinds = 20;
+/** Of a problem that more rows have, the first is shown with the lines of some others. */
+const shownAlike = 3;
 
 export interface BadRows {
   add(failure: Failure): void;
@@ -45,34 +83,53 @@ export interface BadRows {
   check(): void;
 }
 
-/** Gathers failures of single rows, so that a person sees all of them at once. */
+/** Gathers failures of single rows, so that a person sees all of them at once, and those that are alike once. */
 export function createBadRows(): BadRows {
-  const shown: Failure[] = [];
+  const kinds = new Map<string, { readonly failures: Failure[]; rows: number }>();
   let count = 0;
   return {
     add(failure) {
       count++;
-      if (shown.length < shownRows) shown.push(failure);
+      const words = failure.message.replace(/:\d+/, '');
+      const kind = kinds.get(words);
+      if (kind === undefined) {
+        if (kinds.size < shownKinds) kinds.set(words, { failures: [failure], rows: 1 });
+        return;
+      }
+      kind.rows++;
+      if (kind.failures.length <= shownAlike) kind.failures.push(failure);
     },
     check() {
-      const [first] = shown;
+      const all = [...kinds.values()];
+      const failures = all.flatMap((kind) => kind.failures);
+      const [first] = failures;
       if (first === undefined) return;
       if (count === 1) throw first;
-      const lines = shown.map((failure) => `  ${failure.message}`);
-      if (count > shown.length) lines.push(`  and ${count - shown.length} more`);
-      const hint = first.hint !== null && shown.every((failure) => failure.hint === first.hint) ? { hint: first.hint } : {};
+      const hint = first.hint !== null && failures.every((failure) => failure.hint === first.hint) ? { hint: first.hint } : {};
+      const shown = all.flatMap(listAlike);
+      if (shown.length === 1) throw new Failure('data-invalid', shown[0]!, hint);
+      const rest = count - all.reduce((sum, { rows }) => sum + rows, 0);
+      const lines = [...shown, ...(rest > 0 ? [`and ${rest} more`] : [])].map((line) => `  ${line}`);
       throw new Failure('data-invalid', `${count} rows cannot be used:\n${lines.join('\n')}`, hint);
     },
   };
 }
 
-/** @throws Failure `data-invalid` for a validation fraction that leaves one side empty */
-export function checkSplit(train: ReadPart, validation: PartTally, fraction: number): void {
-  const empty = [train.tally, validation].find(({ rows }) => rows === 0);
-  if (empty === undefined || train.tally.rows === validation.rows) return; // both empty: so is the file, which checkRows reports
-  const expected = `expected rows on both sides of the validation fraction ${fraction}`;
-  const found = `found no ${empty === validation ? 'validation' : 'training'} row in ${listFiles(train)}`;
-  const hint = 'Use another fraction or more rows, or give the validation rows a file of their own.';
+/** Each of a few failures, or the first of many with the lines of the next ones. */
+function listAlike({ failures, rows }: { readonly failures: readonly Failure[]; readonly rows: number }): string[] {
+  const messages = failures.map(({ message }) => message);
+  if (rows <= shownAlike) return messages;
+  const lines = messages.slice(1).map((message) => /:(\d+)/.exec(message)?.[1]);
+  return [`${messages[0]!} (and ${rows - 1} more rows like it: lines ${lines.join(', ')}${rows - 1 > lines.length ? ', …' : ''})`];
+}
+
+/** @throws Failure `data-invalid` for a fraction that leaves one side empty */
+export function checkSplit(train: ReadPart, share: PartTally, field: string): void {
+  const empty = [train.tally, share].find(({ rows }) => rows === 0);
+  if (empty === undefined || train.tally.rows === share.rows) return; // both empty: so is the file, which checkRows reports
+  const expected = `${field}: expected rows on both sides`;
+  const found = `found no ${empty === train.tally ? 'training' : share.name === 'validation' ? 'validation' : 'held-out'} row in ${listFiles(train)}`;
+  const hint = 'Use another fraction or more rows, or give these rows a file of their own.';
   throw new Failure('data-invalid', `${expected}, ${found}`, { hint });
 }
 

@@ -7,26 +7,34 @@ import type { RawRow } from './row.ts';
 
 interface Table {
   readonly path: string;
+  /** The usual one for the file's name. */
   readonly delimiter: ',' | '\t';
 }
 
 /**
  * The rows of a table after RFC 4180: the first line names the columns; a field in double quotes may hold delimiters, line ends
- * and doubled quotes. All values are strings. Empty lines are skipped.
+ * and doubled quotes. All values are strings. Empty lines are skipped. Where the first line lacks the usual delimiter, another one that it
+ * has is taken: spreadsheets write ";" in countries that write decimals with a comma. Their line `sep=;` is understood.
  * @param onBadRow receives each row with too few or too many fields; where it returns, reading goes on.
  * @throws Failure `data-invalid` for a header or quotes that cannot be read.
  */
 export async function* readTableRows(
   chunks: AsyncIterable<Buffer>,
-  { path, delimiter }: Table,
+  { path, delimiter: usual }: Table,
   onBadRow: (failure: Failure) => void,
 ): AsyncGenerator<RawRow> {
-  let next = 1; // the line after the last record
+  const bytes = readUtf8(chunks, path);
+  const first = await bytes.next();
+  const begin = first.done === true ? '' : first.value.toString('utf8');
+  const named = /^sep=(.)\r?\n/.exec(begin)?.[1];
+  const delimiter = named ?? findDelimiter(begin, usual);
+  let next = named === undefined ? 1 : 2; // the line after the last record
   let emptyLines = 0;
   const begins: number[] = []; // the lines of the records that the loop below has not reached yet
   const parser = parse({
     delimiter,
     record_delimiter: ['\r\n', '\n'],
+    from_line: next,
     skip_empty_lines: true,
     relax_column_count: true, // checked below, with a better message
     max_record_size: maxLineBytes,
@@ -41,7 +49,7 @@ export async function* readTableRows(
     },
   });
   // An error of the source reaches the loop below: the parser is destroyed with it.
-  pipeline(Readable.from(readUtf8(chunks, path)), parser, () => {});
+  pipeline(Readable.from(withFirst(first, bytes)), parser, () => {});
 
   let header: string[] | null = null;
   try {
@@ -58,12 +66,26 @@ export async function* readTableRows(
 }
 
 /** Bytes that are valid UTF-8: the parser would replace others by U+FFFD. */
-async function* readUtf8(chunks: AsyncIterable<Buffer>, path: string): AsyncGenerator<Buffer> {
+async function* readUtf8(chunks: AsyncIterable<Buffer>, path: string): AsyncGenerator<Buffer, void> {
   let line = 0;
   for await (const lines of readLines(chunks, path)) {
     for (const bytes of lines) checkUtf8(bytes, `${path}:${++line}`);
     yield Buffer.concat(lines);
   }
+}
+
+async function* withFirst<T>(first: IteratorResult<T, void>, rest: AsyncGenerator<T, void>): AsyncGenerator<T> {
+  if (first.done === true) return;
+  yield first.value;
+  yield* rest;
+}
+
+/** The usual delimiter, if the first line has it outside of quotes; else the most frequent other one there. */
+function findDelimiter(begin: string, usual: Table['delimiter']): string {
+  const line = /[^\r\n].*/.exec(begin.replaceAll(/"(?:[^"]|"")*"?/g, ''))?.[0] ?? '';
+  const count = (delimiter: string): number => line.split(delimiter).length - 1;
+  if (count(usual) > 0) return usual;
+  return [usual, ';', '\t', ',', '|'].reduce((best, other) => (count(other) > count(best) ? other : best));
 }
 
 function parseHeader(names: readonly string[], place: string): string[] {

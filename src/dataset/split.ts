@@ -38,3 +38,44 @@ export function hashText(row: Row): Buffer {
 export function isBelowFraction(rowHash: Buffer, fraction: number): boolean {
   return rowHash.readUInt32BE(0) / 2 ** 32 < fraction;
 }
+
+/** Which rows of the training files are held out: of each label those whose text has a hash below this; under '' where rows have no label. */
+export type HeldOutSplit = Readonly<Record<string, number>>;
+
+/** Whether a row of the training files is held out. Equal texts are on one side, unless they have different labels. */
+export function isHeldOutRow(row: Row, split: HeldOutSplit): boolean {
+  const label = 'label' in row ? row.label : '';
+  return Object.hasOwn(split, label) && getTextShare(row) < split[label]!;
+}
+
+/** The part to which a row of the training files belongs. */
+export function getPart(row: Row, heldOut: HeldOutSplit, validationFraction: number): 'test' | 'validation' | 'train' {
+  if (isHeldOutRow(row, heldOut)) return 'test';
+  return isValidationRow(row, validationFraction) ? 'validation' : 'train';
+}
+
+/** 48 bits of the hash of the text that neither the other split nor the fingerprints use, as a share of 2^48. */
+function getTextShare(row: Row): number {
+  return hashText(row).readUIntBE(16, 6) / 2 ** 48;
+}
+
+/**
+ * Divides the rows of each label by this fraction, so that each is held out in its share: at least one row of a label that has two, and
+ * never all.
+ */
+export async function divideRows(rows: AsyncIterable<Row>, fraction: number): Promise<HeldOutSplit> {
+  const shares = new Map<string, number[]>();
+  for await (const row of rows) {
+    const label = 'label' in row ? row.label : '';
+    const known = shares.get(label);
+    if (known === undefined) shares.set(label, [getTextShare(row)]);
+    else known.push(getTextShare(row));
+  }
+  return Object.fromEntries([...shares].map(([label, of]) => [label, findThreshold(Float64Array.from(new Set(of)).sort(), fraction)]));
+}
+
+/** @param shares of the different texts, sorted */
+function findThreshold(shares: Float64Array, fraction: number): number {
+  const count = Math.min(shares.length - 1, Math.max(1, Math.round(shares.length * fraction)));
+  return count <= 0 ? 0 : shares[count]!;
+}

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Failure } from '../errors.ts';
 import type { ChatMessage, LocatedRow, Row } from './row.ts';
-import { hashRow } from './split.ts';
+import { hashRow, hashText } from './split.ts';
 import { readTaskRows, type RowShape } from './task-rows.ts';
 
 /** A data file as it was read. */
@@ -41,10 +41,15 @@ export interface PartTally {
   duplicates: number;
   /** Rows whose text is in the training files, where that is counted. */
   knownTexts: number;
+  /** Rows whose text has occurred with another label before. */
+  contradictions: number;
   add(row: LocatedRow, rowHash: Buffer): void;
+  /** Adds rows of a file of its own, and counts the texts that the training files have. */
+  addHeldOut(trainTexts: FingerprintSet): (row: LocatedRow, rowHash: Buffer) => void;
 }
 
-export function createPartTally(name: string): PartTally {
+/** @param texts those of all parts that come from the same files */
+export function createPartTally(name: string, texts = createFingerprintSet()): PartTally {
   const seen = createFingerprintSet();
   const tally: PartTally = {
     name,
@@ -53,15 +58,27 @@ export function createPartTally(name: string): PartTally {
     longestCharacters: 0,
     duplicates: 0,
     knownTexts: 0,
+    contradictions: 0,
     add(row, rowHash) {
-      tally.rows++;
-      tally.longestCharacters = Math.max(tally.longestCharacters, countCharacters(row));
-      if (!seen.add(getFingerprint(rowHash))) tally.duplicates++;
-      if (!('label' in row)) return;
-      const label = tally.labels.get(row.label);
-      if (label === undefined) tally.labels.set(row.label, { rows: 1, source: row.source, line: row.line });
-      else label.rows++;
+      add(row, rowHash, getFingerprint(hashText(row)));
     },
+    addHeldOut: (trainTexts) => (row, rowHash) => {
+      const text = getFingerprint(hashText(row));
+      if (trainTexts.has(text)) tally.knownTexts++;
+      add(row, rowHash, text);
+    },
+  };
+  const add = (row: LocatedRow, rowHash: Buffer, text: number): void => {
+    tally.rows++;
+    tally.longestCharacters = Math.max(tally.longestCharacters, countCharacters(row));
+    const isNewRow = seen.add(getFingerprint(rowHash));
+    const isNewText = texts.add(text);
+    if (!isNewRow) tally.duplicates++;
+    if (!('label' in row)) return;
+    if (isNewRow && !isNewText) tally.contradictions++;
+    const label = tally.labels.get(row.label);
+    if (label === undefined) tally.labels.set(row.label, { rows: 1, source: row.source, line: row.line });
+    else label.rows++;
   };
   return tally;
 }

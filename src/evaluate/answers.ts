@@ -15,7 +15,7 @@ export interface StoredAnswer extends Prediction {
   readonly at?: string;
 }
 
-/** Is told of the requests and answers that may cost money. */
+/** Is called for the requests and answers that may cost money. */
 export interface SpendMeter {
   /** Before requests are sent to a model. */
   begin(client: ModelClient): void;

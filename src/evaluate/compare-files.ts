@@ -97,7 +97,7 @@ function checkSame(known: string | undefined, right: string, place: string): voi
     'data-invalid',
     `${place}: expected ${formatValue(known)} as the right answer, as of the same input before, found ${formatValue(right)}`,
     {
-      hint: 'one input has one right answer: mend "expected" in one of the lines',
+      hint: 'an input has one right answer: fix "expected" in one of the lines',
     },
   );
 }

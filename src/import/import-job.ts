@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { Failure, toFileFailure } from '../errors.ts';
@@ -27,9 +27,13 @@ export async function importJob(
   if (provider.account?.fetchJob === undefined) {
     throw new Failure('usage', `the provider "${provider.id}" keeps no jobs that could be imported`);
   }
+  const isNew = !existsSync(folder);
   const before = await openFolder(folder, createImportRecord(provider.id, id));
   if (before.complete && before.files.every(({ name }) => existsSync(join(folder, name)))) return before;
-  const fetched = await provider.account.fetchJob(id, folder, context);
+  const fetched = await provider.account.fetchJob(id, folder, context).catch(async (error: unknown) => {
+    if (before.at === null) await removeEmptyImport(folder, isNew);
+    throw error;
+  });
   const { job, status, base, model } = fetched.job;
   if (before.job !== null && before.job.location !== job.location) {
     throw createFolderFailure(folder, `a job of ${job.location}`, `one of ${before.job.location}`); // the same id there is another job
@@ -65,13 +69,30 @@ async function openFolder(folder: string, created: ImportRecord): Promise<Import
   });
   const present = await readImportRecord(folder);
   if (present !== null && present.provider === created.provider && present.id === created.id) return present;
-  if (present !== null) {
+  // An import that ended before it had anything, such as one of a wrong id, keeps no place.
+  if (present !== null && !(present.at === null && (await isEmptyImport(folder)))) {
     throw createFolderFailure(folder, `the job ${created.id} of ${created.provider}`, `the job ${present.id} of ${present.provider}`);
   }
-  const others = (await readdir(folder)).filter((name) => name !== `.${importFile}${unfinishedEnding}`);
+  const others = await listOthers(folder);
   if (others.length > 0) throw createFolderFailure(folder, 'a new or an empty folder', `${others.length} files in it`);
   await writeImportRecord(folder, created);
   return created;
+}
+
+/** What is in the folder beside the record. */
+async function listOthers(folder: string): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => ![importFile, `.${importFile}${unfinishedEnding}`].includes(name));
+}
+
+async function isEmptyImport(folder: string): Promise<boolean> {
+  return (await listOthers(folder)).length === 0;
+}
+
+/** Takes the record of an import that has nothing away, and the folder if it was made for it. */
+async function removeEmptyImport(folder: string, isNew: boolean): Promise<void> {
+  if (!(await isEmptyImport(folder))) return; // what is here already is not downloaded again
+  await rm(join(folder, importFile), { force: true });
+  if (isNew) await rmdir(folder);
 }
 
 function createFolderFailure(folder: string, expected: string, found: string): Failure {

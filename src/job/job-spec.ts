@@ -10,10 +10,7 @@ const Name = z.string().regex(/^[a-z0-9-]{1,32}$/, '1 to 32 characters of a-z, 0
 
 const Source = z
   .string()
-  .regex(
-    /^(\.{0,2}\/.+|hub:[\w.-]+\/[\w.-]+(@[\w./-]+)?(#[\w.-]+\/[\w.-]+)?)$/,
-    'a path that begins with "./", "../" or "/", or "hub:owner/name[@revision][#config/split]"',
-  );
+  .regex(/^(\.{0,2}\/.+|hub:[\w.-]+\/[\w.-]+(@[\w./-]+)?(#[\w.-]+\/[\w.-]+)?)$/, 'a path that begins with "./", "../" or "/"');
 const Sources = z.union([Source, z.array(Source).min(1)], 'a path or a list of paths');
 
 const Json: z.ZodType<unknown> = z.json();
@@ -127,6 +124,8 @@ const TestSet = z.union(
   'a path, a list of paths, or {"files", "columns"}',
 );
 
+const Fraction = z.strictObject({ fraction: z.number().gt(0).max(0.5) });
+
 const Evaluation = z
   .strictObject({
     measure: z.string().min(1).describe(`what models are compared by; default ${formatDefaultMeasures()}, "none" for preference`),
@@ -154,16 +153,16 @@ export const JobSpec = z.strictObject({
   task: z.enum(['classification', 'chat', 'preference', 'text']).describe('what is learned'),
   data: z
     .strictObject({
-      train: Sources.describe('training rows: a source or a list; a source is `./path` (.jsonl, .csv, .tsv, each also .gz) or `hub:…`'),
+      train: Sources.describe('training rows: a source or a list; a source is `./path` (.jsonl, .csv, .tsv, each also .gz)'),
       validation: z
-        .union([Sources, z.strictObject({ fraction: z.number().gt(0).max(0.5) })], 'a path, a list of paths or {"fraction": number}')
+        .union([Sources, Fraction], 'a path, a list of paths or {"fraction": number}')
         .optional()
         .describe('rows that measure the training while it runs: sources, or a share of the training rows chosen by their hash'),
       test: z
-        .union([Source, z.record(Name, TestSet)], 'a path, or named paths such as {"name": "./path"}')
+        .union([Source, Fraction, z.record(Name, TestSet)], 'a path, {"fraction": number}, or named paths such as {"name": "./path"}')
         .optional()
         .describe(
-          'held-out rows, never sent for training: a source, or a map of named sets; one whose columns are called otherwise is {"files", "columns"}',
+          'held-out rows, never sent for training: a source; a share of the training rows of each label; or a map of named sets, of which one with columns of its own is {"files", "columns"}',
         ),
       columns: Columns.optional().describe('which columns of the data hold what; named as here when absent'),
     })

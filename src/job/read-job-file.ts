@@ -17,26 +17,45 @@ export interface JobFile {
 }
 
 /**
- * Reads a job file (JSON with comments, or YAML) and checks it. All errors are reported at once, each with line, column and path.
- * @param overrides `training.epochs=1`: set after reading; the value is JSON where it parses as JSON, else text.
+ * Reads a job file (JSON with comments, or YAML) and checks it. All errors are reported at once, each with its place: line, column and path,
+ * or the override.
+ * @param overrides `training.epochs=1`: set after reading; the value is JSON where it parses as JSON, else text; null removes the field.
  * @throws Failure `file-missing`, `permission-denied`, `job-file-invalid`, `usage` (a bad override)
  */
 export async function readJobFile(path: string, overrides: readonly string[] = []): Promise<JobFile> {
+  if (/\.(jsonl|csv|tsv)(\.gz)?$/i.test(path)) {
+    throw new Failure('job-file-invalid', `${path}: expected a job file, found a data file`, {
+      hint: 'write a job file, .json or .yaml, that names it as data.train',
+    });
+  }
   const text = await readJobText(path, jobFileKind);
-  for (const override of overrides) applyOverride(text.value, override);
+  const set = overrides.map((override) => ({ override, path: applyOverride(text.value, override) }));
   const { spec, problems } = checkJob(text.value);
   const all = [...text.duplicates.map((at) => ({ path: at, message: 'the field occurs twice' })), ...problems];
   if (spec !== null && all.length === 0) return { path, folder: dirname(resolve(path)), overrides, spec };
   const lines = all.map(({ path: at, message }) => {
+    const cause = set.findLast((one) => isWithin(at, one.path) || (at.length > 0 && isWithin(one.path, at)));
+    const field = at.length === 0 ? '(the whole file)' : formatPath(at);
+    if (cause !== undefined) return `--set ${cause.override}: ${field === formatPath(cause.path) ? '' : `${field}: `}${message}`;
     const { line, column } = text.locate(at);
-    return `${path}:${line}:${column} ${at.length === 0 ? '(the whole file)' : at.map(String).join('.')}: ${message}`;
+    return `${path}:${line}:${column} ${field}: ${message}`;
   });
+  const isSet = lines.every((line) => line.startsWith('--set '));
   throw new Failure('job-file-invalid', lines.join('\n'), {
-    hint: lines.length === 1 ? 'fix this line' : `fix these ${lines.length} places`,
+    hint: isSet ? 'change what --set says' : lines.length === 1 ? 'fix this line' : `fix these ${lines.length} places`,
   });
 }
 
-function applyOverride(root: unknown, override: string): void {
+function formatPath(path: FieldPath): string {
+  return path.map(String).join('.');
+}
+
+function isWithin(path: FieldPath, outer: FieldPath): boolean {
+  return outer.length <= path.length && outer.every((key, i) => String(path[i]) === key);
+}
+
+/** Sets a field, and gives its path. */
+function applyOverride(root: unknown, override: string): string[] {
   const equals = override.indexOf('=');
   if (equals <= 0) throw new Failure('usage', `--set expects path=value, for example --set training.epochs=1, found "${override}"`);
   const path = override.slice(0, equals).split('.');
@@ -47,15 +66,22 @@ function applyOverride(root: unknown, override: string): void {
   } catch {
     // plain text
   }
+  // Under the training of a target null is a value: it removes the field of the job.
+  const isRemoved = value === null && !/^targets\.[^.]+\.training\.[^.]+$/.test(path.join('.'));
   let parent = root as Record<string, unknown>;
   for (const key of path.slice(0, -1)) {
     if (typeof parent !== 'object' || parent === null || key === '__proto__') break;
+    if (isRemoved && parent[key] === undefined) return path; // there is nothing to remove
     parent = (parent[key] ??= {}) as Record<string, unknown>;
   }
   if (typeof parent !== 'object' || parent === null || path.includes('__proto__')) {
     throw new Failure('usage', `--set ${override}: there is no field "${path.slice(0, -1).join('.')}" to set something in`);
   }
-  parent[path.at(-1)!] = value;
+  const field = path.at(-1)!;
+  if (!isRemoved) parent[field] = value;
+  else if (Array.isArray(parent)) parent.splice(Number(field), 1);
+  else Reflect.deleteProperty(parent, field);
+  return path;
 }
 
 /** A mistake in a job file. */
@@ -155,7 +181,8 @@ function checkRules(spec: JobSpec): JobProblem[] {
   const problems: JobProblem[] = [];
   const add = (path: FieldPath, message: string): void => void problems.push({ path, message });
   const checkTraining = (path: FieldPath, training: JobSpec['training'] | JobSpec['targets'][string]['training']): void => {
-    if (training?.epochs != null && training.steps != null) add(path, 'expected "epochs" or "steps", found both');
+    if (training?.epochs != null && training.steps != null)
+      add(path, 'expected "epochs" or "steps", found both: remove one, such as with --set training.epochs=null');
     if (training?.method === 'dpo' && spec.task !== 'preference') {
       add([...path, 'method'], `"dpo" needs the task "preference", found the task "${spec.task}"`);
     }

@@ -32,7 +32,16 @@ function resolveModel(model: string, folder: string): ModelName {
   return { kind: 'hub', name: name!, revision: revision ?? null };
 }
 
-type TestSet = Exclude<JobSpec['data']['test'], string | undefined>[string];
+type TestSets = NonNullable<JobSpec['data']['test']>;
+type TestSet = Exclude<TestSets, string | Fraction>[string];
+
+interface Fraction {
+  readonly fraction: number;
+}
+
+function isFraction(sets: unknown): sets is Fraction {
+  return typeof sets === 'object' && sets !== null && 'fraction' in sets && typeof sets.fraction === 'number';
+}
 
 function hasColumns(set: TestSet): set is Extract<TestSet, { files: unknown }> {
   return typeof set === 'object' && 'files' in set;
@@ -40,13 +49,13 @@ function hasColumns(set: TestSet): set is Extract<TestSet, { files: unknown }> {
 
 function resolveData(spec: JobSpec, folder: string): DataSpec {
   const { train, validation, test, columns } = spec.data;
-  const isFraction = typeof validation === 'object' && 'fraction' in validation;
-  const tests = Object.entries(test === undefined ? {} : typeof test === 'string' ? { test } : test);
+  const tests = Object.entries(test === undefined ? {} : typeof test === 'string' ? { test } : isFraction(test) ? { test: [] } : test);
   const own = { ...defaultColumns[spec.task], ...(columns as Record<string, string> | undefined) };
   return {
     train: resolveSources(train, folder),
-    validation: validation === undefined ? null : isFraction ? validation : resolveSources(validation, folder),
+    validation: validation === undefined ? null : isFraction(validation) ? validation : resolveSources(validation, folder),
     test: Object.fromEntries(tests.map(([name, set]) => [name, resolveSources(hasColumns(set) ? set.files : set, folder)])),
+    ...(isFraction(test) ? { testFraction: test.fraction } : {}),
     columns: own,
     testColumns: Object.fromEntries(
       tests.flatMap(([name, set]) => (hasColumns(set) ? [[name, { ...own, ...(set.columns as Record<string, string>) }]] : [])),

@@ -24,14 +24,15 @@ function toBase32(digest: Buffer): string {
 }
 
 /**
- * Everything in a RunSpec that changes the training, and nothing else: no path, test set, evaluation, budget, tag, `strict`,
+ * Everything in a RunSpec that changes the training, and nothing else: no path, test set of its own, evaluation, budget, tag, `strict`,
  * default or program version.
  */
 export function buildFingerprint(spec: RunSpec, hashes: ContentHashes): Readonly<Record<string, unknown>> {
+  const { testFraction } = spec.data; // its rows are not trained on
   const validation = spec.data.validation !== null && 'fraction' in spec.data.validation ? spec.data.validation : hashes.validation;
   return {
     task: spec.task,
-    data: { train: hashes.train, validation, columns: spec.data.columns },
+    data: { train: hashes.train, validation, columns: spec.data.columns, ...(testFraction !== undefined && { testFraction }) },
     prompt: spec.prompt,
     training: spec.training,
     provider: spec.provider,

@@ -10,8 +10,10 @@ export type ModelName =
 export interface DataSpec {
   readonly train: readonly string[];
   readonly validation: readonly string[] | { readonly fraction: number } | null;
-  /** Held-out sets by name; a single one is called `test`. */
+  /** Held-out sets by name; a single one is called `test`. That of a fraction has no path. */
   readonly test: Readonly<Record<string, readonly string[]>>;
+  /** The share of the training rows that is held out as the only set, `test`; absent: none. */
+  readonly testFraction?: number;
   readonly columns: Readonly<Record<string, string>>;
   /** By held-out set, those of the sets that have columns of their own; absent in runs that are older than this field. */
   readonly testColumns?: Readonly<Record<string, Readonly<Record<string, string>>>>;

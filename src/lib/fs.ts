@@ -28,7 +28,8 @@ export interface WrittenFile {
 
 /**
  * Writes a file so that readers see it whole or not at all: under a temporary name in the same folder, flushed to the disk, then
- * renamed. A file that was there is replaced; the remains of an interrupted write are overwritten.
+ * renamed. A file that was there is replaced; the remains of an interrupted write are overwritten. Who may read it, the umask says: models
+ * and answers are given to others, and what is private is in a folder that is.
  * @param what names the file for the reader of an error
  * @throws Failure `disk-full`, `permission-denied`, `file-missing`, and what reading the content throws
  */
@@ -64,7 +65,7 @@ async function writeThrough(
   const hash = createHash('sha256');
   let bytes = 0;
   try {
-    const file = await open(unfinished, 'w', 0o600).catch(explain);
+    const file = await open(unfinished, 'w').catch(explain);
     try {
       for await (const chunk of content) {
         hash.update(chunk);
@@ -94,7 +95,7 @@ export function replaceFolder<T>(path: string, write: (folder: string) => T): T 
   const unfinished = getUnfinishedPath(path);
   rmSync(unfinished, { recursive: true, force: true });
   try {
-    mkdirSync(unfinished, { mode: 0o700 });
+    mkdirSync(unfinished);
     const written = write(unfinished);
     for (const name of readdirSync(unfinished)) flush(join(unfinished, name));
     flush(unfinished);
@@ -121,7 +122,7 @@ export function flush(path: string): void {
 /** Writes parts one after the other to a file, which may be larger than one write can be. Size and SHA-256 of what was written. */
 export function writeParts(path: string, parts: Iterable<Uint8Array>): WrittenFile {
   const hash = createHash('sha256');
-  const file = openSync(path, 'w', 0o600);
+  const file = openSync(path, 'w');
   try {
     let bytes = 0;
     for (const part of parts) {

@@ -21,7 +21,7 @@ export const listLimits = { pages: 2000, items: 200_000, bytes: 256 * 2 ** 20 } 
 
 function createTooLong(call: string, limit: string): Failure {
   return new Failure('response-invalid', `${call}: expected a list of at most ${limit}, found more`, {
-    hint: 'the address may be a gateway that lists without end; an account with so much has to be cleaned up at the service first',
+    hint: 'the address may be a gateway that lists without end; if the account really has so many, clean it up at the service first',
   });
 }
 

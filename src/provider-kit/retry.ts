@@ -60,20 +60,20 @@ export interface PollOptions {
 
 const notYet = new Error('not yet');
 
-/** Looks again and again until there is a result. @throws what a look throws, `onTimeout`, or the reason of the signal */
+/** Checks again and again until there is a result. @throws what a check throws, `onTimeout`, or the reason of the signal */
 export async function poll<T>(
-  look: () => Promise<T | null>,
+  check: () => Promise<T | null>,
   { signal, wait, now }: Patience & { now(): Date },
   { firstMs, longestMs: longestPauseMs, withinMs, onTimeout }: PollOptions,
 ): Promise<T> {
   const startedMs = now().getTime();
   let waitedMs = 0;
-  const lookOnce = async (): Promise<T> => {
-    const found = await look();
+  const checkOnce = async (): Promise<T> => {
+    const found = await check();
     if (found === null) throw notYet;
     return found;
   };
-  return await pRetry(lookOnce, {
+  return await pRetry(checkOnce, {
     retries: Infinity,
     minTimeout: 0,
     signal: signal ?? undefined,
@@ -96,7 +96,7 @@ const dates = [
 ];
 
 /**
- * How long a service asks to be left alone: `Retry-After` in seconds or as a date, or `retry-after-ms`.
+ * The pause that a service asks for: `Retry-After` in seconds or as a date, or `retry-after-ms`.
  * @returns milliseconds between 1 s and 15 min, or null where no header can be read
  */
 export function parseRetryAfter(headers: Headers, now: Date): number | null {

@@ -173,7 +173,8 @@ function formatWarning(event: TrainerEvent | EngineEvent, folder: string | undef
   if (event.type === 'warning-raised') return event.message;
   if (event.type === 'checkpoint-skipped') return event.reason;
   if (event.type === 'data-read' && event.truncated > 0) {
-    return `${event.truncated} rows were longer than the model reads and were cut`;
+    const [rows, were] = event.truncated === 1 ? ['1 row', 'was'] : [`${event.truncated} rows`, 'were'];
+    return `${rows} ${were} longer than the model reads and ${were} cut`;
   }
   if (event.type === 'training-resumed' && event.changed !== null) {
     return `the training goes on with other programs, which may change its last digits: ${event.changed}`;

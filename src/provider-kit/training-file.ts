@@ -4,7 +4,7 @@ import type { Row } from '../dataset/row.ts';
 import { toFileFailure } from '../errors.ts';
 import type { WrittenFile } from '../lib/fs.ts';
 
-/** Text is written once so much of it has come together. */
+/** Text is written when it has this many characters. */
 const bufferCharacters = 65_536;
 
 export interface TrainingFile extends WrittenFile {

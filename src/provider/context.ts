@@ -53,6 +53,6 @@ export interface PredictionContext extends Context {
   readonly concurrency: number;
   /** Asked before each request that may cost: where it is false no more are sent, and those under way come to their end. Absent: always. */
   mayAsk?(): boolean;
-  /** Is told of each request of a row that has no answer and may be charged all the same. */
+  /** Is called for each request of a row that has no answer and may be charged all the same. */
   onLost?(id: string): void;
 }

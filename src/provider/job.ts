@@ -40,7 +40,7 @@ export interface Observation<Cursor> {
   readonly metrics: readonly Metric[];
   readonly logs: readonly { readonly at: string; readonly text: string }[];
   readonly artifacts: readonly Artifact[];
-  /** The step of the newest whole checkpoint, as far as this look shows. */
+  /** The step of the newest whole checkpoint, as far as this poll shows. */
   readonly checkpoint: number | null;
   readonly notes: readonly Note[];
   readonly failure: FailureData | null;
@@ -51,7 +51,7 @@ export interface Observation<Cursor> {
   readonly cursor: Cursor;
   /** The run that has to end before this one starts, where it waits for one. */
   readonly waitingFor?: string | null;
-  /** A sensible pause before the next look; null leaves it to the age of the run. */
+  /** A sensible pause before the next poll; null leaves it to the age of the run. */
   readonly nextInMs: number | null;
 }
 

@@ -65,7 +65,8 @@ export interface InspectedModel {
 /** One thing that a provider needs, and whether it works here. */
 export interface Check {
   readonly name: string;
-  readonly ok: boolean;
+  /** null: it is not set up, which is no fault. */
+  readonly ok: boolean | null;
   /** The finding, in a few words. */
   readonly found: string;
   /** How to get it, where it does not work. */

@@ -36,7 +36,7 @@ async function takeStep(step: Step): Promise<StoredRun> {
       await reserveAgain(driver.store, run, context.now().toISOString()); // another process may have failed meanwhile
       return await continueSubmission(step);
     case 'submitting': {
-      // The process that stored the intent did not store the outcome: nobody knows whether it made the call.
+      // The process that stored the intent did not store the outcome: it is unknown whether it made the call.
       const failure = toFailureData(new Failure('service-unavailable', 'the submitting process ended before the answer was stored'));
       return await step.append([{ type: 'submission-unanswered', attempt: record.attempt, failure }]);
     }

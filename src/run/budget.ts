@@ -188,7 +188,7 @@ const chargeNames: Readonly<Record<ChargeTable['purpose'], string>> = {
   deployment: 'the deployment',
 };
 
-/** Reserves an amount without a look at the budget. A charge that is reserved or spent already stays as it is. */
+/** Reserves an amount without checking the budget. A charge that is reserved or spent already stays as it is. */
 export async function addCharge(store: Store, { usd, at, ...charge }: Charge, lease: ChargeLease | null = null): Promise<void> {
   const reserved = {
     state: 'reserved',

@@ -33,7 +33,7 @@ type CleanWorkspace = Pick<Workspace, 'store' | 'dir' | 'context'>;
  */
 export async function cleanRuns(workspace: CleanWorkspace, options: CleanOptions): Promise<CleanedRun[]> {
   const { store, dir } = workspace;
-  await listAllRuns(store); // or it throws: nobody knows what a damaged run needs
+  await listAllRuns(store); // or it throws: it is unknown what a damaged run needs
   const cleaned: CleanedRun[] = [];
   for (const run of await findOldRuns(workspace, options)) {
     if (!isEnded(run.record.state) || run.record.deployment !== null) continue;

@@ -154,6 +154,7 @@ async function readPresentRun(
 
 /** Whether the held-out rows are those that are stored; those that are not there any more count as unchanged. */
 async function hasSameTests({ facts, spec }: RunPlan, now: RunSpec, content: Content): Promise<boolean> {
+  if (now.data.testFraction !== undefined) return true; // a share of the training rows changes with them only
   const names = Object.keys(now.data.test);
   if (hashJson(names.toSorted()) !== hashJson(Object.keys(facts.test).sort())) return false;
   const toColumns = ({ data }: RunSpec, name: string): unknown => data.testColumns?.[name] ?? data.columns;

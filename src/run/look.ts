@@ -4,16 +4,16 @@ import { findRun, type StoredRun } from './run-store.ts';
 import { isEnded } from './transitions.ts';
 import type { Driver } from './workspace.ts';
 
-/** Whether a look may bring something new: the job exists, and nobody has seen its end. */
+/** Whether a poll may bring something new: the job exists, and its end was not seen yet. */
 export function isOpen({ record }: StoredRun): boolean {
   return record.job !== null && !isEnded(record.state);
 }
 
 /**
- * Looks at the jobs that may have changed: those whose next poll is due, where no rate limit has to be waited for. A job of this machine is
+ * Polls the jobs that may have changed: those whose next poll is due, where no rate limit has to be waited for. A job of this machine is
  * always due. What cannot be seen now stays as it was seen last.
- * @param driver has a signal that ends the look, and `isPatient` false
- * @param signal the user's own, which is not taken for the end of the look
+ * @param driver has a signal that ends the polls, and `isPatient` false
+ * @param signal the user's own, which is not taken for the end of the polls
  */
 export async function lookAtRuns(driver: Driver, runs: readonly StoredRun[], signal: AbortSignal): Promise<StoredRun[]> {
   return await Promise.all(

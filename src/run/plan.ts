@@ -59,7 +59,7 @@ export async function planJob(
 async function findGeneration(store: Store, { spec, fingerprint }: RunPlan): Promise<number> {
   const { runs, damaged } = await readRuns(store, { job: spec.job, target: spec.target });
   const same = runs.filter(({ record }) => hashJson(record.plan.fingerprint) === hashJson(fingerprint));
-  const lost = damaged.filter(({ isMended }) => !isMended).length; // nobody knows of what generation they are
+  const lost = damaged.filter(({ isMended }) => !isMended).length; // their generation is unknown
   return Math.max(0, ...same.map(({ record }) => record.plan.generation)) + lost;
 }
 
@@ -131,7 +131,7 @@ export async function inspectJobData(spec: RunSpec): Promise<DataFacts> {
   return await inspectDataset({ ...spec.data, task: parseRowTask(spec.task) });
 }
 
-/** @throws Failure `job-file-invalid` for a task, measure, column or prompt that does not fit the rest. */
+/** @throws Failure `job-file-invalid` for a task, measure, column, source or prompt that does not fit the rest. */
 export function checkRunSpec(spec: RunSpec): void {
   const task = parseRowTask(spec.task);
   const { measure } = spec.evaluation;
@@ -140,6 +140,7 @@ export function checkRunSpec(spec: RunSpec): void {
     const expected = `evaluation.measure: expected ${measures.join(' or ')} for the task "${task}"`;
     throw new Failure('job-file-invalid', `${expected}, found "${measure}"`);
   }
+  checkSources(spec);
   const { columns, testColumns = {} } = spec.data;
   for (const own of [columns, ...Object.values(testColumns)]) {
     const column = Object.keys(own).find((name) => !taskColumns[task].includes(name));
@@ -148,6 +149,26 @@ export function checkRunSpec(spec: RunSpec): void {
     throw new Failure('job-file-invalid', `${expected}, found "${column}"`);
   }
   checkPrompt(spec);
+}
+
+/** An imported job file may name a dataset of the Hub; no target reads one. */
+function checkSources({ data }: RunSpec): void {
+  const { train, validation, test } = data;
+  const sources = [
+    ...train.map((path) => ['data.train', path] as const),
+    ...(validation === null || 'fraction' in validation ? [] : validation.map((path) => ['data.validation', path] as const)),
+    ...Object.values(test).flatMap((paths) => paths.map((path) => ['data.test', path] as const)),
+  ];
+  const [field, found] = sources.find(([, path]) => path.startsWith('hub:')) ?? [];
+  if (field === undefined || found === undefined) return;
+  const name = /^hub:([^@#]+)/.exec(found)![1]!;
+  throw new Failure(
+    'job-file-invalid',
+    `${field}: expected a file, found the dataset ${found} of the Hub, which this version cannot read`,
+    {
+      hint: `download it, such as with \`hf download --repo-type dataset ${name} --local-dir data\`, and name a .jsonl, .csv or .tsv file of it`,
+    },
+  );
 }
 
 function checkPrompt({ task, prompt, data }: RunSpec): void {

@@ -29,8 +29,8 @@ export async function adoptOldestJob(
 }
 
 /**
- * Finds out what happened to a submission without an answer: look; wait until a job would be listed; look; fence the attempt, so that
- * a late call must fail; wait until a job that was made before the fence is certainly listed; look twice. A job that is found is adopted.
+ * Finds out what happened to a submission without an answer: search; wait until a job would be listed; search; fence the attempt, so that
+ * a late call must fail; wait until a job that was made before the fence is certainly listed; search twice. A job that is found is adopted.
  * If it is proved absent the next attempt may begin, provided that the provider has a fence and the job allows it. Otherwise the run
  * stops and a person decides, rather than pay twice.
  *
@@ -38,24 +38,24 @@ export async function adoptOldestJob(
  * seldom fenced off.
  */
 export async function reconcile(provider: Provider, record: RunRecord, context: Attempt): Promise<RunEvent[]> {
-  const look = async (): Promise<RunEvent[] | null> => {
+  const search = async (): Promise<RunEvent[] | null> => {
     const found = await adoptOldestJob(provider, record, context);
     return found === null ? null : [...found.events, { type: 'job-adopted', job: found.job }];
   };
   const since = Date.parse(record.since);
   const age = (): number => context.now().getTime() - since;
   try {
-    const found = await look();
+    const found = await search();
     if (found !== null) return found;
     if (age() < provider.listingDelayMs) await context.wait(provider.listingDelayMs - Math.max(0, age()));
-    const late = await look();
+    const late = await search();
     if (late !== null) return late;
     if ((record.plan.spec.onUncertain ?? provider.onUncertain ?? 'ask') === 'ask' || provider.training.fence === undefined)
       return [askPerson(record, 'no job of it is listed')];
     await provider.training.fence(record.prepared[record.attempt - 1], context);
     for (const ms of [provider.listingDelayMs, provider.listingDelayMs / 10]) {
       await context.wait(ms);
-      const last = await look();
+      const last = await search();
       if (last !== null) return last;
     }
   } catch (error) {

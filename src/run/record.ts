@@ -143,7 +143,7 @@ function getChange(record: RunRecord, event: RunEvent, at: string): Partial<RunR
     case 'pause-requested':
       return { pauseRequested: true };
     case 'resume-intended':
-      // A person who lets a stopped run go on has mended what stopped it: it gets its tries again.
+      // A person who lets a stopped run go on has repaired what stopped it: it gets its tries again.
       return {
         pauseRequested: false,
         failure: null,
@@ -188,7 +188,7 @@ function getChange(record: RunRecord, event: RunEvent, at: string): Partial<RunR
   }
 }
 
-/** Whether a run was stopped by a failure that a person can mend, and goes on when it is submitted, waited for or resumed. */
+/** Whether a run was stopped by a failure that a person can repair, and goes on when it is submitted, waited for or resumed. */
 export function isStopped({ state, failure }: Pick<RunRecord, 'state' | 'failure'>): boolean {
   return state === 'paused' && failure !== null;
 }

@@ -6,7 +6,7 @@ import type { DataFacts } from '../dataset/inspect.ts';
 import { parseRowTask, type Row } from '../dataset/row.ts';
 import { hashDataset } from '../dataset/open-dataset.ts';
 import { readTaskRows } from '../dataset/task-rows.ts';
-import { isValidationRow } from '../dataset/split.ts';
+import { getPart } from '../dataset/split.ts';
 import { Failure, toFileFailure, toSystemCode } from '../errors.ts';
 import type { RunSpec } from '../job/run-spec.ts';
 
@@ -75,14 +75,15 @@ export async function* readPart(
   { facts, spec }: { readonly facts: DataFacts; readonly spec: RunSpec },
   part: 'train' | 'validation' | { readonly test: string },
 ): AsyncGenerator<Row> {
-  const rule = spec.data.validation;
-  const fraction = rule !== null && 'fraction' in rule ? rule.fraction : null;
-  const isSplit = fraction !== null && typeof part === 'string';
-  const source = typeof part === 'object' ? facts.test[part.test] : part === 'train' || isSplit ? facts.train : facts.validation;
+  const { columns, testColumns = {}, validation } = spec.data;
+  const { heldOut = {} } = facts;
+  const fraction = validation !== null && 'fraction' in validation ? validation.fraction : 0;
+  const isTest = typeof part === 'object';
+  const isOwn = isTest ? facts.heldOut === undefined : part === 'validation' && fraction === 0;
+  const source = !isOwn ? facts.train : isTest ? facts.test[part.test] : facts.validation;
   const paths = await Promise.all((source?.sources ?? []).map((file) => findSource(dir, file)));
-  const { columns, testColumns = {} } = spec.data;
-  const own = typeof part === 'object' ? (testColumns[part.test] ?? columns) : columns;
+  const own = isTest ? (testColumns[part.test] ?? columns) : columns;
   for await (const row of readTaskRows(paths, { task: parseRowTask(spec.task), columns: own })) {
-    if (!isSplit || isValidationRow(row, fraction) === (part === 'validation')) yield row;
+    if (isOwn || getPart(row, heldOut, fraction) === (isTest ? 'test' : part)) yield row;
   }
 }

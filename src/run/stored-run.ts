@@ -1,6 +1,6 @@
 /**
  * The row of a run as its parts. A part that the disk has damaged is made anew from what the store has beside it: the record from the
- * events that it was folded from, the metrics in short from the measurements; the last look is forgotten.
+ * events that it was folded from, the metrics in short from the measurements; the last poll is forgotten.
  */
 import { z } from 'zod';
 import { Failure } from '../errors.ts';

@@ -7,7 +7,7 @@ export interface Clock {
   nowMs(): number;
   /** Puts the clock forward. */
   step(ms: number): void;
-  /** Resolves when so much time has passed on this clock; on one that is only stepped, by steps. */
+  /** Resolves when this time has passed on this clock; on one that is only stepped, by steps. */
   wait(ms: number): Promise<void>;
 }
 

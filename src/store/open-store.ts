@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, statfsSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Kysely } from 'kysely';
 import { Failure, toSystemCode } from '../errors.ts';
@@ -17,7 +17,8 @@ export type Store = Kysely<Tables>;
 export function openStore(folder: string): Store {
   const path = join(folder, 'state.db');
   try {
-    makeFolder(folder);
+    // Runs hold copies of the data: they do not belong into the repository of the job.
+    if (makeFolder(folder)) writeFileSync(join(folder, '.gitignore'), '*\n');
     const network = getNetworkFileSystem(statfsSync(folder).type);
     if (network !== null) {
       throw new Failure('configuration-invalid', `${folder} is on a network file system (${network}), where database locks do not work`, {
@@ -35,16 +36,20 @@ export function openEmptyStore(): Store {
   return new Kysely<Tables>({ dialect: new NodeSqliteDialect(openDatabase(':memory:'), ':memory:') });
 }
 
-/** Creates a folder and its parents. Node's recursive option hides the reason of a failure, and never ends where nothing can be created. */
-function makeFolder(folder: string): void {
+/**
+ * Creates a folder and its parents; false where it is there already. Node's recursive option hides the reason of a failure, and never ends
+ * where nothing can be created.
+ */
+function makeFolder(folder: string): boolean {
   try {
     mkdirSync(folder, { mode: 0o700 });
+    return true;
   } catch (error) {
     const code = toSystemCode(error);
-    if (code === 'EEXIST' && statSync(folder).isDirectory()) return;
+    if (code === 'EEXIST' && statSync(folder).isDirectory()) return false;
     if (code !== 'ENOENT' || existsSync(dirname(folder))) throw error;
     makeFolder(dirname(folder));
-    makeFolder(folder);
+    return makeFolder(folder);
   }
 }
 

@@ -6,7 +6,7 @@ import { assertEqual, assertFailureData, assertIsoTime, assertJson } from './ass
 import { copyStored, createTest, inEnvironment, prepareAttempt, type AnyObservation, type JobHistory } from './environment.ts';
 import type { ConformanceEnvironment, ConformanceTarget, ConformanceTest } from './target.ts';
 
-/** What `observe` promises, held against the history of a job to each end that the target can bring about. */
+/** What `observe` promises, checked against the history of a job to each end that the target can bring about. */
 export function createObserveTests<Environment extends ConformanceEnvironment>(
   target: ConformanceTarget<Environment>,
   getHistory: (end: TerminalPhase) => Promise<JobHistory>,

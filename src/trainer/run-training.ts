@@ -75,7 +75,7 @@ async function hasEndedInQueue(folder: string, place: Place, events: EventFile):
   return request !== null;
 }
 
-/** Failures of this machine that a person can mend, so that the training goes on from its newest checkpoint. */
+/** Failures of this machine that a person can repair, so that the training goes on from its newest checkpoint. */
 const passing: readonly FailureCode[] = ['disk-full', 'permission-denied', 'too-many-files'];
 
 function canPass(error: unknown, code: FailureCode): boolean {

@@ -30,8 +30,8 @@ export function saveModel(classifier: Classifier, target: string, { source, card
   };
   try {
     return replaceFolder(target, (folder) => {
-      writeFileSync(join(folder, 'config.json'), `${JSON.stringify(json, null, 2)}\n`, { mode: 0o600 });
-      writeFileSync(join(folder, 'README.md'), card, { mode: 0o600 });
+      writeFileSync(join(folder, 'config.json'), `${JSON.stringify(json, null, 2)}\n`);
+      writeFileSync(join(folder, 'README.md'), card);
       writeSafetensors(join(folder, 'model.safetensors'), tensors);
       for (const name of tokenizerFiles) if (existsSync(join(source, name))) copyFileSync(join(source, name), join(folder, name));
       return readRevision(folder);

@@ -234,7 +234,7 @@ test('texts that are too long are counted and told', async () => {
   const job = writeJob({ rows: `${twoRows}{"text": "${'long '.repeat(100)}", "label": "yes"}\n`, fields: { training: { steps: 1 } } });
   const { status, stdout } = await runCli('submit', job, '--wait', '--json', '--dir', dir);
   expect(status).toBe(0);
-  const message = '1 rows were longer than the model reads and were cut';
+  const message = '1 row was longer than the model reads and was cut';
   expect((JSON.parse(stdout) as { runs: RunView[] }).runs[0]!.notes).toContainEqual({ type: 'warning', message });
   expect((await runCli('status', 'bad/local', '--dir', dir)).stdout).toContain(`note: ${message}`);
 });

@@ -67,7 +67,7 @@ test('what a person sees: the way, the file, and the line for a job file', async
     expect.stringMatching(/^ {2}\$0\.\d+ in all; 20 rows were asked just now$/) as string,
     expect.stringMatching(/^ {2}sha256 [0-9a-f]{64}$/) as string,
     '',
-    'A job file scores against it with',
+    'A job file in this folder scores against it with',
     '  "references": {"old": {"predictions": "./old.jsonl"}}',
     '',
   ]);

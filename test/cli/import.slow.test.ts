@@ -130,8 +130,29 @@ test('what is gone is said with status 0; a service that cannot be asked is stat
     fixture.sandbox.setFaults({ [kind]: [{ type: 'html' }] }, canaryKey);
     expect(await fixture.run('import', 'openai', ...args)).toMatchObject({ status: 69, stdout: '' });
   }
-  expect(readdirSync(join(fixture.cwd, 'other'))).toEqual(['IMPORT.json']);
+  expect(existsSync(join(fixture.cwd, 'other'))).toBe(false);
 });
+
+test.each(['openai', 'azure'] as const)(
+  'a tuned model of %s is imported by its name, and one of nobody is refused with what to do',
+  async (dialect) => {
+    const fixture = await createFixture(dialect);
+    const { id } = await createEndedJob(fixture);
+    const listed = JSON.parse((await fixture.run('import', dialect, '--list', '--json')).stdout) as { jobs: { model: string }[] };
+    const { model } = listed.jobs[0]!;
+    const imported = await fixture.run('import', dialect, model);
+    expect(imported).toMatchObject({ status: 0, stderr: `${model} is the model of the job ${id}\n` });
+    expect(imported.stdout).toContain(`${id} (succeeded) is in ${id}\n`);
+    const hint = `\`orchestrate import ${dialect} --list\` shows the jobs`;
+    const other = await fixture.run('import', dialect, `${model}x`);
+    expect(other).toMatchObject({
+      status: 78,
+      stderr: expect.stringContaining(`which no job of this account has made: ${model}x\n  ${hint}`),
+    });
+    expect((await fixture.run('import', dialect, 'ftjob-none')).stderr).toContain(`\n  ${hint}`);
+    expect(readdirSync(fixture.cwd).sort()).toEqual(['.orchestrate', id].sort());
+  },
+);
 
 test('models of a service, as a table and as JSON', async () => {
   const fixture = await createFixture();

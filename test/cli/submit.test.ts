@@ -30,7 +30,8 @@ test('a submission that is rejected tells the reason, the remedy and what was kn
     '  no such model',
     '  name a dated one',
     '  note: the model has no date in its name',
-    'next: submit the job file again when this is mended; with --again where the file stays as it is',
+    '  note: fewer than 5 rows of the training data have the label "no", "yes": a model hardly learns it from so few',
+    'next: fix this and submit the job file again, with --again if the file did not change',
     '',
   ]);
   const again = await run('submit', 'job.json');

@@ -1,13 +1,17 @@
+import { execFile } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { createOrchestrator, type Provider } from '../../src/index.ts';
 import { createMemoryService } from '../run/memory-provider.ts';
 import { createScratchFolder } from '../scratch.ts';
-import { runCli } from './run-cli.ts';
+import { runCli, startCli } from './run-cli.ts';
 
 test('doctor takes a training step on each backend and finds all well here', async () => {
-  const { status, stdout } = await runCli('doctor', '--dir', createScratchFolder());
+  const env = { ...process.env, HF_TOKEN: undefined };
+  const { status, stdout } = await startCli(['doctor', '--dir', createScratchFolder()], { env }).ended;
+  expect(stdout).toMatch(/^- {8}Hugging Face: not set up: HF_TOKEN not set$/m); // neither well nor missing
   expect(stdout).toMatch(/^ok {7}backend wasm: a training step in [\d.]+ ms/m);
   expect(stdout).toMatch(/^ok {7}backend cpu: a training step in [\d.]+ ms/m);
   expect(status).toBe(0);
@@ -53,6 +57,14 @@ test.each(['bash', 'zsh', 'fish'])('the completion script for %s is printed', as
 test('commands and their options are completed', async () => {
   expect((await runCli('complete', '--', 'su')).stdout).toContain('submit');
   expect((await runCli('complete', '--', 'submit', '--w')).stdout).toContain('--wait');
+});
+
+test('files and commands are completed in a bash without the package bash-completion', async () => {
+  const { stdout: script } = await runCli('completion', 'bash');
+  const words = `COMP_WORDS=(orchestrate plan fixtures/hosted/j); COMP_CWORD=2; COMP_LINE="\${COMP_WORDS[*]}"; COMP_POINT=\${#COMP_LINE}`;
+  const call = `orchestrate() { ${JSON.stringify(process.execPath)} bin/orchestrate.js "$@"; }; __orchestrate_complete 2>/dev/null; echo "\${COMPREPLY[@]}"`;
+  const { stdout } = await promisify(execFile)('bash', ['--norc', '-c', `${script}\n${words}\n${call}`]);
+  expect(stdout).toBe('fixtures/hosted/job.json\n');
 });
 
 test('limits, times and tags of the command line are checked', async () => {

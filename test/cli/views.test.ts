@@ -100,7 +100,7 @@ test.each([
   ],
   [
     { budgetUsd: 1, leftUsd: -0.5, spentUsd: 1.5, neededUsd: null, unknown: 2 },
-    'budget      $1.00: $1.50 spent, $0.00 reserved, 2 more of which nobody knows the cost, exceeded by $0.50; nobody knows what these targets need',
+    'budget      $1.00: $1.50 spent, $0.00 reserved, 2 runs of unknown cost, exceeded by $0.50; the price of these targets is unknown',
   ],
   [{ spentUsd: 1, neededUsd: 2 }, 'budget      no limit: $1.00 spent, $0.00 reserved; these targets need up to $2.00'],
 ])('what of the budget %j is left', (budget, text) => {

@@ -8,6 +8,7 @@ import { createDataFolder } from './data-folder.ts';
 
 const columns = { text: 'text', label: 'label' };
 const both = 'text,label\ngood,yes\nbad,no\n';
+const rare = { type: 'rare-labels', part: 'train', labels: ['no', 'yes'] };
 
 function inspect(sources: Partial<DatasetSources>): Promise<DataFacts> {
   return inspectDataset({ train: [], validation: null, test: {}, columns, ...sources });
@@ -47,6 +48,8 @@ test('facts of several files: hashes, counts, labels, duplicates, texts that are
     majority: 'no',
     warnings: [
       { type: 'duplicate-rows', part: 'train', rows: 1 },
+      { type: 'contradictory-labels', part: 'train', rows: 1 },
+      { type: 'rare-labels', part: 'train', labels: ['no', 'yes'] },
       { type: 'texts-in-training', part: 'test/main', rows: 2 },
     ],
   });
@@ -63,17 +66,44 @@ test.each([
     2,
     '2 rows of the test data "hard" have the same input as a training row: the scores will be too high',
   ],
+  ['contradictory-labels', 'train', 1, '1 row of the training data has the text of another row with another label'],
 ] as const)('the warning %s about %s, %i rows, as a person reads it', (type, part, rows, text) => {
   expect(formatWarning({ type, part, rows })).toBe(text);
+});
+
+test('labels that are alike or rare, and texts with two labels, are warned of', async () => {
+  const write = createDataFolder();
+  const rows = (label: string, count: number): string => Array.from({ length: count }, (_, i) => `${label} ${i},${label}\n`).join('');
+  const few = await inspect({ train: [write('a.csv', 'text,label\na,x\nb,y\nc,z\n')] });
+  expect(few.warnings.map(formatWarning)).toEqual([
+    'fewer than 5 rows of the training data have the label "x", "y", "z": a model hardly learns it from so few',
+  ]);
+  const alike = `text,label\n${rows('BILLING', 5)}${rows(' billing', 5)}${rows('e\u0301', 5)}${rows('\u00c9', 5)}${rows('other', 5)}`;
+  expect((await inspect({ train: [write('b.csv', alike)] })).warnings).toEqual([
+    { type: 'similar-labels', part: 'train', labels: [' billing', 'BILLING'] },
+    { type: 'similar-labels', part: 'train', labels: ['e\u0301', '\u00c9'] },
+  ]);
+  const twice = `text,label\n${rows('a', 6)}${rows('b', 6)}b 1,a\nb 1,a\n`;
+  const sides = await Promise.all(
+    [null, { fraction: 0.5 }].map(async (validation) => (await inspect({ train: [write('c.csv', twice)], validation })).warnings),
+  );
+  for (const warnings of sides) {
+    expect(warnings.filter(({ type }) => type === 'contradictory-labels')).toEqual([expect.objectContaining({ rows: 1 })]);
+  }
+  const held = await inspect({
+    train: [write('d.csv', `text,label\n${rows('a', 5)}${rows('b', 5)}`)],
+    test: { main: [write('e.csv', twice)] },
+  });
+  expect(held.warnings).toContainEqual({ type: 'contradictory-labels', part: 'test/main', rows: 1 });
 });
 
 test('texts of the training files are found in validation rows without a test set, and the other way round', async () => {
   const write = createDataFolder();
   const [train, held] = [write('a.csv', both), write('b.csv', 'text,label\ngood,yes\n')];
   const validated = await inspect({ train: [train], validation: [held] });
-  expect(validated.warnings).toEqual([{ type: 'texts-in-training', part: 'validation', rows: 1 }]);
+  expect(validated.warnings).toEqual([rare, { type: 'texts-in-training', part: 'validation', rows: 1 }]);
   const tested = await inspect({ train: [train], test: { main: [held] } });
-  expect(tested.warnings).toEqual([{ type: 'texts-in-training', part: 'test/main', rows: 1 }]);
+  expect(tested.warnings).toEqual([rare, { type: 'texts-in-training', part: 'test/main', rows: 1 }]);
 });
 
 test('labels sort by code unit, and of the most frequent ones the first is the majority', async () => {
@@ -100,6 +130,28 @@ test('a fraction divides the training rows; more rows move no other row', async 
   expect(grown!.validation!.rows).toBe(alone!.validation!.rows + validation!.rows);
 });
 
+interface Refused {
+  readonly train: string;
+  readonly test?: string;
+  readonly fraction?: number;
+  readonly testFraction?: number;
+}
+
+test('a fraction holds out rows of each label, equal texts together, and the rest validates and trains', async () => {
+  const write = createDataFolder();
+  const rows = (label: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${label} ${i},${label}`);
+  const common = ['text,label', ...rows('a', 200), ...rows('b', 10), ...rows('b', 10)];
+  const path = write('a.csv', common.join('\n'));
+  const facts = await inspect({ train: [path], validation: { fraction: 0.25 }, testFraction: 0.2 });
+  expect(facts.test).toEqual({ test: expect.objectContaining({ sources: [], rows: 44, labels: { a: 40, b: 4 }, duplicates: 2 }) });
+  expect(facts.train.rows + facts.validation!.rows).toBe(220 - 44);
+  expect(facts.warnings.map(({ type }) => type)).not.toContain('texts-in-training');
+  const other = await inspect({ train: [write('b.csv', [...common, ...rows('c', 2), 'only,d'].join('\n'))], testFraction: 0.5 });
+  expect(other.test['test']!.labels).toEqual({ a: 100, b: 10, c: 1 });
+  expect(other.train.labels).toMatchObject({ c: 1, d: 1 });
+  expect(other.test['test']!.sha256).not.toBe(facts.test['test']!.sha256);
+});
+
 test.each([
   ['no rows', { train: 'text,label\n' }, 'expected rows in the training data, found none in '],
   ['an empty file', { train: '' }, 'expected rows in the training data, found none in '],
@@ -110,7 +162,12 @@ test.each([
     { train: both, test: 'text,label\nx,yes\ny,maybe\nz,maybe\n' },
     'test.csv:3: no training row has the label "maybe" of the test data "main" (2 rows have it)',
   ],
-  ['an empty side', { train: both, fraction: 1e-9 }, 'found no validation row in '],
+  ['an empty side', { train: both, fraction: 1e-9 }, 'fraction 1e-9: expected rows on both sides, found no validation row in '],
+  [
+    'nothing to hold out',
+    { train: both, testFraction: 0.2 },
+    'data.test with the fraction 0.2: expected rows on both sides, found no held-out row in ',
+  ],
   ['the other empty side', { train: both, fraction: 1 }, 'found no training row in '],
   ['nothing to divide', { train: 'text,label\n', fraction: 0.1 }, 'expected rows in the training data, found none in '],
   [
@@ -118,12 +175,13 @@ test.each([
     { train: 'txt,label\na,b\nc,d\n' },
     'train.csv: expected a column "text", found "txt", "label"; did you mean "txt"?',
   ],
-])('%s is refused', async (_, { train, test: held, fraction }: { train: string; test?: string; fraction?: number }, message) => {
+])('%s is refused', async (_, { train, test: held, fraction, testFraction }: Refused, message) => {
   const write = createDataFolder();
   const sources = inspect({
     train: [write('train.csv', train)],
     validation: fraction === undefined ? null : { fraction },
     test: held === undefined ? {} : { main: [write('test.csv', held)] },
+    ...(testFraction === undefined ? {} : { testFraction }),
   });
   await expect(sources).rejects.toMatchObject({ code: 'data-invalid', message: expect.stringContaining(message) });
 });
@@ -143,18 +201,33 @@ test('a label that only the validation side of the split has is refused at its p
     expect(message).toMatch(/\d+\.csv:2: no training row has the label "rare" of the validation data \(1 row has it\)/);
 });
 
-test('all wrong rows of all files are reported at once, up to twenty', async () => {
+test('all wrong rows of all files are reported at once, up to twenty kinds', async () => {
   const write = createDataFolder();
   const train = write('a.jsonl', `${both}{"text":1,"label":"x"}\n{"text":"a","label":"x"}\n`);
-  const held = write('b.csv', `text,label\n${'x\n'.repeat(30)}`);
+  const held = write('b.jsonl', Array.from({ length: 30 }, (_, i) => `{"text":${i},"label":"x"}\n`).join(''));
   const failure = await inspect({ train: [train], test: { main: [held] } }).catch((error: unknown) => error as Error);
   const lines = (failure as Error).message.split('\n');
   expect(lines[0]).toBe('34 rows cannot be used:');
   expect(lines).toHaveLength(22);
   expect(lines[1]).toContain(`${train}:1: not valid JSON`);
   expect(lines[4]).toContain(`${train}:4: expected a string in column "text", found 1`);
-  expect(lines[5]).toContain(`${held}:2: expected 2 fields (text, label), found 1`);
+  expect(lines[5]).toContain(`${held}:1: expected a string in column "text", found 0`);
   expect(lines[21]).toBe('  and 14 more');
+});
+
+test('a problem that many rows have is told once, with the first lines and the number of rows', async () => {
+  const write = createDataFolder();
+  const train = write('a.jsonl', '{"body":"a","label":"x"}\n'.repeat(30));
+  const alone = `${train}:1: expected a column "text", found "body", "label" (and 29 more rows like it: lines 2, 3, 4, …)`;
+  await expect(inspect({ train: [train] })).rejects.toMatchObject({ message: alone, hint: expect.stringContaining('data.columns') });
+  const held = write('b.csv', `text,label\n${'x\n'.repeat(4)}`);
+  await expect(inspect({ train: [train], test: { main: [held] } })).rejects.toMatchObject({
+    message: [
+      '34 rows cannot be used:',
+      `  ${alone}`,
+      `  ${held}:2: expected 2 fields (text, label), found 1 (and 3 more rows like it: lines 3, 4, 5)`,
+    ].join('\n'),
+  });
 });
 
 test('one wrong row is reported plainly, a missing file by its name', async () => {

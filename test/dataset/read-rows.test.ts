@@ -62,6 +62,28 @@ test('tables: quotes, doubled quotes, line ends inside fields, and the line on w
 });
 
 test.each([
+  ['a.csv', ';', 'as spreadsheets write it where decimals have a comma'],
+  ['a.csv', '\t', 'under the name of another kind'],
+  ['a.csv', '|', 'of databases'],
+  ['a.tsv', ',', 'under the name of another kind'],
+  ['a.tsv', ';', 'under the name of another kind'],
+])('tables: %s with the delimiter %j, %s', async (name, delimiter) => {
+  const text = `\n"a ""text"", ;|\t\nof two lines"${delimiter}label\n\n"x, y; z"${delimiter}1\n`;
+  const row = { 'a "text", ;|\t\nof two lines': 'x, y; z', label: '1' };
+  expect(await read(createDataFolder()(name, text))).toEqual([{ line: 5, row }]);
+});
+
+test('tables: the usual delimiter counts where the first line has it, and a first line sep=; names another', async () => {
+  const write = createDataFolder();
+  expect(await read(write('a.csv', 'a;b;c,d\n1,2\n'))).toEqual([{ line: 2, row: { 'a;b;c': '1', d: '2' } }]);
+  expect(await read(write('b.csv', 'text\none; two\n'))).toEqual([{ line: 2, row: { text: 'one; two' } }]);
+  expect(await read(write('c.csv', 'sep=;\r\na;b,c\r\n1;"2\r\n3"\r\n4;5\r\n'))).toEqual([
+    { line: 3, row: { a: '1', 'b,c': '2\r\n3' } },
+    { line: 5, row: { a: '4', 'b,c': '5' } },
+  ]);
+});
+
+test.each([
   ['a.jsonl', '{"a":1}\n{"a":}\n', ":2: not valid JSON: Unexpected token '}'"],
   ['a.jsonl', '{"a":1}\n{"a":1\n', ':2:7: not valid JSON'],
   ['a.jsonl', '{"a":\n', ':1:6: not valid JSON: Unexpected end'],

@@ -4,7 +4,7 @@ import { beforeAll, afterAll, describe, expect, test } from 'vitest';
 import type { Context } from '../../src/provider/context.ts';
 import { isFailure } from '../../src/errors.ts';
 import { importJob } from '../../src/import/import-job.ts';
-import type { ImportRecord } from '../../src/import/import-record.ts';
+import { createImportRecord, writeImportRecord, type ImportRecord } from '../../src/import/import-record.ts';
 import type { Fault, RequestKind } from '../../src/sandbox/main.ts';
 import { readJobFile } from '../../src/job/read-job-file.ts';
 import { canaryKey, createSandboxFixture, type SandboxFixture } from '../providers/openai-compatible/fixture.ts';
@@ -249,11 +249,21 @@ test('a job that is not there, and a page of a proxy, are failures that leave no
   await using fixture = await createSandboxFixture();
   const { id } = await createEndedJob(fixture);
   const folder = createScratchFolder();
-  await expect(importInto(fixture, 'ftjob-none', join(folder, 'a'))).rejects.toMatchObject({ code: 'request-refused' });
+  const taken = join(folder, 'a');
+  await expect(importInto(fixture, 'ftjob-none', taken)).rejects.toMatchObject({ code: 'request-refused' });
+  expect(existsSync(taken)).toBe(false);
+  mkdirSync(taken);
+  await expect(importInto(fixture, 'ftjob-none', taken)).rejects.toMatchObject({ code: 'request-refused' });
+  expect(readFolder(taken)).toEqual({});
+  // What an import of a wrong id has left, that was killed or is older, is no other import.
+  await writeImportRecord(taken, createImportRecord('openai', 'ft:a-model'));
+  expect(await importInto(fixture, id, taken)).toMatchObject({ id, complete: true });
   for (const kind of ['get', 'file', 'content', 'events', 'checkpoints'] as const) {
     fixture.sandbox.setFaults({ [kind]: [{ type: 'html' }] }, canaryKey);
     await expect(importInto(fixture, id, join(folder, kind)), kind).rejects.toMatchObject({ code: 'response-invalid' });
-    expect(JSON.stringify(readFolder(join(folder, kind)))).not.toContain('please log in');
+    const left = existsSync(join(folder, kind)) ? readFolder(join(folder, kind)) : {};
+    expect(JSON.stringify(left)).not.toContain('please log in');
+    expect('train.jsonl' in left, kind).toBe(kind === 'events' || kind === 'checkpoints'); // what is here is not downloaded again
   }
 });
 
@@ -292,7 +302,7 @@ describe('an import that was interrupted', () => {
         },
       );
       fixture.sandbox.setFaults({}, canaryKey);
-      expect(readdirSync(here).filter((name) => name.startsWith('.'))).toEqual([]);
+      expect((existsSync(here) ? readdirSync(here) : []).filter((name) => name.startsWith('.'))).toEqual([]);
       if (isDone) break;
       failures++;
       await importInto(fixture, id, here);

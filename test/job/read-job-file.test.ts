@@ -61,7 +61,10 @@ test('all errors are reported at once, each with line, column, path and what was
 test.each([
   ['"matrix": {}, "task"', 'matrix: this name is reserved for a later version; remove it'],
   ['"training": {"earlyStopping": {}}, "task"', 'training.earlyStopping: this name is reserved for a later version; remove it'],
-  ['"training": {"epochs": 1, "steps": 2}, "task"', 'training: expected "epochs" or "steps", found both'],
+  [
+    '"training": {"epochs": 1, "steps": 2}, "task"',
+    'training: expected "epochs" or "steps", found both: remove one, such as with --set training.epochs=null',
+  ],
   ['"training": {"method": "dpo"}, "task"', 'training.method: "dpo" needs the task "preference", found the task "classification"'],
   ['"training": {"epohcs": 1}, "task"', 'training.epohcs: unknown field, did you mean "epochs"?'],
   ['"training": {"adapter": {"type": "lora"}}, "task"', 'training.adapter.rank: expected a number, found nothing'],
@@ -100,6 +103,14 @@ test.each([
   expect(lines.join('\n')).toContain(expected);
 });
 
+test.each(['rows.jsonl', 'rows.CSV', 'rows.tsv.gz'])('%s is told to be a data file', async (name) => {
+  await expect(readJobFile(await writeJob('', name))).rejects.toMatchObject({
+    code: 'job-file-invalid',
+    message: expect.stringMatching(/: expected a job file, found a data file$/),
+    hint: expect.stringContaining('data.train'),
+  });
+});
+
 test('a missing file and a folder are reported differently from a wrong one', async () => {
   await expect(readJobFile('/nowhere/job.json')).rejects.toMatchObject({
     code: 'file-missing',
@@ -119,7 +130,42 @@ test('fields are set from the command line', async () => {
   expect((await readFailure(minimal, ['training'])).code).toBe('usage');
   expect((await readFailure(minimal, ['name.first=1'])).code).toBe('usage');
   expect((await readFailure(minimal, ['__proto__.polluted=1'])).code).toBe('usage');
-  expect((await readFailure(minimal, ['training.epochs=many'])).lines[0]).toContain('training.epochs: expected a number, found "many"');
+});
+
+test('a wrong field from the command line is told with --set, and not with a line of the file', async () => {
+  const { lines } = await readFailure(minimal.replace('"mini"', '"Mini!"'), ['training.epochs=many', 'training={"epohcs": 1, "seed": 1}']);
+  expect(lines).toEqual([
+    expect.stringMatching(/^job\.json:3:3 name: expected /),
+    '--set training={"epohcs": 1, "seed": 1}: training.epohcs: unknown field, did you mean "epochs"?',
+  ]);
+  expect((await readFailure(minimal, ['training.epochs=many'])).lines).toEqual([
+    '--set training.epochs=many: expected a number, found "many"',
+  ]);
+  const epochs = minimal.replace('"task"', '"training": {"epochs": 1}, "task"');
+  expect((await readFailure(epochs, ['training.steps=2'])).lines).toEqual([
+    '--set training.steps=2: training: expected "epochs" or "steps", found both: remove one, such as with --set training.epochs=null',
+  ]);
+  expect((await readFailure(minimal, ['task=null'])).lines).toEqual([
+    expect.stringMatching(/^--set task=null: expected one of .*, found nothing$/),
+  ]);
+});
+
+test('null removes a field at every level; under the training of a target it stays, and removes the field of the job', async () => {
+  const path = await writeJob(
+    minimal
+      .replace('"task"', '"training": {"epochs": 1, "seed": 2}, "tags": {"a": "b"}, "task"')
+      .replace('"./train.jsonl"', '["./a.csv", "./b.csv"]'),
+  );
+  const overrides = ['training.epochs=null', 'training.steps=5', 'tags=null', 'data.train.0=null', 'prompt.system=null'];
+  const { spec } = await readJobFile(path, [...overrides, 'targets.here.training.seed=null']);
+  expect(spec).toEqual({
+    ...(await readJobFile(path)).spec,
+    training: { steps: 5, seed: 2 },
+    tags: undefined,
+    data: expect.objectContaining({ train: ['./b.csv'] }),
+    targets: { here: expect.objectContaining({ training: { seed: null } }) },
+  });
+  expect(spec).not.toHaveProperty('prompt');
 });
 
 const yaml = `# a comment

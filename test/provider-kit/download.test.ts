@@ -43,7 +43,7 @@ test.each<[string, HttpFault, Partial<Download>, RegExp]>([
   ['other content', answer(200, {}, '<html>'), { isContent: isRows }, /found something else/],
   ['nothing', answer(200, {}, ''), { isContent: isRows, bytes: 9 }, /expected a file of 9 bytes, found nothing/],
   ['other bytes', answer(200, {}, 'x'), { hash: { algorithm: 'sha256', hex: sha256('y') } }, /expected the bytes of .*, found those of/],
-  ['a refusal', answer(404), {}, /expected success, found 404 with no/],
+  ['a refusal', answer(404), {}, /the service refused the request \(404\): no/],
 ])('%s instead of the file leaves nothing behind', async (_, fault, file, message) => {
   await expect(fetchFile([fault], file)).rejects.toThrow(message);
   expect(readdirSync(folder)).toEqual([]);

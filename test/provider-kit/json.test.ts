@@ -52,7 +52,7 @@ test.each<[string, HttpFault, string, RegExp]>([
     'a refusal',
     { kind: 'answer', status: 400, body: '{"error":{"message":"no such model"}}' },
     'request-refused',
-    /400 with no such model$/,
+    /\(400\): no such model$/,
   ],
   [
     'an echoed key',

@@ -45,6 +45,22 @@ test('evaluation, references, budget and held-out sets are those of the file as 
   expect(paid.asked.at(-1)!.context.generation).toEqual({ maxTokens: 7 });
 });
 
+test('a held-out share of the training rows is scored, and another one is another training', async () => {
+  const small = await runSmallJob(
+    [createLocal().provider],
+    { data: { ...data, test: { fraction: 0.25 } } },
+    { train: heldOutRows, test: [] },
+  );
+  const { orchestrator, path } = small;
+  for (const address of [path, 'small']) {
+    const [comparison] = await orchestrator.compare(address);
+    expect(comparison).toMatchObject({ set: 'test', rows: 3, notes: [] });
+    expect(comparison!.candidates.at(-1)).toMatchObject({ run: 'small/laptop', measures: { accuracy: 1 } });
+  }
+  change(small, { data: { ...data, test: { fraction: 0.5 } } });
+  await expect(orchestrator.compare(path)).rejects.toMatchObject({ code: 'run-not-found' });
+});
+
 test('what was set at the submission stays set', async () => {
   const small = await runSmallJob([createLocal().provider]);
   const { orchestrator, path } = small;

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import type { ChatRow, PreferenceRow, Row } from '../../src/dataset/row.ts';
+import { hashText } from '../../src/dataset/split.ts';
 import { inspectJobData } from '../../src/run/plan.ts';
 import { readPart } from '../../src/run/run-data.ts';
 import { JobSpec } from '../../src/job/job-spec.ts';
@@ -36,6 +37,36 @@ test.each([
   expect(lines.sort((a, b) => a - b)).toEqual(written.map((_, i) => i + 1));
   for (const row of [...train, ...validation, ...held])
     expect(Object.keys(row)).toEqual(expect.arrayContaining(fields ?? ['text', 'label']));
+});
+
+test.each(['classification', 'chat'])('of the task %s a share of the training rows is held out, each row on one side', async (task) => {
+  const { data } = toSpec(task);
+  const own = `./${task === 'classification' ? 'sentiment' : task}/train.jsonl`;
+  const spec = toSpec(task, { data: { train: own, validation: { fraction: 0.25 }, test: { fraction: 0.2 } } });
+  const facts = await inspectJobData(spec);
+  const parts = await Promise.all(
+    (['train', 'validation', { test: 'test' }] as const).map((part) => Array.fromAsync(readPart('/none', { facts, spec }, part))),
+  );
+  expect(parts.map((rows) => rows.length)).toEqual([facts.train.rows, facts.validation!.rows, facts.test['test']!.rows]);
+  const lines = parts.flat().map((row) => (row as Row & { line: number }).line);
+  expect(lines.sort((a, b) => a - b)).toEqual(
+    readFileSync(data.train[0]!, 'utf8')
+      .trim()
+      .split('\n')
+      .map((_, i) => i + 1),
+  );
+  const [trained, , held] = parts.map((rows) => new Set(rows.map((row) => hashText(row).toString('hex'))));
+  expect([...held!].filter((text) => trained!.has(text))).toEqual([]);
+  expect(facts.test['test']!.rows / lines.length).toBeCloseTo(0.2, 1);
+});
+
+test.each(['train', 'validation', 'test'])('a dataset of the Hub as data.%s is refused with what to do', async (part) => {
+  const data = { train: './sentiment/train.jsonl', [part]: 'hub:owner/rows@main#a/b' };
+  await expect(inspectJobData(toSpec('classification', { data }))).rejects.toMatchObject({
+    code: 'job-file-invalid',
+    message: `data.${part}: expected a file, found the dataset hub:owner/rows@main#a/b of the Hub, which this version cannot read`,
+    hint: expect.stringContaining('hf download --repo-type dataset owner/rows '),
+  });
 });
 
 test('rows without a system message and rows that call tools are complete', async () => {

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test } from 'vitest';
@@ -23,6 +23,13 @@ test('a new store is created with its folder, and opened again', async () => {
     expect(await store.selectFrom('run').selectAll().execute()).toEqual([]);
     await store.destroy();
   }
+  expect(readFileSync(join(folder, '.gitignore'), 'utf8')).toBe('*\n'); // copies of data are not committed by accident
+});
+
+test('a folder that was there before gets no file that hides it from git', async () => {
+  const folder = createScratchFolder();
+  await openStore(folder).destroy();
+  expect(existsSync(join(folder, '.gitignore'))).toBe(false);
 });
 
 test('a commit has reached the disk when it returns', async () => {

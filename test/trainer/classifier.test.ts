@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readModelFolder } from '../../src/trainer/model-folder.ts';
@@ -43,6 +43,9 @@ test('a saved model answers as before, and as before in another order of labels'
   const revision = saveModel(classifier, folder, { source: tinyBert, card: '# card\n' });
   expect(saveModel(classifier, folder, { source: tinyBert, card: '# another card\n' })).toBe(revision); // replaces; the card does not count
   expect(readModelFolder(folder)).toMatchObject({ labels, revision });
+  writeFileSync(join(folder, 'plain'), '');
+  const modes = readdirSync(folder).map((name) => [name, statSync(join(folder, name)).mode]);
+  expect(new Set(modes.map(([, mode]) => mode)).size, JSON.stringify(modes)).toBe(1); // others may read it, as the umask says
   const again = await openTinyClassifier('wasm', folder);
   const turned = openClassifier(classifier.tf, { folder, labels: labels.toReversed(), seed: 5, maxLength: 16 });
   const expected = computeAllLogits(classifier, rows);

@@ -5,11 +5,11 @@ from collections import namedtuple
 
 # `code` is of the program that follows the job; `what` says what happened, and the exception's own words follow it.
 Reason = namedtuple("Reason", "code what hint")
-# Who can mend it, where that is not what the code alone says.
+# Who can repair it, where the code alone does not say so.
 CAUSES = {"model-invalid": "user", "training-failed": "program"}
 
 MEMORY_HINT = "use a flavor with more memory, or a smaller model"
-STATUS_HINT = "submit it again; look at https://status.huggingface.co if it happens again"
+STATUS_HINT = "submit it again; see https://status.huggingface.co if it happens again"
 
 GPU_MEMORY = Reason(
     "out-of-memory",

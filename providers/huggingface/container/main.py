@@ -72,7 +72,7 @@ def claim(api, job):
         message = (
             "this attempt is claimed already, by another job or because the program gave it up: nothing was trained"
         )
-        hint = "look at the other job, or submit again with --again"
+        hint = "see the other job, or submit again with --again"
         end(3, {"code": "request-refused", "message": message, "hint": hint})
 
 

@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises';
 import type { Check } from '../../provider/provider.ts';
 import { failureKinds } from '../../errors.ts';
 import { escapeLine, formatJson } from '../escape.ts';
-import type { Cli } from '../cli.ts';
+import { programName, type Cli } from '../cli.ts';
 
 /** Less free space than this is worth a warning: a model with its run folder takes several times its size. */
 const leastFreeBytes = 2 ** 30;
@@ -19,16 +19,17 @@ export async function doctor(cli: Cli): Promise<number> {
       name: 'free space',
       ok: free >= leastFreeBytes,
       found: `${(free / 1e9).toFixed(1)} GB`,
-      hint: free >= leastFreeBytes ? null : '`orchestrate clean` shows what can be deleted',
+      hint: free >= leastFreeBytes ? null : `\`${programName} clean\` shows what can be deleted`,
     },
     ...(await orchestrator.check()),
   ];
   if (cli.json) cli.terminal.print(formatJson({ checks }));
   else for (const check of checks) cli.terminal.print(formatCheck(check));
-  return checks.every(({ ok }) => ok) ? 0 : failureKinds['service-unavailable'].exit;
+  return checks.every(({ ok }) => ok !== false) ? 0 : failureKinds['service-unavailable'].exit;
 }
 
 function formatCheck({ name, ok, found, hint }: Check): string {
-  const line = `${ok ? 'ok     ' : 'MISSING'}  ${escapeLine(name)}: ${escapeLine(found)}`;
+  const mark = ok === null ? '-      ' : ok ? 'ok     ' : 'MISSING';
+  const line = `${mark}  ${escapeLine(name)}: ${escapeLine(found)}`;
   return hint === null ? line : `${line}\n         ${escapeLine(hint)}`;
 }

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { Failure } from '../../errors.ts';
-import type { Cli } from '../cli.ts';
-import { formatJson } from '../escape.ts';
+import { Failure, isFailure } from '../../errors.ts';
+import type { Orchestrator } from '../../orchestrator.ts';
+import { programName, type Cli } from '../cli.ts';
+import { escapeLine, formatJson } from '../escape.ts';
 import { formatConfig, formatImport, formatAccount } from '../views/account-view.ts';
 
 interface Flags {
@@ -27,7 +28,7 @@ export async function importSource(cli: Cli, [source, job]: readonly string[], f
   if (job === undefined) {
     throw new Failure('usage', `usage: import ${source!} JOB`, { hint: '--list shows the jobs' });
   }
-  return await importOne(cli, { service: source!, id: job, folder: flags.out ?? toFolder(job) });
+  return await importOne(cli, { service: source!, name: job, out: flags.out });
 }
 
 /** The name of a service is one, whatever files there are. */
@@ -50,17 +51,42 @@ async function list(cli: Cli, service: string): Promise<number> {
   return 0;
 }
 
-/** The folder is called like the job. @throws Failure `usage` for an id that is no name of a folder */
+/** The folder is named after the job. @throws Failure `usage` for an id that cannot be the name of a folder */
 function toFolder(id: string): string {
   if (/^\w[\w.-]{0,127}$/.test(id)) return id;
   throw new Failure('usage', `expected the id of a job, such as ftjob-abc123, found ${JSON.stringify(id)}`, {
-    hint: 'where the job is really called so, name a folder with --out',
+    hint: 'if this is the id, name a folder with --out',
   });
 }
 
-async function importOne(cli: Cli, { service, id, folder }: { service: string; id: string; folder: string }): Promise<number> {
+/** People know their tuned model: `ft:gpt-4o-mini-2024-07-18:team::abc123`, at Azure `gpt-4o-mini-2024-07-18.ft-0a1b2c`. */
+function isModelName(name: string): boolean {
+  return /^ft:|\.ft-/.test(name);
+}
+
+/** The job that has made a tuned model. @throws Failure `model-unavailable` where no job of the account has */
+async function findJobOf(orchestrator: Orchestrator, service: string, model: string): Promise<string> {
+  const found = (await orchestrator.listServiceJobs(service)).find((one) => one.model === model);
+  if (found !== undefined) return found.job.id;
+  throw new Failure(
+    'model-unavailable',
+    `expected the id of a job, found the name of a model, which no job of this account has made: ${model}`,
+    {
+      hint: `\`${programName} import ${service} --list\` shows the jobs and their models`,
+    },
+  );
+}
+
+async function importOne(cli: Cli, { service, name, out }: { service: string; name: string; out: string | undefined }): Promise<number> {
   await using orchestrator = await cli.open({ mayCreateState: true });
-  const { record, run, problem } = await orchestrator.importJob(service, id, folder);
+  const id = isModelName(name) ? await findJobOf(orchestrator, service, name) : name;
+  if (id !== name && !cli.quiet) cli.terminal.say(escapeLine(`${name} is the model of the job ${id}`));
+  const folder = out ?? toFolder(id);
+  const { record, run, problem } = await orchestrator.importJob(service, id, folder).catch((error: unknown) => {
+    if (!isFailure(error) || error.status !== 404) throw error;
+    const hint = `\`${programName} import ${service} --list\` shows the jobs of this account`;
+    throw new Failure(error.code, error.message, { hint, error, status: 404 });
+  });
   if (cli.json) cli.terminal.print(formatJson({ folder, import: record, run, problem }));
   else if (cli.quiet) cli.terminal.print(run?.id ?? folder);
   else cli.terminal.print(formatImport({ folder, record, run, problem }));

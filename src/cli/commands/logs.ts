@@ -26,7 +26,7 @@ function printLines({ json, terminal }: Cli, lines: readonly Line[]): void {
   for (const line of lines) terminal.print(json ? formatJson(line) : `${escapeLine(formatTime(line.at))}  ${escapeLine(line.text)}`);
 }
 
-/** Prints what each look at the run brings, and gives the number of lines at its end. */
+/** Prints what each poll of the run brings, and gives the number of lines at its end. */
 async function follow(
   cli: Cli,
   orchestrator: Orchestrator,

@@ -4,6 +4,7 @@ import type { Costs } from '../../run/costs.ts';
 import { formatJson } from '../escape.ts';
 import { getOutcome, printRuns, programName, type Cli } from '../cli.ts';
 import { formatCosts } from '../views/costs-view.ts';
+import { formatCount } from '../views/format.ts';
 import { formatOldestLook, formatRunPage, formatRunTable } from '../views/run-view.ts';
 
 interface StatusFlags {
@@ -15,7 +16,7 @@ interface StatusFlags {
   readonly exitCode?: boolean;
 }
 
-/** `orchestrate status [RUN]`: looks where that is free or due, and shows how old the rest is. */
+/** `orchestrate status [RUN]`: polls where that is free or due, and shows how old the rest is. */
 export async function status(cli: Cli, [address]: readonly string[], flags: StatusFlags): Promise<number> {
   // The jobs of a job file may be found at its providers, and are stored then.
   await using orchestrator = await cli.open({ mayCreateState: address !== undefined && isJobFile(address) });
@@ -27,7 +28,7 @@ export async function status(cli: Cli, [address]: readonly string[], flags: Stat
   for (const { message, hint } of await orchestrator.damage()) cli.terminal.say(`${message}\n  ${hint}`);
   const now = new Date();
   printRuns(cli, runs, () => {
-    if (runs.length === 0) cli.terminal.say(`no runs yet: \`${programName} submit job.json\` makes one`);
+    if (runs.length === 0) cli.terminal.say(formatNothing(orchestrator.dir, { found: found.length, tags }));
     else if (address !== undefined && runs.length === 1) cli.terminal.print(formatRunPage(runs[0]!, now));
     else {
       cli.terminal.print(formatRunTable(runs, now, cli.terminal.width));
@@ -41,4 +42,11 @@ export async function status(cli: Cli, [address]: readonly string[], flags: Stat
 function printCosts({ terminal, json }: Cli, costs: Costs): number {
   terminal.print(json ? formatJson(costs) : formatCosts(costs, terminal.width));
   return 0;
+}
+
+/** Why a list of runs is empty. */
+function formatNothing(dir: string, { found, tags }: { found: number; tags: readonly (readonly [string, string])[] }): string {
+  if (found === 0) return `no runs yet in ${dir}: \`${programName} submit job.json\` makes one, \`--dir\` names another folder`;
+  const wanted = tags.map(([name, value]) => `${name}=${value}`).join(' and ');
+  return `none of ${formatCount(found)} ${found === 1 ? 'run' : 'runs'} has the ${tags.length === 1 ? 'tag' : 'tags'} ${wanted}`;
 }

@@ -59,7 +59,7 @@ export function formatImport({ folder, record, run, problem }: ImportedView): st
     ...(problem === null ? [] : [`note: ${problem}`]),
   ];
   const next =
-    run !== null ? `next: ${programName} status ${run.id}` : `next: mend ${folder}/job.jsonc, then ${programName} plan ${folder}/job.jsonc`;
+    run !== null ? `next: ${programName} status ${run.id}` : `next: fix ${folder}/job.jsonc, then ${programName} plan ${folder}/job.jsonc`;
   return [
     escapeLine(`${record.id} (${record.status ?? 'unknown'}) is in ${folder}`),
     ...(files.length === 0 ? [] : [formatTable(files, { right: [1] })]),

@@ -36,7 +36,7 @@ export function formatCapture(captured: Capture): string {
     `  ${toCost(usd)} in all; ${formatCount(asked)} rows were asked just now`,
     `  sha256 ${sha256}`,
     '',
-    'A job file scores against it with',
+    'A job file in this folder scores against it with',
     `  "references": ${escapeLine(`{"${name}": {"predictions": ${JSON.stringify(source)}}}`)}`,
   ].join('\n');
 }
@@ -63,5 +63,5 @@ export function formatTrainingRows(out: string, { task, rows, labels, leftOut }:
 }
 
 function toCost(usd: number | null): string {
-  return usd === null ? 'at a price that nobody knows' : formatUsd(usd);
+  return usd === null ? 'at an unknown price' : formatUsd(usd);
 }

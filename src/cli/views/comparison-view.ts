@@ -13,7 +13,7 @@ function listColumns(measure: Comparison['measure']): [keyof ComparedCandidate['
   return Object.entries(measures[measure].columns) as [keyof ComparedCandidate['measures'], string][];
 }
 
-/** A comparison as a table, with a sentence for each candidate that was held against the reference. */
+/** A comparison as a table, with a sentence for each candidate that was compared with the reference. */
 export function formatComparison(comparison: Comparison, width = Infinity): string {
   const { job, set, rows, measure, candidates, reference, notes } = comparison;
   const title = `${escapeLine(job)}: ${formatCount(rows)} held-out rows${set === 'test' ? '' : ` (${escapeLine(set)})`}`;
@@ -85,7 +85,7 @@ export function formatScores(comparison: Comparison, width = Infinity): string {
   return [title, ...blocks, ...verdicts, ...formatNoteLines(notes)].join('\n\n');
 }
 
-/** What kind of model the star stands at. */
+/** What kind of model the star marks. */
 function formatReferenceLine({ candidates, reference, measure }: Comparison): string[] {
   const chosen = candidates.find(({ name }) => name === reference);
   if (chosen === undefined) return [];

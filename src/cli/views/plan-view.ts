@@ -75,12 +75,12 @@ export function formatBudget(budget: BudgetView): string | null {
   const { budgetUsd, leftUsd, neededUsd, spentUsd, reservedUsd, unknown } = budget;
   if (budgetUsd === null && spentUsd === 0 && reservedUsd === 0 && unknown === 0) return null;
   const used = `${formatUsd(spentUsd)} spent, ${formatUsd(reservedUsd)} reserved`;
-  const unpriced = unknown === 0 ? [] : [`${formatCount(unknown)} more of which nobody knows the cost`];
+  const unpriced = unknown === 0 ? [] : [`${formatCount(unknown)} ${unknown === 1 ? 'run' : 'runs'} of unknown cost`];
   const limit = budgetUsd === null ? 'no limit' : formatUsd(budgetUsd);
   const left = leftUsd === null ? [] : [leftUsd < 0 ? `exceeded by ${formatUsd(-leftUsd)}` : `${formatUsd(leftUsd)} left`];
   const needed =
     neededUsd === null
-      ? 'nobody knows what these targets need'
+      ? 'the price of these targets is unknown'
       : neededUsd === 0
         ? 'these targets need nothing more'
         : `these targets need up to ${formatUsd(neededUsd)}`;

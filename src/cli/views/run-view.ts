@@ -125,7 +125,7 @@ export function getNextCommand(run: RunView): string {
   if (run.ok) return `${programName} compare ${run.job}`;
   if (run.status.phase === 'accepted' || run.status.phase === 'preparing')
     return `submit the job file again: the submission was not finished`;
-  if (run.status.phase === 'rejected') return 'submit the job file again when this is mended; with --again where the file stays as it is';
+  if (run.status.phase === 'rejected') return 'fix this and submit the job file again, with --again if the file did not change';
   if (run.attention) return `${programName} resolve ${run.id} --adopt ID | --absent | --cancel`;
   if (run.status.phase === 'paused') return `${programName} resume ${run.id}`;
   return run.terminal ? `${programName} logs ${run.id}` : `${programName} wait ${run.id}`;

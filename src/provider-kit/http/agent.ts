@@ -51,7 +51,9 @@ export function sendOnce(agent: Agent, what: string): Agent {
   let isSent = false;
   return agent.compose((dispatch) => (options, handler) => {
     if (isSent)
-      throw new Failure('response-invalid', `${what}: expected success, found 421: another server is responsible`, { status: 421 });
+      throw new Failure('response-invalid', `${what}: the service answered with an error (421): another server is responsible`, {
+        status: 421,
+      });
     isSent = true;
     return dispatch(options, handler);
   });

@@ -96,13 +96,18 @@ export function toAnswerFailure({ status, headers, body }: FailedAnswer, { what,
   const code = getAnswerCode(status, own, refusals);
   const retryAfterMs = parseRetryAfter(headers, now);
   const isOtherText = typeof body === 'string' && body.trim() !== '';
-  const found = redact(own?.message ?? (isOtherText ? 'a body that is not its own JSON error' : 'no reason'));
+  const found = redact(own?.message ?? (isOtherText ? 'the answer has no JSON error of the service' : 'no reason given'));
   const shown = found.length > shownCharacters ? `${found.slice(0, shownCharacters)}…` : found;
-  return new Failure(code, `${redact(what)}: expected success, found ${status} with ${shown}`, {
+  return new Failure(code, `${redact(what)}: ${formatVerdict(code)} (${status}): ${shown}`, {
     status,
     ...(retryAfterMs === null ? {} : { retryAfterMs }),
     ...(code === 'credentials-invalid' ? { hint: 'check the credential, its permissions, and where it comes from' } : {}),
   });
+}
+
+function formatVerdict(code: FailureCode): string {
+  if (code === 'credentials-invalid') return 'the service refused the key';
+  return code === 'request-refused' ? 'the service refused the request' : 'the service answered with an error';
 }
 
 interface ServiceError {

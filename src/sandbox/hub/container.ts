@@ -24,7 +24,7 @@ const claimed: Printed = {
   type: 'training-failed',
   code: 'request-refused',
   message: 'this attempt is claimed already, by another job or because the program gave it up: nothing was trained',
-  hint: 'look at the other job, or submit again with --again',
+  hint: 'see the other job, or submit again with --again',
 };
 
 /**

@@ -110,7 +110,9 @@ test('a failure says what was asked, what was found, and how long to wait; never
     { status: 429, headers: new Headers({ 'retry-after': '7' }), body },
     { what: 'POST https://api.example/jobs', redact: (text) => text.replaceAll('sk-abcdefgh12345678', '[secret]'), now: new Date(0) },
   );
-  expect(failure.message).toMatch(/^POST https:\/\/api\.example\/jobs: expected success, found 429 with key \[secret\] is wrong x+…$/);
+  expect(failure.message).toMatch(
+    /^POST https:\/\/api\.example\/jobs: the service answered with an error \(429\): key \[secret\] is wrong x+…$/,
+  );
   expect(failure.message.length).toBeLessThan(700);
   expect(failure.retryAfterMs).toBe(7000);
 });
@@ -134,7 +136,7 @@ test('a failure has the status of the answer, by which a refusal is known, whate
   expect(toHttpFailure(toSdkError({ status: 503, headers: new Headers(), error: { message: 'no' } })).status).toBe(503);
   expect(toHttpFailure(toFetchError(toCoded('ECONNRESET'))).status).toBeNull();
   expect(isRefusedWith(toAnswered(404), 404, 410)).toBe(true);
-  expect(isRefusedWith(toAnswered(400, '{"error":"expected success, found 404 with no"}'), 404)).toBe(false);
+  expect(isRefusedWith(toAnswered(400, '{"error":"the service refused the request (404): no"}'), 404)).toBe(false);
   expect(isRefusedWith(toAnswered(404, html), 404)).toBe(false); // the page of a proxy
   expect(isRefusedWith(toSdkError({ status: 404 }), 404)).toBe(false);
 });

@@ -46,7 +46,7 @@ describe('check', () => {
       { ok: false, hint: expect.stringContaining('HF_TOKEN') as string },
     ]);
     await using none = await createHubFixture({ environment: { HF_TOKEN: null } });
-    expect(await none.provider.check!(none.toAttempt())).toMatchObject([{ ok: true, found: 'not set up: HF_TOKEN not set' }]);
+    expect(await none.provider.check!(none.toAttempt())).toMatchObject([{ ok: null, found: 'not set up: HF_TOKEN not set' }]);
     expect(none.hub.requests).toEqual([]);
   });
 

@@ -163,7 +163,7 @@ describe('a job that fails', () => {
     fixture.pass(11 * 60_000);
     expect(await fixture.see(first.cursor)).toMatchObject({
       status: { phase: 'failed', raw: 'COMPLETED' },
-      failure: { code: 'model-unavailable', message: 'the job brought its model to acme/demo, where it does not exist any more' },
+      failure: { code: 'model-unavailable', message: 'the job uploaded its model to acme/demo, where it no longer exists' },
     });
   });
 

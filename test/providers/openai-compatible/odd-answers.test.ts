@@ -85,15 +85,15 @@ test.each<[string, nock.Body]>([
 
 /** Bodies of a refusal that are not as the service's description has them, with what may be known of the request. */
 const oddErrors: readonly (readonly [nock.Body, 'refused' | 'unknown', RegExp])[] = [
-  [{ error: 'no seats left' }, 'refused', /found 400 with .*no seats left/],
-  [{ error: { message: 'no' } }, 'refused', /found 400 with no$/],
-  [{ error: { message: 'no', code: 17, type: ['x'], param: {} } }, 'refused', /with no$/],
+  [{ error: 'no seats left' }, 'refused', /\(400\): .*no seats left/],
+  [{ error: { message: 'no' } }, 'refused', /\(400\): no$/],
+  [{ error: { message: 'no', code: 17, type: ['x'], param: {} } }, 'refused', /: no$/],
   [{ error: { message: `the key ${canaryKey} may not`, code: null } }, 'refused', /the key \[secret\] may not/],
   [{ error: { message: 'x'.repeat(10_000) } }, 'refused', /x{100}…$/],
   [{ error: { code: 'bad' } }, 'unknown', /no reason|JSON error/],
   [{ error: null }, 'unknown', /no reason|JSON error/],
   [{ error: [] }, 'unknown', /no reason|JSON error/],
-  [{ statusCode: 400, message: 'no' }, 'refused', /with no$/], // what stands in front of Azure
+  [{ statusCode: 400, message: 'no' }, 'refused', /: no$/], // what stands in front of Azure
   [{ detail: [{ loc: ['body', 'model'], msg: 'field required' }] }, 'unknown', /no reason|JSON error/],
   ['[]', 'unknown', /no reason|JSON error/],
   ['Bad Request', 'unknown', /no reason|JSON error/],
@@ -103,7 +103,9 @@ const oddErrors: readonly (readonly [nock.Body, 'refused' | 'unknown', RegExp])[
 test.each(oddErrors)('a refusal in the words %j is %s', async (answer, sent, message) => {
   const error = (await createAnswered(400, answer)) as SubmitFailure;
   expect(error).toMatchObject({ sent, failure: { message: expect.stringMatching(message) as string } });
-  expect(error.failure.message).toMatch(/^POST https:\/\/service\.example\/v1\/fine_tuning\/jobs: expected success, found 400 /);
+  expect(error.failure.message).toMatch(
+    /^POST https:\/\/service\.example\/v1\/fine_tuning\/jobs: the service (?:refused the request|answered with an error) \(400\): /,
+  );
   expect(JSON.stringify(error.failure)).not.toMatch(/undefined|\[object|canary/);
   expect(error.failure.message.length).toBeLessThan(700);
 });

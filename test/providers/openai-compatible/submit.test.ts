@@ -291,7 +291,9 @@ test.each([
   const { created, read } = await refuse({ status, body: { error } });
   expect(created).toMatchObject({ sent, failure: { code } });
   const words = error.message.replace(canaryKey, '\\[secret\\]');
-  const message = new RegExp(`^POST http://127.*/v1/fine_tuning/jobs: expected success, found ${status} with ${words}$`);
+  const message = new RegExp(
+    `^POST http://127.*/v1/fine_tuning/jobs: the service (?:refused the key|refused the request|answered with an error) \\(${status}\\): ${words}$`,
+  );
   expect(created.failure.message).toMatch(message);
   expect(created.failure.hint ?? '').toMatch(hint ?? /^$/);
   expect(read).toMatchObject({ code, status, hint: created.failure.hint });

@@ -197,7 +197,7 @@ test('fewer than ten rows are a warning', () => {
 
 test('Azure has dates of its own', () => {
   const warnings = toWarnings({ model: { kind: 'service', name: 'gpt-4o-2024-08-06.ft-0a1b-x' } }, azure);
-  expect(warnings).toContainEqual(expect.stringMatching(/"gpt-4o-2024-08-06" may not be trained any more from 2027-04-01 on/));
+  expect(warnings).toContainEqual(expect.stringMatching(/"gpt-4o-2024-08-06" can no longer be trained from 2027-04-01 on/));
 });
 
 test('a default suffix is cut to what the service allows', () => {
