@@ -44,7 +44,12 @@ test('it brings libraries that npm can audit and update, and runs nothing when i
 
 test('it holds the bundle, the licences and nothing of the source', () => {
   const files = toFiles();
-  expect(files.filter((path) => !/^(bin|dist|docs)\//.test(path)).sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']);
+  expect(files.filter((path) => !/^(bin|dist|docs|fixtures)\//.test(path)).sort()).toEqual([
+    'CHANGELOG.md',
+    'LICENSE',
+    'README.md',
+    'package.json',
+  ]);
   const linked = readFileSync('README.md', 'utf8').matchAll(/\]\((docs\/[\w.-]+)[)#]/g);
   expect(files).toEqual(expect.arrayContaining([...linked].map(([, path]) => path)));
   const entries = ['cli', 'index', 'testing'].flatMap((name) => [`dist/${name}.js`, `dist/${name}.d.ts`]);
@@ -139,24 +144,14 @@ test('each entry can be imported, and an error is the same class in all of them'
   );
 });
 
-test('it trains', () => {
+test('it brings the sample, which trains, with its licences', () => {
   const folder = join(installed.folder, 'job');
-  cpSync('fixtures/models/tiny-bert', join(folder, 'tiny-bert'), { recursive: true });
-  for (const name of ['train.jsonl', 'test.jsonl']) {
-    const lines = readFileSync(join('fixtures/sentiment', name), 'utf8').split('\n').slice(0, 64);
-    writeFileSync(join(folder, name), `${lines.join('\n')}\n`);
+  const { status: made, stdout: told } = run(['init', '--sample', 'job']);
+  expect({ made, told }).toEqual({ made: 0, told: expect.stringContaining('next: orchestrate submit job/job.json --wait') as string });
+  for (const name of ['NOTICE.md', 'models/tiny-bert/NOTICE.md', 'models/tiny-bert/LICENSE', 'models/tiny-bert/LICENSE-WordNet.txt']) {
+    expect(readFileSync(join(folder, name), 'utf8')).not.toBe('');
   }
-  const job = {
-    version: 1,
-    name: 'installed',
-    task: 'classification',
-    data: { train: './train.jsonl', test: './test.jsonl', columns: { text: 'text', label: 'label' } },
-    training: { steps: 3, batchSize: 8, learningRate: 5e-4, maxLength: 64, seed: 1 },
-    targets: { laptop: { provider: 'local', model: './tiny-bert' } },
-  };
-  writeFileSync(join(folder, 'job.json'), JSON.stringify(job));
-
-  const { status, stdout, stderr } = run(['submit', 'job.json', '--wait', '--json'], folder);
+  const { status, stdout, stderr } = run(['submit', 'job.json', '--wait', '--json', '--set', 'training.epochs=0.05'], folder);
   expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
   const { runs, comparisons } = JSON.parse(stdout) as { runs: unknown[]; comparisons: unknown[] };
   expect(runs).toEqual([expect.objectContaining({ target: 'laptop', terminal: true, ok: true })]);

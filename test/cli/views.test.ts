@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { getOutcome } from '../../src/cli/cli.ts';
+import { formatSizes } from '../../src/cli/views/account-view.ts';
 import { formatComparison } from '../../src/cli/views/comparison-view.ts';
 import { formatAge, formatSeconds } from '../../src/cli/views/format.ts';
 import { formatBudget, formatPlan } from '../../src/cli/views/plan-view.ts';
@@ -236,4 +237,30 @@ test('a run that waits in the queue, and one that is paused, say so instead of a
   }
   expect(formatRunPage({ ...toRunning(10), waitingFor: 'job/b' }, now)).toContain('running, waiting for job/b (seen');
   expect(formatRunTable([{ ...toRunning(10), waitingFor: 'job/b' }], now)).toContain('running, waiting for job/b');
+});
+
+test('the plan of a model of the Hub tells its commit, its licence and what is downloaded, and how long it takes', () => {
+  const plan = toMemoryPlan();
+  const model = { ...plan.model, base: 'acme/tiny', revision: 'c'.repeat(40), license: 'mit', endpoint: 'https://hub', folder: '/cache/c' };
+  const estimate = { seconds: 125, memoryBytes: 1.4e9, source: 'measured' };
+  const scoring = { rows: 0, maxTokens: null, problem: null };
+  const format = (change: object): string =>
+    formatPlan({ plan: { ...plan, model: { ...model, ...change }, estimate }, scoring, requests: null }, now);
+  expect(format({ downloadBytes: 91.3e6 })).toContain(
+    `  model     acme/tiny at the commit ${'c'.repeat(40)}\n  licence   mit\n  download  91.3 MB, once, to /cache/c\n`,
+  );
+  expect(format({ license: null })).toContain('  licence   none named in the card of the model\n  folder    /cache/c\n');
+  expect(format({})).toContain('  training  about 2 min 05 s, 1.4 GB of memory (measured)\n');
+});
+
+test('sizes that train here fit 80 columns by what matters most', () => {
+  const batch = { rows: 16, tokens: 32 };
+  const one = { family: 'bert', size: '6 x 384', parameters: 22.7e6, rowsPerSecond: 10, memoryBytes: 1.4e9, batch };
+  const sizes = { measuredOn: 'a machine', sizes: [{ ...one, examples: ['hub:sentence-transformers/all-MiniLM-L6-v2'] }] };
+  const wide = formatSizes(sizes);
+  expect(wide).toContain('bert    6 x 384      22.7 M      10  5 min 00 s  1.4 GB  hub:sentence-transformers/all-MiniLM-L6-v2');
+  expect(wide).toContain('batches of 16 rows of 32 tokens: a machine');
+  const narrow = formatSizes(sizes, 80).split('\n').slice(0, 2);
+  expect(narrow.every((line) => line.length <= 80)).toBe(true);
+  expect(narrow[1]).toContain('all-MiniLM-L6-v2');
 });

@@ -57,7 +57,8 @@ export async function createHubTrial(
       const all = { HF_ENDPOINT: sandbox.url, HF_TOKEN: null, ORCHESTRATE_MODELS: cache, ...values };
       const contexts = createContexts({ clock, values: all });
       onTestFinished(contexts.remove);
-      return { ...contexts.toAttempt(undefined, undefined, signal), report: (text) => void said.push(text) };
+      const wait = async (): Promise<void> => await new Promise((resolve) => void setTimeout(resolve, 5)); // lets another process go on
+      return { ...contexts.toAttempt(undefined, undefined, signal), wait, report: (text) => void said.push(text) };
     },
   };
 }

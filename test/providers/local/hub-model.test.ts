@@ -4,7 +4,6 @@ import { inspectHubModel } from '../../../providers/local/hub-model.ts';
 import { createHubTrial, readTinyBert } from './hub-fixture.ts';
 
 const name = { kind: 'hub', name: 'acme/tiny', revision: null } as const;
-const nowhere = 'http://127.0.0.1:1';
 
 test('a look tells commit, licence, sizes and the bytes to download, without a token, and reads no weights', async () => {
   const { asked, toContext, cache, sandbox } = await createHubTrial();
@@ -36,8 +35,9 @@ test('a commit that was seen before needs no Hub; a branch is what it was, with 
 });
 
 test('without a network, and with nothing known, it says how to get the model by hand', async () => {
-  const { toContext } = await createHubTrial();
-  await expect(inspectHubModel(name, toContext({ HF_ENDPOINT: nowhere }))).rejects.toMatchObject({
+  const { toContext, sandbox } = await createHubTrial();
+  await sandbox.close();
+  await expect(inspectHubModel(name, toContext())).rejects.toMatchObject({
     code: 'service-unreachable',
     hint: 'without a network, get it by hand: `hf download acme/tiny --local-dir ./models/tiny`, then "model": "./models/tiny"',
   });

@@ -46,8 +46,9 @@ test('of two at once one downloads, and the other waits for it', async () => {
 test('an interrupted download leaves no model, and goes on with the files that it lacks', async () => {
   const { toContext, asked, model, folder } = await createTrial();
   const stop = new AbortController();
-  const context = toContext({}, stop.signal);
-  const interrupted = fetchModel(model, { ...context, report: (text) => void (text.includes(' 0 %') || stop.abort(new Error('Ctrl-C'))) });
+  let ms = 0;
+  const report = (text: string): void => void (text.includes(': 0 %') || stop.abort(new Error('Ctrl-C')));
+  const interrupted = fetchModel(model, { ...toContext({}, stop.signal), now: () => new Date((ms += 1000)), report });
   await expect(interrupted).rejects.toThrow('Ctrl-C');
   expect(existsSync(folder)).toBe(false);
   const before = readdirSync(`${folder}.part`).filter((file) => needed.includes(file));
