@@ -2,7 +2,7 @@
  * `node bench/learning-rates.ts OUT MODEL_FOLDER... -- DATA.jsonl[:COLUMN]...`: fine-tunes each model on each data set with each rate of a
  * grid, and fits the local default: the learning rate by the number of a model's parameters. All data sets but the last one are fitted; the
  * last one shows how far the rule stays behind the best rate of the grid. Each training is a line of OUT, and is not repeated where it
- * stands there already.
+ * stands there already; without models only the report is made.
  */
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -48,7 +48,7 @@ interface Measured {
 const separator = process.argv.indexOf('--');
 const [out, ...models] = process.argv.slice(2, separator);
 const sets = process.argv.slice(separator + 1);
-if (separator < 0 || out === undefined || models.length === 0 || sets.length < 2) throw new Error('expected OUT MODEL... -- DATA DATA...');
+if (separator < 0 || out === undefined || sets.length < 2) throw new Error('expected OUT [MODEL...] -- DATA DATA...');
 
 const scratch = mkdtempSync(join(tmpdir(), 'rates-'));
 const tf = await startBackend('wasm');
@@ -184,7 +184,7 @@ function fitRule(curves: readonly Curve[]): Rule & { readonly shortfall: number 
 }
 
 function formatReport(measured: readonly Measured[]): string {
-  const curves = toCurves(measured);
+  const curves = toCurves(measured).filter(({ accuracies }) => accuracies.every(Number.isFinite)); // all rates were tried
   const last = toSetName(sets.at(-1)!);
   const rule = fitRule(curves.filter(({ data }) => data !== last));
   const rows = curves.map((curve) => {

@@ -63,14 +63,17 @@ const defaults = {
  * The default learning rate where all parameters are trained: a small model needs a higher one. `bench/learning-rates.ts` has fitted the
  * rule, docs/performance.md shows how well it does. One digit is as much as is known.
  */
-function getLearningRate({ parameters = 110e6 }: Limits): number {
-  const rate = rateOfMillion * Math.sqrt(1e6 / parameters);
-  return Number(Math.min(mostRate, Math.max(leastRate, rate)).toPrecision(1));
+function getLearningRate({ parameters = Infinity }: Limits): number {
+  if (parameters > mostTried) return transformersRate;
+  return Number(Math.min(mostRate, rateOfMillion * (1e6 / parameters) ** 0.4).toPrecision(1));
 }
 
+/** The parameters of the largest model that the rule was fitted on. Above that it is the default of transformers, which fits BERT-base. */
+const mostTried = 25e6;
+const transformersRate = 5e-5;
 const rateOfMillion = 1e-3;
-/** Beyond these nothing was tried. */
-const [leastRate, mostRate] = [5e-5, 1e-3];
+/** A smaller model than the smallest one that was tried gets the rate of that. */
+const mostRate = 1e-3;
 
 /** `for a model of 0.95 M parameters`: why the default is what it is. */
 function explainLearningRate({ parameters }: Limits): string | undefined {

@@ -129,7 +129,7 @@ function toShare(right: readonly boolean[] | null): number {
 function describeWorth({ name, measures: { accuracy }, beatsMajority }: ComparedCandidate, majority: number): string[] {
   if (beatsMajority === null || accuracy === undefined) return [];
   const figures = `accuracy ${accuracy.toFixed(3)}, and ${majority.toFixed(3)} for the most frequent label alone`;
-  if (!beatsMajority) return [`${name} is no better than the most frequent label by more than chance: ${figures}`];
+  if (!beatsMajority) return [`${name} does not beat the most frequent label by more than chance: ${figures}`];
   return accuracy < 0.5 ? [`${name} is wrong on more than half of the rows: ${figures}`] : [];
 }
 
@@ -217,7 +217,7 @@ export function listHollowResults(comparisons: readonly Comparison[], requiremen
   return comparisons.flatMap((comparison) =>
     comparison.candidates
       .filter((candidate) => candidate.beatsMajority === false && isMet(candidate, comparison, requirement))
-      .map(({ name }) => `met, but ${name} is no better than the most frequent label by more than chance`),
+      .map(({ name }) => `met, but ${name} does not beat the most frequent label by more than chance`),
   );
 }
 

@@ -86,7 +86,7 @@ test('a good verdict of a model that is no better than the most frequent label s
   const old = { name: 'old', kind: 'reference', answers: expected.map(() => null) } as const;
   const text = toText('accuracy', [majority, old, { answers: expected.map(() => 'no') }]);
   expect(text).toContain('verdict: gpt and the most frequent label are equivalent within 0.02\n');
-  expect(text).toContain('note: gpt is no better than the most frequent label by more than chance: accuracy 0.750, and 0.750 for');
+  expect(text).toContain('note: gpt does not beat the most frequent label by more than chance: accuracy 0.750, and 0.750 for');
   expect(toText('accuracy', [old, { answers: expected.map(() => 'no') }])).toContain(
     'verdict: gpt is better than old, but no better than the most frequent label\n',
   );

@@ -193,10 +193,10 @@ test('a good verdict says so where the model is no better than the most frequent
     ['better', false],
   ]);
   expect(hollow.notes).toEqual([
-    'tuned is no better than the most frequent label by more than chance: accuracy 0.420, and 0.400 for the most frequent label alone',
+    'tuned does not beat the most frequent label by more than chance: accuracy 0.420, and 0.400 for the most frequent label alone',
   ]);
   expect(listFailedRequirements([hollow], 'better')).toEqual([]);
-  expect(listHollowResults([hollow], 'better')).toEqual(['met, but tuned is no better than the most frequent label by more than chance']);
+  expect(listHollowResults([hollow], 'better')).toEqual(['met, but tuned does not beat the most frequent label by more than chance']);
   expect(listHollowResults([toJudged(42, 60)], 'better')).toEqual([]); // the requirement is not met
 });
 

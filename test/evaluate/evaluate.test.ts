@@ -202,3 +202,19 @@ test('what is wrong with the held-out rows stands beside every verdict, under th
   expect(toLeaks(await small.orchestrator.evaluate('small'))).toEqual([`small/laptop#2: ${leak}`]);
   expect(toLeaks(await small.orchestrator.compare('small/other'))).toEqual([]);
 });
+
+test('a training whose loss was still falling says so in its notes and under its verdict, once', async () => {
+  const { provider } = createLocal();
+  const at = new Date(0).toISOString();
+  const metrics = Array.from({ length: 40 }, (_, i) => {
+    return { name: 'loss', split: 'train', step: i + 1, epoch: null, value: 2 - i / 50, coverage: 'batch', source: 'loss', at } as const;
+  });
+  const observe: typeof provider.training.observe = async (...args) => ({ ...(await provider.training.observe(...args)), metrics });
+  const small = await runSmallJob([{ ...provider, training: { ...provider.training, observe } }]);
+  const told = 'the loss was still falling at the end (1.29, 1.97 at first): more epochs or a higher learning rate may help';
+  await small.orchestrator.list('small', { look: 'now' });
+  expect((await small.orchestrator.run('small/laptop').view()).notes.filter(({ type }) => type === 'warning')).toEqual([
+    { type: 'warning', message: told },
+  ]);
+  expect((await small.orchestrator.compare('small'))[0]!.notes).toEqual([told, fewRowsNote]);
+});

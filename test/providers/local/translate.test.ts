@@ -102,9 +102,9 @@ test.each<[Partial<RunSpec>, string]>([
 test.each([
   [100_000, 1e-3],
   [946_000, 1e-3],
-  [2_700_000, 6e-4],
-  [22_700_000, 2e-4],
-  [110_000_000, 1e-4],
+  [2_700_000, 7e-4],
+  [22_700_000, 3e-4],
+  [110_000_000, 5e-5],
   [1e9, 5e-5],
 ])('a model of %i parameters has its own default rate, and a note says why', (parameters, rate) => {
   const { request, notes } = local.training.translate({ spec, facts: plan.facts, model: { ...model, parameters }, key: plan.key });
