@@ -1,10 +1,9 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { createScratchFolder } from '../scratch.ts';
 import { runCli, runProgram } from './run-cli.ts';
 import { writeJob } from './write-job.ts';
-import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 const program = fileURLToPath(new URL('refusing-program.ts', import.meta.url));
 
