@@ -127,7 +127,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/store': 500,
   'src/testing': 1250,
   'src/trainer': 3050,
-  test: 32000,
+  test: 32600,
 };
 
 type Sources = Readonly<Record<string, string>>;
