@@ -86,7 +86,7 @@ export async function measureModels(scratch: string): Promise<string> {
     beside,
   ) as [number, number];
   const measured: Measured = {
-    machine: `one core of ${cpus()[0]?.model.replaceAll(/\s+/g, ' ').trim() ?? 'an unknown processor'}`,
+    machine: `one core of a shared ${cpus()[0]?.model.replaceAll(/\s+/g, ' ').trim() ?? 'an unknown processor'}`,
     date: new Date().toISOString().slice(0, 10),
     versions: `Node ${process.versions.node}, tfjs 4.22.0 (WASM, SIMD)`,
     work: fitConstants(

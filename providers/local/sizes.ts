@@ -6,7 +6,6 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   '3 x 384': ['hub:sentence-transformers/paraphrase-MiniLM-L3-v2'],
   '6 x 384': ['hub:sentence-transformers/all-MiniLM-L6-v2'],
   '12 x 384': ['hub:BAAI/bge-small-en-v1.5', 'hub:intfloat/e5-small-v2'],
-  '12 x 768': ['hub:google-bert/bert-base-uncased'],
 };
 
 /** The sizes that were measured, the smallest first. */

@@ -128,15 +128,7 @@ async function closeServer(server: Server): Promise<void> {
 }
 
 function createService(options: SandboxOptions, own: Pick<Service, 'url' | 'storageUrl' | 'signal'>): Service {
-  const {
-    now = () => new Date(),
-    seed = randomInt(2 ** 31),
-    faults = {},
-    settings = {},
-    pageSize = 100,
-    trainModel = null,
-    models = new Map(),
-  } = options;
+  const { now = () => new Date(), seed = randomInt(2 ** 31), faults = {}, settings = {}, pageSize = 100, trainModel = null } = options;
   const { middleware = async (_context, next) => await next() } = options;
   const clock = options.clock === 'stepped' ? createSteppedClock(now()) : createRealClock(now);
   const accounts = new Map<string, AccountState>();
@@ -149,7 +141,7 @@ function createService(options: SandboxOptions, own: Pick<Service, 'url' | 'stor
     accounts.set(name, account);
     return account;
   };
-  const repos = [...models].map(([name, files]) => [name, createPublicModel(name, files)] as const);
+  const repos = [...(options.models ?? [])].map(([name, files]) => [name, createPublicModel(name, files)] as const);
   return {
     ...own,
     clock,

@@ -74,14 +74,6 @@ export function parseModelConfig(json: Readonly<Record<string, unknown>>, source
   });
 }
 
-/** How many numbers a classifier of this shape trains. */
-export function countParameters(config: ModelConfig, classes: number): number {
-  const sizes = families[config.family]
-    .listParameters(config, classes)
-    .map(({ shape }) => shape.reduce((product, size) => product * size, 1));
-  return sizes.reduce((sum, size) => sum + size, 0);
-}
-
 /**
  * The hash of what a model folder means, its configuration, weights and tokenizer: SHA-256 (hex) over the JSON array of [file name,
  * SHA-256 hex] pairs in the order of the names' code units. Other files (README, images) do not count.
