@@ -12,6 +12,13 @@ import { dirname, join } from 'node:path';
 const leaves = ['src/errors.ts', 'src/lib'];
 
 const model = ['src/provider', 'src/dataset', 'src/job'];
+const trainerFiles = [
+  'src/trainer/model-folder.ts',
+  'src/trainer/protocol.ts',
+  'src/trainer/safetensors.ts',
+  'src/trainer/tokenizer.ts',
+  'src/trainer/event-file.ts',
+];
 const work = ['src/run', 'src/evaluate', 'src/store', ...model];
 
 const areas: Readonly<Record<string, readonly string[]>> = {
@@ -31,14 +38,18 @@ const areas: Readonly<Record<string, readonly string[]>> = {
   'src/provider': ['src/dataset', 'src/job'],
   'src/dataset': ['types:src/job'],
   'src/job': [],
-  'src/trainer': ['src/trainer/families'],
-  'src/trainer/families': ['types:src/trainer'],
+  'src/trainer': ['src/trainer/backends', 'src/trainer/checkpoint', 'src/trainer/engine', 'src/trainer/families', 'src/trainer/tasks'],
+  'src/trainer/backends': [],
+  'src/trainer/engine': [...trainerFiles, 'src/trainer/backends', 'types:src/trainer/families', 'src/trainer/tasks'],
+  'src/trainer/families': ['types:src/trainer/engine'],
+  'src/trainer/tasks': [...trainerFiles, 'src/trainer/backends', 'src/trainer/engine', 'src/trainer/families'],
+  'src/trainer/checkpoint': [...trainerFiles, 'src/trainer/engine', 'src/trainer/tasks'],
   'src/sandbox': [],
   'src/errors.ts': [],
   'src/lib': [],
   'providers/index.ts': ['src/provider', 'providers/azure', 'providers/huggingface', 'providers/local', 'providers/openai'],
   'providers/huggingface': ['src/provider-kit', ...model],
-  'providers/local': ['src/provider-kit', 'src/trainer/backends.ts', 'src/trainer/model-folder.ts', 'src/trainer/protocol.ts', ...model],
+  'providers/local': ['src/provider-kit', 'src/trainer/backends', 'src/trainer/model-folder.ts', 'src/trainer/protocol.ts', ...model],
   'providers/openai-compatible': ['src/provider-kit', ...model],
   'providers/openai': ['providers/openai-compatible', 'src/provider-kit', ...model],
   'providers/azure': ['providers/openai-compatible', 'src/provider-kit', ...model],
@@ -52,9 +63,9 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   '@huggingface/tokenizers': ['src/trainer/tokenizer.ts'],
   '@humanwhocodes/momoa': ['src/job'],
   // Everything else of the trainer may be imported without loading an engine.
-  '@tensorflow/tfjs-backend-cpu': ['src/trainer/tfjs.ts'],
-  '@tensorflow/tfjs-backend-wasm': ['src/trainer/tfjs.ts'],
-  '@tensorflow/tfjs-core': ['src/trainer/tfjs.ts', 'types:src/trainer'],
+  '@tensorflow/tfjs-backend-cpu': ['src/trainer/backends/tfjs.ts'],
+  '@tensorflow/tfjs-backend-wasm': ['src/trainer/backends/tfjs.ts'],
+  '@tensorflow/tfjs-core': ['src/trainer/backends/tfjs.ts', 'types:src/trainer'],
   canonicalize: ['src/lib', 'src/job'],
   commander: ['src/cli'],
   'csv-parse': ['src/dataset', 'providers/openai-compatible'],

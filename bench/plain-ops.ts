@@ -1,6 +1,6 @@
 import type { Rank, Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
-import type { TensorFlow } from '../src/trainer/backends.ts';
-import type { Dropout, Ops } from '../src/trainer/ops.ts';
+import type { TensorFlow } from '../src/trainer/backends/index.ts';
+import type { Dropout, Ops } from '../src/trainer/engine/ops.ts';
 
 /**
  * The trainer's operations written as anyone would with tfjs: from its public functions, differentiated by its own gradients. One

@@ -1,9 +1,9 @@
 import { toStreamKey, toUint32 } from '../src/lib/random.ts';
-import type { TensorFlow } from '../src/trainer/backends.ts';
-import type { EncodedRow } from '../src/trainer/batches.ts';
-import { createParameter, type Network } from '../src/trainer/classifier.ts';
+import type { TensorFlow } from '../src/trainer/backends/index.ts';
+import type { EncodedRow } from '../src/trainer/engine/batches.ts';
+import { createParameter, type Network } from '../src/trainer/tasks/classification/classifier.ts';
 import { families, type ModelConfig } from '../src/trainer/families/index.ts';
-import type { Ops } from '../src/trainer/ops.ts';
+import type { Ops } from '../src/trainer/engine/ops.ts';
 
 const common = {
   family: 'bert',

@@ -1,10 +1,16 @@
 /** One training step of the engine beside the same model on plain tfjs functions with tfjs's own gradients. */
 import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
-import { adamWDefaults, computeGradientNorm, createAdamW, getClipFactor, hasDecay, updateParameters } from '../src/trainer/adamw.ts';
-import { computeAndFree, startBackend, type TensorFlow } from '../src/trainer/backends.ts';
-import type { EncodedRow } from '../src/trainer/batches.ts';
-import { buildModelBatch, closeClassifier, computeGradients, computeLogits, type Network } from '../src/trainer/classifier.ts';
-import { createDropout, createOps } from '../src/trainer/ops.ts';
+import { adamWDefaults, computeGradientNorm, createAdamW, getClipFactor, hasDecay, updateParameters } from '../src/trainer/engine/adamw.ts';
+import { computeAndFree, startBackend, type TensorFlow } from '../src/trainer/backends/index.ts';
+import type { EncodedRow } from '../src/trainer/engine/batches.ts';
+import {
+  buildModelBatch,
+  closeClassifier,
+  computeGradients,
+  computeLogits,
+  type Network,
+} from '../src/trainer/tasks/classification/classifier.ts';
+import { createDropout, createOps } from '../src/trainer/engine/ops.ts';
 import { interleave, type Sample, type Samples } from './interleave.ts';
 import { toRatio, toSpread, toTable } from './markdown.ts';
 import { createPlainOps } from './plain-ops.ts';

@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import { spawnCheck } from '../../src/lib/process.ts';
 import type { Context } from '../../src/provider/context.ts';
 import { defineProvider, type Check } from '../../src/provider/provider.ts';
-import { backends } from '../../src/trainer/backends.ts';
+import { backends } from '../../src/trainer/backends/index.ts';
 import type { CheckAnswer } from '../../src/trainer/protocol.ts';
 import { cancel, pause, resume } from './controls.ts';
 import { observe, statusMap } from './observe.ts';

@@ -7,7 +7,7 @@ import { hashFileSync } from '../lib/fs.ts';
 import { isObject, readJsonObject } from '../lib/json.ts';
 import { formatValue } from '../lib/text.ts';
 import { families, type ModelConfig } from './families/index.ts';
-import { findParameters } from './parameters.ts';
+import { findParameters } from './engine/parameters.ts';
 import { readSafetensorsIndex, type SafetensorsIndex } from './safetensors.ts';
 
 /** Files that are copied with a model and counted in its revision, where present. */

@@ -1,11 +1,11 @@
 import { toNormals, toStreamKey } from '../lib/random.ts';
-import { adamWDefaults, createAdamW } from './adamw.ts';
-import { startBackend, type BackendName } from './backends.ts';
-import { closeClassifier, createParameter, type Network } from './classifier.ts';
+import { adamWDefaults, createAdamW } from './engine/adamw.ts';
+import { startBackend, type BackendName } from './backends/index.ts';
+import { closeClassifier, createParameter, type Network } from './tasks/classification/classifier.ts';
 import { families } from './families/index.ts';
-import { createOps } from './ops.ts';
+import { createOps } from './engine/ops.ts';
 import type { CheckAnswer } from './protocol.ts';
-import { takeStep } from './train.ts';
+import { takeStep } from './engine/train.ts';
 
 const config = families.bert.parseConfig(
   {

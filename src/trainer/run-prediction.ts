@@ -4,9 +4,9 @@ import { Failure } from '../errors.ts';
 import { parseFields } from '../lib/json.ts';
 import { readLines } from '../lib/lines.ts';
 import { formatValue } from '../lib/text.ts';
-import { startBackend } from './backends.ts';
-import { encodeText, parseLine, parseRow, type EncodedRow } from './batches.ts';
-import { closeClassifier, computeAllLogits, openClassifier, toProbabilities, type Classifier } from './classifier.ts';
+import { startBackend } from './backends/index.ts';
+import { encodeText, parseLine, parseRow, type EncodedRow } from './engine/batches.ts';
+import { closeClassifier, computeAllLogits, openClassifier, toProbabilities, type Classifier } from './tasks/classification/classifier.ts';
 import { PredictFile, type PredictAnswer } from './protocol.ts';
 
 /** Rows that are answered together: enough to find some of one length, few enough for the memory. */

@@ -2,15 +2,15 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Failure, toFailureData, toSystemCode, type FailureCode } from '../errors.ts';
 import { takeRunLock } from '../lib/run-lock.ts';
-import { startBackend } from './backends.ts';
-import { readRows } from './batches.ts';
-import { openCheckpoints } from './checkpoints.ts';
-import { openClassifier } from './classifier.ts';
+import { startBackend } from './backends/index.ts';
+import { readRows } from './engine/batches.ts';
+import { openCheckpoints } from './checkpoint/checkpoints.ts';
+import { openClassifier } from './tasks/classification/classifier.ts';
 import { explainMemory } from './memory.ts';
 import { openEvents, type EventFile } from './event-file.ts';
 import { isFenced, readControlRequest, readTrainFile, type ControlRequest, type TrainerNews, type TrainFile } from './protocol.ts';
 import { formatModelCard, saveModel } from './save-model.ts';
-import { countSteps, createTrainingState, train } from './train.ts';
+import { countSteps, createTrainingState, train } from './engine/train.ts';
 
 /** Status of a trainer that found the folder taken, the attempt fenced or the training ended. */
 const notOurs = 75;

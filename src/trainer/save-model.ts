@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { toFileFailure } from '../errors.ts';
 import { replaceFolder } from '../lib/fs.ts';
-import { copyToStoredLayout, type Classifier } from './classifier.ts';
+import { copyToStoredLayout, type Classifier } from './tasks/classification/classifier.ts';
 import { families } from './families/index.ts';
 import { readRevision, tokenizerFiles } from './model-folder.ts';
 import { writeSafetensors } from './safetensors.ts';

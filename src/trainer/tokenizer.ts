@@ -2,7 +2,7 @@ import * as tokenizers from '@huggingface/tokenizers';
 import { Failure } from '../errors.ts';
 import { isObject } from '../lib/json.ts';
 import { formatValue } from '../lib/text.ts';
-import type { Tokenizer } from './batches.ts';
+import type { Tokenizer } from './engine/batches.ts';
 import { readTokenizerFiles } from './model-folder.ts';
 
 /** What we use of the library. Its own declarations name files without endings, which Node's resolution does not find. */

@@ -1,8 +1,8 @@
 /** A short training of a BERT classifier: learning rates, losses, gradient norms, the parameters at the end. */
 import { z } from 'zod';
-import { computeAndFree, type TensorFlow } from '../../src/trainer/backends.ts';
-import { buildModelBatch, computeLogits, copyToStoredLayout, type Classifier } from '../../src/trainer/classifier.ts';
-import { countWarmupSteps, getLearningRate, takeStep, type Schedule } from '../../src/trainer/train.ts';
+import { computeAndFree, type TensorFlow } from '../../src/trainer/backends/index.ts';
+import { buildModelBatch, computeLogits, copyToStoredLayout, type Classifier } from '../../src/trainer/tasks/classification/classifier.ts';
+import { countWarmupSteps, getLearningRate, takeStep, type Schedule } from '../../src/trainer/engine/train.ts';
 import { toCheck, toEqualCheck, toRelativeCheck, type Check } from './check.ts';
 import { toAdamW, type Optimizer, type Step } from './check-step.ts';
 import { BatchShape, toLargestDifference, toNorm, toRows } from './reference.ts';

@@ -2,9 +2,15 @@
 import { join } from 'node:path';
 import type { Rank, Tensor2D } from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { computeAndFree, type TensorFlow } from '../../src/trainer/backends.ts';
-import { buildModelBatch, closeClassifier, computeLogits, toProbabilities, type Classifier } from '../../src/trainer/classifier.ts';
-import type { Ops } from '../../src/trainer/ops.ts';
+import { computeAndFree, type TensorFlow } from '../../src/trainer/backends/index.ts';
+import {
+  buildModelBatch,
+  closeClassifier,
+  computeLogits,
+  toProbabilities,
+  type Classifier,
+} from '../../src/trainer/tasks/classification/classifier.ts';
+import type { Ops } from '../../src/trainer/engine/ops.ts';
 import { readTensors } from '../trainer/read-tensors.ts';
 import { toCheck, toEqualCheck, type Check } from './check.ts';
 import { BatchShape, openReference, toLargestDifference, toRows } from './reference.ts';

@@ -1,10 +1,10 @@
 /** Learning rates, warm-up rounding, step counts, clipping, and gradient accumulation of a classifier. */
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { TensorFlow } from '../../src/trainer/backends.ts';
-import { getClipFactor, computeGradientNorm } from '../../src/trainer/adamw.ts';
-import { closeClassifier } from '../../src/trainer/classifier.ts';
-import { accumulateGradients, countSteps, countWarmupSteps, getLearningRate, type Schedule } from '../../src/trainer/train.ts';
+import type { TensorFlow } from '../../src/trainer/backends/index.ts';
+import { getClipFactor, computeGradientNorm } from '../../src/trainer/engine/adamw.ts';
+import { closeClassifier } from '../../src/trainer/tasks/classification/classifier.ts';
+import { accumulateGradients, countSteps, countWarmupSteps, getLearningRate, type Schedule } from '../../src/trainer/engine/train.ts';
 import { toCheck, toEqualCheck, toRelativeCheck, type Check } from './check.ts';
 import { BatchShape, openReference, toLargestDifference, toRows } from './reference.ts';
 

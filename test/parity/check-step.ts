@@ -1,10 +1,10 @@
 /** One training step of a BERT classifier: loss, every gradient, every parameter after AdamW. */
 import { z } from 'zod';
-import type { TensorFlow } from '../../src/trainer/backends.ts';
-import { createAdamW, hasDecay, computeGradientNorm, updateParameters } from '../../src/trainer/adamw.ts';
-import { copyToStoredLayout, type Classifier } from '../../src/trainer/classifier.ts';
-import type { ParameterSpec } from '../../src/trainer/parameters.ts';
-import { accumulateGradients } from '../../src/trainer/train.ts';
+import type { TensorFlow } from '../../src/trainer/backends/index.ts';
+import { createAdamW, hasDecay, computeGradientNorm, updateParameters } from '../../src/trainer/engine/adamw.ts';
+import { copyToStoredLayout, type Classifier } from '../../src/trainer/tasks/classification/classifier.ts';
+import type { ParameterSpec } from '../../src/trainer/engine/parameters.ts';
+import { accumulateGradients } from '../../src/trainer/engine/train.ts';
 import { toCheck, toEqualCheck, toRelativeCheck, type Check } from './check.ts';
 import { BatchShape, toLargestDifference, toNorm, toRows } from './reference.ts';
 

@@ -1,7 +1,7 @@
 import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { BackendName } from '../../src/trainer/backends.ts';
+import type { BackendName } from '../../src/trainer/backends/index.ts';
 import { createScratchFolder } from '../scratch.ts';
 import { runUntil, type Left } from './run-until.ts';
 import { readEvents, toFigures, writeRunFolder, writeSmallModel } from './small-training.ts';

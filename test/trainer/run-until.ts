@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import { startBackend } from '../../src/trainer/backends.ts';
-import { readRows } from '../../src/trainer/batches.ts';
-import { openCheckpoints } from '../../src/trainer/checkpoints.ts';
-import { closeClassifier, openClassifier } from '../../src/trainer/classifier.ts';
+import { startBackend } from '../../src/trainer/backends/index.ts';
+import { readRows } from '../../src/trainer/engine/batches.ts';
+import { openCheckpoints } from '../../src/trainer/checkpoint/checkpoints.ts';
+import { closeClassifier, openClassifier } from '../../src/trainer/tasks/classification/classifier.ts';
 import { openEvents } from '../../src/trainer/event-file.ts';
 import { readTrainFile, type TrainerEvent } from '../../src/trainer/protocol.ts';
-import { createTrainingState, train, type TrainingState } from '../../src/trainer/train.ts';
+import { createTrainingState, train, type TrainingState } from '../../src/trainer/engine/train.ts';
 
 class Killed extends Error {}
 

@@ -7,9 +7,9 @@
 import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { parseFields } from '../../lib/json.ts';
-import type { Batch } from '../batches.ts';
-import type { ParameterRules, Parameters, ParameterSpec } from '../parameters.ts';
-import type { NextDropout, Ops } from '../ops.ts';
+import type { Batch } from '../engine/batches.ts';
+import type { ParameterRules, Parameters, ParameterSpec } from '../engine/parameters.ts';
+import type { NextDropout, Ops } from '../engine/ops.ts';
 
 /** The sizes of an encoder, as its config.json gives them. */
 export interface BertConfig {

@@ -1,8 +1,8 @@
 /** The list of model families. A further one is a file beside `bert.ts` and an entry here. */
 import type { Tensor2D } from '@tensorflow/tfjs-core';
-import type { Batch } from '../batches.ts';
-import type { ParameterRules, Parameters, ParameterSpec } from '../parameters.ts';
-import type { NextDropout, Ops } from '../ops.ts';
+import type { Batch } from '../engine/batches.ts';
+import type { ParameterRules, Parameters, ParameterSpec } from '../engine/parameters.ts';
+import type { NextDropout, Ops } from '../engine/ops.ts';
 import { bert, type BertConfig } from './bert.ts';
 
 /** The sizes of a model, as its config.json gives them. */

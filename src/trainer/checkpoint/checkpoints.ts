@@ -3,15 +3,15 @@ import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { isFailure, Failure, toFailureData, toFileFailure, toSystemCode } from '../errors.ts';
-import { hashFileSync } from '../lib/fs.ts';
-import { parseFields, readJsonObject } from '../lib/json.ts';
+import { isFailure, Failure, toFailureData, toFileFailure, toSystemCode } from '../../errors.ts';
+import { hashFileSync } from '../../lib/fs.ts';
+import { parseFields, readJsonObject } from '../../lib/json.ts';
 import { findCheckpoint, writeCheckpoint, type CheckpointContents } from './checkpoint-folder.ts';
-import { restoreWeights, type Classifier, type WeightsSnapshot } from './classifier.ts';
-import type { EventFile } from './event-file.ts';
-import { buildSafetensors, readSafetensorsIndex, readTensor, type TensorToWrite } from './safetensors.ts';
-import { EpochEvaluated, type TrainFile } from './protocol.ts';
-import type { TrainingState } from './train.ts';
+import { restoreWeights, type Classifier, type WeightsSnapshot } from '../tasks/classification/classifier.ts';
+import type { EventFile } from '../event-file.ts';
+import { buildSafetensors, readSafetensorsIndex, readTensor, type TensorToWrite } from '../safetensors.ts';
+import { EpochEvaluated, type TrainFile } from '../protocol.ts';
+import type { TrainingState } from '../engine/train.ts';
 
 /** Training that may be lost at most. */
 const mostMs = 30_000;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { closeClassifier, copyWeights, type Classifier } from '../../src/trainer/classifier.ts';
-import type { EpochEvaluated, StepFinished, TrainingSettings } from '../../src/trainer/protocol.ts';
+import { closeClassifier, copyWeights, type Classifier } from '../../../src/trainer/tasks/classification/classifier.ts';
+import type { EpochEvaluated, StepFinished, TrainingSettings } from '../../../src/trainer/protocol.ts';
 import {
   accumulateGradients,
   countSteps,
@@ -10,8 +10,8 @@ import {
   getLearningRate,
   train,
   type TrainingEnd,
-} from '../../src/trainer/train.ts';
-import { openTinyClassifier, readSentiment, settings } from './tiny-classifier.ts';
+} from '../../../src/trainer/engine/train.ts';
+import { openTinyClassifier, readSentiment, settings } from '../tiny-classifier.ts';
 
 type News = StepFinished | EpochEvaluated;
 interface Run {

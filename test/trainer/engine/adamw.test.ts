@@ -1,6 +1,13 @@
 import { expect, test } from 'vitest';
-import { adamWDefaults, createAdamW, hasDecay, getClipFactor, computeGradientNorm, updateParameters } from '../../src/trainer/adamw.ts';
-import { startBackend } from '../../src/trainer/backends.ts';
+import {
+  adamWDefaults,
+  createAdamW,
+  hasDecay,
+  getClipFactor,
+  computeGradientNorm,
+  updateParameters,
+} from '../../../src/trainer/engine/adamw.ts';
+import { startBackend } from '../../../src/trainer/backends/index.ts';
 
 test('three steps follow the formula of the paper', async () => {
   const tf = await startBackend('cpu');

@@ -9,8 +9,8 @@
  * A gradient may use only what was given to `save`: everything else of the forward pass is freed when it ends.
  */
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
-import { toStreamKey, toUint32 } from '../lib/random.ts';
-import type { TensorFlow } from './backends.ts';
+import { toStreamKey, toUint32 } from '../../lib/random.ts';
+import type { TensorFlow } from '../backends/index.ts';
 import type { Batch } from './batches.ts';
 
 /** Dropout (Srivastava et al. 2014) at one place of one forward pass: `key` names its stream of random numbers. */

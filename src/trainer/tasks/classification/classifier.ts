@@ -1,16 +1,16 @@
 /** A model that gives each text one of a set of labels: opened from a folder, and what it computes. */
 import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
-import { Failure } from '../errors.ts';
-import { toNormals, toStreamKey } from '../lib/random.ts';
-import { computeAndFree, type TensorFlow } from './backends.ts';
-import { buildBatch, sortIntoBatches, type Batch, type EncodedRow, type Encoder } from './batches.ts';
-import { families, type ModelConfig } from './families/index.ts';
-import { readModelFolder } from './model-folder.ts';
-import { findParameters, type ParameterRules, type Parameters, type ParameterSpec } from './parameters.ts';
-import { readTensor, type SafetensorsIndex } from './safetensors.ts';
-import { readTokenizer } from './tokenizer.ts';
-import { createOps, type NextDropout, type Ops } from './ops.ts';
-import type { ClassifierSource } from './protocol.ts';
+import { Failure } from '../../../errors.ts';
+import { toNormals, toStreamKey } from '../../../lib/random.ts';
+import { computeAndFree, type TensorFlow } from '../../backends/index.ts';
+import { buildBatch, sortIntoBatches, type Batch, type EncodedRow, type Encoder } from '../../engine/batches.ts';
+import { families, type ModelConfig } from '../../families/index.ts';
+import { readModelFolder } from '../../model-folder.ts';
+import { findParameters, type ParameterRules, type Parameters, type ParameterSpec } from '../../engine/parameters.ts';
+import { readTensor, type SafetensorsIndex } from '../../safetensors.ts';
+import { readTokenizer } from '../../tokenizer.ts';
+import { createOps, type NextDropout, type Ops } from '../../engine/ops.ts';
+import type { ClassifierSource } from '../../protocol.ts';
 
 /** What computes: token numbers in, one of `labels` out. */
 export interface Network {

@@ -1,11 +1,11 @@
 /** The training loop: learning rate, batches, loss, gradients, clipping, AdamW, and the validation rows after each epoch. */
-import { Failure } from '../errors.ts';
+import { Failure } from '../../errors.ts';
 import { type AdamW, adamWDefaults, computeGradientNorm, createAdamW, getClipFactor, updateParameters } from './adamw.ts';
 import { planEpoch, toParts, type EncodedRow } from './batches.ts';
-import { computeAllLogits, computeGradients, copyWeights, restoreWeights, toLogSum } from './classifier.ts';
-import type { Classifier, Gradients, Network, WeightsSnapshot } from './classifier.ts';
+import { computeAllLogits, computeGradients, copyWeights, restoreWeights, toLogSum } from '../tasks/classification/classifier.ts';
+import type { Classifier, Gradients, Network, WeightsSnapshot } from '../tasks/classification/classifier.ts';
 import { createDropout } from './ops.ts';
-import type { ControlRequest, EpochEvaluated, StepFinished, TrainingSettings } from './protocol.ts';
+import type { ControlRequest, EpochEvaluated, StepFinished, TrainingSettings } from '../protocol.ts';
 
 /** What is trained on. */
 export interface TrainingData {

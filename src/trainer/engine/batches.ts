@@ -1,12 +1,12 @@
 /** From rows to what the model reads: texts become tokens, rows become batches of similar length, a batch becomes padded tensors. */
 import { createReadStream } from 'node:fs';
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
-import { Failure, toFileFailure } from '../errors.ts';
-import { isObject } from '../lib/json.ts';
-import { readLines } from '../lib/lines.ts';
-import { toShuffled, toStreamKey } from '../lib/random.ts';
-import { formatValue } from '../lib/text.ts';
-import type { TensorFlow } from './backends.ts';
+import { Failure, toFileFailure } from '../../errors.ts';
+import { isObject } from '../../lib/json.ts';
+import { readLines } from '../../lib/lines.ts';
+import { toShuffled, toStreamKey } from '../../lib/random.ts';
+import { formatValue } from '../../lib/text.ts';
+import type { TensorFlow } from '../backends/index.ts';
 
 /** A row as the model reads it. */
 export interface EncodedRow {

@@ -1,9 +1,9 @@
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { toNormals } from '../../src/lib/random.ts';
-import { computeAndFree, startBackend, type TensorFlow } from '../../src/trainer/backends.ts';
-import { buildBatch } from '../../src/trainer/batches.ts';
-import { createDropout, createDropoutMask, createOps, type Ops } from '../../src/trainer/ops.ts';
+import { toNormals } from '../../../src/lib/random.ts';
+import { computeAndFree, startBackend, type TensorFlow } from '../../../src/trainer/backends/index.ts';
+import { buildBatch } from '../../../src/trainer/engine/batches.ts';
+import { createDropout, createDropoutMask, createOps, type Ops } from '../../../src/trainer/engine/ops.ts';
 
 interface Case {
   readonly shapes: readonly number[][];

@@ -3,7 +3,7 @@
  * started, so that the list can be imported without it.
  */
 import type * as tfjs from '@tensorflow/tfjs-core';
-import { Failure } from '../errors.ts';
+import { Failure } from '../../errors.ts';
 
 /** The library as the engine sees it; each backend brings its own kernels. */
 export type TensorFlow = typeof tfjs;

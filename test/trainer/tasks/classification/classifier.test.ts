@@ -1,17 +1,22 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readModelFolder } from '../../src/trainer/model-folder.ts';
-import { writeSafetensors, type TensorToWrite } from '../../src/trainer/safetensors.ts';
-import { startBackend } from '../../src/trainer/backends.ts';
-import { encodeText } from '../../src/trainer/batches.ts';
-import { closeClassifier, computeAllLogits, openClassifier, type Classifier } from '../../src/trainer/classifier.ts';
-import type { TrainFile } from '../../src/trainer/protocol.ts';
-import { formatModelCard, saveModel } from '../../src/trainer/save-model.ts';
-import { evaluate } from '../../src/trainer/train.ts';
-import { createScratchFolder } from '../scratch.ts';
-import { readTensors } from './read-tensors.ts';
-import { labels, openTinyClassifier, readSentiment, settings, tinyBert } from './tiny-classifier.ts';
+import { readModelFolder } from '../../../../src/trainer/model-folder.ts';
+import { writeSafetensors, type TensorToWrite } from '../../../../src/trainer/safetensors.ts';
+import { startBackend } from '../../../../src/trainer/backends/index.ts';
+import { encodeText } from '../../../../src/trainer/engine/batches.ts';
+import {
+  closeClassifier,
+  computeAllLogits,
+  openClassifier,
+  type Classifier,
+} from '../../../../src/trainer/tasks/classification/classifier.ts';
+import type { TrainFile } from '../../../../src/trainer/protocol.ts';
+import { formatModelCard, saveModel } from '../../../../src/trainer/save-model.ts';
+import { evaluate } from '../../../../src/trainer/engine/train.ts';
+import { createScratchFolder } from '../../../scratch.ts';
+import { readTensors } from '../../read-tensors.ts';
+import { labels, openTinyClassifier, readSentiment, settings, tinyBert } from '../../tiny-classifier.ts';
 
 /** A copy of the small model with other tensors. */
 function createFolder(change: (tensors: TensorToWrite[]) => TensorToWrite[], config: Record<string, unknown> = {}): string {

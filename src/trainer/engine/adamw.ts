@@ -5,7 +5,7 @@
  * would need a dozen, and the same on every backend. State is kept by parameter name.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { TensorFlow } from './backends.ts';
+import type { TensorFlow } from '../backends/index.ts';
 import type { Parameters } from './parameters.ts';
 
 export interface AdamWSettings {
