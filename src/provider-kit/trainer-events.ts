@@ -158,8 +158,13 @@ export function formatEvent(event: TrainerEvent | EngineEvent): string[] {
 }
 
 function getNotes(event: TrainerEvent | EngineEvent, folder: string | undefined): Note[] {
-  const message = formatWarning(event, folder);
-  return message === null ? [] : [{ type: 'warning', message }];
+  const drawn = event.type === 'data-read' && event.drawn !== undefined ? [formatDrawn(event.drawn)] : [];
+  return [formatWarning(event, folder), ...drawn].filter((message) => message !== null).map((message) => ({ type: 'warning', message }));
+}
+
+/** Says of parameters that a model's folder lacks what becomes of them. */
+export function formatDrawn(drawn: readonly string[]): string {
+  return `the model has no ${drawn.join(', ')}, as models for masked words: drawn anew from the seed, as transformers does`;
 }
 
 function formatWarning(event: TrainerEvent | EngineEvent, folder: string | undefined): string | null {

@@ -128,8 +128,9 @@ function getNewEvents({ record }: StoredRun, seen: Observation<unknown>): RunEve
   ];
 }
 
-/** A setting that was sent is not noted once more, unless the service used another one. */
+/** What the plan has said, and a setting that was sent, is not noted once more, unless the service used another one. */
 function getNewNotes(note: Note, planned: readonly Note[]): Note[] {
+  if (note.type === 'warning' && planned.some((known) => isDeepStrictEqual(known, note))) return [];
   if (note.type !== 'defaulted') return [note];
   const written = planned.find((sent) => (sent.type === 'sent' || sent.type === 'converted') && sent.field === note.field);
   if (written === undefined || written.type === 'warning') return [note];

@@ -30,6 +30,8 @@ export interface ModelFolder {
   /** The longest sequence that the model can read, in tokens. */
   readonly maxPositions: number;
   readonly weights: readonly SafetensorsIndex[];
+  /** Parameters beside the head that the weights lack, and that are drawn anew; usually none. */
+  readonly drawn: readonly string[];
   /** Names the exact contents: see `readRevision`. */
   readonly revision: string;
 }
@@ -55,8 +57,10 @@ export function readModelFolder(folder: string): ModelFolder {
   const config = family.parseConfig(json, path);
   const weights = findWeightFiles(folder).map((file) => readSafetensorsIndex(join(folder, file)));
   const labels = parseLabels(json, weights, path);
-  findParameters(weights, family.getRules(config, labels?.length ?? null));
-  return { folder, config, labels, maxPositions: config.maxPositions, weights, revision: readRevision(folder) };
+  const rules = family.getRules(config, labels?.length ?? null);
+  const found = findParameters(weights, rules);
+  const drawn = rules.optional.filter((parameter) => !found.has(parameter));
+  return { folder, config, labels, maxPositions: config.maxPositions, weights, drawn, revision: readRevision(folder) };
 }
 
 /**

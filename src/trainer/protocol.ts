@@ -151,7 +151,8 @@ const TrainerEvent = z.discriminatedUnion('type', [
   event('trainer-started').extend({ nonce: z.string(), attempt: count, pid: count, backend: z.string() }),
   /** After an interruption: goes on after this step, 0 without a checkpoint. `changed`: why the last digits of the result may differ. */
   event('training-resumed').extend({ step: count, changed: z.string().nullable() }),
-  event('data-read').extend({ rows: count, validationRows: count, truncated: count, steps: count }),
+  /** `drawn`: parameters that the model's folder lacks, and that were drawn anew, beside the head; absent: none. */
+  event('data-read').extend({ rows: count, validationRows: count, truncated: count, steps: count, drawn: z.array(z.string()).optional() }),
   StepFinished.extend(at),
   EpochEvaluated.extend(at),
   event('checkpoint-written').extend({ step: count, milliseconds: z.number() }),

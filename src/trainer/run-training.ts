@@ -63,7 +63,8 @@ async function trainFolder(folder: string, file: TrainFile, events: EventFile): 
   const { rows, truncated } = await readRows(classifier, resolve(folder, file.rows.train));
   const validation = file.rows.validation === null ? [] : (await readRows(classifier, resolve(folder, file.rows.validation))).rows;
   const steps = countSteps(rows.length, file.training).total;
-  events.write({ type: 'data-read', rows: rows.length, validationRows: validation.length, truncated, steps });
+  const drawn = classifier.drawn.length === 0 ? {} : { drawn: [...classifier.drawn] };
+  events.write({ type: 'data-read', rows: rows.length, validationRows: validation.length, truncated, steps, ...drawn });
 
   const state = createTrainingState(file.training);
   const checkpoints = openCheckpoints({ folder, file, classifier, state, events, began, now });

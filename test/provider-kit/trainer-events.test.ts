@@ -27,6 +27,14 @@ test("names, splits and coverages of transformers' measures", () => {
   for (const metric of metrics) expect(metric).toMatchObject({ step: 45, epoch: 3, at });
 });
 
+test('parameters that were drawn anew are noted beside cut rows', () => {
+  const event: TrainerEvent = { type: 'data-read', at, rows: 8, validationRows: 2, truncated: 3, steps: 4, drawn: ['a.weight', 'a.bias'] };
+  expect(foldEvents([event]).notes.map((note) => (note.type === 'warning' ? note.message : ''))).toEqual([
+    '3 rows were longer than the model reads and were cut',
+    expect.stringContaining('has no a.weight, a.bias'),
+  ]);
+});
+
 test("the trainer's own events", () => {
   const events: TrainerEvent[] = [
     { type: 'data-read', at, rows: 8, validationRows: 2, truncated: 3, steps: 4 },

@@ -22,6 +22,8 @@ export interface ParameterRules {
   readonly toCanonicalName: (stored: string) => string;
   /** Whether a tensor of this canonical name has no meaning for the model. */
   readonly isIgnored: (name: string) => boolean;
+  /** Parameters that the files may lack, all of them together: they are drawn anew then. */
+  readonly optional: readonly string[];
 }
 
 /** Where a parameter is stored: in which file, under which name. */
@@ -31,16 +33,18 @@ export interface FoundParameter {
 }
 
 /**
- * Finds each parameter of `specs` in the headers of the weight files, by name. No numbers are read.
+ * Finds each parameter of `specs` in the headers of the weight files, by name; those of `optional` may be absent. No numbers are read.
  *
  * @throws Failure `model-invalid` when a tensor is missing, has another shape or holds no floats, occurs twice, or is not expected and
  *   `isIgnored` does not know it
  */
 export function findParameters(
   weights: readonly SafetensorsIndex[],
-  { specs, toCanonicalName, isIgnored }: ParameterRules,
+  { specs: all, toCanonicalName, isIgnored, optional }: ParameterRules,
 ): Map<string, FoundParameter> {
   const found = findTensors(weights, toCanonicalName);
+  const isWithout = optional.length > 0 && !optional.some((name) => found.has(name));
+  const specs = isWithout ? all.filter(({ name }) => !optional.includes(name)) : all;
   const wanted = new Set(specs.map((spec) => spec.name));
   for (const [name, { index, stored }] of found) {
     if (wanted.has(name) || isIgnored(name)) continue;

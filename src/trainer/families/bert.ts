@@ -141,10 +141,12 @@ function getRules(config: BertConfig, classes: number | null): ParameterRules {
   // Buffers with counted positions and the heads of pre-training have no meaning for a classifier.
   const ignored = ['bert.embeddings.position_ids', 'bert.embeddings.token_type_ids'];
   const isIgnored = (name: string): boolean => ignored.includes(name) || name.startsWith('cls.');
-  if (classes !== null) return { specs: listParameters(config, classes), toCanonicalName, isIgnored };
+  if (classes !== null) return { specs: listParameters(config, classes), toCanonicalName, isIgnored, optional: [] };
   const isHead = (name: string): boolean => name.startsWith('classifier.');
   const specs = listParameters(config, 1).filter(({ name }) => !isHead(name));
-  return { specs, toCanonicalName, isIgnored: (name) => isIgnored(name) || isHead(name) };
+  // A masked-language model (BertForMaskedLM) has none: transformers draws a new one too.
+  const optional = ['bert.pooler.dense.weight', 'bert.pooler.dense.bias'];
+  return { specs, toCanonicalName, isIgnored: (name) => isIgnored(name) || isHead(name), optional };
 }
 
 const whole = (least: number, most: number): z.ZodInt => {

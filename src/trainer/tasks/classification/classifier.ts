@@ -27,6 +27,8 @@ export interface Classifier extends Network, Encoder {
   readonly specs: readonly ParameterSpec[];
   /** Identifies the content of the folder that it was opened from. */
   readonly revision: string;
+  /** Parameters beside the head that the folder does not have: they were drawn from the seed. */
+  readonly drawn: readonly string[];
 }
 
 /**
@@ -46,7 +48,8 @@ export function openClassifier(tf: TensorFlow, source: ClassifierSource): Classi
   const own = folder.labels && isSameSet(folder.labels, labels) ? folder.labels : null;
   const parameters = readParameters(tf, weights, family.getRules(config, own ? labels.length : null));
   if (own) orderHead(tf, parameters, { head, own, labels });
-  else addNewHead(tf, parameters, { head, seed: source.seed, deviation: config.initializerRange });
+  const missing = specs.filter(({ name }) => !parameters.has(name));
+  drawParameters(tf, parameters, { specs: missing, seed: source.seed, deviation: config.initializerRange });
   for (const tensor of parameters.values()) tf.keep(tensor);
   return {
     tf,
@@ -58,6 +61,7 @@ export function openClassifier(tf: TensorFlow, source: ClassifierSource): Classi
     tokenizer: readTokenizer(source.folder),
     maxLength: Math.min(source.maxLength, maxPositions),
     revision: folder.revision,
+    drawn: folder.drawn,
   };
 }
 
@@ -148,9 +152,9 @@ export function restoreWeights({ tf, parameters }: Network, weights: WeightsSnap
 function readParameters(tf: TensorFlow, weights: readonly SafetensorsIndex[], rules: ParameterRules): Parameters {
   const found = findParameters(weights, rules);
   return new Map(
-    rules.specs.map((spec) => {
-      const { index, stored } = found.get(spec.name)!;
-      return [spec.name, createParameter(tf, spec, readTensor(index, stored))];
+    rules.specs.flatMap((spec) => {
+      const place = found.get(spec.name);
+      return place === undefined ? [] : [[spec.name, createParameter(tf, spec, readTensor(place.index, place.stored))]];
     }),
   );
 }
@@ -185,16 +189,15 @@ function orderHead(
   }
 }
 
-/** Weights from N(0, deviation²), bias 0, as transformers draws them (with numbers of our own). */
-function addNewHead(
+/** Weights from N(0, deviation²), bias 0, as transformers draws the head and a missing pooler (with numbers of our own). */
+function drawParameters(
   tf: TensorFlow,
   parameters: Parameters,
-  { head, seed, deviation }: { head: readonly ParameterSpec[]; seed: number; deviation: number },
+  { specs, seed, deviation }: { specs: readonly ParameterSpec[]; seed: number; deviation: number },
 ): void {
-  const key = toStreamKey(seed, 'classifier.weight');
-  for (const spec of head) {
+  for (const spec of specs) {
     const size = spec.shape.reduce((product, count) => product * count, 1);
-    const values = spec.isLinear ? toNormals(key, size, deviation) : new Float32Array(size);
+    const values = spec.isLinear ? toNormals(toStreamKey(seed, spec.name), size, deviation) : new Float32Array(size);
     parameters.set(spec.name, createParameter(tf, spec, values));
   }
 }

@@ -90,6 +90,35 @@ test('a new head comes from the seed; other labels get a new one', async () => {
   expect(toHead(1, labels, own)).toEqual(toHead(1, labels));
 });
 
+test('a model for masked words gets a pooler as transformers draws one: N(0, initializer_range²), bias 0, from the seed', async () => {
+  const tf = await startBackend('wasm');
+  const masked = createFolder(
+    (tensors) => [
+      ...rename(/^/, 'bert.')(tensors.filter(({ name }) => !name.startsWith('pooler'))),
+      zeros('cls.predictions.bias', 4096),
+      zeros('cls.predictions.transform.dense.weight', 128, 128),
+    ],
+    { architectures: ['BertForMaskedLM'], initializer_range: 0.05 },
+  );
+  expect(readModelFolder(masked).drawn).toEqual(['bert.pooler.dense.weight', 'bert.pooler.dense.bias']);
+  const toPooler = (seed: number): { weight: Float32Array; bias: Float32Array; head: Float32Array } => {
+    const classifier = openClassifier(tf, { folder: masked, labels, seed, maxLength: 16 });
+    const copy = (name: string): Float32Array => classifier.parameters.get(name)!.dataSync<'float32'>().slice();
+    const found = { weight: copy('bert.pooler.dense.weight'), bias: copy('bert.pooler.dense.bias'), head: copy('classifier.weight') };
+    expect(classifier.drawn).toEqual(readModelFolder(masked).drawn);
+    closeClassifier(classifier);
+    return found;
+  };
+  const { weight, bias, head } = toPooler(1);
+  expect(toPooler(1)).toEqual({ weight, bias, head });
+  expect(toPooler(2).weight).not.toEqual(weight);
+  expect([...bias].every((x) => x === 0)).toBe(true);
+  expect([...head.subarray(0, 8)]).not.toEqual([...weight.subarray(0, 8)]); // a stream of its own
+  const deviation = Math.sqrt(weight.reduce((sum, x) => sum + x * x, 0) / weight.length);
+  expect(deviation).toBeGreaterThan(0.049); // of 16,384 numbers
+  expect(deviation).toBeLessThan(0.051);
+});
+
 test.each([
   ['with the prefix of a full model', rename(/^/, 'bert.')],
   [
@@ -115,9 +144,19 @@ test.each([
 test.each([
   ['a missing tensor', (tensors: TensorToWrite[]) => tensors.slice(1), {}, 'is missing'],
   [
-    'no pooler',
-    (tensors: TensorToWrite[]) => tensors.filter(({ name }) => !name.startsWith('pooler')),
+    'half a pooler',
+    (tensors: TensorToWrite[]) => tensors.filter(({ name }) => name !== 'pooler.dense.weight'),
     {},
+    'bert.pooler.dense.weight [128, 128] is missing',
+  ],
+  [
+    'a head without a pooler',
+    (tensors: TensorToWrite[]) => [
+      ...tensors.filter(({ name }) => !name.startsWith('pooler')),
+      zeros('classifier.weight', 2, 128),
+      zeros('classifier.bias', 2),
+    ],
+    { architectures: ['BertForSequenceClassification'] },
     'bert.pooler.dense.weight [128, 128] is missing',
   ],
   [
