@@ -12,13 +12,6 @@ import { dirname, join } from 'node:path';
 const leaves = ['src/errors.ts', 'src/lib'];
 
 const model = ['src/provider', 'src/dataset', 'src/job'];
-const trainerFiles = [
-  'src/trainer/model-folder.ts',
-  'src/trainer/protocol.ts',
-  'src/trainer/safetensors.ts',
-  'src/trainer/tokenizer.ts',
-  'src/trainer/event-file.ts',
-];
 const work = ['src/run', 'src/evaluate', 'src/store', ...model];
 
 const areas: Readonly<Record<string, readonly string[]>> = {
@@ -40,10 +33,29 @@ const areas: Readonly<Record<string, readonly string[]>> = {
   'src/job': [],
   'src/trainer': ['src/trainer/backends', 'src/trainer/checkpoint', 'src/trainer/engine', 'src/trainer/families', 'src/trainer/tasks'],
   'src/trainer/backends': [],
-  'src/trainer/engine': [...trainerFiles, 'src/trainer/backends', 'types:src/trainer/families', 'src/trainer/tasks'],
+  // The engine knows no family, no task and no backend: they are given to it.
+  'src/trainer/engine': [
+    'types:src/trainer/backends',
+    'types:src/trainer/families',
+    'src/trainer/protocol.ts',
+    'src/trainer/safetensors.ts',
+  ],
   'src/trainer/families': ['types:src/trainer/engine'],
-  'src/trainer/tasks': [...trainerFiles, 'src/trainer/backends', 'src/trainer/engine', 'src/trainer/families'],
-  'src/trainer/checkpoint': [...trainerFiles, 'src/trainer/engine', 'src/trainer/tasks'],
+  'src/trainer/tasks': [
+    'types:src/trainer/backends',
+    'types:src/trainer/protocol.ts',
+    'src/trainer/engine',
+    'src/trainer/families',
+    'src/trainer/model-folder.ts',
+    'src/trainer/safetensors.ts',
+    'src/trainer/tokenizer.ts',
+  ],
+  'src/trainer/checkpoint': [
+    'types:src/trainer/event-file.ts',
+    'src/trainer/engine',
+    'src/trainer/protocol.ts',
+    'src/trainer/safetensors.ts',
+  ],
   'src/sandbox': [],
   'src/errors.ts': [],
   'src/lib': [],
@@ -63,8 +75,8 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   '@huggingface/tokenizers': ['src/trainer/tokenizer.ts'],
   '@humanwhocodes/momoa': ['src/job'],
   // Everything else of the trainer may be imported without loading an engine.
-  '@tensorflow/tfjs-backend-cpu': ['src/trainer/backends/tfjs.ts'],
-  '@tensorflow/tfjs-backend-wasm': ['src/trainer/backends/tfjs.ts'],
+  '@tensorflow/tfjs-backend-cpu': ['src/trainer/backends'],
+  '@tensorflow/tfjs-backend-wasm': ['src/trainer/backends'],
   '@tensorflow/tfjs-core': ['src/trainer/backends/tfjs.ts', 'types:src/trainer'],
   canonicalize: ['src/lib', 'src/job'],
   commander: ['src/cli'],
@@ -137,7 +149,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/sandbox': 3500,
   'src/store': 500,
   'src/testing': 1250,
-  'src/trainer': 3000,
+  'src/trainer': 3400,
   test: 32000,
 };
 

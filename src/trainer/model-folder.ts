@@ -6,9 +6,10 @@ import { Failure } from '../errors.ts';
 import { hashFileSync } from '../lib/fs.ts';
 import { isObject, readJsonObject } from '../lib/json.ts';
 import { formatValue } from '../lib/text.ts';
-import { families, type ModelConfig } from './families/index.ts';
+import { families, findFamily, type Family, type ModelConfig } from './families/index.ts';
 import { findParameters } from './engine/parameters.ts';
 import { readSafetensorsIndex, type SafetensorsIndex } from './safetensors.ts';
+import { getRules } from './tasks/classification/head.ts';
 
 /** Files that are copied with a model and counted in its revision, where present. */
 export const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'vocab.txt'] as const;
@@ -46,18 +47,18 @@ export function readModelFolder(folder: string): ModelFolder {
   const path = requireFile(folder, 'config.json', 'Give the folder that transformers’ save_pretrained wrote.');
   const json = readJsonObject(path, 'model configuration', maxConfigBytes);
   const name = json['model_type'];
-  if (typeof name !== 'string' || !Object.hasOwn(families, name)) {
+  const family = typeof name === 'string' ? findFamily(name) : null;
+  if (!family) {
     const known = Object.keys(families).join(', ');
     throw new Failure('model-invalid', `${path}: model_type: expected one of ${known}, found ${formatValue(name)}`, {
       hint: 'Choose a model of a supported family, or another provider for this one.',
     });
   }
   readTokenizerFiles(folder);
-  const family = families[name as keyof typeof families];
   const config = family.parseConfig(json, path);
   const weights = findWeightFiles(folder).map((file) => readSafetensorsIndex(join(folder, file)));
-  const labels = parseLabels(json, weights, path);
-  const rules = family.getRules(config, labels?.length ?? null);
+  const labels = parseLabels(json, weights, { path, family });
+  const rules = getRules(config, labels?.length ?? null);
   const found = findParameters(weights, rules);
   const drawn = rules.optional.filter((parameter) => !found.has(parameter));
   return { folder, config, labels, maxPositions: config.maxPositions, weights, drawn, revision: readRevision(folder) };
@@ -115,8 +116,12 @@ function findWeightFiles(folder: string): string[] {
 }
 
 /** Names from id2label, where the weights have a sequence classification head of that many rows. */
-function parseLabels(json: Readonly<Record<string, unknown>>, weights: readonly SafetensorsIndex[], path: string): string[] | null {
-  const head = weights.map((index) => index.entries.get('classifier.weight')).find((entry) => entry !== undefined);
+function parseLabels(
+  json: Readonly<Record<string, unknown>>,
+  weights: readonly SafetensorsIndex[],
+  { path, family }: { path: string; family: Family },
+): string[] | null {
+  const head = weights.map((index) => index.entries.get(`${family.head}.weight`)).find((entry) => entry !== undefined);
   const { architectures, id2label } = json;
   const isClassifier =
     !Array.isArray(architectures) || architectures.some((name) => typeof name === 'string' && name.endsWith('ForSequenceClassification'));
@@ -128,7 +133,7 @@ function parseLabels(json: Readonly<Record<string, unknown>>, weights: readonly 
   if (!isLabels(labels) || Object.keys(names).length !== count || new Set(labels).size !== count) {
     throw new Failure(
       'model-invalid',
-      `${path}: id2label: expected ${count} different names, "0" to "${count - 1}", one for each row of classifier.weight`,
+      `${path}: id2label: expected ${count} different names, "0" to "${count - 1}", one for each row of ${family.head}.weight`,
     );
   }
   return labels;

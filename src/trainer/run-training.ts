@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Failure, toFailureData, toSystemCode, type FailureCode } from '../errors.ts';
 import { takeRunLock } from '../lib/run-lock.ts';
-import { startBackend } from './backends/index.ts';
-import { readRows } from './engine/batches.ts';
+import { getBackend, startBackend } from './backends/index.ts';
 import { openCheckpoints } from './checkpoint/checkpoints.ts';
 import { openClassifier } from './tasks/classification/classifier.ts';
+import { readRows } from './tasks/classification/rows.ts';
 import { explainMemory } from './memory.ts';
 import { openEvents, type EventFile } from './event-file.ts';
 import { isFenced, readControlRequest, readTrainFile, type ControlRequest, type TrainerNews, type TrainFile } from './protocol.ts';
@@ -66,8 +66,8 @@ async function trainFolder(folder: string, file: TrainFile, events: EventFile): 
   const drawn = classifier.drawn.length === 0 ? {} : { drawn: [...classifier.drawn] };
   events.write({ type: 'data-read', rows: rows.length, validationRows: validation.length, truncated, steps, ...drawn });
 
-  const state = createTrainingState(file.training);
-  const checkpoints = openCheckpoints({ folder, file, classifier, state, events, began, now });
+  const state = createTrainingState(classifier.tf, file.training, getBackend(file.backend).memory);
+  const checkpoints = openCheckpoints({ folder, file, network: classifier, state, events, began, now });
   if (events.past.hasStarted) checkpoints.resume();
   const end = train(
     classifier,

@@ -1,10 +1,12 @@
 /** One training step of a BERT classifier: loss, every gradient, every parameter after AdamW. */
 import { z } from 'zod';
 import type { TensorFlow } from '../../src/trainer/backends/index.ts';
-import { createAdamW, hasDecay, computeGradientNorm, updateParameters } from '../../src/trainer/engine/adamw.ts';
-import { copyToStoredLayout, type Classifier } from '../../src/trainer/tasks/classification/classifier.ts';
-import type { ParameterSpec } from '../../src/trainer/engine/parameters.ts';
+import { createAdamW } from '../../src/trainer/engine/adamw.ts';
+import { copyToStoredLayout } from '../../src/trainer/engine/network.ts';
+import { hasDecay, type AdamW } from '../../src/trainer/engine/optimizer.ts';
 import { accumulateGradients } from '../../src/trainer/engine/train.ts';
+import type { Classifier } from '../../src/trainer/tasks/classification/classifier.ts';
+import type { ParameterSpec } from '../../src/trainer/engine/parameters.ts';
 import { toCheck, toEqualCheck, toRelativeCheck, type Check } from './check.ts';
 import { BatchShape, toLargestDifference, toNorm, toRows } from './reference.ts';
 
@@ -37,8 +39,8 @@ export const Step = z.object({
   params: z.record(z.string(), Parameter),
 });
 
-export function toAdamW({ betas, eps, weight_decay }: Optimizer): ReturnType<typeof createAdamW> {
-  return createAdamW({ beta1: betas[0], beta2: betas[1], epsilon: eps, weightDecay: weight_decay });
+export function toAdamW(tf: TensorFlow, { betas, eps, weight_decay }: Optimizer, memory: 'process' | 'device' = 'process'): AdamW {
+  return createAdamW(tf, { beta1: betas[0], beta2: betas[1], epsilon: eps, weightDecay: weight_decay }, memory);
 }
 
 /** Takes the step on `classifier`, whose parameters change. */
@@ -54,9 +56,9 @@ export function checkStep(
     new Map(classifier.specs.map((spec) => [spec.name, copyToStoredLayout(tf, parameters.get(spec.name)!, spec.isLinear)]));
   const before = toValues();
   const { loss, gradients } = accumulateGradients(classifier, rows, { microBatchSize: rows.length, seed: 0, step: 0 });
-  const gradNorm = computeGradientNorm(gradients);
-  const stored = new Map(classifier.specs.map((spec) => [spec.name, toStoredGradient(tf, classifier, spec, gradients.get(spec.name)!)]));
-  updateParameters(tf, toAdamW(optimizer), { parameters, gradients, learningRate: optimizer.lr, factor: 1 }); // the reference does not clip here
+  const stored = new Map(classifier.specs.map((spec) => [spec.name, copyToStoredLayout(tf, gradients.get(spec.name)!, spec.isLinear)]));
+  // The reference does not clip here.
+  const { gradNorm } = toAdamW(tf, optimizer).update({ parameters, gradients, learningRate: optimizer.lr, maxGradNorm: 0 });
   const after = toValues();
   return [
     toCheck(`${name}: step.loss`, loss, step.loss, Math.max(5e-6, 20 * step.noise.loss)),
@@ -104,11 +106,4 @@ function checkParameter(
       unstable.after ? learningRate * Math.sqrt(after.length) : 1e-5 * expected.after.norm,
     ),
   ];
-}
-
-function toStoredGradient(tf: TensorFlow, { parameters }: Classifier, spec: ParameterSpec, gradient: Float32Array): Float32Array {
-  const tensor = tf.tensor(gradient.slice(), parameters.get(spec.name)!.shape);
-  const stored = copyToStoredLayout(tf, tensor, spec.isLinear);
-  tensor.dispose();
-  return stored;
 }

@@ -3,8 +3,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { toFailureData } from '../../src/errors.ts';
-import { startBackend, type BackendName, type TensorFlow } from '../../src/trainer/backends/index.ts';
-import { closeClassifier } from '../../src/trainer/tasks/classification/classifier.ts';
+import { type BackendName, startBackend, type TensorFlow } from '../../src/trainer/backends/index.ts';
+import { closeNetwork } from '../../src/trainer/engine/network.ts';
 import type { Check } from './check.ts';
 import { checkCurve, Curve } from './check-curve.ts';
 import { checkForward, ForwardFile } from './check-forward.ts';
@@ -91,7 +91,7 @@ async function checkStepFile(place: Place): Promise<Findings> {
     return [checkStep, checkCurve].flatMap((check) => {
       const classifier = open(tf);
       const checks = check(tf, classifier, file, name);
-      closeClassifier(classifier);
+      closeNetwork(classifier);
       return checks;
     });
   });

@@ -31,7 +31,7 @@ test.each<BackendName>(['wasm', 'cpu'])('%s: killed after each of its 60 steps, 
     for (const [i, [name, bytes]] of expected.weights.entries()) {
       expect(left.weights[i]![0]).toBe(name);
       expect(left.weights[i]![1].equals(bytes), `${what}: weights ${name}`).toBe(true);
-      const [before, after] = [expected, left].map(({ state }) => toBytes(state.optimizer.moments.get(name)!));
+      const [before, after] = [expected, left].map(({ state }) => toBytes(state.optimizer.readMoments().get(name)!));
       expect(after!.equals(before!), `${what}: moments ${name}`).toBe(true);
     }
     expect(left.state.evaluations, what).toEqual(expected.state.evaluations);

@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import { startBackend } from '../../src/trainer/backends/index.ts';
-import { readRows } from '../../src/trainer/engine/batches.ts';
+import { closeNetwork } from '../../src/trainer/engine/network.ts';
+import { createTrainingState, train, type TrainingState } from '../../src/trainer/engine/train.ts';
+import { openClassifier } from '../../src/trainer/tasks/classification/classifier.ts';
+import { readRows } from '../../src/trainer/tasks/classification/rows.ts';
 import { openCheckpoints } from '../../src/trainer/checkpoint/checkpoints.ts';
-import { closeClassifier, openClassifier } from '../../src/trainer/tasks/classification/classifier.ts';
 import { openEvents } from '../../src/trainer/event-file.ts';
 import { readTrainFile, type TrainerEvent } from '../../src/trainer/protocol.ts';
-import { createTrainingState, train, type TrainingState } from '../../src/trainer/engine/train.ts';
 
 class Killed extends Error {}
 
@@ -29,10 +30,10 @@ export async function runUntil(folder: string, killedAt: number): Promise<Left |
     settings: file.training,
   };
   events.write({ type: 'data-read', rows: data.rows.length, validationRows: data.validation.length, truncated: 0, steps: 60 });
-  const state = createTrainingState(file.training);
+  const state = createTrainingState(classifier.tf, file.training, 'process');
   let clock = 0;
   const now = (): number => clock++;
-  const checkpoints = openCheckpoints({ folder, file, classifier, state, events, began: 0, now });
+  const checkpoints = openCheckpoints({ folder, file, network: classifier, state, events, began: 0, now });
   if (hasStarted) checkpoints.resume();
   const written: TrainerEvent[] = [];
   try {
@@ -55,7 +56,7 @@ export async function runUntil(folder: string, killedAt: number): Promise<Left |
     if (error instanceof Killed) return null;
     throw error;
   } finally {
-    closeClassifier(classifier);
+    closeNetwork(classifier);
     events.close();
   }
 }

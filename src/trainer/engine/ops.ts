@@ -202,7 +202,7 @@ export function createOps(tf: TensorFlow): Ops {
 /**
  * Scaled dot-product attention (Vaswani et al. 2017, equation 1): `P = softmax(q kᵀ / √D + mask)`, `y = dropout(P) v`.
  *
- * Transposes are explicit and of small tensors: products with a transpose flag are twenty times slower on WASM, and so every
+ * Transposes are explicit and of small tensors: products with a transpose flag are twenty times slower in WebAssembly, and so every
  * product below has its operands in order, the gradients of k and v as transposes of what is wanted.
  */
 function createAttention(tf: TensorFlow): Attention {

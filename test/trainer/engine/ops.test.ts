@@ -1,8 +1,9 @@
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { toNormals } from '../../../src/lib/random.ts';
-import { computeAndFree, startBackend, type TensorFlow } from '../../../src/trainer/backends/index.ts';
+import { startBackend, type TensorFlow } from '../../../src/trainer/backends/index.ts';
 import { buildBatch } from '../../../src/trainer/engine/batches.ts';
+import { computeAndFree } from '../../../src/trainer/engine/network.ts';
 import { createDropout, createDropoutMask, createOps, type Ops } from '../../../src/trainer/engine/ops.ts';
 
 interface Case {
@@ -14,8 +15,8 @@ const sizes = { batch: 2, keys: 4, heads: 2 };
 /** The second text has two positions of padding. */
 const toMask = (tf: TensorFlow): Tensor => tf.tensor([0, 0, 0, 0, 0, 0, -1e9, -1e9], [2, 1, 1, 4]);
 const rows = [
-  { ids: [1, 2, 3, 2], typeIds: [0, 0, 1, 1], label: 0 },
-  { ids: [4, 2], typeIds: [0, 0], label: 1 },
+  { ids: [1, 2, 3, 2], typeIds: [0, 0, 1, 1] },
+  { ids: [4, 2], typeIds: [0, 0] },
 ];
 
 /** Every operation that has a gradient, with small inputs. */
@@ -32,7 +33,7 @@ const cases: Readonly<Record<string, Case>> = {
         word as Tensor2D,
         position as Tensor2D,
         type as Tensor2D,
-        buildBatch(tf, rows, { classes: 2, padTokenId: 0, typeVocabSize: 2, maxPositions: 5 }),
+        buildBatch(tf, rows, { padTokenId: 0, typeVocabSize: 2, maxPositions: 5 }),
       ),
   },
   'embed with fewer positions than the padding has': {
@@ -46,8 +47,7 @@ const cases: Readonly<Record<string, Case>> = {
         word as Tensor2D,
         position as Tensor2D,
         type as Tensor2D,
-        buildBatch(tf, [{ ids: [1, 2, 3], typeIds: [0, 1, 1], label: 0 }], {
-          classes: 2,
+        buildBatch(tf, [{ ids: [1, 2, 3], typeIds: [0, 1, 1] }], {
           padTokenId: 0,
           typeVocabSize: 2,
           maxPositions: 3,
