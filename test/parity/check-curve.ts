@@ -1,4 +1,4 @@
-/** A short training of a BERT classifier: learning rates, losses, gradient norms, the parameters at the end. */
+/** A short training of a classifier: learning rates, losses, gradient norms, the parameters at the end. */
 import { z } from 'zod';
 import type { TensorFlow } from '../../src/trainer/backends/index.ts';
 import { computeAndFree, copyToStoredLayout } from '../../src/trainer/engine/network.ts';

@@ -1,4 +1,4 @@
-/** A BERT forward pass: tokens, hidden states of every position, pooled first token, logits, probabilities. */
+/** A forward pass: tokens, hidden states of every position, pooled first token, logits, probabilities. */
 import { join } from 'node:path';
 import type { Rank, Tensor2D } from '@tensorflow/tfjs-core';
 import { z } from 'zod';
@@ -89,7 +89,7 @@ export function checkForward(
   ];
 }
 
-/** The network with other operations, and all that its norms and its pooler gave. */
+/** The network with other operations, and all that its norms and its pooler, or what a family has in its place, gave. */
 function record(
   { ops, ...network }: Classifier,
   changed: Partial<Ops>,
@@ -105,6 +105,7 @@ function record(
     ...changed,
     layerNorm: (...args) => keep(norms, ops.layerNorm(...args)),
     tanh: (x) => keep(pooled, ops.tanh(x)),
+    relu: (x) => keep(pooled, ops.relu(x)),
   };
   return { network: { ...network, ops: recording }, norms, pooled };
 }

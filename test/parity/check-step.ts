@@ -1,4 +1,4 @@
-/** One training step of a BERT classifier: loss, every gradient, every parameter after AdamW. */
+/** One training step of a classifier: loss, every gradient, every parameter after AdamW. */
 import { z } from 'zod';
 import type { TensorFlow } from '../../src/trainer/backends/index.ts';
 import { createAdamW } from '../../src/trainer/engine/adamw.ts';

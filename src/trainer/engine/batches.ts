@@ -48,7 +48,7 @@ export interface Batch {
   readonly sizes: { readonly texts: number; readonly positions: number };
   /** Word of each position, int32 [M]. */
   readonly ids: Tensor1D;
-  /** Two ones a row, [M, S + T]: which position and which type it is. */
+  /** Two ones a row, [M, S + T]: which position and which type it is; one where the model knows no types (T = 0). */
   readonly places: Tensor2D;
   /** Added to attention scores: 0, or -1e9 at padding, [B, 1, 1, S]. */
   readonly mask: Tensor;
@@ -77,7 +77,7 @@ export function buildBatch(tf: TensorFlow, rows: readonly TokenRow[], { padToken
     for (let s = 0; s < S; s++) {
       const start = (b * S + s) * (used + typeVocabSize);
       places[start + Math.min(s, used - 1)] = 1;
-      places[start + used + (row.typeIds[s] ?? 0)] = 1;
+      if (typeVocabSize > 0) places[start + used + (row.typeIds[s] ?? 0)] = 1;
     }
   }
   return {

@@ -54,6 +54,16 @@ const cases: Readonly<Record<string, Case>> = {
         }),
       ),
   },
+  'embed without types': {
+    shapes: [
+      [6, 4],
+      [5, 4],
+    ],
+    compute: (ops, tf, [word, position]) => {
+      const batch = buildBatch(tf, rows, { padTokenId: 0, typeVocabSize: 0, maxPositions: 5 });
+      return ops.embed(word as Tensor2D, position as Tensor2D, null, batch);
+    },
+  },
   layerNorm: {
     shapes: [[4, 8], [8], [8]],
     compute: (ops, _tf, [x, weight, bias]) =>
@@ -88,6 +98,7 @@ const cases: Readonly<Record<string, Case>> = {
   },
   gelu: { shapes: [[4, 4]], compute: (ops, _tf, [x]) => ops.gelu(x as Tensor2D) },
   tanh: { shapes: [[4, 4]], compute: (ops, _tf, [x]) => ops.tanh(x as Tensor2D) },
+  relu: { shapes: [[4, 4]], compute: (ops, _tf, [x]) => ops.relu(x as Tensor2D) },
   dropout: { shapes: [[4, 4]], compute: (ops, _tf, [x]) => ops.dropout(x as Tensor2D, { rate: 0.5, key: 3 }) },
   firstToken: { shapes: [[8, 4]], compute: (ops, _tf, [x]) => ops.firstToken(x as Tensor2D, 2) },
   crossEntropy: {

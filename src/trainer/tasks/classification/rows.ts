@@ -109,7 +109,7 @@ export function encodeText(
   const [id, typeId] = [Math.max(...ids), Math.max(...typeIds)];
   if (id >= config.vocabSize)
     throw new Failure('model-invalid', `the tokenizer gives token ${id}, the model has tokens 0 to ${config.vocabSize - 1} only`);
-  if (typeId >= config.typeVocabSize)
+  if (config.typeVocabSize > 0 && typeId >= config.typeVocabSize)
     throw new Failure('model-invalid', `the model does not read pairs of texts: type_vocab_size is ${config.typeVocabSize}`);
   return { row: { ids, typeIds, label: 0 }, truncated };
 }
