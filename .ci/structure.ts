@@ -149,8 +149,8 @@ const budgets: Readonly<Record<string, number>> = {
   'src/sandbox': 3500,
   'src/store': 500,
   'src/testing': 1250,
-  'src/trainer': 3400,
-  test: 32000,
+  'src/trainer': 3800,
+  test: 32300,
 };
 
 type Sources = Readonly<Record<string, string>>;
