@@ -17,6 +17,10 @@ test('every figure of the reference is checked and met', async () => {
   expect(count('step.')).toBe(3);
   expect(count('bert.')).toBeGreaterThanOrEqual(39 * 5);
   expect(count('curve.loss')).toBe(20);
+  expect(count('hidden_states.', 'distilbert')).toBe(3);
+  expect(count('logits', 'distilbert')).toBe(1);
+  expect(count('distilbert.', 'distilbert')).toBeGreaterThanOrEqual(35 * 5);
+  expect(count('curve.loss', 'distilbert')).toBe(8);
   expect(count('curve.trainer.grad_norm')).toBe(20);
   expect(count('curve.final_params')).toBe(41 * 2);
   expect(names.filter((name) => name.includes('on wasm: accumulation.classifier'))).toHaveLength(2);

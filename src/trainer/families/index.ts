@@ -1,12 +1,13 @@
 /** The list of model families. A further one is a file beside `bert.ts` and an entry here. */
 import { bert } from './bert.ts';
+import { distilbert } from './distilbert.ts';
 import type { Family, ModelConfig } from './family.ts';
 
 export { computeLinear } from './encoder.ts';
 export type { Family, FamilyNetwork, ModelConfig } from './family.ts';
 
 /** By `model_type` of config.json. */
-export const families = { bert } as const satisfies Readonly<Record<string, Family>>;
+export const families = { bert, distilbert } as const satisfies Readonly<Record<string, Family>>;
 
 /** The family of this `model_type`; null where there is none. */
 export function findFamily(name: string): Family | null {
