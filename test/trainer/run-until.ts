@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { startBackend } from '../../src/trainer/backends/index.ts';
+import { startBackend, type Backend } from '../../src/trainer/backends/index.ts';
 import { closeNetwork } from '../../src/trainer/engine/network.ts';
 import { createTrainingState, train, type TrainingState } from '../../src/trainer/engine/train.ts';
 import { openClassifier } from '../../src/trainer/tasks/classification/classifier.ts';
@@ -17,20 +17,29 @@ export interface Left {
   readonly written: TrainerEvent[];
 }
 
+interface Way {
+  readonly memory: Backend['memory'];
+  readonly isTrainable: (name: string) => boolean;
+}
+
 /** The trainer's own parts, in this process: ends after step `killedAt` as a process that is killed there would, with what is on the disk. */
-export async function runUntil(folder: string, killedAt: number): Promise<Left | null> {
+export async function runUntil(
+  folder: string,
+  killedAt: number,
+  { memory = 'process', isTrainable = () => true }: Partial<Way> = {},
+): Promise<Left | null> {
   const events = openEvents(folder, () => new Date(0));
   const file = readTrainFile(folder);
   const { hasStarted } = events.past;
   events.write({ type: 'trainer-started', nonce: file.nonce, attempt: 1, pid: 1, backend: file.backend });
-  const classifier = openClassifier(await startBackend(file.backend), file.model);
+  const classifier = { ...openClassifier(await startBackend(file.backend), file.model), isTrainable };
   const data = {
     rows: (await readRows(classifier, join(folder, file.rows.train))).rows,
     validation: (await readRows(classifier, join(folder, file.rows.validation!))).rows,
     settings: file.training,
   };
   events.write({ type: 'data-read', rows: data.rows.length, validationRows: data.validation.length, truncated: 0, steps: 60 });
-  const state = createTrainingState(classifier.tf, file.training, 'process');
+  const state = createTrainingState(classifier.tf, file.training, memory);
   let clock = 0;
   const now = (): number => clock++;
   const checkpoints = openCheckpoints({ folder, file, network: classifier, state, events, began: 0, now });
