@@ -1,6 +1,6 @@
 /** One training step of a classifier: loss, every gradient, every parameter after AdamW. */
 import { z } from 'zod';
-import type { TensorFlow } from '../../src/trainer/backends/index.ts';
+import type { Backend, TensorFlow } from '../../src/trainer/backends/index.ts';
 import { createAdamW } from '../../src/trainer/engine/adamw.ts';
 import { copyToStoredLayout } from '../../src/trainer/engine/network.ts';
 import { hasDecay, type AdamW } from '../../src/trainer/engine/optimizer.ts';
@@ -20,6 +20,7 @@ export const Optimizer = z.object({
   max_grad_norm: z.number(),
 });
 type Optimizer = z.infer<typeof Optimizer>;
+type Memory = Backend['memory'];
 
 const figures = z.object({ norm: z.number(), first4: z.array(z.number()) });
 const Parameter = z.object({
@@ -39,7 +40,7 @@ export const Step = z.object({
   params: z.record(z.string(), Parameter),
 });
 
-export function toAdamW(tf: TensorFlow, { betas, eps, weight_decay }: Optimizer, memory: 'process' | 'device' = 'process'): AdamW {
+export function toAdamW(tf: TensorFlow, { betas, eps, weight_decay }: Optimizer, memory: Memory = 'process'): AdamW {
   return createAdamW(tf, { beta1: betas[0], beta2: betas[1], epsilon: eps, weightDecay: weight_decay }, memory);
 }
 
@@ -47,7 +48,7 @@ export function toAdamW(tf: TensorFlow, { betas, eps, weight_decay }: Optimizer,
 export function checkStep(
   tf: TensorFlow,
   classifier: Classifier,
-  { step, optimizer }: { step: z.infer<typeof Step>; optimizer: Optimizer },
+  { step, optimizer, memory = 'process' }: { step: z.infer<typeof Step>; optimizer: Optimizer; memory?: Memory },
   name: string,
 ): Check[] {
   const rows = toRows(step.batch);
@@ -58,7 +59,7 @@ export function checkStep(
   const { loss, gradients } = accumulateGradients(classifier, rows, { microBatchSize: rows.length, seed: 0, step: 0 });
   const stored = new Map(classifier.specs.map((spec) => [spec.name, copyToStoredLayout(tf, gradients.get(spec.name)!, spec.isLinear)]));
   // The reference does not clip here.
-  const { gradNorm } = toAdamW(tf, optimizer).update({ parameters, gradients, learningRate: optimizer.lr, maxGradNorm: 0 });
+  const { gradNorm } = toAdamW(tf, optimizer, memory).update({ parameters, gradients, learningRate: optimizer.lr, maxGradNorm: 0 });
   const after = toValues();
   return [
     toCheck(`${name}: step.loss`, loss, step.loss, Math.max(5e-6, 20 * step.noise.loss)),

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { toFailureData } from '../../src/errors.ts';
 import { type BackendName, startBackend, type TensorFlow } from '../../src/trainer/backends/index.ts';
 import { findFamily } from '../../src/trainer/families/index.ts';
+import type { Classifier } from '../../src/trainer/tasks/classification/classifier.ts';
 import { closeNetwork } from '../../src/trainer/engine/network.ts';
 import type { Check } from './check.ts';
 import { checkCurve, Curve } from './check-curve.ts';
@@ -89,12 +90,17 @@ async function checkStepFile(place: Place): Promise<Findings> {
   const open = (tf: TensorFlow): ReturnType<typeof openReference> =>
     openReference(tf, { ...file, model: model.path, head: join(place.folder, file.head) });
   return onEachBackend(place, (tf, name) => {
-    return [checkStep, checkCurve].flatMap((check) => {
+    const use = (check: (classifier: Classifier) => Check[]): Check[] => {
       const classifier = open(tf);
-      const checks = check(tf, classifier, file, name);
+      const checks = check(classifier);
       closeNetwork(classifier);
       return checks;
-    });
+    };
+    return [
+      ...use((classifier) => checkStep(tf, classifier, file, name)),
+      ...use((classifier) => checkStep(tf, classifier, { ...file, memory: 'device' }, `${name}, as on a device`)),
+      ...use((classifier) => checkCurve(tf, classifier, file, name)),
+    ];
   });
 }
 
