@@ -121,6 +121,7 @@ const texts: readonly { readonly pattern: RegExp; readonly only: readonly string
   { pattern: /\bconsole\./, only: ['bin'] },
   { pattern: /\bprocess\.exit\(/, only: ['src/cli/main.ts'] }, // cuts off what is being written: for the second Ctrl-C
   { pattern: /\b(Sqlite|Postgres)(Driver|Adapter|Dialect|QueryCompiler)\b/, only: ['src/store'] },
+  { pattern: /wasm/i, only: ['src/trainer/backends'] }, // and so for a further backend: its name stands in its folder and in the list
   { pattern: /\bfetch\(/, only: ['src/provider-kit'] },
   { pattern: /\bimport\((?!\s*')/, only: ['bin'] }, // what is imported must be readable here
 ];

@@ -59,6 +59,7 @@ test.each([
   ['src/trainer/loop.ts', "import { readRows } from '../dataset/read-rows.ts';", 'imports ../dataset/read-rows.ts'],
   ['src/trainer/loop.ts', "process.stderr.write('step');", 'matches'],
   ['src/run/submit.ts', "console.log('here');", 'matches'],
+  ['src/trainer/engine/train.ts', "if (backend === 'wasm') return;", 'matches'],
   ['src/run/submit.ts', "await fetch('https://example.org');", 'matches'],
   ['src/cli/submit.ts', 'process.exit(1);', 'matches'],
   ['src/run/submit.ts', 'await import(name);', 'matches'],
