@@ -71,7 +71,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
 export const owners: Readonly<Record<string, readonly string[]>> = {
   '@bomb.sh/tab': ['src/cli'],
   '@hono/node-server': ['src/sandbox'],
-  '@huggingface/hub': ['providers/huggingface'],
+  '@huggingface/hub': ['src/provider-kit', 'providers/huggingface'],
   '@huggingface/tokenizers': ['src/trainer/tokenizer.ts'],
   '@humanwhocodes/momoa': ['src/job'],
   // Everything else of the trainer may be imported without loading an engine.
@@ -121,7 +121,7 @@ const texts: readonly { readonly pattern: RegExp; readonly only: readonly string
   { pattern: /\bconsole\./, only: ['bin'] },
   { pattern: /\bprocess\.exit\(/, only: ['src/cli/main.ts'] }, // cuts off what is being written: for the second Ctrl-C
   { pattern: /\b(Sqlite|Postgres)(Driver|Adapter|Dialect|QueryCompiler)\b/, only: ['src/store'] },
-  { pattern: /wasm/i, only: ['src/trainer/backends'] }, // and so for a further backend: its name stands in its folder and in the list
+  { pattern: /wasm/i, only: ['src/trainer/backends', 'providers/local/estimate.ts'] }, // measured on it; and so for a further backend: its name stands in its folder and in the list
   { pattern: /\bfetch\(/, only: ['src/provider-kit'] },
   { pattern: /\bimport\((?!\s*')/, only: ['bin'] }, // what is imported must be readable here
 ];
@@ -134,24 +134,24 @@ const minLines = 20;
 /** The most lines that the files of a folder may have together. Who raises a budget gives the reason in the commit. */
 const budgets: Readonly<Record<string, number>> = {
   'providers/azure': 300,
-  'providers/huggingface': 3500,
-  'providers/local': 800,
+  'providers/huggingface': 3300,
+  'providers/local': 1500,
   'providers/openai': 50,
   'providers/openai-compatible': 2400,
-  'src/cli': 2650,
+  'src/cli': 2850,
   'src/dataset': 1300,
   'src/evaluate': 2650,
   'src/import': 2000,
   'src/job': 800,
-  'src/lib': 650,
-  'src/provider': 600,
-  'src/provider-kit': 1350,
-  'src/run': 3250,
-  'src/sandbox': 3500,
+  'src/lib': 660,
+  'src/provider': 640,
+  'src/provider-kit': 1600,
+  'src/run': 3300,
+  'src/sandbox': 3600,
   'src/store': 500,
   'src/testing': 1250,
   'src/trainer': 3800,
-  test: 32300,
+  test: 32700,
 };
 
 type Sources = Readonly<Record<string, string>>;

@@ -7,6 +7,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { measureData } from './data.ts';
 import { measureJob } from './job.ts';
+import { measureModels } from './models.ts';
 import { measureStart } from './start.ts';
 import { measureStep } from './step.ts';
 
@@ -16,6 +17,7 @@ const parts: Readonly<Record<string, (scratch: string) => Promise<string>>> = {
   step: measureStep,
   job: measureJob,
   data: measureData,
+  models: measureModels,
 };
 
 const asked = process.argv.slice(2);

@@ -24,6 +24,12 @@ export const shapes: Readonly<Record<string, ModelConfig>> = {
   'encoder, 6 x 384': { ...common, layers: 6, hiddenSize: 384, heads: 12, intermediateSize: 1536, vocabSize: 30_522, maxPositions: 512 },
 };
 
+/** A BERT of usual proportions, with the usual vocabulary. */
+export function createShape(layers: number, hiddenSize: number): ModelConfig {
+  const heads = hiddenSize === 384 ? 12 : hiddenSize / 64;
+  return { ...common, layers, hiddenSize, heads, intermediateSize: 4 * hiddenSize, vocabSize: 30_522, maxPositions: 512 };
+}
+
 export const [batchSize, tokens] = [16, 32];
 
 /** A classifier of this shape with numbers of no meaning in it: even ones in (-0.05, 0.05), norms of 1. */
@@ -39,10 +45,10 @@ export function createNetwork(tf: TensorFlow, config: ModelConfig, ops: Ops): Cl
 }
 
 /** Texts without meaning, all of one length. */
-export function createRows({ vocabSize }: ModelConfig): EncodedRow[] {
-  return Array.from({ length: batchSize }, (_, row) => {
+export function createRows({ vocabSize }: ModelConfig, sizes = { rows: batchSize, tokens }): EncodedRow[] {
+  return Array.from({ length: sizes.rows }, (_, row) => {
     const key = toStreamKey(2, 'row', row);
-    const ids = Array.from({ length: tokens }, (_, i) => toUint32(key, i) % vocabSize);
+    const ids = Array.from({ length: sizes.tokens }, (_, i) => toUint32(key, i) % vocabSize);
     return { ids, typeIds: ids.map(() => 0), label: row % 2 };
   });
 }

@@ -72,7 +72,6 @@ function createEngineStep(network: ClassifierNetwork, texts: readonly EncodedRow
     const { gradients } = computeGradients(network, texts, { rows: texts.length, next: createDropout({ seed: 1, step, microBatch: 0 }) });
     const after = performance.now();
     optimizer.update({ parameters: network.parameters, gradients, learningRate, maxGradNorm });
-    freeGradients(gradients);
     return toSample(begun, between, after);
   };
 }

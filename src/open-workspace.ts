@@ -20,6 +20,8 @@ export interface OrchestratorOptions {
   readonly mayCreateState?: boolean;
   /** Settings and credentials of the services, such as `OPENAI_API_KEY`; the environment of the process when absent. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Is told, in one line, how far something is that takes long, such as the download of a model. */
+  readonly onProgress?: (text: string) => void;
   /** Ends waiting; trainings continue. */
   readonly signal?: AbortSignal;
   /** The clock, for tests. */
@@ -84,12 +86,14 @@ function createContext({
   signal = new AbortController().signal,
   now = () => new Date(),
   environment = process.env,
+  onProgress,
 }: OrchestratorOptions): Context {
   const setting = (name: string): string | null => environment[name]?.trim() || null; // an empty value is no value
   return {
     signal,
     now,
     wait: async (ms) => await sleep(ms, undefined, { signal }),
+    ...(onProgress === undefined ? {} : { report: onProgress }),
     setting,
     credential(name) {
       const value = setting(name);

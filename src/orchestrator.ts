@@ -48,7 +48,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
   const load: Orchestrator['load'] = async (...args) => await (await import('./job/read-job-file.ts')).readJobFile(...args);
 
   const plan: Orchestrator['plan'] = async (job, planOptions = {}) =>
-    await (await import('./run/plan.ts')).planJob(await workspace.load(), job, planOptions);
+    await (await import('./run/plan.ts')).planJob(await workspace.load(), job, { isTentative: true, ...planOptions });
 
   /** A job file that was never submitted from here may have jobs at its providers all the same. */
   const adopt = async (path: string): Promise<StoredRun[]> =>

@@ -4,10 +4,11 @@ import type { Check } from '../../src/provider/provider.ts';
 import type { RemoteResource, RunsToClean } from '../../src/provider/remote-resource.ts';
 import { isTerminalPhase } from '../../src/provider/status.ts';
 import { Failure, isFailure } from '../../src/errors.ts';
-import { openHub, type Hub } from './hub.ts';
+import { openHub, type Hub } from '../../src/provider-kit/hub.ts';
 import { getPhase, listJobs, parseTask } from './jobs.ts';
 import { datasetName, isModelOf, modelName } from './names.ts';
-import { removeRepository, type Repository } from './repositories.ts';
+import type { Repository } from '../../src/provider-kit/hub-files.ts';
+import { removeRepository } from './repositories.ts';
 import type { Prepared } from './request.ts';
 import { boundItems } from '../../src/provider-kit/paging.ts';
 

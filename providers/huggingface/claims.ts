@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { isRefusedWith } from '../../src/provider-kit/http.ts';
 import { toIsoTime } from '../../src/provider-kit/json.ts';
 import { claimBranch } from './container.ts';
-import type { Hub } from './hub.ts';
-import { ignoreStatus } from './repositories.ts';
+import type { Hub } from '../../src/provider-kit/hub.ts';
+import { ignoreStatus } from '../../src/provider-kit/hub-files.ts';
 
 /** A branch with a commit of its own, from which a fence claims. The claim of a job begins at `main`, so that the two differ. */
 const fenceBranch = 'orchestrate-fence';

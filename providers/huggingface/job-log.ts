@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Context } from '../../src/provider/context.ts';
 import { Failure } from '../../src/errors.ts';
 import { expectSuccess, toIsoTime } from '../../src/provider-kit/json.ts';
-import { openHub } from './hub.ts';
+import { openHub } from '../../src/provider-kit/hub.ts';
 import { formatJobsPath } from './jobs.ts';
 
 /** A line of a job's log. */

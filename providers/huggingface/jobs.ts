@@ -5,7 +5,7 @@ import { isTerminalPhase, type Phase } from '../../src/provider/status.ts';
 import { Failure } from '../../src/errors.ts';
 import { parseAnswer } from '../../src/provider-kit/json.ts';
 import { parseNextLink, readPages } from '../../src/provider-kit/paging.ts';
-import { openHub, parseLocation, type Hub } from './hub.ts';
+import { openHub, parseLocation, type Hub } from '../../src/provider-kit/hub.ts';
 
 /**
  * The stages of a job of Hugging Face Jobs. Others are unknown: `UPDATING`, `PAUSED`, `STOPPED` and `DELETING` are in the types of one

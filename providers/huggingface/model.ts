@@ -4,10 +4,9 @@ import { z } from 'zod';
 import type { Context } from '../../src/provider/context.ts';
 import type { FolderModel, RepositoryModel } from '../../src/provider/model.ts';
 import { Failure, toFileFailure } from '../../src/errors.ts';
-import { download as downloadFile } from '../../src/provider-kit/download.ts';
 import { eventsFile } from './container.ts';
-import { openHub, parseEndpoint } from './hub.ts';
-import { formatFilePath, listFiles, type HubFile } from './repositories.ts';
+import { openHub, parseEndpoint } from '../../src/provider-kit/hub.ts';
+import { copyHubFile, listFiles } from '../../src/provider-kit/hub-files.ts';
 import type { HubRequest } from './request.ts';
 
 const usualMaxLength = 512;
@@ -43,7 +42,6 @@ export function baseModel({ task, model, labels, maxLength }: HubRequest, contex
 
 /** Files of a model that are not needed to answer: pickled settings, checkpoints and our own record. */
 const unwanted = /^(?:\.gitattributes|training_args\.bin|.*\.(?:pt|pth))$/;
-const slowestBytesPerSecond = 256 * 1024;
 
 /**
  * Copies a model into a folder. Each file is compared with the hash that the Hub lists; files that are there already are kept.
@@ -68,7 +66,7 @@ export async function download(model: RepositoryModel, folder: string, context: 
   for (const file of files) {
     context.signal.throwIfAborted();
     const path = join(folder, file.path);
-    if (!(await isFile(path))) await copyFile(model, { file, path }, context);
+    if (!(await isFile(path))) await copyHubFile(model, { file, path }, context);
   }
   const labels = model.labels.length > 0 ? model.labels : await readLabels(join(folder, 'config.json'));
   return { kind: 'folder', identity: model.identity, path: folder, labels, seed: 0, maxLength: model.maxLength };
@@ -76,19 +74,6 @@ export async function download(model: RepositoryModel, folder: string, context: 
 
 async function isFile(path: string): Promise<boolean> {
   return (await stat(path).catch(() => null))?.isFile() === true;
-}
-
-/** Large files come from another address, which is given no credential. */
-async function copyFile(model: RepositoryModel, { file, path }: { file: HubFile; path: string }, context: Context): Promise<void> {
-  const { size, sha256, oid } = file;
-  const hub = openHub(context, { body: 'stream', deadlineMs: 60_000 + (size / slowestBytesPerSecond) * 1000, maxBodyBytes: size + 65_536 });
-  const address = formatFilePath(model, file.path);
-  const hash = sha256 === null ? ({ algorithm: 'git', hex: oid ?? '' } as const) : ({ algorithm: 'sha256', hex: sha256 } as const);
-  const request = { open: async () => await hub.send(address), info: hub.describe('GET', address) };
-  await hub.call(
-    `GET ${address}`,
-    async () => await downloadFile(request, { path, what: 'file of the model', bytes: size, hash }, context),
-  );
 }
 
 const Config = z.looseObject({ id2label: z.record(z.string(), z.string()) });

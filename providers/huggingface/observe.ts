@@ -7,11 +7,12 @@ import { expectSuccess, toIsoTime } from '../../src/provider-kit/json.ts';
 import { foldEvents, formatEvent } from '../../src/provider-kit/trainer-events.ts';
 import { stripVTControlCharacters } from 'node:util';
 import { eventsFile, parseEvent, parseEventLine, type ContainerEvent } from './container.ts';
-import { formatLocation, openHub, parseLocation, type Hub } from './hub.ts';
+import { formatLocation, openHub, parseLocation, type Hub } from '../../src/provider-kit/hub.ts';
 import { logStart, readLog, type LogLimits, type LogLine, type LogPosition } from './job-log.ts';
 import { getPhase, parseTask, readJob, type HubJob, type Task } from './jobs.ts';
 import { readPrice } from './prices.ts';
-import { formatFilePath, listFiles, readCommit, type HubFile, type Repository } from './repositories.ts';
+import { formatFilePath, listFiles, type HubFile, type Repository } from '../../src/provider-kit/hub-files.ts';
+import { readCommit } from './repositories.ts';
 
 /** What was reported of a job. It is stored: cursors of earlier versions have `log.lines` and `model` alone. */
 export interface HubCursor {

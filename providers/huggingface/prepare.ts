@@ -7,9 +7,10 @@ import { isRefusedWith } from '../../src/provider-kit/http.ts';
 import { writeTrainingFile, type TrainingFile } from '../../src/provider-kit/training-file.ts';
 import { readNamespace } from './account.ts';
 import { autotrainModelTypes } from './engine.ts';
-import { openHub, type Hub } from './hub.ts';
+import { openHub, type Hub } from '../../src/provider-kit/hub.ts';
 import { formatDatasetName, formatModelName } from './names.ts';
-import { commitFiles, hasFiles, listFiles, makeRepository, readCommit, type NewFile, type Repository } from './repositories.ts';
+import { listFiles, type Repository } from '../../src/provider-kit/hub-files.ts';
+import { commitFiles, hasFiles, makeRepository, readCommit, type NewFile } from './repositories.ts';
 import type { HubRequest, Prepared } from './request.ts';
 import { formatDatasetCard, toLine } from './rows.ts';
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Context, QuoteContext } from '../../src/provider/context.ts';
 import type { Quote } from '../../src/provider/provider.ts';
 import { isFailure } from '../../src/errors.ts';
-import { openHub, type Hub } from './hub.ts';
+import { openHub, type Hub } from '../../src/provider-kit/hub.ts';
 import prices from './prices.json' with { type: 'json' };
 import type { HubRequest } from './request.ts';
 

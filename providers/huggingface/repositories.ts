@@ -3,22 +3,8 @@ import { openAsBlob } from 'node:fs';
 import { z } from 'zod';
 import { Failure } from '../../src/errors.ts';
 import { isRefusedWith } from '../../src/provider-kit/http.ts';
-import { getStatusCode, type Hub } from './hub.ts';
-import { boundItems } from '../../src/provider-kit/paging.ts';
-
-export interface Repository {
-  readonly type: 'model' | 'dataset';
-  /** `owner/name`. */
-  readonly name: string;
-}
-
-/** A file of a repository; `oid` is git's name of its content, `sha256` its hash where the Hub keeps it apart from git. */
-export interface HubFile {
-  readonly path: string;
-  readonly size: number;
-  readonly oid: string | null;
-  readonly sha256: string | null;
-}
+import type { Hub } from '../../src/provider-kit/hub.ts';
+import { ignoreStatus, type HubFile, type Repository } from '../../src/provider-kit/hub-files.ts';
 
 /** Its content: text, or a file on this machine. */
 export interface NewFile {
@@ -41,33 +27,6 @@ export async function removeRepository(hub: Hub, repo: Repository): Promise<void
   await hub.call(`delete ${repo.type} ${repo.name}`, async () => await deleteRepo({ ...hub.params, repo }).catch(ignoreStatus(404)));
 }
 
-/** For `catch`: lets an answer of this status pass. */
-export function ignoreStatus(status: number): (error: unknown) => void {
-  return (error) => {
-    if (getStatusCode(error) !== status) throw error;
-  };
-}
-
-/** All files at a commit or branch; null where there is no such repository. */
-export async function listFiles(hub: Hub, repo: Repository, revision: string): Promise<HubFile[] | null> {
-  const { listFiles: list } = await import('@huggingface/hub');
-  return await hub.call(`list ${repo.type} ${repo.name}`, async () => {
-    const files: HubFile[] = [];
-    try {
-      for await (const { type, path, size, oid, lfs } of boundItems(
-        list({ ...hub.params, repo, recursive: true, revision }),
-        `list ${repo.type} ${repo.name}`,
-      )) {
-        if (type === 'file') files.push({ path, size, oid: oid ?? null, sha256: lfs?.oid ?? null });
-      }
-    } catch (error) {
-      ignoreStatus(404)(error);
-      return null;
-    }
-    return files;
-  });
-}
-
 const RepositoryInfo = z.looseObject({ sha: z.string().regex(/^[0-9a-f]{40}$/) });
 
 /** The commit that `main` is at; null where there is no such repository. */
@@ -78,11 +37,6 @@ export async function readCommit(hub: Hub, repo: Repository): Promise<string | n
     if (isRefusedWith(error, 404)) return null;
     throw error;
   }
-}
-
-/** The path of a file in a repository of a model. */
-export function formatFilePath({ repository, revision }: { readonly repository: string; readonly revision: string }, path: string): string {
-  return `/${repository}/resolve/${revision}/${path.split('/').map(encodeURIComponent).join('/')}`;
 }
 
 /** Whether these very files, and no others but git's own, are in the repository. */

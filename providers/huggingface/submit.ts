@@ -11,10 +11,11 @@ import type { RunKey } from '../../src/job/run-key.ts';
 import { readNamespace } from './account.ts';
 import { fenceAttempt, isClaimed, readFence } from './claims.ts';
 import { formatCommand } from './container.ts';
-import { explain, formatLocation, openHub, parseEndpoint, type Hub } from './hub.ts';
+import { explain, formatLocation, openHub, parseEndpoint, type Hub } from '../../src/provider-kit/hub.ts';
 import { formatJobsPath, HubJob, listJobs, parseTask } from './jobs.ts';
 import { formatModelName } from './names.ts';
-import { listFiles, removeRepository } from './repositories.ts';
+import { listFiles } from '../../src/provider-kit/hub-files.ts';
+import { removeRepository } from './repositories.ts';
 import type { HubRequest, JobTask, Prepared, Wire } from './request.ts';
 
 /** Labels by which a job is found again. */

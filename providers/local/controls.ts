@@ -6,6 +6,7 @@ import { writeAtomicJson } from '../../src/lib/fs.ts';
 import type { Attempt } from '../../src/provider/context.ts';
 import type { JobRef } from '../../src/provider/job.ts';
 import { listCheckpoints, readControlRequest, type ControlFile, type TrainerEvent } from '../../src/trainer/protocol.ts';
+import { bringModelAgain } from './base-model.ts';
 import { getLastStatus, isEnd, type LocalStatus } from './observe.ts';
 import {
   appendEvent,
@@ -54,6 +55,7 @@ export async function resume(job: JobRef, context: Attempt): Promise<JobRef> {
   if (isTrainerAlive(workDir, instantMs) && !(isPaused && (await isStopping(context, before)))) return job;
   const { events, position } = await readTrainerEvents(workDir, eventsBegin);
   if (isEnd(getLastStatus(events, 'starting'))) return job;
+  await bringModelAgain(context);
   const started = await startTrainer(context, async () => {
     const { events: written } = await readTrainerEvents(workDir, position);
     return written.find((event) => event.type === 'trainer-started') ?? null;

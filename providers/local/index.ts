@@ -5,9 +5,12 @@ import type { Context } from '../../src/provider/context.ts';
 import { defineProvider, type Check } from '../../src/provider/provider.ts';
 import { backends, type Backend } from '../../src/trainer/backends/index.ts';
 import type { CheckAnswer } from '../../src/trainer/protocol.ts';
+import { inspectModel } from './base-model.ts';
 import { cancel, pause, resume } from './controls.ts';
+import { estimate } from './estimate.ts';
 import { observe, statusMap } from './observe.ts';
 import { predict } from './predict.ts';
+import { listSizes } from './sizes.ts';
 import { bind, create, fence, find, prepare } from './submit.ts';
 import { translate, type LocalRequest } from './translate.ts';
 
@@ -18,6 +21,7 @@ export const local = defineProvider({
   listingDelayMs: 2000,
   onUncertain: 'retry',
   training: {
+    inspectModel,
     translate,
     prepare,
     bind,
@@ -31,6 +35,8 @@ export const local = defineProvider({
     async quote() {
       return await Promise.resolve({ currency: 'USD', low: 0, high: 0, source: 'this machine', asOf: null } as const);
     },
+    estimate,
+    sizes: listSizes,
     baseModel({ model, training }: LocalRequest) {
       const { folder: path, revision, labels, maxLength } = model;
       return {

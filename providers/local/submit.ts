@@ -9,8 +9,8 @@ import type { Attempt } from '../../src/provider/context.ts';
 import type { JobRef } from '../../src/provider/job.ts';
 import { SubmitFailure } from '../../src/provider/submit-failure.ts';
 import { writeTrainingFile } from '../../src/provider-kit/training-file.ts';
-import { readModelFolder } from '../../src/trainer/model-folder.ts';
 import type { FenceFile, TrainFile, TrainRow } from '../../src/trainer/protocol.ts';
+import { bringModel } from './base-model.ts';
 import { eventsBegin, pollTrainer, readLogTail, readTrainerEvents, startTrainer, takeTrainerLock } from './run-folder.ts';
 import type { LocalRequest } from './translate.ts';
 
@@ -21,17 +21,12 @@ export interface LocalPrepared {
 }
 
 /**
- * Writes the mapped, split rows into the run folder, after a check that the model is still the one of the plan.
+ * Brings the model here, and writes the mapped, split rows into the run folder. A folder must still be what it was in the plan.
  * @throws Failure `model-invalid`, `data-invalid`, `disk-full`
  */
 export async function prepare(request: LocalRequest, context: Attempt): Promise<LocalPrepared> {
   context.signal.throwIfAborted();
-  const { revision } = readModelFolder(request.model.folder);
-  if (revision !== request.model.revision) {
-    throw new Failure('model-invalid', `${request.model.folder} has changed since the run was accepted`, {
-      hint: 'submit the job again: the changed model makes a new run',
-    });
-  }
+  await bringModel(request.model, context);
   const folder = join(context.workDir, 'rows');
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
     throw toFileFailure(error, 'rows of the run', folder);
@@ -48,7 +43,7 @@ export async function prepare(request: LocalRequest, context: Attempt): Promise<
 }
 
 export function bind(request: LocalRequest, prepared: LocalPrepared, key: RunKey, attempt: number): TrainFile {
-  const { folder, labels, maxLength } = request.model;
+  const { folder, labels, maxLength, hub } = request.model;
   return {
     version: 1,
     nonce: `${key}.${attempt}`,
@@ -57,7 +52,7 @@ export function bind(request: LocalRequest, prepared: LocalPrepared, key: RunKey
     model: { folder, labels, maxLength, seed: request.training.seed },
     rows: prepared,
     training: request.training,
-    card: { name: request.name, base: folder.split('/').at(-1)! },
+    card: { name: request.name, base: hub?.repository ?? folder.split('/').at(-1)! },
   };
 }
 

@@ -7,6 +7,7 @@ import { mapTraining, sent, unsupported, type TrainingMap } from '../../src/prov
 import { parseOptions } from '../../src/provider-kit/settings.ts';
 import { backendNames, defaultBackend, type BackendName } from '../../src/trainer/backends/index.ts';
 import type { TrainingSettings } from '../../src/trainer/protocol.ts';
+import type { HubPlace } from './base-model.ts';
 
 /** What a target of this provider may set under `options`. */
 const LocalOptions = z.strictObject({
@@ -21,7 +22,17 @@ const LocalOptions = z.strictObject({
 /** A training of this machine, complete. */
 export interface LocalRequest {
   readonly backend: BackendName;
-  readonly model: { readonly folder: string; readonly revision: string; readonly labels: readonly string[]; readonly maxLength: number };
+  readonly model: {
+    readonly folder: string;
+    /** Of a folder the hash of its content, of a model of the Hub the commit. */
+    readonly revision: string;
+    readonly labels: readonly string[];
+    readonly maxLength: number;
+    /** Where it has to be downloaded from; absent: it is a folder of the user. */
+    readonly hub?: HubPlace;
+    /** Its sizes; absent in runs that are older than this field. */
+    readonly config?: Readonly<Record<string, unknown>>;
+  };
   readonly training: TrainingSettings;
   readonly name: string;
 }
@@ -92,7 +103,7 @@ const trainingMap: TrainingMap<Parameters, Limits> = {
 };
 
 export function translate({ spec, facts, model }: TranslationInput): Translation<LocalRequest> {
-  const { folder, revision } = checkTarget(spec, model);
+  const base = checkTarget(spec, model);
   const options = parseOptions(LocalOptions, spec.target, spec.options);
   const mapped = mapTraining(spec.training, trainingMap, { maxLength: model.maxLength ?? 512 });
   const { maxLength, ...training } = mapped.parameters;
@@ -101,7 +112,7 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
   const chosen = Object.entries(options).map(([field, value]): Note => ({ type: 'sent', field: `options.${field}`, value }));
   const request: LocalRequest = {
     backend: options.backend ?? defaultBackend,
-    model: { folder, revision, labels: facts.labels, maxLength },
+    model: { ...base, labels: facts.labels, maxLength },
     training: {
       ...training,
       microBatchSize: Math.min(options.microBatchSize ?? training.batchSize, training.batchSize),
@@ -112,16 +123,20 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
   return { request, notes: [...mapped.notes, ...prompt, ...chosen] };
 }
 
-/** Whether the trainer can do the task with the model. @throws Failure `job-file-invalid` */
-function checkTarget(spec: RunSpec, model: TranslationInput['model']): { readonly folder: string; readonly revision: string } {
+/** The model, where the trainer can do the task with it. @throws Failure `job-file-invalid` */
+function checkTarget(
+  spec: RunSpec,
+  model: TranslationInput['model'],
+): Pick<LocalRequest['model'], 'folder' | 'revision' | 'hub' | 'config'> {
   const target = `targets.${spec.target}`;
   if (spec.task !== 'classification') {
     throw new Failure('job-file-invalid', `${target}: the local trainer expects the task "classification", found "${spec.task}"`);
   }
-  if (spec.model.kind !== 'folder' || model.revision === null) {
+  if (spec.model.kind === 'service') {
     throw new Failure(
       'job-file-invalid',
-      `${target}.model: the local trainer expects a folder such as "./models/tiny-bert", found "${model.base}"`,
+      `${target}.model: the local trainer expects a folder such as "./models/tiny-bert", or a model of the Hub such as "hub:owner/name", found "${model.base}"`,
+      { hint: '`orchestrate models local` shows which sizes train here in minutes' },
     );
   }
   const [native] = Object.keys(spec.native);
@@ -130,5 +145,11 @@ function checkTarget(spec: RunSpec, model: TranslationInput['model']): { readonl
       hint: 'its settings are the fields of "training" and "options"',
     });
   }
-  return { folder: spec.model.path, revision: model.revision };
+  const config = model.config === undefined ? {} : { config: model.config };
+  const { kind } = spec.model;
+  const folder = model.folder ?? (kind === 'folder' ? spec.model.path : '');
+  // A model that could not be looked at has no revision: its plan is for reading only.
+  const revision = model.revision ?? '';
+  if (kind === 'folder') return { folder, revision, ...config };
+  return { folder, revision, hub: { endpoint: model.endpoint ?? '', repository: spec.model.name, commit: revision }, ...config };
 }

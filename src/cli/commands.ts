@@ -60,6 +60,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/submit.ts')).submit,
   },
   {
+    usage: 'init [folder]',
+    summary: 'write a sample job with its data and its model into a folder, ready to be submitted',
+    options: [['--sample', 'the sample: sentences with their sentiment, and a small BERT']],
+    load: async () => (await import('./commands/init.ts')).init,
+  },
+  {
     usage: 'plan <job>',
     summary: 'show what each target would be asked; change nothing',
     options: ofJob,
@@ -192,7 +198,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     usage: 'models <service>',
-    summary: 'list tunable and tuned models of a service, with their shutdown dates',
+    summary: 'list tunable and tuned models of a service, with their shutdown dates; of `local` the sizes that train here',
     load: async () => (await import('./commands/providers.ts')).models,
   },
   {

@@ -7,7 +7,7 @@ import type { Cli } from './cli.ts';
 import { escapeText, formatJson } from './escape.ts';
 import { commands, sharedOptions } from './commands.ts';
 import { readSettings, type Settings } from './env-file.ts';
-import { createTerminal, onOutputClosed, type Terminal } from './terminal.ts';
+import { createProgress, createTerminal, onOutputClosed, type Terminal } from './terminal.ts';
 
 interface SharedFlags {
   readonly dir?: string;
@@ -70,7 +70,8 @@ async function runCommand(
       if (utc === true) process.env['TZ'] = 'UTC';
       const settings = readSettings(process.env, { path: envFile, address: command.args[0] });
       const open: Cli['open'] = async ({ mayCreateState } = { mayCreateState: false }) => {
-        return await openOrchestrator({ dir, settings, signal, options, mayCreateState });
+        const onProgress = quiet === true ? undefined : createProgress(terminal);
+        return await openOrchestrator({ dir, settings, signal, options, mayCreateState, onProgress });
       };
       const run = await entry.load();
       try {
@@ -108,6 +109,7 @@ interface Opening {
   readonly signal: AbortSignal;
   readonly options: RunOptions;
   readonly mayCreateState: boolean;
+  readonly onProgress?: ((text: string) => void) | undefined;
 }
 
 async function openOrchestrator(from: Opening): Promise<Orchestrator> {
@@ -118,6 +120,7 @@ async function openOrchestrator(from: Opening): Promise<Orchestrator> {
     ...from.options,
     signal: from.signal,
     mayCreateState: from.mayCreateState,
+    ...(from.onProgress === undefined ? {} : { onProgress: from.onProgress }),
     environment,
     ...(dir === undefined ? {} : { dir }),
   });

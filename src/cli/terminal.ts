@@ -43,6 +43,21 @@ export function createTerminal(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteS
   };
 }
 
+/** A line every so often is enough for a log. */
+const progressMs = 10_000;
+
+/** Shows how far something is: a person sees one line that changes, a log gets a line now and then. */
+export function createProgress(terminal: Terminal, now: () => number = () => performance.now()): (text: string) => void {
+  let [saidAt, about] = [-Infinity, ''];
+  return (text) => {
+    if (terminal.isWatched) return terminal.showLive([escapeText(text)]);
+    const subject = text.split(':', 1)[0]!;
+    if (subject === about && now() - saidAt < progressMs) return;
+    [saidAt, about] = [now(), subject];
+    terminal.say(text);
+  };
+}
+
 function readWidth(columns: string | undefined): number {
   return columns !== undefined && /^[1-9]\d{0,4}$/.test(columns) ? Number(columns) : Infinity;
 }

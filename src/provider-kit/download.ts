@@ -20,6 +20,8 @@ export interface Download {
   readonly bytes: number;
   /** What the bytes must be, where the service says it. */
   readonly hash?: ContentHash;
+  /** Is told how many bytes have come; again from 0 where a try breaks off. */
+  onBytes?(bytes: number): void;
   /** Whether such a file may begin so; the head comes without a byte order mark and leading white space. */
   isContent?(head: string): boolean;
 }
@@ -50,9 +52,10 @@ export async function download(
 
 /** The same bytes; throws before their end where they are not those of the file. */
 async function* checkContent(body: ReadableStream<Uint8Array> | null, file: Download, call: string): AsyncGenerator<Uint8Array> {
-  const { bytes, hash: expected, isContent } = file;
+  const { bytes, hash: expected, isContent, onBytes } = file;
   const hash = expected === undefined ? null : startHash(expected, bytes);
   let isBegun = false;
+  let received = 0;
   for await (const chunk of body ?? []) {
     const head: string = isBegun || isContent === undefined ? '' : getHead(chunk);
     isBegun ||= isContent === undefined || head !== '';
@@ -60,6 +63,7 @@ async function* checkContent(body: ReadableStream<Uint8Array> | null, file: Down
       throw new Failure('response-invalid', `${call}: expected the content of the file, found something else`);
     }
     hash?.update(chunk);
+    onBytes?.((received += chunk.length));
     yield chunk;
   }
   if (!isBegun && bytes > 0) throw new Failure('response-invalid', `${call}: expected a file of ${bytes} bytes, found nothing`);

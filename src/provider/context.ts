@@ -13,6 +13,8 @@ export interface Context {
   setting(name: string): string | null;
   /** The same for a secret, such as `OPENAI_API_KEY`. */
   credential(name: string): Secret | null;
+  /** Tells the person, in one line, how far something is that takes long. Absent: nobody listens. */
+  report?(text: string): void;
 }
 
 /** The context of a price: the rows that would be sent. */

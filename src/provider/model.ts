@@ -6,6 +6,16 @@ export interface BaseModel {
   readonly revision: string | null;
   /** How many tokens it can read, where that is known. */
   readonly maxLength: number | null;
+  /** The licence as its card names it; null: it names none; absent: nobody has looked. */
+  readonly license?: string | null;
+  /** The Hub that it comes from; absent: it comes from none. */
+  readonly endpoint?: string;
+  /** Where it lies on this machine, or will lie once it has been downloaded: an absolute path. */
+  readonly folder?: string;
+  /** How much of it a submission has to download first; absent: nothing. */
+  readonly downloadBytes?: number;
+  /** Its sizes as its configuration gives them; only its provider understands them. */
+  readonly config?: Readonly<Record<string, unknown>>;
 }
 
 /** A model that answers rows. */

@@ -1,6 +1,6 @@
 import type { DataFacts } from '../dataset/inspect.ts';
 import type { RunKey } from '../job/run-key.ts';
-import type { RunSpec } from '../job/run-spec.ts';
+import type { ModelName, RunSpec } from '../job/run-spec.ts';
 import type { Attempt, Context, DeploymentContext, PredictionContext, QuoteContext } from './context.ts';
 import type { JobRef, Observation } from './job.ts';
 import type { RemoteResource, RunsToClean } from './remote-resource.ts';
@@ -26,6 +26,40 @@ export interface Quote {
   readonly asOf: string | null;
   /** Tokens of all training rows, counted once, where the price depends on them. */
   readonly trainingTokens?: number;
+}
+
+/** How long a training will take, and how much memory, as far as that can be computed. */
+export interface Estimate {
+  readonly seconds: number;
+  /** Most memory at one time, in bytes. */
+  readonly memoryBytes: number;
+  /** Where the constants come from. */
+  readonly source: string;
+}
+
+/** Sizes of models that were trained somewhere, with what was measured; the smallest first. */
+export interface ModelSizes {
+  /** The machine, the day and the programs. */
+  readonly measuredOn: string;
+  readonly sizes: readonly {
+    /** `model_type` of config.json. */
+    readonly family: string;
+    /** Layers and numbers a position. */
+    readonly size: string;
+    readonly parameters: number;
+    /** In training, and most memory, with batches of this shape. */
+    readonly rowsPerSecond: number;
+    readonly memoryBytes: number;
+    readonly batch: { readonly rows: number; readonly tokens: number };
+    /** As a job file names them. */
+    readonly examples: readonly string[];
+  }[];
+}
+
+/** A base model as its provider found it, with what a reader of the plan should know. */
+export interface InspectedModel {
+  readonly model: BaseModel;
+  readonly notes: readonly Note[];
 }
 
 /** One thing that a provider needs, and whether it works here. */
@@ -55,6 +89,8 @@ export interface TranslationInput {
 
 /** Submits, follows and controls jobs. Only `create` and `resume` may cost. */
 export interface Training<Request = unknown, Prepared = unknown, Wire = unknown, Cursor = unknown> {
+  /** Looks at the base model; downloads nothing large. Absent: a folder is read, and another model is not looked at. */
+  inspectModel?(model: ModelName, context: Context): Promise<InspectedModel>;
   /** Pure. Throws Failure `job-file-invalid` for a requirement that cannot be met. */
   translate(input: TranslationInput): Translation<Request>;
   /** The requests of a submission in their order, for people. Pure. */
@@ -80,6 +116,13 @@ export interface Training<Request = unknown, Prepared = unknown, Wire = unknown,
   discard?(prepared: Prepared, context: Attempt): Promise<void>;
   /** The cost of a run of this request; null where the price is not known. Absent: the provider knows no prices at all. */
   quote?(request: Request, context: QuoteContext): Promise<Quote | null>;
+  /**
+   * The time and the memory of a run of this request; null where they are not known.
+   * @throws Failure `job-file-invalid` for what this machine cannot do
+   */
+  estimate?(request: Request, context: QuoteContext): Promise<Estimate | null>;
+  /** The sizes of models that can be trained here, where there is no list of models. */
+  sizes?(): ModelSizes;
   /** The untrained model that a run of this request starts from; null where it cannot answer rows. */
   baseModel?(request: Request, context: Context): ModelRef | null;
 }

@@ -1,6 +1,6 @@
 import type { ActualCost, Artifact, JobRef } from '../provider/job.ts';
 import type { BaseModel, EndpointModel } from '../provider/model.ts';
-import type { Quote } from '../provider/provider.ts';
+import type { Estimate, Quote } from '../provider/provider.ts';
 import type { Deprecation } from '../provider/service.ts';
 import type { Note } from '../provider/note.ts';
 import type { Status } from '../provider/status.ts';
@@ -21,6 +21,8 @@ export interface RunPlan {
   readonly notes: readonly Note[];
   /** What it will cost; null where the price is not known. */
   readonly quote: Quote | null;
+  /** Its time and memory, where they can be computed; absent in runs that are older than this field. */
+  readonly estimate?: Estimate | null;
   /** When the service shuts down the model and what is tuned from it, as far as was known at that time. */
   readonly deprecation?: Deprecation | null;
   /** The job file, an absolute path, and what was set in it; absent in runs that are older than this field. */

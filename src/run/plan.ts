@@ -3,11 +3,11 @@ import { inspectDataset, type DataFacts } from '../dataset/inspect.ts';
 import { formatWarning } from '../dataset/problems.ts';
 import { parseRowTask, taskColumns } from '../dataset/row.ts';
 import { checkTemplate } from '../dataset/chat.ts';
-import { Failure } from '../errors.ts';
+import { Failure, isFailure, type FailureCode } from '../errors.ts';
 import type { Note } from '../provider/note.ts';
-import type { QuoteContext } from '../provider/context.ts';
+import type { Context, QuoteContext } from '../provider/context.ts';
 import type { BaseModel } from '../provider/model.ts';
-import type { Provider } from '../provider/provider.ts';
+import type { InspectedModel, Provider } from '../provider/provider.ts';
 import { readModelFolder } from '../trainer/model-folder.ts';
 import { getMeasureNames } from '../job/measures.ts';
 import type { JobFile } from '../job/read-job-file.ts';
@@ -29,13 +29,15 @@ export interface PlanJobOptions {
   readonly targets?: readonly string[] | undefined;
   /** Plans a new run even if the same job has been run before. */
   readonly again?: boolean | undefined;
+  /** Only looks: a base model that cannot be looked at now, such as without a network, is a warning and no failure. */
+  readonly isTentative?: boolean | undefined;
 }
 
 /** Plans each target of a job; the data is read once. */
 export async function planJob(
   { store, dir, context, provider: findProvider }: Pick<Workspace, 'store' | 'dir' | 'context' | 'provider'>,
   job: JobFile,
-  { targets, again }: PlanJobOptions,
+  { targets, again, isTentative = false }: PlanJobOptions,
 ): Promise<RunPlan[]> {
   const asked = (targets ?? Object.keys(job.spec.targets)).map((name) => {
     const spec = resolveTarget(job.spec, name, job.folder);
@@ -46,9 +48,9 @@ export async function planJob(
   const plans: RunPlan[] = [];
   for (const { spec, provider } of asked) {
     const quote = { ...context, facts, readRows: (part: 'train' | 'validation') => readPart(dir, { facts, spec }, part) };
-    const first = await planRun(spec, provider, { facts, generation: 1, quote });
+    const first = await planRun(spec, provider, { facts, generation: 1, quote, isTentative });
     const generation = again === true ? (await findGeneration(store, first)) + 1 : 1;
-    plans.push({ ...(generation === 1 ? first : await planRun(spec, provider, { facts, generation, quote })), jobFile });
+    plans.push({ ...(generation === 1 ? first : await planRun(spec, provider, { facts, generation, quote, isTentative })), jobFile });
   }
   return plans;
 }
@@ -66,6 +68,8 @@ export interface PlanOptions {
   readonly generation: number;
   /** The context in which the price is computed. */
   readonly quote: QuoteContext;
+  /** As of `PlanJobOptions`. */
+  readonly isTentative?: boolean;
 }
 
 /**
@@ -73,8 +77,8 @@ export interface PlanOptions {
  * @throws Failure `data-invalid`, `model-invalid`, `file-missing`, and `job-file-invalid` for a requirement that the target cannot follow
  */
 export async function planRun(spec: RunSpec, provider: Provider, options: PlanOptions): Promise<RunPlan> {
-  const { facts, generation, quote: context } = options;
-  const model = readBaseModel(spec);
+  const { facts, generation, quote: context, isTentative = false } = options;
+  const { model, notes: found } = await inspectModel(spec, provider, { context, isTentative });
   const fingerprint = buildFingerprint(spec, {
     train: facts.train.sha256,
     validation: facts.validation?.sha256 ?? null,
@@ -84,6 +88,7 @@ export async function planRun(spec: RunSpec, provider: Provider, options: PlanOp
   const { request, notes } = provider.training.translate({ spec, facts, model, key });
   checkRequirements(spec, notes);
   const quote = checkQuote(await provider.training.quote?.(request, context));
+  const estimate = (await provider.training.estimate?.(request, context)) ?? null;
   const deprecation = provider.getDeprecation?.(model.base) ?? null;
   return {
     key,
@@ -93,10 +98,28 @@ export async function planRun(spec: RunSpec, provider: Provider, options: PlanOp
     model,
     fingerprint,
     request,
-    notes: [...notes, ...facts.warnings.map((warning): Note => ({ type: 'warning', message: formatWarning(warning) }))],
+    notes: [...found, ...notes, ...facts.warnings.map((warning): Note => ({ type: 'warning', message: formatWarning(warning) }))],
     quote,
+    ...(estimate === null ? {} : { estimate }),
     deprecation,
   };
+}
+
+/** Failures of a connection: they say nothing about the model. */
+const passing: readonly FailureCode[] = ['service-unreachable', 'service-unavailable', 'timeout', 'rate-limited', 'certificate-invalid'];
+
+async function inspectModel(
+  spec: RunSpec,
+  { training }: Provider,
+  { context, isTentative }: { readonly context: Context; readonly isTentative: boolean },
+): Promise<InspectedModel> {
+  try {
+    return (await training.inspectModel?.(spec.model, context)) ?? { model: readBaseModel(spec), notes: [] };
+  } catch (error) {
+    if (!isTentative || !isFailure(error) || !passing.includes(error.code)) throw error;
+    const message = `the model was not looked at: ${error.message}${error.hint === null ? '' : `; ${error.hint}`}`;
+    return { model: readBaseModel(spec), notes: [{ type: 'warning', message }] };
+  }
 }
 
 /**

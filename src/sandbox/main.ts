@@ -11,6 +11,7 @@ import { buildError } from './http.ts';
 import { createHubApp } from './hub/app.ts';
 import { buildHubError } from './hub/http.ts';
 import { createStorageApp } from './hub/storage.ts';
+import { createPublicModel } from './hub/repos.ts';
 import type { TrainModel } from './hub/train-model.ts';
 import { createOpenAIApp } from './openai/app.ts';
 import { createAccount, getAccountName, type AccountState, type SandboxEnv, type Service, type Settings } from './service.ts';
@@ -37,6 +38,8 @@ export interface SandboxOptions {
   readonly pageSize?: number;
   /** Trains the classifiers of the Hub's jobs; absent: those jobs fail. */
   readonly trainModel?: TrainModel;
+  /** Public models of the Hub beside the usual ones, which have no weights: by name, and by path. */
+  readonly models?: ReadonlyMap<string, ReadonlyMap<string, Uint8Array>>;
   /** Sees every request that is carried out, and its whole answer, whatever a planned fault makes of it. */
   readonly middleware?: MiddlewareHandler<SandboxEnv>;
 }
@@ -125,7 +128,15 @@ async function closeServer(server: Server): Promise<void> {
 }
 
 function createService(options: SandboxOptions, own: Pick<Service, 'url' | 'storageUrl' | 'signal'>): Service {
-  const { now = () => new Date(), seed = randomInt(2 ** 31), faults = {}, settings = {}, pageSize = 100, trainModel = null } = options;
+  const {
+    now = () => new Date(),
+    seed = randomInt(2 ** 31),
+    faults = {},
+    settings = {},
+    pageSize = 100,
+    trainModel = null,
+    models = new Map(),
+  } = options;
   const { middleware = async (_context, next) => await next() } = options;
   const clock = options.clock === 'stepped' ? createSteppedClock(now()) : createRealClock(now);
   const accounts = new Map<string, AccountState>();
@@ -138,7 +149,17 @@ function createService(options: SandboxOptions, own: Pick<Service, 'url' | 'stor
     accounts.set(name, account);
     return account;
   };
-  return { ...own, clock, pageSize, trainModel, middleware, findAccount, peekAccount: (name) => accounts.get(name) };
+  const repos = [...models].map(([name, files]) => [name, createPublicModel(name, files)] as const);
+  return {
+    ...own,
+    clock,
+    pageSize,
+    trainModel,
+    models: new Map(repos),
+    middleware,
+    findAccount,
+    peekAccount: (name) => accounts.get(name),
+  };
 }
 
 function createApp(service: Service): Hono<SandboxEnv> {

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { toStreamKey, toUint32 } from '../lib/random.ts';
 import type { Clock } from './clock.ts';
 import { Milliseconds, type FaultPlans, type RequestKind } from './faults.ts';
-import { createHubState, type HubState, type Stage } from './hub/state.ts';
+import { createHubState, type HubState, type Repo, type Stage } from './hub/state.ts';
 import type { TrainModel } from './hub/train-model.ts';
 import type { Dialect } from './openai/dialects.ts';
 import { createOpenAIState, type OpenAIState } from './openai/state.ts';
@@ -114,6 +114,8 @@ export interface Service {
   readonly pageSize: number;
   /** Trains classifiers; null: their jobs fail. */
   readonly trainModel: TrainModel | null;
+  /** Public models of the Hub that have weights, by name. */
+  readonly models: ReadonlyMap<string, Repo>;
   /** Aborts when the sandbox closes. */
   readonly signal: AbortSignal;
   /** Around every request that is carried out, inside of planned faults. */

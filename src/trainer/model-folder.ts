@@ -6,10 +6,10 @@ import { Failure } from '../errors.ts';
 import { hashFileSync } from '../lib/fs.ts';
 import { isObject, readJsonObject } from '../lib/json.ts';
 import { formatValue } from '../lib/text.ts';
-import { families, findFamily, type Family, type ModelConfig } from './families/index.ts';
+import { families, findFamily, getFamily, type Family, type ModelConfig } from './families/index.ts';
 import { findParameters } from './engine/parameters.ts';
 import { readSafetensorsIndex, type SafetensorsIndex } from './safetensors.ts';
-import { getRules } from './tasks/classification/head.ts';
+import { getRules, listParameters } from './tasks/classification/head.ts';
 
 /** Files that are copied with a model and counted in its revision, where present. */
 export const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'vocab.txt'] as const;
@@ -19,7 +19,7 @@ const maxTokenizerBytes = 64 * 2 ** 20;
 /** The library tries every part of a text that is as long as the longest token, and keeps tokens in trees of their characters. */
 const longestToken = 1000;
 
-const maxConfigBytes = 2 ** 20;
+export const maxConfigBytes = 2 ** 20;
 const maxShards = 1000;
 const maxLabels = 100_000;
 
@@ -46,22 +46,35 @@ export function readModelFolder(folder: string): ModelFolder {
   checkFolder(folder);
   const path = requireFile(folder, 'config.json', 'Give the folder that transformers’ save_pretrained wrote.');
   const json = readJsonObject(path, 'model configuration', maxConfigBytes);
-  const name = json['model_type'];
-  const family = typeof name === 'string' ? findFamily(name) : null;
-  if (!family) {
-    const known = Object.keys(families).join(', ');
-    throw new Failure('model-invalid', `${path}: model_type: expected one of ${known}, found ${formatValue(name)}`, {
-      hint: 'Choose a model of a supported family, or another provider for this one.',
-    });
-  }
+  const config = parseModelConfig(json, path);
   readTokenizerFiles(folder);
-  const config = family.parseConfig(json, path);
+  const family = getFamily(config);
   const weights = findWeightFiles(folder).map((file) => readSafetensorsIndex(join(folder, file)));
   const labels = parseLabels(json, weights, { path, family });
   const rules = getRules(config, labels?.length ?? null);
   const found = findParameters(weights, rules);
   const drawn = rules.optional.filter((parameter) => !found.has(parameter));
   return { folder, config, labels, maxPositions: config.maxPositions, weights, drawn, revision: readRevision(folder) };
+}
+
+/**
+ * The sizes that a config.json gives; `source` names it in messages.
+ * @throws Failure `model-invalid` for a family that is not supported, or a field that is wrong
+ */
+export function parseModelConfig(json: Readonly<Record<string, unknown>>, source: string): ModelConfig {
+  const name = json['model_type'];
+  const family = typeof name === 'string' ? findFamily(name) : null;
+  if (family) return family.parseConfig(json, source);
+  const known = Object.keys(families).join(', ');
+  throw new Failure('model-invalid', `${source}: model_type: expected one of ${known}, found ${formatValue(name)}`, {
+    hint: 'Choose a model of a supported family, or another provider for this one.',
+  });
+}
+
+/** How many numbers a classifier of this shape trains. */
+export function countParameters(config: ModelConfig, classes: number): number {
+  const sizes = listParameters(config, classes).map(({ shape }) => shape.reduce((product, size) => product * size, 1));
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 /**

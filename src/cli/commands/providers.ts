@@ -1,7 +1,7 @@
 import type { Provider } from '../../provider/provider.ts';
 import type { Cli } from '../cli.ts';
 import { formatJson } from '../escape.ts';
-import { formatModels } from '../views/account-view.ts';
+import { formatModels, formatSizes } from '../views/account-view.ts';
 import { formatTable } from '../views/format.ts';
 
 /** `orchestrate providers`: which providers there are, and what each can do. */
@@ -32,6 +32,13 @@ function listAbilities({ training, inference, deployments, account }: Provider):
 /** `orchestrate models SERVICE`: what can be tuned there, what was, and when each model is shut down. */
 export async function models(cli: Cli, args: readonly string[]): Promise<number> {
   await using orchestrator = await cli.open();
+  const sizes = (await orchestrator.providers()).find(({ id }) => id === args[0])?.training.sizes?.();
+  if (sizes !== undefined) {
+    if (cli.json) cli.terminal.print(formatJson(sizes));
+    else if (cli.quiet) for (const { examples } of sizes.sizes) for (const name of examples) cli.terminal.print(name);
+    else cli.terminal.print(formatSizes(sizes, cli.terminal.width));
+    return 0;
+  }
   const found = await orchestrator.models(args[0]!);
   if (cli.json) cli.terminal.print(formatJson({ models: found }));
   else if (cli.quiet) for (const { name } of found) cli.terminal.print(name);

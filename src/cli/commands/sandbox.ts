@@ -1,12 +1,12 @@
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { Failure } from '../../errors.ts';
 import type { Sandbox } from '../../sandbox/main.ts';
 import type { Cli } from '../cli.ts';
 import { formatJson } from '../escape.ts';
 import { createSandboxTrainer } from '../sandbox-trainer.ts';
+import { fixtures } from './init.ts';
 
 /** `orchestrate sandbox`: a stand-in of the hosted services until Ctrl-C; prints what to set so that programs speak with it. */
 export async function sandbox(cli: Cli, _args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
@@ -18,16 +18,30 @@ export async function sandbox(cli: Cli, _args: readonly string[], flags: Readonl
     const variables = Object.entries(env);
     cli.terminal.print(variables.map(([name, value]) => `export ${name}=${value}`).join('\n'));
     if (!cli.quiet) cli.terminal.say('The sandbox answers until Ctrl-C. It costs nothing.');
+    if (!cli.quiet && base !== null) cli.terminal.say(`Its Hub has a small BERT with weights: hub:${publicModel}`);
     if (!cli.quiet && base === null) cli.terminal.say('Without --base-model FOLDER, jobs of its Hub that train classifiers fail.');
   }
   if (!cli.signal.aborted) await once(cli.signal, 'abort');
   return 0;
 }
 
+const sampleModel = join(fixtures, 'models/tiny-bert');
+
+/** Under this name the sandbox's Hub has the base model, with its weights. */
+const publicModel = 'orchestrate/tiny-bert';
+
+function readModel(folder: string): ReadonlyMap<string, Uint8Array> {
+  const names = readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isFile() ? entry.name : []));
+  const files = new Map(names.map((name) => [name, readFileSync(join(folder, name))]));
+  const card = Buffer.from('---\nlicense: apache-2.0\n---\n'); // of the sample's model, which has a NOTICE.md instead
+  return folder === sampleModel ? new Map([...files, ['README.md', card]]) : files;
+}
+
 async function start(port: number, base: string | null): Promise<Sandbox> {
   const { startSandbox } = await import('../../sandbox/main.ts');
   try {
-    return await startSandbox({ port, ...(base === null ? {} : { trainModel: createSandboxTrainer(base) }) });
+    if (base === null) return await startSandbox({ port });
+    return await startSandbox({ port, trainModel: createSandboxTrainer(base), models: new Map([[publicModel, readModel(base)]]) });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Failure('service-unavailable', `expected port ${port} of 127.0.0.1 to be free: ${reason}`, {
@@ -37,14 +51,13 @@ async function start(port: number, base: string | null): Promise<Sandbox> {
   }
 }
 
-/** The folder that stands in for base models; in a clone there is one. */
+/** The folder that stands in for base models: that of the sample where the user names none. */
 function findBaseModel(flag: unknown): string | null {
   if (typeof flag === 'string') {
     if (existsSync(resolve(flag, 'config.json'))) return resolve(flag);
     throw new Failure('file-missing', `expected a folder with a config.json for --base-model, found none at ${flag}`);
   }
-  const own = fileURLToPath(new URL('../../../fixtures/models/tiny-bert', import.meta.url));
-  return existsSync(own) ? own : null;
+  return existsSync(sampleModel) ? sampleModel : null;
 }
 
 function parsePort(flag: unknown): number {

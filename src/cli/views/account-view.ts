@@ -1,11 +1,13 @@
+import type { ModelSizes } from '../../provider/provider.ts';
 import type { ServiceFile, ServiceJob, ServiceModel } from '../../provider/service.ts';
 import type { ImportRecord } from '../../import/import-record.ts';
 import type { ImportNote } from '../../import/source.ts';
+import { formatBytes } from '../../lib/text.ts';
 import { formatAge } from '../../run/deprecation.ts';
 import type { RunView } from '../../run/run-view.ts';
 import { programName } from '../cli.ts';
 import { escapeLine } from '../escape.ts';
-import { formatCount, formatTable } from './format.ts';
+import { formatCount, formatSeconds, formatTable } from './format.ts';
 
 export interface ServiceView {
   readonly jobs: readonly ServiceJob[];
@@ -89,6 +91,26 @@ export function formatModels(models: readonly ServiceModel[], now: Date, width =
     return [name, kind, formatDay(createdAt), end?.date ?? '', says].map(escapeLine);
   });
   return formatTable([header, ...rows], { width, importance: [0, 3, 1] });
+}
+
+/** Rows and passes that a time is told for. */
+const [exampleRows, examplePasses] = [1000, 3];
+
+/** One line a size, with what was measured. */
+export function formatSizes({ measuredOn, sizes }: ModelSizes, width = Infinity): string {
+  const [rows, tokens] = [sizes[0]?.batch.rows ?? 0, sizes[0]?.batch.tokens ?? 0];
+  const header = ['FAMILY', 'LAYERS', 'PARAMETERS', 'ROWS/S', `${formatCount(exampleRows)} ROWS`, 'MEMORY', 'SUCH AS'];
+  const lines = sizes.map(({ family, size, parameters, rowsPerSecond, memoryBytes, examples }) => {
+    const time = formatSeconds((exampleRows * examplePasses) / rowsPerSecond);
+    const millions = `${(parameters / 1e6).toFixed(1)} M`;
+    return [family, size, millions, String(rowsPerSecond), time, formatBytes(memoryBytes), examples[0] ?? ''].map(escapeLine);
+  });
+  return [
+    formatTable([header, ...lines], { width, right: [2, 3, 4, 5], importance: [1, 3, 6, 4] }),
+    '',
+    `Measured in batches of ${rows} rows of ${tokens} tokens: ${escapeLine(measuredOn)}. The time is that of ${examplePasses} passes.`,
+    `Other sizes train too: \`${programName} plan JOB\` computes their time and memory.`,
+  ].join('\n');
 }
 
 /** The day of a time, both ISO 8601; nothing where there is none. */

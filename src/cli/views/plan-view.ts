@@ -1,11 +1,13 @@
-import type { RequestPreview } from '../../provider/provider.ts';
+import type { BaseModel } from '../../provider/model.ts';
+import type { Estimate, RequestPreview } from '../../provider/provider.ts';
 import type { Scoring } from '../../evaluate/scoring.ts';
 import { formatDeprecationNotes } from '../../run/deprecation.ts';
 import type { RunPlan } from '../../run/event.ts';
 import { formatUsd } from '../../run/budget.ts';
 import type { BudgetView } from '../../run/plan.ts';
+import { formatBytes } from '../../lib/text.ts';
 import { escapeLine } from '../escape.ts';
-import { formatCount } from './format.ts';
+import { formatCount, formatSeconds } from './format.ts';
 import { formatNote, formatPrice } from './run-view.ts';
 
 const signs = { sent: ' ', defaulted: ' ', converted: '~', unsupported: '!', warning: '!' } as const;
@@ -19,23 +21,38 @@ export interface PlanView {
 
 /** What a target will be asked, field by field. */
 export function formatPlan(
-  { plan: { spec, facts, model, key, notes, quote, deprecation = null }, scoring, requests }: PlanView,
+  { plan: { spec, facts, model, key, notes, quote, estimate, deprecation = null }, scoring, requests }: PlanView,
   now: Date,
 ): string {
   const labels = Object.entries(facts.train.labels).map(([label, rows]) => `${label} ${formatCount(rows)}`);
   return [
     escapeLine(`${spec.job}/${spec.target}`),
     `  provider  ${escapeLine(spec.provider)}`,
-    `  model     ${escapeLine(model.base)}`,
+    ...formatModel(model).map((line) => `  ${escapeLine(line)}`),
     `  data      ${formatCount(facts.train.rows)} training, ${formatCount(facts.validation?.rows ?? 0)} validation, ${formatCount(scoring.rows)} held-out rows`,
     ...(labels.length === 0 ? [] : [`  labels    ${escapeLine(labels.join(', '))}`]),
     ...(quote?.trainingTokens === undefined ? [] : [`  tokens    ${formatCount(quote.trainingTokens)} in one pass over the training rows`]),
     `  cost      ${escapeLine(quote === null ? 'price unknown' : formatPrice(quote))}`,
     ...formatScoring(scoring),
+    ...(estimate == null ? [] : [`  training  ${escapeLine(formatEstimate(estimate))}`]),
     `  key       ${escapeLine(key)}`,
     ...[...notes, ...formatDeprecationNotes(deprecation, now)].map((note) => `  ${signs[note.type]} ${escapeLine(formatNote(note))}`),
     ...(requests ?? []).map(formatRequest),
   ].join('\n');
+}
+
+function formatModel({ base, revision, license, endpoint, folder, downloadBytes }: BaseModel): string[] {
+  const named = `model     ${base}`;
+  if (endpoint === undefined) return [named];
+  return [
+    `${named} at the commit ${revision}`,
+    `licence   ${license ?? 'none named in the card of the model'}`,
+    downloadBytes === undefined ? `folder    ${folder}` : `download  ${formatBytes(downloadBytes)}, once, to ${folder}`,
+  ];
+}
+
+function formatEstimate({ seconds, memoryBytes, source }: Estimate): string {
+  return `about ${formatSeconds(seconds)}, ${formatBytes(memoryBytes)} of memory (${source})`;
 }
 
 function formatScoring({ maxTokens, problem }: Scoring): string[] {
@@ -62,7 +79,7 @@ export function formatBudget(budget: BudgetView): string | null {
 
 /** The same for scripts. */
 export function toPlanJson({ plan, scoring, requests }: PlanView): unknown {
-  const { spec, key, request, notes, quote, deprecation, model, facts, generation } = plan;
+  const { spec, key, request, notes, quote, estimate, deprecation, model, facts, generation } = plan;
   const { job, target, provider } = spec;
   return {
     schema: 'orchestrate.plan/1',
@@ -76,6 +93,7 @@ export function toPlanJson({ plan, scoring, requests }: PlanView): unknown {
     requests,
     notes,
     cost: quote,
+    estimate: estimate ?? null,
     endsOn: deprecation ?? null,
     data: facts,
     scoring,

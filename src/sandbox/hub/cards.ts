@@ -6,10 +6,22 @@ import { readHubBody, refuseHub } from './http.ts';
 
 const Card = z.looseObject({ content: z.string(), repoType: z.string().optional() });
 
+const front = /^---\r?\n(.*?)(?:\r?\n)?---(?:\r?\n|$)/s;
+
+/** The metadata before the text of a README.md; null where there is none that can be read. */
+export function parseCard(content: string): Readonly<Record<string, unknown>> | null {
+  try {
+    const metadata: unknown = parse(front.exec(content)?.[1] ?? '');
+    return isObject(metadata) ? metadata : null;
+  } catch {
+    return null;
+  }
+}
+
 /** Looks at the metadata before the text of a README.md, as official clients ask before they upload one. */
 export async function validateCard(context: SandboxContext): Promise<Response> {
   const { content } = await readHubBody(context, Card);
-  const yaml = /^---\r?\n(.*?)(?:\r?\n)?---(?:\r?\n|$)/s.exec(content)?.[1] ?? null;
+  const yaml = front.exec(content)?.[1] ?? null;
   if (yaml === null) return context.json({ errors: [], warnings: [{ message: 'empty or missing yaml metadata in repo card' }] });
   try {
     const metadata: unknown = parse(yaml);

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { formatTime } from '../clock.ts';
 import { getParam } from '../http.ts';
 import type { AccountState, SandboxContext } from '../service.ts';
+import { parseCard } from './cards.ts';
 import { answerPage, findOwnRepo, findRepo, findRevision, readHubBody, readHubLines, refuseHub } from './http.ts';
 import {
   addCommit,
@@ -131,11 +132,18 @@ export function readRepo(context: SandboxContext): Response {
     sha: commit.oid,
     lastModified: formatTime(commit.atMs),
     createdAt: formatTime(createdMs),
-    tags: [],
+    ...describeCard(commit),
     likes: 0,
     downloads: 0,
     siblings: [...commit.files.keys()].sort().map((rfilename) => ({ rfilename })),
   });
+}
+
+/** The metadata of README.md; the licence is a tag too. */
+function describeCard({ files }: Commit): object {
+  const metadata = parseCard(files.get('README.md')?.bytes.toString() ?? '');
+  if (metadata === null) return { tags: [] };
+  return { tags: typeof metadata['license'] === 'string' ? [`license:${metadata['license']}`] : [], cardData: metadata };
 }
 
 export function readCommits(context: SandboxContext): Response {

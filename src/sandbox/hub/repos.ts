@@ -106,7 +106,7 @@ export function findReadableRepo(
   if (isOwnName(account, name)) return account.hub.repos.get(key) ?? null;
   const other = service.peekAccount(name.split('/')[0] ?? '')?.hub.repos.get(key);
   if (other !== undefined) return other.isPrivate ? null : other;
-  return type === 'model' ? findBaseModel(name) : null;
+  return type === 'model' ? (service.models.get(name) ?? findBaseModel(name)) : null;
 }
 
 /** Public models that jobs start from: what says whether they can be trained. Their weights are not here. */
@@ -123,10 +123,19 @@ const baseModels: Readonly<Record<string, readonly [type: string, architecture: 
 function findBaseModel(name: string): Repo | null {
   const [type, architecture] = Object.hasOwn(baseModels, name) ? baseModels[name]! : [];
   if (type === undefined) return null;
-  const config = buildRegularFile(`${JSON.stringify({ model_type: type, architectures: [architecture] }, null, 2)}\n`);
-  const card = buildRegularFile(`---\nlibrary_name: transformers\n---\n\n# ${name}\n`);
-  const files = new Map(Object.entries({ 'README.md': card, 'config.json': config }));
-  const oid = hashBlob(Buffer.from(name));
+  const config = `${JSON.stringify({ model_type: type, architectures: [architecture] }, null, 2)}\n`;
+  const card = `---\nlibrary_name: transformers\n---\n\n# ${name}\n`;
+  return createPublicModel(name, new Map(Object.entries({ 'README.md': Buffer.from(card), 'config.json': Buffer.from(config) })));
+}
+
+/** A model that everybody may read. The same files are the same commit. */
+export function createPublicModel(name: string, contents: ReadonlyMap<string, Uint8Array>): Repo {
+  const files = new Map(
+    [...contents].map(([path, bytes]): [string, RepoFile] => {
+      return [path, isStoredName(path) ? buildLfsFile(Buffer.from(bytes)) : buildRegularFile(Buffer.from(bytes))];
+    }),
+  );
+  const oid = hashBlob(Buffer.from([name, ...[...files].map(([path, file]) => `${path} ${file.oid}`)].join('\n')));
   const createdMs = Date.UTC(2025, 0, 1);
   const commits = new Map([[oid, { oid, title: 'initial commit', message: '', atMs: createdMs, parent: null, files }]]);
   return { id: oid.slice(0, 24), type: 'model', name, isPrivate: false, createdMs, branches: new Map([[mainBranch, oid]]), commits };

@@ -4,6 +4,7 @@
  */
 import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
 import type { TensorFlow } from '../backends/index.ts';
+import { freeGradients } from './network.ts';
 import { getClipFactor, getCoefficients, hasDecay, type AdamW, type AdamWSettings, type Coefficients } from './optimizer.ts';
 
 interface DeviceMoments {
@@ -47,7 +48,10 @@ export function createDeviceAdamW(tf: TensorFlow, settings: AdamWSettings): Adam
     },
     update({ parameters, gradients, learningRate, maxGradNorm }) {
       const gradNorm = Math.sqrt(readSum(tf, [...gradients.values()], (gradient) => tf.sum(tf.square(gradient))));
-      if (!Number.isFinite(gradNorm)) return { gradNorm, isFinite: false };
+      if (!Number.isFinite(gradNorm)) {
+        freeGradients(gradients);
+        return { gradNorm, isFinite: false };
+      }
       const step = { ...getCoefficients(settings, ++this.step, learningRate), factor: getClipFactor(gradNorm, maxGradNorm) };
       let isFinite = false;
       tf.tidy(() => {
@@ -61,6 +65,7 @@ export function createDeviceAdamW(tf: TensorFlow, settings: AdamWSettings): Adam
           parameters.set(name, tf.keep(after));
         }
       });
+      freeGradients(gradients);
       return { gradNorm, isFinite };
     },
   };

@@ -9,6 +9,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { Backend, TensorFlow } from '../backends/index.ts';
 import { createDeviceAdamW } from './adamw-on-device.ts';
+import { freeGradients } from './network.ts';
 import {
   getClipFactor,
   getCoefficients,
@@ -35,6 +36,7 @@ function createProcessAdamW(tf: TensorFlow, settings: AdamWSettings): AdamW {
     },
     update({ parameters, gradients, learningRate, maxGradNorm }: UpdateInput): Update {
       const arrays = new Map([...gradients].map(([name, gradient]) => [name, gradient.dataSync<'float32'>()]));
+      freeGradients(gradients);
       const gradNorm = computeGradientNorm(arrays.values());
       if (!Number.isFinite(gradNorm)) return { gradNorm, isFinite: false };
       const factor = getClipFactor(gradNorm, maxGradNorm);

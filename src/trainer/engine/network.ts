@@ -36,7 +36,7 @@ export function closeNetwork({ parameters }: Pick<Network<never>, 'parameters'>)
 /** Gradients by name, in the layout of the computation, on the backend that computes. Whoever has them frees them. */
 export type Gradients = Map<string, Tensor>;
 
-export function freeGradients(gradients: Gradients): void {
+export function freeGradients(gradients: ReadonlyMap<string, Tensor>): void {
   for (const gradient of gradients.values()) gradient.dispose();
 }
 

@@ -20,6 +20,7 @@ export interface Moments {
 export interface UpdateInput {
   /** Each that has a gradient gets a new tensor, and the old one is freed. */
   readonly parameters: Parameters;
+  /** Taken over: freed as soon as they are not needed, so that they take no memory beside the new parameters where that can be. */
   readonly gradients: ReadonlyMap<string, Tensor>;
   readonly learningRate: number;
   /** Gradients are scaled down to this Euclidean norm; 0 leaves them as they are. */

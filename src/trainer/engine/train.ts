@@ -148,11 +148,9 @@ export function takeStep<Row extends TokenRow>(
 ): { readonly loss: number; readonly gradNorm: number; readonly isFinite: boolean } {
   const { optimizer, learningRate, maxGradNorm } = settings;
   const { loss, gradients } = accumulateGradients(network, batch, settings);
-  const isFinite = Number.isFinite(loss);
-  const { parameters } = network;
-  const update = isFinite ? optimizer.update({ parameters, gradients, learningRate, maxGradNorm }) : { gradNorm: NaN, isFinite };
+  if (Number.isFinite(loss)) return { loss, ...optimizer.update({ parameters: network.parameters, gradients, learningRate, maxGradNorm }) };
   freeGradients(gradients);
-  return { loss, ...update };
+  return { loss, gradNorm: NaN, isFinite: false };
 }
 
 /**

@@ -92,7 +92,7 @@ test('options choose the backend and the rows per forward pass', () => {
 
 test.each<[Partial<RunSpec>, string]>([
   [{ task: 'chat' }, 'expects the task "classification", found "chat"'],
-  [{ model: { kind: 'hub', name: 'a/b', revision: null } }, 'expects a folder such as'],
+  [{ model: { kind: 'service', name: 'gpt-4o-mini' } }, 'expects a folder such as'],
   [{ native: { fp16: true } }, 'targets.a.native.fp16: the local trainer has no fields of its own'],
   [{ options: { backend: 'cuda' } }, 'targets.a.options.backend'],
 ])('%j is refused', (change, message) => {

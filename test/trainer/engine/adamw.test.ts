@@ -10,7 +10,6 @@ function createParameters(tf: TensorFlow, numbers: Numbers): Parameters {
   return new Map(Object.entries(numbers).map(([name, values]) => [name, tf.keep(tf.tensor1d([...values]))]));
 }
 
-/** One update, whose gradients are freed afterwards. */
 function takeUpdate(
   tf: TensorFlow,
   optimizer: AdamW,
@@ -22,9 +21,7 @@ function takeUpdate(
   }: { parameters: Parameters; gradients: Numbers; learningRate: number; maxGradNorm?: number },
 ): Update {
   const tensors = new Map(Object.entries(gradients).map(([name, values]) => [name, tf.tensor1d([...values])]));
-  const update = optimizer.update({ parameters, gradients: tensors, learningRate, maxGradNorm });
-  for (const tensor of tensors.values()) tensor.dispose();
-  return update;
+  return optimizer.update({ parameters, gradients: tensors, learningRate, maxGradNorm });
 }
 
 function readValues(parameters: Parameters): number[][] {

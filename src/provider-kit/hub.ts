@@ -1,17 +1,10 @@
 import type { z } from 'zod';
-import type { Context } from '../../src/provider/context.ts';
-import type { JobRef } from '../../src/provider/job.ts';
-import { Failure, isFailure } from '../../src/errors.ts';
-import {
-  createFetch,
-  createRedactor,
-  toHttpFailure,
-  type FetchOptions,
-  type RequestInfo,
-  type Secret,
-} from '../../src/provider-kit/http.ts';
-import { parseAnswer, requestJson, type JsonAnswer } from '../../src/provider-kit/json.ts';
-import { parseBaseUrl, parseRequestDeadline } from '../../src/provider-kit/settings.ts';
+import type { Context } from '../provider/context.ts';
+import type { JobRef } from '../provider/job.ts';
+import { Failure, isFailure } from '../errors.ts';
+import { createFetch, createRedactor, toHttpFailure, type FetchOptions, type RequestInfo, type Secret } from './http.ts';
+import { parseAnswer, requestJson, type JsonAnswer } from './json.ts';
+import { parseBaseUrl, parseRequestDeadline } from './settings.ts';
 
 /** How long and how large answers may be; see `createFetch`. */
 export type HubOptions = Pick<FetchOptions, 'deadlineMs' | 'body' | 'maxBodyBytes'> & {
@@ -23,7 +16,7 @@ export type HubOptions = Pick<FetchOptions, 'deadlineMs' | 'body' | 'maxBodyByte
 export interface Hub {
   readonly endpoint: string;
   /** What the calls of `@huggingface/hub` are given. */
-  readonly params: { readonly hubUrl: string; readonly accessToken: string; readonly fetch: typeof globalThis.fetch };
+  readonly params: { readonly hubUrl: string; readonly accessToken?: string; readonly fetch: typeof globalThis.fetch };
   /** Sends to the Hub with the credential. An answer of any status resolves. */
   readonly send: (path: string, init?: RequestInit) => Promise<Response>;
   /** What failures of a request say about it. */
@@ -57,7 +50,7 @@ export function openHub(context: Context, { isPublic = false, ...options }: HubO
   const credential = secret === null ? {} : { authorization: `Bearer ${placeholder}` };
   const hub: Hub = {
     endpoint,
-    params: { hubUrl: endpoint, accessToken: placeholder, fetch: hubFetch },
+    params: { hubUrl: endpoint, fetch: hubFetch, ...(secret === null ? {} : { accessToken: placeholder }) },
     redact,
     send: async (path, init = {}) => {
       const headers = { ...(init.headers as Record<string, string> | undefined), ...credential };

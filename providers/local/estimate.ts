@@ -1,0 +1,197 @@
+/** How long a training takes on this machine, and how much memory: a formula over shapes, with constants that `bench/models.ts` measures. */
+import { totalmem } from 'node:os';
+import { Failure } from '../../src/errors.ts';
+import { formatBytes } from '../../src/lib/text.ts';
+import type { QuoteContext } from '../../src/provider/context.ts';
+import type { Estimate } from '../../src/provider/provider.ts';
+import table from './measured.json' with { type: 'json' };
+import type { LocalRequest } from './translate.ts';
+
+/** The sizes of an encoder: see `ModelConfig`. */
+export interface Sizes {
+  readonly layers: number;
+  readonly hiddenSize: number;
+  readonly heads: number;
+  readonly intermediateSize: number;
+  readonly vocabSize: number;
+  readonly maxPositions: number;
+}
+
+/** Rows that are computed together, and tokens of each. */
+export interface BatchShape {
+  readonly rows: number;
+  readonly tokens: number;
+}
+
+/** measured.json. A constant belongs to the count of the same place. */
+export interface Measured {
+  readonly machine: string;
+  readonly date: string;
+  readonly versions: string;
+  /** Milliseconds of a step for each count of `countWork`. */
+  readonly work: readonly number[];
+  /** The share of a forward pass in a step. */
+  readonly forward: number;
+  /** Bytes of WebAssembly for each count of `countMemory`. */
+  readonly wasm: readonly number[];
+  /** Bytes of the process beside WebAssembly: always, and for each parameter. */
+  readonly process: readonly [always: number, each: number];
+  readonly models: readonly MeasuredModel[];
+}
+
+/** A row of `models local`; what was measured, and nothing that was computed. */
+export interface MeasuredModel {
+  readonly layers: number;
+  readonly hiddenSize: number;
+  readonly parameters: number;
+  readonly batch: BatchShape;
+  readonly rowsPerSecond: number;
+  readonly memoryBytes: number;
+}
+
+export const measured = table as unknown as Measured;
+
+/** Numbers of the tables, and of the linear maps. */
+export function countParts({ layers, hiddenSize: H, intermediateSize: F, vocabSize, maxPositions }: Sizes): {
+  readonly tables: number;
+  readonly maps: number;
+} {
+  return { tables: (vocabSize + maxPositions + 2) * H, maps: layers * (4 * H * H + 2 * H * F) + H * H };
+}
+
+/** Bytes that a step needs in WebAssembly, up to a factor each: always, tables, linear maps, results of a layer, attention. */
+export function countMemory(sizes: Sizes, { rows, tokens }: BatchShape): number[] {
+  const { layers, hiddenSize: H, intermediateSize: F, heads } = sizes;
+  const { tables, maps } = countParts(sizes);
+  return [1, 4 * tables, 4 * maps, 4 * layers * rows * tokens * (6 * H + 2 * F), 4 * layers * rows * heads * tokens ** 2];
+}
+
+/** Operations of a step, in millions, up to a factor each: always, layers, products, elements, attention, optimizer. */
+export function countWork(sizes: Sizes, { rows, tokens }: BatchShape): number[] {
+  const { layers, hiddenSize: H, intermediateSize: F, heads } = sizes;
+  const { tables, maps } = countParts(sizes);
+  const all = rows * tokens;
+  const layer = 4 * H * H + 2 * H * F;
+  // The last layer computes the first token of each row only: see families/encoder.ts.
+  const products = (layers - 1) * all * layer + 2 * all * H * H + rows * (layer - 2 * H * H);
+  const elements = layers * all * (6 * H + 2 * F);
+  const attention = layers * rows * tokens ** 2 * (2 * H + 4 * heads);
+  return [1, layers, products / 1e6, elements / 1e6, attention / 1e6, (tables + maps) / 1e6];
+}
+
+export function sumProducts(counts: readonly number[], constants: readonly number[]): number {
+  return counts.reduce((sum, count, i) => sum + count * constants[i]!, 0);
+}
+
+/** Tokens of a row, on average and at most. */
+export interface TextLength {
+  readonly mean: number;
+  readonly most: number;
+}
+
+export interface TrainingNeeds {
+  readonly seconds: number;
+  readonly wasmBytes: number;
+  /** Of the whole process. */
+  readonly memoryBytes: number;
+}
+
+/** Kernels work on four numbers at once. */
+const pad = (tokens: number): number => 4 * Math.ceil(tokens / 4);
+
+/** What a training needs, where the shape of its model is known. Rows of similar length are computed together, so that padding is small. */
+export function computeNeeds(
+  { training, model }: Pick<LocalRequest, 'training' | 'model'>,
+  sizes: Sizes,
+  { rows, validationRows, length }: { readonly rows: number; readonly validationRows: number; readonly length: TextLength },
+): TrainingNeeds {
+  const { batchSize, microBatchSize, epochs, steps, select } = training;
+  const { tables, maps } = countParts(sizes);
+  const toTokens = (tokens: number): number => pad(Math.min(model.maxLength, Math.max(1, tokens)));
+  const mean = { rows: Math.min(batchSize, rows), tokens: toTokens(length.mean) };
+  const stepMs = sumProducts(countWork(sizes, mean), measured.work);
+  const perEpoch = Math.ceil(rows / batchSize);
+  const total = steps ?? Math.ceil((epochs ?? 0) * perEpoch);
+  const validations = Math.ceil(total / perEpoch) * (validationRows / mean.rows);
+  const micro = { rows: Math.min(microBatchSize, rows), tokens: toTokens(length.most) };
+  // Gradients that are added up, and the best weights so far, are further copies of all parameters: the former among the tensors.
+  const copyBytes = 4 * (tables + maps);
+  const wasmBytes = sumProducts(countMemory(sizes, micro), measured.wasm) + (micro.rows < mean.rows ? copyBytes : 0);
+  const [always, each] = measured.process;
+  const memoryBytes = wasmBytes + always + each * (tables + maps) + (select === 'best' ? copyBytes : 0);
+  return { seconds: (total * stepMs + validations * stepMs * measured.forward) / 1000, wasmBytes, memoryBytes };
+}
+
+/** WebAssembly has addresses of 32 bits. */
+export const wasmLimit = 4 * 2 ** 30;
+
+/**
+ * Refuses what cannot fit, with both numbers and what would fit.
+ * @param getNeeds for so many rows in a forward pass
+ * @throws Failure `job-file-invalid`
+ */
+export function checkFit(microBatchSize: number, getNeeds: (microBatchSize: number) => TrainingNeeds, machineBytes: number): void {
+  const fits = ({ wasmBytes, memoryBytes }: TrainingNeeds): boolean => wasmBytes <= wasmLimit && memoryBytes <= machineBytes;
+  const needs = getNeeds(microBatchSize);
+  if (fits(needs)) return;
+  const { wasmBytes, memoryBytes } = needs;
+  const message =
+    wasmBytes > wasmLimit
+      ? `a step with ${microBatchSize} rows needs about ${formatBytes(wasmBytes)} in WebAssembly, which has ${formatBytes(wasmLimit)} at most`
+      : `the training needs about ${formatBytes(memoryBytes)} of memory, and this machine has ${formatBytes(machineBytes)}`;
+  const smaller = Array.from({ length: microBatchSize - 1 }, (_, i) => microBatchSize - 1 - i).find((rows) => fits(getNeeds(rows)));
+  throw new Failure('job-file-invalid', message, {
+    hint:
+      smaller === undefined
+        ? 'take a smaller model (`orchestrate models local` lists sizes), or set a smaller training.maxLength'
+        : `set options.microBatchSize of the target to ${smaller} (the same result with less memory), or a smaller training.maxLength, or take a smaller model`,
+  });
+}
+
+/** The machine's memory, or what a container may have of it. */
+function getMachineMemory(): number {
+  const allowed = process.constrainedMemory();
+  return allowed > 0 ? Math.min(totalmem(), allowed) : totalmem();
+}
+
+/** So many rows tell how long the texts are. */
+const sampledRows = 1000;
+/** Tokens a word, of English text with a vocabulary of 30,000. */
+const tokensPerWord = 1.3;
+
+/** Words, digits, marks, and single characters of scripts without spaces. */
+export function countWords(text: string): number {
+  return (
+    text.match(/[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]|[\p{L}\p{M}]+|\p{N}+|[^\s\p{L}\p{M}\p{N}]/gu)
+      ?.length ?? 0
+  );
+}
+
+/** The length of the training texts, from the first of them; the longest from its characters. */
+async function measureTexts(context: QuoteContext): Promise<TextLength> {
+  let [rows, words, characters] = [0, 0, 0];
+  for await (const row of context.readRows('train')) {
+    if (!('label' in row)) break;
+    const text = row.text2 === undefined ? row.text : `${row.text} ${row.text2}`;
+    words += countWords(text);
+    characters += text.length;
+    if (++rows === sampledRows) break;
+  }
+  const [special, each] = [2, tokensPerWord * words];
+  const longest = Math.max(context.facts.train.longestCharacters, context.facts.validation?.longestCharacters ?? 0);
+  return { mean: special + each / Math.max(1, rows), most: special + (each * longest) / Math.max(1, characters) };
+}
+
+/** As `Training.estimate` says. Other backends than the measured one have no estimate. */
+export async function estimate(request: LocalRequest, context: QuoteContext): Promise<Estimate | null> {
+  const { model, backend, training } = request;
+  if (model.config === undefined || backend !== 'wasm') return null;
+  const sizes = model.config as unknown as Sizes;
+  const { train, validation } = context.facts;
+  const data = { rows: train.rows, validationRows: validation?.rows ?? 0, length: await measureTexts(context) };
+  const getNeeds = (microBatchSize: number): TrainingNeeds =>
+    computeNeeds({ model, training: { ...training, microBatchSize } }, sizes, data);
+  checkFit(training.microBatchSize, getNeeds, getMachineMemory());
+  const { seconds, memoryBytes } = getNeeds(training.microBatchSize);
+  return { seconds, memoryBytes, source: `estimated from steps on ${measured.machine}` };
+}
