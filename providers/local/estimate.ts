@@ -114,11 +114,11 @@ export function computeNeeds(
   const total = steps ?? Math.ceil((epochs ?? 0) * perEpoch);
   const validations = Math.ceil(total / perEpoch) * (validationRows / mean.rows);
   const micro = { rows: Math.min(microBatchSize, rows), tokens: toTokens(length.most) };
-  // Gradients that are added up, and the best weights so far, are further copies of all parameters: the former among the tensors.
-  const copyBytes = 4 * (tables + maps);
-  const wasmBytes = sumProducts(countMemory(sizes, micro), measured.wasm) + (micro.rows < mean.rows ? copyBytes : 0);
+  const wasmBytes = sumProducts(countMemory(sizes, micro), measured.wasm);
+  // The best weights so far, and gradients that are added up, are further copies of all parameters.
+  const copies = (select === 'best' ? 1 : 0) + (micro.rows < mean.rows ? 1 : 0);
   const [always, each] = measured.process;
-  const memoryBytes = wasmBytes + always + each * (tables + maps) + (select === 'best' ? copyBytes : 0);
+  const memoryBytes = wasmBytes + always + (each + 4 * copies) * (tables + maps);
   return { seconds: (total * stepMs + validations * stepMs * measured.forward) / 1000, wasmBytes, memoryBytes };
 }
 

@@ -116,7 +116,12 @@ export function checkAccumulation(
 ): Check[] {
   const parts = microbatches.map(toRows);
   const classifier = openReference(tf, { model, head: join(folder, head), labels });
-  const { loss, gradients } = accumulateGradients(classifier, parts.flat(), { microBatchSize: parts[0]!.length, seed: 0, step: 0 });
+  const { loss, gradients } = accumulateGradients(classifier, parts.flat(), {
+    microBatchSize: parts[0]!.length,
+    seed: 0,
+    step: 0,
+    memory: 'process',
+  });
   closeNetwork(classifier);
   return [
     toCheck(`${name}: accumulation.classifier: loss`, loss, expected.loss_mean, 5e-6),

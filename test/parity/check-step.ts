@@ -56,7 +56,7 @@ export function checkStep(
   const toValues = (): Map<string, Float32Array> =>
     new Map(classifier.specs.map((spec) => [spec.name, copyToStoredLayout(tf, parameters.get(spec.name)!, spec.isLinear)]));
   const before = toValues();
-  const { loss, gradients } = accumulateGradients(classifier, rows, { microBatchSize: rows.length, seed: 0, step: 0 });
+  const { loss, gradients } = accumulateGradients(classifier, rows, { microBatchSize: rows.length, seed: 0, step: 0, memory });
   const stored = new Map(classifier.specs.map((spec) => [spec.name, copyToStoredLayout(tf, gradients.get(spec.name)!, spec.isLinear)]));
   // The reference does not clip here.
   const { gradNorm } = toAdamW(tf, optimizer, memory).update({ parameters, gradients, learningRate: optimizer.lr, maxGradNorm: 0 });

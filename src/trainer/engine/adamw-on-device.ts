@@ -41,6 +41,7 @@ export function createDeviceAdamW(tf: TensorFlow, settings: AdamWSettings): Adam
   };
 
   return {
+    memory: 'device',
     step: 0,
     readMoments: () => new Map([...moments].map(([name, { m, v }]) => [name, { m: m.dataSync<'float32'>(), v: v.dataSync<'float32'>() }])),
     setMoments(stored) {

@@ -29,6 +29,7 @@ export function createAdamW(tf: TensorFlow, settings: AdamWSettings, memory: Bac
 function createProcessAdamW(tf: TensorFlow, settings: AdamWSettings): AdamW {
   const moments = new Map<string, Moments>();
   return {
+    memory: 'process',
     step: 0,
     readMoments: () => moments,
     setMoments(stored) {

@@ -1,5 +1,6 @@
 /** What an optimizer is to the training loop and to checkpoints, and what all of them compute alike. */
 import type { Tensor } from '@tensorflow/tfjs-core';
+import type { Backend } from '../backends/index.ts';
 import type { Parameters } from './parameters.ts';
 
 export interface AdamWSettings {
@@ -35,6 +36,8 @@ export interface Update {
 }
 
 export interface AdamW {
+  /** Where it works: see `Backend`. */
+  readonly memory: Backend['memory'];
   /** Updates done so far. */
   step: number;
   /** Clips the gradients and takes one step. A tensor is never changed in place: backends may keep packed copies of weights. */

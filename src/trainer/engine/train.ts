@@ -147,7 +147,7 @@ export function takeStep<Row extends TokenRow>(
   settings: StepSettings,
 ): { readonly loss: number; readonly gradNorm: number; readonly isFinite: boolean } {
   const { optimizer, learningRate, maxGradNorm } = settings;
-  const { loss, gradients } = accumulateGradients(network, batch, settings);
+  const { loss, gradients } = accumulateGradients(network, batch, { ...settings, memory: optimizer.memory });
   if (Number.isFinite(loss)) return { loss, ...optimizer.update({ parameters: network.parameters, gradients, learningRate, maxGradNorm }) };
   freeGradients(gradients);
   return { loss, gradNorm: NaN, isFinite: false };
@@ -155,30 +155,58 @@ export function takeStep<Row extends TokenRow>(
 
 /**
  * Mean loss and gradients of a batch, computed in micro-batches that fit the memory. Sums of losses are divided by the rows of the
- * whole batch, so that the parts need not be of one size.
+ * whole batch, so that the parts need not be of one size. In the memory of the process the sums wait as arrays: beside the next
+ * micro-batch, the backend has the whole of its own memory.
  */
 export function accumulateGradients<Row extends TokenRow>(
   network: Network<Row>,
   batch: readonly Row[],
-  { microBatchSize, seed, step }: Pick<StepSettings, 'microBatchSize' | 'seed' | 'step'>,
+  { microBatchSize, seed, step, memory }: Pick<StepSettings, 'microBatchSize' | 'seed' | 'step'> & Pick<AdamW, 'memory'>,
 ): { readonly loss: number; readonly gradients: Gradients } {
+  const { tf } = network;
+  const parts = toParts(batch, microBatchSize);
+  const sum = memory === 'device' || parts.length === 1 ? sumOnBackend(tf) : sumInProcess(tf);
   let lossSum = 0;
-  const total: Gradients = new Map<string, Tensor>();
-  for (const [microBatch, part] of toParts(batch, microBatchSize).entries()) {
+  for (const [microBatch, part] of parts.entries()) {
     const found = computeGradients(network, part, { rows: batch.length, next: createDropout({ seed, step, microBatch }) });
     lossSum += found.lossSum;
-    addGradients(network.tf, total, found.gradients);
+    sum.add(found.gradients);
   }
-  return { loss: lossSum / batch.length, gradients: total };
+  return { loss: lossSum / batch.length, gradients: sum.take() };
 }
 
-/** Adds `gradients` to `total`, which has them afterwards. */
-function addGradients(tf: TensorFlow, total: Gradients, gradients: Gradients): void {
-  for (const [name, gradient] of gradients) {
-    const before = total.get(name);
-    total.set(name, before ? tf.keep(tf.add(before, gradient)) : gradient);
-    if (before) tf.dispose([before, gradient]);
-  }
+interface GradientSum {
+  /** Takes the gradients over. */
+  add(gradients: Gradients): void;
+  take(): Gradients;
+}
+
+function sumOnBackend(tf: TensorFlow): GradientSum {
+  const total: Gradients = new Map<string, Tensor>();
+  return {
+    add(gradients) {
+      for (const [name, gradient] of gradients) {
+        const before = total.get(name);
+        total.set(name, before ? tf.keep(tf.add(before, gradient)) : gradient);
+        if (before) tf.dispose([before, gradient]);
+      }
+    },
+    take: () => total,
+  };
+}
+
+function sumInProcess(tf: TensorFlow): GradientSum {
+  const total = new Map<string, { readonly shape: number[]; readonly sum: Float32Array }>();
+  return {
+    add(gradients) {
+      for (const [name, gradient] of gradients) {
+        const [before, added] = [total.get(name)?.sum, gradient.dataSync<'float32'>()];
+        total.set(name, { shape: gradient.shape, sum: before ? before.map((value, i) => value + added[i]!) : added });
+      }
+      freeGradients(gradients);
+    },
+    take: () => new Map([...total].map(([name, { shape, sum }]) => [name, tf.keep(tf.tensor(sum, shape))])),
+  };
 }
 
 /** Steps with a rising learning rate: a share of all steps, rounded up. */

@@ -74,20 +74,26 @@ test('training learns its rows, and frees what it makes', async () => {
   expect(classifier.tf.memory().numTensors).toBe(0);
 });
 
-test('micro-batches of unequal size give the gradient of the whole batch', async () => {
-  const opened = await openTinyClassifier();
-  const classifier = { ...opened, config: { ...opened.config, hiddenDropout: 0, attentionDropout: 0, classifierDropout: 0 } };
-  const batch = await readSentiment(classifier, 8);
-  const whole = accumulateGradients(classifier, batch, { microBatchSize: 8, seed: 0, step: 0 });
-  const parts = accumulateGradients(classifier, batch, { microBatchSize: 3, seed: 0, step: 0 });
-  expect(parts.loss).toBeCloseTo(whole.loss, 6);
-  for (const [name, gradient] of whole.gradients) {
-    const [one, sum] = [gradient, parts.gradients.get(name)!].map((tensor) => tensor.dataSync<'float32'>()) as [Float32Array, Float32Array];
-    const difference = one.reduce((most, value, i) => Math.max(most, Math.abs(value - sum[i]!)), 0);
-    expect(difference, name).toBeLessThan(1e-6);
-  }
-  closeNetwork(classifier);
-});
+test.each(['process', 'device'] as const)(
+  'memory of the %s: micro-batches of unequal size give the gradient of the whole batch',
+  async (memory) => {
+    const opened = await openTinyClassifier();
+    const classifier = { ...opened, config: { ...opened.config, hiddenDropout: 0, attentionDropout: 0, classifierDropout: 0 } };
+    const batch = await readSentiment(classifier, 8);
+    const whole = accumulateGradients(classifier, batch, { microBatchSize: 8, seed: 0, step: 0, memory: 'process' });
+    const parts = accumulateGradients(classifier, batch, { microBatchSize: 3, seed: 0, step: 0, memory });
+    expect(parts.loss).toBeCloseTo(whole.loss, 6);
+    for (const [name, gradient] of whole.gradients) {
+      const [one, sum] = [gradient, parts.gradients.get(name)!].map((tensor) => tensor.dataSync<'float32'>()) as [
+        Float32Array,
+        Float32Array,
+      ];
+      const difference = one.reduce((most, value, i) => Math.max(most, Math.abs(value - sum[i]!)), 0);
+      expect(difference, name).toBeLessThan(1e-6);
+    }
+    closeNetwork(classifier);
+  },
+);
 
 test('the validation rows are scored after each epoch and at the end', async () => {
   const classifier = await openTinyClassifier();
@@ -139,7 +145,7 @@ test('a training that diverges keeps its last finite weights', async () => {
 test('dropout acts in training only', async () => {
   const classifier = await openTinyClassifier();
   const batch = await readSentiment(classifier, 8);
-  const losses = [0, 1].map((step) => accumulateGradients(classifier, batch, { microBatchSize: 8, seed: 0, step }).loss);
+  const losses = [0, 1].map((step) => accumulateGradients(classifier, batch, { microBatchSize: 8, seed: 0, step, memory: 'process' }).loss);
   expect(losses[0]).not.toBe(losses[1]);
   expect(classifier.task.evaluate(classifier, batch)).toEqual(classifier.task.evaluate(classifier, batch));
   closeNetwork(classifier);
