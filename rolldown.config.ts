@@ -2,6 +2,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { defineConfig, type Plugin, type RolldownOptions } from 'rolldown';
 import { dts } from 'rolldown-plugin-dts';
+import { backends } from './src/trainer/backends/index.ts';
 
 /*
  * Makes `dist/`, what the published package runs: the library with its types, the command, and the trainer, flat in one folder.
@@ -40,7 +41,7 @@ export default defineConfig([
     transform: { target: 'node20', define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' } }, // tfjs's WebAssembly loaders ask
     output: { dir: 'dist', cleanDir: true, format: 'esm', chunkFileNames: '[name]-[hash].js' },
     plugins: [
-      copyFiles('node_modules/@tensorflow/tfjs-backend-wasm/dist', '.wasm'),
+      ...backends.flatMap(({ assets }) => assets.map(({ folder, ending }) => copyFiles(join('node_modules', folder), ending))),
       copyFiles('providers/huggingface/container', '.py', 'container/'),
       collectLicences(),
     ],
@@ -55,7 +56,7 @@ export default defineConfig([
   },
 ]);
 
-/** Puts files beside the bundle, where the trainer looks for tfjs's WebAssembly, and the provider for the programs of its container. */
+/** Puts files beside the bundle, where the trainer looks for those of its backends, and the provider for the programs of its container. */
 function copyFiles(from: string, ending: string, to = ''): Plugin {
   return {
     name: `copy-${ending}`,

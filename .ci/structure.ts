@@ -31,8 +31,31 @@ const areas: Readonly<Record<string, readonly string[]>> = {
   'src/provider': ['src/dataset', 'src/job'],
   'src/dataset': ['types:src/job'],
   'src/job': [],
-  'src/trainer': ['src/trainer/families'],
-  'src/trainer/families': ['types:src/trainer'],
+  'src/trainer': ['src/trainer/backends', 'src/trainer/checkpoint', 'src/trainer/engine', 'src/trainer/families', 'src/trainer/tasks'],
+  'src/trainer/backends': [],
+  // The engine knows no family, no task and no backend: they are given to it.
+  'src/trainer/engine': [
+    'types:src/trainer/backends',
+    'types:src/trainer/families',
+    'src/trainer/protocol.ts',
+    'src/trainer/safetensors.ts',
+  ],
+  'src/trainer/families': ['types:src/trainer/engine'],
+  'src/trainer/tasks': [
+    'types:src/trainer/backends',
+    'types:src/trainer/protocol.ts',
+    'src/trainer/engine',
+    'src/trainer/families',
+    'src/trainer/model-folder.ts',
+    'src/trainer/safetensors.ts',
+    'src/trainer/tokenizer.ts',
+  ],
+  'src/trainer/checkpoint': [
+    'types:src/trainer/event-file.ts',
+    'src/trainer/engine',
+    'src/trainer/protocol.ts',
+    'src/trainer/safetensors.ts',
+  ],
   'src/sandbox': [],
   'src/errors.ts': [],
   'src/lib': [],
@@ -40,7 +63,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
   'providers/huggingface': ['src/provider-kit', ...model],
   'providers/local': [
     'src/provider-kit',
-    'src/trainer/backends.ts',
+    'src/trainer/backends',
     'src/trainer/model-folder.ts',
     'src/trainer/protocol.ts',
     'types:src/trainer/queue.ts',
@@ -59,9 +82,9 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   '@huggingface/tokenizers': ['src/trainer/tokenizer.ts'],
   '@humanwhocodes/momoa': ['src/job'],
   // Everything else of the trainer may be imported without loading an engine.
-  '@tensorflow/tfjs-backend-cpu': ['src/trainer/tfjs.ts'],
-  '@tensorflow/tfjs-backend-wasm': ['src/trainer/tfjs.ts'],
-  '@tensorflow/tfjs-core': ['src/trainer/tfjs.ts', 'types:src/trainer'],
+  '@tensorflow/tfjs-backend-cpu': ['src/trainer/backends'],
+  '@tensorflow/tfjs-backend-wasm': ['src/trainer/backends'],
+  '@tensorflow/tfjs-core': ['src/trainer/backends/tfjs.ts', 'types:src/trainer'],
   canonicalize: ['src/lib', 'src/job'],
   commander: ['src/cli'],
   'csv-parse': ['src/dataset', 'providers/openai-compatible'],
@@ -105,6 +128,7 @@ const texts: readonly { readonly pattern: RegExp; readonly only: readonly string
   { pattern: /\bconsole\./, only: ['bin'] },
   { pattern: /\bprocess\.exit\(/, only: ['src/cli/main.ts'] }, // cuts off what is being written: for the second Ctrl-C
   { pattern: /\b(Sqlite|Postgres)(Driver|Adapter|Dialect|QueryCompiler)\b/, only: ['src/store'] },
+  { pattern: /wasm/i, only: ['src/trainer/backends', 'providers/local/estimate.ts'] }, // measured on it; and so for a further backend: its name stands in its folder and in the list
   { pattern: /\bfetch\(/, only: ['src/provider-kit'] },
   { pattern: /\bimport\((?!\s*')/, only: ['bin'] }, // what is imported must be readable here
 ];
@@ -133,8 +157,8 @@ const budgets: Readonly<Record<string, number>> = {
   'src/sandbox': 3600,
   'src/store': 520,
   'src/testing': 1250,
-  'src/trainer': 3250,
-  test: 34000,
+  'src/trainer': 4000,
+  test: 34200,
 };
 
 type Sources = Readonly<Record<string, string>>;

@@ -8,11 +8,12 @@ import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFil
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { toShuffled, toStreamKey } from '../src/lib/random.ts';
-import { startBackend } from '../src/trainer/backends.ts';
-import { readRows, type EncodedRow } from '../src/trainer/batches.ts';
-import { closeClassifier, openClassifier } from '../src/trainer/classifier.ts';
+import { startBackend } from '../src/trainer/backends/index.ts';
+import { closeNetwork } from '../src/trainer/engine/network.ts';
+import { createTrainingState, train } from '../src/trainer/engine/train.ts';
 import { readModelFolder } from '../src/trainer/model-folder.ts';
-import { createTrainingState, evaluate, train } from '../src/trainer/train.ts';
+import { openClassifier } from '../src/trainer/tasks/classification/classifier.ts';
+import { readRows, type EncodedRow } from '../src/trainer/tasks/classification/rows.ts';
 import { toTable } from './markdown.ts';
 
 const rates = [3e-5, 1e-4, 3e-4, 1e-3, 3e-3];
@@ -76,11 +77,11 @@ async function measure(folder: string, set: string): Promise<void> {
       const { rows } = await readRows(classifier, files.train);
       const { rows: heldOut } = await readRows(classifier, files.test);
       const losses = trainRows(classifier, rows, { rate, seed });
-      const { accuracy } = evaluate(classifier, heldOut);
+      const { accuracy } = classifier.task.evaluate(classifier, heldOut);
       const tail = losses.slice(-Math.ceil(losses.length / 10));
       const loss = tail.reduce((sum, value) => sum + value, 0) / tail.length;
       appendFileSync(out!, `${JSON.stringify({ ...name, parameters, rate, seed, accuracy, loss } satisfies Measured)}\n`);
-      closeClassifier(classifier);
+      closeNetwork(classifier);
     }
   }
 }
@@ -93,7 +94,7 @@ function trainRows(
   const losses: number[] = [];
   const data = { rows, validation: [], settings: { ...settings, learningRate: rate, seed } };
   train(classifier, data, {
-    state: createTrainingState(settings),
+    state: createTrainingState(tf, settings, 'process'),
     write: (event) => void (event.type === 'step-finished' && losses.push(event.loss)),
     readControlRequest: () => null,
     afterStep: () => {},

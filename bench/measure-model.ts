@@ -2,12 +2,14 @@
  * node bench/measure-model.ts '{"config": …, "rows": 16, "tokens": 32, "steps": 3}': training steps of one shape in a process of its own, so
  * that its memory is that of the shape. Prints one line of JSON: ModelMeasures.
  */
-import { adamWDefaults, createAdamW } from '../src/trainer/adamw.ts';
-import { computeAndFree, startBackend, type TensorFlow } from '../src/trainer/backends.ts';
-import { buildModelBatch, computeLogits } from '../src/trainer/classifier.ts';
+import { startBackend, type TensorFlow } from '../src/trainer/backends/index.ts';
+import { createAdamW } from '../src/trainer/engine/adamw.ts';
+import { computeAndFree } from '../src/trainer/engine/network.ts';
+import { createOps } from '../src/trainer/engine/ops.ts';
+import { adamWDefaults } from '../src/trainer/engine/optimizer.ts';
+import { takeStep } from '../src/trainer/engine/train.ts';
 import type { ModelConfig } from '../src/trainer/families/index.ts';
-import { createOps } from '../src/trainer/ops.ts';
-import { takeStep } from '../src/trainer/train.ts';
+import { computeLogits } from '../src/trainer/tasks/classification/classifier.ts';
 import { createNetwork, createRows } from './shapes.ts';
 
 export interface ModelTask {
@@ -59,7 +61,7 @@ async function measure({ config, rows, tokens, steps }: ModelTask): Promise<Mode
   const watched = watchTensors(wasm);
   const network = createNetwork(tf, config, createOps(tf));
   const texts = createRows(config, { rows, tokens });
-  const optimizer = createAdamW({ ...adamWDefaults, weightDecay: 0.01 });
+  const optimizer = createAdamW(tf, { ...adamWDefaults, weightDecay: 0.01 }, 'process');
   const time = (work: () => unknown): number => {
     const began = process.threadCpuUsage();
     work();
@@ -69,7 +71,7 @@ async function measure({ config, rows, tokens, steps }: ModelTask): Promise<Mode
   const settings = { optimizer, microBatchSize: rows, maxGradNorm: 1, seed: 1, learningRate: 1e-5 };
   const times = Array.from({ length: steps + 1 }, (_, step) => time(() => takeStep(network, texts, { ...settings, step })));
   const forwards = Array.from({ length: steps }, () =>
-    time(() => computeAndFree(tf, () => computeLogits(network, buildModelBatch(network, texts), null).arraySync())),
+    time(() => computeAndFree(tf, () => computeLogits(network, texts, null).arraySync())),
   );
   return {
     step: Math.min(...times.slice(1)), // the first one prepares

@@ -1,6 +1,6 @@
 import type { Rank, Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
-import type { TensorFlow } from '../src/trainer/backends.ts';
-import type { Dropout, Ops } from '../src/trainer/ops.ts';
+import type { TensorFlow } from '../src/trainer/backends/index.ts';
+import type { Dropout, Ops } from '../src/trainer/engine/ops.ts';
 
 /**
  * The trainer's operations written as anyone would with tfjs: from its public functions, differentiated by its own gradients. One
@@ -22,7 +22,7 @@ export function createPlainOps(tf: TensorFlow): Ops {
     linear: (x, w, b) => tf.add(tf.matMul(x, w), b),
     embed(word, position, type, { ids, places, sizes }) {
       const used = Math.min(sizes.positions, position.shape[0]);
-      const table = tf.concat([tf.slice(position, [0, 0], [used, position.shape[1]]), type], 0);
+      const table = tf.concat([tf.slice(position, [0, 0], [used, position.shape[1]]), ...(type ? [type] : [])], 0);
       return tf.add(lookUp(word, ids), tf.matMul(places, table));
     },
     layerNorm(x, residual, { weight, bias, epsilon }) {
@@ -39,6 +39,7 @@ export function createPlainOps(tf: TensorFlow): Ops {
     },
     gelu: (x) => tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1)),
     tanh: (x) => tf.tanh(x),
+    relu: (x) => tf.relu(x),
     dropout: (x, dropout) => (dropout ? (tf.dropout(x, dropout.rate, undefined, dropout.key) as Tensor2D) : x),
     firstToken(x, texts) {
       const [M, H] = x.shape;

@@ -1,9 +1,11 @@
 import { toStreamKey, toUint32 } from '../src/lib/random.ts';
-import type { TensorFlow } from '../src/trainer/backends.ts';
-import type { EncodedRow } from '../src/trainer/batches.ts';
-import { createParameter, type Network } from '../src/trainer/classifier.ts';
-import { families, type ModelConfig } from '../src/trainer/families/index.ts';
-import type { Ops } from '../src/trainer/ops.ts';
+import type { TensorFlow } from '../src/trainer/backends/index.ts';
+import { createParameter } from '../src/trainer/engine/network.ts';
+import { classification, type ClassifierNetwork } from '../src/trainer/tasks/classification/classifier.ts';
+import { listParameters } from '../src/trainer/tasks/classification/head.ts';
+import type { EncodedRow } from '../src/trainer/tasks/classification/rows.ts';
+import type { ModelConfig } from '../src/trainer/families/index.ts';
+import type { Ops } from '../src/trainer/engine/ops.ts';
 
 const common = {
   family: 'bert',
@@ -31,15 +33,15 @@ export function createShape(layers: number, hiddenSize: number): ModelConfig {
 export const [batchSize, tokens] = [16, 32];
 
 /** A classifier of this shape with numbers of no meaning in it: even ones in (-0.05, 0.05), norms of 1. */
-export function createNetwork(tf: TensorFlow, config: ModelConfig, ops: Ops): Network {
+export function createNetwork(tf: TensorFlow, config: ModelConfig, ops: Ops): ClassifierNetwork {
   const labels = ['a', 'b'];
-  const parameters = families[config.family].listParameters(config, labels.length).map((spec) => {
+  const parameters = listParameters(config, labels.length).map((spec) => {
     const [key, size] = [toStreamKey(1, spec.name), spec.shape.reduce((product, count) => product * count, 1)];
     const toNumber = spec.name.endsWith('LayerNorm.weight') ? () => 1 : (i: number) => (toUint32(key, i) / 2 ** 32 - 0.5) / 10;
     const numbers = Float32Array.from({ length: size }, (_, i) => toNumber(i));
     return [spec.name, tf.keep(createParameter(tf, spec, numbers))] as const;
   });
-  return { tf, ops, config, labels, parameters: new Map(parameters) };
+  return { tf, ops, config, task: classification, labels, parameters: new Map(parameters), isTrainable: () => true };
 }
 
 /** Texts without meaning, all of one length. */

@@ -1,10 +1,12 @@
 /** One training step of the engine beside the same model on plain tfjs functions with tfjs's own gradients. */
 import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
-import { adamWDefaults, computeGradientNorm, createAdamW, getClipFactor, hasDecay, updateParameters } from '../src/trainer/adamw.ts';
-import { computeAndFree, startBackend, type TensorFlow } from '../src/trainer/backends.ts';
-import type { EncodedRow } from '../src/trainer/batches.ts';
-import { buildModelBatch, closeClassifier, computeGradients, computeLogits, type Network } from '../src/trainer/classifier.ts';
-import { createDropout, createOps } from '../src/trainer/ops.ts';
+import { defaultBackend, getBackend, startBackend, type TensorFlow } from '../src/trainer/backends/index.ts';
+import { createAdamW } from '../src/trainer/engine/adamw.ts';
+import { closeNetwork, computeAndFree, computeGradients, freeGradients } from '../src/trainer/engine/network.ts';
+import { adamWDefaults, hasDecay } from '../src/trainer/engine/optimizer.ts';
+import type { ClassifierNetwork } from '../src/trainer/tasks/classification/classifier.ts';
+import type { EncodedRow } from '../src/trainer/tasks/classification/rows.ts';
+import { createDropout, createOps } from '../src/trainer/engine/ops.ts';
 import { interleave, type Sample, type Samples } from './interleave.ts';
 import { toRatio, toSpread, toTable } from './markdown.ts';
 import { createPlainOps } from './plain-ops.ts';
@@ -15,7 +17,7 @@ const [learningRate, weightDecay, maxGradNorm] = [5e-5, 0.01, 1];
 const measures = ['forward', 'forward and backward', 'optimizer', 'step'];
 
 export async function measureStep(): Promise<string> {
-  const tf = await startBackend('wasm');
+  const tf = await startBackend(defaultBackend);
   await registerGradients();
   const rows: string[][] = [['model', 'part', 'engine, ms', 'plain tfjs, ms', 'engine / plain']];
   for (const [name, config] of Object.entries(shapes)) {
@@ -27,10 +29,10 @@ export async function measureStep(): Promise<string> {
       config.layers > 2 ? { warmUps: 1, rounds: 3 } : { warmUps: 5, rounds: 25 },
     );
     rows.push(...measures.map((measure) => toRow(name, measure, found)));
-    closeClassifier(engine);
-    closeClassifier(plain);
+    closeNetwork(engine);
+    closeNetwork(plain);
   }
-  return `One training step on WASM, batch ${batchSize} x ${tokens} tokens, all parameters, dropout 0.1.\n\n${toTable(rows)}`;
+  return `One training step on ${defaultBackend}, batch ${batchSize} x ${tokens} tokens, all parameters, dropout 0.1.\n\n${toTable(rows)}`;
 }
 
 function toRow(name: string, measure: string, { engine, plain }: { engine: Samples; plain: Samples }): string[] {
@@ -39,29 +41,28 @@ function toRow(name: string, measure: string, { engine, plain }: { engine: Sampl
 }
 
 /** Both must compute the same, or the comparison says nothing. @throws Error naming the gradient that differs */
-function checkSame(engine: Network, plain: Network, texts: readonly EncodedRow[]): void {
+function checkSame(engine: ClassifierNetwork, plain: ClassifierNetwork, texts: readonly EncodedRow[]): void {
   const [ours, theirs] = [engine, plain].map((network) => computeGradients(network, texts, { rows: texts.length, next: null }));
   for (const [name, gradient] of ours!.gradients) {
-    const other = theirs!.gradients.get(name)!;
-    const largest = gradient.reduce((most, value, i) => Math.max(most, Math.abs(value - other[i]!)), 0);
+    const [values, other] = [gradient, theirs!.gradients.get(name)!].map((tensor) => tensor.dataSync()) as [Float32Array, Float32Array];
+    const largest = values.reduce((most, value, i) => Math.max(most, Math.abs(value - other[i]!)), 0);
     if (!(largest < 1e-5)) throw new Error(`the gradients of ${name} differ by ${largest}`);
   }
+  for (const { gradients } of [ours!, theirs!]) freeGradients(gradients);
 }
 
 /** The loss, as a number: all of the forward pass. */
-function toLoss(network: Network, texts: readonly EncodedRow[], step: number): number {
+function toLoss(network: ClassifierNetwork, texts: readonly EncodedRow[], step: number): number {
   return computeAndFree(network.tf, () => toLossTensor(network, texts, step).dataSync()[0]!);
 }
 
-function toLossTensor(network: Network, texts: readonly EncodedRow[], step: number): Tensor {
-  const inputs = buildModelBatch(network, texts);
-  const next = createDropout({ seed: 1, step, microBatch: 0 });
-  return network.ops.crossEntropy(computeLogits(network, inputs, next), inputs.labels).sum;
+function toLossTensor(network: ClassifierNetwork, texts: readonly EncodedRow[], step: number): Tensor {
+  return network.task.computeLoss(network, texts, createDropout({ seed: 1, step, microBatch: 0 }));
 }
 
 /** The forward pass alone, then a whole step. */
-function createEngineStep(network: Network, texts: readonly EncodedRow[]): () => Sample {
-  const optimizer = createAdamW({ ...adamWDefaults, weightDecay });
+function createEngineStep(network: ClassifierNetwork, texts: readonly EncodedRow[]): () => Sample {
+  const optimizer = createAdamW(network.tf, { ...adamWDefaults, weightDecay }, getBackend(defaultBackend).memory);
   let step = 0;
   return () => {
     step++;
@@ -70,8 +71,7 @@ function createEngineStep(network: Network, texts: readonly EncodedRow[]): () =>
     const between = performance.now();
     const { gradients } = computeGradients(network, texts, { rows: texts.length, next: createDropout({ seed: 1, step, microBatch: 0 }) });
     const after = performance.now();
-    const factor = getClipFactor(computeGradientNorm(gradients), maxGradNorm);
-    updateParameters(network.tf, optimizer, { parameters: network.parameters, gradients, learningRate, factor });
+    optimizer.update({ parameters: network.parameters, gradients, learningRate, maxGradNorm });
     return toSample(begun, between, after);
   };
 }
@@ -82,7 +82,7 @@ function toSample(begun: number, between: number, after: number): Sample {
 }
 
 /** tfjs has no AdamW: its Adam after the decay, with clipping, all in tensors. */
-function createPlainStep(network: Network, texts: readonly EncodedRow[]): () => Sample {
+function createPlainStep(network: ClassifierNetwork, texts: readonly EncodedRow[]): () => Sample {
   const { tf, parameters } = network;
   for (const [name, tensor] of parameters) {
     parameters.set(name, tf.variable(tensor, true, name));
@@ -113,7 +113,7 @@ function clip(tf: TensorFlow, grads: Readonly<Record<string, Tensor>>): Record<s
   return Object.fromEntries(Object.entries(grads).map(([name, gradient]) => [name, tf.mul<Variable>(gradient, factor)]));
 }
 
-function decay({ tf, parameters }: Network): void {
+function decay({ tf, parameters }: ClassifierNetwork): void {
   for (const [name, variable] of parameters) {
     if (hasDecay(name)) tf.tidy(() => (variable as Variable).assign(tf.mul(variable, 1 - learningRate * weightDecay)));
   }

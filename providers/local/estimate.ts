@@ -7,7 +7,7 @@ import type { Estimate } from '../../src/provider/provider.ts';
 import table from './measured.json' with { type: 'json' };
 import type { LocalRequest } from './translate.ts';
 
-/** The sizes of an encoder: see `BertConfig`. */
+/** The sizes of an encoder: see `ModelConfig`. */
 export interface Sizes {
   readonly layers: number;
   readonly hiddenSize: number;
@@ -72,7 +72,7 @@ export function countWork(sizes: Sizes, { rows, tokens }: BatchShape): number[] 
   const { tables, maps } = countParts(sizes);
   const all = rows * tokens;
   const layer = 4 * H * H + 2 * H * F;
-  // The last layer computes the first token of each row only: see families/bert.ts.
+  // The last layer computes the first token of each row only: see families/encoder.ts.
   const products = (layers - 1) * all * layer + 2 * all * H * H + rows * (layer - 2 * H * H);
   const elements = layers * all * (6 * H + 2 * F);
   const attention = layers * rows * tokens ** 2 * (2 * H + 4 * heads);

@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import { spawnCheck } from '../../src/lib/process.ts';
 import type { Context } from '../../src/provider/context.ts';
 import { defineProvider, type Check } from '../../src/provider/provider.ts';
-import { backends } from '../../src/trainer/backends.ts';
+import { backends, type Backend } from '../../src/trainer/backends/index.ts';
 import type { CheckAnswer } from '../../src/trainer/protocol.ts';
 import { inspectModel } from './base-model.ts';
 import { cancel, pause, resume } from './controls.ts';
@@ -58,7 +58,7 @@ async function check(context: Context): Promise<Check[]> {
   return await Promise.all(backends.map(async (backend) => await checkBackend(backend, context)));
 }
 
-async function checkBackend({ id, description, hint }: (typeof backends)[number], context: Context): Promise<Check> {
+async function checkBackend({ id, description, precision, threads, hint }: Backend, context: Context): Promise<Check> {
   const name = `backend ${id}`;
   const child = spawnCheck(id, context.signal);
   await once(child, 'spawn');
@@ -67,5 +67,6 @@ async function checkBackend({ id, description, hint }: (typeof backends)[number]
   if (status !== 0) return { name, ok: false, found: errors.trim().split('\n').at(-1) ?? `status ${status}`, hint };
   const { milliseconds, loss } = JSON.parse(printed) as CheckAnswer;
   const ok = Number.isFinite(loss);
-  return { name, ok, found: `a training step in ${milliseconds.toFixed(1)} ms (${description})`, hint: ok ? null : hint };
+  const computes = `${precision}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+  return { name, ok, found: `a training step in ${milliseconds.toFixed(1)} ms (${description}; ${computes})`, hint: ok ? null : hint };
 }

@@ -7,7 +7,7 @@ import type { ModelRef } from '../../src/provider/model.ts';
 import type { Prediction, PredictionRow, TextRow } from '../../src/provider/prediction.ts';
 import { toModelName } from '../../src/provider/model-name.ts';
 import { spawnPrediction } from '../../src/lib/process.ts';
-import { defaultBackend } from '../../src/trainer/backends.ts';
+import { defaultBackend } from '../../src/trainer/backends/index.ts';
 import type { PredictAnswer, PredictFile, PredictRow } from '../../src/trainer/protocol.ts';
 
 /** Answers rows with a model folder: a process of its own reads them as JSON lines and answers in JSON lines. */

@@ -5,7 +5,7 @@ import type { Note } from '../../src/provider/note.ts';
 import type { Translation, TranslationInput } from '../../src/provider/provider.ts';
 import { mapTraining, sent, unsupported, type TrainingMap } from '../../src/provider-kit/map-training.ts';
 import { parseOptions } from '../../src/provider-kit/settings.ts';
-import { backendNames, defaultBackend, type BackendName } from '../../src/trainer/backends.ts';
+import { backendNames, defaultBackend, type BackendName } from '../../src/trainer/backends/index.ts';
 import type { TrainingSettings } from '../../src/trainer/protocol.ts';
 import type { HubPlace } from './base-model.ts';
 

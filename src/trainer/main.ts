@@ -6,7 +6,7 @@
  *     main.ts check BACKEND          takes a real training step of a small network and prints its loss and time
  */
 import { failureKinds, toFailureData } from '../errors.ts';
-import { isBackendName } from './backends.ts';
+import { isBackendName } from './backends/index.ts';
 import { explainMemory } from './memory.ts';
 import { Queue } from './queue.ts';
 import { runCheck } from './run-check.ts';

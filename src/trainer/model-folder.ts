@@ -6,9 +6,10 @@ import { Failure } from '../errors.ts';
 import { hashFileSync } from '../lib/fs.ts';
 import { isObject, readJsonObject } from '../lib/json.ts';
 import { formatValue } from '../lib/text.ts';
-import { families, type ModelConfig } from './families/index.ts';
-import { findParameters } from './parameters.ts';
+import { families, findFamily, getFamily, type Family, type ModelConfig } from './families/index.ts';
+import { findParameters } from './engine/parameters.ts';
 import { readSafetensorsIndex, type SafetensorsIndex } from './safetensors.ts';
+import { getRules, listParameters } from './tasks/classification/head.ts';
 
 /** Files that are copied with a model and counted in its revision, where present. */
 export const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'vocab.txt'] as const;
@@ -49,10 +50,10 @@ export function readModelFolder(folder: string): ModelFolder {
   const json = readJsonObject(path, 'model configuration', maxConfigBytes);
   const config = parseModelConfig(json, path);
   readTokenizerFiles(folder);
-  const family = families[config.family];
+  const family = getFamily(config);
   const weights = findWeightFiles(folder).map((file) => readSafetensorsIndex(join(folder, file)));
-  const labels = parseLabels(json, weights, path);
-  const rules = family.getRules(config, labels?.length ?? null);
+  const labels = parseLabels(json, weights, { path, family });
+  const rules = getRules(config, labels?.length ?? null);
   const found = findParameters(weights, rules);
   const drawn = rules.optional.filter((parameter) => !found.has(parameter));
   const parameters = countParameters(config, labels?.length ?? 0);
@@ -65,13 +66,18 @@ export function readModelFolder(folder: string): ModelFolder {
  */
 export function parseModelConfig(json: Readonly<Record<string, unknown>>, source: string): ModelConfig {
   const name = json['model_type'];
-  if (typeof name === 'string' && Object.hasOwn(families, name)) {
-    return families[name as keyof typeof families].parseConfig(json, source);
-  }
+  const family = typeof name === 'string' ? findFamily(name) : null;
+  if (family) return family.parseConfig(json, source);
   const known = Object.keys(families).join(', ');
   throw new Failure('model-invalid', `${source}: model_type: expected one of ${known}, found ${formatValue(name)}`, {
     hint: 'Choose a model of a supported family, or another provider for this one.',
   });
+}
+
+/** How many numbers a classifier of this shape trains. */
+export function countParameters(config: ModelConfig, classes: number): number {
+  const sizes = listParameters(config, classes).map(({ shape }) => shape.reduce((product, size) => product * size, 1));
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 /**
@@ -126,8 +132,12 @@ function findWeightFiles(folder: string): string[] {
 }
 
 /** Names from id2label, where the weights have a sequence classification head of that many rows. */
-function parseLabels(json: Readonly<Record<string, unknown>>, weights: readonly SafetensorsIndex[], path: string): string[] | null {
-  const head = weights.map((index) => index.entries.get('classifier.weight')).find((entry) => entry !== undefined);
+function parseLabels(
+  json: Readonly<Record<string, unknown>>,
+  weights: readonly SafetensorsIndex[],
+  { path, family }: { path: string; family: Family },
+): string[] | null {
+  const head = weights.map((index) => index.entries.get(`${family.head}.weight`)).find((entry) => entry !== undefined);
   const { architectures, id2label } = json;
   const isClassifier =
     !Array.isArray(architectures) || architectures.some((name) => typeof name === 'string' && name.endsWith('ForSequenceClassification'));
@@ -139,7 +149,7 @@ function parseLabels(json: Readonly<Record<string, unknown>>, weights: readonly 
   if (!isLabels(labels) || Object.keys(names).length !== count || new Set(labels).size !== count) {
     throw new Failure(
       'model-invalid',
-      `${path}: id2label: expected ${count} different names, "0" to "${count - 1}", one for each row of classifier.weight`,
+      `${path}: id2label: expected ${count} different names, "0" to "${count - 1}", one for each row of ${family.head}.weight`,
     );
   }
   return labels;

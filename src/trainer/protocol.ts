@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { Failure, toSystemCode } from '../errors.ts';
 import { parseFields, readJsonObject } from '../lib/json.ts';
-import { backendNames } from './backends.ts';
+import { backendNames } from './backends/index.ts';
 
 const wholeNumber = z.int('a whole number');
 const count = z.int('a whole number from 0').min(0, 'a whole number from 0');

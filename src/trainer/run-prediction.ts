@@ -4,10 +4,11 @@ import { Failure } from '../errors.ts';
 import { parseFields } from '../lib/json.ts';
 import { readLines } from '../lib/lines.ts';
 import { formatValue } from '../lib/text.ts';
-import { startBackend } from './backends.ts';
-import { encodeText, parseLine, parseRow, type EncodedRow } from './batches.ts';
-import { closeClassifier, computeAllLogits, openClassifier, toProbabilities, type Classifier } from './classifier.ts';
+import { startBackend } from './backends/index.ts';
+import { closeNetwork } from './engine/network.ts';
+import { computeAllLogits, openClassifier, toProbabilities, type Classifier } from './tasks/classification/classifier.ts';
 import { PredictFile, type PredictAnswer } from './protocol.ts';
+import { encodeText, parseLine, parseRow, type EncodedRow } from './tasks/classification/rows.ts';
 
 /** Rows that are answered together: enough to find some of one length, few enough for the memory. */
 const mostGathered = 4096;
@@ -40,7 +41,7 @@ export async function runPrediction(input: Readable, output: Writable): Promise<
   }
   if (!classifier) throw new Failure('data-invalid', 'standard input: expected a first line that names the model, found nothing');
   await write(output, answer(classifier, waiting));
-  closeClassifier(classifier);
+  closeNetwork(classifier);
 }
 
 async function openModel(line: Buffer, source: string): Promise<Classifier | null> {

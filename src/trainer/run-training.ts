@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Failure, toFailureData, toSystemCode, type FailureCode } from '../errors.ts';
 import { takeRunLock } from '../lib/run-lock.ts';
-import { startBackend } from './backends.ts';
-import { readRows } from './batches.ts';
-import { openCheckpoints } from './checkpoints.ts';
-import { openClassifier } from './classifier.ts';
+import { getBackend, startBackend } from './backends/index.ts';
+import { openCheckpoints } from './checkpoint/checkpoints.ts';
+import { openClassifier } from './tasks/classification/classifier.ts';
+import { readRows } from './tasks/classification/rows.ts';
 import { explainMemory } from './memory.ts';
 import { openEvents, type EventFile } from './event-file.ts';
 import { joinQueue, waitForTurn, type Place, type Queue } from './queue.ts';
@@ -19,7 +19,7 @@ import {
   type TrainFile,
 } from './protocol.ts';
 import { formatModelCard, saveModel } from './save-model.ts';
-import { countSteps, createTrainingState, train } from './train.ts';
+import { countSteps, createTrainingState, train } from './engine/train.ts';
 
 /** Status of a trainer that found the folder taken, the attempt fenced or the training ended. */
 const notOurs = 75;
@@ -92,8 +92,8 @@ async function trainFolder(folder: string, file: TrainFile, events: EventFile): 
   const drawn = classifier.drawn.length === 0 ? {} : { drawn: [...classifier.drawn] };
   events.write({ type: 'data-read', rows: rows.length, validationRows: validation.length, truncated, steps, ...drawn });
 
-  const state = createTrainingState(file.training);
-  const checkpoints = openCheckpoints({ folder, file, classifier, state, events, began, now });
+  const state = createTrainingState(classifier.tf, file.training, getBackend(file.backend).memory);
+  const checkpoints = openCheckpoints({ folder, file, network: classifier, state, events, began, now });
   if (events.past.hasStarted) checkpoints.resume();
   const end = train(
     classifier,

@@ -2,8 +2,9 @@ import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { toFileFailure } from '../errors.ts';
 import { replaceFolder } from '../lib/fs.ts';
-import { copyToStoredLayout, type Classifier } from './classifier.ts';
-import { families } from './families/index.ts';
+import type { Classifier } from './tasks/classification/classifier.ts';
+import { copyToStoredLayout } from './engine/network.ts';
+import { getFamily } from './families/index.ts';
 import { readRevision, tokenizerFiles } from './model-folder.ts';
 import { writeSafetensors } from './safetensors.ts';
 import type { EpochEvaluated, TrainFile } from './protocol.ts';
@@ -24,7 +25,7 @@ export function saveModel(classifier: Classifier, target: string, { source, card
     data: copyToStoredLayout(tf, parameters.get(name)!, isLinear),
   }));
   const json = {
-    ...families[config.family].buildConfigJson(config),
+    ...getFamily(config).buildConfigJson(config),
     id2label: Object.fromEntries(labels.map((label, i) => [String(i), label])),
     label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
   };

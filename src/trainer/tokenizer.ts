@@ -2,8 +2,21 @@ import * as tokenizers from '@huggingface/tokenizers';
 import { Failure } from '../errors.ts';
 import { isObject } from '../lib/json.ts';
 import { formatValue } from '../lib/text.ts';
-import type { Tokenizer } from './batches.ts';
 import { readTokenizerFiles } from './model-folder.ts';
+
+/** A text, or a pair of texts, as the model reads it. */
+export interface EncodedText {
+  readonly ids: readonly number[];
+  /** 0 for the first text, 1 for the second one; as many as `ids`. */
+  readonly typeIds: readonly number[];
+  /** Whether tokens were left out so that `maxLength` holds. */
+  readonly truncated: boolean;
+}
+
+export interface Tokenizer {
+  /** At most `maxLength` tokens, the special ones included and never cut away. The longer text of a pair loses its last token first. */
+  encode(text: string, text2: string | undefined, maxLength: number): EncodedText;
+}
 
 /** What we use of the library. Its own declarations name files without endings, which Node's resolution does not find. */
 interface LibraryTokenizer {

@@ -189,7 +189,7 @@ test.each<[string, () => string, number, string]>([
     'an unknown family',
     () => writeJobOf((folder) => writeFileSync(join(folder, 'config.json'), '{"model_type": "t5"}')),
     65,
-    'expected one of bert, found "t5"',
+    'model_type: expected one of bert, distilbert, found "t5"',
   ],
   [
     'a configuration that is no JSON',

@@ -1,8 +1,9 @@
-/** A short training of a BERT classifier: learning rates, losses, gradient norms, the parameters at the end. */
+/** A short training of a classifier: learning rates, losses, gradient norms, the parameters at the end. */
 import { z } from 'zod';
-import { computeAndFree, type TensorFlow } from '../../src/trainer/backends.ts';
-import { buildModelBatch, computeLogits, copyToStoredLayout, type Classifier } from '../../src/trainer/classifier.ts';
-import { countWarmupSteps, getLearningRate, takeStep, type Schedule } from '../../src/trainer/train.ts';
+import type { TensorFlow } from '../../src/trainer/backends/index.ts';
+import { computeAndFree, copyToStoredLayout } from '../../src/trainer/engine/network.ts';
+import { countWarmupSteps, getLearningRate, type Schedule, takeStep } from '../../src/trainer/engine/train.ts';
+import { type Classifier, computeLogits } from '../../src/trainer/tasks/classification/classifier.ts';
 import { toCheck, toEqualCheck, toRelativeCheck, type Check } from './check.ts';
 import { toAdamW, type Optimizer, type Step } from './check-step.ts';
 import { BatchShape, toLargestDifference, toNorm, toRows } from './reference.ts';
@@ -32,7 +33,7 @@ export function checkCurve(tf: TensorFlow, classifier: Classifier, { curve, opti
   const scheduleName = toScheduleName(optimizer.schedule);
   const warmupSteps = optimizer.schedule === 'constant' ? 0 : countWarmupSteps(optimizer.warmup, steps);
   const schedule: Schedule | null = scheduleName && { name: scheduleName, learningRate: optimizer.lr, warmupSteps, steps };
-  const adamW = toAdamW(optimizer);
+  const adamW = toAdamW(tf, optimizer);
   const settings = { optimizer: adamW, maxGradNorm: optimizer.max_grad_norm, microBatchSize: Number.MAX_SAFE_INTEGER, seed: 0 };
   const lossTolerance = Math.max(5e-6, 20 * curve.noise.loss_max_abs);
 
@@ -70,7 +71,7 @@ export function checkCurve(tf: TensorFlow, classifier: Classifier, { curve, opti
     );
   }
   if (curve.final_logits_of_step_batch) {
-    const logits = computeAndFree(tf, () => computeLogits(classifier, buildModelBatch(classifier, toRows(step.batch)), null).arraySync());
+    const logits = computeAndFree(tf, () => computeLogits(classifier, toRows(step.batch), null).arraySync());
     const difference = toLargestDifference(logits.flat(), curve.final_logits_of_step_batch.flat());
     checks.push(toCheck(`${name}: curve.final_logits_of_step_batch, largest difference`, difference, 0, Math.max(1e-5, lossTolerance)));
   }

@@ -1,10 +1,11 @@
-/** A BERT forward pass: tokens, hidden states of every position, pooled first token, logits, probabilities. */
+/** A forward pass: tokens, hidden states of every position, pooled first token, logits, probabilities. */
 import { join } from 'node:path';
 import type { Rank, Tensor2D } from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { computeAndFree, type TensorFlow } from '../../src/trainer/backends.ts';
-import { buildModelBatch, closeClassifier, computeLogits, toProbabilities, type Classifier } from '../../src/trainer/classifier.ts';
-import type { Ops } from '../../src/trainer/ops.ts';
+import type { TensorFlow } from '../../src/trainer/backends/index.ts';
+import { closeNetwork, computeAndFree } from '../../src/trainer/engine/network.ts';
+import { type Classifier, computeLogits, toProbabilities } from '../../src/trainer/tasks/classification/classifier.ts';
+import type { Ops } from '../../src/trainer/engine/ops.ts';
 import { readTensors } from '../trainer/read-tensors.ts';
 import { toCheck, toEqualCheck, type Check } from './check.ts';
 import { BatchShape, openReference, toLargestDifference, toRows } from './reference.ts';
@@ -37,17 +38,16 @@ export function checkForward(
   const encoded = file.texts.map((text) => classifier.tokenizer.encode(text, undefined, file.max_length).ids);
 
   const found = computeAndFree(tf, () => {
-    const batch = buildModelBatch(classifier, rows);
     const whole = record(classifier, { firstToken: (x) => x }); // the last layer computes every position
-    computeLogits(whole.network, batch, null);
-    const shape: [number, number, number] = [rows.length, batch.sizes.positions, classifier.config.hiddenSize];
+    computeLogits(whole.network, rows, null);
+    const shape: [number, number, number] = [rows.length, whole.norms[0]!.shape[0] / rows.length, classifier.config.hiddenSize];
     // The embeddings are normalised once, each layer twice: its last one is its output.
     const states = whole.norms.filter((_, i) => i % 2 === 0).map((state) => tf.reshape<Rank.R3>(state, shape).arraySync());
     const usual = record(classifier, {});
-    const logits = computeLogits(usual.network, batch, null).arraySync();
+    const logits = computeLogits(usual.network, rows, null).arraySync();
     return { states, logits, pooled: usual.pooled[0]!.arraySync() };
   });
-  closeClassifier(classifier);
+  closeNetwork(classifier);
 
   const last = found.states.at(-1)!;
   const means = rows.map(({ ids }, i) => last[i]![0]!.map((_, h) => ids.reduce((sum, _id, s) => sum + last[i]![s]![h]!, 0) / ids.length));
@@ -89,7 +89,7 @@ export function checkForward(
   ];
 }
 
-/** The network with other operations, and all that its norms and its pooler gave. */
+/** The network with other operations, and all that its norms and its pooler, or what a family has in its place, gave. */
 function record(
   { ops, ...network }: Classifier,
   changed: Partial<Ops>,
@@ -105,6 +105,7 @@ function record(
     ...changed,
     layerNorm: (...args) => keep(norms, ops.layerNorm(...args)),
     tanh: (x) => keep(pooled, ops.tanh(x)),
+    relu: (x) => keep(pooled, ops.relu(x)),
   };
   return { network: { ...network, ops: recording }, norms, pooled };
 }

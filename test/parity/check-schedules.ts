@@ -1,10 +1,11 @@
 /** Learning rates, warm-up rounding, step counts, clipping, and gradient accumulation of a classifier. */
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { TensorFlow } from '../../src/trainer/backends.ts';
-import { getClipFactor, computeGradientNorm } from '../../src/trainer/adamw.ts';
-import { closeClassifier } from '../../src/trainer/classifier.ts';
-import { accumulateGradients, countSteps, countWarmupSteps, getLearningRate, type Schedule } from '../../src/trainer/train.ts';
+import type { TensorFlow } from '../../src/trainer/backends/index.ts';
+import { computeGradientNorm } from '../../src/trainer/engine/adamw.ts';
+import { closeNetwork } from '../../src/trainer/engine/network.ts';
+import { getClipFactor } from '../../src/trainer/engine/optimizer.ts';
+import { accumulateGradients, countSteps, countWarmupSteps, getLearningRate, type Schedule } from '../../src/trainer/engine/train.ts';
 import { toCheck, toEqualCheck, toRelativeCheck, type Check } from './check.ts';
 import { BatchShape, openReference, toLargestDifference, toRows } from './reference.ts';
 
@@ -94,7 +95,7 @@ export function checkSchedules(file: z.infer<typeof SchedulesFile>, name: string
     );
   }
   for (const { max_norm: maxNorm, gradients, ...expected } of file.clipping) {
-    const norm = computeGradientNorm(new Map(gradients.map((gradient, i) => [String(i), Float32Array.from(gradient)])));
+    const norm = computeGradientNorm(gradients.map((gradient) => Float32Array.from(gradient)));
     const clipped = gradients.flat().map((value) => value * getClipFactor(norm, maxNorm));
     const most = Math.max(...expected.clipped.flat().map(Math.abs));
     checks.push(toRelativeCheck(`${name}: clipping to ${maxNorm}: norm`, norm, expected.norm, 1e-7));
@@ -115,10 +116,20 @@ export function checkAccumulation(
 ): Check[] {
   const parts = microbatches.map(toRows);
   const classifier = openReference(tf, { model, head: join(folder, head), labels });
-  const { loss, gradients } = accumulateGradients(classifier, parts.flat(), { microBatchSize: parts[0]!.length, seed: 0, step: 0 });
-  closeClassifier(classifier);
+  const { loss, gradients } = accumulateGradients(classifier, parts.flat(), {
+    microBatchSize: parts[0]!.length,
+    seed: 0,
+    step: 0,
+    memory: 'process',
+  });
+  closeNetwork(classifier);
   return [
     toCheck(`${name}: accumulation.classifier: loss`, loss, expected.loss_mean, 5e-6),
-    toRelativeCheck(`${name}: accumulation.classifier: gradient norm`, computeGradientNorm(gradients), expected.grad_norm_mean, 1e-5),
+    toRelativeCheck(
+      `${name}: accumulation.classifier: gradient norm`,
+      computeGradientNorm([...gradients.values()].map((gradient) => gradient.dataSync<'float32'>())),
+      expected.grad_norm_mean,
+      1e-5,
+    ),
   ];
 }

@@ -1,10 +1,12 @@
-/** One training step of a BERT classifier: loss, every gradient, every parameter after AdamW. */
+/** One training step of a classifier: loss, every gradient, every parameter after AdamW. */
 import { z } from 'zod';
-import type { TensorFlow } from '../../src/trainer/backends.ts';
-import { createAdamW, hasDecay, computeGradientNorm, updateParameters } from '../../src/trainer/adamw.ts';
-import { copyToStoredLayout, type Classifier } from '../../src/trainer/classifier.ts';
-import type { ParameterSpec } from '../../src/trainer/parameters.ts';
-import { accumulateGradients } from '../../src/trainer/train.ts';
+import type { Backend, TensorFlow } from '../../src/trainer/backends/index.ts';
+import { createAdamW } from '../../src/trainer/engine/adamw.ts';
+import { copyToStoredLayout } from '../../src/trainer/engine/network.ts';
+import { hasDecay, type AdamW } from '../../src/trainer/engine/optimizer.ts';
+import { accumulateGradients } from '../../src/trainer/engine/train.ts';
+import type { Classifier } from '../../src/trainer/tasks/classification/classifier.ts';
+import type { ParameterSpec } from '../../src/trainer/engine/parameters.ts';
 import { toCheck, toEqualCheck, toRelativeCheck, type Check } from './check.ts';
 import { BatchShape, toLargestDifference, toNorm, toRows } from './reference.ts';
 
@@ -18,6 +20,7 @@ export const Optimizer = z.object({
   max_grad_norm: z.number(),
 });
 type Optimizer = z.infer<typeof Optimizer>;
+type Memory = Backend['memory'];
 
 const figures = z.object({ norm: z.number(), first4: z.array(z.number()) });
 const Parameter = z.object({
@@ -37,15 +40,15 @@ export const Step = z.object({
   params: z.record(z.string(), Parameter),
 });
 
-export function toAdamW({ betas, eps, weight_decay }: Optimizer): ReturnType<typeof createAdamW> {
-  return createAdamW({ beta1: betas[0], beta2: betas[1], epsilon: eps, weightDecay: weight_decay });
+export function toAdamW(tf: TensorFlow, { betas, eps, weight_decay }: Optimizer, memory: Memory = 'process'): AdamW {
+  return createAdamW(tf, { beta1: betas[0], beta2: betas[1], epsilon: eps, weightDecay: weight_decay }, memory);
 }
 
 /** Takes the step on `classifier`, whose parameters change. */
 export function checkStep(
   tf: TensorFlow,
   classifier: Classifier,
-  { step, optimizer }: { step: z.infer<typeof Step>; optimizer: Optimizer },
+  { step, optimizer, memory = 'process' }: { step: z.infer<typeof Step>; optimizer: Optimizer; memory?: Memory },
   name: string,
 ): Check[] {
   const rows = toRows(step.batch);
@@ -53,10 +56,10 @@ export function checkStep(
   const toValues = (): Map<string, Float32Array> =>
     new Map(classifier.specs.map((spec) => [spec.name, copyToStoredLayout(tf, parameters.get(spec.name)!, spec.isLinear)]));
   const before = toValues();
-  const { loss, gradients } = accumulateGradients(classifier, rows, { microBatchSize: rows.length, seed: 0, step: 0 });
-  const gradNorm = computeGradientNorm(gradients);
-  const stored = new Map(classifier.specs.map((spec) => [spec.name, toStoredGradient(tf, classifier, spec, gradients.get(spec.name)!)]));
-  updateParameters(tf, toAdamW(optimizer), { parameters, gradients, learningRate: optimizer.lr, factor: 1 }); // the reference does not clip here
+  const { loss, gradients } = accumulateGradients(classifier, rows, { microBatchSize: rows.length, seed: 0, step: 0, memory });
+  const stored = new Map(classifier.specs.map((spec) => [spec.name, copyToStoredLayout(tf, gradients.get(spec.name)!, spec.isLinear)]));
+  // The reference does not clip here.
+  const { gradNorm } = toAdamW(tf, optimizer, memory).update({ parameters, gradients, learningRate: optimizer.lr, maxGradNorm: 0 });
   const after = toValues();
   return [
     toCheck(`${name}: step.loss`, loss, step.loss, Math.max(5e-6, 20 * step.noise.loss)),
@@ -104,11 +107,4 @@ function checkParameter(
       unstable.after ? learningRate * Math.sqrt(after.length) : 1e-5 * expected.after.norm,
     ),
   ];
-}
-
-function toStoredGradient(tf: TensorFlow, { parameters }: Classifier, spec: ParameterSpec, gradient: Float32Array): Float32Array {
-  const tensor = tf.tensor(gradient.slice(), parameters.get(spec.name)!.shape);
-  const stored = copyToStoredLayout(tf, tensor, spec.isLinear);
-  tensor.dispose();
-  return stored;
 }

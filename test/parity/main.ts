@@ -1,7 +1,7 @@
 /** `npm run parity -- DIR [--backend ${backendNames.join('|')}] [--all]`: our figures beside the reference's in DIR, those that differ or all of them. Exit status 1 when one differs or none was checked. */
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { backendNames, isBackendName } from '../../src/trainer/backends.ts';
+import { backendNames, isBackendName } from '../../src/trainer/backends/index.ts';
 import type { Check } from './check.ts';
 import { runParity } from './run-parity.ts';
 

@@ -10,15 +10,20 @@ test('every figure of the reference is checked and met', async () => {
   const { checks, skipped } = await runParity(join(fixtures, 'parity'), { backends: ['wasm'] });
   expect(checks.filter((check) => !check.passed)).toEqual([]);
   const names = checks.map((check) => check.name);
-  const count = (pattern: string): number => names.filter((name) => name.includes(`on wasm: ${pattern}`)).length;
+  const count = (pattern: string, file = 'bert'): number =>
+    names.filter((name) => name.startsWith(`${file}-`) && name.includes(`on wasm: ${pattern}`)).length;
   expect(count('hidden_states.')).toBe(3);
   expect(count('logits')).toBe(1);
   expect(count('step.')).toBe(3);
   expect(count('bert.')).toBeGreaterThanOrEqual(39 * 5);
   expect(count('curve.loss')).toBe(20);
+  expect(count('hidden_states.', 'distilbert')).toBe(3);
+  expect(count('logits', 'distilbert')).toBe(1);
+  expect(count('distilbert.', 'distilbert')).toBeGreaterThanOrEqual(35 * 5);
+  expect(count('curve.loss', 'distilbert')).toBe(8);
   expect(count('curve.trainer.grad_norm')).toBe(20);
   expect(count('curve.final_params')).toBe(41 * 2);
-  expect(count('accumulation.classifier')).toBe(2);
+  expect(names.filter((name) => name.includes('on wasm: accumulation.classifier'))).toHaveLength(2);
   expect(names.filter((name) => name.startsWith('tokenizer-tiny-bert.json: case'))).toHaveLength(87 * 3);
   expect(names.filter((name) => name.startsWith('schedules.json: schedules'))).toHaveLength(6 * 3);
   expect(names.some((name) => name.startsWith('metrics.json'))).toBe(true);

@@ -3,9 +3,10 @@ import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { Failure } from '../../src/errors.ts';
-import type { TensorFlow } from '../../src/trainer/backends.ts';
-import type { EncodedRow } from '../../src/trainer/batches.ts';
-import { createParameter, openClassifier, type Classifier } from '../../src/trainer/classifier.ts';
+import type { TensorFlow } from '../../src/trainer/backends/index.ts';
+import { createParameter } from '../../src/trainer/engine/network.ts';
+import { type Classifier, openClassifier } from '../../src/trainer/tasks/classification/classifier.ts';
+import type { EncodedRow } from '../../src/trainer/tasks/classification/rows.ts';
 import { readTensors } from '../trainer/read-tensors.ts';
 
 const fixtureModels = join(import.meta.dirname, '../../fixtures/models');

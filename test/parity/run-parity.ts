@@ -3,8 +3,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { toFailureData } from '../../src/errors.ts';
-import { startBackend, type BackendName, type TensorFlow } from '../../src/trainer/backends.ts';
-import { closeClassifier } from '../../src/trainer/classifier.ts';
+import { type BackendName, startBackend, type TensorFlow } from '../../src/trainer/backends/index.ts';
+import { findFamily } from '../../src/trainer/families/index.ts';
+import type { Classifier } from '../../src/trainer/tasks/classification/classifier.ts';
+import { closeNetwork } from '../../src/trainer/engine/network.ts';
 import type { Check } from './check.ts';
 import { checkCurve, Curve } from './check-curve.ts';
 import { checkForward, ForwardFile } from './check-forward.ts';
@@ -75,25 +77,30 @@ async function checkFile(folder: string, name: string, backends: readonly Backen
 }
 
 async function checkForwardFile(place: Place): Promise<Findings> {
-  const model = findBert(place);
+  const model = findKnownModel(place);
   if ('skipped' in model) return model;
   const file = ForwardFile.parse(place.json);
   return onEachBackend(place, (tf, name) => checkForward(tf, file, { folder: place.folder, name, model: model.path }));
 }
 
 async function checkStepFile(place: Place): Promise<Findings> {
-  const model = findBert(place);
+  const model = findKnownModel(place);
   if ('skipped' in model) return model;
   const file = StepFile.parse(place.json);
   const open = (tf: TensorFlow): ReturnType<typeof openReference> =>
     openReference(tf, { ...file, model: model.path, head: join(place.folder, file.head) });
   return onEachBackend(place, (tf, name) => {
-    return [checkStep, checkCurve].flatMap((check) => {
+    const use = (check: (classifier: Classifier) => Check[]): Check[] => {
       const classifier = open(tf);
-      const checks = check(tf, classifier, file, name);
-      closeClassifier(classifier);
+      const checks = check(classifier);
+      closeNetwork(classifier);
       return checks;
-    });
+    };
+    return [
+      ...use((classifier) => checkStep(tf, classifier, file, name)),
+      ...use((classifier) => checkStep(tf, classifier, { ...file, memory: 'device' }, `${name}, as on a device`)),
+      ...use((classifier) => checkCurve(tf, classifier, file, name)),
+    ];
   });
 }
 
@@ -127,12 +134,14 @@ async function checkTokenizerFile({ folder, name, json }: Place): Promise<Findin
   return checkTokenizer(TokenizerFile.parse(json), name, { model: path, padTokenId: typeof padTokenId === 'number' ? padTokenId : 0 });
 }
 
-/** The BERT model that the file names; other families and models that are not here are skipped. */
-function findBert({ folder, name, json }: Place): { readonly path: string } | { readonly skipped: string[] } {
+/** The model that the file names; families that the trainer does not have, and models that are not here, are skipped. */
+function findKnownModel({ folder, name, json }: Place): { readonly path: string } | { readonly skipped: string[] } {
   const path = findModel(folder, String(json['model']));
   if (!path) return { skipped: [`${name}: no model folder ${String(json['model'])}`] };
   const { model_type: family } = readJson(join(path, 'config.json'));
-  return family === 'bert' ? { path } : { skipped: [`${name}: a model of another family (${String(family)})`] };
+  return typeof family === 'string' && findFamily(family)
+    ? { path }
+    : { skipped: [`${name}: a model of another family (${String(family)})`] };
 }
 
 /** The model and labels that some other file of the folder names beside this head. */

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { toStreamKey, toUint32, toUniform } from '../../src/lib/random.ts';
-import type { BackendName } from '../../src/trainer/backends.ts';
+import type { BackendName } from '../../src/trainer/backends/index.ts';
 import { loadNumbered } from './numbered-checkpoint.ts';
 import { readEvents, toFigures, writeRunFolder, writeSmallModel } from './small-training.ts';
 import { tinyBert } from './tiny-classifier.ts';

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { families } from '../../src/trainer/families/index.ts';
 import { readModelFolder, readRevision } from '../../src/trainer/model-folder.ts';
 import { writeSafetensors } from '../../src/trainer/safetensors.ts';
 import { createScratchFolder } from '../scratch.ts';
@@ -104,9 +105,11 @@ test('weights in parts are found by their index, and only inside the folder', ()
   expect(() => readModelFolder(folder)).toThrow('has no model-00003-of-00002.safetensors');
 });
 
+const known = Object.keys(families).join(', ');
+
 test.each<[string, Record<string, unknown>, string]>([
-  ['another family', { model_type: 'llama' }, 'model_type: expected one of bert, found "llama"'],
-  ['no family', { model_type: undefined }, 'model_type: expected one of bert, found nothing'],
+  ['another family', { model_type: 'llama' }, `model_type: expected one of ${known}, found "llama"`],
+  ['no family', { model_type: undefined }, `model_type: expected one of ${known}, found nothing`],
   ['another activation', { hidden_act: 'relu' }, 'hidden_act: expected "gelu", found "relu"'],
   ['relative positions', { position_embedding_type: 'relative_key' }, 'position_embedding_type: expected "absolute"'],
   ['a decoder', { is_decoder: true }, 'is_decoder: expected false'],

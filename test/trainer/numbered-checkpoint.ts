@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { toStreamKey, toUint32 } from '../../src/lib/random.ts';
-import { checkpointFiles, findCheckpoint, type CheckpointContents } from '../../src/trainer/checkpoint-folder.ts';
+import { checkpointFiles, findCheckpoint, type CheckpointContents } from '../../src/trainer/checkpoint/checkpoint-folder.ts';
 
 /** The files of a checkpoint with contents that depend on the step only, in two parts each. */
 export function toNumberedContents(step: number, bytes: number): CheckpointContents {

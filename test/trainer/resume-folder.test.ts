@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { TrainFile } from '../../src/trainer/protocol.ts';
 import { runTraining } from '../../src/trainer/run-training.ts';
 import { createScratchFolder } from '../scratch.ts';
-import { recordDisk } from './recorded-disk.ts';
+import { recordDisk } from './checkpoint/recorded-disk.ts';
 import { runUntil } from './run-until.ts';
 import { readEvents, toFigures, toSmallRows, writeRunFolder, writeSmallModel } from './small-training.ts';
 

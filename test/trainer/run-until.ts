@@ -1,11 +1,12 @@
 import { join } from 'node:path';
-import { startBackend } from '../../src/trainer/backends.ts';
-import { readRows } from '../../src/trainer/batches.ts';
-import { openCheckpoints } from '../../src/trainer/checkpoints.ts';
-import { closeClassifier, openClassifier } from '../../src/trainer/classifier.ts';
+import { startBackend, type Backend } from '../../src/trainer/backends/index.ts';
+import { closeNetwork } from '../../src/trainer/engine/network.ts';
+import { createTrainingState, train, type TrainingState } from '../../src/trainer/engine/train.ts';
+import { openClassifier } from '../../src/trainer/tasks/classification/classifier.ts';
+import { readRows } from '../../src/trainer/tasks/classification/rows.ts';
+import { openCheckpoints } from '../../src/trainer/checkpoint/checkpoints.ts';
 import { openEvents } from '../../src/trainer/event-file.ts';
 import { readTrainFile, type TrainerEvent } from '../../src/trainer/protocol.ts';
-import { createTrainingState, train, type TrainingState } from '../../src/trainer/train.ts';
 
 class Killed extends Error {}
 
@@ -16,23 +17,32 @@ export interface Left {
   readonly written: TrainerEvent[];
 }
 
+interface Way {
+  readonly memory: Backend['memory'];
+  readonly isTrainable: (name: string) => boolean;
+}
+
 /** The trainer's own parts, in this process: ends after step `killedAt` as a process that is killed there would, with what is on the disk. */
-export async function runUntil(folder: string, killedAt: number): Promise<Left | null> {
+export async function runUntil(
+  folder: string,
+  killedAt: number,
+  { memory = 'process', isTrainable = () => true }: Partial<Way> = {},
+): Promise<Left | null> {
   const events = openEvents(folder, () => new Date(0));
   const file = readTrainFile(folder);
   const { hasStarted } = events.past;
   events.write({ type: 'trainer-started', nonce: file.nonce, attempt: 1, pid: 1, backend: file.backend });
-  const classifier = openClassifier(await startBackend(file.backend), file.model);
+  const classifier = { ...openClassifier(await startBackend(file.backend), file.model), isTrainable };
   const data = {
     rows: (await readRows(classifier, join(folder, file.rows.train))).rows,
     validation: (await readRows(classifier, join(folder, file.rows.validation!))).rows,
     settings: file.training,
   };
   events.write({ type: 'data-read', rows: data.rows.length, validationRows: data.validation.length, truncated: 0, steps: 60 });
-  const state = createTrainingState(file.training);
+  const state = createTrainingState(classifier.tf, file.training, memory);
   let clock = 0;
   const now = (): number => clock++;
-  const checkpoints = openCheckpoints({ folder, file, classifier, state, events, began: 0, now });
+  const checkpoints = openCheckpoints({ folder, file, network: classifier, state, events, began: 0, now });
   if (hasStarted) checkpoints.resume();
   const written: TrainerEvent[] = [];
   try {
@@ -55,7 +65,7 @@ export async function runUntil(folder: string, killedAt: number): Promise<Left |
     if (error instanceof Killed) return null;
     throw error;
   } finally {
-    closeClassifier(classifier);
+    closeNetwork(classifier);
     events.close();
   }
 }

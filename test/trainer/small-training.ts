@@ -2,6 +2,7 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { toNormals, toStreamKey } from '../../src/lib/random.ts';
 import { bert } from '../../src/trainer/families/bert.ts';
+import { listParameters } from '../../src/trainer/tasks/classification/head.ts';
 import { writeSafetensors } from '../../src/trainer/safetensors.ts';
 import type { TrainerEvent, TrainFile, TrainingSettings } from '../../src/trainer/protocol.ts';
 import { labels, settings, tinyBert } from './tiny-classifier.ts';
@@ -34,8 +35,8 @@ export function writeSmallModel(folder: string, head?: 'with a head'): void {
     ? { architectures: ['BertForSequenceClassification'], id2label: { 0: 'no', 1: 'yes' } }
     : { architectures: ['BertModel'] };
   writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...kind, ...config }));
-  const all = bert.listParameters(bert.parseConfig(config, 'config.json'), 2);
-  const specs = all.filter(({ name }) => head !== undefined || !name.startsWith('classifier.'));
+  const sizes = bert.parseConfig(config, 'config.json');
+  const specs = head ? listParameters(sizes, 2) : bert.listParameters(sizes);
   const tensors = specs.map(({ name, shape }) => {
     const size = shape.reduce((product, count) => product * count, 1);
     return { name, shape, data: toNormals(toStreamKey(1, name), size, 0.3) };

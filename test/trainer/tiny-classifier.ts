@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { startBackend, type BackendName } from '../../src/trainer/backends.ts';
-import { readRows, type EncodedRows } from '../../src/trainer/batches.ts';
-import { openClassifier, type Classifier } from '../../src/trainer/classifier.ts';
+import { type BackendName, startBackend } from '../../src/trainer/backends/index.ts';
+import { type Classifier, openClassifier } from '../../src/trainer/tasks/classification/classifier.ts';
+import { type EncodedRows, readRows } from '../../src/trainer/tasks/classification/rows.ts';
 import type { TrainingSettings } from '../../src/trainer/protocol.ts';
 
 const fixtures = join(import.meta.dirname, '../../fixtures');

@@ -1,6 +1,6 @@
 /** node write-checkpoints.ts FOLDER BYTES: writes one checkpoint after the other, and prints the step of each that is on the disk. */
 import { writeSync } from 'node:fs';
-import { writeCheckpoint } from '../../src/trainer/checkpoint-folder.ts';
+import { writeCheckpoint } from '../../src/trainer/checkpoint/checkpoint-folder.ts';
 import { listCheckpoints } from '../../src/trainer/protocol.ts';
 import { toNumberedContents } from './numbered-checkpoint.ts';
 

@@ -1,30 +1,22 @@
 /** The list of model families. A further one is a file beside `bert.ts` and an entry here. */
-import type { Tensor2D } from '@tensorflow/tfjs-core';
-import type { Batch } from '../batches.ts';
-import type { ParameterRules, Parameters, ParameterSpec } from '../parameters.ts';
-import type { NextDropout, Ops } from '../ops.ts';
-import { bert, type BertConfig } from './bert.ts';
+import { bert } from './bert.ts';
+import { distilbert } from './distilbert.ts';
+import type { Family, ModelConfig } from './family.ts';
 
-/** The sizes of a model, as its config.json gives them. */
-export type ModelConfig = BertConfig;
-
-/** All that a family knows: how its files look and what it computes. Importing one loads no engine. */
-export interface Family {
-  /** Checks the fields of a config.json; `path` is for messages. @throws Failure `model-invalid` naming the field */
-  parseConfig(json: Readonly<Record<string, unknown>>, path: string): ModelConfig;
-  /** config.json in transformers' names. */
-  buildConfigJson(config: ModelConfig): Record<string, unknown>;
-  /** Every parameter with a classification head of `classes` rows, in the order of transformers. */
-  listParameters(config: ModelConfig, classes: number): ParameterSpec[];
-  /** Where a folder's weights have the parameters: with a head of `classes` rows, or without one (null). */
-  getRules(config: ModelConfig, classes: number | null): ParameterRules;
-  /** Logits of each text, [B, C]. `next` gives each place its dropout; null computes without. */
-  computeLogits(
-    network: { readonly ops: Ops; readonly config: ModelConfig; readonly parameters: Parameters },
-    batch: Batch,
-    next: NextDropout | null,
-  ): Tensor2D;
-}
+export { computeLinear } from './encoder.ts';
+export type { Family, ModelConfig } from './family.ts';
 
 /** By `model_type` of config.json. */
-export const families: Readonly<Record<ModelConfig['family'], Family>> = { bert };
+export const families = { bert, distilbert } as const satisfies Readonly<Record<string, Family>>;
+
+/** The family of this `model_type`; null where there is none. */
+export function findFamily(name: string): Family | null {
+  return Object.hasOwn(families, name) ? families[name as keyof typeof families] : null;
+}
+
+/** The family of a configuration that one of them has read. */
+export function getFamily({ family }: Pick<ModelConfig, 'family'>): Family {
+  const found = findFamily(family);
+  if (!found) throw new Error(`no family ${family}`);
+  return found;
+}

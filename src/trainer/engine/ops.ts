@@ -9,8 +9,8 @@
  * A gradient may use only what was given to `save`: everything else of the forward pass is freed when it ends.
  */
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
-import { toStreamKey, toUint32 } from '../lib/random.ts';
-import type { TensorFlow } from './backends.ts';
+import { toStreamKey, toUint32 } from '../../lib/random.ts';
+import type { TensorFlow } from '../backends/index.ts';
 import type { Batch } from './batches.ts';
 
 /** Dropout (Srivastava et al. 2014) at one place of one forward pass: `key` names its stream of random numbers. */
@@ -43,8 +43,8 @@ type Attention = (
 export interface Ops {
   /** `y = x w + b`: x [M, K], w [K, N], b [N] -> [M, N] */
   linear(x: Tensor2D, w: Tensor2D, b: Tensor1D): Tensor2D;
-  /** Word + position + type vectors of each position: tables [V, H], [P, H], [T, H] -> [M, H] */
-  embed(word: Tensor2D, position: Tensor2D, type: Tensor2D, batch: Batch): Tensor2D;
+  /** Word + position + type vectors of each position: tables [V, H], [P, H], [T, H] -> [M, H]; null where the model knows no types */
+  embed(word: Tensor2D, position: Tensor2D, type: Tensor2D | null, batch: Batch): Tensor2D;
   /** `(x + residual - mean) / √(variance + epsilon) * weight + bias` over each row (Ba et al. 2016): [M, H] -> [M, H] */
   layerNorm(x: Tensor2D, residual: Tensor2D | null, scale: { weight: Tensor1D; bias: Tensor1D; epsilon: number }): Tensor2D;
   /** [B*Q, H], [B*S, H], [B*S, H] -> [B*Q, H] */
@@ -53,6 +53,8 @@ export interface Ops {
   gelu(x: Tensor2D): Tensor2D;
   /** Element by element. */
   tanh(x: Tensor2D): Tensor2D;
+  /** `max(x, 0)`, element by element */
+  relu(x: Tensor2D): Tensor2D;
   /** Element by element; nothing happens where `dropout` is null. */
   dropout(x: Tensor2D, dropout: Dropout | null): Tensor2D;
   /** The first position of each text: [B*S, H] -> [B, H] */
@@ -86,12 +88,12 @@ export function createOps(tf: TensorFlow): Ops {
     };
   });
 
-  const embed = (word: Tensor2D, position: Tensor2D, type: Tensor2D, { ids, places, sizes: { positions: S } }: Batch): Tensor2D => {
-    const lookup = define((save, word: Tensor2D, position: Tensor2D, type: Tensor2D) => {
+  const embed: Ops['embed'] = (word, position, type, { ids, places, sizes: { positions: S } }) => {
+    const lookup = define((save, word: Tensor2D, position: Tensor2D, ...types: Tensor2D[]) => {
       save([ids, places]);
-      const [H, T] = [word.shape[1], type.shape[0]];
+      const H = word.shape[1];
       const used = Math.min(S, position.shape[0]);
-      const table = tf.concat([tf.slice(position, [0, 0], [used, H]), type], 0); // [S + T, H]
+      const table = tf.concat([tf.slice(position, [0, 0], [used, H]), ...types], 0); // [S + T, H]
       return {
         value: tf.add<Tensor2D>(tf.gather(word, ids), tf.matMul(places, table)),
         gradFunc: (dy, [ids, places]) => {
@@ -102,12 +104,12 @@ export function createOps(tf: TensorFlow): Ops {
               [0, position.shape[0] - used],
               [0, 0],
             ]),
-            tf.slice(dTable, [used, 0], [T, H]),
+            ...types.map(({ shape }) => tf.slice(dTable, [used, 0], shape)),
           ];
         },
       };
     });
-    return lookup(word, position, type);
+    return type ? lookup(word, position, type) : lookup(word, position);
   };
 
   const normalize = (x: Tensor, weight: Tensor, bias: Tensor, { epsilon, save }: { epsilon: number; save: Save }): Tensor2D => {
@@ -156,6 +158,12 @@ export function createOps(tf: TensorFlow): Ops {
     return { value: y, gradFunc: (dy, [y]) => [tf.mul(dy, tf.sub(1, tf.square(y!)))] };
   });
 
+  const relu = define((save, x: Tensor2D) => {
+    const y = tf.relu<Tensor2D>(x);
+    save([y]);
+    return { value: y, gradFunc: (dy, [y]) => [tf.mul(dy, tf.step(y!))] };
+  });
+
   const dropout: Ops['dropout'] = (x, dropout) => {
     if (!dropout) return x;
     const drop = define((save, x: Tensor2D) => {
@@ -196,13 +204,13 @@ export function createOps(tf: TensorFlow): Ops {
     return { sum: sum(logits), count: logits.shape[0] };
   };
 
-  return { linear, embed, layerNorm, attention: createAttention(tf), gelu, tanh, dropout, firstToken, crossEntropy };
+  return { linear, embed, layerNorm, attention: createAttention(tf), gelu, tanh, relu, dropout, firstToken, crossEntropy };
 }
 
 /**
  * Scaled dot-product attention (Vaswani et al. 2017, equation 1): `P = softmax(q kᵀ / √D + mask)`, `y = dropout(P) v`.
  *
- * Transposes are explicit and of small tensors: products with a transpose flag are twenty times slower on WASM, and so every
+ * Transposes are explicit and of small tensors: products with a transpose flag are twenty times slower in WebAssembly, and so every
  * product below has its operands in order, the gradients of k and v as transposes of what is wanted.
  */
 function createAttention(tf: TensorFlow): Attention {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { toShuffled, toStreamKey } from '../../src/lib/random.ts';
-import { planEpoch, sortIntoBatches, toParts } from '../../src/trainer/batches.ts';
+import { toShuffled, toStreamKey } from '../../../src/lib/random.ts';
+import { planEpoch, sortIntoBatches, toParts } from '../../../src/trainer/engine/batches.ts';
 
 const lengths = Array.from({ length: 1000 }, (_, i) => 4 + ((i * 7919) % 61));
 const settings = { batchSize: 16, seed: 3, epoch: 0 };

@@ -1,8 +1,8 @@
 /** A model's parameters by their Hugging Face names, and where its weight files have them. */
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { Failure } from '../errors.ts';
-import { formatName } from '../lib/text.ts';
-import { isWidened, type SafetensorsIndex } from './safetensors.ts';
+import { Failure } from '../../errors.ts';
+import { formatName } from '../../lib/text.ts';
+import { isWidened, type SafetensorsIndex } from '../safetensors.ts';
 
 /** Live tensors by name. The optimizer replaces them; all holders of the map see the newest. */
 export type Parameters = Map<string, Tensor>;

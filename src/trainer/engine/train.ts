@@ -1,17 +1,20 @@
 /** The training loop: learning rate, batches, loss, gradients, clipping, AdamW, and the validation rows after each epoch. */
-import { Failure } from '../errors.ts';
-import { type AdamW, adamWDefaults, computeGradientNorm, createAdamW, getClipFactor, updateParameters } from './adamw.ts';
-import { planEpoch, toParts, type EncodedRow } from './batches.ts';
-import { computeAllLogits, computeGradients, copyWeights, restoreWeights, toLogSum } from './classifier.ts';
-import type { Classifier, Gradients, Network, WeightsSnapshot } from './classifier.ts';
+import type { Tensor } from '@tensorflow/tfjs-core';
+import { Failure } from '../../errors.ts';
+import type { Backend, TensorFlow } from '../backends/index.ts';
+import type { ControlRequest, EpochEvaluated, StepFinished, TrainingSettings } from '../protocol.ts';
+import { createAdamW } from './adamw.ts';
+import { planEpoch, toParts, type TokenRow } from './batches.ts';
+import { computeGradients, copyWeights, freeGradients, restoreWeights } from './network.ts';
+import type { Gradients, Network, WeightsSnapshot } from './network.ts';
 import { createDropout } from './ops.ts';
-import type { ControlRequest, EpochEvaluated, StepFinished, TrainingSettings } from './protocol.ts';
+import { adamWDefaults, type AdamW } from './optimizer.ts';
 
 /** What is trained on. */
-export interface TrainingData {
-  readonly rows: readonly EncodedRow[];
+export interface TrainingData<Row extends TokenRow> {
+  readonly rows: readonly Row[];
   /** Scored after each epoch; empty where there are none. */
-  readonly validation: readonly EncodedRow[];
+  readonly validation: readonly Row[];
   readonly settings: TrainingSettings;
 }
 
@@ -31,8 +34,14 @@ export interface TrainingState {
   milliseconds: number;
 }
 
-export function createTrainingState({ weightDecay }: Pick<TrainingSettings, 'weightDecay'>): TrainingState {
-  return { step: 0, optimizer: createAdamW({ ...adamWDefaults, weightDecay }), best: null, evaluations: [], rows: 0, milliseconds: 0 };
+/** The state before the first step, on a backend whose tensors are in `memory`. */
+export function createTrainingState(
+  tf: TensorFlow,
+  { weightDecay }: Pick<TrainingSettings, 'weightDecay'>,
+  memory: Backend['memory'],
+): TrainingState {
+  const optimizer = createAdamW(tf, { ...adamWDefaults, weightDecay }, memory);
+  return { step: 0, optimizer, best: null, evaluations: [], rows: 0, milliseconds: 0 };
 }
 
 /** The loop's only ways to the outside. */
@@ -57,12 +66,16 @@ export interface TrainingEnd {
 }
 
 /**
- * Trains all parameters of the classifier in place, from `hooks.state` on. Afterwards it holds the last weights, or the best
+ * Trains the network's parameters in place, from `hooks.state` on. Afterwards it holds the last weights, or the best
  * ones where the settings say so; after a loss or gradient that is not finite it holds the last finite weights.
  *
  * @throws Failure `data-invalid` without rows, `configuration-invalid` when the best weights are asked for without validation rows
  */
-export function train(classifier: Classifier, { rows, validation, settings }: TrainingData, hooks: TrainingHooks): TrainingEnd {
+export function train<Row extends TokenRow>(
+  network: Network<Row>,
+  { rows, validation, settings }: TrainingData<Row>,
+  hooks: TrainingHooks,
+): TrainingEnd {
   if (rows.length === 0) throw new Failure('data-invalid', 'expected at least one training row, found none');
   if (settings.select === 'best' && validation.length === 0) {
     throw new Failure('configuration-invalid', '"select": "best" needs validation rows', {
@@ -90,7 +103,7 @@ export function train(classifier: Classifier, { rows, validation, settings }: Tr
     const batch = batches[step % perEpoch]!.map((i) => rows[i]!);
 
     const learningRate = getLearningRate(schedule, step);
-    const { loss, gradNorm, isFinite } = takeStep(classifier, batch, { ...settings, optimizer: state.optimizer, step, learningRate });
+    const { loss, gradNorm, isFinite } = takeStep(network, batch, { ...settings, optimizer: state.optimizer, step, learningRate });
     if (!isFinite) return { reason: 'diverged', step, best: null };
 
     state.milliseconds += hooks.now() - began;
@@ -107,16 +120,16 @@ export function train(classifier: Classifier, { rows, validation, settings }: Tr
         step: done,
         epoch,
         rows: validation.length,
-        ...evaluate(classifier, validation),
+        ...network.task.evaluate(network, validation),
       };
       hooks.write(scored);
       state.evaluations.push(scored);
       if (settings.select === 'best' && (state.best === null || scored.loss < state.best.epoch.loss))
-        state.best = { weights: copyWeights(classifier), epoch: scored };
+        state.best = { weights: copyWeights(network), epoch: scored };
     }
     if (done < total) hooks.afterStep(done % perEpoch === 0);
   }
-  if (state.best) restoreWeights(classifier, state.best.weights);
+  if (state.best) restoreWeights(network, state.best.weights);
   return { reason: 'finished', step: total, best: state.best?.epoch ?? null };
 }
 
@@ -128,52 +141,72 @@ export interface StepSettings extends Pick<TrainingSettings, 'microBatchSize' | 
 }
 
 /** Loss, gradients, clipping, update. The parameters stay as they are where `isFinite` is false. */
-export function takeStep(
-  network: Network,
-  batch: readonly EncodedRow[],
+export function takeStep<Row extends TokenRow>(
+  network: Network<Row>,
+  batch: readonly Row[],
   settings: StepSettings,
 ): { readonly loss: number; readonly gradNorm: number; readonly isFinite: boolean } {
-  const { tf, parameters } = network;
   const { optimizer, learningRate, maxGradNorm } = settings;
-  const { loss, gradients } = accumulateGradients(network, batch, settings);
-  const gradNorm = computeGradientNorm(gradients);
-  const factor = maxGradNorm > 0 ? getClipFactor(gradNorm, maxGradNorm) : 1; // 0 clips nothing, as in transformers
-  const isFinite = Number.isFinite(loss) && Number.isFinite(gradNorm);
-  return { loss, gradNorm, isFinite: isFinite && updateParameters(tf, optimizer, { parameters, gradients, learningRate, factor }) };
+  const { loss, gradients } = accumulateGradients(network, batch, { ...settings, memory: optimizer.memory });
+  if (Number.isFinite(loss)) return { loss, ...optimizer.update({ parameters: network.parameters, gradients, learningRate, maxGradNorm }) };
+  freeGradients(gradients);
+  return { loss, gradNorm: NaN, isFinite: false };
 }
 
 /**
  * Mean loss and gradients of a batch, computed in micro-batches that fit the memory. Sums of losses are divided by the rows of the
- * whole batch, so that the parts need not be of one size.
+ * whole batch, so that the parts need not be of one size. In the memory of the process the sums wait as arrays: beside the next
+ * micro-batch, the backend has the whole of its own memory.
  */
-export function accumulateGradients(
-  network: Network,
-  batch: readonly EncodedRow[],
-  { microBatchSize, seed, step }: Pick<StepSettings, 'microBatchSize' | 'seed' | 'step'>,
-): { readonly loss: number; readonly gradients: Gradients['gradients'] } {
+export function accumulateGradients<Row extends TokenRow>(
+  network: Network<Row>,
+  batch: readonly Row[],
+  { microBatchSize, seed, step, memory }: Pick<StepSettings, 'microBatchSize' | 'seed' | 'step'> & Pick<AdamW, 'memory'>,
+): { readonly loss: number; readonly gradients: Gradients } {
+  const { tf } = network;
+  const parts = toParts(batch, microBatchSize);
+  const sum = memory === 'device' || parts.length === 1 ? sumOnBackend(tf) : sumInProcess(tf);
   let lossSum = 0;
-  let total: Gradients['gradients'] | null = null;
-  for (const [microBatch, part] of toParts(batch, microBatchSize).entries()) {
+  for (const [microBatch, part] of parts.entries()) {
     const found = computeGradients(network, part, { rows: batch.length, next: createDropout({ seed, step, microBatch }) });
     lossSum += found.lossSum;
-    total = total ? addGradients(total, found.gradients) : found.gradients;
+    sum.add(found.gradients);
   }
-  return { loss: lossSum / batch.length, gradients: total ?? new Map<string, Float32Array>() };
+  return { loss: lossSum / batch.length, gradients: sum.take() };
 }
 
-function addGradients(a: Gradients['gradients'], b: Gradients['gradients']): Gradients['gradients'] {
-  return new Map([...a].map(([name, gradient]) => [name, gradient.map((value, i) => value + b.get(name)![i]!)]));
+interface GradientSum {
+  /** Takes the gradients over. */
+  add(gradients: Gradients): void;
+  take(): Gradients;
 }
 
-/** Mean cross-entropy (nats) and the share of rows whose likeliest class is the right one. */
-export function evaluate(network: Network, rows: readonly EncodedRow[]): { readonly loss: number; readonly accuracy: number } {
-  let [loss, correct] = [0, 0];
-  for (const [i, logits] of computeAllLogits(network, rows).entries()) {
-    const { label } = rows[i]!;
-    loss += toLogSum(logits) - logits[label]!;
-    if (logits.indexOf(Math.max(...logits)) === label) correct++;
-  }
-  return { loss: loss / rows.length, accuracy: correct / rows.length };
+function sumOnBackend(tf: TensorFlow): GradientSum {
+  const total: Gradients = new Map<string, Tensor>();
+  return {
+    add(gradients) {
+      for (const [name, gradient] of gradients) {
+        const before = total.get(name);
+        total.set(name, before ? tf.keep(tf.add(before, gradient)) : gradient);
+        if (before) tf.dispose([before, gradient]);
+      }
+    },
+    take: () => total,
+  };
+}
+
+function sumInProcess(tf: TensorFlow): GradientSum {
+  const total = new Map<string, { readonly shape: number[]; readonly sum: Float32Array }>();
+  return {
+    add(gradients) {
+      for (const [name, gradient] of gradients) {
+        const [before, added] = [total.get(name)?.sum, gradient.dataSync<'float32'>()];
+        total.set(name, { shape: gradient.shape, sum: before ? before.map((value, i) => value + added[i]!) : added });
+      }
+      freeGradients(gradients);
+    },
+    take: () => new Map([...total].map(([name, { shape, sum }]) => [name, tf.keep(tf.tensor(sum, shape))])),
+  };
 }
 
 /** Steps with a rising learning rate: a share of all steps, rounded up. */

@@ -3,15 +3,15 @@ import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { isFailure, Failure, toFailureData, toFileFailure, toSystemCode } from '../errors.ts';
-import { hashFileSync } from '../lib/fs.ts';
-import { parseFields, readJsonObject } from '../lib/json.ts';
+import { isFailure, Failure, toFailureData, toFileFailure, toSystemCode } from '../../errors.ts';
+import { hashFileSync } from '../../lib/fs.ts';
+import { parseFields, readJsonObject } from '../../lib/json.ts';
 import { findCheckpoint, writeCheckpoint, type CheckpointContents } from './checkpoint-folder.ts';
-import { restoreWeights, type Classifier, type WeightsSnapshot } from './classifier.ts';
-import type { EventFile } from './event-file.ts';
-import { buildSafetensors, readSafetensorsIndex, readTensor, type TensorToWrite } from './safetensors.ts';
-import { EpochEvaluated, type TrainFile } from './protocol.ts';
-import type { TrainingState } from './train.ts';
+import type { EventFile } from '../event-file.ts';
+import { buildSafetensors, readSafetensorsIndex, readTensor, type TensorToWrite } from '../safetensors.ts';
+import { EpochEvaluated, type TrainFile } from '../protocol.ts';
+import { getTrained, restoreWeights, type Network, type WeightsSnapshot } from '../engine/network.ts';
+import type { TrainingState } from '../engine/train.ts';
 
 /** Training that may be lost at most. */
 const mostMs = 30_000;
@@ -31,10 +31,13 @@ export interface Checkpoints {
   remove(): void;
 }
 
+/** What is trained; `revision` identifies the content of the folder that it was opened from. */
+type CheckpointedNetwork = Pick<Network<never>, 'tf' | 'parameters' | 'isTrainable'> & { readonly revision: string };
+
 export interface CheckpointedTraining {
   readonly folder: string;
   readonly file: TrainFile;
-  readonly classifier: Classifier;
+  readonly network: CheckpointedNetwork;
   readonly state: TrainingState;
   readonly events: EventFile;
   /** When this process began, by `now`. */
@@ -44,11 +47,11 @@ export interface CheckpointedTraining {
 }
 
 export function openCheckpoints(training: CheckpointedTraining): Checkpoints {
-  const { file, classifier, state, events, now } = training;
+  const { file, network, state, events, now } = training;
   const folder = join(training.folder, 'checkpoints');
   const { checkpointSteps, seed } = file.training;
-  const identity = hashIdentity(training.folder, file, classifier);
-  const versions: Versions = { backend: file.backend, tfjs: classifier.tf.version_core, node: process.version };
+  const identity = hashIdentity(training.folder, file, network);
+  const versions: Versions = { backend: file.backend, tfjs: network.tf.version_core, node: process.version };
   let { began } = training;
   let newest = 0;
   let last = { at: now(), took: 0, problem: '' };
@@ -62,7 +65,7 @@ export function openCheckpoints(training: CheckpointedTraining): Checkpoints {
     if (step > known) throw new Failure('model-invalid', `${path}: events.jsonl ends at step ${known}: the steps between would be missing`);
     const stored = readState(path, step);
     checkIdentity(path, stored.identity, identity);
-    restore(path, { classifier, state, stored });
+    restore(path, { network, state, stored });
     return stored;
   };
   const write = (): number => {
@@ -70,7 +73,7 @@ export function openCheckpoints(training: CheckpointedTraining): Checkpoints {
     const start = now();
     events.flush(); // a checkpoint must not be ahead of the events
     try {
-      writeCheckpoint(folder, state.step, buildContents(classifier, state, { identity, versions, seed, spent: start - began }));
+      writeCheckpoint(folder, state.step, buildContents(network, state, { identity, versions, seed, spent: start - began }));
       newest = state.step;
       last = { at: now(), took: now() - start, problem: '' };
       events.write({ type: 'checkpoint-written', step: newest, milliseconds: last.took });
@@ -126,7 +129,7 @@ const CheckpointState = z.object({
 });
 type CheckpointState = Readonly<z.infer<typeof CheckpointState>>;
 
-function hashIdentity(folder: string, { model, training, rows }: TrainFile, { revision }: Classifier): Identity {
+function hashIdentity(folder: string, { model, training, rows }: TrainFile, { revision }: CheckpointedNetwork): Identity {
   const { checkpointSteps: _, ...settings } = training;
   const { folder: _folder, ...source } = model; // the same model may be in another folder
   const paths = rows.validation === null ? [rows.train] : [rows.train, rows.validation];
@@ -161,14 +164,14 @@ function formatChange(before: Versions, after: Versions): string | null {
 
 /** The files of a checkpoint. Tensors have the layout of the computation, so that nothing is computed for them. */
 function buildContents(
-  classifier: Classifier,
+  network: CheckpointedNetwork,
   { step, optimizer, best, evaluations, rows, milliseconds }: TrainingState,
   origin: Pick<CheckpointState, 'identity' | 'versions' | 'seed' | 'spent'>,
 ): CheckpointContents {
   const counts = { step, optimizerStep: optimizer.step, best: best?.epoch ?? null, evaluations, rows, milliseconds };
   const json: CheckpointState = { ...counts, ...origin };
-  const weights = [...classifier.parameters].map(([name, tensor]) => toFlatTensor(name, tensor.dataSync<'float32'>()));
-  const moments = [...optimizer.moments].flatMap(([name, { m, v }]) => [toFlatTensor(`${name}.m`, m), toFlatTensor(`${name}.v`, v)]);
+  const weights = [...getTrained(network)].map(([name, tensor]) => toFlatTensor(name, tensor.dataSync<'float32'>()));
+  const moments = [...optimizer.readMoments()].flatMap(([name, { m, v }]) => [toFlatTensor(`${name}.m`, m), toFlatTensor(`${name}.v`, v)]);
   const bestWeights = [...(best?.weights ?? [])].map(([name, data]) => toFlatTensor(name, data));
   return {
     'weights.safetensors': buildSafetensors(weights),
@@ -191,24 +194,24 @@ function readState(folder: string, step: number): CheckpointState {
 }
 
 /**
- * Puts a checkpoint's weights into the classifier and its other numbers into `state`. Nothing is changed before all is read.
+ * Puts a checkpoint's weights into the network and its other numbers into `state`. Nothing is changed before all is read.
  *
  * @throws Failure `model-invalid` or `file-missing` when a tensor is missing or of another size
  */
 function restore(
   folder: string,
-  { classifier, state, stored }: { classifier: Classifier; state: TrainingState; stored: CheckpointState },
+  { network, state, stored }: { network: CheckpointedNetwork; state: TrainingState; stored: CheckpointState },
 ): void {
-  const sizes = new Map([...classifier.parameters].map(([name, { size }]) => [name, size]));
+  const sizes = new Map([...getTrained(network)].map(([name, { size }]) => [name, size]));
   const read = (file: string, suffix = ''): WeightsSnapshot => readArrays(join(folder, file), sizes, suffix);
   const weights = read('weights.safetensors');
   const [m, v] = [read('moments.safetensors', '.m'), read('moments.safetensors', '.v')];
   const best = stored.best === null ? null : { weights: read('best.safetensors'), epoch: stored.best };
 
-  restoreWeights(classifier, weights);
+  restoreWeights(network, weights);
   state.step = stored.step;
   state.optimizer.step = stored.optimizerStep;
-  for (const name of sizes.keys()) state.optimizer.moments.set(name, { m: m.get(name)!, v: v.get(name)! });
+  state.optimizer.setMoments(new Map([...sizes.keys()].map((name) => [name, { m: m.get(name)!, v: v.get(name)! }])));
   state.best = best;
   state.evaluations.splice(0, Infinity, ...stored.evaluations);
   state.rows = stored.rows;

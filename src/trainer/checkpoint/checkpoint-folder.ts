@@ -5,9 +5,9 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { isFailure, Failure, toFailureData, toSystemCode } from '../errors.ts';
-import { flush, hashFileSync, readBoundedFile, replaceFolder, writeParts } from '../lib/fs.ts';
-import { listCheckpoints } from './protocol.ts';
+import { isFailure, Failure, toFailureData, toSystemCode } from '../../errors.ts';
+import { flush, hashFileSync, readBoundedFile, replaceFolder, writeParts } from '../../lib/fs.ts';
+import { listCheckpoints } from '../protocol.ts';
 
 /** Every file that a checkpoint may have; `best.safetensors` only where the best weights are asked for. */
 export const checkpointFiles = ['weights.safetensors', 'moments.safetensors', 'state.json', 'best.safetensors'] as const;

@@ -1,17 +1,17 @@
 import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readModelFolder } from '../../src/trainer/model-folder.ts';
-import { writeSafetensors, type TensorToWrite } from '../../src/trainer/safetensors.ts';
-import { startBackend } from '../../src/trainer/backends.ts';
-import { encodeText } from '../../src/trainer/batches.ts';
-import { closeClassifier, computeAllLogits, openClassifier, type Classifier } from '../../src/trainer/classifier.ts';
-import type { TrainFile } from '../../src/trainer/protocol.ts';
-import { formatModelCard, saveModel } from '../../src/trainer/save-model.ts';
-import { evaluate } from '../../src/trainer/train.ts';
-import { createScratchFolder } from '../scratch.ts';
-import { readTensors } from './read-tensors.ts';
-import { labels, openTinyClassifier, readSentiment, settings, tinyBert } from './tiny-classifier.ts';
+import { readModelFolder } from '../../../../src/trainer/model-folder.ts';
+import { writeSafetensors, type TensorToWrite } from '../../../../src/trainer/safetensors.ts';
+import { startBackend } from '../../../../src/trainer/backends/index.ts';
+import { closeNetwork } from '../../../../src/trainer/engine/network.ts';
+import { type Classifier, computeAllLogits, openClassifier } from '../../../../src/trainer/tasks/classification/classifier.ts';
+import { encodeText } from '../../../../src/trainer/tasks/classification/rows.ts';
+import type { TrainFile } from '../../../../src/trainer/protocol.ts';
+import { formatModelCard, saveModel } from '../../../../src/trainer/save-model.ts';
+import { createScratchFolder } from '../../../scratch.ts';
+import { readTensors } from '../../read-tensors.ts';
+import { labels, openTinyClassifier, readSentiment, settings, tinyBert } from '../../tiny-classifier.ts';
 
 /** A copy of the small model with other tensors. */
 function createFolder(change: (tensors: TensorToWrite[]) => TensorToWrite[], config: Record<string, unknown> = {}): string {
@@ -51,7 +51,7 @@ test('a saved model answers as before, and as before in another order of labels'
   const expected = computeAllLogits(classifier, rows);
   expect(computeAllLogits(again, rows)).toEqual(expected);
   expect(computeAllLogits(turned, rows)).toEqual(expected.map((row) => row.toReversed()));
-  for (const one of [classifier, again, turned]) closeClassifier(one);
+  for (const one of [classifier, again, turned]) closeNetwork(one);
 });
 
 test('the saved weights have the names and shapes of transformers', async () => {
@@ -64,7 +64,7 @@ test('the saved weights have the names and shapes of transformers', async () => 
     [...[...base.keys()].map((name) => `bert.${name}`), 'classifier.bias', 'classifier.weight'].toSorted(),
   );
   for (const [name, tensor] of base) expect(stored.get(`bert.${name}`)).toEqual({ ...tensor, dtype: 'F32' });
-  closeClassifier(classifier);
+  closeNetwork(classifier);
 });
 
 test('a new head comes from the seed; other labels get a new one', async () => {
@@ -72,7 +72,7 @@ test('a new head comes from the seed; other labels get a new one', async () => {
   const toHead = (seed: number, names: readonly string[], folder = tinyBert): number[] => {
     const classifier = openClassifier(tf, { folder, labels: names, seed, maxLength: 16 });
     const head = [...classifier.parameters.get('classifier.weight')!.dataSync()];
-    closeClassifier(classifier);
+    closeNetwork(classifier);
     return head;
   };
   expect(toHead(1, labels)).toEqual(toHead(1, labels));
@@ -104,7 +104,7 @@ test('a model for masked words gets a pooler as transformers draws one: N(0, ini
     const copy = (name: string): Float32Array => classifier.parameters.get(name)!.dataSync<'float32'>().slice();
     const found = { weight: copy('bert.pooler.dense.weight'), bias: copy('bert.pooler.dense.bias'), head: copy('classifier.weight') };
     expect(classifier.drawn).toEqual(readModelFolder(masked).drawn);
-    closeClassifier(classifier);
+    closeNetwork(classifier);
     return found;
   };
   const { weight, bias, head } = toPooler(1);
@@ -134,9 +134,9 @@ test.each([
     Classifier,
   ];
   const rows = await readSentiment(base, 4);
-  expect(evaluate(same, rows)).toEqual(evaluate(base, rows));
-  closeClassifier(same);
-  closeClassifier(base);
+  expect(same.task.evaluate(same, rows)).toEqual(base.task.evaluate(base, rows));
+  closeNetwork(same);
+  closeNetwork(base);
 });
 
 test.each([
@@ -197,7 +197,7 @@ test('tokens that the model’s tables do not have are refused', async () => {
   expect(() => encodeText({ ...classifier, config: { ...config, typeVocabSize: 1 } }, { text: 'a', text2: 'b' })).toThrow(
     'does not read pairs',
   );
-  closeClassifier(classifier);
+  closeNetwork(classifier);
 });
 
 const trainFile: TrainFile = {

@@ -1,17 +1,17 @@
 import { expect, test } from 'vitest';
-import { closeClassifier, copyWeights, type Classifier } from '../../src/trainer/classifier.ts';
-import type { EpochEvaluated, StepFinished, TrainingSettings } from '../../src/trainer/protocol.ts';
+import { closeNetwork, copyWeights } from '../../../src/trainer/engine/network.ts';
 import {
   accumulateGradients,
   countSteps,
   countWarmupSteps,
   createTrainingState,
-  evaluate,
   getLearningRate,
   train,
   type TrainingEnd,
-} from '../../src/trainer/train.ts';
-import { openTinyClassifier, readSentiment, settings } from './tiny-classifier.ts';
+} from '../../../src/trainer/engine/train.ts';
+import type { Classifier } from '../../../src/trainer/tasks/classification/classifier.ts';
+import type { EpochEvaluated, StepFinished, TrainingSettings } from '../../../src/trainer/protocol.ts';
+import { openTinyClassifier, readSentiment, settings } from '../tiny-classifier.ts';
 
 type News = StepFinished | EpochEvaluated;
 interface Run {
@@ -32,7 +32,13 @@ async function run(
   };
   const all = { ...settings, ...wanted };
   const [trained, scored] = [await readSentiment(classifier, rows), await readSentiment(classifier, validation, 1000)];
-  const hooks = { state: createTrainingState(all), write, readControlRequest, afterStep: () => {}, now: () => (clock += 100) };
+  const hooks = {
+    state: createTrainingState(classifier.tf, all, 'process'),
+    write,
+    readControlRequest,
+    afterStep: () => {},
+    now: () => (clock += 100),
+  };
   return { end: train(classifier, { rows: trained, validation: scored, settings: all }, hooks), written };
 }
 
@@ -45,7 +51,7 @@ test('the same seed gives the same bits, another seed others', async () => {
     const classifier = await openTinyClassifier();
     const { written } = await run(classifier, { seed });
     results.push({ losses: written.filter(isStep).map((event) => event.loss), weights: copyWeights(classifier) });
-    closeClassifier(classifier);
+    closeNetwork(classifier);
   }
   const [first, second, other] = results;
   expect(second).toEqual(first);
@@ -54,33 +60,40 @@ test('the same seed gives the same bits, another seed others', async () => {
 
 test('training learns its rows, and frees what it makes', async () => {
   const classifier = await openTinyClassifier();
-  const before = evaluate(classifier, await readSentiment(classifier, 32));
+  const before = classifier.task.evaluate(classifier, await readSentiment(classifier, 32));
   const live: number[] = [];
   const { written, end } = await run(classifier, { steps: 60 }, { onWrite: () => live.push(classifier.tf.memory().numTensors) });
-  const after = evaluate(classifier, await readSentiment(classifier, 32));
+  const after = classifier.task.evaluate(classifier, await readSentiment(classifier, 32));
   expect(end).toEqual({ reason: 'finished', step: 60, best: null });
   expect(live[59]).toBe(live[1]);
   expect(before.accuracy).toBeLessThan(0.8);
   expect(after.accuracy).toBe(1);
   const last = written.filter(isStep).at(-1)!;
   expect(last).toMatchObject({ step: 60, steps: 60, epoch: 15, etaSeconds: 0, rowsPerSecond: 80 });
-  closeClassifier(classifier);
+  closeNetwork(classifier);
   expect(classifier.tf.memory().numTensors).toBe(0);
 });
 
-test('micro-batches of unequal size give the gradient of the whole batch', async () => {
-  const opened = await openTinyClassifier();
-  const classifier = { ...opened, config: { ...opened.config, hiddenDropout: 0, attentionDropout: 0, classifierDropout: 0 } };
-  const batch = await readSentiment(classifier, 8);
-  const whole = accumulateGradients(classifier, batch, { microBatchSize: 8, seed: 0, step: 0 });
-  const parts = accumulateGradients(classifier, batch, { microBatchSize: 3, seed: 0, step: 0 });
-  expect(parts.loss).toBeCloseTo(whole.loss, 6);
-  for (const [name, gradient] of whole.gradients) {
-    const difference = gradient.reduce((most, value, i) => Math.max(most, Math.abs(value - parts.gradients.get(name)![i]!)), 0);
-    expect(difference, name).toBeLessThan(1e-6);
-  }
-  closeClassifier(classifier);
-});
+test.each(['process', 'device'] as const)(
+  'memory of the %s: micro-batches of unequal size give the gradient of the whole batch',
+  async (memory) => {
+    const opened = await openTinyClassifier();
+    const classifier = { ...opened, config: { ...opened.config, hiddenDropout: 0, attentionDropout: 0, classifierDropout: 0 } };
+    const batch = await readSentiment(classifier, 8);
+    const whole = accumulateGradients(classifier, batch, { microBatchSize: 8, seed: 0, step: 0, memory: 'process' });
+    const parts = accumulateGradients(classifier, batch, { microBatchSize: 3, seed: 0, step: 0, memory });
+    expect(parts.loss).toBeCloseTo(whole.loss, 6);
+    for (const [name, gradient] of whole.gradients) {
+      const [one, sum] = [gradient, parts.gradients.get(name)!].map((tensor) => tensor.dataSync<'float32'>()) as [
+        Float32Array,
+        Float32Array,
+      ];
+      const difference = one.reduce((most, value, i) => Math.max(most, Math.abs(value - sum[i]!)), 0);
+      expect(difference, name).toBeLessThan(1e-6);
+    }
+    closeNetwork(classifier);
+  },
+);
 
 test('the validation rows are scored after each epoch and at the end', async () => {
   const classifier = await openTinyClassifier();
@@ -90,7 +103,7 @@ test('the validation rows are scored after each epoch and at the end', async () 
     [8, 2, 20],
     [10, 2.5, 20],
   ]);
-  closeClassifier(classifier);
+  closeNetwork(classifier);
 });
 
 test('"best" ends with the weights of the lowest validation loss', async () => {
@@ -100,15 +113,15 @@ test('"best" ends with the weights of the lowest validation loss', async () => {
   const best = evaluations.toSorted((a, b) => a.loss - b.loss)[0]!;
   expect(best).not.toBe(evaluations.at(-1)); // else this test would show nothing
   expect(end.best).toEqual(best);
-  expect(evaluate(classifier, await readSentiment(classifier, 40, 1000)).loss).toBe(best.loss);
-  closeClassifier(classifier);
+  expect(classifier.task.evaluate(classifier, await readSentiment(classifier, 40, 1000)).loss).toBe(best.loss);
+  closeNetwork(classifier);
 });
 
 test('"best" without validation rows is refused', async () => {
   const classifier = await openTinyClassifier();
   await expect(run(classifier, { select: 'best' })).rejects.toThrow('needs validation rows');
   await expect(run(classifier, {}, { rows: 0 })).rejects.toThrow('at least one training row');
-  closeClassifier(classifier);
+  closeNetwork(classifier);
 });
 
 test('a cancelled training stops before the next step', async () => {
@@ -117,7 +130,7 @@ test('a cancelled training stops before the next step', async () => {
   const { end, written } = await run(classifier, {}, { readControlRequest: () => (++asked > 2 ? 'cancel' : null) });
   expect(end).toEqual({ reason: 'cancelled', step: 2, best: null });
   expect(written).toHaveLength(2);
-  closeClassifier(classifier);
+  closeNetwork(classifier);
 });
 
 test('a training that diverges keeps its last finite weights', async () => {
@@ -126,16 +139,16 @@ test('a training that diverges keeps its last finite weights', async () => {
   expect(end.reason).toBe('diverged');
   expect(written.every((event) => Number.isFinite(event.loss))).toBe(true);
   expect([...copyWeights(classifier).values()].every((values) => values.every(Number.isFinite))).toBe(true);
-  closeClassifier(classifier);
+  closeNetwork(classifier);
 });
 
 test('dropout acts in training only', async () => {
   const classifier = await openTinyClassifier();
   const batch = await readSentiment(classifier, 8);
-  const losses = [0, 1].map((step) => accumulateGradients(classifier, batch, { microBatchSize: 8, seed: 0, step }).loss);
+  const losses = [0, 1].map((step) => accumulateGradients(classifier, batch, { microBatchSize: 8, seed: 0, step, memory: 'process' }).loss);
   expect(losses[0]).not.toBe(losses[1]);
-  expect(evaluate(classifier, batch)).toEqual(evaluate(classifier, batch));
-  closeClassifier(classifier);
+  expect(classifier.task.evaluate(classifier, batch)).toEqual(classifier.task.evaluate(classifier, batch));
+  closeNetwork(classifier);
 });
 
 const schedule = { learningRate: 1, warmupSteps: 2, steps: 10 };

@@ -1,9 +1,10 @@
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { toNormals } from '../../src/lib/random.ts';
-import { computeAndFree, startBackend, type TensorFlow } from '../../src/trainer/backends.ts';
-import { buildBatch } from '../../src/trainer/batches.ts';
-import { createDropout, createDropoutMask, createOps, type Ops } from '../../src/trainer/ops.ts';
+import { toNormals } from '../../../src/lib/random.ts';
+import { startBackend, type TensorFlow } from '../../../src/trainer/backends/index.ts';
+import { buildBatch } from '../../../src/trainer/engine/batches.ts';
+import { computeAndFree } from '../../../src/trainer/engine/network.ts';
+import { createDropout, createDropoutMask, createOps, type Ops } from '../../../src/trainer/engine/ops.ts';
 
 interface Case {
   readonly shapes: readonly number[][];
@@ -14,8 +15,8 @@ const sizes = { batch: 2, keys: 4, heads: 2 };
 /** The second text has two positions of padding. */
 const toMask = (tf: TensorFlow): Tensor => tf.tensor([0, 0, 0, 0, 0, 0, -1e9, -1e9], [2, 1, 1, 4]);
 const rows = [
-  { ids: [1, 2, 3, 2], typeIds: [0, 0, 1, 1], label: 0 },
-  { ids: [4, 2], typeIds: [0, 0], label: 1 },
+  { ids: [1, 2, 3, 2], typeIds: [0, 0, 1, 1] },
+  { ids: [4, 2], typeIds: [0, 0] },
 ];
 
 /** Every operation that has a gradient, with small inputs. */
@@ -32,7 +33,7 @@ const cases: Readonly<Record<string, Case>> = {
         word as Tensor2D,
         position as Tensor2D,
         type as Tensor2D,
-        buildBatch(tf, rows, { classes: 2, padTokenId: 0, typeVocabSize: 2, maxPositions: 5 }),
+        buildBatch(tf, rows, { padTokenId: 0, typeVocabSize: 2, maxPositions: 5 }),
       ),
   },
   'embed with fewer positions than the padding has': {
@@ -46,13 +47,22 @@ const cases: Readonly<Record<string, Case>> = {
         word as Tensor2D,
         position as Tensor2D,
         type as Tensor2D,
-        buildBatch(tf, [{ ids: [1, 2, 3], typeIds: [0, 1, 1], label: 0 }], {
-          classes: 2,
+        buildBatch(tf, [{ ids: [1, 2, 3], typeIds: [0, 1, 1] }], {
           padTokenId: 0,
           typeVocabSize: 2,
           maxPositions: 3,
         }),
       ),
+  },
+  'embed without types': {
+    shapes: [
+      [6, 4],
+      [5, 4],
+    ],
+    compute: (ops, tf, [word, position]) => {
+      const batch = buildBatch(tf, rows, { padTokenId: 0, typeVocabSize: 0, maxPositions: 5 });
+      return ops.embed(word as Tensor2D, position as Tensor2D, null, batch);
+    },
   },
   layerNorm: {
     shapes: [[4, 8], [8], [8]],
@@ -88,6 +98,7 @@ const cases: Readonly<Record<string, Case>> = {
   },
   gelu: { shapes: [[4, 4]], compute: (ops, _tf, [x]) => ops.gelu(x as Tensor2D) },
   tanh: { shapes: [[4, 4]], compute: (ops, _tf, [x]) => ops.tanh(x as Tensor2D) },
+  relu: { shapes: [[4, 4]], compute: (ops, _tf, [x]) => ops.relu(x as Tensor2D) },
   dropout: { shapes: [[4, 4]], compute: (ops, _tf, [x]) => ops.dropout(x as Tensor2D, { rate: 0.5, key: 3 }) },
   firstToken: { shapes: [[8, 4]], compute: (ops, _tf, [x]) => ops.firstToken(x as Tensor2D, 2) },
   crossEntropy: {

@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { toSystemCode } from '../../src/errors.ts';
-import { toStreamKey, toUint32 } from '../../src/lib/random.ts';
-import { checkManifest, getCheckpointName, writeCheckpoint } from '../../src/trainer/checkpoint-folder.ts';
-import { listCheckpoints } from '../../src/trainer/protocol.ts';
-import { createScratchFolder } from '../scratch.ts';
-import { loadNumbered, toNumberedContents } from './numbered-checkpoint.ts';
+import { toSystemCode } from '../../../src/errors.ts';
+import { toStreamKey, toUint32 } from '../../../src/lib/random.ts';
+import { checkManifest, getCheckpointName, writeCheckpoint } from '../../../src/trainer/checkpoint/checkpoint-folder.ts';
+import { listCheckpoints } from '../../../src/trainer/protocol.ts';
+import { createScratchFolder } from '../../scratch.ts';
+import { loadNumbered, toNumberedContents } from '../numbered-checkpoint.ts';
 import { recordDisk, replayDisk, toVolatile, type Recording } from './recorded-disk.ts';
 
 const bytes = 60;

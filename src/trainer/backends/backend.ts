@@ -1,0 +1,27 @@
+import type * as tfjs from '@tensorflow/tfjs-core';
+
+/** The library as the engine sees it; each backend brings its own kernels. */
+export type TensorFlow = typeof tfjs;
+
+/** What computes. Its library is loaded when it is started, so that the list of backends can be read without it. */
+export interface Backend {
+  readonly id: string;
+  /** For people: what it is, and what to do where it does not start. */
+  readonly description: string;
+  readonly hint: string;
+  /** The type of the numbers in its tensors. */
+  readonly precision: 'float32';
+  /** How many threads compute at once. */
+  readonly threads: number;
+  /**
+   * Where its tensors are: in this process, where reading their numbers costs no more than a copy; or on a device, where they should
+   * stay from step to step. The optimizer is chosen by it (see `createAdamW`).
+   */
+  readonly memory: 'process' | 'device';
+  /** Files that its library reads at run time, by their package: they must lie beside a bundle of this program. */
+  readonly assets: readonly { readonly folder: string; readonly ending: string }[];
+  /** Why it cannot be started on this machine, as far as that can be told without its library; else null. */
+  check(): string | null;
+  /** Loads the library and makes this backend the one that computes; null where it does not start. */
+  load(): Promise<TensorFlow | null>;
+}

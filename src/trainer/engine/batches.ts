@@ -1,0 +1,89 @@
+/** Batches of rows of similar length, and a batch as padded tensors. */
+import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
+import { toShuffled, toStreamKey } from '../../lib/random.ts';
+import type { TensorFlow } from '../backends/index.ts';
+
+/** A row as a model reads it; what it is trained to answer is the task's own. */
+export interface TokenRow {
+  readonly ids: readonly number[];
+  /** 0 for the first text, 1 for the second one; as many as `ids`. */
+  readonly typeIds: readonly number[];
+}
+
+const sortedBatches = 16; // sorted together: enough for little padding, few enough to stay random
+
+/**
+ * One pass over the rows: row indices in batches. Shuffled, then each 16 batches sorted by length, so that a batch holds rows of
+ * similar length and needs little padding, then the batches shuffled. The same for the same seed and epoch.
+ */
+export function planEpoch(
+  lengths: readonly number[],
+  { batchSize, seed, epoch }: { batchSize: number; seed: number; epoch: number },
+): number[][] {
+  const rows = toShuffled([...lengths.keys()], toStreamKey(seed, 'rows', epoch));
+  const batches = toParts(rows, sortedBatches * batchSize).flatMap((part) =>
+    toParts(
+      part.toSorted((a, b) => lengths[a]! - lengths[b]!),
+      batchSize,
+    ),
+  );
+  return toShuffled(batches, toStreamKey(seed, 'batches', epoch));
+}
+
+/** Batches of similar length for reading only: the longest row first, so that memory is asked for once. */
+export function sortIntoBatches(lengths: readonly number[], batchSize: number): number[][] {
+  return toParts(
+    [...lengths.keys()].toSorted((a, b) => lengths[b]! - lengths[a]!),
+    batchSize,
+  );
+}
+
+/** Consecutive parts of `size` items; the last one may be shorter. */
+export function toParts<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
+}
+
+/** Rows side by side, padded to one length. B texts of S positions, M = B * S. */
+export interface Batch {
+  readonly sizes: { readonly texts: number; readonly positions: number };
+  /** Word of each position, int32 [M]. */
+  readonly ids: Tensor1D;
+  /** Two ones a row, [M, S + T]: which position and which type it is; one where the model knows no types (T = 0). */
+  readonly places: Tensor2D;
+  /** Added to attention scores: 0, or -1e9 at padding, [B, 1, 1, S]. */
+  readonly mask: Tensor;
+}
+
+interface BatchSizes {
+  readonly padTokenId: number;
+  readonly typeVocabSize: number;
+  readonly maxPositions: number;
+}
+
+/**
+ * Pads rows to the longest of them, rounded up to a multiple of 4 (kernels work on four numbers at once). The rows must fit the
+ * model; who encodes them sees to that. The caller frees the tensors, for example with `tf.tidy`.
+ */
+export function buildBatch(tf: TensorFlow, rows: readonly TokenRow[], { padTokenId, typeVocabSize, maxPositions }: BatchSizes): Batch {
+  const B = rows.length;
+  const S = 4 * Math.ceil(Math.max(1, ...rows.map((row) => row.ids.length)) / 4);
+  const used = Math.min(S, maxPositions); // padding beyond the last position shares it
+  const ids = new Int32Array(B * S).fill(padTokenId);
+  const places = new Float32Array(B * S * (used + typeVocabSize));
+  const mask = new Float32Array(B * S).fill(-1e9);
+  for (const [b, row] of rows.entries()) {
+    ids.set(row.ids, b * S);
+    mask.fill(0, b * S, b * S + row.ids.length);
+    for (let s = 0; s < S; s++) {
+      const start = (b * S + s) * (used + typeVocabSize);
+      places[start + Math.min(s, used - 1)] = 1;
+      if (typeVocabSize > 0) places[start + used + (row.typeIds[s] ?? 0)] = 1;
+    }
+  }
+  return {
+    sizes: { texts: B, positions: S },
+    ids: tf.tensor1d(ids, 'int32'),
+    places: tf.tensor2d(places, [B * S, used + typeVocabSize]),
+    mask: tf.tensor(mask, [B, 1, 1, S]),
+  };
+}

@@ -1,0 +1,100 @@
+/** A model in memory: what computes it, its numbers, and their gradients. */
+import type { Tensor } from '@tensorflow/tfjs-core';
+import type { TensorFlow } from '../backends/index.ts';
+import type { ModelConfig } from '../families/index.ts';
+import type { TokenRow } from './batches.ts';
+import type { NextDropout, Ops } from './ops.ts';
+import type { Parameters, ParameterSpec } from './parameters.ts';
+
+/** What a model is trained for: its head, the loss, and how well rows are answered. */
+export interface Task<Row extends TokenRow> {
+  /** The sum of the losses of these rows, a scalar. `next` gives each place its dropout; null computes without. */
+  computeLoss(network: Network<Row>, rows: readonly Row[], next: NextDropout | null): Tensor;
+  /** The mean loss of a row, and the share of rows that are answered rightly. */
+  evaluate(network: Network<Row>, rows: readonly Row[]): { readonly loss: number; readonly accuracy: number };
+}
+
+/** A model that computes, and that can be trained for its task. */
+export interface Network<Row extends TokenRow> {
+  readonly tf: TensorFlow;
+  readonly ops: Ops;
+  readonly config: ModelConfig;
+  readonly task: Task<Row>;
+  /** Names of what the head gives, one for each. */
+  readonly labels: readonly string[];
+  readonly parameters: Parameters;
+  /** Whether a parameter is trained: the optimizer updates it and checkpoints hold it. Others stay as the model's folder has them. */
+  isTrainable(name: string): boolean;
+}
+
+/** Frees the tensors. */
+export function closeNetwork({ parameters }: Pick<Network<never>, 'parameters'>): void {
+  for (const tensor of parameters.values()) tensor.dispose();
+  parameters.clear();
+}
+
+/** Gradients by name, in the layout of the computation, on the backend that computes. Whoever has them frees them. */
+export type Gradients = Map<string, Tensor>;
+
+export function freeGradients(gradients: ReadonlyMap<string, Tensor>): void {
+  for (const gradient of gradients.values()) gradient.dispose();
+}
+
+/**
+ * Forward and backward pass over a micro-batch: the sum of the losses, and the gradients of that sum divided by `rows`, the size of
+ * the whole batch that it is a part of.
+ */
+export function computeGradients<Row extends TokenRow>(
+  network: Network<Row>,
+  batch: readonly Row[],
+  { rows, next }: { rows: number; next: NextDropout | null },
+): { readonly lossSum: number; readonly gradients: Gradients } {
+  const { tf, task } = network;
+  const trained = getTrained(network);
+  return computeAndFree(tf, () => {
+    const computeLoss = (): Tensor => task.computeLoss(network, batch, next);
+    const { value, grads } = tf.valueAndGrads(computeLoss)([...trained.values()], tf.scalar(1 / rows));
+    const names = [...trained.keys()];
+    return { lossSum: value.dataSync()[0]!, gradients: new Map(grads.map((gradient, i) => [names[i]!, tf.keep(gradient)])) };
+  });
+}
+
+/** The parameters that are trained. */
+export function getTrained({ parameters, isTrainable }: Pick<Network<never>, 'parameters' | 'isTrainable'>): Parameters {
+  return new Map([...parameters].filter(([name]) => isTrainable(name)));
+}
+
+/** Returns what `compute` returns, which must hold plain data or kept tensors only: every other tensor that it made is freed. */
+export function computeAndFree<T>(tf: TensorFlow, compute: () => T): T {
+  const results: T[] = [];
+  tf.tidy(() => {
+    results.push(compute());
+  });
+  return results[0]!;
+}
+
+/** A copy of the parameters that are trained, in the layout of the computation. */
+export type WeightsSnapshot = ReadonlyMap<string, Float32Array>;
+
+export function copyWeights(network: Pick<Network<never>, 'parameters' | 'isTrainable'>): WeightsSnapshot {
+  return new Map([...getTrained(network)].map(([name, tensor]) => [name, tensor.dataSync<'float32'>().slice()]));
+}
+
+/** Puts the copy in the place of the present parameters. */
+export function restoreWeights({ tf, parameters }: Pick<Network<never>, 'tf' | 'parameters'>, weights: WeightsSnapshot): void {
+  for (const [name, values] of weights) {
+    const present = parameters.get(name)!;
+    parameters.set(name, tf.keep(tf.tensor(values, present.shape)));
+    present.dispose();
+  }
+}
+
+/** A tensor in the layout of the computation from numbers in the layout of the weight file. */
+export function createParameter(tf: TensorFlow, { shape, isLinear }: ParameterSpec, data: Float32Array): Tensor {
+  return tf.tidy(() => (isLinear ? tf.transpose(tf.tensor2d(data, [shape[0]!, shape[1]!])) : tf.tensor(data, [...shape])));
+}
+
+/** Numbers of a parameter, or of its gradient, in the layout of the weight file, copied. */
+export function copyToStoredLayout(tf: TensorFlow, tensor: Tensor, isLinear: boolean): Float32Array {
+  return tf.tidy(() => (isLinear ? tf.transpose(tensor) : tensor).dataSync<'float32'>().slice());
+}

@@ -1,0 +1,54 @@
+import type { Tensor2D } from '@tensorflow/tfjs-core';
+import type { Batch } from '../engine/batches.ts';
+import type { NextDropout, Ops } from '../engine/ops.ts';
+import type { Parameters, ParameterSpec } from '../engine/parameters.ts';
+
+/** The sizes of an encoder, as its config.json gives them. */
+export interface ModelConfig {
+  /** Its family's `model_type`. */
+  readonly family: string;
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  readonly layers: number;
+  /** Attention heads; divides `hiddenSize`. */
+  readonly heads: number;
+  readonly intermediateSize: number;
+  readonly maxPositions: number;
+  /** Types of tokens that the model tells apart, such as those of the two texts of a pair; 0 where it knows none. */
+  readonly typeVocabSize: number;
+  readonly layerNormEpsilon: number;
+  readonly hiddenDropout: number;
+  readonly attentionDropout: number;
+  /** Before the last layer of a head. */
+  readonly classifierDropout: number;
+  /** Standard deviation of weights that are drawn. */
+  readonly initializerRange: number;
+  readonly padTokenId: number;
+}
+
+/** What a family computes with. */
+export interface FamilyNetwork {
+  readonly ops: Ops;
+  readonly config: ModelConfig;
+  readonly parameters: Parameters;
+}
+
+/** All that a family knows: how its files look and what it computes. Importing one loads no engine. */
+export interface Family {
+  /** Checks the fields of a config.json; `path` is for messages. @throws Failure `model-invalid` naming the field */
+  parseConfig(json: Readonly<Record<string, unknown>>, path: string): ModelConfig;
+  /** config.json in transformers' names, without what the task adds. */
+  buildConfigJson(config: ModelConfig): Record<string, unknown>;
+  /** Every parameter but those of the head's last layer, in the order of transformers. */
+  listParameters(config: ModelConfig): ParameterSpec[];
+  /** The last layer of the head of a sequence classifier: a linear map of what `computeFeatures` gives. */
+  readonly head: string;
+  /** Parameters that a folder may lack, all of them together: they are drawn anew then, as transformers does. */
+  readonly optional: readonly string[];
+  /** What a stored name is called in `listParameters`. */
+  toCanonicalName(stored: string): string;
+  /** Whether a tensor of this canonical name has no meaning for a classifier. */
+  isIgnored(name: string): boolean;
+  /** What the head's last layer reads of each text, [B, H]. `next` gives each place its dropout; null computes without. */
+  computeFeatures(network: FamilyNetwork, batch: Batch, next: NextDropout | null): Tensor2D;
+}

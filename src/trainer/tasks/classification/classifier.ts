@@ -1,0 +1,134 @@
+/** A model that gives each text one of a set of labels: opened from a folder, and what it computes. */
+import type { Tensor2D } from '@tensorflow/tfjs-core';
+import { Failure } from '../../../errors.ts';
+import type { TensorFlow } from '../../backends/index.ts';
+import { buildBatch, sortIntoBatches } from '../../engine/batches.ts';
+import { computeAndFree, createParameter, type Network, type Task } from '../../engine/network.ts';
+import { createOps, type NextDropout } from '../../engine/ops.ts';
+import { findParameters, type ParameterRules, type Parameters, type ParameterSpec } from '../../engine/parameters.ts';
+import { computeLinear, getFamily } from '../../families/index.ts';
+import { readModelFolder } from '../../model-folder.ts';
+import type { ClassifierSource } from '../../protocol.ts';
+import { readTensor, type SafetensorsIndex } from '../../safetensors.ts';
+import { readTokenizer } from '../../tokenizer.ts';
+import { drawParameters, getRules, listHead, listParameters, orderHead } from './head.ts';
+import type { EncodedRow, Encoder } from './rows.ts';
+
+/** What computes: token numbers in, one of `labels` out. */
+export type ClassifierNetwork = Network<EncodedRow>;
+
+/** A network with all that is needed to run, to train and to save it. */
+export interface Classifier extends ClassifierNetwork, Encoder {
+  readonly config: ClassifierNetwork['config'];
+  readonly specs: readonly ParameterSpec[];
+  /** Identifies the content of the folder that it was opened from. */
+  readonly revision: string;
+  /** Parameters beside the head that the folder does not have: they were drawn from the seed. */
+  readonly drawn: readonly string[];
+}
+
+/**
+ * Reads a model folder as a classifier: with its own head where that is for the same labels, else with a new one drawn from the seed.
+ *
+ * @throws Failure `file-missing`, `model-invalid`, or `configuration-invalid` when there are fewer than two labels
+ */
+export function openClassifier(tf: TensorFlow, source: ClassifierSource): Classifier {
+  const { labels } = source;
+  if (labels.length < 2 || new Set(labels).size !== labels.length) {
+    throw new Failure('configuration-invalid', `expected at least two different labels, found ${JSON.stringify(labels)}`);
+  }
+  const { config, weights, maxPositions, ...folder } = readModelFolder(source.folder);
+  const specs = listParameters(config, labels.length);
+  const own = folder.labels && isSameSet(folder.labels, labels) ? folder.labels : null;
+  const parameters = readParameters(tf, weights, getRules(config, own ? labels.length : null));
+  if (own) orderHead(tf, parameters, { head: listHead(config, labels.length), own, labels });
+  const missing = specs.filter(({ name }) => !parameters.has(name));
+  drawParameters(tf, parameters, { specs: missing, seed: source.seed, deviation: config.initializerRange });
+  for (const tensor of parameters.values()) tf.keep(tensor);
+  return {
+    tf,
+    ops: createOps(tf),
+    config,
+    task: classification,
+    labels,
+    specs,
+    parameters,
+    isTrainable: () => true,
+    tokenizer: readTokenizer(source.folder),
+    maxLength: Math.min(source.maxLength, maxPositions),
+    revision: folder.revision,
+    drawn: folder.drawn,
+  };
+}
+
+function isSameSet(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && new Set([...a, ...b]).size === a.length;
+}
+
+/**
+ * The parameters that `rules` lists, from weight files, widened to float32. Names, shapes and types are checked before the first
+ * tensor is read.
+ */
+function readParameters(tf: TensorFlow, weights: readonly SafetensorsIndex[], rules: ParameterRules): Parameters {
+  const found = findParameters(weights, rules);
+  return new Map(
+    rules.specs.flatMap((spec) => {
+      const place = found.get(spec.name);
+      return place === undefined ? [] : [[spec.name, createParameter(tf, spec, readTensor(place.index, place.stored))]];
+    }),
+  );
+}
+
+/** Cross-entropy of the softmax; the likeliest label is the answer. */
+export const classification: Task<EncodedRow> = {
+  computeLoss(network, rows, next) {
+    const { tf, ops, labels } = network;
+    const classes = labels.length;
+    const expected = new Float32Array(rows.length * classes); // one 1 a row
+    for (const [i, { label }] of rows.entries()) expected[i * classes + label] = 1;
+    return ops.crossEntropy(computeLogits(network, rows, next), tf.tensor2d(expected, [rows.length, classes])).sum;
+  },
+  evaluate(network, rows) {
+    let [loss, correct] = [0, 0];
+    for (const [i, logits] of computeAllLogits(network, rows).entries()) {
+      const { label } = rows[i]!;
+      loss += toLogSum(logits) - logits[label]!;
+      if (logits.indexOf(Math.max(...logits)) === label) correct++;
+    }
+    return { loss: loss / rows.length, accuracy: correct / rows.length };
+  },
+};
+
+/** Logits of each text, [B, C]; `next` gives each place its dropout, null computes without. */
+export function computeLogits(network: ClassifierNetwork, rows: readonly EncodedRow[], next: NextDropout | null): Tensor2D {
+  const { tf, ops, config } = network;
+  const family = getFamily(config);
+  const features = family.computeFeatures(network, buildBatch(tf, rows, config), next); // [B, H]
+  return computeLinear(network, family.head, ops.dropout(features, next?.(config.classifierDropout) ?? null));
+}
+
+const rowsPerBatch = 64;
+
+/** Logits of every row, in the order of the rows: [rows][classes]. */
+export function computeAllLogits(network: ClassifierNetwork, rows: readonly EncodedRow[]): number[][] {
+  const logits: number[][] = new Array<number[]>(rows.length);
+  const lengths = rows.map((row) => row.ids.length);
+  for (const batch of sortIntoBatches(lengths, rowsPerBatch)) {
+    const texts = batch.map((i) => rows[i]!);
+    const found = computeAndFree(network.tf, () => computeLogits(network, texts, null).arraySync());
+    for (const [position, i] of batch.entries()) logits[i] = found[position]!;
+  }
+  return logits;
+}
+
+/** Softmax in double precision. */
+export function toProbabilities(logits: readonly number[]): number[] {
+  const logSum = toLogSum(logits);
+  return logits.map((logit) => Math.exp(logit - logSum));
+}
+
+/** `log Σ exp(x)`, computed from the largest so that nothing overflows. */
+export function toLogSum(logits: readonly number[]): number {
+  const most = Math.max(...logits);
+  return most + Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - most), 0));
+}

@@ -1,0 +1,115 @@
+/** The rows of a classifier: a text or a pair of texts, and a label. Texts become tokens. */
+import { createReadStream } from 'node:fs';
+import { Failure, toFileFailure } from '../../../errors.ts';
+import { isObject } from '../../../lib/json.ts';
+import { readLines } from '../../../lib/lines.ts';
+import { formatValue } from '../../../lib/text.ts';
+import type { TokenRow } from '../../engine/batches.ts';
+import type { Tokenizer } from '../../tokenizer.ts';
+
+/** A row as the model reads it. */
+export interface EncodedRow extends TokenRow {
+  /** Index of its class; 0 where it is to be predicted. */
+  readonly label: number;
+}
+
+/** What turns texts into tokens for a model. */
+export interface Encoder {
+  readonly tokenizer: Tokenizer;
+  /** The sizes of the model's tables. */
+  readonly config: { readonly vocabSize: number; readonly typeVocabSize: number };
+  /** Rows are cut to so many tokens. */
+  readonly maxLength: number;
+}
+
+export interface EncodedRows {
+  readonly rows: readonly EncodedRow[];
+  /** Rows that were longer than the model may read. */
+  readonly truncated: number;
+}
+
+/**
+ * Training rows of a JSON Lines file, `{text, text2?, label}` each, as tokens.
+ *
+ * @throws Failure `data-invalid` naming the line when a row is broken or its label is not one of `labels`; `file-missing`
+ */
+export async function readRows(encoder: Encoder & { readonly labels: readonly string[] }, path: string): Promise<EncodedRows> {
+  const { labels } = encoder;
+  const rows: EncodedRow[] = [];
+  let truncated = 0;
+  let line = 0;
+  const chunks = createReadStream(path) as AsyncIterable<Buffer>;
+  try {
+    for await (const lines of readLines(chunks, path)) {
+      for (const bytes of lines) {
+        const source = `${path}:${++line}`;
+        const row = parseRow(bytes, source);
+        if (row === null) continue;
+        const label = labels.indexOf(String(row.json['label']));
+        if (label < 0) {
+          const found = formatValue(row.json['label']);
+          throw new Failure('data-invalid', `${source}: "label": expected one of ${JSON.stringify(labels)}, found ${found}`);
+        }
+        const encoded = encodeText(encoder, row);
+        rows.push({ ...encoded.row, label });
+        if (encoded.truncated) truncated++;
+      }
+    }
+  } catch (error) {
+    throw toFileFailure(error, 'data file', path);
+  }
+  return { rows, truncated };
+}
+
+interface ParsedRow {
+  readonly json: Readonly<Record<string, unknown>>;
+  readonly text: string;
+  readonly text2: string | undefined;
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** A line's JSON with its text, or its pair of texts; null for an empty line. @throws Failure `data-invalid` that names `source` */
+export function parseRow(line: Uint8Array, source: string): ParsedRow | null {
+  const json = parseLine(line, source);
+  if (json === null) return null;
+  const { text, text2 } = json;
+  if (typeof text !== 'string') throw new Failure('data-invalid', `${source}: "text": expected a string, found ${formatValue(text)}`);
+  if (text2 !== undefined && typeof text2 !== 'string')
+    throw new Failure('data-invalid', `${source}: "text2": expected a string, found ${formatValue(text2)}`);
+  return { json, text, text2 };
+}
+
+/** The JSON object of a line; null for an empty line. @throws Failure `data-invalid` that names `source` */
+export function parseLine(line: Uint8Array, source: string): Readonly<Record<string, unknown>> | null {
+  let text = '';
+  let json: unknown;
+  try {
+    text = decoder.decode(line).trim();
+    json = text === '' ? null : JSON.parse(text);
+  } catch (error) {
+    const expected = error instanceof SyntaxError ? `JSON: ${text.slice(0, 100)}` : 'UTF-8';
+    throw new Failure('data-invalid', `${source}: not valid ${expected}`, { error });
+  }
+  if (text === '') return null;
+  if (!isObject(json)) throw new Failure('data-invalid', `${source}: expected a JSON object, found ${formatValue(json)}`);
+  return json;
+}
+
+/**
+ * Tokens of a text or a pair, without a label.
+ *
+ * @throws Failure `model-invalid` when the tokenizer gives what the model's tables do not have
+ */
+export function encodeText(
+  { tokenizer, config, maxLength }: Encoder,
+  { text, text2 }: { readonly text: string; readonly text2: string | undefined },
+): { readonly row: EncodedRow; readonly truncated: boolean } {
+  const { ids, typeIds, truncated } = tokenizer.encode(text, text2, maxLength);
+  const [id, typeId] = [Math.max(...ids), Math.max(...typeIds)];
+  if (id >= config.vocabSize)
+    throw new Failure('model-invalid', `the tokenizer gives token ${id}, the model has tokens 0 to ${config.vocabSize - 1} only`);
+  if (config.typeVocabSize > 0 && typeId >= config.typeVocabSize)
+    throw new Failure('model-invalid', `the model does not read pairs of texts: type_vocab_size is ${config.typeVocabSize}`);
+  return { row: { ids, typeIds, label: 0 }, truncated };
+}
