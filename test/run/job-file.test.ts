@@ -2,7 +2,16 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createAnsweringService } from '../evaluate/answering-service.ts';
-import { createLocal, heldOutRows, openSmallJob, runSmallJob, sayRight, toLines, type SmallJob } from '../evaluate/small-job.ts';
+import {
+  createLocal,
+  fewRowsNote,
+  heldOutRows,
+  openSmallJob,
+  runSmallJob,
+  sayRight,
+  toLines,
+  type SmallJob,
+} from '../evaluate/small-job.ts';
 
 const data = { train: './train.jsonl' };
 
@@ -17,7 +26,7 @@ test('held-out rows that were added after the training are scored, by the file a
   change(small, { data: { ...data, test: './test.jsonl' } });
   for (const address of [path, 'small', 'small/laptop']) {
     const [comparison] = await orchestrator.compare(address);
-    expect(comparison).toMatchObject({ rows: 12, notes: [] });
+    expect(comparison).toMatchObject({ rows: 12, notes: [fewRowsNote] });
     expect(comparison!.candidates.at(-1)).toMatchObject({ run: 'small/laptop', measures: { accuracy: 1 } });
   }
 });
@@ -41,7 +50,7 @@ test('evaluation, references, budget and held-out sets are those of the file as 
   change(small, { budget: { usd: 5 } });
   const [comparison, ...others] = await orchestrator.evaluate('small');
   expect(others).toEqual([]);
-  expect(comparison).toMatchObject({ set: 'few', rows: 2, margin: 0.5, reference: 'old', notes: [] });
+  expect(comparison).toMatchObject({ set: 'few', rows: 2, margin: 0.5, reference: 'old' });
   expect(paid.asked.at(-1)!.context.generation).toEqual({ maxTokens: 7 });
 });
 
@@ -54,7 +63,7 @@ test('a held-out share of the training rows is scored, and another one is anothe
   const { orchestrator, path } = small;
   for (const address of [path, 'small']) {
     const [comparison] = await orchestrator.compare(address);
-    expect(comparison).toMatchObject({ set: 'test', rows: 3, notes: [] });
+    expect(comparison).toMatchObject({ set: 'test', rows: 3 });
     expect(comparison!.candidates.at(-1)).toMatchObject({ run: 'small/laptop', measures: { accuracy: 1 } });
   }
   change(small, { data: { ...data, test: { fraction: 0.5 } } });
@@ -67,8 +76,8 @@ test('what was set at the submission stays set', async () => {
   await orchestrator.submit(await orchestrator.load(path, ['training.seed=2', 'evaluation.margin=0.25']));
   await orchestrator.wait(['small']);
   change(small, { evaluation: { margin: 0.4 } });
-  expect((await orchestrator.compare('small'))[0]).toMatchObject({ margin: 0.25, notes: [] }); // the newest run, with --set
-  expect((await orchestrator.compare('small/laptop#1'))[0]).toMatchObject({ margin: 0.4, notes: [] });
+  expect((await orchestrator.compare('small'))[0]).toMatchObject({ margin: 0.25, notes: [fewRowsNote] }); // the newest run, with --set
+  expect((await orchestrator.compare('small/laptop#1'))[0]).toMatchObject({ margin: 0.4, notes: [fewRowsNote] });
 });
 
 test('where the file is gone, broken, or trains something else, what was stored holds, with a note', async () => {
@@ -81,27 +90,31 @@ test('where the file is gone, broken, or trains something else, what was stored 
   };
   const holds = 'what was stored when small/laptop was submitted holds';
   renameSync(path, join(folder, 'away.json'));
-  expect(await compare()).toEqual({ rows: 12, margin: 0.02, notes: [expect.stringMatching(`^${path} cannot be used now .*: ${holds}$`)] });
+  expect(await compare()).toEqual({
+    rows: 12,
+    margin: 0.02,
+    notes: [expect.stringMatching(`^${path} cannot be used now .*: ${holds}$`), fewRowsNote],
+  });
   writeFileSync(path, original.replace('"version":1', '"version":2'));
-  expect(await compare()).toMatchObject({ notes: [expect.stringContaining(`${path} cannot be used now`)] });
+  expect(await compare()).toMatchObject({ notes: [expect.stringContaining(`${path} cannot be used now`), fewRowsNote] });
   writeFileSync(path, original);
   change(small, { training: { epochs: 7 }, evaluation: { margin: 0.9 } });
-  expect(await compare()).toEqual({ rows: 12, margin: 0.02, notes: [`${path} trains something else by now: ${holds}`] });
+  expect(await compare()).toEqual({ rows: 12, margin: 0.02, notes: [`${path} trains something else by now: ${holds}`, fewRowsNote] });
   writeFileSync(path, original);
   change(small, { data: { ...data, test: './none.jsonl' } });
-  expect(await compare()).toMatchObject({ rows: 12, notes: [expect.stringContaining('none.jsonl')] });
+  expect(await compare()).toMatchObject({ rows: 12, notes: [expect.stringContaining('none.jsonl'), fewRowsNote] });
   await expect(orchestrator.compare(path)).rejects.toMatchObject({ code: 'file-missing' });
   writeFileSync(path, original);
   rmSync(join(folder, 'test.jsonl'));
   rmSync(join(folder, 'train.jsonl'));
-  expect(await compare()).toEqual({ rows: 12, margin: 0.02, notes: [] }); // the copies of the data are there
+  expect(await compare()).toEqual({ rows: 12, margin: 0.02, notes: [fewRowsNote] }); // the copies of the data are there
 });
 
 test('held-out rows that cannot be used are an error where the file is named', async () => {
   const small = await runSmallJob([createLocal().provider]);
   writeFileSync(join(small.folder, 'test.jsonl'), '{"text": "a", "label": "never seen"}\n');
   await expect(small.orchestrator.compare(small.path)).rejects.toMatchObject({ code: 'data-invalid' });
-  expect((await small.orchestrator.compare('small'))[0]!.notes).toEqual([expect.stringContaining('never seen')]);
+  expect((await small.orchestrator.compare('small'))[0]!.notes).toEqual([expect.stringContaining('never seen'), fewRowsNote]);
 });
 
 test('a run that is submitted again takes over what is not trained', async () => {
