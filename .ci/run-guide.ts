@@ -200,7 +200,7 @@ async function runDocument(path: string, begin: (scratch: string) => Beginning):
     const said = await createInterface({ input: started.stdout })[Symbol.asyncIterator]().next();
     if (said.done === true) throw new Error('expected the sandbox to print its variables');
     const { env } = JSON.parse(said.value) as { env: Readonly<Record<string, string>> };
-    return await runCommands(commands, { cwd, env: toEnvironment({ ...env, ...variables }), scratch, limitMs: 120_000 });
+    return await runCommands(commands, { cwd, env: toEnvironment({ ...env, ...variables }), scratch, limitMs: 240_000 });
   } finally {
     process.off('exit', clear);
     clear();
@@ -210,7 +210,10 @@ async function runDocument(path: string, begin: (scratch: string) => Beginning):
 async function runDocuments(paths: readonly string[], begin: (scratch: string) => Beginning): Promise<number> {
   const counts = { passed: 0, failed: 0 };
   for (const path of paths) {
-    for (const { command, problem } of await runDocument(path, begin)) {
+    const began = performance.now();
+    const results = await runDocument(path, begin);
+    console.log(`${path}: ${results.length} commands in ${Math.round((performance.now() - began) / 1000)} s`);
+    for (const { command, problem } of results) {
       counts[problem === null ? 'passed' : 'failed'] += 1;
       if (problem !== null) console.log(`${path}:${command.line}: $ ${command.text}\n${problem.replaceAll(/^/gm, '    ')}\n`);
     }

@@ -100,8 +100,8 @@ test('the program runs a document in a tree of its own with a sandbox, and says 
     '```console\n$ npx orchestrate status --json\n{"runs":[]}\n$ npx node -p process.env.OPENAI_BASE_URL\nhttp://127.0.0.1:…/v1\n```\n';
   writeFileSync(path, `${good}\n\`\`\`console\n$ echo a > new-file\n$ ls new-file README.md\nREADME.md\nold-file\n\`\`\`\n`);
   const { status, stdout } = await runProgram(resolve('.ci/run-guide.ts'), ['--here', path]);
-  expect(stdout).toBe(
-    `${path}:10: $ ls new-file README.md\n    expected (-) and found (+):\n    - README.md\n    - old-file\n    + README.md\n    + new-file\n\n3 passed, 1 failed\n`,
+  expect(stdout.replace(/in \d+ s$/m, 'in … s')).toBe(
+    `${path}: 4 commands in … s\n${path}:10: $ ls new-file README.md\n    expected (-) and found (+):\n    - README.md\n    - old-file\n    + README.md\n    + new-file\n\n3 passed, 1 failed\n`,
   );
   expect(status).toBe(1);
   expect(existsSync('new-file')).toBe(false);
