@@ -9,6 +9,7 @@ import { runCli } from './run-cli.ts';
 test('doctor takes a training step on each backend and finds all well here', async () => {
   const { status, stdout } = await runCli('doctor', '--dir', createScratchFolder());
   expect(stdout).toMatch(/^ok {7}backend wasm: a training step in [\d.]+ ms/m);
+  expect(stdout).toMatch(/^ok {7}backend wasm-portable: a training step in [\d.]+ ms/m);
   expect(stdout).toMatch(/^ok {7}backend cpu: a training step in [\d.]+ ms/m);
   expect(status).toBe(0);
 });
