@@ -42,6 +42,7 @@ export default defineConfig([
     output: { dir: 'dist', cleanDir: true, format: 'esm', chunkFileNames: '[name]-[hash].js' },
     plugins: [
       ...backends.flatMap(({ assets }) => assets.map(({ folder, ending }) => copyFiles(join('node_modules', folder), ending))),
+      copyFiles('src/trainer/kernels', '.wasm'),
       copyFiles('providers/huggingface/container', '.py', 'container/'),
       collectLicences(),
     ],

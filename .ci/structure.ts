@@ -31,12 +31,23 @@ const areas: Readonly<Record<string, readonly string[]>> = {
   'src/provider': ['src/dataset', 'src/job'],
   'src/dataset': ['types:src/job'],
   'src/job': [],
-  'src/trainer': ['src/trainer/backends', 'src/trainer/checkpoint', 'src/trainer/engine', 'src/trainer/families', 'src/trainer/tasks'],
-  'src/trainer/backends': [],
+  'src/trainer': [
+    'src/trainer/kernels',
+    'src/trainer/backends',
+    'src/trainer/checkpoint',
+    'src/trainer/engine',
+    'src/trainer/families',
+    'src/trainer/tasks',
+  ],
+  'src/trainer/backends': ['src/trainer/kernels'],
+  'src/trainer/kernels': ['types:src/trainer/backends'],
+  // Compiled by itself: it is another language.
+  'src/trainer/kernels/assembly': [],
   // The engine knows no family, no task and no backend: they are given to it.
   'src/trainer/engine': [
     'types:src/trainer/backends',
     'types:src/trainer/families',
+    'src/trainer/kernels',
     'src/trainer/protocol.ts',
     'src/trainer/safetensors.ts',
   ],
@@ -128,7 +139,7 @@ const texts: readonly { readonly pattern: RegExp; readonly only: readonly string
   { pattern: /\bconsole\./, only: ['bin'] },
   { pattern: /\bprocess\.exit\(/, only: ['src/cli/main.ts'] }, // cuts off what is being written: for the second Ctrl-C
   { pattern: /\b(Sqlite|Postgres)(Driver|Adapter|Dialect|QueryCompiler)\b/, only: ['src/store'] },
-  { pattern: /wasm/i, only: ['src/trainer/backends', 'providers/local/estimate.ts'] }, // measured on it; and so for a further backend: its name stands in its folder and in the list
+  { pattern: /wasm/i, only: ['src/trainer/backends', 'src/trainer/kernels', 'providers/local/estimate.ts'] }, // measured on it; and so for a further backend: its name stands in its folder and in the list
   { pattern: /\bfetch\(/, only: ['src/provider-kit'] },
   { pattern: /\bimport\((?!\s*')/, only: ['bin'] }, // what is imported must be readable here
 ];
@@ -157,8 +168,8 @@ const budgets: Readonly<Record<string, number>> = {
   'src/sandbox': 3600,
   'src/store': 520,
   'src/testing': 1250,
-  'src/trainer': 4000,
-  test: 34200,
+  'src/trainer': 5300,
+  test: 34900,
 };
 
 type Sources = Readonly<Record<string, string>>;

@@ -88,7 +88,7 @@ export async function measureModels(scratch: string): Promise<string> {
   const measured: Measured = {
     machine: `one core of a shared ${cpus()[0]?.model.replaceAll(/\s+/g, ' ').trim() ?? 'an unknown processor'}`,
     date: new Date().toISOString().slice(0, 10),
-    versions: `Node ${process.versions.node}, tfjs 4.22.0 (WASM, SIMD)`,
+    versions: `Node ${process.versions.node}, tfjs 4.22.0, own kernels (WASM, relaxed SIMD)`,
     work: fitConstants(
       work,
       samples.map(({ step }) => step),

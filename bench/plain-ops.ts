@@ -20,10 +20,10 @@ export function createPlainOps(tf: TensorFlow): Ops {
   };
   return {
     linear: (x, w, b) => tf.add(tf.matMul(x, w), b),
-    embed(word, position, type, { ids, places, sizes }) {
+    embed(word, position, type, { ids, sizes, createPlaces }) {
       const used = Math.min(sizes.positions, position.shape[0]);
       const table = tf.concat([tf.slice(position, [0, 0], [used, position.shape[1]]), ...(type ? [type] : [])], 0);
-      return tf.add(lookUp(word, ids), tf.matMul(places, table));
+      return tf.add(lookUp(word, ids), tf.matMul(createPlaces(), table));
     },
     layerNorm(x, residual, { weight, bias, epsilon }) {
       const sum = residual ? tf.add<Tensor2D>(x, residual) : x;

@@ -1,9 +1,10 @@
-/** One training step of the engine beside the same model on plain tfjs functions with tfjs's own gradients. */
+/** One training step of the engine, with its kernels and without, beside the same model on plain tfjs functions with tfjs's own gradients. */
 import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
-import { defaultBackend, getBackend, startBackend, type TensorFlow } from '../src/trainer/backends/index.ts';
+import { defaultBackend, getBackend, startBackend, type BackendName, type TensorFlow } from '../src/trainer/backends/index.ts';
 import { createAdamW } from '../src/trainer/engine/adamw.ts';
 import { closeNetwork, computeAndFree, computeGradients, freeGradients } from '../src/trainer/engine/network.ts';
 import { adamWDefaults, hasDecay } from '../src/trainer/engine/optimizer.ts';
+import type { ModelConfig } from '../src/trainer/families/index.ts';
 import type { ClassifierNetwork } from '../src/trainer/tasks/classification/classifier.ts';
 import type { EncodedRow } from '../src/trainer/tasks/classification/rows.ts';
 import { createDropout, createOps } from '../src/trainer/engine/ops.ts';
@@ -17,35 +18,48 @@ const [learningRate, weightDecay, maxGradNorm] = [5e-5, 0.01, 1];
 const measures = ['forward', 'forward and backward', 'optimizer', 'step'];
 
 export async function measureStep(): Promise<string> {
-  const tf = await startBackend(defaultBackend);
+  await startBackend(defaultBackend); // the library first, then what is registered with it
   await registerGradients();
-  const rows: string[][] = [['model', 'part', 'engine, ms', 'plain tfjs, ms', 'engine / plain']];
+  const header = ['engine, ms', 'without kernels, ms', 'plain tfjs, ms', 'engine / without', 'engine / plain'];
+  const rows: string[][] = [['model', 'part', ...header]];
   for (const [name, config] of Object.entries(shapes)) {
     const texts = createRows(config);
-    const [engine, plain] = [createNetwork(tf, config, createOps(tf)), createNetwork(tf, config, createPlainOps(tf))];
-    checkSame(engine, plain, texts);
+    const [portable, without] = await openEngine('wasm-portable', config, texts);
+    const [engine, step] = await openEngine(defaultBackend, config, texts);
+    const plain = createNetwork(engine.tf, config, createPlainOps(engine.tf));
+    for (const other of [portable, plain]) checkSame(engine, other, texts);
     const found = await interleave(
-      { engine: createEngineStep(engine, texts), plain: createPlainStep(plain, texts) },
+      { engine: step, without, plain: createPlainStep(plain, texts) },
       config.layers > 2 ? { warmUps: 1, rounds: 3 } : { warmUps: 5, rounds: 25 },
     );
     rows.push(...measures.map((measure) => toRow(name, measure, found)));
-    closeNetwork(engine);
-    closeNetwork(plain);
+    for (const network of [engine, portable, plain]) closeNetwork(network);
   }
   return `One training step on ${defaultBackend}, batch ${batchSize} x ${tokens} tokens, all parameters, dropout 0.1.\n\n${toTable(rows)}`;
 }
 
-function toRow(name: string, measure: string, { engine, plain }: { engine: Samples; plain: Samples }): string[] {
-  const [ours, theirs] = [engine[measure]!, plain[measure]!];
-  return [name, measure, toSpread(ours), toSpread(theirs), toRatio(ours, theirs)];
+/** A network whose operations and optimizer are those of a backend, and its step. */
+async function openEngine(
+  backend: BackendName,
+  config: ModelConfig,
+  texts: readonly EncodedRow[],
+): Promise<[ClassifierNetwork, () => Sample]> {
+  const tf = await startBackend(backend);
+  const network = createNetwork(tf, config, createOps(tf));
+  return [network, createEngineStep(network, texts)];
+}
+
+function toRow(name: string, measure: string, found: { engine: Samples; without: Samples; plain: Samples }): string[] {
+  const [ours, without, plain] = [found.engine[measure]!, found.without[measure]!, found.plain[measure]!];
+  return [name, measure, toSpread(ours), toSpread(without), toSpread(plain), toRatio(ours, without), toRatio(ours, plain)];
 }
 
 /** Both must compute the same, or the comparison says nothing. @throws Error naming the gradient that differs */
-function checkSame(engine: ClassifierNetwork, plain: ClassifierNetwork, texts: readonly EncodedRow[]): void {
-  const [ours, theirs] = [engine, plain].map((network) => computeGradients(network, texts, { rows: texts.length, next: null }));
+function checkSame(engine: ClassifierNetwork, other: ClassifierNetwork, texts: readonly EncodedRow[]): void {
+  const [ours, theirs] = [engine, other].map((network) => computeGradients(network, texts, { rows: texts.length, next: null }));
   for (const [name, gradient] of ours!.gradients) {
-    const [values, other] = [gradient, theirs!.gradients.get(name)!].map((tensor) => tensor.dataSync()) as [Float32Array, Float32Array];
-    const largest = values.reduce((most, value, i) => Math.max(most, Math.abs(value - other[i]!)), 0);
+    const [values, others] = [gradient, theirs!.gradients.get(name)!].map((tensor) => tensor.dataSync()) as [Float32Array, Float32Array];
+    const largest = values.reduce((most, value, i) => Math.max(most, Math.abs(value - others[i]!)), 0);
     if (!(largest < 1e-5)) throw new Error(`the gradients of ${name} differ by ${largest}`);
   }
   for (const { gradients } of [ours!, theirs!]) freeGradients(gradients);

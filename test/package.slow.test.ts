@@ -53,7 +53,15 @@ test('it holds the bundle, the licences and nothing of the source', () => {
   const linked = readFileSync('README.md', 'utf8').matchAll(/\]\((docs\/[\w.-]+)[)#]/g);
   expect(files).toEqual(expect.arrayContaining([...linked].map(([, path]) => path)));
   const entries = ['cli', 'index', 'testing'].flatMap((name) => [`dist/${name}.js`, `dist/${name}.d.ts`]);
-  expect(files).toEqual(expect.arrayContaining([...entries, 'dist/trainer.js', 'dist/tfjs-backend-wasm-simd.wasm']));
+  expect(files).toEqual(
+    expect.arrayContaining([
+      ...entries,
+      'dist/trainer.js',
+      'dist/tfjs-backend-wasm-simd.wasm',
+      'dist/kernels-relaxed-simd.wasm',
+      'dist/kernels-simd.wasm',
+    ]),
+  );
   expect(files.filter((path) => /(?<!\.d)\.ts$|\.map$/.test(path))).toEqual([]);
   expect(files.map((path) => statSync(join(installed.root, path)).size).reduce((sum, size) => sum + size)).toBeLessThan(8_000_000);
 });

@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { flush } from '../lib/fs.ts';
 import { parseEvents, type TrainerEvent, type TrainerNews } from './protocol.ts';
 
+export type TrainerStart = Extract<TrainerEvent, { type: 'trainer-started' }>;
+
 /** What earlier trainers of this folder have written. */
 export interface TrainerPast {
-  /** Whether a trainer has started. */
-  readonly hasStarted: boolean;
+  /** The first start of a trainer; null where there was none. */
+  readonly start: TrainerStart | null;
   /** Whether a training that had started came to its end. */
   readonly hasEnded: boolean;
   readonly hasReadData: boolean;
@@ -55,12 +57,12 @@ export function openEvents(folder: string, now: () => Date): EventFile {
 }
 
 function summarize(events: readonly TrainerEvent[]): TrainerPast {
-  const start = events.findIndex(({ type }) => type === 'trainer-started');
+  const start = events.find((event) => event.type === 'trainer-started') ?? null;
   // An attempt that failed before it started is followed by the next one.
   const ends = ['training-finished', 'training-cancelled', 'training-failed'];
   return {
-    hasStarted: start >= 0,
-    hasEnded: start >= 0 && events.slice(start).some(({ type }) => ends.includes(type)),
+    start,
+    hasEnded: start !== null && events.slice(events.indexOf(start)).some(({ type }) => ends.includes(type)),
     hasReadData: events.some(({ type }) => type === 'data-read'),
     step: events.findLast((event) => event.type === 'step-finished')?.step ?? 0,
     evaluatedStep: events.findLast((event) => event.type === 'epoch-evaluated')?.step ?? 0,

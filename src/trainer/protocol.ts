@@ -20,6 +20,7 @@ import { z } from 'zod';
 import { Failure, toSystemCode } from '../errors.ts';
 import { parseFields, readJsonObject } from '../lib/json.ts';
 import { backendNames } from './backends/index.ts';
+import { kernelVariants, type KernelVariant } from './kernels/index.ts';
 
 const wholeNumber = z.int('a whole number');
 const count = z.int('a whole number from 0').min(0, 'a whole number from 0');
@@ -27,7 +28,10 @@ const positive = z.int('a positive whole number').min(1, 'a positive whole numbe
 const amount = z.number('a number from 0').min(0, 'a number from 0');
 const path = z.string('a path');
 const Version = z.literal(1, '1');
-const Backend = z.enum(backendNames, backendNames.map((name) => `"${name}"`).join(' or '));
+/** Kernels of our own by the name of their variant. */
+export const Kernels = z.enum(Object.keys(kernelVariants) as KernelVariant[]);
+export type Kernels = z.infer<typeof Kernels>;
+const Backend = z.enum(backendNames, `one of ${backendNames.join(', ')}`);
 
 /** A classifier: a folder with its own head for these labels, or a folder and a new head drawn from `seed`. */
 export const ClassifierSource = z.object(
@@ -148,7 +152,15 @@ const event = <T extends string>(name: T): z.ZodObject<{ type: z.ZodLiteral<T>; 
 
 /** One line of `events.jsonl`; `at` is ISO 8601 UTC. */
 const TrainerEvent = z.discriminatedUnion('type', [
-  event('trainer-started').extend({ nonce: z.string(), attempt: count, pid: count, backend: z.string(), isQueued: z.boolean().optional() }),
+  event('trainer-started').extend({
+    nonce: z.string(),
+    attempt: count,
+    pid: count,
+    backend: z.string(),
+    isQueued: z.boolean().optional(),
+    /** Which of our own compute; null, and absent in older files: those of TensorFlow.js. */
+    kernels: Kernels.nullish(),
+  }),
   /** It waits until the training of this name, and all before that, have ended. */
   event('training-queued').extend({ behind: z.string() }),
   /** After an interruption: goes on after this step, 0 without a checkpoint. `changed`: why the last digits of the result may differ. */

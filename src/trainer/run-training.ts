@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Failure, toFailureData, toSystemCode, type FailureCode } from '../errors.ts';
 import { takeRunLock } from '../lib/run-lock.ts';
-import { getBackend, startBackend } from './backends/index.ts';
+import { chooseKernels, getBackend, startBackend } from './backends/index.ts';
+import type { KernelVariant } from './kernels/index.ts';
 import { openCheckpoints } from './checkpoint/checkpoints.ts';
 import { openClassifier } from './tasks/classification/classifier.ts';
 import { readRows } from './tasks/classification/rows.ts';
@@ -45,10 +46,11 @@ export async function runTraining(folder: string, log: (text: string) => void, q
       if (isFenced(folder, file.attempt)) return notOurs;
       place = queue && (await joinQueue(queue, folder));
       const isQueued = place !== null && place.findBlocker() !== null;
+      const kernels = chooseKernels(file.backend, events.past.start);
       const { nonce, attempt, backend } = file;
-      events.write({ type: 'trainer-started', nonce, attempt, pid: process.pid, backend, ...(isQueued && { isQueued }) });
+      events.write({ type: 'trainer-started', nonce, attempt, pid: process.pid, backend, kernels, ...(isQueued && { isQueued }) });
       if (place !== null && (await hasEndedInQueue(folder, place, events))) return 0;
-      return await trainFolder(folder, file, events);
+      return await trainFolder(folder, { file, events, kernels });
     } catch (thrown) {
       const error = explainMemory(thrown);
       const { code, message, hint } = toFailureData(error);
@@ -82,10 +84,13 @@ function canPass(error: unknown, code: FailureCode): boolean {
   return passing.includes(code) || ['EIO', 'EROFS', 'EACCES', 'EPERM', 'ESTALE'].includes(toSystemCode(error) ?? '');
 }
 
-async function trainFolder(folder: string, file: TrainFile, events: EventFile): Promise<number> {
+async function trainFolder(
+  folder: string,
+  { file, events, kernels }: { file: TrainFile; events: EventFile; kernels: KernelVariant | null },
+): Promise<number> {
   const began = performance.now();
   const now = (): number => performance.now();
-  const classifier = openClassifier(await startBackend(file.backend), file.model);
+  const classifier = openClassifier(await startBackend(file.backend, kernels), file.model);
   const { rows, truncated } = await readRows(classifier, resolve(folder, file.rows.train));
   const validation = file.rows.validation === null ? [] : (await readRows(classifier, resolve(folder, file.rows.validation))).rows;
   const steps = countSteps(rows.length, file.training).total;
@@ -93,8 +98,8 @@ async function trainFolder(folder: string, file: TrainFile, events: EventFile): 
   events.write({ type: 'data-read', rows: rows.length, validationRows: validation.length, truncated, steps, ...drawn });
 
   const state = createTrainingState(classifier.tf, file.training, getBackend(file.backend).memory);
-  const checkpoints = openCheckpoints({ folder, file, network: classifier, state, events, began, now });
-  if (events.past.hasStarted) checkpoints.resume();
+  const checkpoints = openCheckpoints({ folder, file, kernels, network: classifier, state, events, began, now });
+  if (events.past.start !== null) checkpoints.resume();
   const end = train(
     classifier,
     { rows, validation, settings: file.training },

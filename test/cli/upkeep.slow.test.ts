@@ -13,6 +13,7 @@ test('doctor takes a training step on each backend and finds all well here', asy
   const { status, stdout } = await startCli(['doctor', '--dir', createScratchFolder()], { env }).ended;
   expect(stdout).toMatch(/^- {8}Hugging Face: not set up: HF_TOKEN not set$/m); // neither well nor missing
   expect(stdout).toMatch(/^ok {7}backend wasm: a training step in [\d.]+ ms/m);
+  expect(stdout).toMatch(/^ok {7}backend wasm-portable: a training step in [\d.]+ ms/m);
   expect(stdout).toMatch(/^ok {7}backend cpu: a training step in [\d.]+ ms/m);
   expect(status).toBe(0);
 });

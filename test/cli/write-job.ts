@@ -49,13 +49,12 @@ export function writeJob(change: JobChange = {}): string {
   return path;
 }
 
-/** The state folder holds its database, whole and without a run, and no file of a submission that failed. */
+/** The state folder holds its database, whole and without a run, its .gitignore, and no file of a submission that failed. */
 export function expectNothingLeft(dir: string): void {
   if (!existsSync(dir)) return;
   const files = readdirSync(dir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  expect(
-    files.map((entry) => join(entry.parentPath, entry.name).slice(dir.length + 1)).filter((name) => !name.startsWith('state.db')),
-  ).toEqual([]);
+  const names = files.map((entry) => join(entry.parentPath, entry.name).slice(dir.length + 1));
+  expect(names.filter((name) => !name.startsWith('state.db') && name !== '.gitignore')).toEqual([]);
   expect(countRuns(join(dir, 'state.db'))).toBe(0);
 }
 

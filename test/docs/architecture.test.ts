@@ -16,6 +16,6 @@ test.each(globSync(['*.md', 'docs/*.md']))('%s names only files that there are',
 
 test('the architecture fits on two screens, and a training begins within twelve files', () => {
   const lines = readFileSync('docs/architecture.md', 'utf8').split('\n');
-  expect(lines.filter((line, number) => number > 115 || line.length > 140)).toEqual([]);
+  expect(lines.filter((line, number) => number > 120 || line.length > 140)).toEqual([]);
   expect(lines.filter((line) => /^\d+\. `(src|providers)\//.test(line)).length).toBeLessThanOrEqual(12);
 });

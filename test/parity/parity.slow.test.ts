@@ -6,12 +6,13 @@ import { runParity } from './run-parity.ts';
 
 const fixtures = join(import.meta.dirname, '../../fixtures');
 
-test('every figure of the reference is checked and met', async () => {
-  const { checks, skipped } = await runParity(join(fixtures, 'parity'), { backends: ['wasm'] });
+const { checks, skipped } = await runParity(join(fixtures, 'parity'), { backends: ['wasm', 'wasm-portable'] });
+
+test.each(['wasm, relaxed-simd', 'wasm, simd', 'wasm-portable'])('every figure of the reference is checked and met: %s', (backend) => {
   expect(checks.filter((check) => !check.passed)).toEqual([]);
   const names = checks.map((check) => check.name);
   const count = (pattern: string, file = 'bert'): number =>
-    names.filter((name) => name.startsWith(`${file}-`) && name.includes(`on wasm: ${pattern}`)).length;
+    names.filter((name) => name.startsWith(`${file}-`) && name.includes(`on ${backend}: ${pattern}`)).length;
   expect(count('hidden_states.')).toBe(3);
   expect(count('logits')).toBe(1);
   expect(count('step.')).toBe(3);
@@ -23,7 +24,7 @@ test('every figure of the reference is checked and met', async () => {
   expect(count('curve.loss', 'distilbert')).toBe(8);
   expect(count('curve.trainer.grad_norm')).toBe(20);
   expect(count('curve.final_params')).toBe(41 * 2);
-  expect(names.filter((name) => name.includes('on wasm: accumulation.classifier'))).toHaveLength(2);
+  expect(names.filter((name) => name.includes(`on ${backend}: accumulation.classifier`))).toHaveLength(2);
   expect(names.filter((name) => name.startsWith('tokenizer-tiny-bert.json: case'))).toHaveLength(87 * 3);
   expect(names.filter((name) => name.startsWith('schedules.json: schedules'))).toHaveLength(6 * 3);
   expect(names.some((name) => name.startsWith('metrics.json'))).toBe(true);
@@ -49,7 +50,8 @@ test('a wrong figure fails, and only that one', async () => {
   }));
   const { checks } = await runParity(folder, { backends: ['wasm'] });
   expect(checks.filter((check) => !check.passed).map((check) => check.name)).toEqual([
-    'other-bert-forward.json on wasm: logits, largest difference',
+    'other-bert-forward.json on wasm, relaxed-simd: logits, largest difference',
+    'other-bert-forward.json on wasm, simd: logits, largest difference',
   ]);
 });
 

@@ -3,7 +3,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { toFailureData } from '../../src/errors.ts';
-import { type BackendName, startBackend, type TensorFlow } from '../../src/trainer/backends/index.ts';
+import { getBackend, startBackend, type BackendName, type TensorFlow } from '../../src/trainer/backends/index.ts';
+import { kernelVariants, type KernelVariant } from '../../src/trainer/kernels/index.ts';
 import { findFamily } from '../../src/trainer/families/index.ts';
 import type { Classifier } from '../../src/trainer/tasks/classification/classifier.ts';
 import { closeNetwork } from '../../src/trainer/engine/network.ts';
@@ -157,7 +158,11 @@ function findHeadOwner(folder: string, head: string): { readonly model: string; 
 
 async function onEachBackend({ name, backends }: Place, check: (tf: TensorFlow, name: string) => Check[]): Promise<Findings> {
   const checks: Check[] = [];
-  for (const backend of backends) checks.push(...check(await startBackend(backend), `${name} on ${backend}`));
+  for (const backend of backends) {
+    const all = getBackend(backend).findKernels() === null ? [null] : (Object.keys(kernelVariants) as KernelVariant[]);
+    for (const kernels of all)
+      checks.push(...check(await startBackend(backend, kernels), `${name} on ${[backend, ...(kernels ? [kernels] : [])].join(', ')}`));
+  }
   return { checks };
 }
 

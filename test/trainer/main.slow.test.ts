@@ -239,7 +239,12 @@ test('predict: the order of rows does not change an answer', async () => {
 test.each<[string, readonly unknown[], string, RegExp]>([
   ['nothing', [], 'data-invalid', /first line that names the model/],
   ['a first line that is none', ['{"version":1'], 'data-invalid', /line 1: not valid JSON/],
-  ['an unknown backend', [{ version: 1, backend: 'gpu', model }], 'data-invalid', /line 1: backend: expected "wasm" or "cpu"/],
+  [
+    'an unknown backend',
+    [{ version: 1, backend: 'gpu', model }],
+    'data-invalid',
+    /line 1: backend: expected one of wasm, wasm-portable, cpu/,
+  ],
   ['a row without id', [{ version: 1, backend: 'wasm', model }, { text: 'a' }], 'data-invalid', /line 2: "id": expected a string/],
 ])('predict: %s is refused', async (_what, lines, code, message) => {
   const { status, stderr, answers } = await predict(lines);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { startBackend, type Backend } from '../../src/trainer/backends/index.ts';
+import { chooseKernels, startBackend, type Backend } from '../../src/trainer/backends/index.ts';
 import { closeNetwork } from '../../src/trainer/engine/network.ts';
 import { createTrainingState, train, type TrainingState } from '../../src/trainer/engine/train.ts';
 import { openClassifier } from '../../src/trainer/tasks/classification/classifier.ts';
@@ -30,9 +30,10 @@ export async function runUntil(
 ): Promise<Left | null> {
   const events = openEvents(folder, () => new Date(0));
   const file = readTrainFile(folder);
-  const { hasStarted } = events.past;
-  events.write({ type: 'trainer-started', nonce: file.nonce, attempt: 1, pid: 1, backend: file.backend });
-  const classifier = { ...openClassifier(await startBackend(file.backend), file.model), isTrainable };
+  const { start } = events.past;
+  const kernels = chooseKernels(file.backend, start);
+  events.write({ type: 'trainer-started', nonce: file.nonce, attempt: 1, pid: 1, backend: file.backend, kernels });
+  const classifier = { ...openClassifier(await startBackend(file.backend, kernels), file.model), isTrainable };
   const data = {
     rows: (await readRows(classifier, join(folder, file.rows.train))).rows,
     validation: (await readRows(classifier, join(folder, file.rows.validation!))).rows,
@@ -42,8 +43,8 @@ export async function runUntil(
   const state = createTrainingState(classifier.tf, file.training, memory);
   let clock = 0;
   const now = (): number => clock++;
-  const checkpoints = openCheckpoints({ folder, file, network: classifier, state, events, began: 0, now });
-  if (hasStarted) checkpoints.resume();
+  const checkpoints = openCheckpoints({ folder, file, kernels, network: classifier, state, events, began: 0, now });
+  if (start !== null) checkpoints.resume();
   const written: TrainerEvent[] = [];
   try {
     train(classifier, data, {

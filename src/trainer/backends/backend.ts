@@ -1,4 +1,5 @@
 import type * as tfjs from '@tensorflow/tfjs-core';
+import type { KernelVariant } from '../kernels/index.ts';
 
 /** The library as the engine sees it; each backend brings its own kernels. */
 export type TensorFlow = typeof tfjs;
@@ -22,6 +23,8 @@ export interface Backend {
   readonly assets: readonly { readonly folder: string; readonly ending: string }[];
   /** Why it cannot be started on this machine, as far as that can be told without its library; else null. */
   check(): string | null;
+  /** Which kernels of our own are the fastest on this machine; null where it has none, and computes with those of TensorFlow.js alone. */
+  findKernels(): KernelVariant | null;
   /** Loads the library and makes this backend the one that computes; null where it does not start. */
-  load(): Promise<TensorFlow | null>;
+  load(kernels: KernelVariant | null): Promise<TensorFlow | null>;
 }

@@ -1,13 +1,15 @@
 /** The list of what can compute. Names, settings, the doctor's checks and the bundle's files come from it. */
 import { Failure } from '../../errors.ts';
+import type { KernelVariant } from '../kernels/index.ts';
 import type { Backend, TensorFlow } from './backend.ts';
 import { cpu } from './cpu/index.ts';
 import { wasm } from './wasm/index.ts';
+import { wasmPortable } from './wasm-portable/index.ts';
 
 export type { Backend, TensorFlow } from './backend.ts';
 
-/** A further backend is a folder beside these two and an entry here. The first one is used where nobody chooses. */
-export const backends = [wasm, cpu] as const satisfies readonly Backend[];
+/** A further backend is a folder beside these and an entry here. The first one is used where nobody chooses. */
+export const backends = [wasm, wasmPortable, cpu] as const satisfies readonly Backend[];
 
 export type BackendName = (typeof backends)[number]['id'];
 
@@ -23,12 +25,31 @@ export function getBackend(name: BackendName): Backend {
   return backends.find(({ id }) => id === name)!;
 }
 
-/** Starts a backend and makes it the one that computes. @throws Failure `unexpected` when it cannot be started */
-export async function startBackend(name: BackendName): Promise<TensorFlow> {
+/**
+ * Starts a backend and makes it the one that computes, with these kernels of our own (see `chooseKernels`) or without (null); by default
+ * with the fastest ones.
+ *
+ * @throws Failure `unexpected` when it cannot be started
+ */
+export async function startBackend(name: BackendName, kernels = getBackend(name).findKernels()): Promise<TensorFlow> {
   const { check, load, hint } = getBackend(name);
   const problem = check();
-  const tf = problem === null ? await load() : null;
+  const tf = problem === null ? await load(kernels) : null;
   if (tf === null)
     throw new Failure('unexpected', `the backend "${name}" could not be started${problem === null ? '' : `: ${problem}`}`, { hint });
   return tf;
+}
+
+/**
+ * The kernels for a training: a new one gets the fastest ones, and one that was begun before keeps those that it began with, so that its
+ * bits stay what they are. Where this machine does not have those, it gets the ones that there are.
+ */
+export function chooseKernels(
+  name: BackendName,
+  begun: { readonly backend: string; readonly kernels?: KernelVariant | null | undefined } | null,
+): KernelVariant | null {
+  const fastest = getBackend(name).findKernels();
+  if (begun === null || begun.backend !== name) return fastest;
+  const own = begun.kernels ?? null; // before there were any, nothing was said about them
+  return own === 'relaxed-simd' ? fastest : own;
 }

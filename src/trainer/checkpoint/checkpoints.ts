@@ -9,7 +9,7 @@ import { parseFields, readJsonObject } from '../../lib/json.ts';
 import { findCheckpoint, writeCheckpoint, type CheckpointContents } from './checkpoint-folder.ts';
 import type { EventFile } from '../event-file.ts';
 import { buildSafetensors, readSafetensorsIndex, readTensor, type TensorToWrite } from '../safetensors.ts';
-import { EpochEvaluated, type TrainFile } from '../protocol.ts';
+import { EpochEvaluated, Kernels, type TrainFile } from '../protocol.ts';
 import { getTrained, restoreWeights, type Network, type WeightsSnapshot } from '../engine/network.ts';
 import type { TrainingState } from '../engine/train.ts';
 
@@ -37,6 +37,8 @@ type CheckpointedNetwork = Pick<Network<never>, 'tf' | 'parameters' | 'isTrainab
 export interface CheckpointedTraining {
   readonly folder: string;
   readonly file: TrainFile;
+  /** Which kernels of our own compute; null: none. */
+  readonly kernels: Kernels | null;
   readonly network: CheckpointedNetwork;
   readonly state: TrainingState;
   readonly events: EventFile;
@@ -51,7 +53,7 @@ export function openCheckpoints(training: CheckpointedTraining): Checkpoints {
   const folder = join(training.folder, 'checkpoints');
   const { checkpointSteps, seed } = file.training;
   const identity = hashIdentity(training.folder, file, network);
-  const versions: Versions = { backend: file.backend, tfjs: network.tf.version_core, node: process.version };
+  const versions: Versions = { backend: file.backend, kernels: training.kernels, tfjs: network.tf.version_core, node: process.version };
   let { began } = training;
   let newest = 0;
   let last = { at: now(), took: 0, problem: '' };
@@ -109,7 +111,7 @@ const Identity = z.object({ model: z.string(), training: z.string(), rows: z.str
 type Identity = Readonly<z.infer<typeof Identity>>;
 
 /** What computed: where one of these is another, the result may differ in its last bits. */
-const Versions = z.object({ backend: z.string(), tfjs: z.string(), node: z.string() });
+const Versions = z.object({ backend: z.string(), kernels: Kernels.nullish(), tfjs: z.string(), node: z.string() });
 type Versions = Readonly<z.infer<typeof Versions>>;
 
 /** state.json. */
@@ -158,8 +160,9 @@ function checkIdentity(path: string, stored: Identity, present: Identity): void 
 }
 
 function formatChange(before: Versions, after: Versions): string | null {
-  const changes = (['backend', 'tfjs', 'node'] as const).filter((part) => before[part] !== after[part]);
-  return changes.length === 0 ? null : changes.map((part) => `${part} ${before[part]} became ${after[part]}`).join(', ');
+  const toName = (versions: Versions, part: keyof Versions): string => versions[part] ?? 'of tfjs';
+  const changes = (['backend', 'kernels', 'tfjs', 'node'] as const).filter((part) => toName(before, part) !== toName(after, part));
+  return changes.length === 0 ? null : changes.map((part) => `${part} ${toName(before, part)} became ${toName(after, part)}`).join(', ');
 }
 
 /** The files of a checkpoint. Tensors have the layout of the computation, so that nothing is computed for them. */

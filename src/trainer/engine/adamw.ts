@@ -2,13 +2,15 @@
  * AdamW: Adam with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2), computed as PyTorch does. State is kept by
  * parameter name.
  *
- * There are two ways to compute it. Where tensors are in this process, the arithmetic runs on their numbers in double precision,
+ * There are three ways to compute it. Where the backend has kernels of our own, one of them does it (`adamw-on-kernels.ts`). Where tensors are in this process, the arithmetic runs on their numbers in double precision,
  * rounded to float32 once for each number: one pass, where kernels would need a dozen, and the same on every such backend. Where they
  * are on a device they stay there (`adamw-on-device.ts`). The backend alone decides, so that a resumed training computes as before.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { Backend, TensorFlow } from '../backends/index.ts';
+import { getKernels } from '../kernels/index.ts';
 import { createDeviceAdamW } from './adamw-on-device.ts';
+import { createKernelAdamW } from './adamw-on-kernels.ts';
 import { freeGradients } from './network.ts';
 import {
   getClipFactor,
@@ -23,6 +25,8 @@ import {
 
 /** The optimizer for a backend whose tensors are in `memory`. */
 export function createAdamW(tf: TensorFlow, settings: AdamWSettings, memory: Backend['memory']): AdamW {
+  const kernels = getKernels(tf);
+  if (kernels) return createKernelAdamW(tf, kernels, settings);
   return memory === 'device' ? createDeviceAdamW(tf, settings) : createProcessAdamW(tf, settings);
 }
 

@@ -48,8 +48,10 @@ export interface Batch {
   readonly sizes: { readonly texts: number; readonly positions: number };
   /** Word of each position, int32 [M]. */
   readonly ids: Tensor1D;
-  /** Two ones a row, [M, S + T]: which position and which type it is; one where the model knows no types (T = 0). */
-  readonly places: Tensor2D;
+  /** Type of each position, int32 [M]. */
+  readonly typeIds: Tensor1D;
+  /** A new tensor with two ones a row, [M, S + T]: which position and which type it is; one where the model knows no types (T = 0). */
+  createPlaces(): Tensor2D;
   /** Added to attention scores: 0, or -1e9 at padding, [B, 1, 1, S]. */
   readonly mask: Tensor;
 }
@@ -67,23 +69,34 @@ interface BatchSizes {
 export function buildBatch(tf: TensorFlow, rows: readonly TokenRow[], { padTokenId, typeVocabSize, maxPositions }: BatchSizes): Batch {
   const B = rows.length;
   const S = 4 * Math.ceil(Math.max(1, ...rows.map((row) => row.ids.length)) / 4);
-  const used = Math.min(S, maxPositions); // padding beyond the last position shares it
   const ids = new Int32Array(B * S).fill(padTokenId);
-  const places = new Float32Array(B * S * (used + typeVocabSize));
+  const typeIds = new Int32Array(B * S);
   const mask = new Float32Array(B * S).fill(-1e9);
   for (const [b, row] of rows.entries()) {
     ids.set(row.ids, b * S);
+    typeIds.set(row.typeIds, b * S);
     mask.fill(0, b * S, b * S + row.ids.length);
-    for (let s = 0; s < S; s++) {
-      const start = (b * S + s) * (used + typeVocabSize);
-      places[start + Math.min(s, used - 1)] = 1;
-      if (typeVocabSize > 0) places[start + used + (row.typeIds[s] ?? 0)] = 1;
-    }
   }
   return {
     sizes: { texts: B, positions: S },
     ids: tf.tensor1d(ids, 'int32'),
-    places: tf.tensor2d(places, [B * S, used + typeVocabSize]),
+    typeIds: tf.tensor1d(typeIds, 'int32'),
+    createPlaces: () => createPlaces(tf, typeIds, { positions: S, maxPositions, typeVocabSize }),
     mask: tf.tensor(mask, [B, 1, 1, S]),
   };
+}
+
+function createPlaces(
+  tf: TensorFlow,
+  typeIds: Int32Array,
+  { positions: S, maxPositions, typeVocabSize }: { positions: number; maxPositions: number; typeVocabSize: number },
+): Tensor2D {
+  const used = Math.min(S, maxPositions); // padding beyond the last position shares it
+  const width = used + typeVocabSize;
+  const places = new Float32Array(typeIds.length * width);
+  for (const [i, type] of typeIds.entries()) {
+    places[i * width + Math.min(i % S, used - 1)] = 1;
+    if (typeVocabSize > 0) places[i * width + used + type] = 1;
+  }
+  return tf.tensor2d(places, [typeIds.length, width]);
 }

@@ -11,7 +11,9 @@
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import { toStreamKey, toUint32 } from '../../lib/random.ts';
 import type { TensorFlow } from '../backends/index.ts';
+import { getKernels } from '../kernels/index.ts';
 import type { Batch } from './batches.ts';
+import { createKernelOps } from './ops-on-kernels.ts';
 
 /** Dropout (Srivastava et al. 2014) at one place of one forward pass: `key` names its stream of random numbers. */
 export interface Dropout {
@@ -69,8 +71,14 @@ interface Result<Value extends Tensor> {
   gradFunc: (dy: Tensor, saved: Tensor[]) => Tensor[];
 }
 
-/** The operations from tfjs's own kernels, for any backend. */
+/** The operations on the backend that computes: on kernels of our own where it has some. */
 export function createOps(tf: TensorFlow): Ops {
+  const [portable, kernels] = [createPortableOps(tf), getKernels(tf)];
+  return kernels ? createKernelOps(tf, kernels, portable) : portable;
+}
+
+/** The operations from tfjs's own kernels, for any backend. */
+export function createPortableOps(tf: TensorFlow): Ops {
   /** tfjs types the arguments of such a function as `Tensor | Save`; here they are named once. */
   const define = <Inputs extends Tensor[], Value extends Tensor>(
     forward: (save: Save, ...inputs: Inputs) => Result<Value>,
@@ -88,8 +96,9 @@ export function createOps(tf: TensorFlow): Ops {
     };
   });
 
-  const embed: Ops['embed'] = (word, position, type, { ids, places, sizes: { positions: S } }) => {
+  const embed: Ops['embed'] = (word, position, type, { ids, createPlaces, sizes: { positions: S } }) => {
     const lookup = define((save, word: Tensor2D, position: Tensor2D, ...types: Tensor2D[]) => {
+      const places = createPlaces();
       save([ids, places]);
       const H = word.shape[1];
       const used = Math.min(S, position.shape[0]);

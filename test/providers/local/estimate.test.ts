@@ -38,9 +38,11 @@ function toNeeds(sizes: Sizes, { tokens = 32, rows = 1000, validationRows = 0, .
   return computeNeeds(toRequest(sizes, change), sizes, { rows: rows as number, validationRows: validationRows as number, length });
 }
 
-/* Found by training: BERT-base with 16 rows of 32 tokens ends in "Aborted()", with 4 rows of 64 or 2 of 128 it trains. */
+/* Found by training: BERT-base with 16 rows of 128 tokens trains (3.9 GB of WebAssembly), with 32 it does not. */
 test.each([
-  [16, 32, false],
+  [16, 32, true],
+  [16, 128, true],
+  [32, 128, false],
   [16, 512, false],
   [4, 64, true],
   [2, 128, true],
@@ -50,7 +52,7 @@ test.each([
 });
 
 test('what does not fit into WebAssembly is refused with both numbers, and with what would fit', () => {
-  const getNeeds = (microBatchSize: number) => toNeeds(base, { microBatchSize, tokens: 64 });
+  const getNeeds = (microBatchSize: number) => toNeeds(base, { microBatchSize, tokens: 256 });
   expect(() => checkFit(4, getNeeds, 64 * GB)).not.toThrow();
   expect(() => checkFit(16, getNeeds, 64 * GB)).toThrow(
     expect.objectContaining({
@@ -69,7 +71,7 @@ test('the memory of the machine counts too, on both sides of the limit', () => {
   const { memoryBytes } = getNeeds(16);
   expect(() => checkFit(16, getNeeds, memoryBytes)).not.toThrow();
   expect(() => checkFit(16, getNeeds, memoryBytes - 1)).toThrow(
-    /the training needs about 1\.\d GB of memory, and this machine has 1\.\d GB/,
+    /the training needs about \d+\.\d MB of memory, and this machine has \d+\.\d MB/,
   );
   expect(() => checkFit(16, getNeeds, 1e8)).toThrow(
     expect.objectContaining({ hint: expect.stringContaining('take a smaller model') as string }),

@@ -10,6 +10,7 @@ export const cpu = {
   memory: 'process',
   assets: [],
   check: () => null,
+  findKernels: () => null,
   async load() {
     const [{ startTfjs }] = await Promise.all([import('../tfjs.ts'), import('@tensorflow/tfjs-backend-cpu')]);
     return await startTfjs('cpu');

@@ -2,10 +2,11 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
 import type { Backend } from '../backend.ts';
+import { findVariant, useKernels } from '../../kernels/index.ts';
 
 let isFolderSet = false;
 
-/** WebAssembly with SIMD: kernels that come with the package, one thread (in Node the library cannot use more). */
+/** WebAssembly with SIMD and kernels of our own (see ../../kernels), one thread (in Node the library cannot use more). */
 export const wasm = {
   id: 'wasm',
   description: 'WebAssembly with SIMD',
@@ -14,21 +15,24 @@ export const wasm = {
   threads: 1,
   memory: 'process',
   assets: [{ folder: '@tensorflow/tfjs-backend-wasm/dist', ending: '.wasm' }],
-  check: () => (findFolder() === null ? `${kernels} is not where the package has it` : null),
-  async load() {
+  check: () => (findFolder() === null ? `${library} is not where the package has it` : null),
+  findKernels: findVariant,
+  async load(kernels) {
     const [{ startTfjs }, { setWasmPaths }] = await Promise.all([import('../tfjs.ts'), import('@tensorflow/tfjs-backend-wasm')]);
     if (!isFolderSet) setWasmPaths(findFolder() + sep);
     isFolderSet = true; // the library refuses a second call
-    return await startTfjs('wasm');
+    const tf = await startTfjs('wasm');
+    if (tf) useKernels(tf, kernels);
+    return tf;
   },
 } as const satisfies Backend;
 
-const kernels = 'tfjs-backend-wasm-simd.wasm';
+const library = 'tfjs-backend-wasm-simd.wasm';
 
 /** The folder with the .wasm files: the bundle's own one, or the installed package's. */
 function findFolder(): string | null {
   const places = [import.meta.dirname, ...findPackage()];
-  return places.find((place) => existsSync(join(place, kernels))) ?? null;
+  return places.find((place) => existsSync(join(place, library))) ?? null;
 }
 
 function findPackage(): string[] {

@@ -1,0 +1,216 @@
+/**
+ * The kernels with tensors instead of addresses: each checks what it is given, makes room for the result, and computes it. The formulas
+ * stand in assembly/. Letters as in the engine's operations: M rows of H or K numbers, N outputs; B texts, Q queries and S keys a text.
+ */
+import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
+import { windowSize, type KernelMemory } from './index.ts';
+
+/** Dropout as the kernels take it; `threshold` 0 is none. */
+interface KernelDropout {
+  readonly key: number;
+  /** Random numbers of 32 bits below it drop theirs. */
+  readonly threshold: number;
+  readonly scale: number;
+}
+
+export function toKernelDropout(dropout: { readonly rate: number; readonly key: number } | null): KernelDropout {
+  if (dropout === null || dropout.rate === 0) return { key: 0, threshold: 0, scale: 1 };
+  return { key: dropout.key, threshold: Math.ceil(dropout.rate * 2 ** 32), scale: 1 / (1 - dropout.rate) };
+}
+
+/** Sizes of a product, from the tensors that it is of: x [M, K], w [K, N]. */
+const toSizes = (x: Tensor, w: Tensor): [M: number, N: number, K: number] => [x.shape[0], w.shape[1]!, x.shape[1]!];
+
+/** [M, K] [K, N] + [N] -> [M, N] */
+export function linear({ call, create, find }: KernelMemory, x: Tensor, { w, b }: { w: Tensor; b: Tensor }): Tensor2D {
+  const [M, N, K] = toSizes(x, w);
+  const y = create<Tensor2D>([M, N]);
+  call.product(find(x, [M, K]), K, 1, find(w, [K, N]), N, 1, find(y, [M, N]), N, M, N, K, find(b, [N]));
+  return y;
+}
+
+/** `dx = dy wᵀ`, `dw = xᵀ dy`, `db = Σ dy` */
+export function linearGradient({ call, create, find }: KernelMemory, dy: Tensor, { x, w }: { x: Tensor; w: Tensor }): Tensor[] {
+  const [M, N, K] = toSizes(x, w);
+  const [dx, dw, db] = [create([M, K]), create([K, N]), create([N])];
+  const slope = find(dy, [M, N]);
+  call.product(slope, N, 1, find(w, [K, N]), 1, N, find(dx, [M, K]), K, M, K, N, 0);
+  call.product(find(x, [M, K]), 1, K, slope, N, 1, find(dw, [K, N]), N, K, N, M, 0);
+  call.sumRows(slope, find(db, [N]), M, N);
+  return [dx, dw, db];
+}
+
+interface Scale {
+  readonly weight: Tensor1D;
+  readonly bias: Tensor1D;
+  readonly epsilon: number;
+}
+
+/** [M, H] -> y [M, H], and what its gradient needs: the normalised rows [M, H] and the inverse of their deviations [M]. */
+export function layerNorm(
+  { call, create, find }: KernelMemory,
+  { x, residual }: { x: Tensor; residual: Tensor | null },
+  { weight, bias, epsilon }: Scale,
+): { readonly y: Tensor2D; readonly normal: Tensor; readonly inverse: Tensor } {
+  const [M, H] = x.shape as [number, number];
+  const [y, normal, inverse] = [create<Tensor2D>([M, H]), create([M, H]), create([M])];
+  const inputs = [find(x, [M, H]), residual ? find(residual, [M, H]) : 0, find(weight, [H]), find(bias, [H])];
+  call.layerNorm(...inputs, find(y, [M, H]), find(normal, [M, H]), find(inverse, [M]), M, H, epsilon);
+  return { y, normal, inverse };
+}
+
+/** Gradients of x (and of the residual, which is the same), weight and bias. */
+export function layerNormGradient(
+  { call, create, find }: KernelMemory,
+  dy: Tensor,
+  { normal, inverse, weight }: { normal: Tensor; inverse: Tensor; weight: Tensor },
+): [dx: Tensor, dWeight: Tensor, dBias: Tensor] {
+  const [M, H] = dy.shape as [number, number];
+  const [dx, dWeight, dBias] = [create([M, H]), create([H]), create([H])];
+  const inputs = [find(dy, [M, H]), find(normal, [M, H]), find(inverse, [M]), find(weight, [H])];
+  call.layerNormGradient(...inputs, find(dx, [M, H]), find(dWeight, [H]), find(dBias, [H]), M, H);
+  return [dx, dWeight, dBias];
+}
+
+interface AttentionContext {
+  readonly sizes: { readonly batch: number; readonly keys: number; readonly queries: number; readonly heads: number };
+  readonly dropout: KernelDropout;
+}
+
+/** Sizes of an attention and its dropout as the kernels take them. @throws Error when H numbers cannot be shared among the heads */
+function toAttentionArguments(q: Tensor, { sizes: { batch: B, keys: S, queries: Q, heads: A }, dropout }: AttentionContext) {
+  const H = q.shape[1]!;
+  if (H % A !== 0) throw new Error(`expected a number of heads that divides ${H}, found ${A}`);
+  const { key, threshold, scale } = dropout;
+  return { B, Q, S, A, H, last: [B, Q, S, A, H / A, key, threshold, scale] };
+}
+
+/** [B*Q, H], [B*S, H], [B*S, H] -> y [B*Q, H]; the probabilities before dropout [B, A, Q, S] are for the gradient. */
+export function attention(
+  { call, create, find }: KernelMemory,
+  { q, k, v, mask }: { q: Tensor; k: Tensor; v: Tensor; mask: Tensor },
+  context: AttentionContext,
+): { readonly y: Tensor2D; readonly P: Tensor } {
+  const { B, Q, S, A, H, last } = toAttentionArguments(q, context);
+  const [P, y, work] = [create([B, A, Q, S]), create<Tensor2D>([B * Q, H]), create([Q, S])];
+  const inputs = [find(q, [B * Q, H]), find(k, [B * S, H]), find(v, [B * S, H]), find(mask, [B, 1, 1, S])];
+  call.attention(...inputs, find(P, [B, A, Q, S]), find(y, [B * Q, H]), find(work, [Q, S]), ...last);
+  work.dispose();
+  return { y, P };
+}
+
+/** Gradients of q, k and v. */
+export function attentionGradient(
+  { call, create, find }: KernelMemory,
+  { q, k, v, P, dy }: { q: Tensor; k: Tensor; v: Tensor; P: Tensor; dy: Tensor },
+  context: AttentionContext,
+): Tensor[] {
+  const { B, Q, S, A, H, last } = toAttentionArguments(q, context);
+  const [dq, dk, dv, work] = [create([B * Q, H]), create([B * S, H]), create([B * S, H]), create([Q, S])];
+  const inputs = [find(q, [B * Q, H]), find(k, [B * S, H]), find(v, [B * S, H]), find(P, [B, A, Q, S]), find(dy, [B * Q, H])];
+  call.attentionGradient(...inputs, find(dq, [B * Q, H]), find(dk, [B * S, H]), find(dv, [B * S, H]), find(work, [Q, S]), ...last);
+  work.dispose();
+  return [dq, dk, dv];
+}
+
+interface Tables {
+  readonly word: Tensor;
+  readonly position: Tensor;
+  /** Null where the model knows no types. */
+  readonly type: Tensor | null;
+}
+
+interface Places {
+  readonly ids: Tensor;
+  readonly typeIds: Tensor;
+  /** S: positions a text. */
+  readonly positions: number;
+}
+
+/** Rows of the tables for M places, int32: [M, H]. @throws Error when a table has no such row */
+export function embed({ call, create, find }: KernelMemory, tables: Tables, { ids, typeIds, positions: S }: Places): Tensor2D {
+  const [M, [V, H]] = [ids.shape[0], tables.word.shape as [number, number]];
+  const [P, T] = [tables.position.shape[0], tables.type?.shape[0] ?? 0];
+  const y = create<Tensor2D>([M, H]);
+  const inputs = [find(tables.word, [V, H]), find(tables.position, [P, H]), tables.type ? find(tables.type, [T, H]) : 0];
+  const places = [find(ids, [M], 'int32'), find(typeIds, [M], 'int32')];
+  const wrong = call.embed(...inputs, ...places, find(y, [M, H]), M, S, H, V, P, T);
+  if (wrong >= 0) throw new Error(`expected words below ${V} and types below ${T}: place ${wrong} has another one`);
+  return y;
+}
+
+/** Gradients of the tables. */
+export function embedGradient(
+  { call, create, find }: KernelMemory,
+  { dy, word, position, type }: Tables & { dy: Tensor },
+  { ids, typeIds, positions: S }: Places,
+): Tensor[] {
+  const [M, [V, H]] = [ids.shape[0], word.shape as [number, number]];
+  const [P, T] = [position.shape[0], type?.shape[0] ?? 0];
+  const [dWord, dPosition, dType] = [create([V, H]), create([P, H]), type ? [create([T, H])] : []];
+  const inputs = [find(dy, [M, H]), find(ids, [M], 'int32'), find(typeIds, [M], 'int32')];
+  call.embedGradient(...inputs, find(dWord, [V, H]), find(dPosition, [P, H]), dType[0] ? find(dType[0], [T, H]) : 0, M, S, H, V, P, T);
+  return [dWord, dPosition, ...dType];
+}
+
+export function gelu({ call, create, find }: KernelMemory, x: Tensor): Tensor2D {
+  const y = create<Tensor2D>(x.shape);
+  call.gelu(find(x, x.shape), find(y, x.shape), x.size);
+  return y;
+}
+
+export function geluGradient({ call, create, find }: KernelMemory, { x, dy }: { x: Tensor; dy: Tensor }): Tensor {
+  const dx = create(x.shape);
+  call.geluGradient(find(x, x.shape), find(dy, x.shape), find(dx, x.shape), x.size);
+  return dx;
+}
+
+export function dropout({ call, create, find }: KernelMemory, x: Tensor, { key, threshold, scale }: KernelDropout): Tensor2D {
+  const y = create<Tensor2D>(x.shape);
+  call.dropout(find(x, x.shape), find(y, x.shape), x.size, key, threshold, scale);
+  return y;
+}
+
+export function sumSquares({ call, find }: KernelMemory, x: Tensor): number {
+  return call.sumSquares(find(x, x.shape), x.size);
+}
+
+/** The factors of one step: see assembly/optimizer.ts. */
+export interface AdamWFactors {
+  readonly clip: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  /** What decay leaves of a weight. */
+  readonly remaining: number;
+  readonly rate: number;
+  readonly correction: number;
+  readonly epsilon: number;
+}
+
+/**
+ * The parameter after a step, a new tensor, and whether all its numbers are finite. Its averages m and v, of as many numbers, are outside of
+ * the memory and are changed in place.
+ */
+export function adamW(
+  { call, create, find, view, windows }: KernelMemory,
+  { before, gradient, m, v }: { before: Tensor; gradient: Tensor; m: Float32Array; v: Float32Array },
+  { clip, beta1, beta2, remaining, rate, correction, epsilon }: AdamWFactors,
+): { readonly after: Tensor; readonly isFinite: boolean } {
+  const { shape, size } = before;
+  if (m.length !== size || v.length !== size) throw new Error(`expected averages of ${size} numbers, found ${m.length} and ${v.length}`);
+  const after = create(shape);
+  const addresses = [find(before, shape), find(gradient, shape), find(after, shape)] as const;
+  const factors = [clip, beta1, 1 - beta1, beta2, 1 - beta2, remaining, rate, correction, epsilon];
+  let isFinite = true;
+  for (let start = 0; start < size; start += windowSize) {
+    const count = Math.min(windowSize, size - start);
+    const [b, g, a] = addresses.map((address) => address + 4 * start) as [number, number, number];
+    const [mean, square] = windows.map((address) => view(address, count)) as [Float32Array, Float32Array];
+    mean.set(m.subarray(start, start + count));
+    square.set(v.subarray(start, start + count));
+    isFinite = call.adamW(b, g, ...windows, a, count, ...factors) === 1 && isFinite;
+    m.set(mean, start);
+    v.set(square, start);
+  }
+  return { after, isFinite };
+}
