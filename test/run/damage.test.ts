@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
+import type { Cli } from '../../src/cli/cli.ts';
+import { status } from '../../src/cli/commands/status.ts';
 import { createOrchestrator } from '../../src/index.ts';
 import { runCli } from '../cli/run-cli.ts';
 import { createScratchFolder } from '../scratch.ts';
@@ -67,6 +69,16 @@ test('a run that cannot be made anew is named with what to do; the others are sh
   expect(status).toBe(0);
   expect(stdout).toContain('sentiment/laptop ');
   expect(stderr).toMatch(/state\.db: the record of the run sentiment\/laptop#2 is damaged \(record\)\n {2}restore a copy of the file, or/);
+});
+
+test('status tells of a damaged run also where its own poll writes it anew', async () => {
+  const { open } = await createDamaged(flip.replace('number = 1', 'number = 2'));
+  const said: string[] = [];
+  const terminal = { say: (text: string) => said.push(text), print: () => {}, width: 80 } as unknown as Cli['terminal'];
+  await status({ terminal, json: false, quiet: false, signal: new AbortController().signal, open }, [], { refresh: true });
+  expect(said[0]).toMatch(/the record of the run sentiment\/laptop#2 is damaged/);
+  await using orchestrator = await open();
+  expect(await orchestrator.damage()).toEqual([]);
 });
 
 test('a damaged run is written anew with its next change', async () => {

@@ -23,9 +23,10 @@ export async function status(cli: Cli, [address]: readonly string[], flags: Stat
   const tags = Object.entries(flags.tag ?? {});
   if (flags.costs === true) return printCosts(cli, await orchestrator.costs(address, flags.tag));
   if (flags.cached === true && flags.refresh === true) throw new Failure('usage', 'expected --cached or --refresh, found both');
+  // Before the list: a poll writes a damaged record anew, and nobody would hear of it.
+  for (const { message, hint } of await orchestrator.damage()) cli.terminal.say(`${message}\n  ${hint}`);
   const found = await orchestrator.list(address, { look: flags.cached === true ? 'never' : flags.refresh === true ? 'now' : 'due' });
   const runs = found.filter((run) => tags.every(([name, value]) => run.tags[name] === value)).slice(0, flags.limit);
-  for (const { message, hint } of await orchestrator.damage()) cli.terminal.say(`${message}\n  ${hint}`);
   const now = new Date();
   printRuns(cli, runs, () => {
     if (runs.length === 0) cli.terminal.say(formatNothing(orchestrator.dir, { found: found.length, tags }));
