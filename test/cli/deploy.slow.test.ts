@@ -207,7 +207,7 @@ test('an end that fails is said with the command that ends it, and leaves the de
   const { status, stderr } = await ended;
   expect(status).not.toBe(0);
   expect(stderr).toMatch(
-    /the deployment may be up and cost on: `.*orchestrate undeploy mood\/azure` ends it\nit could not be ended now: DELETE .* 429 /,
+    /the deployment may be up and cost on: `.*orchestrate undeploy mood\/azure` ends it\nit could not be ended now: DELETE .* \(429\)/,
   );
   expect((await fixture.view()).deployment).toMatchObject({ isUp: true });
   fixture.sandbox.setFaults({});

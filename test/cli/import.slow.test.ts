@@ -179,7 +179,7 @@ test.each([
   [['import', 'opnai', 'ftjob-1'], 'expected a service that is one of openai, azure'],
   [['import', 'openai', 'ftjob-1', '--method', 'dpo'], 'expected --method after the name of a file only'],
   [['import', './config.yaml', '--method', 'orpo'], '--method expects sft or dpo, found "orpo"'],
-  [['models', 'local'], 'expected a service that is one of openai, azure'],
+  [['models', 'huggingface'], 'expected a service that is one of'],
 ])('%s is a mistake of the command line', async (args, text) => {
   const { run, cwd } = await createFixture();
   const { status, stderr } = await run(...args);

@@ -68,7 +68,7 @@ test('the first Ctrl-C ends the waiting, says how to go on, and leaves the train
 });
 
 test('a trainer that was killed goes on with the next wait, and ends with the same weights', async () => {
-  const settings = ['--set', 'training.epochs=0.15', 'targets.laptop.options={"checkpointSteps":3}'];
+  const settings = ['--set', 'training.epochs=1.5', 'targets.laptop.options={"checkpointSteps":3}'];
   const [dir, whole] = [createScratchFolder(), createScratchFolder()];
   await runCli('submit', job, ...settings, '--dir', dir);
   await watchUntil(dir, (run) => (run.progress.step ?? 0) >= 5);
@@ -84,7 +84,7 @@ test('a trainer that was killed goes on with the next wait, and ends with the sa
 
 test('a run is paused, and goes on when it is told to', async () => {
   const dir = createScratchFolder();
-  await runCli('submit', job, '--set', 'training.epochs=0.3', '--dir', dir);
+  await runCli('submit', job, '--set', 'training.epochs=3', '--dir', dir);
   await watchUntil(dir, isTraining);
   expect((await runCli('pause', 'sentiment', '--dir', dir)).status).toBe(0);
   expect((await runCli('wait', 'sentiment', '--dir', dir)).status).toBe(101);
