@@ -81,7 +81,9 @@ test.each(['priced', 'unpriced'])('a price that nobody knows is refused under a 
   expectNothingLeft(dir);
   expect((await run('submit', writePriced(null, [null], provider), '--dir', dir)).status).toBe(0);
   expect((await run('status', 'money', '--dir', dir)).status).toBe(0);
-  expect((await run('plan', writePriced(null, [null], provider), '--dir', dir)).stdout).toContain('  cost      price unknown\n');
+  expect((await run('plan', writePriced(null, [null], provider), '--dir', dir)).stdout).toContain(
+    '  cost      price unknown: set ORCHESTRATE_PRICES=',
+  );
 });
 
 test('two submissions at once of which one fits: one is submitted, the other refused', async () => {
