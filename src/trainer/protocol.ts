@@ -40,6 +40,8 @@ export const ClassifierSource = z.object(
     folder: path,
     /** Label names in the order of the classes. */
     labels: z.array(z.string('a name'), 'a list of names').readonly(),
+    /** Absolute path of a PEFT folder with an adapter for it. */
+    adapter: path.optional(),
     /** Seeds the new head where the folder has none for these labels. */
     seed: wholeNumber,
     /** Rows are cut to so many tokens, special tokens included. */
@@ -48,6 +50,24 @@ export const ClassifierSource = z.object(
   'an object',
 );
 export type ClassifierSource = Readonly<z.infer<typeof ClassifierSource>>;
+
+/** Low-rank adapters of linear maps. */
+const LoraSettings = z.object({
+  type: z.literal('lora'),
+  rank: positive,
+  /** The change is multiplied with alpha / rank. */
+  alpha: amount,
+  dropout: amount.lt(1, 'less than 1'),
+  /** Names of linear maps, or the last parts of them; null: those of the model's family. */
+  targets: z.array(z.string('a name'), 'a list of names').min(1, 'at least one name').readonly().nullable(),
+  /** Multiplied with alpha / √rank instead. */
+  rankStabilized: z.boolean('true or false'),
+});
+export type LoraSettings = Readonly<z.infer<typeof LoraSettings>>;
+
+/** What is trained beside the head, which always is. */
+export const AdapterSettings = z.discriminatedUnion('type', [z.object({ type: z.literal('head') }), LoraSettings], '"head" or "lora"');
+export type AdapterSettings = Readonly<z.infer<typeof AdapterSettings>>;
 
 export const TrainingSettings = z
   .object(
@@ -72,6 +92,8 @@ export const TrainingSettings = z
       seed: wholeNumber,
       /** Optimizer steps between checkpoints; null: at the ends of epochs and by time. Changes no result. */
       checkpointSteps: positive.nullable(),
+      /** Which parameters are trained; absent: all. */
+      adapter: AdapterSettings.optional(),
     },
     'an object',
   )

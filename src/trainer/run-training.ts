@@ -90,7 +90,7 @@ async function trainFolder(
 ): Promise<number> {
   const began = performance.now();
   const now = (): number => performance.now();
-  const classifier = openClassifier(await startBackend(file.backend, kernels), file.model);
+  const classifier = openClassifier(await startBackend(file.backend, kernels), file.model, file.training.adapter);
   const { rows, truncated } = await readRows(classifier, resolve(folder, file.rows.train));
   const validation = file.rows.validation === null ? [] : (await readRows(classifier, resolve(folder, file.rows.validation))).rows;
   const steps = countSteps(rows.length, file.training).total;
@@ -113,7 +113,7 @@ async function trainFolder(
   const isFinished = end.reason === 'finished';
   const name = isFinished ? 'model' : 'unfinished';
   const card = formatModelCard({ train: file, rows: rows.length, steps: end.step, epochs: state.evaluations, unfinished: !isFinished });
-  const sha256 = saveModel(classifier, join(folder, name), { source: file.model.folder, card });
+  const sha256 = saveModel(classifier, join(folder, name), { source: file.model.folder, card, base: file.card.base });
   events.write({ type: 'model-written', folder: name, step: end.best?.step ?? end.step, sha256 });
   if (isFinished) events.write({ type: 'training-finished', step: end.step, seconds: checkpoints.getSpent() / 1000 });
   else if (end.reason === 'cancelled') events.write({ type: 'training-cancelled', step: end.step });

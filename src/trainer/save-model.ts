@@ -1,9 +1,10 @@
-import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { toFileFailure } from '../errors.ts';
 import { replaceFolder } from '../lib/fs.ts';
+import { getMerged, writePeftFolder } from './adapters/index.ts';
 import type { Classifier } from './tasks/classification/classifier.ts';
-import { copyToStoredLayout } from './engine/network.ts';
+import { computeAndFree, copyToStoredLayout } from './engine/network.ts';
 import { getFamily } from './families/index.ts';
 import { readRevision, tokenizerFiles } from './model-folder.ts';
 import { writeSafetensors } from './safetensors.ts';
@@ -11,18 +12,23 @@ import type { EpochEvaluated, TrainFile } from './protocol.ts';
 
 /**
  * Writes the classifier as a folder that transformers' `AutoModelForSequenceClassification` reads, with the tokenizer of the folder
- * `source`. `target` is whole or absent; an earlier folder of that name is replaced.
+ * `source`. A low-rank adapter is merged into the weights, and is in the folder `adapter` as PEFT saves it, for the model called `base`.
+ * `target` is whole or absent; an earlier folder of that name is replaced.
  *
  * Returns the folder's revision.
  *
  * @throws Failure `disk-full` or `permission-denied`; nothing of the folder is left then
  */
-export function saveModel(classifier: Classifier, target: string, { source, card }: { source: string; card: string }): string {
-  const { tf, config, labels, specs, parameters } = classifier;
+export function saveModel(
+  classifier: Classifier,
+  target: string,
+  { source, card, base }: { source: string; card: string; base: string },
+): string {
+  const { tf, config, labels, specs, parameters, adapter } = classifier;
   const tensors = specs.map(({ name, shape, isLinear }) => ({
     name,
     shape,
-    data: copyToStoredLayout(tf, parameters.get(name)!, isLinear),
+    data: computeAndFree(tf, () => copyToStoredLayout(tf, getMerged(classifier, name), isLinear)),
   }));
   const json = {
     ...getFamily(config).buildConfigJson(config),
@@ -35,6 +41,10 @@ export function saveModel(classifier: Classifier, target: string, { source, card
       writeFileSync(join(folder, 'README.md'), card);
       writeSafetensors(join(folder, 'model.safetensors'), tensors);
       for (const name of tokenizerFiles) if (existsSync(join(source, name))) copyFileSync(join(source, name), join(folder, name));
+      if (adapter) {
+        mkdirSync(join(folder, 'adapter'));
+        writePeftFolder(join(folder, 'adapter'), { tf, config, parameters, base, ...adapter });
+      }
       return readRevision(folder);
     });
   } catch (error) {
@@ -66,6 +76,7 @@ export function formatModelCard({ train, rows, steps, epochs, unfinished }: Card
     ['weight decay', training.weightDecay],
     ['largest gradient norm', training.maxGradNorm],
     ['longest text, in tokens', model.maxLength],
+    ['trained parameters', formatAdapter(training)],
     ['selected weights', training.select],
     ['seed', training.seed],
   ];
@@ -85,6 +96,11 @@ export function formatModelCard({ train, rows, steps, epochs, unfinished }: Card
     ...(epochs.length > 0 ? ['', ...formatTable(['epoch', 'step', 'validation loss', 'validation accuracy'], epochs.map(toCells))] : []),
     '',
   ].join('\n');
+}
+
+function formatAdapter({ adapter }: TrainFile['training']): string {
+  if (adapter === undefined) return 'all';
+  return adapter.type === 'head' ? 'the head' : `LoRA of rank ${adapter.rank}, alpha ${adapter.alpha}, and the head`;
 }
 
 function toCells({ epoch, step, loss, accuracy }: EpochEvaluated): (string | number)[] {

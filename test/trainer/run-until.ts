@@ -23,17 +23,13 @@ interface Way {
 }
 
 /** The trainer's own parts, in this process: ends after step `killedAt` as a process that is killed there would, with what is on the disk. */
-export async function runUntil(
-  folder: string,
-  killedAt: number,
-  { memory = 'process', isTrainable = () => true }: Partial<Way> = {},
-): Promise<Left | null> {
+export async function runUntil(folder: string, killedAt: number, { memory = 'process', ...way }: Partial<Way> = {}): Promise<Left | null> {
   const events = openEvents(folder, () => new Date(0));
   const file = readTrainFile(folder);
   const { start } = events.past;
   const kernels = chooseKernels(file.backend, start);
   events.write({ type: 'trainer-started', nonce: file.nonce, attempt: 1, pid: 1, backend: file.backend, kernels });
-  const classifier = { ...openClassifier(await startBackend(file.backend, kernels), file.model), isTrainable };
+  const classifier = { ...openClassifier(await startBackend(file.backend, kernels), file.model, file.training.adapter), ...way };
   const data = {
     rows: (await readRows(classifier, join(folder, file.rows.train))).rows,
     validation: (await readRows(classifier, join(folder, file.rows.validation!))).rows,

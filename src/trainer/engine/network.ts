@@ -1,7 +1,7 @@
 /** A model in memory: what computes it, its numbers, and their gradients. */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { TensorFlow } from '../backends/index.ts';
-import type { ModelConfig } from '../families/index.ts';
+import type { LowRank, ModelConfig } from '../families/index.ts';
 import type { TokenRow } from './batches.ts';
 import type { NextDropout, Ops } from './ops.ts';
 import type { Parameters, ParameterSpec } from './parameters.ts';
@@ -23,6 +23,8 @@ export interface Network<Row extends TokenRow> {
   /** Names of what the head gives, one for each. */
   readonly labels: readonly string[];
   readonly parameters: Parameters;
+  /** How the matrices of an adapter are used; absent: there are none. */
+  readonly lowRank?: LowRank | undefined;
   /** Whether a parameter is trained: the optimizer updates it and checkpoints hold it. Others stay as the model's folder has them. */
   isTrainable(name: string): boolean;
 }

@@ -25,6 +25,20 @@ export function createKernelOps(tf: TensorFlow, memory: KernelMemory, portable: 
     };
   });
 
+  const addLowRank: Ops['addLowRank'] = (y, x, { a, b, scale }) =>
+    define((save, y: Tensor2D, x: Tensor2D, a: Tensor2D, b: Tensor2D) => {
+      const h = kernels.linear(memory, x, { w: a, b: null }); // [M, R]
+      save([x, a, b, h]);
+      return {
+        value: tf.add<Tensor2D>(y, tf.mul(kernels.linear(memory, h, { w: b, b: null }), scale)),
+        gradFunc: (dy, [x, a, b, h]) => {
+          const [dh, db] = kernels.linearGradient(memory, tf.mul(dy, scale), { x: h!, w: b! });
+          const [dx, da] = kernels.linearGradient(memory, dh!, { x: x!, w: a! });
+          return [dy.clone(), dx!, da!, db!];
+        },
+      };
+    })(y, x, a, b);
+
   const layerNorm: Ops['layerNorm'] = (x, residual, { weight, bias, epsilon }) => {
     const normalize = (save: Save, x: Tensor2D, residual: Tensor2D | null, scale: { weight: Tensor1D; bias: Tensor1D }): Tensor2D => {
       const { y, normal, inverse } = kernels.layerNorm(memory, { x, residual }, { ...scale, epsilon });
@@ -87,5 +101,5 @@ export function createKernelOps(tf: TensorFlow, memory: KernelMemory, portable: 
     }))(x);
   };
 
-  return { ...portable, linear, layerNorm, attention, embed, gelu, dropout };
+  return { ...portable, linear, addLowRank, layerNorm, attention, embed, gelu, dropout };
 }

@@ -45,6 +45,8 @@ type Attention = (
 export interface Ops {
   /** `y = x w + b`: x [M, K], w [K, N], b [N] -> [M, N] */
   linear(x: Tensor2D, w: Tensor2D, b: Tensor1D): Tensor2D;
+  /** `y + scale * x A B`, the low-rank change of a linear map: y [M, N], x [M, K], a [K, R], b [R, N] -> [M, N] */
+  addLowRank(y: Tensor2D, x: Tensor2D, change: { readonly a: Tensor2D; readonly b: Tensor2D; readonly scale: number }): Tensor2D;
   /** Word + position + type vectors of each position: tables [V, H], [P, H], [T, H] -> [M, H]; null where the model knows no types */
   embed(word: Tensor2D, position: Tensor2D, type: Tensor2D | null, batch: Batch): Tensor2D;
   /** `(x + residual - mean) / √(variance + epsilon) * weight + bias` over each row (Ba et al. 2016): [M, H] -> [M, H] */
@@ -95,6 +97,22 @@ export function createPortableOps(tf: TensorFlow): Ops {
       gradFunc: (dy, [x, w]) => [tf.matMul(dy, tf.transpose(w!)), tf.matMul(tf.transpose(x!), dy), sumRows(dy)],
     };
   });
+
+  const addLowRank: Ops['addLowRank'] = (y, x, { a, b, scale }) => {
+    const add = define((save, y: Tensor2D, x: Tensor2D, a: Tensor2D, b: Tensor2D) => {
+      const h = tf.matMul(x, a); // [M, R]
+      save([x, a, b, h]);
+      return {
+        value: tf.add<Tensor2D>(y, tf.mul(tf.matMul(h, b), scale)),
+        gradFunc: (dy, [x, a, b, h]) => {
+          const scaled = tf.mul(dy, scale);
+          const dh = tf.matMul(scaled, tf.transpose(b!));
+          return [dy.clone(), tf.matMul(dh, tf.transpose(a!)), tf.matMul(tf.transpose(x!), dh), tf.matMul(tf.transpose(h!), scaled)];
+        },
+      };
+    });
+    return add(y, x, a, b);
+  };
 
   const embed: Ops['embed'] = (word, position, type, { ids, createPlaces, sizes: { positions: S } }) => {
     const lookup = define((save, word: Tensor2D, position: Tensor2D, ...types: Tensor2D[]) => {
@@ -213,7 +231,7 @@ export function createPortableOps(tf: TensorFlow): Ops {
     return { sum: sum(logits), count: logits.shape[0] };
   };
 
-  return { linear, embed, layerNorm, attention: createAttention(tf), gelu, tanh, relu, dropout, firstToken, crossEntropy };
+  return { linear, addLowRank, embed, layerNorm, attention: createAttention(tf), gelu, tanh, relu, dropout, firstToken, crossEntropy };
 }
 
 /**

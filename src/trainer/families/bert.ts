@@ -29,7 +29,7 @@ import type { Family, FamilyNetwork, ModelConfig } from './family.ts';
 function computeFeatures(network: FamilyNetwork, batch: Batch, next: NextDropout | null): Tensor2D {
   const embedded = embed(network, batch, next); // [M, H]
   const first = computeFirstToken({ network, batch, next, getNames, dropsMix: true }, embedded); // [B, H]
-  return network.ops.tanh(computeLinear(network, 'bert.pooler.dense', first));
+  return network.ops.tanh(computeLinear(network, 'bert.pooler.dense', { x: first, next }));
 }
 
 function embed(network: FamilyNetwork, batch: Batch, next: NextDropout | null): Tensor2D {
@@ -154,6 +154,7 @@ export const bert: Family = {
   buildConfigJson,
   listParameters,
   head: 'classifier',
+  loraTargets: ['query', 'value'],
   // A masked-language model (BertForMaskedLM) has no pooler.
   optional: ['bert.pooler.dense.weight', 'bert.pooler.dense.bias'],
   toCanonicalName,

@@ -32,7 +32,7 @@ function computeFeatures(network: FamilyNetwork, batch: Batch, next: NextDropout
   const normal = computeNorm(network, 'distilbert.embeddings.LayerNorm', { x: sum, residual: null });
   const embedded = ops.dropout(normal, next?.(config.hiddenDropout) ?? null); // [M, H]
   const first = computeFirstToken({ network, batch, next, getNames, dropsMix: false }, embedded); // [B, H]
-  return ops.relu(computeLinear(network, 'pre_classifier', first));
+  return ops.relu(computeLinear(network, 'pre_classifier', { x: first, next }));
 }
 
 function getNames(layer: number): LayerNames {
@@ -141,6 +141,7 @@ export const distilbert: Family = {
   buildConfigJson,
   listParameters,
   head: 'classifier',
+  loraTargets: ['q_lin', 'v_lin'],
   // Only a classifier has it.
   optional: ['pre_classifier.weight', 'pre_classifier.bias'],
   toCanonicalName,

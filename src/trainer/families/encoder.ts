@@ -9,7 +9,7 @@ import { z } from 'zod';
 import type { Batch } from '../engine/batches.ts';
 import type { NextDropout } from '../engine/ops.ts';
 import type { ParameterSpec } from '../engine/parameters.ts';
-import type { FamilyNetwork } from './family.ts';
+import { getLowRankNames, type FamilyNetwork } from './family.ts';
 
 /** The names of a layer's parts; each has a weight and a bias. */
 export interface LayerNames {
@@ -55,21 +55,28 @@ function computeLayer(
   const { texts, positions } = batch.sizes;
   const sizes = { batch: texts, keys: positions, queries: queries.shape[0] / texts, heads: config.heads };
 
-  const q = computeLinear(network, names.query, queries); // [B*Q, H]
-  const k = computeLinear(network, names.key, x); //         [M, H]
-  const v = computeLinear(network, names.value, x); //       [M, H]
+  const q = computeLinear(network, names.query, { x: queries, next }); // [B*Q, H]
+  const k = computeLinear(network, names.key, { x, next }); //         [M, H]
+  const v = computeLinear(network, names.value, { x, next }); //       [M, H]
   const attended = ops.attention(q, k, v, { mask: batch.mask, sizes, dropout: next?.(config.attentionDropout) ?? null }); // [B*Q, H]
-  const mixed = computeLinear(network, names.mix, attended);
+  const mixed = computeLinear(network, names.mix, { x: attended, next });
   const dropped = dropsMix ? ops.dropout(mixed, next?.(config.hiddenDropout) ?? null) : mixed;
   const y = computeNorm(network, names.mixNorm, { x: dropped, residual: queries }); // [B*Q, H]
 
-  const wide = ops.gelu(computeLinear(network, names.wide, y)); // [B*Q, F]
-  const narrow = ops.dropout(computeLinear(network, names.narrow, wide), next?.(config.hiddenDropout) ?? null); // [B*Q, H]
+  const wide = ops.gelu(computeLinear(network, names.wide, { x: y, next })); // [B*Q, F]
+  const narrow = ops.dropout(computeLinear(network, names.narrow, { x: wide, next }), next?.(config.hiddenDropout) ?? null); // [B*Q, H]
   return computeNorm(network, names.norm, { x: narrow, residual: y }); // [B*Q, H]
 }
 
-export function computeLinear(network: FamilyNetwork, name: string, x: Tensor2D): Tensor2D {
-  return network.ops.linear(x, getParameter(network, `${name}.weight`), getParameter(network, `${name}.bias`));
+/** A linear map, with what an adapter adds to it. */
+export function computeLinear(network: FamilyNetwork, name: string, { x, next }: { x: Tensor2D; next: NextDropout | null }): Tensor2D {
+  const { ops, parameters, lowRank } = network;
+  const y = ops.linear(x, getParameter(network, `${name}.weight`), getParameter(network, `${name}.bias`));
+  const names = getLowRankNames(name);
+  if (!lowRank || !parameters.has(names.a)) return y;
+  const { scale, dropout } = lowRank;
+  const dropped = dropout === 0 ? x : ops.dropout(x, next?.(dropout) ?? null);
+  return ops.addLowRank(y, dropped, { a: getParameter(network, names.a), b: getParameter(network, names.b), scale });
 }
 
 export function computeNorm(network: FamilyNetwork, name: string, { x, residual }: { x: Tensor2D; residual: Tensor2D | null }): Tensor2D {

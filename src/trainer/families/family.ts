@@ -31,6 +31,20 @@ export interface FamilyNetwork {
   readonly ops: Ops;
   readonly config: ModelConfig;
   readonly parameters: Parameters;
+  /** How the matrices beside linear maps are used; absent: there are none. */
+  readonly lowRank?: LowRank | undefined;
+}
+
+/** How a low-rank adapter changes a linear map: `y + scale * dropout(x) A B`. */
+export interface LowRank {
+  readonly scale: number;
+  /** Share of the inputs of A that become zero in training. */
+  readonly dropout: number;
+}
+
+/** The names of the two matrices beside a linear map. */
+export function getLowRankNames(module: string): { readonly a: string; readonly b: string } {
+  return { a: `${module}.lora_A.weight`, b: `${module}.lora_B.weight` };
 }
 
 /** All that a family knows: how its files look and what it computes. Importing one loads no engine. */
@@ -43,6 +57,8 @@ export interface Family {
   listParameters(config: ModelConfig): ParameterSpec[];
   /** The last layer of the head of a sequence classifier: a linear map of what `computeFeatures` gives. */
   readonly head: string;
+  /** Last parts of the names of the linear maps that a low-rank adapter is for where nothing else is asked for: those of PEFT. */
+  readonly loraTargets: readonly string[];
   /** Parameters that a folder may lack, all of them together: they are drawn anew then, as transformers does. */
   readonly optional: readonly string[];
   /** What a stored name is called in `listParameters`. */

@@ -4,7 +4,7 @@ import { distilbert } from './distilbert.ts';
 import type { Family, ModelConfig } from './family.ts';
 
 export { computeLinear } from './encoder.ts';
-export type { Family, ModelConfig } from './family.ts';
+export { getLowRankNames, type Family, type LowRank, type ModelConfig } from './family.ts';
 
 /** By `model_type` of config.json. */
 export const families = { bert, distilbert } as const satisfies Readonly<Record<string, Family>>;

@@ -21,11 +21,11 @@ export function toKernelDropout(dropout: { readonly rate: number; readonly key: 
 /** Sizes of a product, from the tensors that it is of: x [M, K], w [K, N]. */
 const toSizes = (x: Tensor, w: Tensor): [M: number, N: number, K: number] => [x.shape[0], w.shape[1]!, x.shape[1]!];
 
-/** [M, K] [K, N] + [N] -> [M, N] */
-export function linear({ call, create, find }: KernelMemory, x: Tensor, { w, b }: { w: Tensor; b: Tensor }): Tensor2D {
+/** [M, K] [K, N] + [N] -> [M, N]; nothing is added where `b` is null */
+export function linear({ call, create, find }: KernelMemory, x: Tensor, { w, b }: { w: Tensor; b: Tensor | null }): Tensor2D {
   const [M, N, K] = toSizes(x, w);
   const y = create<Tensor2D>([M, N]);
-  call.product(find(x, [M, K]), K, 1, find(w, [K, N]), N, 1, find(y, [M, N]), N, M, N, K, find(b, [N]));
+  call.product(find(x, [M, K]), K, 1, find(w, [K, N]), N, 1, find(y, [M, N]), N, M, N, K, b ? find(b, [N]) : 0);
   return y;
 }
 

@@ -30,6 +30,21 @@ const kinds: Readonly<Record<string, (size: NextSize) => Case>> = {
     const [M, K, N] = [90 + size(20), 370 + size(40), 2040 + size(20)]; // over the edges of the packed parts
     return { shapes: [[M, K], [K, N], [N]], compute: (ops, _tf, [x, w, b]) => ops.linear(x as Tensor2D, w as Tensor2D, b as Tensor1D) };
   },
+  addLowRank: (size) => {
+    const [M, K, R, N] = [size(70), size(70), size(9), size(70)];
+    return {
+      shapes: [
+        [M, N],
+        [M, K],
+        [K, R],
+        [R, N],
+      ],
+      compute: (ops, _tf, inputs) => {
+        const [y, x, a, b] = inputs as [Tensor2D, Tensor2D, Tensor2D, Tensor2D];
+        return ops.addLowRank(y, x, { a, b, scale: 2 });
+      },
+    };
+  },
   layerNorm: (size) => {
     const [M, H] = [size(20), 1 + size(70)];
     return {

@@ -22,6 +22,18 @@ const rows = [
 /** Every operation that has a gradient, with small inputs. */
 const cases: Readonly<Record<string, Case>> = {
   linear: { shapes: [[8, 4], [4, 3], [3]], compute: (ops, _tf, [x, w, b]) => ops.linear(x as Tensor2D, w as Tensor2D, b as Tensor1D) },
+  addLowRank: {
+    shapes: [
+      [8, 3],
+      [8, 4],
+      [4, 2],
+      [2, 3],
+    ],
+    compute: (ops, _tf, inputs) => {
+      const [y, x, a, b] = inputs as [Tensor2D, Tensor2D, Tensor2D, Tensor2D];
+      return ops.addLowRank(y, x, { a, b, scale: 0.5 });
+    },
+  },
   embed: {
     shapes: [
       [6, 4],

@@ -40,7 +40,7 @@ test('a bare encoder gets both layers of the head from the seed, and is saved wi
   const classifier = await open();
   expect(classifier.drawn).toEqual(['pre_classifier.weight', 'pre_classifier.bias']);
   const folder = join(createScratchFolder(), 'saved');
-  const revision = saveModel(classifier, folder, { source: bare, card: '' });
+  const revision = saveModel(classifier, folder, { source: bare, card: '', base: 'small' });
   expect(readModelFolder(folder)).toMatchObject({ labels, revision, drawn: [] });
   const stored = [...readTensors(join(folder, 'model.safetensors')).keys()];
   const step = JSON.parse(readFileSync(join(bare, '../../distilbert-step.json'), 'utf8')) as { step: { params: object } };

@@ -1,6 +1,7 @@
 /** A model that gives each text one of a set of labels: opened from a folder, and what it computes. */
 import type { Tensor2D } from '@tensorflow/tfjs-core';
 import { Failure } from '../../../errors.ts';
+import { addAdapter, type LowRankAdapter } from '../../adapters/index.ts';
 import type { TensorFlow } from '../../backends/index.ts';
 import { buildBatch, sortIntoBatches } from '../../engine/batches.ts';
 import { computeAndFree, createParameter, type Network, type Task } from '../../engine/network.ts';
@@ -8,7 +9,7 @@ import { createOps, type NextDropout } from '../../engine/ops.ts';
 import { findParameters, type ParameterRules, type Parameters, type ParameterSpec } from '../../engine/parameters.ts';
 import { computeLinear, getFamily } from '../../families/index.ts';
 import { readModelFolder } from '../../model-folder.ts';
-import type { ClassifierSource } from '../../protocol.ts';
+import type { AdapterSettings, ClassifierSource } from '../../protocol.ts';
 import { readTensor, type SafetensorsIndex } from '../../safetensors.ts';
 import { readTokenizer } from '../../tokenizer.ts';
 import { drawParameters, getRules, listHead, listParameters, orderHead } from './head.ts';
@@ -20,7 +21,10 @@ export type ClassifierNetwork = Network<EncodedRow>;
 /** A network with all that is needed to run, to train and to save it. */
 export interface Classifier extends ClassifierNetwork, Encoder {
   readonly config: ClassifierNetwork['config'];
+  /** The parameters of the model itself, without those of an adapter. */
   readonly specs: readonly ParameterSpec[];
+  /** Its low-rank adapter, if it has one. */
+  readonly adapter: LowRankAdapter | null;
   /** Identifies the content of the folder that it was opened from. */
   readonly revision: string;
   /** Parameters beside the head that the folder does not have: they were drawn from the seed. */
@@ -28,11 +32,12 @@ export interface Classifier extends ClassifierNetwork, Encoder {
 }
 
 /**
- * Reads a model folder as a classifier: with its own head where that is for the same labels, else with a new one drawn from the seed.
+ * Reads a model folder as a classifier: with its own head where that is for the same labels, else with a new one drawn from the seed. `adapter`
+ * says which parameters are to be trained; null: all.
  *
  * @throws Failure `file-missing`, `model-invalid`, or `configuration-invalid` when there are fewer than two labels
  */
-export function openClassifier(tf: TensorFlow, source: ClassifierSource): Classifier {
+export function openClassifier(tf: TensorFlow, source: ClassifierSource, adapter: AdapterSettings | null = null): Classifier {
   const { labels } = source;
   if (labels.length < 2 || new Set(labels).size !== labels.length) {
     throw new Failure('configuration-invalid', `expected at least two different labels, found ${JSON.stringify(labels)}`);
@@ -44,6 +49,9 @@ export function openClassifier(tf: TensorFlow, source: ClassifierSource): Classi
   if (own) orderHead(tf, parameters, { head: listHead(config, labels.length), own, labels });
   const missing = specs.filter(({ name }) => !parameters.has(name));
   drawParameters(tf, parameters, { specs: missing, seed: source.seed, deviation: config.initializerRange });
+  const { seed, adapter: adapterFolder = null } = source;
+  const model = { config, specs, parameters, drawn: folder.drawn };
+  const trained = addAdapter(tf, model, { settings: adapter, folder: adapterFolder, seed });
   for (const tensor of parameters.values()) tf.keep(tensor);
   return {
     tf,
@@ -53,7 +61,7 @@ export function openClassifier(tf: TensorFlow, source: ClassifierSource): Classi
     labels,
     specs,
     parameters,
-    isTrainable: () => true,
+    ...trained,
     tokenizer: readTokenizer(source.folder),
     maxLength: Math.min(source.maxLength, maxPositions),
     revision: folder.revision,
@@ -104,7 +112,7 @@ export function computeLogits(network: ClassifierNetwork, rows: readonly Encoded
   const { tf, ops, config } = network;
   const family = getFamily(config);
   const features = family.computeFeatures(network, buildBatch(tf, rows, config), next); // [B, H]
-  return computeLinear(network, family.head, ops.dropout(features, next?.(config.classifierDropout) ?? null));
+  return computeLinear(network, family.head, { x: ops.dropout(features, next?.(config.classifierDropout) ?? null), next });
 }
 
 const rowsPerBatch = 64;

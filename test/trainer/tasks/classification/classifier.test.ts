@@ -40,8 +40,8 @@ test('a saved model answers as before, and as before in another order of labels'
   const classifier = await openTinyClassifier();
   const rows = await readSentiment(classifier, 6);
   const folder = join(createScratchFolder(), 'model');
-  const revision = saveModel(classifier, folder, { source: tinyBert, card: '# card\n' });
-  expect(saveModel(classifier, folder, { source: tinyBert, card: '# another card\n' })).toBe(revision); // replaces; the card does not count
+  const revision = saveModel(classifier, folder, { source: tinyBert, card: '# card\n', base: 'small' });
+  expect(saveModel(classifier, folder, { source: tinyBert, card: '# another card\n', base: 'small' })).toBe(revision); // replaces; the card does not count
   expect(readModelFolder(folder)).toMatchObject({ labels, revision });
   writeFileSync(join(folder, 'plain'), '');
   const modes = readdirSync(folder).map((name) => [name, statSync(join(folder, name)).mode]);
@@ -57,7 +57,7 @@ test('a saved model answers as before, and as before in another order of labels'
 test('the saved weights have the names and shapes of transformers', async () => {
   const classifier = await openTinyClassifier();
   const folder = join(createScratchFolder(), 'model');
-  saveModel(classifier, folder, { source: tinyBert, card: '' });
+  saveModel(classifier, folder, { source: tinyBert, card: '', base: 'small' });
   const stored = readTensors(join(folder, 'model.safetensors'));
   const base = readTensors(join(tinyBert, 'model.safetensors'));
   expect([...stored.keys()].toSorted()).toEqual(

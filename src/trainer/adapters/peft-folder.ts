@@ -1,0 +1,125 @@
+/** Adapters as PEFT saves them: a folder with adapter_config.json, and the matrices with the modules that were trained as a whole. */
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { Failure } from '../../errors.ts';
+import { flush } from '../../lib/fs.ts';
+import { parseFields, readJsonObject } from '../../lib/json.ts';
+import { formatValue } from '../../lib/text.ts';
+import type { TensorFlow } from '../backends/index.ts';
+import { copyToStoredLayout, createParameter } from '../engine/network.ts';
+import { findParameters, type Parameters, type ParameterSpec } from '../engine/parameters.ts';
+import { getFamily, type ModelConfig } from '../families/index.ts';
+import type { LoraSettings } from '../protocol.ts';
+import { readSafetensorsIndex, readTensor, writeSafetensors } from '../safetensors.ts';
+import { getTargets, toModule } from './low-rank.ts';
+
+const configName = 'adapter_config.json';
+const weightsName = 'adapter_model.safetensors';
+const prefix = 'base_model.model.';
+
+const names = z.array(z.string('a name'), 'a list of names').min(1, 'at least one name');
+
+/** The fields that the numbers depend on; what else PEFT writes must not change them (see `unused`). */
+const ConfigJson = z.object({
+  peft_type: z.literal('LORA', '"LORA"'),
+  r: z.int('a positive whole number').min(1, 'a positive whole number'),
+  lora_alpha: z.number('a number from 0').min(0, 'a number from 0'),
+  lora_dropout: z.number('a number from 0 to 0.99').min(0, 'a number from 0 to 0.99').max(0.99, 'a number from 0 to 0.99').nullish(),
+  target_modules: names,
+  modules_to_save: names.nullish(),
+  use_rslora: z.boolean('true or false').nullish(),
+  bias: z.literal('none', '"none"').nullish(),
+});
+
+/** Kinds of adapters that compute something else where these are set. */
+const unused = `use_dora use_qalora use_bdlora fan_in_fan_out lora_bias layers_to_transform layers_pattern layer_replication exclude_modules rank_pattern
+  alpha_pattern target_parameters trainable_token_indices alora_invocation_tokens arrow_config megatron_config velora_config monteclora_config kasa_config`;
+
+/** An adapter's settings, and the modules that are saved with it, by their last parts. */
+export interface PeftFolder {
+  readonly settings: LoraSettings;
+  readonly saved: readonly string[];
+}
+
+/** @throws Failure `file-missing`, or `model-invalid` for another kind of adapter */
+export function readPeftFolder(folder: string): PeftFolder {
+  const source = join(folder, configName);
+  if (!existsSync(source)) {
+    throw new Failure('file-missing', `the adapter has no ${configName}: ${folder}`, { hint: 'Give the folder that PEFT saved.' });
+  }
+  const json = readJsonObject(source, 'adapter configuration', 2 ** 20);
+  for (const field of unused.split(/\s+/)) {
+    const value = json[field];
+    if (value == null || value === false || (typeof value === 'object' && Object.keys(value).length === 0)) continue;
+    throw new Failure('model-invalid', `${source}: ${field}: expected none, found ${formatValue(value)}`, {
+      hint: 'This kind of adapter is not supported: merge it into its model with PEFT (merge_and_unload) first.',
+    });
+  }
+  const config = parseFields(ConfigJson, json, { source, code: 'model-invalid' });
+  const settings: LoraSettings = {
+    type: 'lora',
+    rank: config.r,
+    alpha: config.lora_alpha,
+    dropout: config.lora_dropout ?? 0,
+    targets: config.target_modules,
+    rankStabilized: config.use_rslora ?? false,
+  };
+  return { settings, saved: config.modules_to_save ?? [] };
+}
+
+/** The numbers of an adapter's parameters. @throws Failure `model-invalid` where one is missing, of another size, or not expected */
+export function readPeftParameters(tf: TensorFlow, folder: string, specs: readonly ParameterSpec[]): Parameters {
+  const index = readSafetensorsIndex(join(folder, weightsName));
+  const toCanonicalName = (stored: string): string => (stored.startsWith(prefix) ? stored.slice(prefix.length) : stored);
+  const found = findParameters([index], { specs, toCanonicalName, isIgnored: () => false, optional: [] });
+  return new Map(specs.map((spec) => [spec.name, createParameter(tf, spec, readTensor(index, found.get(spec.name)!.stored))]));
+}
+
+/** What is saved. */
+export interface AdapterToSave {
+  readonly tf: TensorFlow;
+  readonly config: ModelConfig;
+  readonly settings: LoraSettings;
+  /** The matrices, and the parameters of modules that were trained as a whole. */
+  readonly specs: readonly ParameterSpec[];
+  readonly parameters: Parameters;
+  /** The name of the base model, or its folder. */
+  readonly base: string;
+}
+
+/** Fills a folder that is there, on the disk when this returns. */
+export function writePeftFolder(folder: string, adapter: AdapterToSave): void {
+  writeFileSync(join(folder, configName), `${JSON.stringify(buildConfigJson(adapter), null, 2)}\n`);
+  const tensors = adapter.specs
+    .map(({ name, shape, isLinear }) => {
+      const data = copyToStoredLayout(adapter.tf, adapter.parameters.get(name)!, isLinear);
+      return { name: `${prefix}${name}`, shape, data };
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  writeSafetensors(join(folder, weightsName), tensors);
+  for (const name of [configName, weightsName, '.']) flush(join(folder, name));
+}
+
+/** In PEFT's names, without the fields of other kinds of adapters, which it fills in. */
+function buildConfigJson({ config, settings, specs, base }: AdapterToSave): Record<string, unknown> {
+  const saved = specs.map(({ name }) => toModule(name)).filter((module) => !/\.lora_[AB]$/.test(module));
+  const isAll = settings.targets?.includes('all-linear') ?? false;
+  const adapted = specs.flatMap(({ name }) => /^(.*)\.lora_A\.weight$/.exec(name)?.[1] ?? []);
+  return {
+    base_model_name_or_path: base,
+    bias: 'none',
+    fan_in_fan_out: false,
+    inference_mode: true,
+    init_lora_weights: true,
+    lora_alpha: settings.alpha,
+    lora_dropout: settings.dropout,
+    modules_to_save: [...new Set([getFamily(config).head, ...saved])],
+    peft_type: 'LORA',
+    r: settings.rank,
+    target_modules: isAll ? adapted : getTargets(config, settings),
+    task_type: 'SEQ_CLS',
+    use_dora: false,
+    use_rslora: settings.rankStabilized,
+  };
+}
