@@ -6,7 +6,7 @@ import type { Translation, TranslationInput } from '../../src/provider/provider.
 import { mapTraining, sent, unsupported, type TrainingMap } from '../../src/provider-kit/map-training.ts';
 import { parseOptions } from '../../src/provider-kit/settings.ts';
 import { backendNames, defaultBackend, type BackendName } from '../../src/trainer/backends/index.ts';
-import type { TrainingSettings } from '../../src/trainer/protocol.ts';
+import type { AdapterSettings, TrainingSettings } from '../../src/trainer/protocol.ts';
 import type { HubPlace } from './base-model.ts';
 
 /** What a target of this provider may set under `options`. */
@@ -44,7 +44,11 @@ interface Limits {
   readonly maxLength: number;
   /** Numbers that the model is made of; absent where nobody has counted them. */
   readonly parameters?: number | undefined;
+  /** What the job trains. */
+  readonly adapter: AdapterType;
 }
+
+type AdapterType = 'full' | AdapterSettings['type'];
 
 /** Used where the job says nothing: the defaults of transformers' TrainingArguments, with a batch of 16, but for the learning rate. */
 const defaults = {
@@ -59,11 +63,24 @@ const defaults = {
   seed: 42,
 } as const;
 
+/** Of low-rank adapters; the same that jobs on the Hub have. */
+const loraDefaults = { alpha: 32, dropout: 0.05 } as const;
+
+/** A head alone takes large steps, and small matrices larger ones than the weights beside them; not fitted, tried on the sample model. */
+const headRate = 1e-2;
+const loraFactor = 3;
+
 /**
- * The default learning rate where all parameters are trained: a small model needs a higher one. `bench/learning-rates.ts` has fitted the
+ * The default learning rate: a small model needs a higher one. `bench/learning-rates.ts` has fitted the
  * rule, docs/performance.md shows how well it does. One digit is as much as is known.
  */
-function getLearningRate({ parameters = Infinity }: Limits): number {
+function getLearningRate({ parameters, adapter }: Limits): number {
+  if (adapter === 'head') return headRate;
+  const rate = getFullRate(parameters ?? Infinity);
+  return adapter === 'lora' ? Number((loraFactor * rate).toPrecision(1)) : rate;
+}
+
+function getFullRate(parameters: number): number {
   if (parameters > mostTried) return transformersRate;
   return Number(Math.min(mostRate, rateOfMillion * (1e6 / parameters) ** 0.4).toPrecision(1));
 }
@@ -76,7 +93,8 @@ const rateOfMillion = 1e-3;
 const mostRate = 1e-3;
 
 /** `for a model of 0.95 M parameters`: why the default is what it is. */
-function explainLearningRate({ parameters }: Limits): string | undefined {
+function explainLearningRate({ parameters, adapter }: Limits): string | undefined {
+  if (adapter === 'head') return 'for a head that is trained alone';
   return parameters === undefined ? undefined : `for a model of ${(parameters / 1e6).toPrecision(2)} M parameters`;
 }
 
@@ -96,7 +114,7 @@ const trainingMap: TrainingMap<Parameters, Limits> = {
     weightDecay: (weightDecay) => sent({ weightDecay }),
     maxGradNorm: (maxGradNorm) => sent({ maxGradNorm }),
     beta: () => unsupported('"beta" belongs to the method "dpo"'),
-    adapter: (adapter) => (adapter.type === 'full' ? sent() : unsupported('the local trainer trains all parameters so far')),
+    adapter: (adapter) => sent(adapter.type === 'full' ? {} : { adapter: toAdapter(adapter) }),
     loss: () => unsupported('a classifier has one loss'),
     select: (select) => sent({ select }),
     maxLength: (value, { maxLength }) =>
@@ -124,10 +142,21 @@ const trainingMap: TrainingMap<Parameters, Limits> = {
   },
 };
 
+/** The settings of the trainer for the job's words. */
+function toAdapter(adapter: Exclude<NonNullable<RunSpec['training']['adapter']>, { type: 'full' }>): AdapterSettings {
+  if (adapter.type === 'head') return { type: 'head' };
+  const { rank, alpha = loraDefaults.alpha, dropout = loraDefaults.dropout, targets = null } = adapter;
+  return { type: 'lora', rank, alpha, dropout, targets, rankStabilized: false };
+}
+
 export function translate({ spec, facts, model }: TranslationInput): Translation<LocalRequest> {
   const base = checkTarget(spec, model);
   const options = parseOptions(LocalOptions, spec.target, spec.options);
-  const limits: Limits = { maxLength: model.maxLength ?? 512, parameters: model.parameters };
+  const limits: Limits = {
+    maxLength: model.maxLength ?? 512,
+    parameters: model.parameters,
+    adapter: spec.training.adapter?.type ?? 'full',
+  };
   const mapped = mapTraining(spec.training, trainingMap, limits);
   const why = explainLearningRate(limits);
   const explained = mapped.notes.map((note) => {

@@ -27,6 +27,11 @@ interface CurveFile {
   readonly step: z.infer<typeof Step>;
 }
 
+/** A learning rate, which the file has with nine digits, and how far another one may be from it. */
+function toStored(rate: number): [rate: number, tolerance: number] {
+  return [rate, Math.max(1e-12, rate === 0 ? 0 : 0.51 * 10 ** (Math.floor(Math.log10(rate)) - 8))];
+}
+
 /** Trains `classifier`, whose parameters change. */
 export function checkCurve(tf: TensorFlow, classifier: Classifier, { curve, optimizer, step }: CurveFile, name: string): Check[] {
   const steps = curve.batches.length;
@@ -42,7 +47,7 @@ export function checkCurve(tf: TensorFlow, classifier: Classifier, { curve, opti
   for (const [i, batch] of curve.batches.entries()) {
     const learningRate = schedule ? getLearningRate(schedule, i) : curve.learning_rate[i]!;
     const { loss, gradNorm } = takeStep(classifier, toRows(batch), { ...settings, step: i, learningRate });
-    if (schedule) checks.push(toCheck(`${name}: curve.learning_rate ${i}`, learningRate, curve.learning_rate[i] ?? NaN, 1e-12));
+    if (schedule) checks.push(toCheck(`${name}: curve.learning_rate ${i}`, learningRate, ...toStored(curve.learning_rate[i] ?? NaN)));
     for (const [source, figures] of Object.entries({ curve, ...(curve.trainer && { 'curve.trainer': curve.trainer }) })) {
       checks.push(toCheck(`${name}: ${source}.loss ${i}`, loss, figures.loss[i] ?? NaN, lossTolerance));
       checks.push(toRelativeCheck(`${name}: ${source}.grad_norm ${i}`, gradNorm, figures.grad_norm[i] ?? NaN, 1e-4));

@@ -12,18 +12,21 @@ test.each(['wasm, relaxed-simd', 'wasm, simd', 'wasm-portable'])('every figure o
   expect(checks.filter((check) => !check.passed)).toEqual([]);
   const names = checks.map((check) => check.name);
   const count = (pattern: string, file = 'bert'): number =>
-    names.filter((name) => name.startsWith(`${file}-`) && name.includes(`on ${backend}: ${pattern}`)).length;
+    names.filter((name) => name.startsWith(file) && name.includes(`on ${backend}: ${pattern}`)).length;
   expect(count('hidden_states.')).toBe(3);
   expect(count('logits')).toBe(1);
-  expect(count('step.')).toBe(3);
+  expect(count('step.', 'bert-step')).toBe(3);
   expect(count('bert.')).toBeGreaterThanOrEqual(39 * 5);
-  expect(count('curve.loss')).toBe(20);
+  expect(count('curve.loss', 'bert-step')).toBe(20);
   expect(count('hidden_states.', 'distilbert')).toBe(3);
   expect(count('logits', 'distilbert')).toBe(1);
   expect(count('distilbert.', 'distilbert')).toBeGreaterThanOrEqual(35 * 5);
   expect(count('curve.loss', 'distilbert')).toBe(8);
-  expect(count('curve.trainer.grad_norm')).toBe(20);
-  expect(count('curve.final_params')).toBe(41 * 2);
+  expect(count('curve.loss', 'bert-lora')).toBe(20);
+  expect(count('trained.entries', 'bert-lora')).toBe(10);
+  expect(count('trained.merged_logits', 'bert-lora')).toBe(1);
+  expect(count('curve.trainer.grad_norm', 'bert-step')).toBe(20);
+  expect(count('curve.final_params', 'bert-step')).toBe(41 * 2);
   expect(names.filter((name) => name.includes(`on ${backend}: accumulation.classifier`))).toHaveLength(2);
   expect(names.filter((name) => name.startsWith('tokenizer-tiny-bert.json: case'))).toHaveLength(87 * 3);
   expect(names.filter((name) => name.startsWith('schedules.json: schedules'))).toHaveLength(6 * 3);

@@ -34,10 +34,16 @@ export function findModel(folder: string, name: string): string | null {
 /** The model with the reference's head in the place of its own one, and without dropout, as all reference numbers are computed. */
 export function openReference(
   tf: TensorFlow,
-  { model, head, labels }: { model: string; head: string; labels: readonly string[] },
+  { model, head, labels, adapter }: { model: string; head: string; labels: readonly string[]; adapter?: string },
 ): Classifier {
-  const classifier = openClassifier(tf, { folder: model, labels, seed: 0, maxLength: 1_000_000 });
-  const stored = readTensors(head);
+  const classifier = openClassifier(tf, {
+    folder: model,
+    labels,
+    seed: 0,
+    maxLength: 1_000_000,
+    ...(adapter !== undefined && { adapter }),
+  });
+  const stored = adapter === undefined ? readTensors(head) : new Map<string, never>(); // an adapter has its own head
   for (const spec of classifier.specs.filter(({ name }) => stored.has(name))) {
     const { shape, data } = stored.get(spec.name)!;
     if (!data || shape.join() !== spec.shape.join())

@@ -12,6 +12,7 @@ import type { Check } from './check.ts';
 import { checkCurve, Curve } from './check-curve.ts';
 import { checkForward, ForwardFile } from './check-forward.ts';
 import { checkAccumulation, checkSchedules, SchedulesFile } from './check-schedules.ts';
+import { checkLora, LoraFile } from './check-lora.ts';
 import { checkStep, Optimizer, Step } from './check-step.ts';
 import { checkTokenizer, TokenizerFile } from './check-tokenizer.ts';
 import { checkMetrics } from './metrics.ts';
@@ -57,7 +58,8 @@ export async function runParity(folder: string, { backends }: { backends: readon
     if ((found.checks ?? []).length > 0) for (const file of toNamedFiles(join(folder, name))) used.add(file);
   }
   for (const entry of names) {
-    if (entry.isDirectory() && entry.name !== 'models') skipped.push(`${entry.name}/: a folder that no check reads`);
+    if (entry.isDirectory() && entry.name !== 'models' && !used.has(entry.name))
+      skipped.push(`${entry.name}/: a folder that no check reads`);
     if (entry.isFile() && !entry.name.endsWith('.json') && !used.has(entry.name)) skipped.push(`${entry.name}: not a file that is checked`);
   }
   return { checks, skipped };
@@ -67,6 +69,7 @@ async function checkFile(folder: string, name: string, backends: readonly Backen
   const json: unknown = JSON.parse(readFileSync(join(folder, name), 'utf8'));
   if (!isObject(json)) return { skipped: [`${name}: not an object`] };
   const place: Place = { folder, name, json, backends };
+  if (isObject(json['lora']) && isObject(json['step']) && isObject(json['curve'])) return checkLoraFile(place);
   if ('lora' in json || 'dpo' in json || 'beta' in json) return { skipped: [`${name}: a method that is not offered yet`] };
   if (typeof json['hidden_states'] === 'string' && 'texts' in json) return checkForwardFile(place);
   if (isObject(json['step']) && isObject(json['curve'])) return checkStepFile(place);
@@ -103,6 +106,22 @@ async function checkStepFile(place: Place): Promise<Findings> {
       ...use((classifier) => checkCurve(tf, classifier, file, name)),
     ];
   });
+}
+
+async function checkLoraFile(place: Place): Promise<Findings> {
+  const model = findKnownModel(place);
+  if ('skipped' in model) return model;
+  const file = LoraFile.parse(withBatches(place));
+  return onEachBackend(place, (tf, name) => checkLora(tf, file, { folder: place.folder, name, model: model.path }));
+}
+
+/** A curve may name the file whose batches it was computed on. */
+function withBatches({ folder, json }: Place): unknown {
+  const { curve } = json;
+  const named = isObject(curve) && typeof curve['batches'] === 'string' ? /[\w-]+\.json/.exec(curve['batches'])?.[0] : undefined;
+  if (named === undefined || !isObject(curve)) return json;
+  const other = readJson(join(folder, named))['curve'];
+  return { ...json, curve: { ...curve, batches: isObject(other) ? other['batches'] : null } };
 }
 
 async function checkSchedulesFile(place: Place): Promise<Findings> {
@@ -176,10 +195,10 @@ function toErrorCheck(name: string, error: unknown): Check {
   };
 }
 
-/** Tensor files that a JSON file names at its top level. */
+/** Tensor files, and folders of adapters, that a JSON file names at its top level. */
 function toNamedFiles(path: string): string[] {
   return Object.values(readJson(path)).filter(
-    (value) => typeof value === 'string' && value.endsWith('.safetensors') && existsSync(join(path, '..', value)),
+    (value) => typeof value === 'string' && /\.safetensors$|-lora-/.test(value) && existsSync(join(path, '..', value)),
   ) as string[];
 }
 
