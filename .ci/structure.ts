@@ -83,6 +83,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
   'providers/huggingface': ['src/provider-kit', ...model],
   'providers/local': [
     'src/provider-kit',
+    'src/trainer/adapters',
     'src/trainer/backends',
     'src/trainer/model-folder.ts',
     'src/trainer/protocol.ts',

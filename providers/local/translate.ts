@@ -1,11 +1,12 @@
 import { z } from 'zod';
-import { Failure } from '../../src/errors.ts';
+import { Failure, toFailureData } from '../../src/errors.ts';
 import type { RunSpec } from '../../src/job/run-spec.ts';
 import type { Note } from '../../src/provider/note.ts';
 import type { Translation, TranslationInput } from '../../src/provider/provider.ts';
-import { mapTraining, sent, unsupported, type TrainingMap } from '../../src/provider-kit/map-training.ts';
+import { mapTraining, sent, unsupported, type Mapped, type TrainingMap } from '../../src/provider-kit/map-training.ts';
 import { parseOptions } from '../../src/provider-kit/settings.ts';
 import { backendNames, defaultBackend, type BackendName } from '../../src/trainer/backends/index.ts';
+import { checkTargets } from '../../src/trainer/adapters/index.ts';
 import type { AdapterSettings, TrainingSettings } from '../../src/trainer/protocol.ts';
 import type { HubPlace } from './base-model.ts';
 
@@ -46,6 +47,8 @@ interface Limits {
   readonly parameters?: number | undefined;
   /** What the job trains. */
   readonly adapter: AdapterType;
+  /** The model's sizes; absent where nobody has read them. */
+  readonly config?: Readonly<Record<string, unknown>> | undefined;
 }
 
 type AdapterType = 'full' | AdapterSettings['type'];
@@ -114,7 +117,7 @@ const trainingMap: TrainingMap<Parameters, Limits> = {
     weightDecay: (weightDecay) => sent({ weightDecay }),
     maxGradNorm: (maxGradNorm) => sent({ maxGradNorm }),
     beta: () => unsupported('"beta" belongs to the method "dpo"'),
-    adapter: (adapter) => sent(adapter.type === 'full' ? {} : { adapter: toAdapter(adapter) }),
+    adapter: mapAdapter,
     loss: () => unsupported('a classifier has one loss'),
     select: (select) => sent({ select }),
     maxLength: (value, { maxLength }) =>
@@ -142,21 +145,27 @@ const trainingMap: TrainingMap<Parameters, Limits> = {
   },
 };
 
-/** The settings of the trainer for the job's words. */
-function toAdapter(adapter: Exclude<NonNullable<RunSpec['training']['adapter']>, { type: 'full' }>): AdapterSettings {
-  if (adapter.type === 'head') return { type: 'head' };
+/** The settings of the trainer for the job's words, where the model has the linear maps that they name. */
+function mapAdapter(adapter: NonNullable<RunSpec['training']['adapter']>, { config }: Pick<Limits, 'config'>): Mapped<Parameters> {
+  if (adapter.type === 'full') return sent();
+  if (adapter.type === 'head') return sent({ adapter: { type: 'head' } });
   const { rank, alpha = loraDefaults.alpha, dropout = loraDefaults.dropout, targets = null } = adapter;
-  return { type: 'lora', rank, alpha, dropout, targets, rankStabilized: false };
+  const settings: AdapterSettings = { type: 'lora', rank, alpha, dropout, targets, rankStabilized: false };
+  try {
+    if (config) checkTargets(config, settings);
+  } catch (error) {
+    return unsupported(toFailureData(error).message);
+  }
+  return sent({ adapter: settings });
 }
 
 export function translate({ spec, facts, model }: TranslationInput): Translation<LocalRequest> {
   const base = checkTarget(spec, model);
   const options = parseOptions(LocalOptions, spec.target, spec.options);
-  const limits: Limits = {
-    maxLength: model.maxLength ?? 512,
-    parameters: model.parameters,
-    adapter: spec.training.adapter?.type ?? 'full',
-  };
+  const { adapter } = spec.training;
+  const { parameters, config } = model;
+  const isFollowed = adapter !== undefined && mapAdapter(adapter, { config }).type === 'sent';
+  const limits: Limits = { maxLength: model.maxLength ?? 512, parameters, config, adapter: isFollowed ? adapter.type : 'full' };
   const mapped = mapTraining(spec.training, trainingMap, limits);
   const why = explainLearningRate(limits);
   const explained = mapped.notes.map((note) => {

@@ -67,6 +67,14 @@ export function addAdapter(tf: TensorFlow, model: Model, source: AdapterSource):
   return { isTrainable: (name) => trained.has(name), lowRank: getLowRank(settings), adapter: { settings, specs } };
 }
 
+/**
+ * Whether the model of these sizes has the linear maps that an adapter is for; sizes of an older version are not looked at.
+ * @throws Failure `configuration-invalid` naming the target
+ */
+export function checkTargets(sizes: Readonly<Record<string, unknown>>, settings: LoraSettings): void {
+  if (typeof sizes['family'] === 'string') listLowRank(sizes as unknown as ModelConfig, settings, []);
+}
+
 /** The modules that belong to a classifier only, and those that were drawn anew: they know nothing yet. */
 function listHeadModules({ config, specs, drawn }: Model): string[] {
   const { head } = getFamily(config);

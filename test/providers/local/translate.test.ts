@@ -74,12 +74,11 @@ test('every field that is written ends in a note', () => {
   expect(notes.filter(isDifference).map((note) => (note.type === 'warning' ? '' : `${note.type} ${note.field}`))).toEqual([
     'unsupported training.learningRate',
     'unsupported training.beta',
-    'unsupported training.adapter',
     'unsupported training.loss',
     'converted training.maxLength',
     'unsupported prompt',
   ]);
-  expect(request).toMatchObject({ model: { maxLength: 64 }, training: { steps: 7, epochs: null, seed: 1, learningRate: 1e-3 } });
+  expect(request).toMatchObject({ model: { maxLength: 64 }, training: { steps: 7, epochs: null, seed: 1, learningRate: 1e-2 } });
 });
 
 test('options choose the backend and the rows per forward pass', () => {
@@ -112,4 +111,47 @@ test.each([
   const why = `for a model of ${(parameters / 1e6).toPrecision(2)} M parameters`;
   expect(notes).toContainEqual({ type: 'defaulted', field: 'training.learningRate', value: rate, why });
   expect(translate({ training: { learningRate: 3e-4 } }).request).toMatchObject({ training: { learningRate: 3e-4 } });
+});
+
+const config = {
+  family: 'bert',
+  vocabSize: 9,
+  hiddenSize: 8,
+  layers: 1,
+  heads: 2,
+  intermediateSize: 8,
+  maxPositions: 8,
+  typeVocabSize: 2,
+};
+
+function translateAdapter(adapter: NonNullable<RunSpec['training']['adapter']>): { training: Record<string, unknown>; notes: string[] } {
+  const input = { spec: { ...spec, training: { adapter } }, facts: plan.facts, model: { ...model, config }, key: plan.key };
+  const { request, notes } = local.training.translate(input);
+  const explained = notes.flatMap((note) =>
+    'field' in note && ['training.adapter', 'training.learningRate'].includes(note.field)
+      ? [`${note.type} ${'why' in note ? (note.why ?? '') : ''}`.trim()]
+      : [],
+  );
+  return { training: (request as { training: Record<string, unknown> }).training, notes: explained };
+}
+
+test('an adapter is sent with what the job leaves open, and has its own learning rate', () => {
+  const lora = { type: 'lora', rank: 4, alpha: 32, dropout: 0.05, targets: null, rankStabilized: false };
+  const sent = translateAdapter({ type: 'lora', rank: 4 });
+  expect(sent.training).toMatchObject({ adapter: lora, learningRate: 3e-3 });
+  const chosen = translateAdapter({ type: 'lora', rank: 2, alpha: 4, dropout: 0, targets: ['dense'] });
+  expect(chosen.training).toMatchObject({ adapter: { ...lora, rank: 2, alpha: 4, dropout: 0, targets: ['dense'] } });
+  const head = translateAdapter({ type: 'head' });
+  expect(head.training).toMatchObject({ adapter: { type: 'head' }, learningRate: 1e-2 });
+  expect(head.notes.toSorted()).toEqual(['defaulted for a head that is trained alone', 'sent']);
+  const full = translateAdapter({ type: 'full' });
+  expect(full.training).toMatchObject({ learningRate: 1e-3 });
+  expect(full.training).not.toHaveProperty('adapter');
+});
+
+test('targets that the model does not have are not followed: all parameters are trained, at their rate', () => {
+  const { training, notes } = translateAdapter({ type: 'lora', rank: 4, targets: ['q_proj'] });
+  expect(training).not.toHaveProperty('adapter');
+  expect(training).toMatchObject({ learningRate: 1e-3 });
+  expect(notes).toContain('unsupported expected targets of the adapter among query, key, value, dense or all-linear, found q_proj');
 });
