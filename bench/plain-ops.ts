@@ -20,6 +20,7 @@ export function createPlainOps(tf: TensorFlow): Ops {
   };
   return {
     linear: (x, w, b) => tf.add(tf.matMul(x, w), b),
+    linearOfFrozen: (x, w, b) => tf.add(tf.matMul(x, w), b),
     addLowRank: (y, x, { a, b, scale }) => tf.add(y, tf.mul(tf.matMul(tf.matMul(x, a), b), scale)),
     embed(word, position, type, { ids, sizes, createPlaces }) {
       const used = Math.min(sizes.positions, position.shape[0]);

@@ -25,6 +25,12 @@ export function createKernelOps(tf: TensorFlow, memory: KernelMemory, portable: 
     };
   });
 
+  const linearOfFrozen: Ops['linearOfFrozen'] = (x, w, b) =>
+    define((save, x: Tensor2D) => {
+      save([w]);
+      return { value: kernels.linear(memory, x, { w, b }), gradFunc: (dy, [w]) => kernels.linearInputGradient(memory, dy, w!) };
+    })(x);
+
   const addLowRank: Ops['addLowRank'] = (y, x, { a, b, scale }) =>
     define((save, y: Tensor2D, x: Tensor2D, a: Tensor2D, b: Tensor2D) => {
       const h = kernels.linear(memory, x, { w: a, b: null }); // [M, R]
@@ -101,5 +107,5 @@ export function createKernelOps(tf: TensorFlow, memory: KernelMemory, portable: 
     }))(x);
   };
 
-  return { ...portable, linear, addLowRank, layerNorm, attention, embed, gelu, dropout };
+  return { ...portable, linear, linearOfFrozen, addLowRank, layerNorm, attention, embed, gelu, dropout };
 }

@@ -12,6 +12,7 @@ import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import { toStreamKey, toUint32 } from '../../lib/random.ts';
 import type { TensorFlow } from '../backends/index.ts';
 import { getKernels } from '../kernels/index.ts';
+import { createAttention } from './attention.ts';
 import type { Batch } from './batches.ts';
 import { createKernelOps } from './ops-on-kernels.ts';
 
@@ -45,6 +46,8 @@ type Attention = (
 export interface Ops {
   /** `y = x w + b`: x [M, K], w [K, N], b [N] -> [M, N] */
   linear(x: Tensor2D, w: Tensor2D, b: Tensor1D): Tensor2D;
+  /** The same with a weight and a bias that are not trained: only `x` has a gradient. */
+  linearOfFrozen(x: Tensor2D, w: Tensor2D, b: Tensor1D): Tensor2D;
   /** `y + scale * x A B`, the low-rank change of a linear map: y [M, N], x [M, K], a [K, R], b [R, N] -> [M, N] */
   addLowRank(y: Tensor2D, x: Tensor2D, change: { readonly a: Tensor2D; readonly b: Tensor2D; readonly scale: number }): Tensor2D;
   /** Word + position + type vectors of each position: tables [V, H], [P, H], [T, H] -> [M, H]; null where the model knows no types */
@@ -97,6 +100,12 @@ export function createPortableOps(tf: TensorFlow): Ops {
       gradFunc: (dy, [x, w]) => [tf.matMul(dy, tf.transpose(w!)), tf.matMul(tf.transpose(x!), dy), sumRows(dy)],
     };
   });
+
+  const linearOfFrozen: Ops['linearOfFrozen'] = (x, w, b) =>
+    define((save, x: Tensor2D) => {
+      save([w]);
+      return { value: tf.fused.matMul({ a: x, b: w, bias: b }) as Tensor2D, gradFunc: (dy, [w]) => [tf.matMul(dy, tf.transpose(w!))] };
+    })(x);
 
   const addLowRank: Ops['addLowRank'] = (y, x, { a, b, scale }) => {
     const add = define((save, y: Tensor2D, x: Tensor2D, a: Tensor2D, b: Tensor2D) => {
@@ -231,50 +240,19 @@ export function createPortableOps(tf: TensorFlow): Ops {
     return { sum: sum(logits), count: logits.shape[0] };
   };
 
-  return { linear, addLowRank, embed, layerNorm, attention: createAttention(tf), gelu, tanh, relu, dropout, firstToken, crossEntropy };
-}
-
-/**
- * Scaled dot-product attention (Vaswani et al. 2017, equation 1): `P = softmax(q kᵀ / √D + mask)`, `y = dropout(P) v`.
- *
- * Transposes are explicit and of small tensors: products with a transpose flag are twenty times slower in WebAssembly, and so every
- * product below has its operands in order, the gradients of k and v as transposes of what is wanted.
- */
-function createAttention(tf: TensorFlow): Attention {
-  return (q, k, v, { mask, sizes: { batch: B, keys: S, queries: Q, heads: A }, dropout }) => {
-    const D = q.shape[1] / A;
-    const scale = 1 / Math.sqrt(D);
-    /** [B*n, H] -> [B, A, n, D] */
-    const split = (x: Tensor, n: number): Tensor => tf.transpose(tf.reshape(x, [B, n, A, D]), [0, 2, 1, 3]);
-    /** [B*n, H] -> [B, A, D, n] */
-    const splitTransposed = (x: Tensor, n: number): Tensor => tf.transpose(tf.reshape(x, [B, n, A, D]), [0, 2, 3, 1]);
-    /** [B, A, n, D] -> [B*n, H] */
-    const join = (x: Tensor, n: number): Tensor2D => tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [B * n, A * D]);
-    /** [B, A, D, n] -> [B*n, H] */
-    const joinTransposed = (x: Tensor, n: number): Tensor2D => tf.reshape(tf.transpose(x, [0, 3, 1, 2]), [B * n, A * D]);
-
-    const attend = tf.customGrad<Tensor2D>((...args) => {
-      const [q, k, v, save] = args as unknown as [Tensor2D, Tensor2D, Tensor2D, (saved: Tensor[]) => void];
-      const scores = tf.add(tf.mul(tf.matMul(split(q, Q), splitTransposed(k, S)), scale), mask); // [B, A, Q, S]
-      const P = tf.softmax(scores);
-      const M = dropout && createDropoutMask(tf, dropout, P.shape);
-      const dropped = M ? tf.mul(P, M) : P;
-      save(M ? [q, k, v, P, dropped, M] : [q, k, v, P]);
-      const gradFunc = (dy: Tensor, saved: Tensor[]): Tensor[] => {
-        const [q, k, v, P] = saved as [Tensor, Tensor, Tensor, Tensor];
-        const [dropped, M] = [saved[4] ?? P, saved[5]];
-        const dDropped = tf.matMul(split(dy, Q), splitTransposed(v, S)); // [B, A, Q, S]
-        const dP = M ? tf.mul(dDropped, M) : dDropped;
-        const dScores = tf.mul(tf.mul(P, tf.sub(dP, tf.sum(tf.mul(dP, P), -1, true))), scale);
-        return [
-          join(tf.matMul(dScores, split(k, S)), Q),
-          joinTransposed(tf.matMul(splitTransposed(q, Q), dScores), S),
-          joinTransposed(tf.matMul(splitTransposed(dy, Q), dropped), S),
-        ];
-      };
-      return { value: join(tf.matMul(dropped, split(v, S)), Q), gradFunc };
-    });
-    return attend(q, k, v);
+  return {
+    linear,
+    linearOfFrozen,
+    addLowRank,
+    embed,
+    layerNorm,
+    attention: createAttention(tf),
+    gelu,
+    tanh,
+    relu,
+    dropout,
+    firstToken,
+    crossEntropy,
   };
 }
 

@@ -71,7 +71,8 @@ function computeLayer(
 /** A linear map, with what an adapter adds to it. */
 export function computeLinear(network: FamilyNetwork, name: string, { x, next }: { x: Tensor2D; next: NextDropout | null }): Tensor2D {
   const { ops, parameters, lowRank } = network;
-  const y = ops.linear(x, getParameter(network, `${name}.weight`), getParameter(network, `${name}.bias`));
+  const linear = network.isTrainable(`${name}.weight`) || network.isTrainable(`${name}.bias`) ? ops.linear : ops.linearOfFrozen;
+  const y = linear(x, getParameter(network, `${name}.weight`), getParameter(network, `${name}.bias`));
   const names = getLowRankNames(name);
   if (!lowRank || !parameters.has(names.a)) return y;
   const { scale, dropout } = lowRank;

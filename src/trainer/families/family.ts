@@ -31,6 +31,8 @@ export interface FamilyNetwork {
   readonly ops: Ops;
   readonly config: ModelConfig;
   readonly parameters: Parameters;
+  /** Whether a parameter is trained. */
+  isTrainable(name: string): boolean;
   /** How the matrices beside linear maps are used; absent: there are none. */
   readonly lowRank?: LowRank | undefined;
 }

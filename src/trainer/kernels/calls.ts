@@ -29,6 +29,14 @@ export function linear({ call, create, find }: KernelMemory, x: Tensor, { w, b }
   return y;
 }
 
+/** `dx = dy wᵀ` */
+export function linearInputGradient({ call, create, find }: KernelMemory, dy: Tensor, w: Tensor): Tensor2D {
+  const [[M, N], K] = [dy.shape as [number, number], w.shape[0]!];
+  const dx = create<Tensor2D>([M, K]);
+  call.product(find(dy, [M, N]), N, 1, find(w, [K, N]), 1, N, find(dx, [M, K]), K, M, K, N, 0);
+  return dx;
+}
+
 /** `dx = dy wᵀ`, `dw = xᵀ dy`, `db = Σ dy` */
 export function linearGradient({ call, create, find }: KernelMemory, dy: Tensor, { x, w }: { x: Tensor; w: Tensor }): Tensor[] {
   const [M, N, K] = toSizes(x, w);

@@ -30,6 +30,14 @@ const kinds: Readonly<Record<string, (size: NextSize) => Case>> = {
     const [M, K, N] = [90 + size(20), 370 + size(40), 2040 + size(20)]; // over the edges of the packed parts
     return { shapes: [[M, K], [K, N], [N]], compute: (ops, _tf, [x, w, b]) => ops.linear(x as Tensor2D, w as Tensor2D, b as Tensor1D) };
   },
+  linearOfFrozen: (size) => {
+    const [M, K, N] = [size(70), size(70), size(70)];
+    return {
+      shapes: [[M, K]],
+      compute: (ops, tf, [x]) =>
+        ops.linearOfFrozen(x as Tensor2D, tf.tensor2d(toNormals(5, K * N, 1), [K, N]), tf.tensor1d(toNormals(6, N, 1))),
+    };
+  },
   addLowRank: (size) => {
     const [M, K, R, N] = [size(70), size(70), size(9), size(70)];
     return {

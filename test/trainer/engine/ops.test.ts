@@ -22,6 +22,10 @@ const rows = [
 /** Every operation that has a gradient, with small inputs. */
 const cases: Readonly<Record<string, Case>> = {
   linear: { shapes: [[8, 4], [4, 3], [3]], compute: (ops, _tf, [x, w, b]) => ops.linear(x as Tensor2D, w as Tensor2D, b as Tensor1D) },
+  linearOfFrozen: {
+    shapes: [[8, 4]],
+    compute: (ops, tf, [x]) => ops.linearOfFrozen(x as Tensor2D, tf.tensor2d(toNormals(5, 12, 1), [4, 3]), tf.tensor1d([1, 2, 3])),
+  },
   addLowRank: {
     shapes: [
       [8, 3],

@@ -1,0 +1,47 @@
+import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
+import type { TensorFlow } from '../backends/index.ts';
+import { createDropoutMask, type Ops } from './ops.ts';
+
+/**
+ * Scaled dot-product attention (Vaswani et al. 2017, equation 1): `P = softmax(q kᵀ / √D + mask)`, `y = dropout(P) v`.
+ *
+ * Transposes are explicit and of small tensors: products with a transpose flag are twenty times slower in WebAssembly, and so every
+ * product below has its operands in order, the gradients of k and v as transposes of what is wanted.
+ */
+export function createAttention(tf: TensorFlow): Ops['attention'] {
+  return (q, k, v, { mask, sizes: { batch: B, keys: S, queries: Q, heads: A }, dropout }) => {
+    const D = q.shape[1] / A;
+    const scale = 1 / Math.sqrt(D);
+    /** [B*n, H] -> [B, A, n, D] */
+    const split = (x: Tensor, n: number): Tensor => tf.transpose(tf.reshape(x, [B, n, A, D]), [0, 2, 1, 3]);
+    /** [B*n, H] -> [B, A, D, n] */
+    const splitTransposed = (x: Tensor, n: number): Tensor => tf.transpose(tf.reshape(x, [B, n, A, D]), [0, 2, 3, 1]);
+    /** [B, A, n, D] -> [B*n, H] */
+    const join = (x: Tensor, n: number): Tensor2D => tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [B * n, A * D]);
+    /** [B, A, D, n] -> [B*n, H] */
+    const joinTransposed = (x: Tensor, n: number): Tensor2D => tf.reshape(tf.transpose(x, [0, 3, 1, 2]), [B * n, A * D]);
+
+    const attend = tf.customGrad<Tensor2D>((...args) => {
+      const [q, k, v, save] = args as unknown as [Tensor2D, Tensor2D, Tensor2D, (saved: Tensor[]) => void];
+      const scores = tf.add(tf.mul(tf.matMul(split(q, Q), splitTransposed(k, S)), scale), mask); // [B, A, Q, S]
+      const P = tf.softmax(scores);
+      const M = dropout && createDropoutMask(tf, dropout, P.shape);
+      const dropped = M ? tf.mul(P, M) : P;
+      save(M ? [q, k, v, P, dropped, M] : [q, k, v, P]);
+      const gradFunc = (dy: Tensor, saved: Tensor[]): Tensor[] => {
+        const [q, k, v, P] = saved as [Tensor, Tensor, Tensor, Tensor];
+        const [dropped, M] = [saved[4] ?? P, saved[5]];
+        const dDropped = tf.matMul(split(dy, Q), splitTransposed(v, S)); // [B, A, Q, S]
+        const dP = M ? tf.mul(dDropped, M) : dDropped;
+        const dScores = tf.mul(tf.mul(P, tf.sub(dP, tf.sum(tf.mul(dP, P), -1, true))), scale);
+        return [
+          join(tf.matMul(dScores, split(k, S)), Q),
+          joinTransposed(tf.matMul(splitTransposed(q, Q), dScores), S),
+          joinTransposed(tf.matMul(splitTransposed(dy, Q), dropped), S),
+        ];
+      };
+      return { value: join(tf.matMul(dropped, split(v, S)), Q), gradFunc };
+    });
+    return attend(q, k, v);
+  };
+}
