@@ -1,6 +1,23 @@
 import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
 import type { TensorFlow } from '../backends/index.ts';
-import { createDropoutMask, type Ops } from './ops.ts';
+import { createDropoutMask, type Dropout } from './dropout.ts';
+
+interface AttentionSizes {
+  /** Texts. */
+  readonly batch: number;
+  /** Keys and values a text. */
+  readonly keys: number;
+  /** Queries a text: as many as keys, or 1. */
+  readonly queries: number;
+  readonly heads: number;
+}
+
+export type Attention = (
+  q: Tensor2D, // [B*Q, H]
+  k: Tensor2D, // [B*S, H]
+  v: Tensor2D, // [B*S, H]
+  context: { readonly mask: Tensor; readonly sizes: AttentionSizes; readonly dropout: Dropout | null }, // mask [B, 1, 1, S]: 0, or -1e9 at padding
+) => Tensor2D; // [B*Q, H]
 
 /**
  * Scaled dot-product attention (Vaswani et al. 2017, equation 1): `P = softmax(q kᵀ / √D + mask)`, `y = dropout(P) v`.
@@ -8,7 +25,7 @@ import { createDropoutMask, type Ops } from './ops.ts';
  * Transposes are explicit and of small tensors: products with a transpose flag are twenty times slower in WebAssembly, and so every
  * product below has its operands in order, the gradients of k and v as transposes of what is wanted.
  */
-export function createAttention(tf: TensorFlow): Ops['attention'] {
+export function createAttention(tf: TensorFlow): Attention {
   return (q, k, v, { mask, sizes: { batch: B, keys: S, queries: Q, heads: A }, dropout }) => {
     const D = q.shape[1] / A;
     const scale = 1 / Math.sqrt(D);

@@ -9,39 +9,14 @@
  * A gradient may use only what was given to `save`: everything else of the forward pass is freed when it ends.
  */
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
-import { toStreamKey, toUint32 } from '../../lib/random.ts';
 import type { TensorFlow } from '../backends/index.ts';
 import { getKernels } from '../kernels/index.ts';
-import { createAttention } from './attention.ts';
+import { createAttention, type Attention } from './attention.ts';
 import type { Batch } from './batches.ts';
+import { createDropoutMask, type Dropout } from './dropout.ts';
 import { createKernelOps } from './ops-on-kernels.ts';
 
-/** Dropout (Srivastava et al. 2014) at one place of one forward pass: `key` names its stream of random numbers. */
-export interface Dropout {
-  /** Share of the numbers that become zero, 0 to 1. */
-  readonly rate: number;
-  readonly key: number;
-}
-
-/** Gives the next place of a forward pass its dropout, or null where the rate is 0. */
-export type NextDropout = (rate: number) => Dropout | null;
-
-interface AttentionSizes {
-  /** Texts. */
-  readonly batch: number;
-  /** Keys and values a text. */
-  readonly keys: number;
-  /** Queries a text: as many as keys, or 1. */
-  readonly queries: number;
-  readonly heads: number;
-}
-
-type Attention = (
-  q: Tensor2D, // [B*Q, H]
-  k: Tensor2D, // [B*S, H]
-  v: Tensor2D, // [B*S, H]
-  context: { readonly mask: Tensor; readonly sizes: AttentionSizes; readonly dropout: Dropout | null }, // mask [B, 1, 1, S]: 0, or -1e9 at padding
-) => Tensor2D; // [B*Q, H]
+export { createDropout, createDropoutMask, type Dropout, type NextDropout } from './dropout.ts';
 
 export interface Ops {
   /** `y = x w + b`: x [M, K], w [K, N], b [N] -> [M, N] */
@@ -254,22 +229,4 @@ export function createPortableOps(tf: TensorFlow): Ops {
     firstToken,
     crossEntropy,
   };
-}
-
-/** The dropout of one forward pass: places are counted in the order in which the model asks for them. */
-export function createDropout({ seed, step, microBatch }: { seed: number; step: number; microBatch: number }): NextDropout {
-  let place = 0;
-  return (rate) => {
-    const key = toStreamKey(seed, 'dropout', step, microBatch, place++);
-    return rate === 0 ? null : { rate, key };
-  };
-}
-
-/** 0 for a dropped number, 1 / (1 - rate) for any other. */
-export function createDropoutMask(tf: TensorFlow, { rate, key }: Dropout, shape: number[]): Tensor {
-  const mask = new Float32Array(shape.reduce((product, size) => product * size, 1));
-  const threshold = rate * 2 ** 32;
-  const scale = 1 / (1 - rate);
-  for (let i = 0; i < mask.length; i++) mask[i] = toUint32(key, i) < threshold ? 0 : scale;
-  return tf.tensor(mask, shape);
 }

@@ -31,7 +31,7 @@ export function linear({ call, create, find }: KernelMemory, x: Tensor, { w, b }
 
 /** `dx = dy wᵀ` */
 export function linearInputGradient({ call, create, find }: KernelMemory, dy: Tensor, w: Tensor): Tensor2D {
-  const [[M, N], K] = [dy.shape as [number, number], w.shape[0]!];
+  const [M, N, K] = [dy.shape[0], dy.shape[1]!, w.shape[0]];
   const dx = create<Tensor2D>([M, K]);
   call.product(find(dy, [M, N]), N, 1, find(w, [K, N]), 1, N, find(dx, [M, K]), K, M, K, N, 0);
   return dx;
