@@ -16,7 +16,7 @@ import type { Batch } from './batches.ts';
 import { createDropoutMask, type Dropout } from './dropout.ts';
 import { createKernelOps } from './ops-on-kernels.ts';
 
-export { createDropout, createDropoutMask, type Dropout, type NextDropout } from './dropout.ts';
+export { createDropout, type Dropout, type NextDropout } from './dropout.ts';
 
 export interface Ops {
   /** `y = x w + b`: x [M, K], w [K, N], b [N] -> [M, N] */

@@ -5,7 +5,8 @@ import { toNormals, toStreamKey, toUint32, toUniform } from '../../../src/lib/ra
 import { startBackend, type TensorFlow } from '../../../src/trainer/backends/index.ts';
 import { computeAndFree } from '../../../src/trainer/engine/network.ts';
 import { buildBatch } from '../../../src/trainer/engine/batches.ts';
-import { createDropoutMask, createOps, type Ops } from '../../../src/trainer/engine/ops.ts';
+import { createDropoutMask } from '../../../src/trainer/engine/dropout.ts';
+import { createOps, type Ops } from '../../../src/trainer/engine/ops.ts';
 import { kernelVariants, type KernelVariant } from '../../../src/trainer/kernels/index.ts';
 
 interface Case {

@@ -4,7 +4,8 @@ import { toNormals } from '../../../src/lib/random.ts';
 import { startBackend, type TensorFlow } from '../../../src/trainer/backends/index.ts';
 import { buildBatch } from '../../../src/trainer/engine/batches.ts';
 import { computeAndFree } from '../../../src/trainer/engine/network.ts';
-import { createDropout, createDropoutMask, createOps, type Ops } from '../../../src/trainer/engine/ops.ts';
+import { createDropoutMask } from '../../../src/trainer/engine/dropout.ts';
+import { createDropout, createOps, type Ops } from '../../../src/trainer/engine/ops.ts';
 
 interface Case {
   readonly shapes: readonly number[][];
