@@ -1,7 +1,7 @@
 import type { ModelSizes } from '../../src/provider/provider.ts';
 import { measured } from './estimate.ts';
 
-/** Models of the Hub of these sizes, by layers and numbers a position. They are BERT models with safetensors and tokenizer.json. */
+/** BERT models of the Hub of these sizes, by layers and numbers a position; none of them was downloaded from the live Hub. */
 const examples: Readonly<Record<string, readonly string[]>> = {
   '3 x 384': ['hub:sentence-transformers/paraphrase-MiniLM-L3-v2'],
   '6 x 384': ['hub:sentence-transformers/all-MiniLM-L6-v2'],
