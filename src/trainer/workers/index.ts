@@ -12,7 +12,7 @@ import type { BatchGradients, Helpers } from '../engine/shares.ts';
 import type { KernelVariant } from '../kernels/index.ts';
 import type { ClassifierNetwork } from '../tasks/classification/classifier.ts';
 import type { EncodedRow } from '../tasks/classification/rows.ts';
-import { addShared, createShared, writeShared, type Answer, type Opening, type Request, type SharedTensor } from './messages.ts';
+import { addShared, createShared, writeShared, type Answer, type Opening, type Request, type SharedTensor, type Task } from './messages.ts';
 
 export interface Workers extends Helpers<EncodedRow> {
   /** Ends the threads, whatever they do. */
@@ -37,15 +37,15 @@ export async function openWorkers(network: ClassifierNetwork, { count, ...backen
   const shared = new Map([...parameters].map(([name, tensor]) => [name, createShared(name, tensor)]));
   const known = new Map<string, unknown>();
   /** Puts new tensors into the shared memory. While a worker computes there are none. */
-  const publish = (): string[] => {
-    const changed = [...parameters].filter(([name, tensor]) => known.get(name) !== tensor);
-    for (const [name, tensor] of changed) {
+  const publish = (to: readonly StartedWorker[]): void => {
+    for (const [name, tensor] of parameters) {
+      if (known.get(name) === tensor) continue;
       writeShared(tf, tensor, shared.get(name)!);
       known.set(name, tensor);
+      for (const { changed } of to) changed.add(name);
     }
-    return changed.map(([name]) => name);
   };
-  publish();
+  publish([]);
   const workers = Array.from({ length: count }, () => startWorker(network, [...shared.values()], backend));
   const close = async (): Promise<void> => void (await Promise.all(workers.map(async ({ end }) => await end())));
   try {
@@ -59,17 +59,17 @@ export async function openWorkers(network: ClassifierNetwork, { count, ...backen
     count,
     close,
     startGradients(batch, { microBatchSize, seed, step, memory }) {
-      const changed = publish();
+      publish(workers);
       for (const [i, { ask }] of workers.entries()) {
         const share = { index: i + 1, of: count + 1 };
-        ask({ type: 'gradients', changed, batch, settings: { microBatchSize, seed, step, memory, share } });
+        ask({ type: 'gradients', batch, settings: { microBatchSize, seed, step, memory, share } });
       }
       return (own) => workers.reduce((sum, worker) => addGradients(network, sum, worker), own);
     },
     startLogits(batches) {
-      const changed = publish();
+      publish(workers);
       const asked = workers.map((worker, i) => ({ worker, own: batches.filter((_, batch) => batch % count === i) }));
-      for (const { worker, own } of asked) if (own.length > 0) worker.ask({ type: 'logits', changed, batches: own });
+      for (const { worker, own } of asked) if (own.length > 0) worker.ask({ type: 'logits', batches: own });
       return () => {
         const found = asked.map(({ worker, own }) => (own.length > 0 ? worker.waitFor('logits').logits : []));
         return batches.map((_, batch) => found[batch % count]![Math.floor(batch / count)]!);
@@ -89,7 +89,9 @@ function addGradients({ tf }: ClassifierNetwork, sum: BatchGradients, { waitFor,
 interface StartedWorker {
   readonly opened: Promise<void>;
   readonly gradients: readonly SharedTensor[];
-  ask(request: Request): void;
+  /** Names of parameters that have new numbers since its last request. */
+  readonly changed: Set<string>;
+  ask(task: Task): void;
   /** Waits for the answer to the last request. @throws Failure */
   waitFor<Type extends Answer['type']>(type: Type): Extract<Answer, { type: Type }>;
   end(): Promise<void>;
@@ -114,13 +116,16 @@ function startWorker(
       else resolve();
     });
   });
+  const changed = new Set<string>();
   let asked = 0;
   return {
     opened,
     gradients,
-    ask(request) {
+    changed,
+    ask(task) {
       asked++;
-      worker.postMessage(request);
+      worker.postMessage({ changed: [...changed], task } satisfies Request);
+      changed.clear();
     },
     waitFor<Type extends Answer['type']>(type: Type) {
       waitUntil(answered, asked, () => isAlive(worker));

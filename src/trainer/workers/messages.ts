@@ -35,11 +35,16 @@ export interface Opening {
   readonly answered: Int32Array;
 }
 
-/** What a worker is asked for; `changed` are parameters that have new numbers. */
-export type Request = { readonly changed: readonly string[] } & (
+/** What a worker computes. */
+export type Task =
   | { readonly type: 'gradients'; readonly batch: readonly EncodedRow[]; readonly settings: BatchSettings & { readonly share: Share } }
-  | { readonly type: 'logits'; readonly batches: readonly (readonly EncodedRow[])[] }
-);
+  | { readonly type: 'logits'; readonly batches: readonly (readonly EncodedRow[])[] };
+
+/** What it is asked for; `changed` are parameters that have new numbers since its last request. */
+export interface Request {
+  readonly changed: readonly string[];
+  readonly task: Task;
+}
 
 export type Answer =
   | { readonly type: 'opened' }

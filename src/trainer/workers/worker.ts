@@ -21,14 +21,14 @@ async function openNetwork(): Promise<ClassifierNetwork> {
   return { tf, ops: createOps(tf), config, task: classification, labels, parameters: tensors, lowRank, isTrainable };
 }
 
-function answer(network: ClassifierNetwork, request: Request): Answer {
+function answer(network: ClassifierNetwork, { changed, task }: Request): Answer {
   const { tf } = network;
-  for (const name of request.changed) {
+  for (const name of changed) {
     network.parameters.get(name)?.dispose();
     network.parameters.set(name, createTensor(tf, shared.get(name)!));
   }
-  if (request.type === 'logits') return { type: 'logits', logits: request.batches.map((batch) => computeBatchLogits(network, batch)) };
-  const found = accumulateShare(network, request.batch, request.settings);
+  if (task.type === 'logits') return { type: 'logits', logits: task.batches.map((batch) => computeBatchLogits(network, batch)) };
+  const found = accumulateShare(network, task.batch, task.settings);
   for (const target of gradients) {
     const gradient = found.gradients.get(target.name);
     if (gradient) writeShared(tf, gradient, target);
