@@ -1,10 +1,11 @@
 /** How long a training takes on this machine, and how much memory: a formula over shapes, with constants that `bench/models.ts` measures. */
-import { totalmem } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { Failure } from '../../src/errors.ts';
 import { formatBytes } from '../../src/lib/text.ts';
 import type { QuoteContext } from '../../src/provider/context.ts';
 import type { Estimate } from '../../src/provider/provider.ts';
 import table from './measured.json' with { type: 'json' };
+import { getJobs } from './run-folder.ts';
 import type { LocalRequest } from './translate.ts';
 
 /** The sizes of an encoder: see `ModelConfig`. */
@@ -96,6 +97,15 @@ export interface TrainingNeeds {
   readonly memoryBytes: number;
 }
 
+/** What a training is made of, beside its settings. */
+export interface TrainingSize {
+  readonly rows: number;
+  readonly validationRows: number;
+  readonly length: TextLength;
+  /** Threads that share each batch; absent: one. */
+  readonly threads?: number;
+}
+
 /** Kernels work on four numbers at once. */
 const pad = (tokens: number): number => 4 * Math.ceil(tokens / 4);
 
@@ -103,23 +113,37 @@ const pad = (tokens: number): number => 4 * Math.ceil(tokens / 4);
 export function computeNeeds(
   { training, model }: Pick<LocalRequest, 'training' | 'model'>,
   sizes: Sizes,
-  { rows, validationRows, length }: { readonly rows: number; readonly validationRows: number; readonly length: TextLength },
+  { rows, validationRows, length, threads = 1 }: TrainingSize,
 ): TrainingNeeds {
   const { batchSize, microBatchSize, epochs, steps, select } = training;
   const { tables, maps } = countParts(sizes);
   const toTokens = (tokens: number): number => pad(Math.min(model.maxLength, Math.max(1, tokens)));
   const mean = { rows: Math.min(batchSize, rows), tokens: toTokens(length.mean) };
-  const stepMs = sumProducts(countWork(sizes, mean), measured.work);
+  const stepMs = computeStepMs(sizes, mean, threads);
   const perEpoch = Math.ceil(rows / batchSize);
   const total = steps ?? Math.ceil((epochs ?? 0) * perEpoch);
   const validations = Math.ceil(total / perEpoch) * (validationRows / mean.rows);
-  const micro = { rows: Math.min(microBatchSize, rows), tokens: toTokens(length.most) };
+  const micro = { rows: Math.ceil(Math.min(microBatchSize, rows) / threads), tokens: toTokens(length.most) };
   const wasmBytes = sumProducts(countMemory(sizes, micro), measured.wasm);
   // The best weights so far, and gradients that are added up, are further copies of all parameters.
-  const copies = (select === 'best' ? 1 : 0) + (micro.rows < mean.rows ? 1 : 0);
+  const copies = (select === 'best' ? 1 : 0) + (microBatchSize < mean.rows ? 1 : 0);
   const [always, each] = measured.process;
-  const memoryBytes = wasmBytes + always + (each + 4 * copies) * (tables + maps);
+  const others = (threads - 1) * (wasmBytes + threadBytes + 4 * (tables + maps)); // which have weights and gradients in shared memory
+  const memoryBytes = wasmBytes + always + (each + 4 * copies) * (tables + maps) + others;
   return { seconds: (total * stepMs + validations * stepMs * measured.forward) / 1000, wasmBytes, memoryBytes };
+}
+
+/** What a thread takes beside WebAssembly and its shared memory. */
+const threadBytes = 15e6;
+
+/**
+ * Threads share all but the optimizer. What they exchange, numbers of every parameter too, takes about as long as the optimizer for each
+ * further thread.
+ */
+function computeStepMs(sizes: Sizes, shape: BatchShape, threads: number): number {
+  const work = countWork(sizes, shape).map((count, i) => count * measured.work[i]!);
+  const optimizer = work.pop()!;
+  return work.reduce((sum, part) => sum + part, 0) / threads + optimizer * threads;
 }
 
 /** WebAssembly has addresses of 32 bits. */
@@ -184,14 +208,40 @@ async function measureTexts(context: QuoteContext): Promise<TextLength> {
 
 /** As `Training.estimate` says. Other backends than the measured one have no estimate. */
 export async function estimate(request: LocalRequest, context: QuoteContext): Promise<Estimate | null> {
-  const { model, backend, training } = request;
+  const foretold = await foretell(request, context);
+  if (foretold === null) return null;
+  const { threads, getNeeds } = foretold;
+  checkFit(request.training.microBatchSize, (rows) => getNeeds(rows, threads), getMachineMemory());
+  const { seconds, memoryBytes } = getNeeds(request.training.microBatchSize, threads);
+  const shared = threads > 1 ? `, ${threads} threads` : '';
+  return { seconds, memoryBytes, source: `estimated from steps on ${measured.machine}${shared}` };
+}
+
+/** How many threads a new training gets: as many as it asks for, or else what pays on this machine. */
+export async function chooseThreads(request: LocalRequest, context: QuoteContext): Promise<number> {
+  return request.threads ?? (await foretell(request, context))?.threads ?? 1;
+}
+
+/** A second thread pays on small models too, see docs/performance.md; what more of them do was not measured. */
+const mostThreads = 2;
+/** How long it takes to start one. */
+const startSeconds = 0.5;
+
+interface Foretold {
+  readonly threads: number;
+  getNeeds(microBatchSize: number, threads: number): TrainingNeeds;
+}
+
+/** What a training needs, with the threads that it should have; null where nobody has measured its backend, or its model's sizes are not known. */
+async function foretell({ model, backend, training, threads }: LocalRequest, context: QuoteContext): Promise<Foretold | null> {
   if (model.config === undefined || backend !== 'wasm') return null;
   const sizes = model.config as unknown as Sizes;
   const { train, validation } = context.facts;
   const data = { rows: train.rows, validationRows: validation?.rows ?? 0, length: await measureTexts(context) };
-  const getNeeds = (microBatchSize: number): TrainingNeeds =>
-    computeNeeds({ model, training: { ...training, microBatchSize } }, sizes, data);
-  checkFit(training.microBatchSize, getNeeds, getMachineMemory());
-  const { seconds, memoryBytes } = getNeeds(training.microBatchSize);
-  return { seconds, memoryBytes, source: `estimated from steps on ${measured.machine}` };
+  const getNeeds = (microBatchSize: number, threads: number): TrainingNeeds =>
+    computeNeeds({ model, training: { ...training, microBatchSize } }, sizes, { ...data, threads });
+  const free = Math.min(mostThreads, Math.floor(availableParallelism() / getJobs(context)));
+  const [alone, shared] = [1, free].map((count) => getNeeds(training.microBatchSize, count)) as [TrainingNeeds, TrainingNeeds];
+  const pays = free > 1 && shared.memoryBytes <= getMachineMemory() && shared.seconds + startSeconds < 0.9 * alone.seconds;
+  return { getNeeds, threads: threads ?? (pays ? free : 1) };
 }

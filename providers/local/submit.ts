@@ -11,6 +11,7 @@ import { SubmitFailure } from '../../src/provider/submit-failure.ts';
 import { writeTrainingFile } from '../../src/provider-kit/training-file.ts';
 import type { FenceFile, TrainFile, TrainRow } from '../../src/trainer/protocol.ts';
 import { bringModel } from './base-model.ts';
+import { chooseThreads } from './estimate.ts';
 import { eventsBegin, getJobs, pollTrainer, readLogTail, readTrainerEvents, startTrainer, takeTrainerLock } from './run-folder.ts';
 import type { LocalRequest } from './translate.ts';
 
@@ -18,6 +19,8 @@ import type { LocalRequest } from './translate.ts';
 export interface LocalPrepared {
   readonly train: string;
   readonly validation: string | null;
+  /** Threads of the training; absent, as in older runs: one. */
+  readonly threads?: number;
 }
 
 /**
@@ -40,18 +43,20 @@ export async function prepare(request: LocalRequest, context: Attempt): Promise<
     });
     return name;
   };
-  return { train: await write('train'), validation: context.facts.validation === null ? null : await write('validation') };
+  const validation = context.facts.validation === null ? null : await write('validation');
+  return { train: await write('train'), validation, threads: await chooseThreads(request, context) };
 }
 
-export function bind(request: LocalRequest, prepared: LocalPrepared, key: RunKey, attempt: number): TrainFile {
+export function bind(request: LocalRequest, { train, validation, threads = 1 }: LocalPrepared, key: RunKey, attempt: number): TrainFile {
   const { folder, labels, maxLength, hub } = request.model;
   return {
     version: 1,
     nonce: `${key}.${attempt}`,
     attempt,
     backend: request.backend,
+    ...(threads > 1 && { threads }),
     model: { folder, labels, maxLength, seed: request.training.seed },
-    rows: prepared,
+    rows: { train, validation },
     training: request.training,
     card: { name: request.name, base: hub?.repository ?? folder.split('/').at(-1)! },
   };

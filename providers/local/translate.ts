@@ -16,6 +16,8 @@ const LocalOptions = z.strictObject({
   backend: z.enum(backendNames).optional(),
   /** Rows per forward pass; smaller ones need less memory and give the same gradient. */
   microBatchSize: z.int().positive().optional(),
+  /** Threads that share each batch; absent: as many as pay on this machine. The count changes the last digits of a result. */
+  threads: z.int().positive().optional(),
   /** Optimizer steps between checkpoints; absent: at the ends of epochs, and every half a minute. */
   checkpointSteps: z.int().positive().optional(),
 });
@@ -23,6 +25,8 @@ const LocalOptions = z.strictObject({
 /** A training of this machine, complete. */
 export interface LocalRequest {
   readonly backend: BackendName;
+  /** Asked for by the target. */
+  readonly threads?: number;
   readonly model: {
     readonly folder: string;
     /** Of a folder the hash of its content, of a model of the Hub the commit. */
@@ -178,6 +182,7 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
   const chosen = Object.entries(options).map(([field, value]): Note => ({ type: 'sent', field: `options.${field}`, value }));
   const request: LocalRequest = {
     backend: options.backend ?? defaultBackend,
+    ...(options.threads !== undefined && { threads: options.threads }),
     model: { ...base, labels: facts.labels, maxLength },
     training: {
       ...training,

@@ -163,9 +163,13 @@ function waitUntil(answered: Int32Array, count: number, isLiving: () => boolean)
   }
 }
 
-/** Events of a thread come when this one's loop has its turn; its loop's figures can be asked for at any time, and are gone with it. */
+/**
+ * Events of a thread come when this one's loop has its turn. The figures of its loop can be asked for at any time: they are gone with it, or
+ * the time that it was idle is less than none.
+ */
 function isAlive(worker: Worker): boolean {
-  return worker.performance.eventLoopUtilization().idle > 0;
+  const { active, idle } = worker.performance.eventLoopUtilization();
+  return active > 0 && idle >= 0;
 }
 
 function createEnd(): Failure {
