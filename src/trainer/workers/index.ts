@@ -24,6 +24,8 @@ export interface WorkerSettings {
   readonly count: number;
   readonly backend: BackendName;
   readonly kernels: KernelVariant | null;
+  /** What they run; by default the program that belongs to this file. */
+  readonly program?: URL;
 }
 
 /**
@@ -32,7 +34,10 @@ export interface WorkerSettings {
  *
  * @throws Failure of a worker that does not start
  */
-export async function openWorkers(network: ClassifierNetwork, { count, ...backend }: WorkerSettings): Promise<Workers> {
+export async function openWorkers(
+  network: ClassifierNetwork,
+  { count, program = findProgram(), ...backend }: WorkerSettings,
+): Promise<Workers> {
   const { parameters, tf } = network;
   const shared = new Map([...parameters].map(([name, tensor]) => [name, createShared(name, tensor)]));
   const known = new Map<string, unknown>();
@@ -46,7 +51,7 @@ export async function openWorkers(network: ClassifierNetwork, { count, ...backen
     }
   };
   publish([]);
-  const workers = Array.from({ length: count }, () => startWorker(network, [...shared.values()], backend));
+  const workers = Array.from({ length: count }, () => startWorker(network, [...shared.values()], { ...backend, program }));
   const close = async (): Promise<void> => void (await Promise.all(workers.map(async ({ end }) => await end())));
   try {
     await Promise.all(workers.map(async ({ opened }) => await opened));
@@ -100,14 +105,14 @@ interface StartedWorker {
 function startWorker(
   network: ClassifierNetwork,
   parameters: readonly SharedTensor[],
-  backend: Pick<Opening, 'backend' | 'kernels'>,
+  { program, ...backend }: Pick<Opening, 'backend' | 'kernels'> & { readonly program: URL },
 ): StartedWorker {
   const { config, labels, lowRank } = network;
   const { port1, port2 } = new MessageChannel();
   const gradients = [...getTrained(network)].map(([name, tensor]) => createShared(name, tensor));
   const answered = new Int32Array(new SharedArrayBuffer(4));
   const opening: Opening = { ...backend, config, labels, lowRank, parameters, gradients, port: port2, answered };
-  const worker = new Worker(findProgram(), { workerData: opening, transferList: [port2] });
+  const worker = new Worker(program, { workerData: opening, transferList: [port2] });
   const opened = new Promise<void>((resolve, reject) => {
     const end = (): void => reject(createEnd());
     worker.on('error', reject).on('exit', end);
