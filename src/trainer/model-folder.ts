@@ -55,7 +55,7 @@ export function readModelFolder(folder: string): ModelFolder {
   const labels = parseLabels(json, weights, { path, family });
   const rules = getRules(config, labels?.length ?? null);
   const found = findParameters(weights, rules);
-  const drawn = rules.optional.filter((parameter) => !found.has(parameter));
+  const drawn = rules.specs.map(({ name }) => name).filter((name) => !found.has(name));
   const parameters = countParameters(config, labels?.length ?? 0);
   return { folder, config, labels, maxPositions: config.maxPositions, weights, drawn, parameters, revision: readRevision(folder) };
 }

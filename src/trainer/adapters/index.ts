@@ -77,7 +77,7 @@ export function checkTargets(sizes: Readonly<Record<string, unknown>>, settings:
 
 /** The modules that belong to a classifier only, and those that were drawn anew: they know nothing yet. */
 function listHeadModules({ config, specs, drawn }: Model): string[] {
-  const { head } = getFamily(config);
-  const own = specs.filter(({ name }) => !name.startsWith(`${config.family}.`) || drawn.includes(name));
+  const { head, prefix } = getFamily(config);
+  const own = specs.filter(({ name }) => !name.startsWith(`${prefix}.`) || drawn.includes(name));
   return [...new Set([head, ...own.map(({ name }) => toModule(name))])];
 }

@@ -16,7 +16,7 @@ export type Attention = (
   q: Tensor2D, // [B*Q, H]
   k: Tensor2D, // [B*S, H]
   v: Tensor2D, // [B*S, H]
-  context: { readonly mask: Tensor; readonly sizes: AttentionSizes; readonly dropout: Dropout | null }, // mask [B, 1, 1, S]: 0, or -1e9 at padding
+  context: { readonly mask: Tensor; readonly sizes: AttentionSizes; readonly dropout: Dropout | null }, // mask [B, 1, 1, S], or [B, 1, Q, S] where queries see different keys: 0, or -1e9 at padding
 ) => Tensor2D; // [B*Q, H]
 
 /**

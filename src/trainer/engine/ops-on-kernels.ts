@@ -68,6 +68,7 @@ export function createKernelOps(tf: TensorFlow, memory: KernelMemory, portable: 
   };
 
   const attention: Ops['attention'] = (q, k, v, { mask, sizes, dropout }) => {
+    if (mask.shape[2] !== 1) return portable.attention(q, k, v, { mask, sizes, dropout }); // the kernel has one mask for all queries
     const context = { sizes, dropout: toKernelDropout(dropout) };
     return define((save, q: Tensor2D, k: Tensor2D, v: Tensor2D) => {
       const { y, P } = kernels.attention(memory, { q, k, v, mask }, context);

@@ -14,11 +14,12 @@ import { getKernels } from '../kernels/index.ts';
 import { createAttention, type Attention } from './attention.ts';
 import type { Batch } from './batches.ts';
 import { createDropoutMask, type Dropout } from './dropout.ts';
+import { createFamilyOps, type FamilyOps } from './ops-of-families.ts';
 import { createKernelOps } from './ops-on-kernels.ts';
 
 export { createDropout, type Dropout, type NextDropout } from './dropout.ts';
 
-export interface Ops {
+export interface Ops extends FamilyOps {
   /** `y = x w + b`: x [M, K], w [K, N], b [N] -> [M, N] */
   linear(x: Tensor2D, w: Tensor2D, b: Tensor1D): Tensor2D;
   /** The same with a weight and a bias that are not trained: only `x` has a gradient. */
@@ -216,6 +217,7 @@ export function createPortableOps(tf: TensorFlow): Ops {
   };
 
   return {
+    ...createFamilyOps(tf),
     linear,
     linearOfFrozen,
     addLowRank,

@@ -140,6 +140,7 @@ export const distilbert: Family = {
   parseConfig,
   buildConfigJson,
   listParameters,
+  prefix: 'distilbert',
   head: 'classifier',
   loraTargets: ['q_lin', 'v_lin'],
   // Only a classifier has it.

@@ -72,7 +72,7 @@ function computeLayer(
 export function computeLinear(network: FamilyNetwork, name: string, { x, next }: { x: Tensor2D; next: NextDropout | null }): Tensor2D {
   const { ops, parameters, lowRank } = network;
   const linear = network.isTrainable(`${name}.weight`) || network.isTrainable(`${name}.bias`) ? ops.linear : ops.linearOfFrozen;
-  const y = linear(x, getParameter(network, `${name}.weight`), getParameter(network, `${name}.bias`));
+  const y = linear(x, getParameter(network, `${name}.weight`), getBias(network, name));
   const names = getLowRankNames(name);
   if (!lowRank || !parameters.has(names.a)) return y;
   const { scale, dropout } = lowRank;
@@ -82,8 +82,16 @@ export function computeLinear(network: FamilyNetwork, name: string, { x, next }:
 
 export function computeNorm(network: FamilyNetwork, name: string, { x, residual }: { x: Tensor2D; residual: Tensor2D | null }): Tensor2D {
   const weight = getParameter<Tensor1D>(network, `${name}.weight`);
-  const bias = getParameter<Tensor1D>(network, `${name}.bias`);
+  const bias = getBias(network, name);
   return network.ops.layerNorm(x, residual, { weight, bias, epsilon: network.config.layerNormEpsilon });
+}
+
+/** That of a linear map or a norm: zeros where it has none. */
+function getBias(network: FamilyNetwork, name: string): Tensor1D {
+  const bias = network.parameters.get(`${name}.bias`);
+  if (bias) return bias as Tensor1D;
+  const { shape } = getParameter(network, `${name}.weight`);
+  return network.ops.zeros([shape.at(-1)!]);
 }
 
 export function getParameter<T extends Tensor1D | Tensor2D>({ parameters }: Pick<FamilyNetwork, 'parameters'>, name: string): T {

@@ -48,7 +48,7 @@ export function openClassifier(tf: TensorFlow, source: ClassifierSource, adapter
   const parameters = readParameters(tf, weights, getRules(config, own ? labels.length : null));
   if (own) orderHead(tf, parameters, { head: listHead(config, labels.length), own, labels });
   const missing = specs.filter(({ name }) => !parameters.has(name));
-  drawParameters(tf, parameters, { specs: missing, seed: source.seed, deviation: config.initializerRange });
+  drawParameters(tf, parameters, { specs: missing, seed: source.seed, config });
   const { seed, adapter: adapterFolder = null } = source;
   const model = { config, specs, parameters, drawn: folder.drawn };
   const trained = addAdapter(tf, model, { settings: adapter, folder: adapterFolder, seed });

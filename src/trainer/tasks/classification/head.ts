@@ -43,15 +43,17 @@ export function orderHead(
   }
 }
 
-/** Weights from N(0, deviation²), bias 0, as transformers draws the head and a missing pooler (with numbers of our own). */
+/** Weights from N(0, deviation²), bias 0, norms 1, as transformers draws the head and a missing pooler (with numbers of our own). */
 export function drawParameters(
   tf: TensorFlow,
   parameters: Parameters,
-  { specs, seed, deviation }: { specs: readonly ParameterSpec[]; seed: number; deviation: number },
+  { specs, seed, config }: { specs: readonly ParameterSpec[]; seed: number; config: ModelConfig },
 ): void {
   for (const spec of specs) {
     const size = spec.shape.reduce((product, count) => product * count, 1);
-    const values = spec.isLinear ? toNormals(toStreamKey(seed, spec.name), size, deviation) : new Float32Array(size);
+    const deviation = getFamily(config).getDeviation?.(config, spec.name) ?? config.initializerRange;
+    const constant = spec.name.endsWith('norm.weight') ? 1 : 0;
+    const values = spec.isLinear ? toNormals(toStreamKey(seed, spec.name), size, deviation) : new Float32Array(size).fill(constant);
     parameters.set(spec.name, createParameter(tf, spec, values));
   }
 }
