@@ -146,7 +146,8 @@ def write_model(folder, words, seed, model_type, create_tokenizer, sizes):
 
 
 def load(folder, dtype=torch.float32):
-    model = AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32)
+    attention = "eager" if dtype == torch.float32 else "sdpa"  # ModernBERT's eager attention computes in single precision whatever is asked for
+    model = AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation=attention, dtype=torch.float32)
     return model.to(dtype).eval()
 
 
