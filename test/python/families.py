@@ -46,7 +46,8 @@ def wordpiece():
     tokenizer.train_from_iterator(corpus, trainers.WordPieceTrainer(vocab_size=80, special_tokens=special, show_progress=False))
     ends = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=ends)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]")
+    inputs = ["input_ids", "token_type_ids", "attention_mask"]
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_input_names=inputs, unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]")
 
 
 def byte_level(special, processor):
@@ -97,7 +98,7 @@ cases = {
     "bert bfloat16": ("bert", wordpiece, bert),
     "bert bare": ("bert", wordpiece, bert),
     "bert masked": ("bert", wordpiece, bert),
-    "distilbert": ("distilbert", wordpiece, distil),
+    "distilbert": ("distilbert", wordpiece, {**distil, "n_layers": 3}),
     "distilbert bare sharded": ("distilbert", wordpiece, distil),
     "roberta": ("roberta", roberta_words, {**bert, "type_vocab_size": 1, "layer_norm_eps": 1e-5}),
     "roberta masked": ("roberta", roberta_words, {**bert, "type_vocab_size": 2}),
