@@ -40,16 +40,23 @@ export interface ModelFolder {
 }
 
 /**
- * Reads a model folder without the numbers of its weights, and checks that the model is of a supported family with all its parameters.
+ * Reads a model folder without the numbers of its weights, and checks that the model is of a supported family with all its parameters,
+ * and with a tokenizer.
  *
  * @throws Failure `file-missing` when there is no such folder; `model-invalid` when a file is missing, broken or not supported
  */
 export function readModelFolder(folder: string): ModelFolder {
+  const model = readNetworkFolder(folder);
+  readTokenizerFiles(folder);
+  return model;
+}
+
+/** The same of a folder that needs no tokenizer: what it computes of tokens can be asked all the same. */
+export function readNetworkFolder(folder: string): ModelFolder {
   checkFolder(folder);
   const path = requireFile(folder, 'config.json', 'Give the folder that transformers’ save_pretrained wrote.');
   const json = readJsonObject(path, 'model configuration', maxConfigBytes);
   const config = parseModelConfig(json, path);
-  readTokenizerFiles(folder);
   const family = getFamily(config);
   const weights = findWeightFiles(folder).map((file) => readSafetensorsIndex(join(folder, file)));
   const labels = parseLabels(json, weights, { path, family });

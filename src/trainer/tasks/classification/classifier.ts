@@ -8,7 +8,7 @@ import { computeAndFree, createParameter, type Network, type Task } from '../../
 import { createOps, type NextDropout } from '../../engine/ops.ts';
 import { findParameters, type ParameterRules, type Parameters, type ParameterSpec } from '../../engine/parameters.ts';
 import { computeLinear, getFamily } from '../../families/index.ts';
-import { readModelFolder } from '../../model-folder.ts';
+import { readNetworkFolder } from '../../model-folder.ts';
 import type { AdapterSettings, ClassifierSource } from '../../protocol.ts';
 import { readTensor, type SafetensorsIndex } from '../../safetensors.ts';
 import { readTokenizer } from '../../tokenizer.ts';
@@ -19,8 +19,14 @@ import type { EncodedRow, Encoder } from './rows.ts';
 export type ClassifierNetwork = Network<EncodedRow>;
 
 /** A network with all that is needed to run, to train and to save it. */
-export interface Classifier extends ClassifierNetwork, Encoder {
+export interface Classifier extends OpenNetwork, Encoder {
   readonly config: ClassifierNetwork['config'];
+}
+
+/** A classifier that reads tokens. */
+export interface OpenNetwork extends ClassifierNetwork {
+  /** Rows are cut to so many tokens. */
+  readonly maxLength: number;
   /** The parameters of the model itself, without those of an adapter. */
   readonly specs: readonly ParameterSpec[];
   /** Its low-rank adapter, if it has one. */
@@ -38,11 +44,17 @@ export interface Classifier extends ClassifierNetwork, Encoder {
  * @throws Failure `file-missing`, `model-invalid`, or `configuration-invalid` when there are fewer than two labels
  */
 export function openClassifier(tf: TensorFlow, source: ClassifierSource, adapter: AdapterSettings | null = null): Classifier {
+  const tokenizer = readTokenizer(source.folder);
+  return { ...openNetwork(tf, source, adapter), tokenizer };
+}
+
+/** The same without a tokenizer, which its folder may lack. */
+export function openNetwork(tf: TensorFlow, source: ClassifierSource, adapter: AdapterSettings | null = null): OpenNetwork {
   const { labels } = source;
   if (labels.length < 2 || new Set(labels).size !== labels.length) {
     throw new Failure('configuration-invalid', `expected at least two different labels, found ${JSON.stringify(labels)}`);
   }
-  const { config, weights, maxPositions, ...folder } = readModelFolder(source.folder);
+  const { config, weights, maxPositions, ...folder } = readNetworkFolder(source.folder);
   const specs = listParameters(config, labels.length);
   const own = folder.labels && isSameSet(folder.labels, labels) ? folder.labels : null;
   const parameters = readParameters(tf, weights, getRules(config, own ? labels.length : null));
@@ -62,7 +74,6 @@ export function openClassifier(tf: TensorFlow, source: ClassifierSource, adapter
     specs,
     parameters,
     ...trained,
-    tokenizer: readTokenizer(source.folder),
     maxLength: Math.min(source.maxLength, maxPositions),
     revision: folder.revision,
     drawn: folder.drawn,
