@@ -51,6 +51,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
     'src/trainer/kernels',
     'src/trainer/protocol.ts',
     'src/trainer/safetensors.ts',
+    'types:src/trainer/training-controls.ts',
   ],
   'src/trainer/families': ['types:src/trainer/engine'],
   'src/trainer/adapters': [
@@ -169,8 +170,8 @@ const budgets: Readonly<Record<string, number>> = {
   'src/cli': 3050,
   'src/dataset': 1450,
   'src/evaluate': 2750,
-  'src/import': 2000,
-  'src/job': 820,
+  'src/import': 2050,
+  'src/job': 850,
   'src/lib': 660,
   'src/provider': 640,
   'src/provider-kit': 1600,

@@ -119,6 +119,8 @@ const trainingMap: TrainingMap<Parameters, Limits> = {
     beta: () => unsupported('"beta" belongs to the method "dpo"'),
     adapter: mapAdapter,
     loss: () => unsupported('a classifier has one loss'),
+    // Before "select", which decides of the kept weights where the job says it.
+    earlyStopping: ({ patience, minDelta = 0, by = 'loss' }) => sent({ earlyStopping: { patience, minDelta, by }, select: 'best' }),
     select: (select) => sent({ select }),
     maxLength: (value, { maxLength }) =>
       value <= maxLength
@@ -139,6 +141,7 @@ const trainingMap: TrainingMap<Parameters, Limits> = {
     beta: () => null,
     adapter: () => null,
     loss: () => null,
+    earlyStopping: () => null,
     select: ({ select }) => select,
     maxLength: ({ maxLength }) => maxLength,
     seed: ({ seed }) => seed,
@@ -168,9 +171,13 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
   const limits: Limits = { maxLength: model.maxLength ?? 512, parameters, config, adapter: isFollowed ? adapter.type : 'full' };
   const mapped = mapTraining(spec.training, trainingMap, limits);
   const why = explainLearningRate(limits);
+  const reasons: Readonly<Record<string, string | undefined>> = {
+    'training.learningRate': why,
+    'training.select': spec.training.earlyStopping === undefined ? undefined : 'with early stopping',
+  };
   const explained = mapped.notes.map((note) => {
-    const isRate = note.type === 'defaulted' && note.field === 'training.learningRate';
-    return isRate && why !== undefined ? { ...note, why } : note;
+    const reason = note.type === 'defaulted' ? reasons[note.field] : undefined;
+    return reason === undefined ? note : { ...note, why: reason };
   });
   const { maxLength, ...training } = mapped.parameters;
   const prompt: Note[] =

@@ -78,6 +78,7 @@ export function formatModelCard({ train, rows, steps, epochs, unfinished }: Card
     ['longest text, in tokens', model.maxLength],
     ['trained parameters', formatAdapter(training)],
     ['selected weights', training.select],
+    ...(training.earlyStopping ? [['early stopping', formatEarlyStopping(training.earlyStopping)] as [string, string]] : []),
     ['seed', training.seed],
   ];
   return [
@@ -101,6 +102,10 @@ export function formatModelCard({ train, rows, steps, epochs, unfinished }: Card
 function formatAdapter({ adapter }: TrainFile['training']): string {
   if (adapter === undefined) return 'all';
   return adapter.type === 'head' ? 'the head' : `LoRA of rank ${adapter.rank}, alpha ${adapter.alpha}, and the head`;
+}
+
+function formatEarlyStopping({ patience, minDelta, by }: NonNullable<TrainFile['training']['earlyStopping']>): string {
+  return `after ${patience} validations whose ${by === 'loss' ? 'loss' : 'accuracy'} is not better by more than ${minDelta}`;
 }
 
 function toCells({ epoch, step, loss, accuracy }: EpochEvaluated): (string | number)[] {

@@ -2,8 +2,9 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { Failure } from '../../errors.ts';
 import type { Backend, TensorFlow } from '../backends/index.ts';
-import type { ControlRequest, EpochEvaluated, StepFinished, TrainingSettings } from '../protocol.ts';
+import type { ControlRequest, EpochEvaluated, StepFinished, TrainerNews, TrainingSettings } from '../protocol.ts';
 import { createAdamW } from './adamw.ts';
+import { findEarlyEnd, isBetter } from './early-stopping.ts';
 import { planEpoch, toParts, type TokenRow } from './batches.ts';
 import { computeGradients, copyWeights, freeGradients, restoreWeights } from './network.ts';
 import type { Gradients, Network, WeightsSnapshot } from './network.ts';
@@ -48,7 +49,7 @@ export function createTrainingState(
 export interface TrainingHooks {
   /** A new state, or that of a training that goes on. The loop updates it. */
   readonly state: TrainingState;
-  write(event: StepFinished | EpochEvaluated): void;
+  write(event: StepFinished | EpochEvaluated | Extract<TrainerNews, { type: 'training-ended-early' }>): void;
   /** Asked before each step. */
   readControlRequest(): ControlRequest | null;
   /** Called after each step but the last, when all that belongs to it is done. */
@@ -66,8 +67,8 @@ export interface TrainingEnd {
 }
 
 /**
- * Trains the network's parameters in place, from `hooks.state` on. Afterwards it holds the last weights, or the best
- * ones where the settings say so; after a loss or gradient that is not finite it holds the last finite weights.
+ * Trains the network's parameters in place, from `hooks.state` on, to the last step or to an early end. Afterwards it holds the last weights,
+ * or the best ones where the settings say so; after a loss or gradient that is not finite it holds the last finite weights.
  *
  * @throws Failure `data-invalid` without rows, `configuration-invalid` when the best weights are asked for without validation rows
  */
@@ -77,10 +78,9 @@ export function train<Row extends TokenRow>(
   hooks: TrainingHooks,
 ): TrainingEnd {
   if (rows.length === 0) throw new Failure('data-invalid', 'expected at least one training row, found none');
-  if (settings.select === 'best' && validation.length === 0) {
-    throw new Failure('configuration-invalid', '"select": "best" needs validation rows', {
-      hint: 'Set data.validation, or "select": "last".',
-    });
+  if (validation.length === 0 && (settings.select === 'best' || settings.earlyStopping)) {
+    const field = settings.select === 'best' ? '"select": "best"' : '"earlyStopping"';
+    throw new Failure('configuration-invalid', `${field} needs validation rows`, { hint: 'Set data.validation, or leave the field out.' });
   }
   const { state } = hooks;
   const { batchSize, seed } = settings;
@@ -124,13 +124,19 @@ export function train<Row extends TokenRow>(
       };
       hooks.write(scored);
       state.evaluations.push(scored);
-      if (settings.select === 'best' && (state.best === null || scored.loss < state.best.epoch.loss))
+      if (settings.select === 'best' && isBetter(scored, state.best?.epoch ?? null, settings.earlyStopping))
         state.best = { weights: copyWeights(network), epoch: scored };
+      const best = done < total ? findEarlyEnd(state.evaluations, settings.earlyStopping) : null;
+      if (best) {
+        const { patience, by } = settings.earlyStopping!;
+        hooks.write({ type: 'training-ended-early', step: done, steps: total, best: best.step, patience, by });
+        break;
+      }
     }
     if (done < total) hooks.afterStep(done % perEpoch === 0);
   }
   if (state.best) restoreWeights(network, state.best.weights);
-  return { reason: 'finished', step: total, best: state.best?.epoch ?? null };
+  return { reason: 'finished', step: state.step, best: state.best?.epoch ?? null };
 }
 
 /** What one optimizer step needs besides the rows; `step` is counted from 0. */
