@@ -164,7 +164,7 @@ const minLines = 20;
 const budgets: Readonly<Record<string, number>> = {
   'providers/azure': 300,
   'providers/huggingface': 3300,
-  'providers/local': 1550,
+  'providers/local': 1620,
   'providers/openai': 50,
   'providers/openai-compatible': 2400,
   'src/cli': 3050,
@@ -179,7 +179,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/sandbox': 3600,
   'src/store': 520,
   'src/testing': 1250,
-  'src/trainer': 5650,
+  'src/trainer': 5850,
   test: 34900,
 };
 

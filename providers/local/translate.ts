@@ -9,6 +9,7 @@ import { backendNames, defaultBackend, type BackendName } from '../../src/traine
 import { checkTargets } from '../../src/trainer/adapters/index.ts';
 import type { AdapterSettings, TrainingSettings } from '../../src/trainer/protocol.ts';
 import type { HubPlace } from './base-model.ts';
+import { controlOptions, mapControls } from './training-controls.ts';
 
 /** What a target of this provider may set under `options`. */
 const LocalOptions = z.strictObject({
@@ -18,6 +19,7 @@ const LocalOptions = z.strictObject({
   microBatchSize: z.int().positive().optional(),
   /** Optimizer steps between checkpoints; absent: at the ends of epochs, and every half a minute. */
   checkpointSteps: z.int().positive().optional(),
+  ...controlOptions,
 });
 
 /** A training of this machine, complete. */
@@ -182,12 +184,17 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
   const { maxLength, ...training } = mapped.parameters;
   const prompt: Note[] =
     spec.prompt === null ? [] : [{ type: 'unsupported', field: 'prompt', value: spec.prompt, why: 'a classifier reads the text as it is' }];
-  const chosen = Object.entries(options).map(([field, value]): Note => ({ type: 'sent', field: `options.${field}`, value }));
+  const controls = mapControls(options, facts, `targets.${spec.target}.options`);
+  const chosen = Object.entries(options).map(([option, value]): Note => {
+    const field = `options.${option}`;
+    return controls.converted.find((note) => note.field === field) ?? { type: 'sent', field, value };
+  });
   const request: LocalRequest = {
     backend: options.backend ?? defaultBackend,
     model: { ...base, labels: facts.labels, maxLength },
     training: {
       ...training,
+      ...controls.settings,
       microBatchSize: Math.min(options.microBatchSize ?? training.batchSize, training.batchSize),
       checkpointSteps: options.checkpointSteps ?? null,
     },

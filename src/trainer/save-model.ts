@@ -78,7 +78,7 @@ export function formatModelCard({ train, rows, steps, epochs, unfinished }: Card
     ['longest text, in tokens', model.maxLength],
     ['trained parameters', formatAdapter(training)],
     ['selected weights', training.select],
-    ...(training.earlyStopping ? [['early stopping', formatEarlyStopping(training.earlyStopping)] as [string, string]] : []),
+    ...formatControls(train),
     ['seed', training.seed],
   ];
   return [
@@ -104,8 +104,17 @@ function formatAdapter({ adapter }: TrainFile['training']): string {
   return adapter.type === 'head' ? 'the head' : `LoRA of rank ${adapter.rank}, alpha ${adapter.alpha}, and the head`;
 }
 
-function formatEarlyStopping({ patience, minDelta, by }: NonNullable<TrainFile['training']['earlyStopping']>): string {
-  return `after ${patience} validations whose ${by === 'loss' ? 'loss' : 'accuracy'} is not better by more than ${minDelta}`;
+/** Settings that only some trainings have. */
+function formatControls({ training, model }: TrainFile): [string, string | number][] {
+  const { earlyStopping: stop, labelSmoothing, classWeights, layerDecay } = training;
+  const name = stop?.by === 'measure' ? 'accuracy' : 'loss';
+  const rows: [string, string | number | undefined][] = [
+    ['early stopping', stop && `after ${stop.patience} validations whose ${name} is not better by more than ${stop.minDelta}`],
+    ['label smoothing', labelSmoothing],
+    ['class weights', classWeights?.map((weight, i) => `${escape(model.labels[i]!)} ${Number(weight.toPrecision(4))}`).join(', ')],
+    ['learning rate of a layer by the one above', layerDecay],
+  ];
+  return rows.flatMap(([setting, value]) => (value === undefined ? [] : [[setting, value]]));
 }
 
 function toCells({ epoch, step, loss, accuracy }: EpochEvaluated): (string | number)[] {

@@ -21,4 +21,10 @@ export type EarlyStopping = Readonly<z.infer<typeof EarlyStopping>>;
 
 export const trainingControls = {
   earlyStopping: EarlyStopping.optional(),
+  /** Share of a label's target that all labels share. */
+  labelSmoothing: amount.lt(1, 'less than 1').optional(),
+  /** What a row counts in the loss by its label, in the order of the labels. */
+  classWeights: z.array(amount, 'a list of numbers').readonly().optional(),
+  /** The learning rate of a layer by that of the one above it. */
+  layerDecay: amount.gt(0, 'more than 0').max(1, 'at most 1').optional(),
 };

@@ -9,7 +9,7 @@ import { planEpoch, toParts, type TokenRow } from './batches.ts';
 import { computeGradients, copyWeights, freeGradients, restoreWeights } from './network.ts';
 import type { Gradients, Network, WeightsSnapshot } from './network.ts';
 import { createDropout } from './ops.ts';
-import { adamWDefaults, type AdamW } from './optimizer.ts';
+import { adamWDefaults, createLayerDecay, type AdamW } from './optimizer.ts';
 
 /** What is trained on. */
 export interface TrainingData<Row extends TokenRow> {
@@ -140,7 +140,7 @@ export function train<Row extends TokenRow>(
 }
 
 /** What one optimizer step needs besides the rows; `step` is counted from 0. */
-export interface StepSettings extends Pick<TrainingSettings, 'microBatchSize' | 'maxGradNorm' | 'seed'> {
+export interface StepSettings extends Pick<TrainingSettings, 'microBatchSize' | 'maxGradNorm' | 'seed' | 'layerDecay'> {
   readonly optimizer: AdamW;
   readonly step: number;
   readonly learningRate: number;
@@ -152,15 +152,18 @@ export function takeStep<Row extends TokenRow>(
   batch: readonly Row[],
   settings: StepSettings,
 ): { readonly loss: number; readonly gradNorm: number; readonly isFinite: boolean } {
-  const { optimizer, learningRate, maxGradNorm } = settings;
+  const { optimizer, learningRate, maxGradNorm, layerDecay } = settings;
   const { loss, gradients } = accumulateGradients(network, batch, { ...settings, memory: optimizer.memory });
-  if (Number.isFinite(loss)) return { loss, ...optimizer.update({ parameters: network.parameters, gradients, learningRate, maxGradNorm }) };
+  if (Number.isFinite(loss)) {
+    const getRateFactor = createLayerDecay(layerDecay, network.config.layers);
+    return { loss, ...optimizer.update({ parameters: network.parameters, gradients, learningRate, maxGradNorm, getRateFactor }) };
+  }
   freeGradients(gradients);
   return { loss, gradNorm: NaN, isFinite: false };
 }
 
 /**
- * Mean loss and gradients of a batch, computed in micro-batches that fit the memory. Sums of losses are divided by the rows of the
+ * Mean loss and gradients of a batch, computed in micro-batches that fit the memory. Sums of losses are divided by the weight of the
  * whole batch, so that the parts need not be of one size. In the memory of the process the sums wait as arrays: beside the next
  * micro-batch, the backend has the whole of its own memory.
  */
@@ -172,13 +175,14 @@ export function accumulateGradients<Row extends TokenRow>(
   const { tf } = network;
   const parts = toParts(batch, microBatchSize);
   const sum = memory === 'device' || parts.length === 1 ? sumOnBackend(tf) : sumInProcess(tf);
+  const rows = network.task.getWeight(batch);
   let lossSum = 0;
   for (const [microBatch, part] of parts.entries()) {
-    const found = computeGradients(network, part, { rows: batch.length, next: createDropout({ seed, step, microBatch }) });
+    const found = computeGradients(network, part, { rows, next: createDropout({ seed, step, microBatch }) });
     lossSum += found.lossSum;
     sum.add(found.gradients);
   }
-  return { loss: lossSum / batch.length, gradients: sum.take() };
+  return { loss: lossSum / rows, gradients: sum.take() };
 }
 
 interface GradientSum {
