@@ -107,5 +107,14 @@ test('micro-batches of unequal weight give the mean over the weights of the whol
   const [bias, inParts] = [whole, parts].map(({ gradients }) => [...gradients.get('classifier.bias')!.dataSync()]);
   expect(inParts![0]).toBeCloseTo(bias![0]!, 6);
   expect(bias![0]).not.toBe(0);
+  const [plain, alike] = [{}, { classWeights: [2, 2] }].map((settings) => {
+    const weighted = applyLossSettings(
+      rows.map(({ ids, typeIds, label }) => ({ ids, typeIds, label })),
+      2,
+      settings,
+    );
+    return accumulateGradients(classifier, weighted, { microBatchSize: 3, seed: 0, step: 0, memory: 'process' }).loss;
+  });
+  expect(alike).toBeCloseTo(plain!, 6);
   closeNetwork(classifier);
 });
