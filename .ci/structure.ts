@@ -51,6 +51,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
     'src/trainer/kernels',
     'src/trainer/protocol.ts',
     'src/trainer/safetensors.ts',
+    'types:src/trainer/training-controls.ts',
   ],
   'src/trainer/families': ['types:src/trainer/engine'],
   'src/trainer/adapters': [
@@ -163,14 +164,14 @@ const minLines = 20;
 const budgets: Readonly<Record<string, number>> = {
   'providers/azure': 300,
   'providers/huggingface': 3300,
-  'providers/local': 1550,
+  'providers/local': 1620,
   'providers/openai': 50,
   'providers/openai-compatible': 2400,
   'src/cli': 3050,
   'src/dataset': 1450,
   'src/evaluate': 2750,
-  'src/import': 2000,
-  'src/job': 820,
+  'src/import': 2050,
+  'src/job': 850,
   'src/lib': 660,
   'src/provider': 640,
   'src/provider-kit': 1600,
@@ -178,7 +179,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/sandbox': 3600,
   'src/store': 520,
   'src/testing': 1250,
-  'src/trainer': 5650,
+  'src/trainer': 5850,
   test: 34900,
 };
 

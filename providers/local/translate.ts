@@ -9,6 +9,7 @@ import { backendNames, defaultBackend, type BackendName } from '../../src/traine
 import { checkTargets } from '../../src/trainer/adapters/index.ts';
 import type { AdapterSettings, TrainingSettings } from '../../src/trainer/protocol.ts';
 import type { HubPlace } from './base-model.ts';
+import { controlOptions, mapControls } from './training-controls.ts';
 
 /** What a target of this provider may set under `options`. */
 const LocalOptions = z.strictObject({
@@ -18,6 +19,7 @@ const LocalOptions = z.strictObject({
   microBatchSize: z.int().positive().optional(),
   /** Optimizer steps between checkpoints; absent: at the ends of epochs, and every half a minute. */
   checkpointSteps: z.int().positive().optional(),
+  ...controlOptions,
 });
 
 /** A training of this machine, complete. */
@@ -119,6 +121,8 @@ const trainingMap: TrainingMap<Parameters, Limits> = {
     beta: () => unsupported('"beta" belongs to the method "dpo"'),
     adapter: mapAdapter,
     loss: () => unsupported('a classifier has one loss'),
+    // Before "select", which decides of the kept weights where the job says it.
+    earlyStopping: ({ patience, minDelta = 0, by = 'loss' }) => sent({ earlyStopping: { patience, minDelta, by }, select: 'best' }),
     select: (select) => sent({ select }),
     maxLength: (value, { maxLength }) =>
       value <= maxLength
@@ -139,6 +143,7 @@ const trainingMap: TrainingMap<Parameters, Limits> = {
     beta: () => null,
     adapter: () => null,
     loss: () => null,
+    earlyStopping: () => null,
     select: ({ select }) => select,
     maxLength: ({ maxLength }) => maxLength,
     seed: ({ seed }) => seed,
@@ -168,19 +173,28 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
   const limits: Limits = { maxLength: model.maxLength ?? 512, parameters, config, adapter: isFollowed ? adapter.type : 'full' };
   const mapped = mapTraining(spec.training, trainingMap, limits);
   const why = explainLearningRate(limits);
+  const reasons: Readonly<Record<string, string | undefined>> = {
+    'training.learningRate': why,
+    'training.select': spec.training.earlyStopping === undefined ? undefined : 'with early stopping',
+  };
   const explained = mapped.notes.map((note) => {
-    const isRate = note.type === 'defaulted' && note.field === 'training.learningRate';
-    return isRate && why !== undefined ? { ...note, why } : note;
+    const reason = note.type === 'defaulted' ? reasons[note.field] : undefined;
+    return reason === undefined ? note : { ...note, why: reason };
   });
   const { maxLength, ...training } = mapped.parameters;
   const prompt: Note[] =
     spec.prompt === null ? [] : [{ type: 'unsupported', field: 'prompt', value: spec.prompt, why: 'a classifier reads the text as it is' }];
-  const chosen = Object.entries(options).map(([field, value]): Note => ({ type: 'sent', field: `options.${field}`, value }));
+  const controls = mapControls(options, facts, `targets.${spec.target}.options`);
+  const chosen = Object.entries(options).map(([option, value]): Note => {
+    const field = `options.${option}`;
+    return controls.converted.find((note) => note.field === field) ?? { type: 'sent', field, value };
+  });
   const request: LocalRequest = {
     backend: options.backend ?? defaultBackend,
     model: { ...base, labels: facts.labels, maxLength },
     training: {
       ...training,
+      ...controls.settings,
       microBatchSize: Math.min(options.microBatchSize ?? training.batchSize, training.batchSize),
       checkpointSteps: options.checkpointSteps ?? null,
     },

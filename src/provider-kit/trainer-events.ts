@@ -138,6 +138,8 @@ export function formatEvent(event: TrainerEvent | EngineEvent): string[] {
       return [`the model is in ${event.repository}`];
     case 'training-finished':
       return 'seconds' in event ? [`finished after ${event.step} steps in ${event.seconds.toFixed(1)} s`] : [];
+    case 'training-ended-early':
+      return [formatEarlyEnd(event)];
     case 'training-cancelled':
       return [`cancelled after ${event.step} steps`];
     case 'training-failed':
@@ -159,9 +161,19 @@ export function formatEvent(event: TrainerEvent | EngineEvent): string[] {
   }
 }
 
+/** `stopped early after step 40 of 120: the validation loss was best at step 20, and no better in the 2 validations after that` */
+function formatEarlyEnd({ step, steps, best, patience, by }: Extract<TrainerEvent, { type: 'training-ended-early' }>): string {
+  const validations = patience === 1 ? 'the validation' : `the ${patience} validations`;
+  const what = by === 'loss' ? 'the validation loss' : 'the measure of the validation rows';
+  return `stopped early after step ${step} of ${steps}: ${what} was best at step ${best}, and no better in ${validations} after that`;
+}
+
 function getNotes(event: TrainerEvent | EngineEvent, folder: string | undefined): Note[] {
   const drawn = event.type === 'data-read' && event.drawn !== undefined ? [formatDrawn(event.drawn)] : [];
-  return [formatWarning(event, folder), ...drawn].filter((message) => message !== null).map((message) => ({ type: 'warning', message }));
+  const end = event.type === 'training-ended-early' ? [formatEarlyEnd(event)] : [];
+  return [formatWarning(event, folder), ...drawn, ...end]
+    .filter((message) => message !== null)
+    .map((message) => ({ type: 'warning', message }));
 }
 
 /** Says of parameters that a model's folder lacks what becomes of them. */

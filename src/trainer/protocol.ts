@@ -20,6 +20,7 @@ import { z } from 'zod';
 import { Failure, toSystemCode } from '../errors.ts';
 import { parseFields, readJsonObject } from '../lib/json.ts';
 import { backendNames } from './backends/index.ts';
+import { Comparison, trainingControls } from './training-controls.ts';
 import { kernelVariants, type KernelVariant } from './kernels/index.ts';
 
 const wholeNumber = z.int('a whole number');
@@ -87,13 +88,14 @@ export const TrainingSettings = z
       weightDecay: amount,
       /** Gradients are scaled down to this Euclidean norm; 0 leaves them as they are. */
       maxGradNorm: amount,
-      /** `best` keeps the weights of the epoch with the lowest validation loss. */
+      /** `best` keeps the weights of the epoch with the lowest validation loss, or the best measure where early stopping goes by that. */
       select: z.enum(['last', 'best'], '"last" or "best"'),
       seed: wholeNumber,
       /** Optimizer steps between checkpoints; null: at the ends of epochs and by time. Changes no result. */
       checkpointSteps: positive.nullable(),
       /** Which parameters are trained; absent: all. */
       adapter: AdapterSettings.optional(),
+      ...trainingControls,
     },
     'an object',
   )
@@ -191,6 +193,8 @@ const TrainerEvent = z.discriminatedUnion('type', [
   event('data-read').extend({ rows: count, validationRows: count, truncated: count, steps: count, drawn: z.array(z.string()).optional() }),
   StepFinished.extend(at),
   EpochEvaluated.extend(at),
+  /** Early stopping has ended it: `best` is the step of the best validation. */
+  event('training-ended-early').extend({ step: count, steps: count, best: count, patience: count, by: Comparison }),
   event('checkpoint-written').extend({ step: count, milliseconds: z.number() }),
   event('checkpoint-skipped').extend({ reason: z.string() }),
   event('model-written').extend({ folder: z.enum(['model', 'unfinished']), step: count, sha256: z.string() }),

@@ -6,7 +6,7 @@ import { chooseKernels, getBackend, startBackend } from './backends/index.ts';
 import type { KernelVariant } from './kernels/index.ts';
 import { openCheckpoints } from './checkpoint/checkpoints.ts';
 import { openClassifier } from './tasks/classification/classifier.ts';
-import { readRows } from './tasks/classification/rows.ts';
+import { applyLossSettings, readRows } from './tasks/classification/rows.ts';
 import { explainMemory } from './memory.ts';
 import { openEvents, type EventFile } from './event-file.ts';
 import { joinQueue, waitForTurn, type Place, type Queue } from './queue.ts';
@@ -102,7 +102,7 @@ async function trainFolder(
   if (events.past.start !== null) checkpoints.resume();
   const end = train(
     classifier,
-    { rows, validation, settings: file.training },
+    { rows: applyLossSettings(rows, classifier.labels.length, file.training), validation, settings: file.training },
     { state, write: events.write, readControlRequest: () => readRequest(folder), afterStep: checkpoints.afterStep, now },
   );
   if (end.reason === 'paused') {

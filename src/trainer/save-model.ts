@@ -78,6 +78,7 @@ export function formatModelCard({ train, rows, steps, epochs, unfinished }: Card
     ['longest text, in tokens', model.maxLength],
     ['trained parameters', formatAdapter(training)],
     ['selected weights', training.select],
+    ...formatControls(train),
     ['seed', training.seed],
   ];
   return [
@@ -101,6 +102,19 @@ export function formatModelCard({ train, rows, steps, epochs, unfinished }: Card
 function formatAdapter({ adapter }: TrainFile['training']): string {
   if (adapter === undefined) return 'all';
   return adapter.type === 'head' ? 'the head' : `LoRA of rank ${adapter.rank}, alpha ${adapter.alpha}, and the head`;
+}
+
+/** Settings that only some trainings have. */
+function formatControls({ training, model }: TrainFile): [string, string | number][] {
+  const { earlyStopping: stop, labelSmoothing, classWeights, layerDecay } = training;
+  const name = stop?.by === 'measure' ? 'accuracy' : 'loss';
+  const rows: [string, string | number | undefined][] = [
+    ['early stopping', stop && `after ${stop.patience} validations whose ${name} is not better by more than ${stop.minDelta}`],
+    ['label smoothing', labelSmoothing],
+    ['class weights', classWeights?.map((weight, i) => `${escape(model.labels[i]!)} ${Number(weight.toPrecision(4))}`).join(', ')],
+    ['learning rate of a layer by the one above', layerDecay],
+  ];
+  return rows.flatMap(([setting, value]) => (value === undefined ? [] : [[setting, value]]));
 }
 
 function toCells({ epoch, step, loss, accuracy }: EpochEvaluated): (string | number)[] {

@@ -10,6 +10,8 @@ import type { Parameters, ParameterSpec } from './parameters.ts';
 export interface Task<Row extends TokenRow> {
   /** The sum of the losses of these rows, a scalar. `next` gives each place its dropout; null computes without. */
   computeLoss(network: Network<Row>, rows: readonly Row[], next: NextDropout | null): Tensor;
+  /** What a sum of losses is divided by for their mean: the number of rows, or their weights together. */
+  getWeight(rows: readonly Row[]): number;
   /** The mean loss of a row, and the share of rows that are answered rightly. */
   evaluate(network: Network<Row>, rows: readonly Row[]): { readonly loss: number; readonly accuracy: number };
 }
@@ -43,7 +45,7 @@ export function freeGradients(gradients: ReadonlyMap<string, Tensor>): void {
 }
 
 /**
- * Forward and backward pass over a micro-batch: the sum of the losses, and the gradients of that sum divided by `rows`, the size of
+ * Forward and backward pass over a micro-batch: the sum of the losses, and the gradients of that sum divided by `rows`, the weight of
  * the whole batch that it is a part of.
  */
 export function computeGradients<Row extends TokenRow>(

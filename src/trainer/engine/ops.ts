@@ -42,8 +42,11 @@ export interface Ops extends FamilyOps {
   dropout(x: Tensor2D, dropout: Dropout | null): Tensor2D;
   /** The first position of each text: [B*S, H] -> [B, H] */
   firstToken(x: Tensor2D, texts: number): Tensor2D;
-  /** Sum of `-log softmax(logits)[label]` over the rows: [B, C], one-hot [B, C] -> a scalar, and the number of rows */
-  crossEntropy(logits: Tensor2D, labels: Tensor2D): { readonly sum: Tensor; readonly count: number };
+  /**
+   * Sum of `-targets log softmax(logits)` over the rows and classes: [B, C], [B, C] -> a scalar, and the number of rows. A row's targets are 1 for
+   * its label, where labels are neither smoothed nor weighted.
+   */
+  crossEntropy(logits: Tensor2D, targets: Tensor2D): { readonly sum: Tensor; readonly count: number };
 }
 
 type Save = (saved: Tensor[]) => void;
@@ -204,13 +207,16 @@ export function createPortableOps(tf: TensorFlow): Ops {
     return first(x);
   };
 
-  const crossEntropy: Ops['crossEntropy'] = (logits, labels) => {
+  const crossEntropy: Ops['crossEntropy'] = (logits, targets) => {
     const sum = define((save, logits: Tensor2D) => {
       const logProbabilities = tf.logSoftmax(logits);
-      save([logProbabilities, labels]);
+      save([logProbabilities, targets]);
       return {
-        value: tf.neg(tf.sum(tf.mul(labels, logProbabilities))),
-        gradFunc: (dy, [logProbabilities, labels]) => [tf.mul(tf.sub(tf.exp(logProbabilities!), labels!), dy)],
+        value: tf.neg(tf.sum(tf.mul(targets, logProbabilities))),
+        gradFunc: (dy, [logProbabilities, targets]) => {
+          const mass = tf.sum(targets!, -1, true); // [B, 1]
+          return [tf.mul(tf.sub(tf.mul(tf.exp(logProbabilities!), mass), targets!), dy)];
+        },
       };
     });
     return { sum: sum(logits), count: logits.shape[0] };

@@ -81,6 +81,17 @@ test('every field that is written ends in a note', () => {
   expect(request).toMatchObject({ model: { maxLength: 64 }, training: { steps: 7, epochs: null, seed: 1, learningRate: 1e-2 } });
 });
 
+test('early stopping keeps the best weights unless the job says otherwise', () => {
+  const earlyStopping = { patience: 2 };
+  const stopped = translate({ training: { earlyStopping } });
+  const settings = { patience: 2, minDelta: 0, by: 'loss' };
+  expect(stopped.request).toMatchObject({ training: { earlyStopping: settings, select: 'best' } });
+  expect(stopped.notes).toContainEqual({ type: 'sent', field: 'training.earlyStopping', value: earlyStopping });
+  expect(stopped.notes).toContainEqual({ type: 'defaulted', field: 'training.select', value: 'best', why: 'with early stopping' });
+  const last = translate({ training: { select: 'last', earlyStopping: { patience: 1, minDelta: 0.1, by: 'measure' } } });
+  expect(last.request).toMatchObject({ training: { earlyStopping: { patience: 1, minDelta: 0.1, by: 'measure' }, select: 'last' } });
+});
+
 test('options choose the backend and the rows per forward pass', () => {
   expect(translate({ options: { backend: 'cpu', microBatchSize: 4 } }).request).toMatchObject({
     backend: 'cpu',

@@ -103,10 +103,14 @@ export const classification: Task<EncodedRow> = {
   computeLoss(network, rows, next) {
     const { tf, ops, labels } = network;
     const classes = labels.length;
-    const expected = new Float32Array(rows.length * classes); // one 1 a row
-    for (const [i, { label }] of rows.entries()) expected[i * classes + label] = 1;
+    const expected = new Float32Array(rows.length * classes);
+    for (const [i, { label, targets }] of rows.entries()) {
+      if (targets) expected.set(targets, i * classes);
+      else expected[i * classes + label] = 1;
+    }
     return ops.crossEntropy(computeLogits(network, rows, next), tf.tensor2d(expected, [rows.length, classes])).sum;
   },
+  getWeight: (rows) => rows.reduce((sum, { weight = 1 }) => sum + weight, 0),
   evaluate(network, rows) {
     let [loss, correct] = [0, 0];
     for (const [i, logits] of computeAllLogits(network, rows).entries()) {
