@@ -21,7 +21,7 @@ export interface PythonChecks {
 export function openPythonChecks(subject: string): PythonChecks {
   const { values } = parseArgs({ options: { python: { type: 'string', default: 'python3' } } });
   const script = join(import.meta.dirname, `${subject}.py`);
-  const env = { ...process.env, HF_HUB_OFFLINE: '1', TRANSFORMERS_VERBOSITY: 'error', PYTHONDONTWRITEBYTECODE: '1', OMP_NUM_THREADS: '1' };
+  const env = { ...process.env, HF_HUB_OFFLINE: '1', TRANSFORMERS_VERBOSITY: 'error', OMP_NUM_THREADS: '1' };
   const print = (line: string): void => void process.stdout.write(`${line}\n`);
   let [passed, failed] = [0, 0];
   const check: PythonChecks['check'] = (name, isRight, found) => {
