@@ -123,7 +123,7 @@ function toMetric(field: string, value: number, { step, epoch, at, file }: Extra
 export function formatEvent(event: TrainerEvent | EngineEvent): string[] {
   switch (event.type) {
     case 'trainer-started':
-      return [`trainer started (backend ${event.backend}, process ${event.pid})`];
+      return [`trainer started (backend ${event.backend}${formatThreads(event.threads)}, process ${event.pid})`];
     case 'training-queued':
       return [`waits until ${event.behind} has ended`];
     case 'engine-started':
@@ -168,6 +168,10 @@ function formatEarlyEnd({ step, steps, best, patience, by }: Extract<TrainerEven
   return `stopped early after step ${step} of ${steps}: ${what} was best at step ${best}, and no better in ${validations} after that`;
 }
 
+function formatThreads(threads = 1): string {
+  return threads > 1 ? `, ${threads} threads` : '';
+}
+
 function getNotes(event: TrainerEvent | EngineEvent, folder: string | undefined): Note[] {
   const drawn = event.type === 'data-read' && event.drawn !== undefined ? [formatDrawn(event.drawn)] : [];
   const end = event.type === 'training-ended-early' ? [formatEarlyEnd(event)] : [];
@@ -184,6 +188,9 @@ export function formatDrawn(drawn: readonly string[]): string {
 function formatWarning(event: TrainerEvent | EngineEvent, folder: string | undefined): string | null {
   if (event.type === 'warning-raised') return event.message;
   if (event.type === 'checkpoint-skipped') return event.reason;
+  if (event.type === 'trainer-started' && event.threads !== undefined && event.cores !== undefined && event.cores < event.threads) {
+    return `the training computes with the ${event.threads} threads that it was planned with; this machine has fewer cores (${event.cores}), which makes it slower and changes no result`;
+  }
   if (event.type === 'data-read' && event.truncated > 0) {
     const [rows, were] = event.truncated === 1 ? ['1 row', 'was'] : [`${event.truncated} rows`, 'were'];
     return `${rows} ${were} longer than the model reads and ${were} cut`;

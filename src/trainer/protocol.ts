@@ -112,6 +112,8 @@ export const TrainFile = z.object({
   nonce: z.string('a text'),
   attempt: count,
   backend: Backend,
+  /** How many threads share each batch; absent: one. Another count gives other last digits. */
+  threads: positive.optional(),
   model: ClassifierSource,
   rows: z.object({ train: path, validation: z.string('a path or null').nullable() }, 'an object').readonly(),
   training: TrainingSettings,
@@ -184,6 +186,9 @@ const TrainerEvent = z.discriminatedUnion('type', [
     isQueued: z.boolean().optional(),
     /** Which of our own compute; null, and absent in older files: those of TensorFlow.js. */
     kernels: Kernels.nullish(),
+    /** How many threads compute, and on how many cores, where there are more than one. */
+    threads: count.optional(),
+    cores: count.optional(),
   }),
   /** It waits until the training of this name, and all before that, have ended. */
   event('training-queued').extend({ behind: z.string() }),

@@ -60,15 +60,16 @@ interface BatchSizes {
   readonly padTokenId: number;
   readonly typeVocabSize: number;
   readonly maxPositions: number;
+  readonly positions?: number | undefined;
 }
 
 /**
- * Pads rows to the longest of them, rounded up to a multiple of 4 (kernels work on four numbers at once). The rows must fit the
- * model; who encodes them sees to that. The caller frees the tensors, for example with `tf.tidy`.
+ * Pads rows to the longest of them (see `countPositions`), or to the `positions` of a micro-batch that they are a part of. The rows must
+ * fit the model; who encodes them sees to that. The caller frees the tensors, for example with `tf.tidy`.
  */
-export function buildBatch(tf: TensorFlow, rows: readonly TokenRow[], { padTokenId, typeVocabSize, maxPositions }: BatchSizes): Batch {
+export function buildBatch(tf: TensorFlow, rows: readonly TokenRow[], sizes: BatchSizes): Batch {
+  const { padTokenId, typeVocabSize, maxPositions, positions: S = countPositions(rows) } = sizes;
   const B = rows.length;
-  const S = 4 * Math.ceil(Math.max(1, ...rows.map((row) => row.ids.length)) / 4);
   const ids = new Int32Array(B * S).fill(padTokenId);
   const typeIds = new Int32Array(B * S);
   const mask = new Float32Array(B * S).fill(-1e9);
@@ -84,6 +85,11 @@ export function buildBatch(tf: TensorFlow, rows: readonly TokenRow[], { padToken
     createPlaces: () => createPlaces(tf, typeIds, { positions: S, maxPositions, typeVocabSize }),
     mask: tf.tensor(mask, [B, 1, 1, S]),
   };
+}
+
+/** What rows that are computed together are padded to: a multiple of 4, since kernels work on four numbers at once. */
+export function countPositions(rows: readonly TokenRow[]): number {
+  return 4 * Math.ceil(Math.max(1, ...rows.map((row) => row.ids.length)) / 4);
 }
 
 function createPlaces(

@@ -5,6 +5,7 @@ import type { LowRank, ModelConfig } from '../families/index.ts';
 import type { TokenRow } from './batches.ts';
 import type { NextDropout, Ops } from './ops.ts';
 import type { Parameters, ParameterSpec } from './parameters.ts';
+import type { Helpers } from './shares.ts';
 
 /** What a model is trained for: its head, the loss, and how well rows are answered. */
 export interface Task<Row extends TokenRow> {
@@ -29,6 +30,8 @@ export interface Network<Row extends TokenRow> {
   readonly lowRank?: LowRank | undefined;
   /** Whether a parameter is trained: the optimizer updates it and checkpoints hold it. Others stay as the model's folder has them. */
   isTrainable(name: string): boolean;
+  /** Other threads that compute parts of batches; absent: there are none. */
+  readonly helpers?: Helpers<Row> | undefined;
 }
 
 /** Frees the tensors. */

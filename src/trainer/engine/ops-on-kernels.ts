@@ -1,11 +1,17 @@
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import type { TensorFlow } from '../backends/index.ts';
 import type { KernelMemory } from '../kernels/index.ts';
+import { getPartKey, type Dropout } from './dropout.ts';
 import type { Ops } from './ops.ts';
 import * as kernels from '../kernels/calls.ts';
 import { toKernelDropout } from '../kernels/calls.ts';
 
 type Save = (saved: Tensor[]) => void;
+
+/** The dropout of `size` numbers of the rows that are computed here. */
+function toDropout(dropout: Dropout | null, size: number): ReturnType<typeof toKernelDropout> {
+  return toKernelDropout(dropout && { rate: dropout.rate, key: getPartKey(dropout, size) });
+}
 
 /**
  * The engine's operations on the kernels: the same shapes, formulas and dropout bits as the portable ones, which stay for what happens
@@ -69,7 +75,8 @@ export function createKernelOps(tf: TensorFlow, memory: KernelMemory, portable: 
 
   const attention: Ops['attention'] = (q, k, v, { mask, sizes, dropout }) => {
     if (mask.shape[2] !== 1) return portable.attention(q, k, v, { mask, sizes, dropout }); // the kernel has one mask for all queries
-    const context = { sizes, dropout: toKernelDropout(dropout) };
+    const { batch, heads, queries, keys } = sizes;
+    const context = { sizes, dropout: toDropout(dropout, batch * heads * queries * keys) };
     return define((save, q: Tensor2D, k: Tensor2D, v: Tensor2D) => {
       const { y, P } = kernels.attention(memory, { q, k, v, mask }, context);
       save([q, k, v, P]);
@@ -101,7 +108,7 @@ export function createKernelOps(tf: TensorFlow, memory: KernelMemory, portable: 
 
   const dropout: Ops['dropout'] = (x, dropout) => {
     if (!dropout) return x;
-    const settings = toKernelDropout(dropout);
+    const settings = toDropout(dropout, x.size);
     return define((_save, x: Tensor2D) => ({
       value: kernels.dropout(memory, x, settings),
       gradFunc: (dy) => kernels.dropout(memory, dy, settings),

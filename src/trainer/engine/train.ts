@@ -10,6 +10,7 @@ import { computeGradients, copyWeights, freeGradients, restoreWeights } from './
 import type { Gradients, Network, WeightsSnapshot } from './network.ts';
 import { createDropout } from './ops.ts';
 import { adamWDefaults, createLayerDecay, type AdamW } from './optimizer.ts';
+import { takeShare, wholeBatch, type BatchGradients, type BatchSettings, type Share } from './shares.ts';
 
 /** What is trained on. */
 export interface TrainingData<Row extends TokenRow> {
@@ -162,27 +163,42 @@ export function takeStep<Row extends TokenRow>(
   return { loss, gradNorm: NaN, isFinite: false };
 }
 
-/**
- * Mean loss and gradients of a batch, computed in micro-batches that fit the memory. Sums of losses are divided by the weight of the
- * whole batch, so that the parts need not be of one size. In the memory of the process the sums wait as arrays: beside the next
- * micro-batch, the backend has the whole of its own memory.
- */
+/** Mean loss and gradients of a batch, with the helpers of the network where it has some. */
 export function accumulateGradients<Row extends TokenRow>(
   network: Network<Row>,
   batch: readonly Row[],
-  { microBatchSize, seed, step, memory }: Pick<StepSettings, 'microBatchSize' | 'seed' | 'step'> & Pick<AdamW, 'memory'>,
+  settings: BatchSettings,
 ): { readonly loss: number; readonly gradients: Gradients } {
+  const { helpers } = network;
+  const addOthers = helpers?.startGradients(batch, settings);
+  const own = accumulateShare(network, batch, { ...settings, share: helpers ? { index: 0, of: 1 + helpers.count } : wholeBatch });
+  const { lossSum, gradients } = addOthers ? addOthers(own) : own;
+  return { loss: lossSum / network.task.getWeight(batch), gradients };
+}
+
+/**
+ * Losses and gradients of a share of a batch, computed in micro-batches that fit the memory. Sums of losses are divided by the weight of
+ * the whole batch, so that the parts need not be of one size. In the memory of the process the sums wait as arrays: beside the next
+ * micro-batch, the backend has the whole of its own memory.
+ */
+export function accumulateShare<Row extends TokenRow>(
+  network: Network<Row>,
+  batch: readonly Row[],
+  { microBatchSize, seed, step, memory, share }: BatchSettings & { readonly share: Share },
+): BatchGradients {
   const { tf } = network;
-  const parts = toParts(batch, microBatchSize);
-  const sum = memory === 'device' || parts.length === 1 ? sumOnBackend(tf) : sumInProcess(tf);
-  const rows = network.task.getWeight(batch);
+  const microBatches = toParts(batch, microBatchSize);
+  const sum = memory === 'device' || microBatches.length === 1 ? sumOnBackend(tf) : sumInProcess(tf);
+  const weight = network.task.getWeight(batch);
   let lossSum = 0;
-  for (const [microBatch, part] of parts.entries()) {
-    const found = computeGradients(network, part, { rows, next: createDropout({ seed, step, microBatch }) });
+  for (const [microBatch, all] of microBatches.entries()) {
+    const { rows, part } = takeShare(all, share, microBatch);
+    if (rows.length === 0) continue;
+    const found = computeGradients(network, rows, { rows: weight, next: createDropout({ seed, step, microBatch, part }) });
     lossSum += found.lossSum;
     sum.add(found.gradients);
   }
-  return { loss: lossSum / rows, gradients: sum.take() };
+  return { lossSum, gradients: sum.take() };
 }
 
 interface GradientSum {

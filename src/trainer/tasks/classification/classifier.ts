@@ -126,7 +126,7 @@ export const classification: Task<EncodedRow> = {
 export function computeLogits(network: ClassifierNetwork, rows: readonly EncodedRow[], next: NextDropout | null): Tensor2D {
   const { tf, ops, config } = network;
   const family = getFamily(config);
-  const features = family.computeFeatures(network, buildBatch(tf, rows, config), next); // [B, H]
+  const features = family.computeFeatures(network, buildBatch(tf, rows, { ...config, positions: next?.part?.positions }), next); // [B, H]
   return computeLinear(network, family.head, { x: ops.dropout(features, next?.(config.classifierDropout) ?? null), next });
 }
 
@@ -134,14 +134,26 @@ const rowsPerBatch = 64;
 
 /** Logits of every row, in the order of the rows: [rows][classes]. */
 export function computeAllLogits(network: ClassifierNetwork, rows: readonly EncodedRow[]): number[][] {
-  const logits: number[][] = new Array<number[]>(rows.length);
+  const { helpers } = network;
+  const threads = 1 + (helpers?.count ?? 0);
   const lengths = rows.map((row) => row.ids.length);
-  for (const batch of sortIntoBatches(lengths, rowsPerBatch)) {
-    const texts = batch.map((i) => rows[i]!);
-    const found = computeAndFree(network.tf, () => computeLogits(network, texts, null).arraySync());
-    for (const [position, i] of batch.entries()) logits[i] = found[position]!;
+  const batches = sortIntoBatches(lengths, rowsPerBatch);
+  const texts = batches.map((batch) => batch.map((i) => rows[i]!));
+  const isOwn = (_: unknown, i: number): boolean => i % threads === 0;
+  const takeOthers = helpers?.startLogits(texts.filter((batch, i) => !isOwn(batch, i)));
+  const own = texts.filter(isOwn).map((batch) => computeBatchLogits(network, batch));
+  const others = takeOthers?.() ?? [];
+  const logits: number[][] = new Array<number[]>(rows.length);
+  for (const [i, batch] of batches.entries()) {
+    const found = isOwn(batch, i) ? own[i / threads]! : others[i - 1 - Math.floor(i / threads)]!;
+    for (const [position, row] of batch.entries()) logits[row] = found[position]!;
   }
   return logits;
+}
+
+/** Logits of rows that fit in the memory together. */
+export function computeBatchLogits(network: ClassifierNetwork, rows: readonly EncodedRow[]): number[][] {
+  return computeAndFree(network.tf, () => computeLogits(network, rows, null).arraySync());
 }
 
 /** Softmax in double precision. */
