@@ -5,6 +5,7 @@ import type { LowRank, ModelConfig } from '../families/index.ts';
 import type { TokenRow } from './batches.ts';
 import type { NextDropout, Ops } from './ops.ts';
 import type { Parameters, ParameterSpec } from './parameters.ts';
+import { findGradients } from './tape.ts';
 
 /** What a model is trained for: its head, the loss, and how well rows are answered. */
 export interface Task<Row extends TokenRow> {
@@ -55,9 +56,8 @@ export function computeGradients<Row extends TokenRow>(
   const trained = getTrained(network);
   return computeAndFree(tf, () => {
     const computeLoss = (): Tensor => task.computeLoss(network, batch, next);
-    const { value, grads } = tf.valueAndGrads(computeLoss)([...trained.values()], tf.scalar(1 / rows));
-    const names = [...trained.keys()];
-    return { lossSum: value.dataSync()[0]!, gradients: new Map(grads.map((gradient, i) => [names[i]!, tf.keep(gradient)])) };
+    const { value, gradients } = findGradients(tf, computeLoss, { parameters: trained, scale: 1 / rows });
+    return { lossSum: value, gradients };
   });
 }
 

@@ -4,18 +4,14 @@ import type { KernelMemory } from '../kernels/index.ts';
 import type { Ops } from './ops.ts';
 import * as kernels from '../kernels/calls.ts';
 import { toKernelDropout } from '../kernels/calls.ts';
-
-type Save = (saved: Tensor[]) => void;
+import { createDefine, type Save } from './tape.ts';
 
 /**
  * The engine's operations on the kernels: the same shapes, formulas and dropout bits as the portable ones, which stay for what happens
  * once a text. A gradient may use only what was given to `save`.
  */
 export function createKernelOps(tf: TensorFlow, memory: KernelMemory, portable: Ops): Ops {
-  const define = <Inputs extends Tensor[]>(
-    forward: (save: Save, ...inputs: Inputs) => { value: Tensor2D; gradFunc: (dy: Tensor, saved: Tensor[]) => Tensor | Tensor[] },
-  ): ((...inputs: Inputs) => Tensor2D) =>
-    tf.customGrad<Tensor2D>((...args) => forward(args.at(-1) as unknown as Save, ...(args.slice(0, -1) as Inputs)));
+  const define = createDefine(tf);
 
   const linear = define((save, x: Tensor2D, w: Tensor2D, b: Tensor1D) => {
     save([x, w]);
