@@ -3,7 +3,7 @@ import type { TensorFlow } from '../backends/index.ts';
 import type { KernelMemory } from '../kernels/index.ts';
 import type { Ops } from './ops.ts';
 import * as kernels from '../kernels/calls.ts';
-import { toKernelDropout } from '../kernels/calls.ts';
+import { toKernelDropout, type CompactRows } from '../kernels/calls.ts';
 import { createDefine, type Save } from './tape.ts';
 
 /**
@@ -63,45 +63,74 @@ export function createKernelOps(tf: TensorFlow, memory: KernelMemory, portable: 
     }))(x, residual, weight, bias);
   };
 
+  /** The texts that were embedded last, where they are without padding: what has as many rows as they have tokens is of their tokens. */
+  let compact: CompactRows | null = null;
+  const findCompact = (x: Tensor): CompactRows | null => (compact && x.shape[0] === compact.places.shape[0] ? compact : null);
+
   const attention: Ops['attention'] = (q, k, v, { mask, sizes, dropout }) => {
-    const context = { sizes, dropout: toKernelDropout(dropout) };
+    const compact = findCompact(k);
+    const context = { sizes, dropout: toKernelDropout(dropout), mask: compact ? null : mask, compact };
     return define((save, q: Tensor2D, k: Tensor2D, v: Tensor2D) => {
-      const { y, P } = kernels.attention(memory, { q, k, v, mask }, context);
-      save([q, k, v, P]);
+      const { y, P } = kernels.attention(memory, { q, k, v }, context);
+      save([q, k, v, P, ...(compact ? [compact.starts] : [])]);
       return {
         value: y,
-        gradFunc: (dy, [q, k, v, P]) => kernels.attentionGradient(memory, { q: q!, k: k!, v: v!, P: P!, dy }, context),
+        gradFunc: (dy, [q, k, v, P, starts]) => {
+          const savedContext = { ...context, compact: compact && { ...compact, starts: starts as Tensor1D } };
+          return kernels.attentionGradient(memory, { q: q!, k: k!, v: v!, P: P!, dy }, savedContext);
+        },
       };
     })(q, k, v);
   };
 
-  const embed: Ops['embed'] = (word, position, type, { ids, typeIds, sizes: { positions } }) => {
+  const embed: Ops['embed'] = (word, position, type, { ids, typeIds, sizes: { positions }, ...batch }) => {
+    compact = batch.compact;
+    const rows = batch.compact;
     const lookup = define((save, word: Tensor2D, position: Tensor2D, ...types: Tensor2D[]) => {
-      save([word, position, ids, typeIds, ...types]);
+      const tables = { word, position, type: types[0] ?? null };
+      save([ids, typeIds, ...(rows ? [rows.places] : []), word, position, ...types]);
       return {
-        value: kernels.embed(memory, { word, position, type: types[0] ?? null }, { ids, typeIds, positions }),
-        gradFunc: (dy, saved) => {
-          const [word, position, ids, typeIds, type] = saved as [Tensor, Tensor, Tensor, Tensor, Tensor?];
-          return kernels.embedGradient(memory, { dy, word, position, type: type ?? null }, { ids, typeIds, positions });
+        value: kernels.embed(memory, tables, { ids, typeIds, positions, compact: rows }),
+        gradFunc: (dy, [ids, typeIds, places]) => {
+          const compact = rows && { ...rows, places: places as Tensor1D };
+          return kernels.embedGradient(memory, { dy, ...tables }, { ids: ids!, typeIds: typeIds!, positions, compact });
         },
       };
     });
     return type ? lookup(word, position, type) : lookup(word, position);
   };
 
+  const firstToken: Ops['firstToken'] = (x, texts) => {
+    const compact = findCompact(x);
+    if (!compact) return portable.firstToken(x, texts);
+    return define((save, x: Tensor2D) => {
+      const M = x.shape[0];
+      save([compact.starts]);
+      return {
+        value: kernels.firstRows(memory, x, compact),
+        gradFunc: (dy, [starts]) => kernels.firstRowsGradient(memory, dy, { starts: starts as Tensor1D, M }),
+      };
+    })(x);
+  };
+
   const gelu = define((save, x: Tensor2D) => {
-    save([x]);
-    return { value: kernels.gelu(memory, x), gradFunc: (dy, [x]) => kernels.geluGradient(memory, { x: x!, dy }) };
+    const { y, slope } = kernels.gelu(memory, x, { hasSlope: save.isUsed });
+    if (slope) save([slope]);
+    return { value: y, gradFunc: (dy, [slope]) => kernels.multiply(memory, dy, slope!) };
   });
 
   const dropout: Ops['dropout'] = (x, dropout) => {
     if (!dropout) return x;
+    const places = findCompact(x)?.places ?? null;
     const settings = toKernelDropout(dropout);
-    return define((_save, x: Tensor2D) => ({
-      value: kernels.dropout(memory, x, settings),
-      gradFunc: (dy) => kernels.dropout(memory, dy, settings),
-    }))(x);
+    return define((save, x: Tensor2D) => {
+      if (places) save([places]);
+      return {
+        value: kernels.dropout(memory, x, { ...settings, places }),
+        gradFunc: (dy, [places = null]) => kernels.dropout(memory, dy, { ...settings, places: places as Tensor1D | null }),
+      };
+    })(x);
   };
 
-  return { ...portable, linear, linearOfFrozen, addLowRank, layerNorm, attention, embed, gelu, dropout };
+  return { ...portable, takesCompact: true, linear, linearOfFrozen, addLowRank, layerNorm, attention, embed, firstToken, gelu, dropout };
 }

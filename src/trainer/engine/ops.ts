@@ -20,6 +20,8 @@ import { createDefine, type Save } from './tape.ts';
 export { createDropout, type Dropout, type NextDropout } from './dropout.ts';
 
 export interface Ops {
+  /** Whether rows may be without padding: then M is the number of tokens, and Q is 1 or as many as a text's tokens. */
+  readonly takesCompact: boolean;
   /** `y = x w + b`: x [M, K], w [K, N], b [N] -> [M, N] */
   linear(x: Tensor2D, w: Tensor2D, b: Tensor1D): Tensor2D;
   /** The same with a weight and a bias that are not trained: only `x` has a gradient. */
@@ -207,6 +209,7 @@ export function createPortableOps(tf: TensorFlow): Ops {
   };
 
   return {
+    takesCompact: false,
     linear,
     linearOfFrozen,
     addLowRank,

@@ -159,5 +159,6 @@ export const bert: Family = {
   optional: ['bert.pooler.dense.weight', 'bert.pooler.dense.bias'],
   toCanonicalName,
   isIgnored,
+  takesCompact: true,
   computeFeatures,
 };
