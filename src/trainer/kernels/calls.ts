@@ -189,7 +189,19 @@ export function embedGradient(
   const [P, T] = [position.shape[0], type?.shape[0] ?? 0];
   const [dWord, dPosition, dType] = [create([V, H]), create([P, H]), type ? [create([T, H])] : []];
   const places = [find(ids, [M], 'int32'), find(typeIds, [M], 'int32'), compact ? find(compact.places, [M], 'int32') : 0];
-  call.embedGradient(find(dy, [M, H]), ...places, find(dWord, [V, H]), find(dPosition, [P, H]), dType[0] ? find(dType[0], [T, H]) : 0, M, S, H, V, P, T);
+  call.embedGradient(
+    find(dy, [M, H]),
+    ...places,
+    find(dWord, [V, H]),
+    find(dPosition, [P, H]),
+    dType[0] ? find(dType[0], [T, H]) : 0,
+    M,
+    S,
+    H,
+    V,
+    P,
+    T,
+  );
   return [dWord, dPosition, ...dType];
 }
 

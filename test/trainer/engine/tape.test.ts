@@ -14,7 +14,7 @@ function createTensors(tf: TensorFlow): Map<string, Tensor> {
   );
 }
 
-/** Uses a value three times and a parameter twice, beside what has no gradient. */
+/** Uses and keeps a value and a parameter several times, beside what has no gradient. */
 function toLoss(tf: TensorFlow, tensors: ReadonlyMap<string, Tensor>): Tensor {
   const ops = createOps(tf);
   const [x, w, b] = ['word', 'w', 'b'].map((name) => tensors.get(name)!) as [Tensor2D, Tensor2D, Tensor1D];
@@ -22,8 +22,8 @@ function toLoss(tf: TensorFlow, tensors: ReadonlyMap<string, Tensor>): Tensor {
   const constant = ops.gelu(ops.linearOfFrozen(frozen, frozen, norm));
   const y = ops.gelu(ops.linear(x, w, b));
   const z = ops.linear(ops.dropout(y, { rate: 0.3, key: 5 }), w, b);
-  const sum = ops.layerNorm(z, y, { weight: b, bias: b, epsilon: 1e-5 });
-  const all = ops.layerNorm(ops.linear(sum, constant, b), y, { weight: b, bias: b, epsilon: 1e-5 });
+  const sum = ops.layerNorm(z, ops.linear(y, w, b), { weight: b, bias: b, epsilon: 1e-5 });
+  const all = ops.layerNorm(ops.linear(sum, constant, b), ops.linear(y, constant, b), { weight: b, bias: b, epsilon: 1e-5 });
   return ops.crossEntropy(all, tf.oneHot(tf.tensor1d([0, 1, 2, 3, 4, 5, 6, 7], 'int32'), 8) as Tensor2D).sum;
 }
 
