@@ -157,6 +157,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
 const texts: readonly { readonly pattern: RegExp; readonly only: readonly string[] }[] = [
   { pattern: /\bprocess\.(stdout|stderr)\b/, only: ['src/cli', 'src/trainer/main.ts'] },
   { pattern: /\bconsole\./, only: ['bin'] },
+  { pattern: /\bcustomGrad\b/, only: ['src/trainer/engine/tape.ts'] }, // an operation that the tape does not see has no gradient
   { pattern: /\bprocess\.exit\(/, only: ['src/cli/main.ts'] }, // cuts off what is being written: for the second Ctrl-C
   { pattern: /\b(Sqlite|Postgres)(Driver|Adapter|Dialect|QueryCompiler)\b/, only: ['src/store'] },
   { pattern: /wasm/i, only: ['src/trainer/backends', 'src/trainer/kernels', 'providers/local/estimate.ts'] }, // measured on it; and so for a further backend: its name stands in its folder and in the list
@@ -188,7 +189,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/sandbox': 3600,
   'src/store': 520,
   'src/testing': 1250,
-  'src/trainer': 6500,
+  'src/trainer': 6700,
   test: 34900,
 };
 

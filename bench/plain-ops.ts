@@ -21,6 +21,7 @@ export function createPlainOps(tf: TensorFlow): Ops {
   };
   return {
     ...createFamilyOps(tf), // BERT needs none of them
+    takesCompact: false,
     linear: (x, w, b) => tf.add(tf.matMul(x, w), b),
     linearOfFrozen: (x, w, b) => tf.add(tf.matMul(x, w), b),
     addLowRank: (y, x, { a, b, scale }) => tf.add(y, tf.mul(tf.matMul(tf.matMul(x, a), b), scale)),

@@ -6,6 +6,7 @@ import type { TokenRow } from './batches.ts';
 import type { NextDropout, Ops } from './ops.ts';
 import type { Parameters, ParameterSpec } from './parameters.ts';
 import type { Helpers } from './shares.ts';
+import { findGradients } from './tape.ts';
 
 /** What a model is trained for: its head, the loss, and how well rows are answered. */
 export interface Task<Row extends TokenRow> {
@@ -60,9 +61,8 @@ export function computeGradients<Row extends TokenRow>(
   const trained = getTrained(network);
   return computeAndFree(tf, () => {
     const computeLoss = (): Tensor => task.computeLoss(network, batch, next);
-    const { value, grads } = tf.valueAndGrads(computeLoss)([...trained.values()], tf.scalar(1 / rows));
-    const names = [...trained.keys()];
-    return { lossSum: value.dataSync()[0]!, gradients: new Map(grads.map((gradient, i) => [names[i]!, tf.keep(gradient)])) };
+    const { value, gradients } = findGradients(tf, computeLoss, { parameters: trained, scale: 1 / rows });
+    return { lossSum: value, gradients };
   });
 }
 

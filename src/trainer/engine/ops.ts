@@ -16,10 +16,13 @@ import type { Batch } from './batches.ts';
 import { createDropoutMask, type Dropout } from './dropout.ts';
 import { createFamilyOps, type FamilyOps } from './ops-of-families.ts';
 import { createKernelOps } from './ops-on-kernels.ts';
+import { createDefine, type Save } from './tape.ts';
 
 export { createDropout, type Dropout, type NextDropout } from './dropout.ts';
 
 export interface Ops extends FamilyOps {
+  /** Whether rows may be without padding: then M is the number of tokens, and Q is 1 or as many as a text's tokens. */
+  readonly takesCompact: boolean;
   /** `y = x w + b`: x [M, K], w [K, N], b [N] -> [M, N] */
   linear(x: Tensor2D, w: Tensor2D, b: Tensor1D): Tensor2D;
   /** The same with a weight and a bias that are not trained: only `x` has a gradient. */
@@ -49,12 +52,6 @@ export interface Ops extends FamilyOps {
   crossEntropy(logits: Tensor2D, targets: Tensor2D): { readonly sum: Tensor; readonly count: number };
 }
 
-type Save = (saved: Tensor[]) => void;
-interface Result<Value extends Tensor> {
-  value: Value;
-  gradFunc: (dy: Tensor, saved: Tensor[]) => Tensor[];
-}
-
 /** The operations on the backend that computes: on kernels of our own where it has some. */
 export function createOps(tf: TensorFlow): Ops {
   const [portable, kernels] = [createPortableOps(tf), getKernels(tf)];
@@ -63,11 +60,7 @@ export function createOps(tf: TensorFlow): Ops {
 
 /** The operations from tfjs's own kernels, for any backend. */
 export function createPortableOps(tf: TensorFlow): Ops {
-  /** tfjs types the arguments of such a function as `Tensor | Save`; here they are named once. */
-  const define = <Inputs extends Tensor[], Value extends Tensor>(
-    forward: (save: Save, ...inputs: Inputs) => Result<Value>,
-  ): ((...inputs: Inputs) => Value) =>
-    tf.customGrad<Value>((...args) => forward(args.at(-1) as unknown as Save, ...(args.slice(0, -1) as Inputs)));
+  const define = createDefine(tf);
 
   /** Sum over the rows, [M, N] -> [N]. As a product with ones: a sum over the outer axis would transpose first. */
   const sumRows = (x: Tensor): Tensor => tf.reshape(tf.matMul(tf.ones([1, x.shape[0]]), x), [x.shape[1]!]);
@@ -224,6 +217,7 @@ export function createPortableOps(tf: TensorFlow): Ops {
 
   return {
     ...createFamilyOps(tf),
+    takesCompact: false,
     linear,
     linearOfFrozen,
     addLowRank,

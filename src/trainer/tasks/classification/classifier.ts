@@ -3,7 +3,7 @@ import type { Tensor2D } from '@tensorflow/tfjs-core';
 import { Failure } from '../../../errors.ts';
 import { addAdapter, type LowRankAdapter } from '../../adapters/index.ts';
 import type { TensorFlow } from '../../backends/index.ts';
-import { buildBatch, sortIntoBatches } from '../../engine/batches.ts';
+import { buildBatch, buildCompactBatch, sortIntoBatches } from '../../engine/batches.ts';
 import { computeAndFree, createParameter, type Network, type Task } from '../../engine/network.ts';
 import { createOps, type NextDropout } from '../../engine/ops.ts';
 import { findParameters, type ParameterRules, type Parameters, type ParameterSpec } from '../../engine/parameters.ts';
@@ -126,7 +126,9 @@ export const classification: Task<EncodedRow> = {
 export function computeLogits(network: ClassifierNetwork, rows: readonly EncodedRow[], next: NextDropout | null): Tensor2D {
   const { tf, ops, config } = network;
   const family = getFamily(config);
-  const features = family.computeFeatures(network, buildBatch(tf, rows, { ...config, positions: next?.part?.positions }), next); // [B, H]
+  const build = ops.takesCompact && family.takesCompact ? buildCompactBatch : buildBatch;
+  const batch = build(tf, rows, { ...config, positions: next?.part?.positions });
+  const features = family.computeFeatures(network, batch, next); // [B, H]
   return computeLinear(network, family.head, { x: ops.dropout(features, next?.(config.classifierDropout) ?? null), next });
 }
 
