@@ -4,12 +4,21 @@ import type { KernelVariant } from '../kernels/index.ts';
 /** The library as the engine sees it; each backend brings its own kernels. */
 export type TensorFlow = typeof tfjs;
 
+export interface BackendDescription {
+  readonly device: 'CPU' | 'GPU';
+  readonly version: string;
+  /** Where its package is. */
+  readonly folder: string;
+}
+
 /** What computes. Its library is loaded when it is started, so that the list of backends can be read without it. */
 export interface Backend {
   readonly id: string;
   /** For people: what it is, and what to do where it does not start. */
   readonly description: string;
   readonly hint: string;
+  /** Not a part of this program: the user installs it. */
+  readonly isOptional?: boolean;
   /** The type of the numbers in its tensors. */
   readonly precision: 'float32';
   /** How many threads compute at once. */
@@ -25,6 +34,8 @@ export interface Backend {
   check(): string | null;
   /** Which kernels of our own are the fastest on this machine; null where it has none, and computes with those of TensorFlow.js alone. */
   findKernels(): KernelVariant | null;
+  /** What computes, once it is loaded; absent: the same on every machine. */
+  describe?(tf: TensorFlow): BackendDescription;
   /** Loads the library and makes this backend the one that computes; null where it does not start. */
   load(kernels: KernelVariant | null): Promise<TensorFlow | null>;
 }

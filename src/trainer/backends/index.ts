@@ -3,13 +3,15 @@ import { Failure } from '../../errors.ts';
 import type { KernelVariant } from '../kernels/index.ts';
 import type { Backend, TensorFlow } from './backend.ts';
 import { cpu } from './cpu/index.ts';
+import { tensorflow } from './tensorflow/index.ts';
+import { tensorflowGpu } from './tensorflow-gpu/index.ts';
 import { wasm } from './wasm/index.ts';
 import { wasmPortable } from './wasm-portable/index.ts';
 
 export type { Backend, TensorFlow } from './backend.ts';
 
 /** A further backend is a folder beside these and an entry here. The first one is used where nobody chooses. */
-export const backends = [wasm, wasmPortable, cpu] as const satisfies readonly Backend[];
+export const backends = [wasm, wasmPortable, cpu, tensorflow, tensorflowGpu] as const satisfies readonly Backend[];
 
 export type BackendName = (typeof backends)[number]['id'];
 
