@@ -8,7 +8,8 @@ import { tensorflowGpu } from './tensorflow-gpu/index.ts';
 import { wasm } from './wasm/index.ts';
 import { wasmPortable } from './wasm-portable/index.ts';
 
-export type { Backend, TensorFlow } from './backend.ts';
+export type { Backend, BackendDescription, Setting, TensorFlow } from './backend.ts';
+export { folderSetting, getInstallFolder, placeSettings, tfjsVersion } from './native/find-package.ts';
 
 /** A further backend is a folder beside these and an entry here. The first one is used where nobody chooses. */
 export const backends = [wasm, wasmPortable, cpu, tensorflow, tensorflowGpu] as const satisfies readonly Backend[];
@@ -29,14 +30,18 @@ export function getBackend(name: BackendName): Backend {
 
 /**
  * Starts a backend and makes it the one that computes, with these kernels of our own (see `chooseKernels`) or without (null); by default
- * with the fastest ones.
+ * with the fastest ones, and with as many threads as it has.
  *
  * @throws Failure `unexpected` when it cannot be started
  */
-export async function startBackend(name: BackendName, kernels = getBackend(name).findKernels()): Promise<TensorFlow> {
+export async function startBackend(
+  name: BackendName,
+  kernels = getBackend(name).findKernels(),
+  threads = getBackend(name).threads,
+): Promise<TensorFlow> {
   const { check, load, hint } = getBackend(name);
   const problem = check();
-  const tf = problem === null ? await load(kernels) : null;
+  const tf = problem === null ? await load(kernels, threads) : null;
   if (tf === null)
     throw new Failure('unexpected', `the backend "${name}" could not be started${problem === null ? '' : `: ${problem}`}`, { hint });
   return tf;

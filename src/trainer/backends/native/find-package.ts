@@ -10,6 +10,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import type { Setting } from '../backend.ts';
 
 /** The version of TensorFlow.js that is a part of this program: another one has other kernels. */
 export const tfjsVersion = '4.22.0';
@@ -19,8 +20,6 @@ export const folderSetting = 'ORCHESTRATE_TFJS';
 
 /** Settings that say where such packages are. */
 export const placeSettings = [folderSetting, 'XDG_CACHE_HOME', 'HOME'] as const;
-
-type Setting = (name: string) => string | null;
 
 const readEnvironment: Setting = (name) => process.env[name] ?? null;
 
@@ -38,9 +37,9 @@ export function getInstallFolder(backend: string, setting: Setting = readEnviron
 }
 
 /** The package in the first place that has it; null where none has. */
-export function findPackage(name: string, backend: string): NativePackage | null {
-  const named = readEnvironment(folderSetting);
-  const places = named === null ? [import.meta.dirname, process.cwd(), getInstallFolder(backend)] : [resolve(named)];
+export function findPackage(name: string, backend: string, setting: Setting = readEnvironment): NativePackage | null {
+  const named = setting(folderSetting);
+  const places = named === null ? [import.meta.dirname, process.cwd(), getInstallFolder(backend, setting)] : [resolve(named)];
   for (const place of places) {
     const folder = resolvePackage(name, place);
     if (folder === null) continue;
@@ -59,10 +58,10 @@ function resolvePackage(name: string, from: string): string | null {
 }
 
 /** Why the package cannot be used; null where it can, as far as its files tell. */
-export function explainAbsence(name: string, backend: string): string | null {
-  const found = findPackage(name, backend);
+export function explainAbsence(name: string, backend: string, setting: Setting = readEnvironment): string | null {
+  const found = findPackage(name, backend, setting);
   if (found === null) {
-    const named = readEnvironment(folderSetting);
+    const named = setting(folderSetting);
     return `${name} is not installed${named === null ? '' : ` in ${resolve(named)}, which ${folderSetting} names`}`;
   }
   if (found.version !== tfjsVersion) return `expected ${name} ${tfjsVersion}, found ${found.version} in ${found.folder}`;

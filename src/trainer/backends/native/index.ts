@@ -8,6 +8,7 @@ interface NativeSettings<Id extends string> {
   /** The npm package that has it. */
   readonly package: string;
   readonly description: string;
+  readonly memory: Backend['memory'];
 }
 
 /** What its kernel backend says of itself. */
@@ -16,7 +17,7 @@ interface NativeKernelBackend {
   readonly binding: { readonly TF_Version: string };
 }
 
-export function createNativeBackend<const Id extends string>({ id, package: name, description }: NativeSettings<Id>): NativeBackend<Id> {
+export function createNativeBackend<const Id extends string>({ id, package: name, description, memory }: NativeSettings<Id>): NativeBackend<Id> {
   return {
     id,
     description,
@@ -24,14 +25,15 @@ export function createNativeBackend<const Id extends string>({ id, package: name
     isOptional: true,
     precision: 'float32',
     threads: availableParallelism(),
-    memory: 'device',
+    memory,
     assets: [],
-    check: () => explainAbsence(name, id),
+    check: (setting) => explainAbsence(name, id, setting),
     findKernels: () => null,
-    async load() {
+    async load(_kernels, threads) {
       const found = findPackage(name, id);
       if (found === null) return null;
       const { startTfjs } = await import('../tfjs.ts');
+      process.env['TF_NUM_INTRAOP_THREADS'] = String(threads); // the bits of a sum depend on it
       process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2'; // it prints which instructions of the processor it does not use
       return await startTfjs('tensorflow', () => requirePackage(found));
     },

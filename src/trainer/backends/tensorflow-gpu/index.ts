@@ -5,4 +5,5 @@ export const tensorflowGpu = createNativeBackend({
   id: 'tensorflow-gpu',
   package: '@tensorflow/tfjs-node-gpu',
   description: 'TensorFlow with CUDA',
+  memory: 'device',
 });
