@@ -30,7 +30,7 @@ export async function checkBackend(id: string, context: Context, folder?: string
   const { milliseconds, loss, native } = answer;
   const ok = Number.isFinite(loss);
   const computes = `${precision}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
-  const what = native === null ? description : `${native.version} in ${native.folder}; on the ${native.device}`;
+  const what = native === null ? description : `${native.version} in ${native.folder}; ${native.device}${native.warning === null ? '' : `; ${native.warning}`}`;
   return { name, ok, found: `a training step in ${milliseconds.toFixed(1)} ms (${what}; ${computes})`, hint: ok ? null : hint };
 }
 

@@ -5,15 +5,15 @@ import type { Note } from '../../src/provider/note.ts';
 import type { Translation, TranslationInput } from '../../src/provider/provider.ts';
 import { mapTraining, sent, unsupported, type Mapped, type TrainingMap } from '../../src/provider-kit/map-training.ts';
 import { parseOptions } from '../../src/provider-kit/settings.ts';
-import { backendNames, defaultBackend, type BackendName } from '../../src/trainer/backends/index.ts';
+import { backendNames, type BackendName } from '../../src/trainer/backends/index.ts';
 import { checkTargets } from '../../src/trainer/adapters/index.ts';
 import type { AdapterSettings, TrainingSettings } from '../../src/trainer/protocol.ts';
 import type { HubPlace } from './base-model.ts';
 
 /** What a target of this provider may set under `options`. */
 const LocalOptions = z.strictObject({
-  /** Where the numbers are computed. */
-  backend: z.enum(backendNames).optional(),
+  /** Where the numbers are computed; `auto`, also when absent: where that is fastest. */
+  backend: z.enum(['auto', ...backendNames]).optional(),
   /** Rows per forward pass; smaller ones need less memory and give the same gradient. */
   microBatchSize: z.int().positive().optional(),
   /** Optimizer steps between checkpoints; absent: at the ends of epochs, and every half a minute. */
@@ -22,7 +22,8 @@ const LocalOptions = z.strictObject({
 
 /** A training of this machine, complete. */
 export interface LocalRequest {
-  readonly backend: BackendName;
+  /** `auto` is decided when the training is prepared; runs that are older than it name a backend. */
+  readonly backend: BackendName | 'auto';
   readonly model: {
     readonly folder: string;
     /** Of a folder the hash of its content, of a model of the Hub the commit. */
@@ -177,7 +178,7 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
     spec.prompt === null ? [] : [{ type: 'unsupported', field: 'prompt', value: spec.prompt, why: 'a classifier reads the text as it is' }];
   const chosen = Object.entries(options).map(([field, value]): Note => ({ type: 'sent', field: `options.${field}`, value }));
   const request: LocalRequest = {
-    backend: options.backend ?? defaultBackend,
+    backend: options.backend ?? 'auto',
     model: { ...base, labels: facts.labels, maxLength },
     training: {
       ...training,

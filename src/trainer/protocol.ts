@@ -110,6 +110,8 @@ export const TrainFile = z.object({
   nonce: z.string('a text'),
   attempt: count,
   backend: Backend,
+  /** Threads of the backend itself, where it has more than one: other bits come of another number. Absent: as many as it has. */
+  backendThreads: positive.optional(),
   model: ClassifierSource,
   rows: z.object({ train: path, validation: z.string('a path or null').nullable() }, 'an object').readonly(),
   training: TrainingSettings,
@@ -172,6 +174,20 @@ const at = { at: z.string() };
 const event = <T extends string>(name: T): z.ZodObject<{ type: z.ZodLiteral<T>; at: z.ZodString }> =>
   z.object({ type: z.literal(name), ...at });
 
+const DataRead = event('data-read').extend({
+  rows: count,
+  validationRows: count,
+  truncated: count,
+  steps: count,
+  /** Parameters that the model's folder lacks, and that were drawn anew, beside the head; absent: none. */
+  drawn: z.array(z.string()).optional(),
+  /** The package that computes, and on which device; absent: the backend is a part of this program. */
+  library: z.string().optional(),
+  /** What is unexpected about it. */
+  warning: z.string().optional(),
+});
+export type DataRead = Readonly<z.infer<typeof DataRead>>;
+
 /** One line of `events.jsonl`; `at` is ISO 8601 UTC. */
 const TrainerEvent = z.discriminatedUnion('type', [
   event('trainer-started').extend({
@@ -187,8 +203,7 @@ const TrainerEvent = z.discriminatedUnion('type', [
   event('training-queued').extend({ behind: z.string() }),
   /** After an interruption: goes on after this step, 0 without a checkpoint. `changed`: why the last digits of the result may differ. */
   event('training-resumed').extend({ step: count, changed: z.string().nullable() }),
-  /** `drawn`: parameters that the model's folder lacks, and that were drawn anew, beside the head; absent: none. */
-  event('data-read').extend({ rows: count, validationRows: count, truncated: count, steps: count, drawn: z.array(z.string()).optional() }),
+  DataRead,
   StepFinished.extend(at),
   EpochEvaluated.extend(at),
   event('checkpoint-written').extend({ step: count, milliseconds: z.number() }),
@@ -225,6 +240,8 @@ export interface CheckAnswer {
   readonly milliseconds: number;
   /** From the start of the process to the first step, milliseconds. */
   readonly startMs: number;
+  /** Most memory of the process at one time, in bytes. */
+  readonly memoryBytes: number;
   /** The package that computes, where the backend is not a part of this program; else null. */
   readonly native: BackendDescription | null;
 }

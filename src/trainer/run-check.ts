@@ -52,7 +52,8 @@ export async function runCheck(backend: BackendName, shape: CheckShape = small):
   }
   const native = getBackend(backend).describe?.(tf) ?? null;
   closeNetwork(network);
-  return { loss, milliseconds: measured.sort((a, b) => a - b)[measured.length >> 1]!, startMs, native };
+  const milliseconds = measured.sort((a, b) => a - b)[measured.length >> 1]!;
+  return { loss, milliseconds, startMs, memoryBytes: 1024 * process.resourceUsage().maxRSS, native };
 }
 
 function createNetwork(tf: TensorFlow, { config: sizes, isHeadOnly }: CheckShape): ClassifierNetwork {

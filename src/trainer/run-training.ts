@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Failure, toFailureData, toSystemCode, type FailureCode } from '../errors.ts';
 import { takeRunLock } from '../lib/run-lock.ts';
-import { chooseKernels, getBackend, startBackend } from './backends/index.ts';
+import { chooseKernels, getBackend, startBackend, type TensorFlow } from './backends/index.ts';
 import type { KernelVariant } from './kernels/index.ts';
 import { openCheckpoints } from './checkpoint/checkpoints.ts';
 import { openClassifier } from './tasks/classification/classifier.ts';
@@ -16,6 +16,7 @@ import {
   readControlRequest,
   readTrainFile,
   type ControlRequest,
+  type DataRead,
   type TrainerNews,
   type TrainFile,
 } from './protocol.ts';
@@ -90,15 +91,16 @@ async function trainFolder(
 ): Promise<number> {
   const began = performance.now();
   const now = (): number => performance.now();
-  const classifier = openClassifier(await startBackend(file.backend, kernels), file.model, file.training.adapter);
+  const classifier = openClassifier(await startBackend(file.backend, kernels, file.backendThreads), file.model, file.training.adapter);
   const { rows, truncated } = await readRows(classifier, resolve(folder, file.rows.train));
   const validation = file.rows.validation === null ? [] : (await readRows(classifier, resolve(folder, file.rows.validation))).rows;
   const steps = countSteps(rows.length, file.training).total;
   const drawn = classifier.drawn.length === 0 ? {} : { drawn: [...classifier.drawn] };
-  events.write({ type: 'data-read', rows: rows.length, validationRows: validation.length, truncated, steps, ...drawn });
+  const known = describeLibrary(classifier.tf, file);
+  events.write({ type: 'data-read', rows: rows.length, validationRows: validation.length, truncated, steps, ...drawn, ...known });
 
   const state = createTrainingState(classifier.tf, file.training, getBackend(file.backend).memory);
-  const checkpoints = openCheckpoints({ folder, file, kernels, network: classifier, state, events, began, now });
+  const checkpoints = openCheckpoints({ folder, file, kernels, library: known.library, network: classifier, state, events, began, now });
   if (events.past.start !== null) checkpoints.resume();
   const end = train(
     classifier,
@@ -138,4 +140,12 @@ function buildDivergence(step: number): TrainerNews {
     message: `expected finite numbers, found an infinite loss, gradient or weight in step ${step}; the weights before it are in "unfinished"`,
     hint: 'Lower the learning rate, or raise the warm-up ratio.',
   };
+}
+
+/** The package that computes, where the backend is not a part of this program, and what is unexpected about it. */
+function describeLibrary(tf: TensorFlow, { backend, backendThreads }: TrainFile): Pick<DataRead, 'library' | 'warning'> {
+  const { describe, threads } = getBackend(backend);
+  if (describe === undefined) return {};
+  const { version, device, warning } = describe(tf);
+  return { library: `${version}, ${device}, ${backendThreads ?? threads} threads`, ...(warning !== null && { warning }) };
 }

@@ -9,6 +9,8 @@ export type Setting = (name: string) => string | null;
 
 export interface BackendDescription {
   readonly device: 'CPU' | 'GPU';
+  /** What somebody who chose this backend does not expect; else null. */
+  readonly warning: string | null;
   readonly version: string;
   /** Where its package is. */
   readonly folder: string;

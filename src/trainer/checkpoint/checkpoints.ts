@@ -39,6 +39,8 @@ export interface CheckpointedTraining {
   readonly file: TrainFile;
   /** Which kernels of our own compute; null: none. */
   readonly kernels: Kernels | null;
+  /** The package that computes and its device, where it is not a part of this program. */
+  readonly library?: string | undefined;
   readonly network: CheckpointedNetwork;
   readonly state: TrainingState;
   readonly events: EventFile;
@@ -53,7 +55,8 @@ export function openCheckpoints(training: CheckpointedTraining): Checkpoints {
   const folder = join(training.folder, 'checkpoints');
   const { checkpointSteps, seed } = file.training;
   const identity = hashIdentity(training.folder, file, network);
-  const versions: Versions = { backend: file.backend, kernels: training.kernels, tfjs: network.tf.version_core, node: process.version };
+  const { kernels, library } = training;
+  const versions: Versions = { backend: file.backend, kernels, library, tfjs: network.tf.version_core, node: process.version };
   let { began } = training;
   let newest = 0;
   let last = { at: now(), took: 0, problem: '' };
@@ -111,7 +114,7 @@ const Identity = z.object({ model: z.string(), training: z.string(), rows: z.str
 type Identity = Readonly<z.infer<typeof Identity>>;
 
 /** What computed: where one of these is another, the result may differ in its last bits. */
-const Versions = z.object({ backend: z.string(), kernels: Kernels.nullish(), tfjs: z.string(), node: z.string() });
+const Versions = z.object({ backend: z.string(), kernels: Kernels.nullish(), library: z.string().optional(), tfjs: z.string(), node: z.string() });
 type Versions = Readonly<z.infer<typeof Versions>>;
 
 /** state.json. */
@@ -161,7 +164,7 @@ function checkIdentity(path: string, stored: Identity, present: Identity): void 
 
 function formatChange(before: Versions, after: Versions): string | null {
   const toName = (versions: Versions, part: keyof Versions): string => versions[part] ?? 'of tfjs';
-  const changes = (['backend', 'kernels', 'tfjs', 'node'] as const).filter((part) => toName(before, part) !== toName(after, part));
+  const changes = (['backend', 'kernels', 'library', 'tfjs', 'node'] as const).filter((part) => toName(before, part) !== toName(after, part));
   return changes.length === 0 ? null : changes.map((part) => `${part} ${toName(before, part)} became ${toName(after, part)}`).join(', ');
 }
 

@@ -41,7 +41,8 @@ export function createNativeBackend<const Id extends string>({ id, package: name
       const { isUsingGpuDevice, binding } = tf.backend() as unknown as NativeKernelBackend;
       const found = findPackage(name, id);
       const device = isUsingGpuDevice ? 'GPU' : 'CPU';
-      return { device, version: `TensorFlow ${binding.TF_Version}, ${name} ${found?.version}`, folder: found?.folder ?? '' };
+      const warning = memory === 'device' && device === 'CPU' ? `${id} sees no GPU here: it computes on the CPU` : null;
+      return { device, warning, version: `TensorFlow ${binding.TF_Version}, ${name} ${found?.version}`, folder: found?.folder ?? '' };
     },
   };
 }
