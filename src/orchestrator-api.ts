@@ -134,4 +134,6 @@ export interface Orchestrator extends AsyncDisposable {
   providers(): Promise<readonly Provider[]>;
   /** Checks what the providers need on this machine; costs nothing. */
   check(): Promise<Check[]>;
+  /** Adds an optional part of a provider to this machine, such as a backend of the local trainer. @throws Failure `usage` for one that nobody knows */
+  install(part: string): Promise<Check>;
 }

@@ -5,6 +5,8 @@ import { formatBytes } from '../../src/lib/text.ts';
 import type { QuoteContext } from '../../src/provider/context.ts';
 import type { Estimate } from '../../src/provider/provider.ts';
 import table from './measured.json' with { type: 'json' };
+import { defaultBackend, getBackend, type BackendName } from '../../src/trainer/backends/index.ts';
+import { chooseBackend, type Choice } from './choose-backend.ts';
 import type { LocalRequest } from './translate.ts';
 
 /** The sizes of an encoder: see `ModelConfig`. */
@@ -91,6 +93,9 @@ export interface TextLength {
 
 export interface TrainingNeeds {
   readonly seconds: number;
+  readonly steps: number;
+  /** Of a step, on average. */
+  readonly batch: BatchShape;
   readonly wasmBytes: number;
   /** Of the whole process. */
   readonly memoryBytes: number;
@@ -119,7 +124,8 @@ export function computeNeeds(
   const copies = (select === 'best' ? 1 : 0) + (micro.rows < mean.rows ? 1 : 0);
   const [always, each] = measured.process;
   const memoryBytes = wasmBytes + always + (each + 4 * copies) * (tables + maps);
-  return { seconds: (total * stepMs + validations * stepMs * measured.forward) / 1000, wasmBytes, memoryBytes };
+  const seconds = (total * stepMs + validations * stepMs * measured.forward) / 1000;
+  return { seconds, steps: total, batch: mean, wasmBytes, memoryBytes };
 }
 
 /** WebAssembly has addresses of 32 bits. */
@@ -182,16 +188,48 @@ async function measureTexts(context: QuoteContext): Promise<TextLength> {
   return { mean: special + each / Math.max(1, rows), most: special + (each * longest) / Math.max(1, characters) };
 }
 
-/** As `Training.estimate` says. Other backends than the measured one have no estimate. */
-export async function estimate(request: LocalRequest, context: QuoteContext): Promise<Estimate | null> {
-  const { model, backend, training } = request;
-  if (model.config === undefined || backend !== 'wasm') return null;
+/** What is known of a training before it begins. */
+async function readWorkload({ model, training }: LocalRequest, context: QuoteContext) {
   const sizes = model.config as unknown as Sizes;
   const { train, validation } = context.facts;
   const data = { rows: train.rows, validationRows: validation?.rows ?? 0, length: await measureTexts(context) };
   const getNeeds = (microBatchSize: number): TrainingNeeds =>
     computeNeeds({ model, training: { ...training, microBatchSize } }, sizes, data);
+  const { steps, batch, wasmBytes } = getNeeds(training.microBatchSize);
+  const shape = { config: { ...model.config }, ...batch, isHeadOnly: training.adapter?.type === 'head' };
+  return { getNeeds, workload: { shape, steps, fitsDefault: wasmBytes <= wasmLimit } };
+}
+
+/** The backend that `auto` stands for; the default one where the sizes of the model are not known. */
+export async function chooseFor(request: LocalRequest, context: QuoteContext): Promise<Choice> {
+  if (request.model.config === undefined) return { backend: defaultBackend, speed: null, why: null };
+  return await chooseBackend((await readWorkload(request, context)).workload, context);
+}
+
+/**
+ * As `Training.estimate` says. A backend that the job names has none, unless it is the measured one.
+ * @throws Failure `job-file-invalid` for a backend that this machine does not have
+ */
+export async function estimate(request: LocalRequest, context: QuoteContext): Promise<Estimate | null> {
+  const { model, training, backend: wanted } = request;
+  if (wanted !== 'auto') checkPresence(wanted, context);
+  if (model.config === undefined || (wanted !== 'auto' && wanted !== defaultBackend)) return null;
+  const { getNeeds, workload } = await readWorkload(request, context);
+  const { backend, speed, why } = wanted === 'auto' ? await chooseBackend(workload, context) : { backend: wanted, speed: null, why: null };
+  const measuredHere = why === null ? '' : `${backend} is the fastest here: ${why}`;
+  if (speed !== null && backend !== defaultBackend) {
+    const seconds = (speed.startMs + workload.steps * speed.milliseconds) / 1000;
+    return { seconds, memoryBytes: speed.memoryBytes, source: measuredHere };
+  }
   checkFit(training.microBatchSize, getNeeds, getMachineMemory());
   const { seconds, memoryBytes } = getNeeds(training.microBatchSize);
-  return { seconds, memoryBytes, source: `estimated from steps on ${measured.machine}` };
+  const source = `estimated from steps on ${measured.machine}`;
+  return { seconds, memoryBytes, source: why === null ? source : `${source}; ${measuredHere}` };
+}
+
+/** @throws Failure `job-file-invalid` */
+function checkPresence(name: BackendName, { setting }: QuoteContext): void {
+  const { check, hint } = getBackend(name);
+  const problem = check(setting);
+  if (problem !== null) throw new Failure('job-file-invalid', `options.backend: "${name}" cannot be started here: ${problem}`, { hint });
 }

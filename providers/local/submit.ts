@@ -9,8 +9,10 @@ import type { Attempt } from '../../src/provider/context.ts';
 import type { JobRef } from '../../src/provider/job.ts';
 import { SubmitFailure } from '../../src/provider/submit-failure.ts';
 import { writeTrainingFile } from '../../src/provider-kit/training-file.ts';
+import { defaultBackend, getBackend, type BackendName } from '../../src/trainer/backends/index.ts';
 import type { FenceFile, TrainFile, TrainRow } from '../../src/trainer/protocol.ts';
 import { bringModel } from './base-model.ts';
+import { chooseFor } from './estimate.ts';
 import { eventsBegin, getJobs, pollTrainer, readLogTail, readTrainerEvents, startTrainer, takeTrainerLock } from './run-folder.ts';
 import type { LocalRequest } from './translate.ts';
 
@@ -18,6 +20,9 @@ import type { LocalRequest } from './translate.ts';
 export interface LocalPrepared {
   readonly train: string;
   readonly validation: string | null;
+  /** What `auto` has become, and how many threads of its own it has; absent in runs that are older than `auto`. */
+  readonly backend?: BackendName;
+  readonly backendThreads?: number;
 }
 
 /**
@@ -40,18 +45,27 @@ export async function prepare(request: LocalRequest, context: Attempt): Promise<
     });
     return name;
   };
-  return { train: await write('train'), validation: context.facts.validation === null ? null : await write('validation') };
+  const backend = request.backend === 'auto' ? (await chooseFor(request, context)).backend : request.backend;
+  const { threads } = getBackend(backend);
+  return {
+    train: await write('train'),
+    validation: context.facts.validation === null ? null : await write('validation'),
+    backend,
+    ...(threads > 1 && { backendThreads: threads }),
+  };
 }
 
 export function bind(request: LocalRequest, prepared: LocalPrepared, key: RunKey, attempt: number): TrainFile {
   const { folder, labels, maxLength, hub } = request.model;
+  const { backend = request.backend === 'auto' ? defaultBackend : request.backend, backendThreads, ...rows } = prepared;
   return {
     version: 1,
     nonce: `${key}.${attempt}`,
     attempt,
-    backend: request.backend,
+    backend,
+    ...(backendThreads !== undefined && { backendThreads }),
     model: { folder, labels, maxLength, seed: request.training.seed },
-    rows: prepared,
+    rows,
     training: request.training,
     card: { name: request.name, base: hub?.repository ?? folder.split('/').at(-1)! },
   };

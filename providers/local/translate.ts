@@ -5,7 +5,7 @@ import type { Note } from '../../src/provider/note.ts';
 import type { Translation, TranslationInput } from '../../src/provider/provider.ts';
 import { mapTraining, sent, unsupported, type Mapped, type TrainingMap } from '../../src/provider-kit/map-training.ts';
 import { parseOptions } from '../../src/provider-kit/settings.ts';
-import { backendNames, defaultBackend, type BackendName } from '../../src/trainer/backends/index.ts';
+import { backendNames, type BackendName } from '../../src/trainer/backends/index.ts';
 import { checkTargets } from '../../src/trainer/adapters/index.ts';
 import type { AdapterSettings, TrainingSettings } from '../../src/trainer/protocol.ts';
 import type { HubPlace } from './base-model.ts';
@@ -13,8 +13,8 @@ import { controlOptions, mapControls } from './training-controls.ts';
 
 /** What a target of this provider may set under `options`. */
 const LocalOptions = z.strictObject({
-  /** Where the numbers are computed. */
-  backend: z.enum(backendNames).optional(),
+  /** Where the numbers are computed; `auto`, also when absent: where that is fastest. */
+  backend: z.enum(['auto', ...backendNames]).optional(),
   /** Rows per forward pass; smaller ones need less memory and give the same gradient. */
   microBatchSize: z.int().positive().optional(),
   /** Optimizer steps between checkpoints; absent: at the ends of epochs, and every half a minute. */
@@ -24,7 +24,8 @@ const LocalOptions = z.strictObject({
 
 /** A training of this machine, complete. */
 export interface LocalRequest {
-  readonly backend: BackendName;
+  /** `auto` is decided when the training is prepared; runs that are older than it name a backend. */
+  readonly backend: BackendName | 'auto';
   readonly model: {
     readonly folder: string;
     /** Of a folder the hash of its content, of a model of the Hub the commit. */
@@ -190,7 +191,7 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
     return controls.converted.find((note) => note.field === field) ?? { type: 'sent', field, value };
   });
   const request: LocalRequest = {
-    backend: options.backend ?? defaultBackend,
+    backend: options.backend ?? 'auto',
     model: { ...base, labels: facts.labels, maxLength },
     training: {
       ...training,

@@ -205,6 +205,7 @@ export const commands: readonly CommandEntry[] = [
   {
     usage: 'doctor',
     summary: 'try what training needs on this machine; say what is missing and how to get it',
+    options: [['--install <part>', 'add a backend to this machine: tensorflow or tensorflow-gpu (see docs/backends.md)']],
     load: async () => (await import('./commands/doctor.ts')).doctor,
   },
   {

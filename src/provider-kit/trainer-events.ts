@@ -129,7 +129,10 @@ export function formatEvent(event: TrainerEvent | EngineEvent): string[] {
     case 'engine-started':
       return [`running ${event.engine} for ${event.task}`];
     case 'data-read':
-      return [`${event.rows} training rows, ${event.validationRows} validation rows, ${event.truncated} cut; ${event.steps} steps`];
+      return [
+        `${event.rows} training rows, ${event.validationRows} validation rows, ${event.truncated} cut; ${event.steps} steps`,
+        ...(event.library === undefined ? [] : [`computes with ${event.library}`]),
+      ];
     case 'epoch-evaluated':
       return [`epoch ${event.epoch}: validation loss ${event.loss.toFixed(4)}, accuracy ${event.accuracy.toFixed(4)} (${event.rows} rows)`];
     case 'model-written':
@@ -174,8 +177,9 @@ function formatThreads(threads = 1): string {
 
 function getNotes(event: TrainerEvent | EngineEvent, folder: string | undefined): Note[] {
   const drawn = event.type === 'data-read' && event.drawn !== undefined ? [formatDrawn(event.drawn)] : [];
+  const library = event.type === 'data-read' ? (event.warning ?? null) : null;
   const end = event.type === 'training-ended-early' ? [formatEarlyEnd(event)] : [];
-  return [formatWarning(event, folder), ...drawn, ...end]
+  return [formatWarning(event, folder), library, ...drawn, ...end]
     .filter((message) => message !== null)
     .map((message) => ({ type: 'warning', message }));
 }

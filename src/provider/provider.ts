@@ -198,6 +198,10 @@ export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown,
   getDeprecation?(model: string): Deprecation | null;
   /** Tries what the provider needs on this machine; costs nothing. */
   check?(context: Context): Promise<Check[]>;
+  /** Names of what `install` can add to this machine. */
+  readonly parts?: readonly string[];
+  /** Adds a part, and tries it; repeatable: nothing happens where it is there and works. */
+  install?(part: string, context: Context): Promise<Check>;
 }
 
 /** A provider, frozen with its groups. The type parameters are inferred from the functions. */

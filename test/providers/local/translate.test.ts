@@ -26,7 +26,7 @@ function findFailure(change: Partial<RunSpec>): string {
 test('a field that the job leaves out has a default, and a note says so', () => {
   const { request, notes } = translate({});
   expect(request).toEqual({
-    backend: 'wasm',
+    backend: 'auto',
     model: { folder: '/models/bert', revision: model.revision, labels: ['no', 'yes'], maxLength: 64 },
     training: {
       epochs: 3,
