@@ -139,7 +139,13 @@ export const autotrainChats: EngineSettings = {
   map: {
     ...shared,
     beta: mapBeta('dpo_beta'),
-    adapter: mapLora({ engine: 'AutoTrain', isOn: 'peft', targets: 'target_modules', toTargets: (names) => names.join(',') }),
+    adapter: mapLora({
+      engine: 'AutoTrain',
+      isOn: 'peft',
+      targets: 'target_modules',
+      toTargets: (names) => names.join(','),
+      rankStabilized: null,
+    }),
     loss: (value, { task }) =>
       (value === 'answer') === (task === 'dpo')
         ? sent()

@@ -117,7 +117,7 @@ export const trlSettings: EngineSettings = {
   owned: new Set([
     ...trainerOwned,
     ...splitNames(`model_name_or_path model_revision dataset_name dataset_config dataset_train_split dataset_test_split datasets output_dir
-      warmup_steps use_peft lora_target_modules beta assistant_only_loss completion_only_loss push_to_hub hub_model_id hub_token config
+      warmup_steps use_peft use_rslora lora_target_modules beta assistant_only_loss completion_only_loss push_to_hub hub_model_id hub_token config
       report_to`),
   ]),
   map: {
@@ -126,7 +126,13 @@ export const trlSettings: EngineSettings = {
     // Below 1 it is a share of the steps, from 1 on a number of them.
     warmupRatio: (value) => (value < 1 ? sent({ warmup_steps: value }) : unsupported('the engine takes a share below 1')),
     beta: mapBeta('beta'),
-    adapter: mapLora({ engine: 'TRL', isOn: 'use_peft', targets: 'lora_target_modules', toTargets: (names) => names }),
+    adapter: mapLora({
+      engine: 'TRL',
+      isOn: 'use_peft',
+      targets: 'lora_target_modules',
+      toTargets: (names) => names,
+      rankStabilized: 'use_rslora',
+    }),
     loss(value, { task }) {
       if (task === 'dpo') return value === 'answer' ? sent() : unsupported('the method "dpo" compares answers');
       if (value === 'all') return sent({ completion_only_loss: false });
@@ -172,10 +178,11 @@ export const transformersSettings: EngineSettings = {
     batchSize: mapBatchSize(batch, 32),
     warmupRatio: mapAs('warmup_ratio'),
     beta: () => unsupported('"beta" belongs to the method "dpo"'),
-    adapter: (value) =>
-      value.type === 'lora'
-        ? sent({ adapter: 'lora', ...getLoraSizes(value), ...(value.targets === undefined ? {} : { lora_targets: value.targets }) })
-        : sent({ adapter: value.type }),
+    adapter(value) {
+      if (value.type !== 'lora') return sent({ adapter: value.type });
+      if (value.rankStabilized === true) return unsupported('the trainer of a classifier multiplies with alpha / rank only');
+      return sent({ adapter: 'lora', ...getLoraSizes(value), ...(value.targets === undefined ? {} : { lora_targets: value.targets }) });
+    },
     loss: (value) => (value === 'answer' ? sent() : unsupported('a classifier learns labels, not texts')),
     select: (value, { hasValidation }) =>
       value === 'last' || hasValidation ? sent({ load_best_model_at_end: value === 'best' }) : unsupported(noValidation),

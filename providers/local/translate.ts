@@ -152,8 +152,8 @@ const trainingMap: TrainingMap<Parameters, Limits> = {
 function mapAdapter(adapter: NonNullable<RunSpec['training']['adapter']>, { config }: Pick<Limits, 'config'>): Mapped<Parameters> {
   if (adapter.type === 'full') return sent();
   if (adapter.type === 'head') return sent({ adapter: { type: 'head' } });
-  const { rank, alpha = loraDefaults.alpha, dropout = loraDefaults.dropout, targets = null } = adapter;
-  const settings: AdapterSettings = { type: 'lora', rank, alpha, dropout, targets, rankStabilized: false };
+  const { rank, alpha = loraDefaults.alpha, dropout = loraDefaults.dropout, targets = null, rankStabilized = false } = adapter;
+  const settings: AdapterSettings = { type: 'lora', rank, alpha, dropout, targets, rankStabilized };
   try {
     if (config) checkTargets(config, settings);
   } catch (error) {

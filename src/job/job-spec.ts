@@ -32,6 +32,7 @@ const Adapter = z.discriminatedUnion(
       alpha: z.number().positive().optional().describe('scale; the update is multiplied with alpha / rank'),
       dropout: z.number().min(0).lt(1).optional().describe('dropout before the added matrices'),
       targets: z.array(z.string().min(1)).min(1).optional().describe('names of the linear maps that get an adapter'),
+      rankStabilized: z.boolean().optional().describe('the update is multiplied with alpha / √rank instead (rsLoRA)'),
     }),
   ],
   'one of "full", "head", "lora"',

@@ -4,7 +4,7 @@ import type { Parameters, ParameterSpec } from '../engine/parameters.ts';
 import { getFamily, type LowRank, type ModelConfig } from '../families/index.ts';
 import type { AdapterSettings, LoraSettings } from '../protocol.ts';
 import { drawLowRank, getLowRank, listLowRank, toModule } from './low-rank.ts';
-import { readPeftFolder, readPeftParameters } from './peft-folder.ts';
+import { isSaved, readPeftFolder, readPeftParameters } from './peft-folder.ts';
 
 export { getMerged } from './low-rank.ts';
 export { writePeftFolder } from './peft-folder.ts';
@@ -52,7 +52,7 @@ export function addAdapter(tf: TensorFlow, model: Model, source: AdapterSource):
   if (settings.type === 'head') return { isTrainable: (name) => modules.includes(toModule(name)), lowRank: undefined, adapter: null };
 
   const isWhole = ({ name }: ParameterSpec): boolean =>
-    stored ? stored.saved.some((module) => toModule(name).endsWith(module)) : modules.includes(toModule(name));
+    stored ? isSaved(stored, name) : modules.includes(toModule(name));
   const whole = model.specs.filter(isWhole);
   const matrices = listLowRank(model.config, settings, [...new Set(whole.map(({ name }) => toModule(name)))]);
   const specs = [...matrices, ...whole];

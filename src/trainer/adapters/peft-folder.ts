@@ -26,7 +26,8 @@ const ConfigJson = z.object({
   r: z.int('a positive whole number').min(1, 'a positive whole number'),
   lora_alpha: z.number('a number from 0').min(0, 'a number from 0'),
   lora_dropout: z.number('a number from 0 to 0.99').min(0, 'a number from 0 to 0.99').max(0.99, 'a number from 0 to 0.99').nullish(),
-  target_modules: names,
+  /** A pattern of names, or "all-linear", where it is a text. */
+  target_modules: z.union([z.string(), names], 'a list of names, or a text'),
   modules_to_save: names.nullish(),
   use_rslora: z.boolean('true or false').nullish(),
   bias: z.literal('none', '"none"').nullish(),
@@ -36,10 +37,16 @@ const ConfigJson = z.object({
 const unused = `use_dora use_qalora use_bdlora fan_in_fan_out lora_bias layers_to_transform layers_pattern layer_replication exclude_modules rank_pattern
   alpha_pattern target_parameters trainable_token_indices alora_invocation_tokens arrow_config megatron_config velora_config monteclora_config kasa_config`;
 
-/** An adapter's settings, and the modules that are saved with it, by their last parts. */
+/** An adapter's settings, and the modules that are saved with it: a module whose name ends so, with all that is in it. */
 export interface PeftFolder {
   readonly settings: LoraSettings;
   readonly saved: readonly string[];
+}
+
+/** Whether a parameter belongs to a module that is saved as a whole. */
+export function isSaved({ saved }: Pick<PeftFolder, 'saved'>, parameter: string): boolean {
+  const parts = toModule(parameter).split('.');
+  return parts.some((_, i) => saved.some((module) => parts.slice(0, i + 1).join('.').endsWith(module)));
 }
 
 /** @throws Failure `file-missing`, or `model-invalid` for another kind of adapter */
@@ -62,16 +69,28 @@ export function readPeftFolder(folder: string): PeftFolder {
     rank: config.r,
     alpha: config.lora_alpha,
     dropout: config.lora_dropout ?? 0,
-    targets: config.target_modules,
+    // The weights say what a pattern has matched: patterns of strangers are not run.
+    targets: typeof config.target_modules === 'string' ? listAdapted(folder) : config.target_modules,
     rankStabilized: config.use_rslora ?? false,
   };
   return { settings, saved: config.modules_to_save ?? [] };
 }
 
+/** The linear maps that the stored weights have matrices for. @throws Failure of `readSafetensorsIndex`, or `model-invalid` where there are none */
+function listAdapted(folder: string): string[] {
+  const { path, entries } = readSafetensorsIndex(join(folder, weightsName));
+  const found = [...entries.keys()].flatMap((stored) => /^(.*)\.lora_A\.weight$/.exec(toCanonicalName(stored))?.[1] ?? []);
+  if (found.length > 0) return found;
+  throw new Failure('model-invalid', `${path}: expected matrices of a low-rank adapter, found none`);
+}
+
+function toCanonicalName(stored: string): string {
+  return stored.startsWith(prefix) ? stored.slice(prefix.length) : stored;
+}
+
 /** The numbers of an adapter's parameters. @throws Failure `model-invalid` where one is missing, of another size, or not expected */
 export function readPeftParameters(tf: TensorFlow, folder: string, specs: readonly ParameterSpec[]): Parameters {
   const index = readSafetensorsIndex(join(folder, weightsName));
-  const toCanonicalName = (stored: string): string => (stored.startsWith(prefix) ? stored.slice(prefix.length) : stored);
   const found = findParameters([index], { specs, toCanonicalName, isIgnored: () => false, optional: [] });
   return new Map(specs.map((spec) => [spec.name, createParameter(tf, spec, readTensor(index, found.get(spec.name)!.stored))]));
 }

@@ -140,6 +140,14 @@ describe('what is sent', () => {
     expect(request.parameters).toEqual(translate(toInput({ task, training: {}, options: { flavor: 'a10g-largex2' } })).request.parameters);
   });
 
+  test('TRL scales with alpha / √rank where the job says so', () => {
+    const training: Training = { adapter: { type: 'lora', rank: 4, rankStabilized: true } };
+    const { request } = translate(toInput({ task: 'chat', training, options: { engine: 'trl' } }));
+    expect(request.parameters).toMatchObject({ use_peft: true, use_rslora: true });
+    const other = translate(toInput({ task: 'chat', training, options: { engine: 'autotrain' } }));
+    expect(toNotes(other.notes, 'training.adapter')).toMatchObject([{ type: 'unsupported' }]);
+  });
+
   test('each field ends in one note, written or not', () => {
     for (const task of ['classification', 'chat', 'preference'] as const) {
       for (const engine of ['auto', 'autotrain', 'trl'] as const) {

@@ -139,6 +139,9 @@ test('an adapter is sent with what the job leaves open, and has its own learning
   const lora = { type: 'lora', rank: 4, alpha: 32, dropout: 0.05, targets: null, rankStabilized: false };
   const sent = translateAdapter({ type: 'lora', rank: 4 });
   expect(sent.training).toMatchObject({ adapter: lora, learningRate: 3e-3 });
+  expect(translateAdapter({ type: 'lora', rank: 4, rankStabilized: true }).training).toMatchObject({
+    adapter: { ...lora, rankStabilized: true },
+  });
   const chosen = translateAdapter({ type: 'lora', rank: 2, alpha: 4, dropout: 0, targets: ['dense'] });
   expect(chosen.training).toMatchObject({ adapter: { ...lora, rank: 2, alpha: 4, dropout: 0, targets: ['dense'] } });
   const head = translateAdapter({ type: 'head' });
