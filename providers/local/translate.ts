@@ -201,7 +201,7 @@ function describeHead(
   if (own === undefined) return { keepsHead: false, notes: [] };
   const keepsHead = matchLabels(own, labels) !== null;
   const why = keepsHead
-    ? `for its labels are those of the data: ${own.join(', ')}`
+    ? `as its labels are those of the data: ${own.join(', ')}`
     : `for the labels ${labels.join(', ')}; its own one is for ${own.join(', ')}`;
   return { keepsHead, notes: [{ type: 'defaulted', field: "the model's head", value: keepsHead ? 'kept' : 'new', why }] };
 }

@@ -188,7 +188,7 @@ async function onEachBackend({ name, backends }: Place, check: (tf: TensorFlow, 
   return { checks };
 }
 
-export function toErrorCheck(name: string, error: unknown): Check {
+function toErrorCheck(name: string, error: unknown): Check {
   return {
     name: `${name}: can be checked`,
     found: (error instanceof z.ZodError ? z.prettifyError(error).split('\n').join(' ') : toFailureData(error).message).slice(0, 500),
