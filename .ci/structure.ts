@@ -178,8 +178,8 @@ const budgets: Readonly<Record<string, number>> = {
   'src/sandbox': 3600,
   'src/store': 520,
   'src/testing': 1250,
-  'src/trainer': 5650,
-  test: 34900,
+  'src/trainer': 6300,
+  test: 35400,
 };
 
 type Sources = Readonly<Record<string, string>>;

@@ -64,7 +64,10 @@ export function buildRunCandidates(workspace: Workspace, runs: readonly StoredRu
     if (base === null || sharing[0] !== pair) return [tuned];
     const names = sharing.map(({ tuned: { name } }) => name);
     const { model } = base.client;
-    return [{ name: formatBaseName(model, names, runs.length === 1), kind: hasOwnHead(model) ? 'base' : 'untrained', run: null, source: base }, tuned];
+    return [
+      { name: formatBaseName(model, names, runs.length === 1), kind: hasOwnHead(model) ? 'base' : 'untrained', run: null, source: base },
+      tuned,
+    ];
   });
 }
 

@@ -56,7 +56,11 @@ for (const name of readdirSync(out).filter((one) => existsSync(join(out, one, 'e
   for (const backend of backends) {
     const all = checkCase(await startBackend(backend), join(out, name), `${name} on ${backend}`);
     const failed = all.filter(({ passed }) => !passed);
-    checks.check(`${name} on ${backend}, read: ${all.length} figures`, failed.length === 0, failed.length === 0 ? 'as in transformers' : failed);
+    checks.check(
+      `${name} on ${backend}, read: ${all.length} figures`,
+      failed.length === 0,
+      failed.length === 0 ? 'as in transformers' : failed,
+    );
     await trainAndSave(join(out, name), backend, null);
   }
   await trainAndSave(join(out, name), 'wasm', lora);

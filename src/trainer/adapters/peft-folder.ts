@@ -46,7 +46,14 @@ export interface PeftFolder {
 /** Whether a parameter belongs to a module that is saved as a whole. */
 export function isSaved({ saved }: Pick<PeftFolder, 'saved'>, parameter: string): boolean {
   const parts = toModule(parameter).split('.');
-  return parts.some((_, i) => saved.some((module) => parts.slice(0, i + 1).join('.').endsWith(module)));
+  return parts.some((_, i) =>
+    saved.some((module) =>
+      parts
+        .slice(0, i + 1)
+        .join('.')
+        .endsWith(module),
+    ),
+  );
 }
 
 /** @throws Failure `file-missing`, or `model-invalid` for another kind of adapter */

@@ -30,7 +30,7 @@ export function createFamilyOps(tf: TensorFlow): FamilyOps {
   const define = (forward: (save: (saved: Tensor[]) => void) => Forward): ((...inputs: Tensor2D[]) => Tensor2D) =>
     tf.customGrad<Tensor2D>((...args) => {
       const { value, gradFunc } = forward(args.at(-1) as unknown as (saved: Tensor[]) => void)(...(args.slice(0, -1) as Tensor2D[]));
-      return { value, gradFunc: (dy, saved) => gradFunc(dy as Tensor2D, saved) };
+      return { value, gradFunc: (dy, saved) => gradFunc(dy, saved) };
     });
 
   const add = define(() => (x, y) => ({
