@@ -189,8 +189,8 @@ const budgets: Readonly<Record<string, number>> = {
   'src/sandbox': 3600,
   'src/store': 520,
   'src/testing': 1250,
-  'src/trainer': 6700,
-  test: 34900,
+  'src/trainer': 7000,
+  test: 35400,
 };
 
 type Sources = Readonly<Record<string, string>>;

@@ -34,14 +34,15 @@ export const local = defineProvider({
     estimate,
     sizes: listSizes,
     baseModel({ model, training }: LocalRequest) {
-      const { folder: path, revision, labels, maxLength } = model;
+      const { folder: path, revision, labels, maxLength, keepsHead } = model;
       return {
         kind: 'folder',
-        identity: `${revision} with a new head of seed ${training.seed}`,
+        identity: keepsHead ? `${revision} with its own head` : `${revision} with a new head of seed ${training.seed}`,
         path,
         labels,
         seed: training.seed,
         maxLength,
+        ...(keepsHead ? { hasOwnHead: true } : {}),
       } as const;
     },
   },

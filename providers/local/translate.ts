@@ -6,6 +6,7 @@ import type { Translation, TranslationInput } from '../../src/provider/provider.
 import { mapTraining, sent, unsupported, type Mapped, type TrainingMap } from '../../src/provider-kit/map-training.ts';
 import { parseOptions } from '../../src/provider-kit/settings.ts';
 import { backendNames, type BackendName } from '../../src/trainer/backends/index.ts';
+import { matchLabels } from '../../src/trainer/model-folder.ts';
 import { checkTargets } from '../../src/trainer/adapters/index.ts';
 import type { AdapterSettings, TrainingSettings } from '../../src/trainer/protocol.ts';
 import type { HubPlace } from './base-model.ts';
@@ -34,6 +35,8 @@ export interface LocalRequest {
     readonly maxLength: number;
     /** Where it has to be downloaded from; absent: it is a folder of the user. */
     readonly hub?: HubPlace;
+    /** Whether the training begins with the model's own head, which is for the same labels; absent: with a new one. */
+    readonly keepsHead?: true;
     /** Its sizes; absent in runs that are older than this field. */
     readonly config?: Readonly<Record<string, unknown>>;
   };
@@ -190,9 +193,10 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
     const field = `options.${option}`;
     return controls.converted.find((note) => note.field === field) ?? { type: 'sent', field, value };
   });
+  const { keepsHead, notes: head } = describeHead(model, facts.labels);
   const request: LocalRequest = {
     backend: options.backend ?? 'auto',
-    model: { ...base, labels: facts.labels, maxLength },
+    model: { ...base, labels: facts.labels, maxLength, ...(keepsHead ? { keepsHead } : {}) },
     training: {
       ...training,
       ...controls.settings,
@@ -201,7 +205,20 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
     },
     name: `${spec.job}/${spec.target}`,
   };
-  return { request, notes: [...explained, ...prompt, ...chosen] };
+  return { request, notes: [...explained, ...prompt, ...chosen, ...head] };
+}
+
+/** Whether the training begins with the head that the model has, and what the plan says of it. */
+function describeHead(
+  { labels: own }: TranslationInput['model'],
+  labels: readonly string[],
+): { readonly keepsHead: boolean; readonly notes: readonly Note[] } {
+  if (own === undefined) return { keepsHead: false, notes: [] };
+  const keepsHead = matchLabels(own, labels) !== null;
+  const why = keepsHead
+    ? `as its labels are those of the data: ${own.join(', ')}`
+    : `for the labels ${labels.join(', ')}; its own one is for ${own.join(', ')}`;
+  return { keepsHead, notes: [{ type: 'defaulted', field: "the model's head", value: keepsHead ? 'kept' : 'new', why }] };
 }
 
 /** The model, where the trainer can do the task with it. @throws Failure `job-file-invalid` */

@@ -138,6 +138,29 @@ function findWeightFiles(folder: string): string[] {
   });
 }
 
+/**
+ * Which class of a model each label is, where the model's own names are those of the labels: in any order, with other capitals where that is
+ * clear, and `LABEL_0`, `LABEL_1`, as transformers calls classes without names, for the labels 0, 1. Null: they are others.
+ */
+export function matchLabels(own: readonly string[], labels: readonly string[]): number[] | null {
+  if (own.length !== labels.length) return null;
+  const kinds = [(name: string) => name, (name: string) => name.toLowerCase(), (name: string) => name.replace(/^LABEL_/, '')];
+  for (const toKey of kinds) {
+    const keys = own.map(toKey);
+    const places = labels.map((label) => keys.indexOf(toKey(label)));
+    if (new Set(places).size === own.length && !places.includes(-1)) return places;
+  }
+  return null;
+}
+
+/** What a config.json says of the labels of a sequence classifier; null where it is none. Its weights may say otherwise. */
+export function parseLabelNames({ architectures, id2label }: Readonly<Record<string, unknown>>): string[] | null {
+  const isClassifier = Array.isArray(architectures) && architectures.some((name) => String(name).endsWith('ForSequenceClassification'));
+  const names = isClassifier && isObject(id2label) ? id2label : {};
+  const labels = Object.keys(names).map((_, i) => names[String(i)]);
+  return labels.length > 0 && labels.length <= maxLabels && isLabels(labels) ? labels : null;
+}
+
 /** Names from id2label, where the weights have a sequence classification head of that many rows. */
 function parseLabels(
   json: Readonly<Record<string, unknown>>,

@@ -69,7 +69,12 @@ export function checkStep(
       const expected = step.params[spec.name];
       if (!expected) return [];
       const values = { before: before.get(spec.name)!, gradient: stored.get(spec.name)!, after: after.get(spec.name)! };
-      return checkParameter(spec, values, { expected, isZero: isRounding(step, spec.name), learningRate: optimizer.lr, name: `${name}: ${spec.name}` });
+      return checkParameter(spec, values, {
+        expected,
+        isZero: isRounding(step, spec.name),
+        learningRate: optimizer.lr,
+        name: `${name}: ${spec.name}`,
+      });
     }),
   ];
 }

@@ -86,7 +86,9 @@ async function checkForwardFile(place: Place): Promise<Findings> {
   const file = ForwardFile.parse(place.json);
   const words = findModel(place.folder, file.tokenizer ?? file.model);
   const tokenizer = words !== null && existsSync(join(words, 'tokenizer.json')) ? words : null;
-  const found = await onEachBackend(place, (tf, name) => checkForward(tf, file, { folder: place.folder, name, model: model.path, tokenizer }));
+  const found = await onEachBackend(place, (tf, name) =>
+    checkForward(tf, file, { folder: place.folder, name, model: model.path, tokenizer }),
+  );
   return tokenizer === null ? { ...found, skipped: [`${place.name}: input_ids: no tokenizer ${file.tokenizer ?? file.model}`] } : found;
 }
 
@@ -188,7 +190,7 @@ async function onEachBackend({ name, backends }: Place, check: (tf: TensorFlow, 
   return { checks };
 }
 
-export function toErrorCheck(name: string, error: unknown): Check {
+function toErrorCheck(name: string, error: unknown): Check {
   return {
     name: `${name}: can be checked`,
     found: (error instanceof z.ZodError ? z.prettifyError(error).split('\n').join(' ') : toFailureData(error).message).slice(0, 500),

@@ -51,8 +51,7 @@ export function addAdapter(tf: TensorFlow, model: Model, source: AdapterSource):
   const modules = listHeadModules(model);
   if (settings.type === 'head') return { isTrainable: (name) => modules.includes(toModule(name)), lowRank: undefined, adapter: null };
 
-  const isWhole = ({ name }: ParameterSpec): boolean =>
-    stored ? isSaved(stored, name) : modules.includes(toModule(name));
+  const isWhole = ({ name }: ParameterSpec): boolean => (stored ? isSaved(stored, name) : modules.includes(toModule(name)));
   const whole = model.specs.filter(isWhole);
   const matrices = listLowRank(model.config, settings, [...new Set(whole.map(({ name }) => toModule(name)))]);
   const specs = [...matrices, ...whole];

@@ -46,7 +46,14 @@ export interface PeftFolder {
 /** Whether a parameter belongs to a module that is saved as a whole. */
 export function isSaved({ saved }: Pick<PeftFolder, 'saved'>, parameter: string): boolean {
   const parts = toModule(parameter).split('.');
-  return parts.some((_, i) => saved.some((module) => parts.slice(0, i + 1).join('.').endsWith(module)));
+  return parts.some((_, i) =>
+    saved.some((module) =>
+      parts
+        .slice(0, i + 1)
+        .join('.')
+        .endsWith(module),
+    ),
+  );
 }
 
 /** @throws Failure `file-missing`, or `model-invalid` for another kind of adapter */
@@ -122,6 +129,9 @@ export function writePeftFolder(folder: string, adapter: AdapterToSave): void {
 
 /** In PEFT's names, without the fields of other kinds of adapters, which it fills in. */
 function buildConfigJson({ config, settings, specs, base }: AdapterToSave): Record<string, unknown> {
+  const { prefix: encoder, head } = getFamily(config);
+  // PEFT takes a classifier of several layers as one module.
+  const toSaved = (module: string): string => (module.startsWith(`${encoder}.`) ? module : module.split('.')[0]!);
   const saved = specs.map(({ name }) => toModule(name)).filter((module) => !/\.lora_[AB]$/.test(module));
   const isAll = settings.targets?.includes('all-linear') ?? false;
   const adapted = specs.flatMap(({ name }) => /^(.*)\.lora_A\.weight$/.exec(name)?.[1] ?? []);
@@ -133,7 +143,7 @@ function buildConfigJson({ config, settings, specs, base }: AdapterToSave): Reco
     init_lora_weights: true,
     lora_alpha: settings.alpha,
     lora_dropout: settings.dropout,
-    modules_to_save: [...new Set([getFamily(config).head, ...saved])],
+    modules_to_save: [...new Set([head, ...saved].map(toSaved))],
     peft_type: 'LORA',
     r: settings.rank,
     target_modules: isAll ? adapted : getTargets(config, settings),

@@ -53,7 +53,8 @@ function listParameters(config: ElectraConfig): ParameterSpec[] {
 
 /** The heads of pre-training, of its generator and of other tasks have no meaning for a classifier. */
 function isIgnored(name: string): boolean {
-  const others = /^(discriminator_predictions|generator_predictions|generator_lm_head|qa_outputs|sequence_summary)\.|^classifier\.(weight|bias)$/;
+  const others =
+    /^(discriminator_predictions|generator_predictions|generator_lm_head|qa_outputs|sequence_summary)\.|^classifier\.(weight|bias)$/;
   return isBuffer('electra', name) || others.test(name);
 }
 

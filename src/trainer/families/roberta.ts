@@ -72,7 +72,11 @@ function parseConfig(family: string, json: Readonly<Record<string, unknown>>, pa
 
 function buildConfigJson(config: RobertaConfig, architecture: string): Record<string, unknown> {
   const { maxPositions, types } = config;
-  return { ...buildBertConfigJson(config, architecture), max_position_embeddings: countUnused(config) + maxPositions, type_vocab_size: types };
+  return {
+    ...buildBertConfigJson(config, architecture),
+    max_position_embeddings: countUnused(config) + maxPositions,
+    type_vocab_size: types,
+  };
 }
 
 function createFamily(name: string, architecture: string): Family<RobertaConfig> {

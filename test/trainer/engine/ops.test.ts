@@ -125,9 +125,27 @@ const cases: Readonly<Record<string, Case>> = {
       return ops.attention(q as Tensor2D, k as Tensor2D, v as Tensor2D, { mask, sizes: { ...sizes, queries: 4 }, dropout: null });
     },
   },
-  add: { shapes: [[4, 4], [4, 4]], compute: (ops, _tf, [x, y]) => ops.add(x as Tensor2D, y as Tensor2D) },
-  'add, a row': { shapes: [[4, 4], [1, 4]], compute: (ops, _tf, [x, y]) => ops.add(x as Tensor2D, y as Tensor2D) },
-  multiply: { shapes: [[4, 4], [4, 4]], compute: (ops, _tf, [x, y]) => ops.multiply(x as Tensor2D, y as Tensor2D) },
+  add: {
+    shapes: [
+      [4, 4],
+      [4, 4],
+    ],
+    compute: (ops, _tf, [x, y]) => ops.add(x as Tensor2D, y as Tensor2D),
+  },
+  'add, a row': {
+    shapes: [
+      [4, 4],
+      [1, 4],
+    ],
+    compute: (ops, _tf, [x, y]) => ops.add(x as Tensor2D, y as Tensor2D),
+  },
+  multiply: {
+    shapes: [
+      [4, 4],
+      [4, 4],
+    ],
+    compute: (ops, _tf, [x, y]) => ops.multiply(x as Tensor2D, y as Tensor2D),
+  },
   slice: { shapes: [[5, 6]], compute: (ops, _tf, [x]) => ops.slice(x as Tensor2D, [1, 2], [3, 3]) },
   rotate: { shapes: [[8, 8]], compute: (ops, _tf, [x]) => ops.rotate(x as Tensor2D, { positions: 4, heads: 2, theta: 10 }) },
   meanToken: {

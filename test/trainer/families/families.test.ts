@@ -115,7 +115,11 @@ test.each<[string, Record<string, unknown>, string]>([
   ['modernbert', { num_attention_heads: 16 }, 'num_attention_heads: expected a divisor of half the hidden_size 16, found 16'],
   ['modernbert', { layer_types: ['full_attention'] }, 'layer_types: expected 4 kinds, one for each layer'],
   ['modernbert', { classifier_pooling: 'max' }, 'classifier_pooling: expected "cls" or "mean", found "max"'],
-  ['modernbert', { rope_parameters: { full_attention: { rope_type: 'yarn' } } }, 'rope_parameters.full_attention.rope_type: expected "default"'],
+  [
+    'modernbert',
+    { rope_parameters: { full_attention: { rope_type: 'yarn' } } },
+    'rope_parameters.full_attention.rope_type: expected "default"',
+  ],
 ])('%s with %j is refused', (name, config, message) => {
   expect(() => readModelFolder(copyModel(name, (stored) => stored, config))).toThrow(message);
 });

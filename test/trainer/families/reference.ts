@@ -1,9 +1,10 @@
 /** Our figures of a model beside those that transformers gave: see test/python/families.py. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { TensorFlow } from '../../../src/trainer/backends/index.ts';
 import { closeNetwork } from '../../../src/trainer/engine/network.ts';
+import type { AdapterSettings } from '../../../src/trainer/protocol.ts';
 import { computeAllLogits, openClassifier, type Classifier } from '../../../src/trainer/tasks/classification/classifier.ts';
 import { encodeText, type EncodedRow } from '../../../src/trainer/tasks/classification/rows.ts';
 import { toCheck, toEqualCheck, type Check } from '../../parity/check.ts';
@@ -26,8 +27,12 @@ export function readExpected(place: string): Expected {
 }
 
 /** The model of a case, without dropout; a head is drawn where it has none. */
-export function openCase(tf: TensorFlow, folder: string, { labels = ['bad', 'good', 'neither'] }: Pick<Expected, 'labels'>): Classifier {
-  const classifier = openClassifier(tf, { folder, labels, seed: 1, maxLength: 1_000_000 });
+export function openCase(
+  tf: TensorFlow,
+  folder: string,
+  { labels = ['bad', 'good', 'neither'], adapter = null }: Pick<Expected, 'labels'> & { readonly adapter?: AdapterSettings | null },
+): Classifier {
+  const classifier = openClassifier(tf, { folder, labels, seed: 1, maxLength: 1_000_000 }, adapter);
   return { ...classifier, config: { ...classifier.config, hiddenDropout: 0, attentionDropout: 0, classifierDropout: 0 } };
 }
 
@@ -55,8 +60,4 @@ export function checkCase(tf: TensorFlow, place: string, name: string): Check[] 
   if (step && optimizer) checks.push(...checkStep(tf, classifier, { step, optimizer }, name));
   closeNetwork(classifier);
   return checks;
-}
-
-export function hasCase(place: string): boolean {
-  return existsSync(join(place, 'expected.json'));
 }

@@ -8,7 +8,7 @@ import { computeAndFree, createParameter, type Network, type Task } from '../../
 import { createOps, type NextDropout } from '../../engine/ops.ts';
 import { findParameters, type ParameterRules, type Parameters, type ParameterSpec } from '../../engine/parameters.ts';
 import { computeLinear, getFamily } from '../../families/index.ts';
-import { readNetworkFolder } from '../../model-folder.ts';
+import { matchLabels, readNetworkFolder } from '../../model-folder.ts';
 import type { AdapterSettings, ClassifierSource } from '../../protocol.ts';
 import { readTensor, type SafetensorsIndex } from '../../safetensors.ts';
 import { readTokenizer } from '../../tokenizer.ts';
@@ -38,7 +38,7 @@ export interface OpenNetwork extends ClassifierNetwork {
 }
 
 /**
- * Reads a model folder as a classifier: with its own head where that is for the same labels, else with a new one drawn from the seed. `adapter`
+ * Reads a model folder as a classifier: with its own head where that is for the same labels (see `matchLabels`), else with a new one drawn from the seed. `adapter`
  * says which parameters are to be trained; null: all.
  *
  * @throws Failure `file-missing`, `model-invalid`, or `configuration-invalid` when there are fewer than two labels
@@ -56,9 +56,9 @@ export function openNetwork(tf: TensorFlow, source: ClassifierSource, adapter: A
   }
   const { config, weights, maxPositions, ...folder } = readNetworkFolder(source.folder);
   const specs = listParameters(config, labels.length);
-  const own = folder.labels && isSameSet(folder.labels, labels) ? folder.labels : null;
-  const parameters = readParameters(tf, weights, getRules(config, own ? labels.length : null));
-  if (own) orderHead(tf, parameters, { head: listHead(config, labels.length), own, labels });
+  const classes = folder.labels && matchLabels(folder.labels, labels);
+  const parameters = readParameters(tf, weights, getRules(config, classes ? labels.length : null));
+  if (classes) orderHead(tf, parameters, { head: listHead(config, labels.length), classes });
   const missing = specs.filter(({ name }) => !parameters.has(name));
   drawParameters(tf, parameters, { specs: missing, seed: source.seed, config });
   const { seed, adapter: adapterFolder = null } = source;
@@ -78,10 +78,6 @@ export function openNetwork(tf: TensorFlow, source: ClassifierSource, adapter: A
     revision: folder.revision,
     drawn: folder.drawn,
   };
-}
-
-function isSameSet(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && new Set([...a, ...b]).size === a.length;
 }
 
 /**
