@@ -85,6 +85,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
     'src/provider-kit',
     'src/trainer/adapters',
     'src/trainer/backends',
+    'src/trainer/merge-adapter.ts',
     'src/trainer/model-folder.ts',
     'src/trainer/protocol.ts',
     'types:src/trainer/queue.ts',
@@ -174,11 +175,11 @@ const budgets: Readonly<Record<string, number>> = {
   'src/lib': 660,
   'src/provider': 640,
   'src/provider-kit': 1600,
-  'src/run': 3530,
+  'src/run': 3560,
   'src/sandbox': 3600,
   'src/store': 520,
   'src/testing': 1250,
-  'src/trainer': 5650,
+  'src/trainer': 5850,
   test: 34900,
 };
 

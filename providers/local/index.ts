@@ -8,6 +8,7 @@ import type { CheckAnswer } from '../../src/trainer/protocol.ts';
 import { inspectModel } from './base-model.ts';
 import { cancel, pause, resume } from './controls.ts';
 import { estimate } from './estimate.ts';
+import { merge } from './merge.ts';
 import { observe, statusMap } from './observe.ts';
 import { predict } from './predict.ts';
 import { listSizes } from './sizes.ts';
@@ -49,7 +50,7 @@ export const local = defineProvider({
       } as const;
     },
   },
-  inference: { predict },
+  inference: { predict, merge },
   check,
 });
 
