@@ -95,6 +95,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
     'src/provider-kit',
     'src/trainer/adapters',
     'src/trainer/backends',
+    'src/trainer/merge-adapter.ts',
     'src/trainer/model-folder.ts',
     'src/trainer/protocol.ts',
     'types:src/trainer/queue.ts',
@@ -185,12 +186,12 @@ const budgets: Readonly<Record<string, number>> = {
   'src/lib': 660,
   'src/provider': 640,
   'src/provider-kit': 1600,
-  'src/run': 3530,
+  'src/run': 3560,
   'src/sandbox': 3600,
   'src/store': 520,
   'src/testing': 1250,
-  'src/trainer': 7000,
-  test: 35400,
+  'src/trainer': 7100,
+  test: 35500,
 };
 
 type Sources = Readonly<Record<string, string>>;

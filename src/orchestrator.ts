@@ -151,6 +151,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       for await (const runs of watch(addresses, watchOptions)) last = runs;
       return last;
     },
+    merge: async (...args) => await (await import('./run/merge-model.ts')).mergeModel(await workspace.load(), ...args),
     run: (address) => ({
       view: async () => toView((await findSeen(address))[0]!),
       metrics: async () => await listMetrics(store, (await findSeen(address))[0]!.key),

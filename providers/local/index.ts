@@ -4,6 +4,7 @@ import { check } from './check.ts';
 import { cancel, pause, resume } from './controls.ts';
 import { estimate } from './estimate.ts';
 import { install, parts } from './install/index.ts';
+import { merge } from './merge.ts';
 import { observe, statusMap } from './observe.ts';
 import { predict } from './predict.ts';
 import { listSizes } from './sizes.ts';
@@ -46,7 +47,7 @@ export const local = defineProvider({
       } as const;
     },
   },
-  inference: { predict },
+  inference: { predict, merge },
   check,
   parts,
   install,
