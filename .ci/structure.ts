@@ -60,6 +60,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
     'src/trainer/kernels',
     'src/trainer/protocol.ts',
     'src/trainer/safetensors.ts',
+    'types:src/trainer/training-controls.ts',
   ],
   'src/trainer/families': ['types:src/trainer/engine'],
   'src/trainer/adapters': [
@@ -94,6 +95,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
     'src/provider-kit',
     'src/trainer/adapters',
     'src/trainer/backends',
+    'src/trainer/merge-adapter.ts',
     'src/trainer/model-folder.ts',
     'src/trainer/protocol.ts',
     'types:src/trainer/queue.ts',
@@ -156,6 +158,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
 const texts: readonly { readonly pattern: RegExp; readonly only: readonly string[] }[] = [
   { pattern: /\bprocess\.(stdout|stderr)\b/, only: ['src/cli', 'src/trainer/main.ts'] },
   { pattern: /\bconsole\./, only: ['bin'] },
+  { pattern: /\bcustomGrad\b/, only: ['src/trainer/engine/tape.ts'] }, // an operation that the tape does not see has no gradient
   { pattern: /\bprocess\.exit\(/, only: ['src/cli/main.ts'] }, // cuts off what is being written: for the second Ctrl-C
   { pattern: /\b(Sqlite|Postgres)(Driver|Adapter|Dialect|QueryCompiler)\b/, only: ['src/store'] },
   { pattern: /wasm/i, only: ['src/trainer/backends', 'src/trainer/kernels', 'providers/local/estimate.ts'] }, // measured on it; and so for a further backend: its name stands in its folder and in the list
@@ -172,23 +175,23 @@ const minLines = 20;
 const budgets: Readonly<Record<string, number>> = {
   'providers/azure': 300,
   'providers/huggingface': 3300,
-  'providers/local': 1600,
+  'providers/local': 1680,
   'providers/openai': 50,
   'providers/openai-compatible': 2400,
   'src/cli': 3050,
   'src/dataset': 1450,
   'src/evaluate': 2750,
-  'src/import': 2000,
-  'src/job': 820,
+  'src/import': 2050,
+  'src/job': 850,
   'src/lib': 660,
   'src/provider': 640,
   'src/provider-kit': 1600,
-  'src/run': 3530,
+  'src/run': 3560,
   'src/sandbox': 3600,
   'src/store': 520,
   'src/testing': 1250,
-  'src/trainer': 6150,
-  test: 34900,
+  'src/trainer': 7100,
+  test: 35500,
 };
 
 type Sources = Readonly<Record<string, string>>;

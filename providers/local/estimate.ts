@@ -1,11 +1,13 @@
 /** How long a training takes on this machine, and how much memory: a formula over shapes, with constants that `bench/models.ts` measures. */
-import { availableParallelism, totalmem } from 'node:os';
+import { totalmem } from 'node:os';
 import { Failure } from '../../src/errors.ts';
 import { formatBytes } from '../../src/lib/text.ts';
 import type { QuoteContext } from '../../src/provider/context.ts';
 import type { Estimate } from '../../src/provider/provider.ts';
 import table from './measured.json' with { type: 'json' };
-import { getJobs } from './run-folder.ts';
+import { defaultBackend, getBackend, type BackendName } from '../../src/trainer/backends/index.ts';
+import { chooseBackend, type Choice } from './choose-backend.ts';
+import { chooseThreads, countCores } from './choose-threads.ts';
 import type { LocalRequest } from './translate.ts';
 
 /** The sizes of an encoder: see `ModelConfig`. */
@@ -92,6 +94,9 @@ export interface TextLength {
 
 export interface TrainingNeeds {
   readonly seconds: number;
+  readonly steps: number;
+  /** Of a step, on average. */
+  readonly batch: BatchShape;
   readonly wasmBytes: number;
   /** Of the whole process. */
   readonly memoryBytes: number;
@@ -130,7 +135,8 @@ export function computeNeeds(
   const [always, each] = measured.process;
   const others = (threads - 1) * (wasmBytes + threadBytes + 4 * (tables + maps)); // which have weights and gradients in shared memory
   const memoryBytes = wasmBytes + always + (each + 4 * copies) * (tables + maps) + others;
-  return { seconds: (total * stepMs + validations * stepMs * measured.forward) / 1000, wasmBytes, memoryBytes };
+  const seconds = (total * stepMs + validations * stepMs * measured.forward) / 1000;
+  return { seconds, steps: total, batch: mean, wasmBytes, memoryBytes };
 }
 
 /** What a thread takes beside WebAssembly and its shared memory. */
@@ -206,42 +212,61 @@ async function measureTexts(context: QuoteContext): Promise<TextLength> {
   return { mean: special + each / Math.max(1, rows), most: special + (each * longest) / Math.max(1, characters) };
 }
 
-/** As `Training.estimate` says. Other backends than the measured one have no estimate. */
-export async function estimate(request: LocalRequest, context: QuoteContext): Promise<Estimate | null> {
-  const foretold = await foretell(request, context);
-  if (foretold === null) return null;
-  const { threads, getNeeds } = foretold;
-  checkFit(request.training.microBatchSize, (rows) => getNeeds(rows, threads), getMachineMemory());
-  const { seconds, memoryBytes } = getNeeds(request.training.microBatchSize, threads);
-  const shared = threads > 1 ? `, ${threads} threads` : '';
-  return { seconds, memoryBytes, source: `estimated from steps on ${measured.machine}${shared}` };
-}
-
-/** How many threads a new training gets: as many as it asks for, or else what pays on this machine. */
-export async function chooseThreads(request: LocalRequest, context: QuoteContext): Promise<number> {
-  return request.threads ?? (await foretell(request, context))?.threads ?? 1;
-}
-
-/** A second thread pays on small models too, see docs/performance.md; what more of them do was not measured. */
-const mostThreads = 2;
-/** How long it takes to start one. */
-const startSeconds = 0.5;
-
-interface Foretold {
-  readonly threads: number;
-  getNeeds(microBatchSize: number, threads: number): TrainingNeeds;
-}
-
-/** What a training needs, with the threads that it should have; null where nobody has measured its backend, or its model's sizes are not known. */
-async function foretell({ model, backend, training, threads }: LocalRequest, context: QuoteContext): Promise<Foretold | null> {
-  if (model.config === undefined || backend !== 'wasm') return null;
+/** What is known of a training before it begins; `threads` are those that it has on the default backend. */
+async function readWorkload({ model, training, threads: wanted }: LocalRequest, context: QuoteContext) {
   const sizes = model.config as unknown as Sizes;
   const { train, validation } = context.facts;
   const data = { rows: train.rows, validationRows: validation?.rows ?? 0, length: await measureTexts(context) };
   const getNeeds = (microBatchSize: number, threads: number): TrainingNeeds =>
     computeNeeds({ model, training: { ...training, microBatchSize } }, sizes, { ...data, threads });
-  const free = Math.min(mostThreads, Math.floor(availableParallelism() / getJobs(context)));
-  const [alone, shared] = [1, free].map((count) => getNeeds(training.microBatchSize, count)) as [TrainingNeeds, TrainingNeeds];
-  const pays = free > 1 && shared.memoryBytes <= getMachineMemory() && shared.seconds + startSeconds < 0.9 * alone.seconds;
-  return { getNeeds, threads: threads ?? (pays ? free : 1) };
+  const limits = { cores: countCores(context), bytes: getMachineMemory() };
+  const threads = chooseThreads(
+    { ...(wanted !== undefined && { threads: wanted }) },
+    (count) => getNeeds(training.microBatchSize, count),
+    limits,
+  );
+  const { steps, batch, wasmBytes } = getNeeds(training.microBatchSize, threads);
+  const shape = { config: { ...model.config }, ...batch, isHeadOnly: training.adapter?.type === 'head' };
+  return { threads, getNeeds: (rows: number) => getNeeds(rows, threads), workload: { shape, steps, fitsDefault: wasmBytes <= wasmLimit } };
+}
+
+/** The backend that `auto` stands for, which is the default one where the sizes of the model are not known, and the threads that share batches. */
+export async function chooseFor(
+  request: LocalRequest,
+  context: QuoteContext,
+): Promise<Pick<Choice, 'backend'> & { readonly threads: number }> {
+  const { backend: wanted, model, threads: asked = 1 } = request;
+  const named = wanted === 'auto' ? defaultBackend : wanted;
+  if (model.config === undefined || named !== defaultBackend) return { backend: named, threads: asked };
+  const { workload, threads } = await readWorkload(request, context);
+  const backend = wanted === 'auto' ? (await chooseBackend(workload, context)).backend : wanted;
+  return { backend, threads: backend === defaultBackend ? threads : 1 };
+}
+
+/**
+ * As `Training.estimate` says. A backend that the job names has none, unless it is the measured one.
+ * @throws Failure `job-file-invalid` for a backend that this machine does not have
+ */
+export async function estimate(request: LocalRequest, context: QuoteContext): Promise<Estimate | null> {
+  const { model, training, backend: wanted } = request;
+  if (wanted !== 'auto') checkPresence(wanted, context);
+  if (model.config === undefined || (wanted !== 'auto' && wanted !== defaultBackend)) return null;
+  const { getNeeds, workload, threads } = await readWorkload(request, context);
+  const { backend, speed, why } = wanted === 'auto' ? await chooseBackend(workload, context) : { backend: wanted, speed: null, why: null };
+  const measuredHere = why === null ? '' : `${backend} is the fastest here: ${why}`;
+  if (speed !== null && backend !== defaultBackend) {
+    const seconds = (speed.startMs + workload.steps * speed.milliseconds) / 1000;
+    return { seconds, memoryBytes: speed.memoryBytes, source: measuredHere };
+  }
+  checkFit(training.microBatchSize, getNeeds, getMachineMemory());
+  const { seconds, memoryBytes } = getNeeds(training.microBatchSize);
+  const source = `estimated from steps on ${measured.machine}${threads > 1 ? `, ${threads} threads` : ''}`;
+  return { seconds, memoryBytes, source: why === null ? source : `${source}; ${measuredHere}` };
+}
+
+/** @throws Failure `job-file-invalid` */
+function checkPresence(name: BackendName, { setting }: QuoteContext): void {
+  const { check, hint } = getBackend(name);
+  const problem = check(setting);
+  if (problem !== null) throw new Failure('job-file-invalid', `options.backend: "${name}" cannot be started here: ${problem}`, { hint });
 }

@@ -9,9 +9,10 @@ import type { Attempt } from '../../src/provider/context.ts';
 import type { JobRef } from '../../src/provider/job.ts';
 import { SubmitFailure } from '../../src/provider/submit-failure.ts';
 import { writeTrainingFile } from '../../src/provider-kit/training-file.ts';
+import { defaultBackend, getBackend, type BackendName } from '../../src/trainer/backends/index.ts';
 import type { FenceFile, TrainFile, TrainRow } from '../../src/trainer/protocol.ts';
 import { bringModel } from './base-model.ts';
-import { chooseThreads } from './estimate.ts';
+import { chooseFor } from './estimate.ts';
 import { eventsBegin, getJobs, pollTrainer, readLogTail, readTrainerEvents, startTrainer, takeTrainerLock } from './run-folder.ts';
 import type { LocalRequest } from './translate.ts';
 
@@ -19,7 +20,10 @@ import type { LocalRequest } from './translate.ts';
 export interface LocalPrepared {
   readonly train: string;
   readonly validation: string | null;
-  /** Threads of the training; absent, as in older runs: one. */
+  /** What `auto` has become, and how many threads of its own it has; absent in runs that are older than `auto`. */
+  readonly backend?: BackendName;
+  readonly backendThreads?: number;
+  /** Threads that share each batch; absent: one. */
   readonly threads?: number;
 }
 
@@ -43,20 +47,29 @@ export async function prepare(request: LocalRequest, context: Attempt): Promise<
     });
     return name;
   };
-  const validation = context.facts.validation === null ? null : await write('validation');
-  return { train: await write('train'), validation, threads: await chooseThreads(request, context) };
+  const { backend, threads } = await chooseFor(request, context);
+  const { threads: backendThreads } = getBackend(backend);
+  return {
+    train: await write('train'),
+    validation: context.facts.validation === null ? null : await write('validation'),
+    backend,
+    ...(backendThreads > 1 && { backendThreads }),
+    ...(threads > 1 && { threads }),
+  };
 }
 
-export function bind(request: LocalRequest, { train, validation, threads = 1 }: LocalPrepared, key: RunKey, attempt: number): TrainFile {
+export function bind(request: LocalRequest, prepared: LocalPrepared, key: RunKey, attempt: number): TrainFile {
   const { folder, labels, maxLength, hub } = request.model;
+  const { backend = request.backend === 'auto' ? defaultBackend : request.backend, backendThreads, threads, ...rows } = prepared;
   return {
     version: 1,
     nonce: `${key}.${attempt}`,
     attempt,
-    backend: request.backend,
-    ...(threads > 1 && { threads }),
+    backend,
+    ...(backendThreads !== undefined && { backendThreads }),
+    ...(threads !== undefined && { threads }),
     model: { folder, labels, maxLength, seed: request.training.seed },
-    rows: { train, validation },
+    rows,
     training: request.training,
     card: { name: request.name, base: hub?.repository ?? folder.split('/').at(-1)! },
   };

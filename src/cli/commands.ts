@@ -179,6 +179,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/capture.ts')).capture,
   },
   {
+    usage: 'merge <source>',
+    summary: 'make one model of an adapter that PEFT saved and its base model; of a run, copy its model, which is merged already',
+    options: [
+      ['-o, --out <folder>', 'where to write; a new folder'],
+      ['--base <model>', 'a folder, or hub:owner/name (default: as the adapter names it)'],
+      ['--labels <names...>', 'the classes in the order of the training (default: as the base model names them)'],
+    ],
+    load: async () => (await import('./commands/merge.ts')).merge,
+  },
+  {
     usage: 'data <action> <file>',
     summary: 'turn a predictions file into training rows: data from-predictions FILE --out train.jsonl',
     options: [
@@ -205,6 +215,7 @@ export const commands: readonly CommandEntry[] = [
   {
     usage: 'doctor',
     summary: 'try what training needs on this machine; say what is missing and how to get it',
+    options: [['--install <part>', 'add a backend to this machine: tensorflow or tensorflow-gpu (see docs/backends.md)']],
     load: async () => (await import('./commands/doctor.ts')).doctor,
   },
   {

@@ -8,10 +8,10 @@ import { computeBootstrapInterval, computeMcNemar, getVerdict, type Verdict } fr
 export interface CandidateAnswers {
   readonly name: string;
   /**
-   * `majority` always gives the most frequent training label; `untrained` is the base model before the first step; `reference` is a
-   * reference of the job.
+   * `majority` always gives the most frequent training label; `untrained` is the base model before the first step, `base` one that knew
+   * the labels before; `reference` is a reference of the job.
    */
-  readonly kind: 'majority' | 'untrained' | 'reference' | 'tuned';
+  readonly kind: 'majority' | 'untrained' | 'base' | 'reference' | 'tuned';
   /** The run's address, or null. */
   readonly run: string | null;
   /** One a row: a label, null where the answer was none; or a text, null where there was no answer. */
@@ -176,17 +176,17 @@ export interface ReferenceChoice {
 export function chooseReference({ known, references, wanted }: ReferenceChoice): string[] {
   const getNames = (isChosen: (candidate: ReferenceChoice['known'][number]) => boolean): string[] =>
     known.filter(isChosen).map(({ name }) => name);
-  const untrained = getNames(({ kind }) => kind === 'untrained');
+  const bases = getNames(({ kind }) => kind === 'untrained' || kind === 'base');
   const majority = getNames(({ kind }) => kind === 'majority');
-  if (wanted === undefined) return references.length === 1 ? [...references] : [...majority, ...untrained];
+  if (wanted === undefined) return references.length === 1 ? [...references] : [...majority, ...bases];
   const bare = wanted.replace(/ \(reference\)$/, ''); // the table adds this to the name
   const own = references.find((name) => name === bare || name === `${bare} (reference)`);
   if (own !== undefined) return [own];
-  if (wanted === 'base' && untrained.length > 0) return untrained;
+  if (wanted === 'base' && bases.length > 0) return bases;
   if (wanted === 'majority' && majority.length > 0) return majority;
   const named = getNames(({ name, kind }) => name === wanted || (kind === 'tuned' && `${name} (tuned)` === wanted));
   if (named.length > 0) return named;
-  const names = new Set([...references, ...known.map(({ name }) => name), ...(untrained.length > 0 ? ['base'] : [])]);
+  const names = new Set([...references, ...known.map(({ name }) => name), ...(bases.length > 0 ? ['base'] : [])]);
   throw new Failure('usage', `--reference: there is no model "${wanted}" in this comparison`, {
     hint: `choose one of ${[...names].map((name) => `"${name}"`).join(', ')}, or the path of a predictions file`,
   });

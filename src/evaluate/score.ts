@@ -14,7 +14,7 @@ import type { PromptSettings } from './models.ts';
 export type ModelProblems = ReadonlyMap<unknown, string>;
 
 /** The order of candidates in a comparison. */
-const kinds: readonly CandidateAnswers['kind'][] = ['majority', 'untrained', 'reference', 'tuned'];
+const kinds: readonly CandidateAnswers['kind'][] = ['majority', 'untrained', 'base', 'reference', 'tuned'];
 
 /** Compares the candidates of a held-out set by their stored answers. A model without all of its answers is left out, with a note. */
 export async function scoreSet(

@@ -129,7 +129,10 @@ export function formatEvent(event: TrainerEvent | EngineEvent): string[] {
     case 'engine-started':
       return [`running ${event.engine} for ${event.task}`];
     case 'data-read':
-      return [`${event.rows} training rows, ${event.validationRows} validation rows, ${event.truncated} cut; ${event.steps} steps`];
+      return [
+        `${event.rows} training rows, ${event.validationRows} validation rows, ${event.truncated} cut; ${event.steps} steps`,
+        ...(event.library === undefined ? [] : [`computes with ${event.library}`]),
+      ];
     case 'epoch-evaluated':
       return [`epoch ${event.epoch}: validation loss ${event.loss.toFixed(4)}, accuracy ${event.accuracy.toFixed(4)} (${event.rows} rows)`];
     case 'model-written':
@@ -138,6 +141,8 @@ export function formatEvent(event: TrainerEvent | EngineEvent): string[] {
       return [`the model is in ${event.repository}`];
     case 'training-finished':
       return 'seconds' in event ? [`finished after ${event.step} steps in ${event.seconds.toFixed(1)} s`] : [];
+    case 'training-ended-early':
+      return [formatEarlyEnd(event)];
     case 'training-cancelled':
       return [`cancelled after ${event.step} steps`];
     case 'training-failed':
@@ -159,13 +164,24 @@ export function formatEvent(event: TrainerEvent | EngineEvent): string[] {
   }
 }
 
+/** `stopped early after step 40 of 120: the validation loss was best at step 20, and no better in the 2 validations after that` */
+function formatEarlyEnd({ step, steps, best, patience, by }: Extract<TrainerEvent, { type: 'training-ended-early' }>): string {
+  const validations = patience === 1 ? 'the validation' : `the ${patience} validations`;
+  const what = by === 'loss' ? 'the validation loss' : 'the measure of the validation rows';
+  return `stopped early after step ${step} of ${steps}: ${what} was best at step ${best}, and no better in ${validations} after that`;
+}
+
 function formatThreads(threads = 1): string {
   return threads > 1 ? `, ${threads} threads` : '';
 }
 
 function getNotes(event: TrainerEvent | EngineEvent, folder: string | undefined): Note[] {
   const drawn = event.type === 'data-read' && event.drawn !== undefined ? [formatDrawn(event.drawn)] : [];
-  return [formatWarning(event, folder), ...drawn].filter((message) => message !== null).map((message) => ({ type: 'warning', message }));
+  const library = event.type === 'data-read' ? (event.warning ?? null) : null;
+  const end = event.type === 'training-ended-early' ? [formatEarlyEnd(event)] : [];
+  return [formatWarning(event, folder), library, ...drawn, ...end]
+    .filter((message) => message !== null)
+    .map((message) => ({ type: 'warning', message }));
 }
 
 /** Says of parameters that a model's folder lacks what becomes of them. */

@@ -138,8 +138,29 @@ export interface Inference {
   predict?(model: ModelRef, rows: readonly PredictionRow[], context: PredictionContext): AsyncIterable<Prediction>;
   /** What an answer of so many tokens, as the service counted them, costs in dollars; null where the price is not known. */
   price?(model: ModelRef, tokens: NonNullable<Prediction['tokens']>, context: Context): number | null;
+  /** Writes a model of its own from an adapter and its base model. */
+  merge?(adapter: AdapterMerge, context: Context): Promise<MergedModel>;
   /** The cost of answering these rows; null where the price is not known. Absent: it costs nothing. */
   quote?(model: ModelRef, rows: readonly PredictionRow[], context: PredictionContext): Promise<Quote | null>;
+}
+
+/** An adapter as PEFT saves it, to be merged into its base model. */
+export interface AdapterMerge {
+  /** Absolute paths: its folder, and the one that is written. */
+  readonly adapter: string;
+  readonly folder: string;
+  /** null: the one that the adapter names. */
+  readonly base: ModelName | null;
+  /** In the order of the classes; null: as the base model names them. */
+  readonly labels: readonly string[] | null;
+}
+
+export interface MergedModel {
+  readonly folder: string;
+  readonly labels: readonly string[];
+  /** Linear maps that the adapter changed. */
+  readonly maps: number;
+  readonly sha256: string;
 }
 
 /** Makes models callable by the hour, where they are not callable by themselves. */
@@ -198,6 +219,10 @@ export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown,
   getDeprecation?(model: string): Deprecation | null;
   /** Tries what the provider needs on this machine; costs nothing. */
   check?(context: Context): Promise<Check[]>;
+  /** Names of what `install` can add to this machine. */
+  readonly parts?: readonly string[];
+  /** Adds a part, and tries it; repeatable: nothing happens where it is there and works. */
+  install?(part: string, context: Context): Promise<Check>;
 }
 
 /** A provider, frozen with its groups. The type parameters are inferred from the functions. */

@@ -183,6 +183,7 @@ const trainingValues: { readonly [F in TrainingField]-?: readonly [NonNullable<T
     { type: 'lora', rank: 8 },
   ],
   loss: ['answer', 'all'],
+  earlyStopping: [{ patience: 1 }, { patience: 2 }],
   select: ['last', 'best'],
   maxLength: [16, 32],
   seed: [1, 2],

@@ -40,22 +40,29 @@ export interface ModelFolder {
 }
 
 /**
- * Reads a model folder without the numbers of its weights, and checks that the model is of a supported family with all its parameters.
+ * Reads a model folder without the numbers of its weights, and checks that the model is of a supported family with all its parameters,
+ * and with a tokenizer.
  *
  * @throws Failure `file-missing` when there is no such folder; `model-invalid` when a file is missing, broken or not supported
  */
 export function readModelFolder(folder: string): ModelFolder {
+  const model = readNetworkFolder(folder);
+  readTokenizerFiles(folder);
+  return model;
+}
+
+/** The same of a folder that needs no tokenizer: what it computes of tokens can be asked all the same. */
+export function readNetworkFolder(folder: string): ModelFolder {
   checkFolder(folder);
   const path = requireFile(folder, 'config.json', 'Give the folder that transformers’ save_pretrained wrote.');
   const json = readJsonObject(path, 'model configuration', maxConfigBytes);
   const config = parseModelConfig(json, path);
-  readTokenizerFiles(folder);
   const family = getFamily(config);
   const weights = findWeightFiles(folder).map((file) => readSafetensorsIndex(join(folder, file)));
   const labels = parseLabels(json, weights, { path, family });
   const rules = getRules(config, labels?.length ?? null);
   const found = findParameters(weights, rules);
-  const drawn = rules.optional.filter((parameter) => !found.has(parameter));
+  const drawn = rules.specs.map(({ name }) => name).filter((name) => !found.has(name));
   const parameters = countParameters(config, labels?.length ?? 0);
   return { folder, config, labels, maxPositions: config.maxPositions, weights, drawn, parameters, revision: readRevision(folder) };
 }
@@ -129,6 +136,29 @@ function findWeightFiles(folder: string): string[] {
     }
     return basename(requireFile(folder, name, 'Download the model again: a part is missing.'));
   });
+}
+
+/**
+ * Which class of a model each label is, where the model's own names are those of the labels: in any order, with other capitals where that is
+ * clear, and `LABEL_0`, `LABEL_1`, as transformers calls classes without names, for the labels 0, 1. Null: they are others.
+ */
+export function matchLabels(own: readonly string[], labels: readonly string[]): number[] | null {
+  if (own.length !== labels.length) return null;
+  const kinds = [(name: string) => name, (name: string) => name.toLowerCase(), (name: string) => name.replace(/^LABEL_/, '')];
+  for (const toKey of kinds) {
+    const keys = own.map(toKey);
+    const places = labels.map((label) => keys.indexOf(toKey(label)));
+    if (new Set(places).size === own.length && !places.includes(-1)) return places;
+  }
+  return null;
+}
+
+/** What a config.json says of the labels of a sequence classifier; null where it is none. Its weights may say otherwise. */
+export function parseLabelNames({ architectures, id2label }: Readonly<Record<string, unknown>>): string[] | null {
+  const isClassifier = Array.isArray(architectures) && architectures.some((name) => String(name).endsWith('ForSequenceClassification'));
+  const names = isClassifier && isObject(id2label) ? id2label : {};
+  const labels = Object.keys(names).map((_, i) => names[String(i)]);
+  return labels.length > 0 && labels.length <= maxLabels && isLabels(labels) ? labels : null;
 }
 
 /** Names from id2label, where the weights have a sequence classification head of that many rows. */

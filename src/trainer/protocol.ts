@@ -19,7 +19,8 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { Failure, toSystemCode } from '../errors.ts';
 import { parseFields, readJsonObject } from '../lib/json.ts';
-import { backendNames } from './backends/index.ts';
+import { backendNames, type BackendDescription } from './backends/index.ts';
+import { Comparison, trainingControls } from './training-controls.ts';
 import { kernelVariants, type KernelVariant } from './kernels/index.ts';
 
 const wholeNumber = z.int('a whole number');
@@ -87,13 +88,14 @@ export const TrainingSettings = z
       weightDecay: amount,
       /** Gradients are scaled down to this Euclidean norm; 0 leaves them as they are. */
       maxGradNorm: amount,
-      /** `best` keeps the weights of the epoch with the lowest validation loss. */
+      /** `best` keeps the weights of the epoch with the lowest validation loss, or the best measure where early stopping goes by that. */
       select: z.enum(['last', 'best'], '"last" or "best"'),
       seed: wholeNumber,
       /** Optimizer steps between checkpoints; null: at the ends of epochs and by time. Changes no result. */
       checkpointSteps: positive.nullable(),
       /** Which parameters are trained; absent: all. */
       adapter: AdapterSettings.optional(),
+      ...trainingControls,
     },
     'an object',
   )
@@ -112,6 +114,8 @@ export const TrainFile = z.object({
   backend: Backend,
   /** How many threads share each batch; absent: one. Another count gives other last digits. */
   threads: positive.optional(),
+  /** Threads of the backend itself, where it has more than one: other bits come of another number. Absent: as many as it has. */
+  backendThreads: positive.optional(),
   model: ClassifierSource,
   rows: z.object({ train: path, validation: z.string('a path or null').nullable() }, 'an object').readonly(),
   training: TrainingSettings,
@@ -174,6 +178,20 @@ const at = { at: z.string() };
 const event = <T extends string>(name: T): z.ZodObject<{ type: z.ZodLiteral<T>; at: z.ZodString }> =>
   z.object({ type: z.literal(name), ...at });
 
+const DataRead = event('data-read').extend({
+  rows: count,
+  validationRows: count,
+  truncated: count,
+  steps: count,
+  /** Parameters that the model's folder lacks, and that were drawn anew, beside the head; absent: none. */
+  drawn: z.array(z.string()).optional(),
+  /** The package that computes, and on which device; absent: the backend is a part of this program. */
+  library: z.string().optional(),
+  /** What is unexpected about it. */
+  warning: z.string().optional(),
+});
+export type DataRead = Readonly<z.infer<typeof DataRead>>;
+
 /** One line of `events.jsonl`; `at` is ISO 8601 UTC. */
 const TrainerEvent = z.discriminatedUnion('type', [
   event('trainer-started').extend({
@@ -192,10 +210,11 @@ const TrainerEvent = z.discriminatedUnion('type', [
   event('training-queued').extend({ behind: z.string() }),
   /** After an interruption: goes on after this step, 0 without a checkpoint. `changed`: why the last digits of the result may differ. */
   event('training-resumed').extend({ step: count, changed: z.string().nullable() }),
-  /** `drawn`: parameters that the model's folder lacks, and that were drawn anew, beside the head; absent: none. */
-  event('data-read').extend({ rows: count, validationRows: count, truncated: count, steps: count, drawn: z.array(z.string()).optional() }),
+  DataRead,
   StepFinished.extend(at),
   EpochEvaluated.extend(at),
+  /** Early stopping has ended it: `best` is the step of the best validation. */
+  event('training-ended-early').extend({ step: count, steps: count, best: count, patience: count, by: Comparison }),
   event('checkpoint-written').extend({ step: count, milliseconds: z.number() }),
   event('checkpoint-skipped').extend({ reason: z.string() }),
   event('model-written').extend({ folder: z.enum(['model', 'unfinished']), step: count, sha256: z.string() }),
@@ -211,11 +230,29 @@ export type TrainerEvent = Readonly<z.infer<typeof TrainerEvent>>;
 type WithoutTime<Event> = Event extends unknown ? Omit<Event, 'at'> : never;
 export type TrainerNews = WithoutTime<TrainerEvent>;
 
-/** `trainer check BACKEND`: one line on standard output after a real training step of a small network. */
+/** `trainer check BACKEND [SHAPE]`: the network whose steps are measured, as JSON. */
+export const CheckShape = z.object({
+  /** The sizes of the model, as `ModelConfig` has them. */
+  config: z.record(z.string(), z.unknown()),
+  rows: positive,
+  /** Of each row. */
+  tokens: positive,
+  /** Whether the head alone is trained. */
+  isHeadOnly: z.boolean(),
+});
+export type CheckShape = Readonly<z.infer<typeof CheckShape>>;
+
+/** Its answer: one line on standard output after real training steps. */
 export interface CheckAnswer {
   readonly loss: number;
-  /** Of the second step; the first one prepares. */
+  /** Of a step, the median; the first ones prepare. */
   readonly milliseconds: number;
+  /** From the start of the process to the first step, milliseconds. */
+  readonly startMs: number;
+  /** Most memory of the process at one time, in bytes. */
+  readonly memoryBytes: number;
+  /** The package that computes, where the backend is not a part of this program; else null. */
+  readonly native: BackendDescription | null;
 }
 
 /** `trainer predict`: the first line on standard input says which model, each further line is a PredictRow. */

@@ -3,11 +3,11 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Failure, toFailureData, toSystemCode, type FailureCode } from '../errors.ts';
 import { takeRunLock } from '../lib/run-lock.ts';
-import { chooseKernels, getBackend, startBackend } from './backends/index.ts';
+import { chooseKernels, getBackend, startBackend, type TensorFlow } from './backends/index.ts';
 import type { KernelVariant } from './kernels/index.ts';
 import { openCheckpoints } from './checkpoint/checkpoints.ts';
 import { openClassifier, type Classifier } from './tasks/classification/classifier.ts';
-import { readRows } from './tasks/classification/rows.ts';
+import { applyLossSettings, readRows } from './tasks/classification/rows.ts';
 import { explainMemory } from './memory.ts';
 import { openEvents, type EventFile } from './event-file.ts';
 import { joinQueue, waitForTurn, type Place, type Queue } from './queue.ts';
@@ -17,6 +17,7 @@ import {
   readControlRequest,
   readTrainFile,
   type ControlRequest,
+  type DataRead,
   type TrainerNews,
   type TrainFile,
 } from './protocol.ts';
@@ -101,7 +102,7 @@ async function trainFolder(
   { file, events, kernels }: { file: TrainFile; events: EventFile; kernels: KernelVariant | null },
 ): Promise<number> {
   const began = performance.now();
-  const classifier = openClassifier(await startBackend(file.backend, kernels), file.model, file.training.adapter);
+  const classifier = openClassifier(await startBackend(file.backend, kernels, file.backendThreads), file.model, file.training.adapter);
   const count = (file.threads ?? 1) - 1;
   const opening = count > 0 ? openWorkers(classifier, { count, backend: file.backend, kernels }) : Promise.resolve(null);
   opening.catch(() => {}); // it is waited for when the rows are read
@@ -130,14 +131,15 @@ async function trainClassifier(folder: string, training: OpenedTraining): Promis
   const classifier = { ...training.classifier, helpers: (await opening) ?? undefined };
   const steps = countSteps(rows.length, file.training).total;
   const drawn = classifier.drawn.length === 0 ? {} : { drawn: [...classifier.drawn] };
-  events.write({ type: 'data-read', rows: rows.length, validationRows: validation.length, truncated, steps, ...drawn });
+  const known = describeLibrary(classifier.tf, file);
+  events.write({ type: 'data-read', rows: rows.length, validationRows: validation.length, truncated, steps, ...drawn, ...known });
 
   const state = createTrainingState(classifier.tf, file.training, getBackend(file.backend).memory);
-  const checkpoints = openCheckpoints({ folder, file, kernels, network: classifier, state, events, began, now });
+  const checkpoints = openCheckpoints({ folder, file, kernels, library: known.library, network: classifier, state, events, began, now });
   if (events.past.start !== null) checkpoints.resume();
   const end = train(
     classifier,
-    { rows, validation, settings: file.training },
+    { rows: applyLossSettings(rows, classifier.labels.length, file.training), validation, settings: file.training },
     { state, write: events.write, readControlRequest: () => readRequest(folder), afterStep: checkpoints.afterStep, now },
   );
   if (end.reason === 'paused') {
@@ -173,4 +175,12 @@ function buildDivergence(step: number): TrainerNews {
     message: `expected finite numbers, found an infinite loss, gradient or weight in step ${step}; the weights before it are in "unfinished"`,
     hint: 'Lower the learning rate, or raise the warm-up ratio.',
   };
+}
+
+/** The package that computes, where the backend is not a part of this program, and what is unexpected about it. */
+function describeLibrary(tf: TensorFlow, { backend, backendThreads }: TrainFile): Pick<DataRead, 'library' | 'warning'> {
+  const { describe, threads } = getBackend(backend);
+  if (describe === undefined) return {};
+  const { version, device, warning } = describe(tf);
+  return { library: `${version}, ${device}, ${backendThreads ?? threads} threads`, ...(warning !== null && { warning }) };
 }

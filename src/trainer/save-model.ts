@@ -7,7 +7,7 @@ import type { Classifier } from './tasks/classification/classifier.ts';
 import { computeAndFree, copyToStoredLayout } from './engine/network.ts';
 import { getFamily } from './families/index.ts';
 import { readRevision, tokenizerFiles } from './model-folder.ts';
-import { writeSafetensors } from './safetensors.ts';
+import { writeSafetensors, type TensorToWrite } from './safetensors.ts';
 import type { EpochEvaluated, TrainFile } from './protocol.ts';
 
 /**
@@ -30,6 +30,30 @@ export function saveModel(
     shape,
     data: computeAndFree(tf, () => copyToStoredLayout(tf, getMerged(classifier, name), isLinear)),
   }));
+  return writeModelFolder(target, { config, labels, tensors, card, source }, (folder) => {
+    if (!adapter) return;
+    mkdirSync(join(folder, 'adapter'));
+    writePeftFolder(join(folder, 'adapter'), { tf, config, parameters, base, ...adapter });
+  });
+}
+
+/** What is in the folder of a model. */
+export interface ModelToWrite {
+  readonly config: Classifier['config'];
+  readonly labels: readonly string[];
+  readonly tensors: readonly TensorToWrite[];
+  /** Its README.md. */
+  readonly card: string;
+  /** The folder with its tokenizer. */
+  readonly source: string;
+}
+
+/** As `saveModel`; `addMore` writes further files before the folder has its name. */
+export function writeModelFolder(
+  target: string,
+  { config, labels, tensors, card, source }: ModelToWrite,
+  addMore: (folder: string) => void = () => {},
+): string {
   const json = {
     ...getFamily(config).buildConfigJson(config),
     id2label: Object.fromEntries(labels.map((label, i) => [String(i), label])),
@@ -41,10 +65,7 @@ export function saveModel(
       writeFileSync(join(folder, 'README.md'), card);
       writeSafetensors(join(folder, 'model.safetensors'), tensors);
       for (const name of tokenizerFiles) if (existsSync(join(source, name))) copyFileSync(join(source, name), join(folder, name));
-      if (adapter) {
-        mkdirSync(join(folder, 'adapter'));
-        writePeftFolder(join(folder, 'adapter'), { tf, config, parameters, base, ...adapter });
-      }
+      addMore(folder);
       return readRevision(folder);
     });
   } catch (error) {
@@ -78,6 +99,7 @@ export function formatModelCard({ train, rows, steps, epochs, unfinished }: Card
     ['longest text, in tokens', model.maxLength],
     ['trained parameters', formatAdapter(training)],
     ['selected weights', training.select],
+    ...formatControls(train),
     ['seed', training.seed],
   ];
   return [
@@ -98,9 +120,34 @@ export function formatModelCard({ train, rows, steps, epochs, unfinished }: Card
   ].join('\n');
 }
 
+/** README.md of a base model into which an adapter was merged. */
+export function formatMergeCard(base: string, labels: readonly string[]): string {
+  const head = [
+    '---',
+    `base_model: ${JSON.stringify(showInvisible(base))}`,
+    'pipeline_tag: text-classification',
+    'library_name: transformers',
+    '---',
+  ];
+  return `${head.join('\n')}\n\nA text classifier: ${escape(base)} with an adapter merged into its weights. Its classes are ${labels.map(escape).join(', ')}.\n`;
+}
+
 function formatAdapter({ adapter }: TrainFile['training']): string {
   if (adapter === undefined) return 'all';
   return adapter.type === 'head' ? 'the head' : `LoRA of rank ${adapter.rank}, alpha ${adapter.alpha}, and the head`;
+}
+
+/** Settings that only some trainings have. */
+function formatControls({ training, model }: TrainFile): [string, string | number][] {
+  const { earlyStopping: stop, labelSmoothing, classWeights, layerDecay } = training;
+  const name = stop?.by === 'measure' ? 'accuracy' : 'loss';
+  const rows: [string, string | number | undefined][] = [
+    ['early stopping', stop && `after ${stop.patience} validations whose ${name} is not better by more than ${stop.minDelta}`],
+    ['label smoothing', labelSmoothing],
+    ['class weights', classWeights?.map((weight, i) => `${escape(model.labels[i]!)} ${Number(weight.toPrecision(4))}`).join(', ')],
+    ['learning rate of a layer by the one above', layerDecay],
+  ];
+  return rows.flatMap(([setting, value]) => (value === undefined ? [] : [[setting, value]]));
 }
 
 function toCells({ epoch, step, loss, accuracy }: EpochEvaluated): (string | number)[] {

@@ -91,6 +91,7 @@ function formatReferenceLine({ candidates, reference, measure }: Comparison): st
   if (chosen === undefined) return [];
   if (chosen.kind === 'reference') return ['* the reference'];
   if (chosen.kind === 'tuned') return ['* the reference: a tuned model'];
+  if (chosen.kind === 'base') return ['* the reference: the model before this training'];
   const untrained = candidates.filter(({ kind }) => kind === 'majority' || kind === 'untrained');
   const isBest = untrained.every((candidate) => candidate.measures[measure]! <= chosen.measures[measure]!);
   return [isBest ? '* the reference: the best without training' : '* the reference: not trained'];
@@ -139,7 +140,7 @@ function formatVerdict({ name, verdict, beatsMajority }: ComparedCandidate, { re
   const isHollow = beatsMajority === false;
   const but = isHollow && kind !== 'majority' ? ', but no better than the most frequent label' : '';
   const good = isHollow ? 'yellow' : 'green';
-  const best = `${kind === 'majority' || kind === 'untrained' ? 'the ' : ''}${escapeLine(reference)}`;
+  const best = `${kind === 'majority' || kind === 'untrained' || kind === 'base' ? 'the ' : ''}${escapeLine(reference)}`;
   switch (verdict) {
     case 'better':
       return paint(good, `${subject}is better than ${best}${but}`);

@@ -39,6 +39,8 @@ export interface CheckpointedTraining {
   readonly file: TrainFile;
   /** Which kernels of our own compute; null: none. */
   readonly kernels: Kernels | null;
+  /** The package that computes and its device, where it is not a part of this program. */
+  readonly library?: string | undefined;
   readonly network: CheckpointedNetwork;
   readonly state: TrainingState;
   readonly events: EventFile;
@@ -53,8 +55,9 @@ export function openCheckpoints(training: CheckpointedTraining): Checkpoints {
   const folder = join(training.folder, 'checkpoints');
   const { checkpointSteps, seed } = file.training;
   const identity = hashIdentity(training.folder, file, network);
+  const { kernels, library } = training;
   const { backend, threads = 1 } = file;
-  const versions: Versions = { backend, kernels: training.kernels, threads, tfjs: network.tf.version_core, node: process.version };
+  const versions: Versions = { backend, kernels, library, threads, tfjs: network.tf.version_core, node: process.version };
   let { began } = training;
   let newest = 0;
   let last = { at: now(), took: 0, problem: '' };
@@ -115,6 +118,7 @@ type Identity = Readonly<z.infer<typeof Identity>>;
 const Versions = z.object({
   backend: z.string(),
   kernels: Kernels.nullish(),
+  library: z.string().optional(),
   threads: z.int().optional(),
   tfjs: z.string(),
   node: z.string(),
@@ -167,9 +171,9 @@ function checkIdentity(path: string, stored: Identity, present: Identity): void 
 }
 
 function formatChange(before: Versions, after: Versions): string | null {
-  const unsaid = { kernels: 'of tfjs', threads: '1' }; // in a checkpoint of before
+  const unsaid = { kernels: 'of tfjs', library: 'of tfjs', threads: '1' }; // in a checkpoint of before
   const toName = (versions: Versions, part: keyof Versions): string => String(versions[part] ?? unsaid[part as keyof typeof unsaid]);
-  const changes = (['backend', 'kernels', 'threads', 'tfjs', 'node'] as const).filter(
+  const changes = (['backend', 'kernels', 'library', 'threads', 'tfjs', 'node'] as const).filter(
     (part) => toName(before, part) !== toName(after, part),
   );
   return changes.length === 0 ? null : changes.map((part) => `${part} ${toName(before, part)} became ${toName(after, part)}`).join(', ');

@@ -2,7 +2,7 @@ import type { TensorFlow } from '../backends/index.ts';
 import { adamW, sumSquares } from '../kernels/calls.ts';
 import type { KernelMemory } from '../kernels/index.ts';
 import { freeGradients } from './network.ts';
-import { getClipFactor, getCoefficients, hasDecay, type AdamW, type AdamWSettings, type Moments } from './optimizer.ts';
+import { createCoefficients, getClipFactor, type AdamW, type AdamWSettings, type Moments } from './optimizer.ts';
 
 /**
  * AdamW in one pass over each parameter, in single precision as PyTorch has it. The moments wait outside of the backend's memory, which is
@@ -17,19 +17,19 @@ export function createKernelAdamW(tf: TensorFlow, memory: KernelMemory, settings
     setMoments(stored) {
       for (const [name, pair] of stored) moments.set(name, pair);
     },
-    update({ parameters, gradients, learningRate, maxGradNorm }) {
+    update({ parameters, gradients, maxGradNorm, ...rates }) {
       const gradNorm = Math.sqrt([...gradients.values()].reduce((sum, gradient) => sum + sumSquares(memory, gradient), 0));
       if (!Number.isFinite(gradNorm)) {
         freeGradients(gradients);
         return { gradNorm, isFinite: false };
       }
-      const coefficients = { ...getCoefficients(settings, ++this.step, learningRate), clip: getClipFactor(gradNorm, maxGradNorm) };
+      const getCoefficients = createCoefficients(settings, ++this.step, rates);
+      const clip = getClipFactor(gradNorm, maxGradNorm);
       const updated = [...gradients].map(([name, gradient]) => {
         const before = parameters.get(name)!;
         const own = moments.get(name) ?? { m: new Float32Array(before.size), v: new Float32Array(before.size) };
         moments.set(name, own);
-        const remaining = hasDecay(name) ? coefficients.remaining : 1;
-        const result = adamW(memory, { before, gradient, ...own }, { ...settings, ...coefficients, remaining });
+        const result = adamW(memory, { before, gradient, ...own }, { ...settings, ...getCoefficients(name), clip });
         gradient.dispose(); // the next parameter may have its place
         return { name, ...result };
       });

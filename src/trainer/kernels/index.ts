@@ -20,17 +20,20 @@ export type KernelVariant = keyof typeof kernelVariants;
 type Kernel = (...args: readonly number[]) => number;
 type KernelName =
   | 'adamW'
+  | 'areStarts'
   | 'attention'
   | 'attentionGradient'
   | 'countScratchBytes'
   | 'dropout'
   | 'embed'
   | 'embedGradient'
+  | 'firstRows'
+  | 'firstRowsGradient'
   | 'gelu'
-  | 'geluGradient'
   | 'initialize'
   | 'layerNorm'
   | 'layerNormGradient'
+  | 'multiply'
   | 'product'
   | 'sumRows'
   | 'sumSquares';

@@ -26,7 +26,7 @@ function findFailure(change: Partial<RunSpec>): string {
 test('a field that the job leaves out has a default, and a note says so', () => {
   const { request, notes } = translate({});
   expect(request).toEqual({
-    backend: 'wasm',
+    backend: 'auto',
     model: { folder: '/models/bert', revision: model.revision, labels: ['no', 'yes'], maxLength: 64 },
     training: {
       epochs: 3,
@@ -79,6 +79,17 @@ test('every field that is written ends in a note', () => {
     'unsupported prompt',
   ]);
   expect(request).toMatchObject({ model: { maxLength: 64 }, training: { steps: 7, epochs: null, seed: 1, learningRate: 1e-2 } });
+});
+
+test('early stopping keeps the best weights unless the job says otherwise', () => {
+  const earlyStopping = { patience: 2 };
+  const stopped = translate({ training: { earlyStopping } });
+  const settings = { patience: 2, minDelta: 0, by: 'loss' };
+  expect(stopped.request).toMatchObject({ training: { earlyStopping: settings, select: 'best' } });
+  expect(stopped.notes).toContainEqual({ type: 'sent', field: 'training.earlyStopping', value: earlyStopping });
+  expect(stopped.notes).toContainEqual({ type: 'defaulted', field: 'training.select', value: 'best', why: 'with early stopping' });
+  const last = translate({ training: { select: 'last', earlyStopping: { patience: 1, minDelta: 0.1, by: 'measure' } } });
+  expect(last.request).toMatchObject({ training: { earlyStopping: { patience: 1, minDelta: 0.1, by: 'measure' }, select: 'last' } });
 });
 
 test('options choose the backend and the rows per forward pass', () => {
@@ -139,6 +150,9 @@ test('an adapter is sent with what the job leaves open, and has its own learning
   const lora = { type: 'lora', rank: 4, alpha: 32, dropout: 0.05, targets: null, rankStabilized: false };
   const sent = translateAdapter({ type: 'lora', rank: 4 });
   expect(sent.training).toMatchObject({ adapter: lora, learningRate: 3e-3 });
+  expect(translateAdapter({ type: 'lora', rank: 4, rankStabilized: true }).training).toMatchObject({
+    adapter: { ...lora, rankStabilized: true },
+  });
   const chosen = translateAdapter({ type: 'lora', rank: 2, alpha: 4, dropout: 0, targets: ['dense'] });
   expect(chosen.training).toMatchObject({ adapter: { ...lora, rank: 2, alpha: 4, dropout: 0, targets: ['dense'] } });
   const head = translateAdapter({ type: 'head' });

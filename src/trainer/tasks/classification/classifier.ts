@@ -3,12 +3,12 @@ import type { Tensor2D } from '@tensorflow/tfjs-core';
 import { Failure } from '../../../errors.ts';
 import { addAdapter, type LowRankAdapter } from '../../adapters/index.ts';
 import type { TensorFlow } from '../../backends/index.ts';
-import { buildBatch, sortIntoBatches } from '../../engine/batches.ts';
+import { buildBatch, buildCompactBatch, sortIntoBatches } from '../../engine/batches.ts';
 import { computeAndFree, createParameter, type Network, type Task } from '../../engine/network.ts';
 import { createOps, type NextDropout } from '../../engine/ops.ts';
 import { findParameters, type ParameterRules, type Parameters, type ParameterSpec } from '../../engine/parameters.ts';
 import { computeLinear, getFamily } from '../../families/index.ts';
-import { readModelFolder } from '../../model-folder.ts';
+import { matchLabels, readNetworkFolder } from '../../model-folder.ts';
 import type { AdapterSettings, ClassifierSource } from '../../protocol.ts';
 import { readTensor, type SafetensorsIndex } from '../../safetensors.ts';
 import { readTokenizer } from '../../tokenizer.ts';
@@ -19,8 +19,14 @@ import type { EncodedRow, Encoder } from './rows.ts';
 export type ClassifierNetwork = Network<EncodedRow>;
 
 /** A network with all that is needed to run, to train and to save it. */
-export interface Classifier extends ClassifierNetwork, Encoder {
+export interface Classifier extends OpenNetwork, Encoder {
   readonly config: ClassifierNetwork['config'];
+}
+
+/** A classifier that reads tokens. */
+export interface OpenNetwork extends ClassifierNetwork {
+  /** Rows are cut to so many tokens. */
+  readonly maxLength: number;
   /** The parameters of the model itself, without those of an adapter. */
   readonly specs: readonly ParameterSpec[];
   /** Its low-rank adapter, if it has one. */
@@ -32,23 +38,29 @@ export interface Classifier extends ClassifierNetwork, Encoder {
 }
 
 /**
- * Reads a model folder as a classifier: with its own head where that is for the same labels, else with a new one drawn from the seed. `adapter`
+ * Reads a model folder as a classifier: with its own head where that is for the same labels (see `matchLabels`), else with a new one drawn from the seed. `adapter`
  * says which parameters are to be trained; null: all.
  *
  * @throws Failure `file-missing`, `model-invalid`, or `configuration-invalid` when there are fewer than two labels
  */
 export function openClassifier(tf: TensorFlow, source: ClassifierSource, adapter: AdapterSettings | null = null): Classifier {
+  const tokenizer = readTokenizer(source.folder);
+  return { ...openNetwork(tf, source, adapter), tokenizer };
+}
+
+/** The same without a tokenizer, which its folder may lack. */
+export function openNetwork(tf: TensorFlow, source: ClassifierSource, adapter: AdapterSettings | null = null): OpenNetwork {
   const { labels } = source;
   if (labels.length < 2 || new Set(labels).size !== labels.length) {
     throw new Failure('configuration-invalid', `expected at least two different labels, found ${JSON.stringify(labels)}`);
   }
-  const { config, weights, maxPositions, ...folder } = readModelFolder(source.folder);
+  const { config, weights, maxPositions, ...folder } = readNetworkFolder(source.folder);
   const specs = listParameters(config, labels.length);
-  const own = folder.labels && isSameSet(folder.labels, labels) ? folder.labels : null;
-  const parameters = readParameters(tf, weights, getRules(config, own ? labels.length : null));
-  if (own) orderHead(tf, parameters, { head: listHead(config, labels.length), own, labels });
+  const classes = folder.labels && matchLabels(folder.labels, labels);
+  const parameters = readParameters(tf, weights, getRules(config, classes ? labels.length : null));
+  if (classes) orderHead(tf, parameters, { head: listHead(config, labels.length), classes });
   const missing = specs.filter(({ name }) => !parameters.has(name));
-  drawParameters(tf, parameters, { specs: missing, seed: source.seed, deviation: config.initializerRange });
+  drawParameters(tf, parameters, { specs: missing, seed: source.seed, config });
   const { seed, adapter: adapterFolder = null } = source;
   const model = { config, specs, parameters, drawn: folder.drawn };
   const trained = addAdapter(tf, model, { settings: adapter, folder: adapterFolder, seed });
@@ -62,15 +74,10 @@ export function openClassifier(tf: TensorFlow, source: ClassifierSource, adapter
     specs,
     parameters,
     ...trained,
-    tokenizer: readTokenizer(source.folder),
     maxLength: Math.min(source.maxLength, maxPositions),
     revision: folder.revision,
     drawn: folder.drawn,
   };
-}
-
-function isSameSet(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && new Set([...a, ...b]).size === a.length;
 }
 
 /**
@@ -92,10 +99,14 @@ export const classification: Task<EncodedRow> = {
   computeLoss(network, rows, next) {
     const { tf, ops, labels } = network;
     const classes = labels.length;
-    const expected = new Float32Array(rows.length * classes); // one 1 a row
-    for (const [i, { label }] of rows.entries()) expected[i * classes + label] = 1;
+    const expected = new Float32Array(rows.length * classes);
+    for (const [i, { label, targets }] of rows.entries()) {
+      if (targets) expected.set(targets, i * classes);
+      else expected[i * classes + label] = 1;
+    }
     return ops.crossEntropy(computeLogits(network, rows, next), tf.tensor2d(expected, [rows.length, classes])).sum;
   },
+  getWeight: (rows) => rows.reduce((sum, { weight = 1 }) => sum + weight, 0),
   evaluate(network, rows) {
     let [loss, correct] = [0, 0];
     for (const [i, logits] of computeAllLogits(network, rows).entries()) {
@@ -111,7 +122,9 @@ export const classification: Task<EncodedRow> = {
 export function computeLogits(network: ClassifierNetwork, rows: readonly EncodedRow[], next: NextDropout | null): Tensor2D {
   const { tf, ops, config } = network;
   const family = getFamily(config);
-  const features = family.computeFeatures(network, buildBatch(tf, rows, { ...config, positions: next?.part?.positions }), next); // [B, H]
+  const build = ops.takesCompact && family.takesCompact ? buildCompactBatch : buildBatch;
+  const batch = build(tf, rows, { ...config, positions: next?.part?.positions });
+  const features = family.computeFeatures(network, batch, next); // [B, H]
   return computeLinear(network, family.head, { x: ops.dropout(features, next?.(config.classifierDropout) ?? null), next });
 }
 

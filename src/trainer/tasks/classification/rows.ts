@@ -5,12 +5,35 @@ import { isObject } from '../../../lib/json.ts';
 import { readLines } from '../../../lib/lines.ts';
 import { formatValue } from '../../../lib/text.ts';
 import type { TokenRow } from '../../engine/batches.ts';
+import type { TrainingSettings } from '../../protocol.ts';
 import type { Tokenizer } from '../../tokenizer.ts';
 
 /** A row as the model reads it. */
 export interface EncodedRow extends TokenRow {
   /** Index of its class; 0 where it is to be predicted. */
   readonly label: number;
+  /** What the loss compares with the probabilities, a number for each class; absent: 1 for the label, 0 for the others. */
+  readonly targets?: readonly number[];
+  /** What the row counts in a mean of losses; absent: 1. */
+  readonly weight?: number;
+}
+
+/** What of a training's settings changes the loss of a row. */
+export type LossSettings = Pick<TrainingSettings, 'labelSmoothing' | 'classWeights'>;
+
+/**
+ * Training rows whose losses are those of PyTorch's CrossEntropyLoss with its `label_smoothing` e and `weight` w: a label's target is 1 - e, then
+ * every class of C gets e / C more, each target is multiplied with the weight of its class, and a row counts as the weight of its label.
+ */
+export function applyLossSettings(rows: readonly EncodedRow[], classes: number, settings: LossSettings): readonly EncodedRow[] {
+  const { labelSmoothing = 0, classWeights } = settings;
+  if (labelSmoothing === 0 && !classWeights) return rows;
+  const getWeight = (label: number): number => classWeights?.[label] ?? 1;
+  const all = Array.from({ length: classes }, (_, label) => label);
+  const targets = all.map((label) =>
+    all.map((other) => getWeight(other) * ((other === label ? 1 - labelSmoothing : 0) + labelSmoothing / classes)),
+  );
+  return rows.map((row) => ({ ...row, targets: targets[row.label]!, weight: getWeight(row.label) }));
 }
 
 /** What turns texts into tokens for a model. */
