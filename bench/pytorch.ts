@@ -14,7 +14,7 @@ import { batchSize, shapes, tokens } from './shapes.ts';
 const project = resolve(import.meta.dirname, '..');
 const [script, measureModel] = ['pytorch.py', 'measure-model.ts'].map((name) => join(import.meta.dirname, name)) as [string, string];
 
-/** Rounds of the job: each takes one to ten minutes. */
+/** Rounds of each comparison: one of the jobs takes minutes. */
 const rounds = Number(process.env['ROUNDS'] ?? 3);
 
 export async function measureBesidePyTorch(scratch: string): Promise<string> {
@@ -26,14 +26,14 @@ export async function measureBesidePyTorch(scratch: string): Promise<string> {
 async function measureSteps(python: string): Promise<string> {
   const rows: string[][] = [['model', 'PyTorch, ms', 'orchestrate, ms', 'ratio', 'PyTorch, MB', 'orchestrate, MB', 'ratio']];
   for (const [name, config] of Object.entries(shapes)) {
-    const task = JSON.stringify({ config, rows: batchSize, tokens, steps: config.layers > 2 ? 8 : 120 } satisfies ModelTask);
+    const task = JSON.stringify({ config, rows: batchSize, tokens, steps: config.layers > 2 ? 6 : 80 } satisfies ModelTask);
     const measure = async (command: readonly [string, ...string[]]): Promise<Sample> => {
       const { printed, memory } = await run(command);
       return { step: (JSON.parse(printed) as Pick<ModelMeasures, 'meanStep'>).meanStep, memory };
     };
     const found = await interleave(
       { theirs: () => measure([python, script, 'step', task]), ours: () => measure([process.execPath, measureModel, task]) },
-      { warmUps: 0, rounds: 5 },
+      { warmUps: 0, rounds },
     );
     const pair = (measure: string): string[] => toPair(found.theirs[measure]!, found.ours[measure]!);
     rows.push([name, ...pair('step'), ...pair('memory')]);
