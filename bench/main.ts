@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { measureData } from './data.ts';
 import { measureJob } from './job.ts';
 import { measureModels } from './models.ts';
+import { measureBesidePyTorch } from './pytorch.ts';
 import { measureStart } from './start.ts';
 import { measureStep } from './step.ts';
 
@@ -18,6 +19,7 @@ const parts: Readonly<Record<string, (scratch: string) => Promise<string>>> = {
   job: measureJob,
   data: measureData,
   models: measureModels,
+  pytorch: measureBesidePyTorch,
 };
 
 const asked = process.argv.slice(2);
