@@ -1,8 +1,9 @@
 /**
- *     node test/trainer/native.ts [--backend tensorflow] [--kills N] [--seed S]
+ *     node test/trainer/native.ts [PART...] [--backend tensorflow] [--kills N] [--seed S]
  *
  * Proves a native backend that is on this machine: parity with PyTorch, trainings that are killed and end with the same bytes, and the job of the
- * guide on the packed package, whose copy of TensorFlow.js is another one than that of the native package. The last line counts.
+ * guide on the packed package, whose copy of TensorFlow.js is another one than that of the native package. PARTS are parity, tiny, small and package; all of them where none is
+ * named. The last line counts.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,7 +14,8 @@ import { getBackend, isBackendName, type BackendName } from '../../src/trainer/b
 import { runParity } from '../parity/run-parity.ts';
 import { killTraining } from './kills.ts';
 
-const { values } = parseArgs({
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
   options: {
     backend: { type: 'string', default: 'tensorflow' },
     kills: { type: 'string', default: '6' },
@@ -70,13 +72,14 @@ function checkPackage(name: BackendName): Findings {
 const problem = getBackend(backend).check();
 const checks: readonly (readonly [string, () => Findings | Promise<Findings>])[] = [
   ['parity', () => checkParity(backend)],
-  ['killed trainings, tiny model', () => checkKills(backend, false)],
-  ['killed trainings, small model', () => checkKills(backend, true)],
-  ['the packed package', () => checkPackage(backend)],
+  ['tiny', () => checkKills(backend, false)],
+  ['small', () => checkKills(backend, true)],
+  ['package', () => checkPackage(backend)],
 ];
 let [passed, failed] = [0, problem === null ? 0 : 1];
 if (problem === null) {
   for (const [name, check] of checks) {
+    if (positionals.length > 0 && !positionals.includes(name)) continue;
     const found = await check();
     print(`${name} on ${backend}: ${found.passed} passed, ${found.problems.length} failed`);
     for (const one of found.problems) print(one);
