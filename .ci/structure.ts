@@ -85,6 +85,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
     'src/provider-kit',
     'src/trainer/adapters',
     'src/trainer/backends',
+    'types:src/trainer/check-protocol.ts',
     'src/trainer/model-folder.ts',
     'src/trainer/protocol.ts',
     'types:src/trainer/queue.ts',
@@ -163,7 +164,7 @@ const minLines = 20;
 const budgets: Readonly<Record<string, number>> = {
   'providers/azure': 300,
   'providers/huggingface': 3300,
-  'providers/local': 1550,
+  'providers/local': 2000,
   'providers/openai': 50,
   'providers/openai-compatible': 2400,
   'src/cli': 3050,
@@ -171,14 +172,14 @@ const budgets: Readonly<Record<string, number>> = {
   'src/evaluate': 2750,
   'src/import': 2000,
   'src/job': 820,
-  'src/lib': 660,
+  'src/lib': 700,
   'src/provider': 640,
   'src/provider-kit': 1600,
   'src/run': 3530,
   'src/sandbox': 3600,
   'src/store': 520,
   'src/testing': 1250,
-  'src/trainer': 5650,
+  'src/trainer': 5900,
   test: 34900,
 };
 

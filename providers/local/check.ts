@@ -6,7 +6,7 @@ import { spawnCheck } from '../../src/lib/process.ts';
 import type { Context } from '../../src/provider/context.ts';
 import type { Check } from '../../src/provider/provider.ts';
 import { backends, folderSetting, getBackend, isBackendName, placeSettings } from '../../src/trainer/backends/index.ts';
-import type { CheckAnswer, CheckShape } from '../../src/trainer/protocol.ts';
+import type { CheckAnswer, CheckShape } from '../../src/trainer/check-protocol.ts';
 
 export async function check(context: Context): Promise<Check[]> {
   return await Promise.all(backends.map(async ({ id }) => await checkBackend(id, context)));
@@ -30,7 +30,10 @@ export async function checkBackend(id: string, context: Context, folder?: string
   const { milliseconds, loss, native } = answer;
   const ok = Number.isFinite(loss);
   const computes = `${precision}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
-  const what = native === null ? description : `${native.version} in ${native.folder}; ${native.device}${native.warning === null ? '' : `; ${native.warning}`}`;
+  const what =
+    native === null
+      ? description
+      : `${native.version} in ${native.folder}; ${native.device}${native.warning === null ? '' : `; ${native.warning}`}`;
   return { name, ok, found: `a training step in ${milliseconds.toFixed(1)} ms (${what}; ${computes})`, hint: ok ? null : hint };
 }
 

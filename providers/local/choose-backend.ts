@@ -10,7 +10,7 @@ import { z } from 'zod';
 import { writeAtomicJson } from '../../src/lib/fs.ts';
 import type { Context } from '../../src/provider/context.ts';
 import { backends, defaultBackend, getInstallFolder, tfjsVersion, type BackendName } from '../../src/trainer/backends/index.ts';
-import type { CheckShape } from '../../src/trainer/protocol.ts';
+import type { CheckShape } from '../../src/trainer/check-protocol.ts';
 import { askTrainer } from './check.ts';
 
 export interface Workload {
@@ -57,7 +57,10 @@ interface Measuring {
   readonly measure: typeof askTrainer;
 }
 
-async function measureSpeeds(ids: readonly BackendName[], { shape, context, measure }: Measuring): Promise<(Speed & { id: BackendName })[]> {
+async function measureSpeeds(
+  ids: readonly BackendName[],
+  { shape, context, measure }: Measuring,
+): Promise<(Speed & { id: BackendName })[]> {
   const file = join(dirname(getInstallFolder(defaultBackend, context.setting)), 'speed.json');
   const known = await readSpeeds(file);
   const missing = ids.filter((id) => known[toKey(id, shape)] === undefined);
@@ -76,7 +79,10 @@ async function measureSpeeds(ids: readonly BackendName[], { shape, context, meas
 /** What a measurement holds for: a backend on this machine, and a shape. */
 function toKey(id: BackendName, shape: CheckShape): string {
   const place = [id, tfjsVersion, process.versions.node, cpus()[0]?.model ?? '', availableParallelism()];
-  return `${id} ${createHash('sha256').update(JSON.stringify([place, shape])).digest('hex').slice(0, 16)}`;
+  return `${id} ${createHash('sha256')
+    .update(JSON.stringify([place, shape]))
+    .digest('hex')
+    .slice(0, 16)}`;
 }
 
 async function readSpeeds(file: string): Promise<Record<string, Speed>> {

@@ -165,7 +165,9 @@ export function formatEvent(event: TrainerEvent | EngineEvent): string[] {
 function getNotes(event: TrainerEvent | EngineEvent, folder: string | undefined): Note[] {
   const drawn = event.type === 'data-read' && event.drawn !== undefined ? [formatDrawn(event.drawn)] : [];
   const library = event.type === 'data-read' ? (event.warning ?? null) : null;
-  return [formatWarning(event, folder), library, ...drawn].filter((message) => message !== null).map((message) => ({ type: 'warning', message }));
+  return [formatWarning(event, folder), library, ...drawn]
+    .filter((message) => message !== null)
+    .map((message) => ({ type: 'warning', message }));
 }
 
 /** Says of parameters that a model's folder lacks what becomes of them. */

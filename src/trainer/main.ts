@@ -9,7 +9,7 @@ import { failureKinds, toFailureData } from '../errors.ts';
 import { isBackendName } from './backends/index.ts';
 import { explainMemory } from './memory.ts';
 import { Queue } from './queue.ts';
-import { CheckShape } from './protocol.ts';
+import { CheckShape } from './check-protocol.ts';
 import { runCheck } from './run-check.ts';
 import { runPrediction } from './run-prediction.ts';
 import { runTraining } from './run-training.ts';
@@ -26,8 +26,7 @@ try {
   else if (command === 'check' && isBackendName(argument)) {
     const shape = more === undefined ? undefined : CheckShape.parse(JSON.parse(more));
     process.stdout.write(`${JSON.stringify(await runCheck(argument, shape))}\n`);
-  }
-  else {
+  } else {
     log('usage: main.ts train FOLDER [QUEUE] | main.ts predict | main.ts check BACKEND [SHAPE]');
     process.exitCode = failureKinds.usage.exit;
   }

@@ -34,7 +34,10 @@ interface Findings {
 async function checkParity(name: BackendName): Promise<Findings> {
   const { checks } = await runParity('fixtures/parity', { backends: [name] });
   const failed = checks.filter(({ passed }) => !passed);
-  return { passed: checks.length - failed.length, problems: failed.map((check) => `${check.name}: ${check.found}, expected ${check.expected}`) };
+  return {
+    passed: checks.length - failed.length,
+    problems: failed.map((check) => `${check.name}: ${check.found}, expected ${check.expected}`),
+  };
 }
 
 async function checkKills(name: BackendName, large: boolean): Promise<Findings> {
@@ -56,7 +59,10 @@ function checkPackage(name: BackendName): Findings {
     cpSync('fixtures/models/tiny-bert', join(place, 'models/tiny-bert'), { recursive: true });
     const settings = [`targets.laptop.options.backend="${name}"`, 'training.epochs=1'].flatMap((one) => ['--set', one]);
     const run = (args: readonly string[]): string =>
-      execFileSync(process.execPath, [join(place, 'node_modules/finetune-orchestrator/bin/orchestrate.js'), ...args], { cwd: place, encoding: 'utf8' });
+      execFileSync(process.execPath, [join(place, 'node_modules/finetune-orchestrator/bin/orchestrate.js'), ...args], {
+        cwd: place,
+        encoding: 'utf8',
+      });
     const { runs } = JSON.parse(run(['submit', 'sentiment/job.json', '--wait', '--json', ...settings])) as { runs: { ok: boolean }[] };
     const log = run(['logs', 'sentiment/laptop']);
     const problems = [

@@ -210,7 +210,8 @@ async function compile({ recipe, folder, target, tools, context }: Build): Promi
   await rm(include, { recursive: true });
   await rm(join(folder, 'node_modules', headersPackage), { recursive: true });
   // Symbols for a debugger are a quarter of the libraries; without the tool they stay.
-  if (recipe.cuda.length === 0) await runTool(['strip', '--strip-unneeded', ...libraries], { folder, signal: context.signal }).catch(() => null);
+  if (recipe.cuda.length === 0)
+    await runTool(['strip', '--strip-unneeded', ...libraries], { folder, signal: context.signal }).catch(() => null);
 }
 
 /** @throws Failure `service-unavailable` with what the tool said */
@@ -219,7 +220,13 @@ async function run(command: readonly string[], { folder, context }: { readonly f
   if (status === 0) return;
   const name = command.slice(0, 4).join(' ');
   const isFull = /ENOSPC|No space left/i.test(output);
-  throw new Failure(isFull ? 'disk-full' : 'service-unavailable', `\`${name} …\` ended with status ${status ?? 'none'}: ${output.split('\n').slice(-3).join(' ')}`, {
-    hint: isFull ? 'free some space, or set XDG_CACHE_HOME to a folder on another disk' : 'the command is given to the tool as it is set up on this machine: its registry must be reachable',
-  });
+  throw new Failure(
+    isFull ? 'disk-full' : 'service-unavailable',
+    `\`${name} …\` ended with status ${status ?? 'none'}: ${output.split('\n').slice(-3).join(' ')}`,
+    {
+      hint: isFull
+        ? 'free some space, or set XDG_CACHE_HOME to a folder on another disk'
+        : 'the command is given to the tool as it is set up on this machine: its registry must be reachable',
+    },
+  );
 }

@@ -114,7 +114,13 @@ const Identity = z.object({ model: z.string(), training: z.string(), rows: z.str
 type Identity = Readonly<z.infer<typeof Identity>>;
 
 /** What computed: where one of these is another, the result may differ in its last bits. */
-const Versions = z.object({ backend: z.string(), kernels: Kernels.nullish(), library: z.string().optional(), tfjs: z.string(), node: z.string() });
+const Versions = z.object({
+  backend: z.string(),
+  kernels: Kernels.nullish(),
+  library: z.string().optional(),
+  tfjs: z.string(),
+  node: z.string(),
+});
 type Versions = Readonly<z.infer<typeof Versions>>;
 
 /** state.json. */
@@ -164,7 +170,9 @@ function checkIdentity(path: string, stored: Identity, present: Identity): void 
 
 function formatChange(before: Versions, after: Versions): string | null {
   const toName = (versions: Versions, part: keyof Versions): string => versions[part] ?? 'of tfjs';
-  const changes = (['backend', 'kernels', 'library', 'tfjs', 'node'] as const).filter((part) => toName(before, part) !== toName(after, part));
+  const changes = (['backend', 'kernels', 'library', 'tfjs', 'node'] as const).filter(
+    (part) => toName(before, part) !== toName(after, part),
+  );
   return changes.length === 0 ? null : changes.map((part) => `${part} ${toName(before, part)} became ${toName(after, part)}`).join(', ');
 }
 

@@ -17,7 +17,12 @@ interface NativeKernelBackend {
   readonly binding: { readonly TF_Version: string };
 }
 
-export function createNativeBackend<const Id extends string>({ id, package: name, description, memory }: NativeSettings<Id>): NativeBackend<Id> {
+export function createNativeBackend<const Id extends string>({
+  id,
+  package: name,
+  description,
+  memory,
+}: NativeSettings<Id>): NativeBackend<Id> {
   return {
     id,
     description,
