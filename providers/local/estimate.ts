@@ -148,6 +148,28 @@ export function checkFit(microBatchSize: number, getNeeds: (microBatchSize: numb
   });
 }
 
+/** Predictions are this share of the truth at least. */
+const certainty = 0.9;
+/** A token of a longest text has more characters than this, in scripts with spaces; where it has fewer, `estimate` finds out. */
+const charactersPerToken = 3;
+
+/**
+ * How many rows of a batch are computed at once: all of them, or in so few equal parts that the memory of the backend, which is the same on
+ * every machine, is enough for the longest text.
+ */
+export function chooseMicroBatch({ model, backend, training }: Omit<LocalRequest, 'name'>, longestCharacters: number): number {
+  const { batchSize } = training;
+  if (model.config === undefined || backend !== 'wasm') return batchSize;
+  const sizes = model.config as unknown as Sizes;
+  const tokens = 2 + Math.ceil(longestCharacters / charactersPerToken);
+  const data = { rows: batchSize, validationRows: 0, length: { mean: tokens, most: tokens } };
+  const fits = (microBatchSize: number): boolean =>
+    computeNeeds({ model, training: { ...training, microBatchSize } }, sizes, data).wasmBytes <= certainty * wasmLimit;
+  const toEqual = (parts: number): number => Math.ceil(batchSize / parts);
+  const parts = Array.from({ length: batchSize }, (_, i) => i + 1).find((count) => fits(toEqual(count)));
+  return parts === undefined ? batchSize : toEqual(parts); // where not even one row fits, the estimate says so
+}
+
 /** The machine's memory, or what a container may have of it. */
 function getMachineMemory(): number {
   const allowed = process.constrainedMemory();

@@ -8,7 +8,9 @@ import { parseOptions } from '../../src/provider-kit/settings.ts';
 import { backendNames, defaultBackend, type BackendName } from '../../src/trainer/backends/index.ts';
 import { checkTargets } from '../../src/trainer/adapters/index.ts';
 import type { AdapterSettings, TrainingSettings } from '../../src/trainer/protocol.ts';
+import { countParameters, countTrainedParameters, type ModelConfig } from '../../src/trainer/model-folder.ts';
 import type { HubPlace } from './base-model.ts';
+import { chooseMicroBatch } from './estimate.ts';
 
 /** What a target of this provider may set under `options`. */
 const LocalOptions = z.strictObject({
@@ -159,6 +161,16 @@ function mapAdapter(adapter: NonNullable<RunSpec['training']['adapter']>, { conf
   return sent({ adapter: settings });
 }
 
+/** `4,354 of 951,042 parameters are trained`; nothing where all are, or where nobody has read the model's sizes. */
+function explainTrained({ config }: Limits, { adapter }: Parameters, classes: number): string | undefined {
+  if (adapter === undefined || typeof config?.['family'] !== 'string') return undefined;
+  const sizes = config as unknown as ModelConfig;
+  const [trained, head] = [countTrainedParameters(sizes, classes, adapter), countTrainedParameters(sizes, classes, { type: 'head' })];
+  return `${formatCount(trained)} of ${formatCount(countParameters(sizes, classes) + trained - head)} parameters are trained`;
+}
+
+const formatCount = (count: number): string => count.toLocaleString('en-US');
+
 export function translate({ spec, facts, model }: TranslationInput): Translation<LocalRequest> {
   const base = checkTarget(spec, model);
   const options = parseOptions(LocalOptions, spec.target, spec.options);
@@ -168,7 +180,9 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
   const limits: Limits = { maxLength: model.maxLength ?? 512, parameters, config, adapter: isFollowed ? adapter.type : 'full' };
   const mapped = mapTraining(spec.training, trainingMap, limits);
   const why = explainLearningRate(limits);
+  const trained = explainTrained(limits, mapped.parameters, facts.labels.length);
   const explained = mapped.notes.map((note) => {
+    if (note.type === 'sent' && note.field === 'training.adapter' && trained !== undefined) return { ...note, why: trained };
     const isRate = note.type === 'defaulted' && note.field === 'training.learningRate';
     return isRate && why !== undefined ? { ...note, why } : note;
   });
@@ -176,7 +190,7 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
   const prompt: Note[] =
     spec.prompt === null ? [] : [{ type: 'unsupported', field: 'prompt', value: spec.prompt, why: 'a classifier reads the text as it is' }];
   const chosen = Object.entries(options).map(([field, value]): Note => ({ type: 'sent', field: `options.${field}`, value }));
-  const request: LocalRequest = {
+  const whole: LocalRequest = {
     backend: options.backend ?? defaultBackend,
     model: { ...base, labels: facts.labels, maxLength },
     training: {
@@ -186,7 +200,19 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
     },
     name: `${spec.job}/${spec.target}`,
   };
-  return { request, notes: [...explained, ...prompt, ...chosen] };
+  const { request, notes } = options.microBatchSize === undefined ? divideBatch(whole, facts) : { request: whole, notes: [] };
+  return { request, notes: [...explained, ...prompt, ...chosen, ...notes] };
+}
+
+/** A batch that does not fit into the memory is computed in parts. */
+function divideBatch(whole: LocalRequest, { train, validation }: TranslationInput['facts']): Translation<LocalRequest> {
+  const longest = Math.max(train.longestCharacters, validation?.longestCharacters ?? 0);
+  const { batchSize } = whole.training;
+  const microBatchSize = chooseMicroBatch(whole, longest);
+  if (microBatchSize === batchSize) return { request: whole, notes: [] };
+  const why = `because ${batchSize} rows of the longest texts need more memory than there is: their gradients are added up, and each part has dropout of its own`;
+  const note: Note = { type: 'defaulted', field: 'options.microBatchSize', value: microBatchSize, why };
+  return { request: { ...whole, training: { ...whole.training, microBatchSize } }, notes: [note] };
 }
 
 /** The model, where the trainer can do the task with it. @throws Failure `job-file-invalid` */
