@@ -37,6 +37,21 @@ export interface Measured {
   /** Bytes of the process beside WebAssembly: always, and for each parameter. */
   readonly process: readonly [always: number, each: number];
   readonly models: readonly MeasuredModel[];
+  /** Of adapters: see `bench/adapters.ts`. */
+  readonly adapters: Readonly<Record<'lora' | 'head', AdapterConstants>>;
+  /** Steps that no constant was fitted to. */
+  readonly checked: readonly (Omit<MeasuredModel, 'parameters' | 'rowsPerSecond'> & { readonly kind: Kind })[];
+}
+
+/** What is trained. */
+type Kind = 'full' | 'lora' | 'head';
+
+export interface AdapterConstants {
+  /** A step, in forward passes. */
+  readonly step: number;
+  /** Bytes of WebAssembly, and of the whole process, for each count of `countMemory`. */
+  readonly wasm: readonly number[];
+  readonly memory: readonly number[];
 }
 
 /** A row of `models local`; what was measured, and nothing that was computed. */
@@ -109,17 +124,35 @@ export function computeNeeds(
   const { tables, maps } = countParts(sizes);
   const toTokens = (tokens: number): number => pad(Math.min(model.maxLength, Math.max(1, tokens)));
   const mean = { rows: Math.min(batchSize, rows), tokens: toTokens(length.mean) };
-  const stepMs = sumProducts(countWork(sizes, mean), measured.work);
+  const fullMs = sumProducts(countWork(sizes, mean), measured.work);
+  const kind = training.adapter?.type ?? 'full';
+  const stepMs = kind === 'full' ? fullMs : fullMs * measured.forward * measured.adapters[kind].step;
   const perEpoch = Math.ceil(rows / batchSize);
   const total = steps ?? Math.ceil((epochs ?? 0) * perEpoch);
   const validations = Math.ceil(total / perEpoch) * (validationRows / mean.rows);
   const micro = { rows: Math.min(microBatchSize, rows), tokens: toTokens(length.most) };
-  const wasmBytes = sumProducts(countMemory(sizes, micro), measured.wasm);
-  // The best weights so far, and gradients that are added up, are further copies of all parameters.
-  const copies = (select === 'best' ? 1 : 0) + (micro.rows < mean.rows ? 1 : 0);
-  const [always, each] = measured.process;
-  const memoryBytes = wasmBytes + always + (each + 4 * copies) * (tables + maps);
-  return { seconds: (total * stepMs + validations * stepMs * measured.forward) / 1000, wasmBytes, memoryBytes };
+  const { wasmBytes, memoryBytes } = predictMemory(sizes, micro, { kind, measured });
+  // The best weights so far, and gradients that are added up, are further copies of what is trained.
+  const copies = kind === 'full' ? (select === 'best' ? 1 : 0) + (micro.rows < mean.rows ? 1 : 0) : 0;
+  const seconds = (total * stepMs + validations * fullMs * measured.forward) / 1000;
+  return { seconds, wasmBytes, memoryBytes: memoryBytes + 4 * copies * (tables + maps) };
+}
+
+/** Most memory of a step over this batch, where all of it is computed at once. */
+export function predictMemory(
+  sizes: Sizes,
+  batch: BatchShape,
+  { kind, measured: constants }: { readonly kind: Kind; readonly measured: Measured },
+): Pick<TrainingNeeds, 'wasmBytes' | 'memoryBytes'> {
+  const counts = countMemory(sizes, batch);
+  if (kind !== 'full') {
+    const { wasm, memory } = constants.adapters[kind];
+    return { wasmBytes: sumProducts(counts, wasm), memoryBytes: sumProducts(counts, memory) };
+  }
+  const wasmBytes = sumProducts(counts, constants.wasm);
+  const [always, each] = constants.process;
+  const { tables, maps } = countParts(sizes);
+  return { wasmBytes, memoryBytes: wasmBytes + always + each * (tables + maps) };
 }
 
 /** WebAssembly has addresses of 32 bits. */
