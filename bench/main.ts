@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { measureAdapters } from './adapters.ts';
 import { measureData } from './data.ts';
 import { measureJob } from './job.ts';
 import { measureModels } from './models.ts';
@@ -20,6 +21,7 @@ const parts: Readonly<Record<string, (scratch: string) => Promise<string>>> = {
   data: measureData,
   models: measureModels,
   pytorch: measureBesidePyTorch,
+  adapters: measureAdapters,
 };
 
 const asked = process.argv.slice(2);

@@ -2,6 +2,7 @@
  * node bench/measure-model.ts '{"config": …, "rows": 16, "tokens": 32, "steps": 3}': training steps of one shape in a process of its own, so
  * that its memory is that of the shape. Prints one line of JSON: ModelMeasures.
  */
+import { addAdapter } from '../src/trainer/adapters/index.ts';
 import { startBackend, type TensorFlow } from '../src/trainer/backends/index.ts';
 import { createAdamW } from '../src/trainer/engine/adamw.ts';
 import { computeAndFree } from '../src/trainer/engine/network.ts';
@@ -10,6 +11,8 @@ import { adamWDefaults } from '../src/trainer/engine/optimizer.ts';
 import { takeStep } from '../src/trainer/engine/train.ts';
 import type { ModelConfig } from '../src/trainer/families/index.ts';
 import { computeLogits } from '../src/trainer/tasks/classification/classifier.ts';
+import type { AdapterSettings } from '../src/trainer/protocol.ts';
+import { listParameters } from '../src/trainer/tasks/classification/head.ts';
 import { createNetwork, createRows } from './shapes.ts';
 
 export interface ModelTask {
@@ -17,6 +20,8 @@ export interface ModelTask {
   readonly rows: number;
   readonly tokens: number;
   readonly steps: number;
+  /** What is trained; absent: all parameters. */
+  readonly adapter?: AdapterSettings;
 }
 
 export interface ModelMeasures {
@@ -57,11 +62,14 @@ function watchTensors(wasm: Wasm): { getPeak(): number } {
   return { getPeak: () => peak };
 }
 
-async function measure({ config, rows, tokens, steps }: ModelTask): Promise<ModelMeasures> {
+async function measure({ config, rows, tokens, steps, adapter }: ModelTask): Promise<ModelMeasures> {
   const tf: TensorFlow = await startBackend('wasm');
   const { wasm } = tf.backend() as unknown as { readonly wasm: Wasm };
   const watched = watchTensors(wasm);
-  const network = createNetwork(tf, config, createOps(tf));
+  const whole = createNetwork(tf, config, createOps(tf));
+  const model = { config, specs: listParameters(config, whole.labels.length), parameters: whole.parameters, drawn: [] };
+  const network = { ...whole, ...addAdapter(tf, model, { settings: adapter ?? null, folder: null, seed: 1 }) };
+  for (const tensor of network.parameters.values()) tf.keep(tensor);
   const texts = createRows(config, { rows, tokens });
   const optimizer = createAdamW(tf, { ...adamWDefaults, weightDecay: 0.01 }, 'process');
   const time = (work: () => unknown): number => {
