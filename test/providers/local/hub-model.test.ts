@@ -73,7 +73,7 @@ test.each([
   ['no configuration', without('config.json'), 'a config.json'],
   [
     'another family',
-    new Map([...without(), ['config.json', Buffer.from('{"model_type": "electra"}')]]),
+    new Map([...without(), ['config.json', Buffer.from('{"model_type": "llama"}')]]),
     'model_type: expected one of bert',
   ],
 ])('a repository with %s is refused before anything is downloaded', async (_what, files, message) => {
