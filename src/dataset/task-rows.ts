@@ -68,7 +68,9 @@ export function parseClassificationRow({ line, row }: RawRow, columns: Classific
   checkColumns(row, [columns.text, columns.text2, columns.label], place);
   const text = parseText(row[columns.text], columns.text, place);
   const label = parseLabelColumn(row[columns.label], columns.label, place);
-  return columns.text2 === undefined ? { text, label } : { text, text2: parseText(row[columns.text2], columns.text2, place), label };
+  const second = columns.text2 === undefined ? null : row[columns.text2];
+  if (second === null || second === '') return { text, label }; // a row of a pair without its second text
+  return { text, text2: parseText(second, columns.text2!, place), label };
 }
 
 /** Numbers and booleans become their JSON text. */

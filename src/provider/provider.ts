@@ -41,6 +41,8 @@ export interface Estimate {
 export interface ModelSizes {
   /** The machine, the day and the programs. */
   readonly measuredOn: string;
+  /** Kinds of models that can be trained: `model_type` of config.json. */
+  readonly kinds: readonly string[];
   readonly sizes: readonly {
     /** `model_type` of config.json. */
     readonly family: string;

@@ -15,6 +15,9 @@ import { getRules, listParameters } from './tasks/classification/head.ts';
 
 export type { ModelConfig };
 
+/** The families that can be trained: `model_type` of config.json. */
+export const familyNames: readonly string[] = Object.keys(families);
+
 /** Files that are copied with a model and counted in its revision, where present. */
 export const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'vocab.txt'] as const;
 
@@ -79,8 +82,7 @@ export function parseModelConfig(json: Readonly<Record<string, unknown>>, source
   const name = json['model_type'];
   const family = typeof name === 'string' ? findFamily(name) : null;
   if (family) return family.parseConfig(json, source);
-  const known = Object.keys(families).join(', ');
-  throw new Failure('model-invalid', `${source}: model_type: expected one of ${known}, found ${formatValue(name)}`, {
+  throw new Failure('model-invalid', `${source}: model_type: expected one of ${familyNames.join(', ')}, found ${formatValue(name)}`, {
     hint: 'Choose a model of a supported family, or another provider for this one.',
   });
 }

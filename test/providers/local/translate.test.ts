@@ -3,6 +3,7 @@ import { local } from '../../../providers/local/index.ts';
 import { isFailure } from '../../../src/errors.ts';
 import { isDifference, type Note } from '../../../src/provider/note.ts';
 import type { RunSpec } from '../../../src/job/run-spec.ts';
+import type { Context } from '../../../src/provider/context.ts';
 import { toMemoryPlan } from '../../run/memory-provider.ts';
 
 const plan = toMemoryPlan();
@@ -200,4 +201,19 @@ test('targets that the model does not have are not followed: all parameters are 
   expect(training).not.toHaveProperty('adapter');
   expect(training).toMatchObject({ learningRate: 1e-3 });
   expect(notes).toContain('unsupported expected targets of the adapter among query, key, value, dense or all-linear, found q_proj');
+});
+
+test.each([
+  [['yes', 'no'], 'kept', 'as its labels are those of the data: yes, no'],
+  [['LABEL_0', 'LABEL_1'], 'new', 'for the labels no, yes; its own one is for LABEL_0, LABEL_1'],
+])('a model with a head for %j begins with one that is %s', (labels, value, why) => {
+  const { request, notes } = local.training.translate({ spec, facts: plan.facts, model: { ...model, labels }, key: plan.key });
+  expect(notes).toContainEqual({ type: 'defaulted', field: "the model's head", value, why });
+  const { keepsHead } = (request as { model: { keepsHead?: true } }).model;
+  const base = local.training.baseModel!(request, {} as Context);
+  expect([keepsHead, base]).toEqual(
+    value === 'kept'
+      ? [true, expect.objectContaining({ hasOwnHead: true, identity: `${model.revision} with its own head` })]
+      : [undefined, expect.not.objectContaining({ hasOwnHead: true })],
+  );
 });

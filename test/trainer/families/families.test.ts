@@ -26,6 +26,11 @@ test('each kind of model has a fixture', () => {
   expect(new Set([...own, ...elsewhere])).toEqual(new Set(Object.keys(families)));
 });
 
+test('the documents name every kind', () => {
+  const text = readFileSync(join(fixtures, '../../docs/models.md'), 'utf8');
+  expect([...text.matchAll(/^\| `([\w-]+)` /gm)].slice(1).map(([, name]) => name)).toEqual(Object.keys(families));
+});
+
 test.each(names.flatMap((name) => [[name, 'wasm'] as const, [name, 'cpu'] as const]))(
   '%s on %s: tokens, logits and a step as transformers has them',
   async (name, backend) => {

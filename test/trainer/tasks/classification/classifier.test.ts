@@ -85,6 +85,7 @@ test('a new head comes from the seed; other labels get a new one', async () => {
     id2label: { 0: 'a', 1: 'b' },
   });
   expect(toHead(1, ['b', 'a'], own).every((x) => x === 0)).toBe(true);
+  expect(toHead(1, ['B', 'A'], own).every((x) => x === 0)).toBe(true);
   expect(toHead(1, labels, own)).toEqual(toHead(1, labels));
 });
 
