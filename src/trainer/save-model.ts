@@ -83,7 +83,8 @@ export function formatModelCard({ train, rows, steps, epochs, unfinished }: Card
   ];
   return [
     '---',
-    `base_model: ${JSON.stringify(showInvisible(card.base))}`,
+    // The Hub takes no card that names another thing than one of its models.
+    ...(card.base.includes('/') ? [`base_model: ${JSON.stringify(showInvisible(card.base))}`] : []),
     'pipeline_tag: text-classification',
     'library_name: transformers',
     '---',
