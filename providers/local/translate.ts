@@ -209,8 +209,9 @@ function checkTarget(
   model: TranslationInput['model'],
 ): Pick<LocalRequest['model'], 'folder' | 'revision' | 'hub' | 'config'> {
   const target = `targets.${spec.target}`;
-  if (spec.task !== 'classification') {
-    throw new Failure('job-file-invalid', `${target}: the local trainer expects the task "classification", found "${spec.task}"`);
+  if (spec.task !== 'classification' && spec.task !== 'regression') {
+    const expected = 'the local trainer expects the task "classification" or "regression"';
+    throw new Failure('job-file-invalid', `${target}: ${expected}, found "${spec.task}"`);
   }
   if (spec.model.kind === 'service') {
     throw new Failure(

@@ -30,10 +30,12 @@ export function saveModel(
     shape,
     data: computeAndFree(tf, () => copyToStoredLayout(tf, getMerged(classifier, name), isLinear)),
   }));
+  const names = labels.length === 0 ? ['LABEL_0'] : labels; // transformers' name of the one output of a regression
   const json = {
     ...getFamily(config).buildConfigJson(config),
-    id2label: Object.fromEntries(labels.map((label, i) => [String(i), label])),
-    label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
+    ...(labels.length === 0 ? { problem_type: 'regression' } : {}),
+    id2label: Object.fromEntries(names.map((label, i) => [String(i), label])),
+    label2id: Object.fromEntries(names.map((label, i) => [label, i])),
   };
   try {
     return replaceFolder(target, (folder) => {
@@ -92,10 +94,20 @@ export function formatModelCard({ train, rows, steps, epochs, unfinished }: Card
     `# ${escape(card.name)}`,
     '',
     ...(unfinished ? ['**The training did not reach its end: these are the weights of its last good step.**', ''] : []),
-    `A text classifier, fine-tuned from ${escape(card.base)}. Its classes are ${model.labels.map(escape).join(', ')}.`,
+    model.labels.length === 0
+      ? `Gives a number for a text, fine-tuned from ${escape(card.base)}.`
+      : `A text classifier, fine-tuned from ${escape(card.base)}. Its classes are ${model.labels.map(escape).join(', ')}.`,
     '',
     ...formatTable(['setting', 'value'], settings),
-    ...(epochs.length > 0 ? ['', ...formatTable(['epoch', 'step', 'validation loss', 'validation accuracy'], epochs.map(toCells))] : []),
+    ...(epochs.length > 0
+      ? [
+          '',
+          ...formatTable(
+            ['epoch', 'step', 'validation loss', `validation ${model.labels.length === 0 ? 'mean absolute error' : 'accuracy'}`],
+            epochs.map(toCells),
+          ),
+        ]
+      : []),
     '',
   ].join('\n');
 }
@@ -108,7 +120,7 @@ function formatAdapter({ adapter }: TrainFile['training']): string {
 /** Settings that only some trainings have. */
 function formatControls({ training, model }: TrainFile): [string, string | number][] {
   const { earlyStopping: stop, labelSmoothing, classWeights, layerDecay } = training;
-  const name = stop?.by === 'measure' ? 'accuracy' : 'loss';
+  const name = stop?.by === 'measure' ? (model.labels.length === 0 ? 'mean absolute error' : 'accuracy') : 'loss';
   const rows: [string, string | number | undefined][] = [
     ['early stopping', stop && `after ${stop.patience} validations whose ${name} is not better by more than ${stop.minDelta}`],
     ['label smoothing', labelSmoothing],
@@ -118,8 +130,8 @@ function formatControls({ training, model }: TrainFile): [string, string | numbe
   return rows.flatMap(([setting, value]) => (value === undefined ? [] : [[setting, value]]));
 }
 
-function toCells({ epoch, step, loss, accuracy }: EpochEvaluated): (string | number)[] {
-  return [Number(epoch.toFixed(2)), step, loss.toFixed(4), accuracy.toFixed(4)];
+function toCells({ epoch, step, loss, accuracy, meanAbsoluteError }: EpochEvaluated): (string | number)[] {
+  return [Number(epoch.toFixed(2)), step, loss.toFixed(4), (accuracy ?? meanAbsoluteError ?? NaN).toFixed(4)];
 }
 
 function formatTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {

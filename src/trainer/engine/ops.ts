@@ -46,6 +46,8 @@ export interface Ops {
    * its label, where labels are neither smoothed nor weighted.
    */
   crossEntropy(logits: Tensor2D, targets: Tensor2D): { readonly sum: Tensor; readonly count: number };
+  /** Sum of the squared differences: [B, 1], [B, 1] -> a scalar */
+  squaredError(values: Tensor2D, targets: Tensor2D): Tensor;
 }
 
 type Save = (saved: Tensor[]) => void;
@@ -221,6 +223,13 @@ export function createPortableOps(tf: TensorFlow): Ops {
     return { sum: sum(logits), count: logits.shape[0] };
   };
 
+  const squaredError: Ops['squaredError'] = (values, targets) =>
+    define((save, values: Tensor2D) => {
+      const difference = tf.sub(values, targets);
+      save([difference]);
+      return { value: tf.sum(tf.square(difference)), gradFunc: (dy, [difference]) => [tf.mul(tf.mul(difference!, 2), dy)] };
+    })(values);
+
   return {
     linear,
     linearOfFrozen,
@@ -234,5 +243,6 @@ export function createPortableOps(tf: TensorFlow): Ops {
     dropout,
     firstToken,
     crossEntropy,
+    squaredError,
   };
 }
