@@ -18,6 +18,7 @@ import type { Costs } from './run/costs.ts';
 import type { CleanedRun, CleanOptions } from './run/clean.ts';
 import type { Decision } from './run/controls.ts';
 import type { DeployOptions } from './run/deployments.ts';
+import type { Exported, ExportOptions } from './run/export.ts';
 import type { RunPlan } from './run/event.ts';
 import type { MergeOptions } from './run/merge-model.ts';
 import type { BudgetView, PlanJobOptions } from './run/plan.ts';
@@ -25,7 +26,7 @@ import type { RunView } from './run/run-view.ts';
 
 /* What the library offers; orchestrator.ts does it. */
 
-export type { CompareOptions, EvaluateOptions, OrchestratorOptions };
+export type { CompareOptions, EvaluateOptions, Exported, ExportOptions, OrchestratorOptions };
 
 export interface SubmitOptions extends PlanJobOptions {
   /** Is called with the plans of new runs before anything is stored or sent. */
@@ -66,6 +67,8 @@ export interface RunHandle {
   deploy(options: DeployOptions): Promise<RunView>;
   /** Ends the deployment, even if the signal has aborted, and returns its cost in dollars; null where there was none. */
   undeploy(): Promise<{ run: RunView; usd: number | null }>;
+  /** Puts the tuned model, which is on this machine, into a repository. A second call continues the first one, or changes nothing. */
+  export(options: ExportOptions): Promise<Exported>;
   /** Settles a submission whose outcome is unknown. */
   resolve(decision: Decision): Promise<RunView>;
   /** The answers of the tuned model, in the order of the rows. */

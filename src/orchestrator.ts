@@ -174,6 +174,11 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
         const { run, usd } = await undeployRun(driver, findDeployable(driver, await findNewestRuns(store, address)));
         return { run: toView(run), usd };
       },
+      async export(exportOptions) {
+        const { exportModel } = await import('./run/export.ts');
+        const providers = (await readProviders()).values();
+        return await exportModel(workspace, (await findPresent(address)).runs, { ...exportOptions, providers });
+      },
       async resolve(decision) {
         const { resolveRun } = await import('./run/controls.ts');
         return toView(await resolveRun(await createDriver(), await findNewest(address), decision));

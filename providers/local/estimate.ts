@@ -255,7 +255,7 @@ export function countWords(text: string): number {
 async function measureTexts(context: QuoteContext): Promise<TextLength> {
   let [rows, words, characters] = [0, 0, 0];
   for await (const row of context.readRows('train')) {
-    if (!('label' in row)) break;
+    if (!('text' in row)) break;
     const text = row.text2 === undefined ? row.text : `${row.text} ${row.text2}`;
     words += countWords(text);
     characters += text.length;

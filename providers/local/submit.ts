@@ -1,7 +1,7 @@
 import { mkdir, statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import type { ClassificationRow } from '../../src/dataset/row.ts';
+import type { ClassificationRow, RegressionRow } from '../../src/dataset/row.ts';
 import { Failure, isFailure, toFailureData, toFileFailure, toSystemCode } from '../../src/errors.ts';
 import type { RunKey } from '../../src/job/run-key.ts';
 import { writeAtomicJson } from '../../src/lib/fs.ts';
@@ -42,7 +42,8 @@ export async function prepare(request: LocalRequest, context: Attempt): Promise<
   const write = async (part: 'train' | 'validation'): Promise<string> => {
     const name = `rows/${part}.jsonl`;
     await writeTrainingFile(join(context.workDir, name), context.readRows(part), (row): TrainRow => {
-      const { text, text2, label } = row as ClassificationRow; // `translate` refuses other tasks
+      const { text, text2, ...rest } = row as ClassificationRow | RegressionRow; // `translate` refuses other tasks
+      const label = 'value' in rest ? rest.value : rest.label;
       return text2 === undefined ? { text, label } : { text, text2, label };
     });
     return name;

@@ -29,6 +29,10 @@ export function mapControls(
   { labels, train }: Pick<DataFacts, 'labels' | 'train'>,
   location: string,
 ): { readonly settings: Partial<TrainingSettings>; readonly converted: readonly Extract<Note, { type: 'converted' }>[] } {
+  if (labels.length === 0 && (classWeights !== undefined || labelSmoothing !== undefined)) {
+    const field = classWeights === undefined ? 'labelSmoothing' : 'classWeights';
+    throw new Failure('job-file-invalid', `${location}.${field}: expected the task "classification", which has labels, found none`);
+  }
   if (classWeights === undefined) return { settings: omitUndefined({ labelSmoothing, layerDecay }), converted: [] };
   const isBalanced = classWeights === 'balanced';
   const other = isBalanced ? undefined : Object.keys(classWeights).find((label) => !labels.includes(label));

@@ -235,9 +235,10 @@ function describeHead(
 ): { readonly keepsHead: boolean; readonly notes: readonly Note[] } {
   if (own === undefined) return { keepsHead: false, notes: [] };
   const keepsHead = matchLabels(own, labels) !== null;
-  const why = keepsHead
-    ? `as its labels are those of the data: ${own.join(', ')}`
-    : `for the labels ${labels.join(', ')}; its own one is for ${own.join(', ')}`;
+  const isNumber = labels.length === 0;
+  const kept = isNumber ? 'as it gives one number' : `as its labels are those of the data: ${own.join(', ')}`;
+  const drawn = `for ${isNumber ? 'one number' : `the labels ${labels.join(', ')}`}; its own one is for ${own.join(', ')}`;
+  const why = keepsHead ? kept : drawn;
   return { keepsHead, notes: [{ type: 'defaulted', field: "the model's head", value: keepsHead ? 'kept' : 'new', why }] };
 }
 
@@ -266,8 +267,9 @@ function checkTarget(
   model: TranslationInput['model'],
 ): Pick<LocalRequest['model'], 'folder' | 'revision' | 'hub' | 'config'> {
   const target = `targets.${spec.target}`;
-  if (spec.task !== 'classification') {
-    throw new Failure('job-file-invalid', `${target}: the local trainer expects the task "classification", found "${spec.task}"`);
+  if (spec.task !== 'classification' && spec.task !== 'regression') {
+    const expected = 'the local trainer expects the task "classification" or "regression"';
+    throw new Failure('job-file-invalid', `${target}: ${expected}, found "${spec.task}"`);
   }
   if (spec.model.kind === 'service') {
     throw new Failure(

@@ -162,6 +162,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/predict.ts')).predict,
   },
   {
+    usage: 'export <run>',
+    summary: 'put the model of a run on this machine, with its card, into a repository of the Hugging Face Hub',
+    options: [
+      ['--push <hub:owner/name>', 'the repository; it is made where there is none. HF_TOKEN must be able to write to it'],
+      ['--public', 'everybody may read a repository that is made (default: it is private)'],
+      ['--replace', 'replace the files of a repository that has others; they stay in its history'],
+    ],
+    load: async () => (await import('./commands/export.ts')).exportModel,
+  },
+  {
     usage: 'capture <model>',
     summary: 'have a model answer the rows of a file, and save the answers: a reference of a job, a tuned model, or any model of a service',
     options: [

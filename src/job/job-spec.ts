@@ -125,9 +125,9 @@ const Reference = z.union(
 const Column = z.string().min(1);
 const Columns = z
   .strictObject({
-    text: Column.describe('classification, text: the text'),
-    text2: Column.describe('classification: the second text of a pair'),
-    label: Column.describe('classification: the label'),
+    text: Column.describe('classification, regression, text: the text'),
+    text2: Column.describe('classification, regression: the second text of a pair'),
+    label: Column.describe('classification: the label; regression: the number'),
     messages: Column.describe('chat: the list of messages'),
     prompt: Column.describe('preference: the prompt'),
     chosen: Column.describe('preference: the better answer'),
@@ -166,7 +166,9 @@ export const JobSpec = z.strictObject({
     .enum(['ask', 'retry'])
     .optional()
     .describe('what to do when it is unknown whether a submission arrived; the provider decides when absent'),
-  task: z.enum(['classification', 'chat', 'preference', 'text']).describe('what is learned'),
+  task: z
+    .enum(['classification', 'regression', 'chat', 'preference', 'text'])
+    .describe('what is learned; "regression" is one number for a text'),
   data: z
     .strictObject({
       train: Sources.describe('training rows: a source or a list; a source is `./path` (.jsonl, .csv, .tsv, each also .gz)'),

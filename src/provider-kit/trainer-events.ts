@@ -91,7 +91,10 @@ function getMetrics(event: TrainerEvent | EngineEvent): Metric[] {
     const shared = { split: 'validation', step: event.step, epoch: event.epoch, coverage: 'full', at: event.at } as const;
     return [
       { ...shared, name: 'loss', value: event.loss, source: 'loss' },
-      { ...shared, name: 'accuracy', value: event.accuracy, source: 'accuracy' },
+      ...(event.accuracy === undefined ? [] : [{ ...shared, name: 'accuracy', value: event.accuracy, source: 'accuracy' }]),
+      ...(event.meanAbsoluteError === undefined
+        ? []
+        : [{ ...shared, name: 'mean_absolute_error', value: event.meanAbsoluteError, source: 'meanAbsoluteError' }]),
     ];
   }
   return [];
@@ -134,7 +137,7 @@ export function formatEvent(event: TrainerEvent | EngineEvent): string[] {
         ...(event.library === undefined ? [] : [`computes with ${event.library}`]),
       ];
     case 'epoch-evaluated':
-      return [`epoch ${event.epoch}: validation loss ${event.loss.toFixed(4)}, accuracy ${event.accuracy.toFixed(4)} (${event.rows} rows)`];
+      return [`epoch ${event.epoch}: validation loss ${event.loss.toFixed(4)}, ${formatMeasure(event)} (${event.rows} rows)`];
     case 'model-written':
       return [`weights of step ${event.step} written to ${event.folder}/`];
     case 'model-uploaded':
@@ -162,6 +165,10 @@ export function formatEvent(event: TrainerEvent | EngineEvent): string[] {
     case 'warning-raised':
       return [];
   }
+}
+
+function formatMeasure({ accuracy, meanAbsoluteError = NaN }: Extract<TrainerEvent, { type: 'epoch-evaluated' }>): string {
+  return accuracy === undefined ? `mean absolute error ${meanAbsoluteError.toFixed(4)}` : `accuracy ${accuracy.toFixed(4)}`;
 }
 
 /** `stopped early after step 40 of 120: the validation loss was best at step 20, and no better in the 2 validations after that` */

@@ -178,7 +178,25 @@ export interface Deployments {
   quote(model: EndpointModel, context: DeploymentContext): Promise<Quote | null>;
 }
 
-/** Lists the contents of the user's account at the service. Reads only, all pages. */
+/** Where a model goes. */
+export interface PublishTarget {
+  /** `owner/name`. */
+  readonly repository: string;
+  /** Of a repository that is made for it. */
+  readonly isPrivate: boolean;
+  /** Whether the files of a repository may be replaced; they stay in its history. */
+  readonly replaces: boolean;
+}
+
+export interface Published {
+  readonly url: string;
+  /** The commit that holds the files. */
+  readonly commit: string;
+  /** Whether they were sent; false: they were there already. */
+  readonly isNew: boolean;
+}
+
+/** The user's account at the service: lists its contents, all pages, and only reads but for `publish` and `resources.delete`. */
 export interface Account<Prepared = unknown> {
   /** The jobs, newest first. */
   jobs?(context: Context): AsyncIterable<ServiceJob>;
@@ -188,6 +206,11 @@ export interface Account<Prepared = unknown> {
   files?(context: Context): AsyncIterable<ServiceFile>;
   /** Downloads the files of a job: each is written whole into the folder, and an existing one is kept. */
   fetchJob?(id: string, folder: string, context: Context): Promise<FetchedJob>;
+  /**
+   * Puts the files of a folder into a repository, all or none. Repeatable: one that has these very files is left as it is.
+   * @throws Failure `usage` for a repository with other files, unless they are to be replaced
+   */
+  publish?(folder: string, target: PublishTarget, context: Context): Promise<Published>;
   /** Things that the provider made at its service for runs that have ended, and that nobody needs any more. */
   readonly resources?: {
     list(runs: RunsToClean<Prepared>, context: Context): Promise<RemoteResource[]>;

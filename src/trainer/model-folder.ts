@@ -150,9 +150,10 @@ function findWeightFiles(folder: string): string[] {
 
 /**
  * Which class of a model each label is, where the model's own names are those of the labels: in any order, with other capitals where that is
- * clear, and `LABEL_0`, `LABEL_1`, as transformers calls classes without names, for the labels 0, 1. Null: they are others.
+ * clear, and `LABEL_0`, `LABEL_1`, as transformers calls classes without names, for the labels 0, 1. Without labels it is the one output of a regression. Null: they are others.
  */
 export function matchLabels(own: readonly string[], labels: readonly string[]): number[] | null {
+  if (labels.length === 0) return own.length === 1 ? [0] : null;
   if (own.length !== labels.length) return null;
   const kinds = [(name: string) => name, (name: string) => name.toLowerCase(), (name: string) => name.replace(/^LABEL_/, '')];
   for (const toKey of kinds) {

@@ -39,7 +39,7 @@ export const ClassifierSource = z.object(
   {
     /** Absolute path of a Hugging Face folder. */
     folder: path,
-    /** Label names in the order of the classes. */
+    /** Label names in the order of the classes; none: the model gives one number. */
     labels: z.array(z.string('a name'), 'a list of names').readonly(),
     /** Absolute path of a PEFT folder with an adapter for it. */
     adapter: path.optional(),
@@ -128,7 +128,8 @@ export type TrainFile = Readonly<z.infer<typeof TrainFile>>;
 export interface TrainRow {
   readonly text: string;
   readonly text2?: string;
-  readonly label: string;
+  /** The label, or the number of a model that gives one. */
+  readonly label: string | number;
 }
 
 /** `cancel` ends a training for good; `pause` stops it where it can go on, and is removed when the training is started again. */
@@ -170,7 +171,10 @@ export const EpochEvaluated = z.object({
   epoch: z.number(),
   rows: count,
   loss,
-  accuracy: z.number(),
+  /** Of a classifier. */
+  accuracy: z.number().optional(),
+  /** Of a model that gives a number; the loss is the mean squared error then. */
+  meanAbsoluteError: z.number().optional(),
 });
 export type EpochEvaluated = Readonly<z.infer<typeof EpochEvaluated>>;
 
@@ -244,6 +248,8 @@ export interface PredictRow {
 export interface PredictAnswer {
   readonly id: string;
   readonly probabilities: readonly number[];
+  /** The number, of a model without labels. */
+  readonly value?: number;
   /** Whether the row was longer than the model can read. */
   readonly truncated: boolean;
 }

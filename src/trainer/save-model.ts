@@ -54,10 +54,12 @@ export function writeModelFolder(
   { config, labels, tensors, card, source }: ModelToWrite,
   addMore: (folder: string) => void = () => {},
 ): string {
+  const names = labels.length === 0 ? ['LABEL_0'] : labels; // transformers' name of the one output of a regression
   const json = {
     ...getFamily(config).buildConfigJson(config),
-    id2label: Object.fromEntries(labels.map((label, i) => [String(i), label])),
-    label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
+    ...(labels.length === 0 ? { problem_type: 'regression' } : {}),
+    id2label: Object.fromEntries(names.map((label, i) => [String(i), label])),
+    label2id: Object.fromEntries(names.map((label, i) => [label, i])),
   };
   try {
     return replaceFolder(target, (folder) => {
@@ -104,7 +106,8 @@ export function formatModelCard({ train, rows, steps, epochs, unfinished }: Card
   ];
   return [
     '---',
-    `base_model: ${JSON.stringify(showInvisible(card.base))}`,
+    // The Hub takes no card that names another thing than one of its models.
+    ...(card.base.includes('/') ? [`base_model: ${JSON.stringify(showInvisible(card.base))}`] : []),
     'pipeline_tag: text-classification',
     'library_name: transformers',
     '---',
@@ -112,10 +115,20 @@ export function formatModelCard({ train, rows, steps, epochs, unfinished }: Card
     `# ${escape(card.name)}`,
     '',
     ...(unfinished ? ['**The training did not reach its end: these are the weights of its last good step.**', ''] : []),
-    `A text classifier, fine-tuned from ${escape(card.base)}. Its classes are ${model.labels.map(escape).join(', ')}.`,
+    model.labels.length === 0
+      ? `Gives a number for a text, fine-tuned from ${escape(card.base)}.`
+      : `A text classifier, fine-tuned from ${escape(card.base)}. Its classes are ${model.labels.map(escape).join(', ')}.`,
     '',
     ...formatTable(['setting', 'value'], settings),
-    ...(epochs.length > 0 ? ['', ...formatTable(['epoch', 'step', 'validation loss', 'validation accuracy'], epochs.map(toCells))] : []),
+    ...(epochs.length > 0
+      ? [
+          '',
+          ...formatTable(
+            ['epoch', 'step', 'validation loss', `validation ${model.labels.length === 0 ? 'mean absolute error' : 'accuracy'}`],
+            epochs.map(toCells),
+          ),
+        ]
+      : []),
     '',
   ].join('\n');
 }
@@ -140,7 +153,7 @@ function formatAdapter({ adapter }: TrainFile['training']): string {
 /** Settings that only some trainings have. */
 function formatControls({ training, model }: TrainFile): [string, string | number][] {
   const { earlyStopping: stop, labelSmoothing, classWeights, layerDecay } = training;
-  const name = stop?.by === 'measure' ? 'accuracy' : 'loss';
+  const name = stop?.by === 'measure' ? (model.labels.length === 0 ? 'mean absolute error' : 'accuracy') : 'loss';
   const rows: [string, string | number | undefined][] = [
     ['early stopping', stop && `after ${stop.patience} validations whose ${name} is not better by more than ${stop.minDelta}`],
     ['label smoothing', labelSmoothing],
@@ -150,8 +163,8 @@ function formatControls({ training, model }: TrainFile): [string, string | numbe
   return rows.flatMap(([setting, value]) => (value === undefined ? [] : [[setting, value]]));
 }
 
-function toCells({ epoch, step, loss, accuracy }: EpochEvaluated): (string | number)[] {
-  return [Number(epoch.toFixed(2)), step, loss.toFixed(4), accuracy.toFixed(4)];
+function toCells({ epoch, step, loss, accuracy, meanAbsoluteError }: EpochEvaluated): (string | number)[] {
+  return [Number(epoch.toFixed(2)), step, loss.toFixed(4), (accuracy ?? meanAbsoluteError ?? NaN).toFixed(4)];
 }
 
 function formatTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {

@@ -5,8 +5,8 @@ import type { EarlyStopping } from '../training-controls.ts';
 type Comparison = Pick<EarlyStopping, 'by'>;
 
 /** Less is better. What is not a number is worse than all others. */
-function toCost({ loss, accuracy }: EpochEvaluated, by: EarlyStopping['by']): number {
-  const cost = by === 'loss' ? loss : -accuracy;
+function toCost({ loss, accuracy = NaN, meanAbsoluteError = -accuracy }: EpochEvaluated, by: EarlyStopping['by']): number {
+  const cost = by === 'loss' ? loss : meanAbsoluteError;
   return Number.isNaN(cost) ? Infinity : cost;
 }
 

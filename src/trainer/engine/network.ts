@@ -2,6 +2,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { TensorFlow } from '../backends/index.ts';
 import type { LowRank, ModelConfig } from '../families/index.ts';
+import type { EpochEvaluated } from '../protocol.ts';
 import type { TokenRow } from './batches.ts';
 import type { NextDropout, Ops } from './ops.ts';
 import type { Parameters, ParameterSpec } from './parameters.ts';
@@ -14,8 +15,8 @@ export interface Task<Row extends TokenRow> {
   computeLoss(network: Network<Row>, rows: readonly Row[], next: NextDropout | null): Tensor;
   /** What a sum of losses is divided by for their mean: the number of rows, or their weights together. */
   getWeight(rows: readonly Row[]): number;
-  /** The mean loss of a row, and the share of rows that are answered rightly. */
-  evaluate(network: Network<Row>, rows: readonly Row[]): { readonly loss: number; readonly accuracy: number };
+  /** The mean loss of a row, and how well rows are answered. */
+  evaluate(network: Network<Row>, rows: readonly Row[]): Pick<EpochEvaluated, 'loss' | 'accuracy' | 'meanAbsoluteError'>;
 }
 
 /** A model that computes, and that can be trained for its task. */

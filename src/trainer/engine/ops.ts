@@ -50,6 +50,8 @@ export interface Ops extends FamilyOps {
    * its label, where labels are neither smoothed nor weighted.
    */
   crossEntropy(logits: Tensor2D, targets: Tensor2D): { readonly sum: Tensor; readonly count: number };
+  /** Sum of the squared differences: [B, 1], [B, 1] -> a scalar */
+  squaredError(values: Tensor2D, targets: Tensor2D): Tensor;
 }
 
 /** The operations on the backend that computes: on kernels of our own where it has some. */
@@ -215,6 +217,13 @@ export function createPortableOps(tf: TensorFlow): Ops {
     return { sum: sum(logits), count: logits.shape[0] };
   };
 
+  const squaredError: Ops['squaredError'] = (values, targets) =>
+    define((save, values: Tensor2D) => {
+      const difference = tf.sub(values, targets);
+      save([difference]);
+      return { value: tf.sum(tf.square(difference)), gradFunc: (dy, [difference]) => [tf.mul(tf.mul(difference!, 2), dy)] };
+    })(values);
+
   return {
     ...createFamilyOps(tf),
     takesCompact: false,
@@ -230,5 +239,6 @@ export function createPortableOps(tf: TensorFlow): Ops {
     dropout,
     firstToken,
     crossEntropy,
+    squaredError,
   };
 }

@@ -11,7 +11,8 @@ const spec: RunSpec = { ...plan.spec, provider: 'local', model: { kind: 'folder'
 const model = { base: '/models/bert', revision: 'r'.repeat(64), maxLength: 64, parameters: 946_000 };
 
 function translate(change: Partial<RunSpec>): { request: unknown; notes: readonly Note[] } {
-  return local.training.translate({ spec: { ...spec, ...change }, facts: plan.facts, model, key: plan.key });
+  const facts = change.task === 'regression' ? { ...plan.facts, labels: [] } : plan.facts;
+  return local.training.translate({ spec: { ...spec, ...change }, facts, model, key: plan.key });
 }
 
 function findFailure(change: Partial<RunSpec>): string {
@@ -93,6 +94,10 @@ test('early stopping keeps the best weights unless the job says otherwise', () =
   expect(last.request).toMatchObject({ training: { earlyStopping: { patience: 1, minDelta: 0.1, by: 'measure' }, select: 'last' } });
 });
 
+test('a regression is a training without labels', () => {
+  expect(translate({ task: 'regression' }).request).toMatchObject({ model: { labels: [] } });
+});
+
 test('options choose the backend and the rows per forward pass', () => {
   expect(translate({ options: { backend: 'cpu', microBatchSize: 4 } }).request).toMatchObject({
     backend: 'cpu',
@@ -102,8 +107,9 @@ test('options choose the backend and the rows per forward pass', () => {
 });
 
 test.each<[Partial<RunSpec>, string]>([
-  [{ task: 'chat' }, 'expects the task "classification", found "chat"'],
+  [{ task: 'chat' }, 'expects the task "classification" or "regression", found "chat"'],
   [{ model: { kind: 'service', name: 'gpt-4o-mini' } }, 'expects a folder such as'],
+  [{ task: 'regression', options: { labelSmoothing: 0.1 } }, 'targets.a.options.labelSmoothing: expected the task "classification"'],
   [{ native: { fp16: true } }, 'targets.a.native.fp16: the local trainer has no fields of its own'],
   [{ options: { backend: 'cuda' } }, 'targets.a.options.backend'],
 ])('%j is refused', (change, message) => {

@@ -25,6 +25,12 @@ interface Figures {
       readonly gradient: readonly number[];
     }[];
   };
+  readonly regression: {
+    readonly values: readonly number[];
+    readonly targets: readonly number[];
+    readonly loss: number;
+    readonly gradient: readonly number[];
+  };
   readonly layerDecay: {
     readonly layers: number;
     readonly layerDecay: number;
@@ -42,6 +48,8 @@ function toLargestDistance(found: ArrayLike<number>, expected: readonly number[]
   expect(found).toHaveLength(expected.length);
   return expected.reduce((most, value, i) => Math.max(most, Math.abs(value - found[i]!)), 0);
 }
+
+type Logits = Parameters<ReturnType<typeof createOps>['squaredError']>[0];
 
 const toRow = (label: number): EncodedRow => ({ ids: [], typeIds: [], label });
 
@@ -61,6 +69,15 @@ describe.each(['cpu', 'wasm', 'wasm-portable'] as const)('beside PyTorch, on the
       expect(value.dataSync()[0]! / weight).toBeCloseTo(loss, 5);
       expect(toLargestDistance(grads[0]!.dataSync().map((number) => number / weight), gradient)).toBeLessThan(1e-6); // prettier-ignore
     }
+  });
+
+  test('the squared error of one number, with its gradient', async () => {
+    const tf = await startBackend(backend);
+    const { values, targets, loss, gradient } = figures.regression;
+    const [x, y] = [values, targets].map((numbers) => tf.tensor2d([...numbers], [numbers.length, 1])) as [Logits, Logits];
+    const { value, grads } = tf.valueAndGrads((x) => createOps(tf).squaredError(x as Logits, y))([x]);
+    expect(value.dataSync()[0]! / values.length).toBeCloseTo(loss, 5);
+    expect(toLargestDistance(grads[0]!.dataSync().map((number) => number / values.length), gradient)).toBeLessThan(1e-6); // prettier-ignore
   });
 
   test.each(['process', 'device'] as const)('a rate of its own for each layer, in memory of the %s', async (memory) => {

@@ -33,6 +33,14 @@ test('the best validation is named, also where it is better by less than what co
   expect(findEarlyEnd(evaluations, undefined)).toBeNull();
 });
 
+test('of numbers the smaller mean error is better', () => {
+  const evaluations = [0.5, 0.4, 0.45].map((meanAbsoluteError, i): EpochEvaluated => {
+    return { type: 'epoch-evaluated', step: i + 1, epoch: i + 1, rows: 1, loss: -i, meanAbsoluteError };
+  });
+  expect(findEarlyEnd(evaluations, { patience: 1, minDelta: 0, by: 'measure' })).toBe(evaluations[1]);
+  expect(isBetter(evaluations[1]!, evaluations[0]!, { by: 'measure' })).toBe(true);
+});
+
 test('what is not a number is no progress, and worse than any number', () => {
   const evaluations = toEvaluations([NaN, 0.5, NaN], 'loss');
   expect(findEarlyEnd(evaluations, { patience: 1, minDelta: 0, by: 'loss' })).toBe(evaluations[1]);

@@ -12,7 +12,7 @@ import type { Tokenizer } from '../../tokenizer.ts';
 export interface EncodedRow extends TokenRow {
   /** Index of its class; 0 where it is to be predicted. */
   readonly label: number;
-  /** What the loss compares with the probabilities, a number for each class; absent: 1 for the label, 0 for the others. */
+  /** What the loss compares the outputs with, a number for each; absent: 1 for the label, 0 for the others. */
   readonly targets?: readonly number[];
   /** What the row counts in a mean of losses; absent: 1. */
   readonly weight?: number;
@@ -27,7 +27,7 @@ export type LossSettings = Pick<TrainingSettings, 'labelSmoothing' | 'classWeigh
  */
 export function applyLossSettings(rows: readonly EncodedRow[], classes: number, settings: LossSettings): readonly EncodedRow[] {
   const { labelSmoothing = 0, classWeights } = settings;
-  if (labelSmoothing === 0 && !classWeights) return rows;
+  if (classes === 0 || (labelSmoothing === 0 && !classWeights)) return rows;
   const getWeight = (label: number): number => classWeights?.[label] ?? 1;
   const all = Array.from({ length: classes }, (_, label) => label);
   const targets = all.map((label) =>
@@ -52,7 +52,7 @@ export interface EncodedRows {
 }
 
 /**
- * Training rows of a JSON Lines file, `{text, text2?, label}` each, as tokens.
+ * Training rows of a JSON Lines file, `{text, text2?, label}` each, as tokens. Without `labels` a row's label is a number.
  *
  * @throws Failure `data-invalid` naming the line when a row is broken or its label is not one of `labels`; `file-missing`
  */
@@ -68,13 +68,9 @@ export async function readRows(encoder: Encoder & { readonly labels: readonly st
         const source = `${path}:${++line}`;
         const row = parseRow(bytes, source);
         if (row === null) continue;
-        const label = labels.indexOf(String(row.json['label']));
-        if (label < 0) {
-          const found = formatValue(row.json['label']);
-          throw new Failure('data-invalid', `${source}: "label": expected one of ${JSON.stringify(labels)}, found ${found}`);
-        }
+        const target = parseTarget(row.json['label'], labels, source);
         const encoded = encodeText(encoder, row);
-        rows.push({ ...encoded.row, label });
+        rows.push({ ...encoded.row, ...target });
         if (encoded.truncated) truncated++;
       }
     }
@@ -82,6 +78,14 @@ export async function readRows(encoder: Encoder & { readonly labels: readonly st
     throw toFileFailure(error, 'data file', path);
   }
   return { rows, truncated };
+}
+
+function parseTarget(found: unknown, labels: readonly string[], source: string): Pick<EncodedRow, 'label' | 'targets'> {
+  const label = labels.indexOf(String(found));
+  if (label >= 0) return { label };
+  if (labels.length === 0 && typeof found === 'number') return { label: 0, targets: [found] };
+  const expected = labels.length === 0 ? 'a number' : `one of ${JSON.stringify(labels)}`;
+  throw new Failure('data-invalid', `${source}: "label": expected ${expected}, found ${formatValue(found)}`);
 }
 
 interface ParsedRow {
