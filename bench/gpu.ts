@@ -79,16 +79,14 @@ try {
   const table: string[][] = [['', backend, defaultBackend, 'ratio', ...(python === undefined ? [] : ['PyTorch', 'ratio to PyTorch'])]];
   for (const [name, config] of Object.entries(shapes)) {
     const shape: CheckShape = { config: { ...config }, rows: batchSize, tokens, isHeadOnly: false };
-    const found = await interleave(
-      {
-        native: async () => await measureSteps(backend, shape),
-        own: async () => await measureSteps(defaultBackend, shape),
-        ...(python === undefined ? {} : { python: () => measurePython(shape) }),
-      },
-      { warmUps: 0, rounds },
-    );
+    const cases: Record<string, () => Sample | Promise<Sample>> = {
+      native: async () => await measureSteps(backend, shape),
+      own: async () => await measureSteps(defaultBackend, shape),
+      ...(python === undefined ? {} : { python: () => measurePython(shape) }),
+    };
+    const found = await interleave(cases, { warmUps: 0, rounds });
     for (const unit of ['ms', 'MB']) {
-      const [ours, other, theirs] = [found.native[unit]!, found.own[unit]!, (found as { python?: typeof found.own }).python?.[unit]];
+      const [ours, other, theirs] = [found['native']![unit]!, found['own']![unit]!, found['python']?.[unit]];
       const beside = theirs === undefined ? [] : [toSpread(theirs), toRatio(ours, theirs)];
       table.push([
         `${name}: ${unit === 'ms' ? 'a step, ms' : 'memory, MB'}`,
