@@ -14,7 +14,7 @@ import { spawnCheck } from '../src/lib/process.ts';
 import { defaultBackend, getBackend, isBackendName, type BackendName } from '../src/trainer/backends/index.ts';
 import type { CheckAnswer, CheckShape } from '../src/trainer/check-protocol.ts';
 import { runParity } from '../test/parity/run-parity.ts';
-import { interleave, type Sample, type Samples } from './interleave.ts';
+import { interleave, type Sample } from './interleave.ts';
 import { toRatio, toSpread, toTable } from './markdown.ts';
 import { batchSize, shapes, tokens } from './shapes.ts';
 
@@ -79,16 +79,14 @@ try {
   const table: string[][] = [['', backend, defaultBackend, 'ratio', ...(python === undefined ? [] : ['PyTorch', 'ratio to PyTorch'])]];
   for (const [name, config] of Object.entries(shapes)) {
     const shape: CheckShape = { config: { ...config }, rows: batchSize, tokens, isHeadOnly: false };
-    const own = {
+    const cases: Record<string, () => Sample | Promise<Sample>> = {
       native: async () => await measureSteps(backend, shape),
       own: async () => await measureSteps(defaultBackend, shape),
+      ...(python === undefined ? {} : { python: () => measurePython(shape) }),
     };
-    const found: Partial<Record<'python', Samples>> & Record<keyof typeof own, Samples> =
-      python === undefined
-        ? await interleave(own, { warmUps: 0, rounds })
-        : await interleave({ ...own, python: () => measurePython(shape) }, { warmUps: 0, rounds });
+    const found = await interleave(cases, { warmUps: 0, rounds });
     for (const unit of ['ms', 'MB']) {
-      const [ours, other, theirs] = [found.native[unit]!, found.own[unit]!, found.python?.[unit]];
+      const [ours, other, theirs] = [found['native']![unit]!, found['own']![unit]!, found['python']?.[unit]];
       const beside = theirs === undefined ? [] : [toSpread(theirs), toRatio(ours, theirs)];
       table.push([
         `${name}: ${unit === 'ms' ? 'a step, ms' : 'memory, MB'}`,

@@ -39,7 +39,8 @@ export function createNativeBackend<const Id extends string>({
       if (found === null) return null;
       const { startTfjs } = await import('../tfjs.ts');
       process.env['TF_NUM_INTRAOP_THREADS'] = String(threads); // the bits of a sum depend on it
-      process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2'; // it prints which instructions of the processor it does not use
+      // It prints which instructions of the processor it does not use; with CUDA also errors that are none.
+      process.env['TF_CPP_MIN_LOG_LEVEL'] ??= memory === 'device' ? '3' : '2';
       return await startTfjs('tensorflow', () => requirePackage(found));
     },
     describe(tf) {
