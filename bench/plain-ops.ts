@@ -21,6 +21,7 @@ export function createPlainOps(tf: TensorFlow): Ops {
   };
   return {
     ...createFamilyOps(tf), // BERT needs none of them
+    takesCompact: false,
     linear: (x, w, b) => tf.add(tf.matMul(x, w), b),
     linearOfFrozen: (x, w, b) => tf.add(tf.matMul(x, w), b),
     addLowRank: (y, x, { a, b, scale }) => tf.add(y, tf.mul(tf.matMul(tf.matMul(x, a), b), scale)),
@@ -50,5 +51,6 @@ export function createPlainOps(tf: TensorFlow): Ops {
       return tf.slice(tf.reshape<Rank.R2>(x, [texts, (M / texts) * H]), [0, 0], [texts, H]);
     },
     crossEntropy: (logits, labels) => ({ sum: tf.neg(tf.sum(tf.mul(labels, tf.logSoftmax(logits)))), count: logits.shape[0] }),
+    squaredError: (values, targets) => tf.sum(tf.square(tf.sub(values, targets))),
   };
 }

@@ -69,7 +69,7 @@ const sharedDefaults = {
   weightDecay: ({ weight_decay: decay }) => decay,
   maxGradNorm: ({ max_grad_norm: norm }) => norm,
   adapter: () => ({ type: 'full' }),
-  select: () => 'last',
+  select: ({ load_best_model_at_end: isBest }) => (isBest === true ? 'best' : 'last'),
   maxLength: ({ max_length: length }) => length,
   seed: ({ seed }) => seed,
 } as const satisfies Partial<EngineSettings['defaulted']>;
@@ -139,6 +139,7 @@ export const trlSettings: EngineSettings = {
       const why = 'the engine learns the last answer of a conversation; the messages before it are its prompt';
       return { type: 'converted', parameters: { completion_only_loss: true }, value: 'completion_only_loss', why };
     },
+    earlyStopping: () => unsupported('the commands of TRL train to the last step'),
     select(value, { hasValidation }) {
       if (value === 'last') return sent({ load_best_model_at_end: false });
       if (!hasValidation) return unsupported(noValidation);
@@ -154,7 +155,10 @@ export const trlSettings: EngineSettings = {
   },
 };
 
-const classifierOwned = [...trainerOwned, 'adapter', 'lora_targets'];
+const classifierOwned = [
+  ...trainerOwned,
+  ...splitNames('adapter lora_targets early_stopping_patience early_stopping_threshold metric_for_best_model greater_is_better'),
+];
 const classifierOthers = splitNames(
   `optim adam_beta1 adam_beta2 adam_epsilon label_smoothing_factor bf16 fp16 logging_steps gradient_checkpointing`,
 );
@@ -184,8 +188,16 @@ export const transformersSettings: EngineSettings = {
       return sent({ adapter: 'lora', ...getLoraSizes(value), ...(value.targets === undefined ? {} : { lora_targets: value.targets }) });
     },
     loss: (value) => (value === 'answer' ? sent() : unsupported('a classifier learns labels, not texts')),
-    select: (value, { hasValidation }) =>
-      value === 'last' || hasValidation ? sent({ load_best_model_at_end: value === 'best' }) : unsupported(noValidation),
+    earlyStopping({ patience, minDelta = 0, by = 'loss' }, { hasValidation }) {
+      if (!hasValidation) return unsupported(noValidation);
+      const measure = by === 'loss' ? 'eval_loss' : 'eval_accuracy';
+      const best = { load_best_model_at_end: true, metric_for_best_model: measure, greater_is_better: by === 'measure' };
+      return sent({ early_stopping_patience: patience, early_stopping_threshold: minDelta, ...best });
+    },
+    select(value, { hasValidation, stopsEarly }) {
+      if (value === 'last' && stopsEarly) return unsupported('with early stopping the engine keeps the best weights');
+      return value === 'last' || hasValidation ? sent({ load_best_model_at_end: value === 'best' }) : unsupported(noValidation);
+    },
   },
   defaulted: {
     ...sharedDefaults,

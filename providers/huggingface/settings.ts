@@ -26,6 +26,8 @@ export interface EngineContext {
   readonly hasValidation: boolean;
   /** Tokens that the model can read, where that is known. */
   readonly maxLength: number | null;
+  /** Whether the job asks for an early end. */
+  readonly stopsEarly: boolean;
   /** Whole passes, for settings that must not end a training early. */
   readonly epochs: number | null;
 }

@@ -6,10 +6,14 @@ import { Failure } from '../errors.ts';
 import { hashFileSync } from '../lib/fs.ts';
 import { isObject, readJsonObject } from '../lib/json.ts';
 import { formatValue } from '../lib/text.ts';
+import { countTrained } from './adapters/index.ts';
 import { families, findFamily, getFamily, type Family, type ModelConfig } from './families/index.ts';
 import { findParameters } from './engine/parameters.ts';
+import type { AdapterSettings } from './protocol.ts';
 import { readSafetensorsIndex, type SafetensorsIndex } from './safetensors.ts';
 import { getRules, listParameters } from './tasks/classification/head.ts';
+
+export type { ModelConfig };
 
 /** The families that can be trained: `model_type` of config.json. */
 export const familyNames: readonly string[] = Object.keys(families);
@@ -85,8 +89,12 @@ export function parseModelConfig(json: Readonly<Record<string, unknown>>, source
 
 /** How many numbers a classifier of this shape trains. */
 export function countParameters(config: ModelConfig, classes: number): number {
-  const sizes = listParameters(config, classes).map(({ shape }) => shape.reduce((product, size) => product * size, 1));
-  return sizes.reduce((sum, size) => sum + size, 0);
+  return listParameters(config, classes).reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+}
+
+/** How many of them an adapter trains, with its own. */
+export function countTrainedParameters(config: ModelConfig, classes: number, adapter: AdapterSettings): number {
+  return countTrained(config, adapter, listParameters(config, classes));
 }
 
 /**
@@ -142,9 +150,10 @@ function findWeightFiles(folder: string): string[] {
 
 /**
  * Which class of a model each label is, where the model's own names are those of the labels: in any order, with other capitals where that is
- * clear, and `LABEL_0`, `LABEL_1`, as transformers calls classes without names, for the labels 0, 1. Null: they are others.
+ * clear, and `LABEL_0`, `LABEL_1`, as transformers calls classes without names, for the labels 0, 1. Without labels it is the one output of a regression. Null: they are others.
  */
 export function matchLabels(own: readonly string[], labels: readonly string[]): number[] | null {
+  if (labels.length === 0) return own.length === 1 ? [0] : null;
   if (own.length !== labels.length) return null;
   const kinds = [(name: string) => name, (name: string) => name.toLowerCase(), (name: string) => name.replace(/^LABEL_/, '')];
   for (const toKey of kinds) {

@@ -63,7 +63,9 @@ function parseWaiting(classifier: Classifier, line: Buffer, source: string): Wai
 function answer(classifier: Classifier, waiting: readonly WaitingRow[]): string {
   const rows = waiting.map(({ row }) => row);
   const logits = computeAllLogits(classifier, rows);
-  const answers = waiting.map(({ id, truncated }, i): PredictAnswer => ({ id, probabilities: toProbabilities(logits[i]!), truncated }));
+  const toOutput = (of: readonly number[]): Pick<PredictAnswer, 'probabilities' | 'value'> =>
+    classifier.labels.length === 0 ? { probabilities: [], value: of[0]! } : { probabilities: toProbabilities(of) };
+  const answers = waiting.map(({ id, truncated }, i): PredictAnswer => ({ id, ...toOutput(logits[i]!), truncated }));
   return answers.map((one) => `${JSON.stringify(one)}\n`).join('');
 }
 

@@ -53,9 +53,9 @@ test.each([
 });
 
 test('a task is one whose rows can be read', () => {
-  expect((['classification', 'chat', 'preference'] satisfies RowTask[]).map(parseRowTask)).toHaveLength(3);
+  expect((['classification', 'regression', 'chat', 'preference'] satisfies RowTask[]).map(parseRowTask)).toHaveLength(4);
   for (const task of ['text', 'toString', '']) {
-    const message = `task: expected "classification", "chat" or "preference", which this version can train, found "${task}"`;
+    const message = `task: expected "classification", "regression", "chat" or "preference", which this version can train, found "${task}"`;
     expect(() => parseRowTask(task)).toThrow(expect.objectContaining({ code: 'job-file-invalid', message }));
   }
 });

@@ -4,13 +4,15 @@
  * Low-rank adapters and PEFT: those that we trained are read by PEFT, those that PEFT saved by us, and both compute the same logits, also
  * merged into a model that transformers reads.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { toFailureData } from '../../src/errors.ts';
 import { getBackend, startBackend } from '../../src/trainer/backends/index.ts';
 import { closeNetwork } from '../../src/trainer/engine/network.ts';
 import { createTrainingState, takeStep } from '../../src/trainer/engine/train.ts';
 import type { AdapterSettings, LoraSettings } from '../../src/trainer/protocol.ts';
+import { mergeAdapter } from '../../src/trainer/merge-adapter.ts';
 import { saveModel } from '../../src/trainer/save-model.ts';
 import { computeAllLogits, openClassifier, type Classifier } from '../../src/trainer/tasks/classification/classifier.ts';
 import type { EncodedRow } from '../../src/trainer/tasks/classification/rows.ts';
@@ -47,6 +49,7 @@ const saved: readonly { readonly name: string; readonly family: Family; readonly
   { name: 'a pattern', family: 'distilbert', config: { r: 2, target_modules: '.*(q_lin|ffn.lin1)' } },
   { name: 'a pattern', family: 'bert', config: { r: 2, target_modules: String.raw`.*layer\.1\.attention\.self\.(query|value)` } },
   { name: 'modules saved with it', family: 'bert', config: { r: 2, target_modules: ['query'], modules_to_save: ['classifier', 'pooler'] } },
+  { name: 'DoRA', family: 'bert', config: { r: 2, use_dora: true, target_modules: ['query', 'output.dense'] } },
   { name: 'a large dropout', family: 'bert', config: { r: 8, lora_dropout: 0.5, target_modules: ['value'] } },
 ];
 
@@ -122,15 +125,34 @@ function checkOwn(): void {
 function checkTheirs(): void {
   const tasks = saved.map(({ family, config }, i) => ({ base: bases[family], config, folder: join(scratch, `theirs-${i}`) }));
   const answers = askAll('save', tasks);
-  for (const [i, { name, family }] of saved.entries()) {
+  const merged = tasks.map(({ folder, base }) => ({ folder: `${folder}-merged`, base, adapter: folder }));
+  for (const [i, { name, family, config }] of saved.entries()) {
     const { folder, base } = tasks[i]!;
     const title = `saved by PEFT, ${family}, ${name}`;
-    try {
-      checkAtMost(title, toDifference(answer(base, folder), answers[i]!.logits), tolerance);
-    } catch (error) {
-      check(title, false, `${(error as Error).message}; ${readFileSync(join(folder, 'adapter_config.json'), 'utf8')}`);
-    }
+    const { logits } = answers[i]!;
+    if ('use_dora' in config)
+      check(`${title}: is to be merged`, /`orchestrate merge`/.test(getHint(() => answer(base, folder))), 'the hint');
+    else checkAtMost(title, toDifference(answer(base, folder), logits), tolerance);
+    mergeAdapter({ base, adapter: folder, target: merged[i]!.folder, labels, name: base });
+    checkAtMost(`${title}: merged here`, toDifference(answer(merged[i]!.folder), logits), tolerance);
   }
+  const read = askAll(
+    'answer',
+    merged.map(({ folder }) => ({ folder })),
+  );
+  for (const [i, { name, family }] of saved.entries()) {
+    const difference = toDifference(read[i]!.logits, answers[i]!.merged!);
+    checkAtMost(`saved by PEFT, ${family}, ${name}: merged here, in transformers, beside merged by PEFT`, difference, tolerance);
+  }
+}
+
+function getHint(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    return toFailureData(error).hint ?? '';
+  }
+  return '';
 }
 
 try {

@@ -20,8 +20,10 @@ let trainers = 0;
 for (let round = 0; trainers < count && problems.length === 0; round++) {
   const backend = round % 2 === 0 ? 'wasm' : 'cpu';
   const large = round % 4 === 0;
-  const found = await killTraining(Math.min(12, count - trainers), { seed: seed + round, backend, large });
-  print(`${found.kills} trainers killed on ${backend} (${large ? 'small' : 'tiny'} model), ${found.problems.length} problems`);
+  const threads = round % 4 === 2 ? 2 : 1;
+  const found = await killTraining(Math.min(12, count - trainers), { seed: seed + round, backend, large, threads });
+  const way = `${large ? 'small' : 'tiny'} model, ${threads === 1 ? 'one thread' : `${threads} threads`}`;
+  print(`${found.kills} trainers killed on ${backend} (${way}), ${found.problems.length} problems`);
   trainers += found.kills;
   if (found.kills === 0) problems.push('no trainer could be killed in time');
   problems.push(...found.problems);

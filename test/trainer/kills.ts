@@ -79,14 +79,14 @@ function toModelBytes(folder: string): Buffer[] {
  */
 export async function killTraining(
   count: number,
-  { seed, backend, large }: { seed: number; backend: BackendName; large: boolean },
+  { seed, backend, large, threads = 1 }: { seed: number; backend: BackendName; large: boolean; threads?: number },
 ): Promise<Kills> {
   const root = mkdtempSync(join(tmpdir(), 'orchestrate-'));
   const [whole, killed, small] = ['whole', 'killed', 'small'].map((name) => join(root, name)) as [string, string, string];
   writeSmallModel(small);
   const steps = large ? 60 : 600; // the tiny model's are short: the next kill would come too late
   const training = large ? { learningRate: 5e-4, checkpointSteps: 5 } : { steps, checkpointSteps: 40 };
-  writeRunFolder(whole, large ? tinyBert : small, { file: { backend }, training });
+  writeRunFolder(whole, large ? tinyBert : small, { file: { backend, threads }, training });
   cpSync(whole, killed, { recursive: true });
   const problems: string[] = [];
   const end = await toEnd(start([trainer, 'train', whole]));

@@ -7,7 +7,7 @@ import { flush } from '../../lib/fs.ts';
 import { parseFields, readJsonObject } from '../../lib/json.ts';
 import { formatValue } from '../../lib/text.ts';
 import type { TensorFlow } from '../backends/index.ts';
-import { copyToStoredLayout, createParameter } from '../engine/network.ts';
+import { copyToStoredLayout } from '../engine/network.ts';
 import { findParameters, type Parameters, type ParameterSpec } from '../engine/parameters.ts';
 import { getFamily, type ModelConfig } from '../families/index.ts';
 import type { LoraSettings } from '../protocol.ts';
@@ -23,6 +23,7 @@ const names = z.array(z.string('a name'), 'a list of names').min(1, 'at least on
 /** The fields that the numbers depend on; what else PEFT writes must not change them (see `unused`). */
 const ConfigJson = z.object({
   peft_type: z.literal('LORA', '"LORA"'),
+  base_model_name_or_path: z.string('a name').nullish(),
   r: z.int('a positive whole number').min(1, 'a positive whole number'),
   lora_alpha: z.number('a number from 0').min(0, 'a number from 0'),
   lora_dropout: z.number('a number from 0 to 0.99').min(0, 'a number from 0 to 0.99').max(0.99, 'a number from 0 to 0.99').nullish(),
@@ -30,17 +31,22 @@ const ConfigJson = z.object({
   target_modules: z.union([z.string(), names], 'a list of names, or a text'),
   modules_to_save: names.nullish(),
   use_rslora: z.boolean('true or false').nullish(),
+  use_dora: z.boolean('true or false').nullish(),
   bias: z.literal('none', '"none"').nullish(),
 });
 
 /** Kinds of adapters that compute something else where these are set. */
-const unused = `use_dora use_qalora use_bdlora fan_in_fan_out lora_bias layers_to_transform layers_pattern layer_replication exclude_modules rank_pattern
+const unused = `use_qalora use_bdlora fan_in_fan_out lora_bias layers_to_transform layers_pattern layer_replication exclude_modules rank_pattern
   alpha_pattern target_parameters trainable_token_indices alora_invocation_tokens arrow_config megatron_config velora_config monteclora_config kasa_config`;
 
 /** An adapter's settings, and the modules that are saved with it: a module whose name ends so, with all that is in it. */
 export interface PeftFolder {
   readonly settings: LoraSettings;
   readonly saved: readonly string[];
+  /** The name of the model that it was trained on, or its folder on the machine where that was; null: unknown. */
+  readonly base: string | null;
+  /** Whether it has a vector of magnitudes beside each pair of matrices (DoRA): such an adapter can be merged only. */
+  readonly hasMagnitudes: boolean;
 }
 
 /** Whether a parameter belongs to a module that is saved as a whole. */
@@ -80,7 +86,12 @@ export function readPeftFolder(folder: string): PeftFolder {
     targets: typeof config.target_modules === 'string' ? listAdapted(folder) : config.target_modules,
     rankStabilized: config.use_rslora ?? false,
   };
-  return { settings, saved: config.modules_to_save ?? [] };
+  return {
+    settings,
+    saved: config.modules_to_save ?? [],
+    base: config.base_model_name_or_path ?? null,
+    hasMagnitudes: config.use_dora ?? false,
+  };
 }
 
 /** The linear maps that the stored weights have matrices for. @throws Failure of `readSafetensorsIndex`, or `model-invalid` where there are none */
@@ -92,14 +103,29 @@ function listAdapted(folder: string): string[] {
 }
 
 function toCanonicalName(stored: string): string {
-  return stored.startsWith(prefix) ? stored.slice(prefix.length) : stored;
+  const name = stored.startsWith(prefix) ? stored.slice(prefix.length) : stored;
+  return name.replace(/\.lora_magnitude_vector\.weight$/, '.lora_magnitude_vector'); // of PEFT before 0.12
 }
 
-/** The numbers of an adapter's parameters. @throws Failure `model-invalid` where one is missing, of another size, or not expected */
-export function readPeftParameters(tf: TensorFlow, folder: string, specs: readonly ParameterSpec[]): Parameters {
+/** How many classes the stored head has; null where the adapter has none. */
+export function readClasses(folder: string, head: string): number | null {
+  const { entries } = readSafetensorsIndex(join(folder, weightsName));
+  return entries.get(`${prefix}${head}.weight`)?.shape[0] ?? null;
+}
+
+/** The parameters of an adapter in a folder. */
+export interface PeftParameters {
+  readonly specs: readonly ParameterSpec[];
+  /** In the layout of the weight file. @throws Failure `model-invalid` */
+  read(name: string): Float32Array;
+  has(name: string): boolean;
+}
+
+/** Checks the names and the sizes of what is stored, and reads no numbers. @throws Failure `model-invalid` where one is missing, of another size, or not expected */
+export function openPeftParameters(folder: string, specs: readonly ParameterSpec[]): PeftParameters {
   const index = readSafetensorsIndex(join(folder, weightsName));
   const found = findParameters([index], { specs, toCanonicalName, isIgnored: () => false, optional: [] });
-  return new Map(specs.map((spec) => [spec.name, createParameter(tf, spec, readTensor(index, found.get(spec.name)!.stored))]));
+  return { specs, read: (name) => readTensor(index, found.get(name)!.stored), has: (name) => found.has(name) };
 }
 
 /** What is saved. */

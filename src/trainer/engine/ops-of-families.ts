@@ -1,6 +1,7 @@
 import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
 import type { TensorFlow } from '../backends/index.ts';
 import type { Batch } from './batches.ts';
+import { createDefine } from './tape.ts';
 
 type Pair = readonly [rows: number, columns: number];
 
@@ -26,19 +27,14 @@ export interface FamilyOps {
 }
 
 export function createFamilyOps(tf: TensorFlow): FamilyOps {
-  type Forward = (...inputs: Tensor2D[]) => { value: Tensor2D; gradFunc: (dy: Tensor2D, saved: Tensor[]) => Tensor[] };
-  const define = (forward: (save: (saved: Tensor[]) => void) => Forward): ((...inputs: Tensor2D[]) => Tensor2D) =>
-    tf.customGrad<Tensor2D>((...args) => {
-      const { value, gradFunc } = forward(args.at(-1) as unknown as (saved: Tensor[]) => void)(...(args.slice(0, -1) as Tensor2D[]));
-      return { value, gradFunc: (dy, saved) => gradFunc(dy, saved) };
-    });
+  const define = createDefine(tf);
 
-  const add = define(() => (x, y) => ({
+  const add = define((_save, x: Tensor2D, y: Tensor2D) => ({
     value: tf.add<Tensor2D>(x, y),
     gradFunc: (dy) => [dy.clone(), y.shape[0] === x.shape[0] ? dy.clone() : tf.matMul(tf.ones([1, x.shape[0]]), dy)],
   }));
 
-  const multiply = define((save) => (x, y) => {
+  const multiply = define((save, x: Tensor2D, y: Tensor2D) => {
     save([x, y]);
     return { value: tf.mul<Tensor2D>(x, y), gradFunc: (dy, [x, y]) => [tf.mul(dy, y!), tf.mul(dy, x!)] };
   });
@@ -49,9 +45,9 @@ export function createFamilyOps(tf: TensorFlow): FamilyOps {
       [row, M - row - rows],
       [column, N - column - columns],
     ];
-    return define(() => (x) => ({
+    return define((_save, x: Tensor2D) => ({
       value: tf.slice(x, [row, column], [rows, columns]),
-      gradFunc: (dy) => [tf.pad(dy, around as [[number, number], [number, number]])],
+      gradFunc: (dy) => [tf.pad(dy as Tensor2D, around as [[number, number], [number, number]])],
     }))(x);
   };
 
@@ -67,9 +63,9 @@ export function createFamilyOps(tf: TensorFlow): FamilyOps {
     };
     const turn = (x: Tensor2D, cos: Tensor, sin: Tensor): Tensor2D =>
       tf.reshape(tf.add(tf.mul(tf.reshape(x, [M / S, S, H]), cos), tf.mul(exchange(x), sin)), [M, H]);
-    return define((save) => (x) => {
+    return define((save, x: Tensor2D) => {
       save([cos, sin]);
-      return { value: turn(x, cos, sin), gradFunc: (dy, [cos, sin]) => [turn(dy, cos!, tf.neg(sin!))] };
+      return { value: turn(x, cos, sin), gradFunc: (dy, [cos, sin]) => [turn(dy as Tensor2D, cos!, tf.neg(sin!))] };
     })(x);
   };
 
@@ -77,10 +73,10 @@ export function createFamilyOps(tf: TensorFlow): FamilyOps {
     const H = x.shape[1];
     const read = tf.cast(tf.equal(tf.reshape(mask, [B, 1, S]), 0), 'float32');
     const shares = tf.div(read, tf.sum(read, -1, true)); // [B, 1, S]
-    return define((save) => (x) => {
+    return define((save, x: Tensor2D) => {
       save([shares]);
       return {
-        value: tf.reshape(tf.matMul(shares, tf.reshape(x, [B, S, H])), [B, H]),
+        value: tf.reshape(tf.matMul(shares, tf.reshape(x, [B, S, H])), [B, H]) as Tensor2D,
         gradFunc: (dy, [shares]) => [tf.reshape(tf.matMul(tf.reshape(shares!, [B, S, 1]), tf.reshape(dy, [B, 1, H])), [B * S, H])],
       };
     })(x);

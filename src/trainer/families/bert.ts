@@ -53,5 +53,6 @@ export const bert: Family = {
   optional: ['bert.pooler.dense.weight', 'bert.pooler.dense.bias'],
   toCanonicalName: (stored) => toBertName('bert', stored),
   isIgnored,
+  takesCompact: true,
   computeFeatures,
 };

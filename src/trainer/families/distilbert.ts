@@ -147,5 +147,6 @@ export const distilbert: Family = {
   optional: ['pre_classifier.weight', 'pre_classifier.bias'],
   toCanonicalName,
   isIgnored,
+  takesCompact: true,
   computeFeatures,
 };

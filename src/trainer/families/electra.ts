@@ -79,5 +79,6 @@ export const electra: Family<ElectraConfig> = {
   optional: ['classifier.dense.weight', 'classifier.dense.bias'],
   toCanonicalName: (stored) => toBertName('electra', stored),
   isIgnored,
+  takesCompact: true,
   computeFeatures,
 };

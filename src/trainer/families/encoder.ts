@@ -2,7 +2,7 @@
  * What encoders have in common: a stack of Transformer layers (Vaswani et al. 2017), normalised after each part, and the fields of their
  * config.json. Families differ in the names of their parameters, in what they look up, and in their heads.
  *
- * B texts of S positions, M = B * S, Q queries a text, H numbers a position, F of the feed-forward part.
+ * B texts of S positions, M = B * S (or the number of tokens: see `Ops.takesCompact`), Q queries a text, H numbers a position, F of the feed-forward part.
  */
 import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import { z } from 'zod';
@@ -53,7 +53,7 @@ function computeLayer(
   const { ops, config } = network;
   const names = getNames(layer);
   const { texts, positions } = batch.sizes;
-  const sizes = { batch: texts, keys: positions, queries: queries.shape[0] / texts, heads: config.heads };
+  const sizes = { batch: texts, keys: positions, queries: queries === x ? positions : 1, heads: config.heads };
 
   const q = computeLinear(network, names.query, { x: queries, next }); // [B*Q, H]
   const k = computeLinear(network, names.key, { x, next }); //         [M, H]

@@ -71,6 +71,8 @@ export interface Family<Config extends ModelConfig = ModelConfig> {
   toCanonicalName(stored: string): string;
   /** Whether a tensor of this canonical name has no meaning for a classifier. */
   isIgnored(name: string): boolean;
+  /** Whether `computeFeatures` takes rows without padding: it finds positions by the engine's operations only, and never by S. */
+  readonly takesCompact?: true;
   /** What the head's last layer reads of each text, [B, H]. `next` gives each place its dropout; null computes without. */
   computeFeatures(network: FamilyNetwork<Config>, batch: Batch, next: NextDropout | null): Tensor2D;
 }

@@ -91,6 +91,7 @@ function createFamily(name: string, architecture: string): Family<RobertaConfig>
     optional: ['classifier.dense.weight', 'classifier.dense.bias'],
     toCanonicalName: (stored) => toBertName('roberta', stored),
     isIgnored,
+    takesCompact: true,
     computeFeatures,
   };
 }

@@ -222,6 +222,12 @@ test('a model card has front matter, settings and validation figures', () => {
   expect(formatModelCard({ ...facts, unfinished: true })).toContain('did not reach its end');
 });
 
+test('a model card names a base model of the Hub, and no folder of this machine', () => {
+  const card = formatModelCard({ ...facts, train: { ...trainFile, card: { name: 'sentiment', base: 'tiny-bert' } } });
+  expect(card).not.toContain('base_model:');
+  expect(card).toContain('fine-tuned from tiny&#45;bert.');
+});
+
 test('foreign text stays text in a model card', () => {
   const hostile = 'x\n---\n<script>alert(1)</script> [a](b) | \u202e\u001b[31m';
   const card = formatModelCard({
