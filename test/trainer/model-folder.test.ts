@@ -106,11 +106,27 @@ test('weights in parts are found by their index, and only inside the folder', ()
 });
 
 test.each<[string[], string[], number[] | null]>([
-  [['no', 'yes'], ['yes', 'no'], [1, 0]],
-  [['NEGATIVE', 'POSITIVE'], ['positive', 'negative'], [1, 0]],
-  [['a', 'A'], ['A', 'a'], [1, 0]],
+  [
+    ['no', 'yes'],
+    ['yes', 'no'],
+    [1, 0],
+  ],
+  [
+    ['NEGATIVE', 'POSITIVE'],
+    ['positive', 'negative'],
+    [1, 0],
+  ],
+  [
+    ['a', 'A'],
+    ['A', 'a'],
+    [1, 0],
+  ],
   [['a', 'b'], ['A', 'a'], null],
-  [['LABEL_0', 'LABEL_1', 'LABEL_2'], ['2', '0', '1'], [2, 0, 1]],
+  [
+    ['LABEL_0', 'LABEL_1', 'LABEL_2'],
+    ['2', '0', '1'],
+    [2, 0, 1],
+  ],
   [['LABEL_0', 'LABEL_1'], ['no', 'yes'], null], // nobody has said which is which
   [['no', 'yes', 'perhaps'], ['no', 'yes'], null],
 ])('classes %j beside the labels %j', (own, labels, classes) => {
