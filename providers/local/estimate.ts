@@ -36,6 +36,8 @@ export interface Measured {
   readonly wasm: readonly number[];
   /** Bytes of the process beside WebAssembly: always, and for each parameter. */
   readonly process: readonly [always: number, each: number];
+  /** Bytes of a trainer beside its steps: rows, tokenizer, files. From whole trainings of the sample job. */
+  readonly program: number;
   readonly models: readonly MeasuredModel[];
   /** Of adapters: see `bench/adapters.ts`. */
   readonly adapters: Readonly<Record<'lora' | 'head', AdapterConstants>>;
@@ -135,7 +137,7 @@ export function computeNeeds(
   // The best weights so far, and gradients that are added up, are further copies of what is trained.
   const copies = kind === 'full' ? (select === 'best' ? 1 : 0) + (micro.rows < mean.rows ? 1 : 0) : 0;
   const seconds = (total * stepMs + validations * fullMs * measured.forward) / 1000;
-  return { seconds, wasmBytes, memoryBytes: memoryBytes + 4 * copies * (tables + maps) };
+  return { seconds, wasmBytes, memoryBytes: memoryBytes + measured.program + 4 * copies * (tables + maps) };
 }
 
 /** Most memory of a step over this batch, where all of it is computed at once. */
