@@ -110,6 +110,7 @@ export async function measureModels(scratch: string): Promise<string> {
         memoryBytes: sample.processBytes,
       }))
       .sort((a, b) => a.parameters - b.parameters),
+    program: known.program,
     adapters: known.adapters, // bench/adapters.ts measures them
     checked: known.checked,
   };

@@ -39,6 +39,8 @@ export interface Measured {
   readonly wasm: readonly number[];
   /** Bytes of the process beside WebAssembly: always, and for each parameter. */
   readonly process: readonly [always: number, each: number];
+  /** Bytes of a trainer beside its steps: rows, tokenizer, files. From whole trainings of the sample job. */
+  readonly program: number;
   readonly models: readonly MeasuredModel[];
   /** Of adapters: see `bench/adapters.ts`. */
   readonly adapters: Readonly<Record<'lora' | 'head', AdapterConstants>>;
@@ -151,7 +153,8 @@ export function computeNeeds(
   const copies = kind === 'full' ? (select === 'best' ? 1 : 0) + (microBatchSize < mean.rows ? 1 : 0) : 0;
   const others = (threads - 1) * (wasmBytes + threadBytes + 4 * (tables + maps)); // which have weights and gradients in shared memory
   const seconds = (total * stepMs + validations * fullMs * measured.forward) / 1000;
-  return { seconds, steps: total, batch: mean, wasmBytes, memoryBytes: memoryBytes + 4 * copies * (tables + maps) + others };
+  const copied = 4 * copies * (tables + maps);
+  return { seconds, steps: total, batch: mean, wasmBytes, memoryBytes: memoryBytes + measured.program + copied + others };
 }
 
 /** Most memory of a step over this batch, where all of it is computed at once. */

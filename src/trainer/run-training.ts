@@ -150,7 +150,11 @@ async function trainClassifier(folder: string, training: OpenedTraining): Promis
   const isFinished = end.reason === 'finished';
   const name = isFinished ? 'model' : 'unfinished';
   const card = formatModelCard({ train: file, rows: rows.length, steps: end.step, epochs: state.evaluations, unfinished: !isFinished });
-  const sha256 = saveModel(classifier, join(folder, name), { source: file.model.folder, card, base: file.card.base });
+  const sha256 = saveModel(classifier, join(folder, name), {
+    source: file.model.folder,
+    card,
+    base: file.card.base.includes('/') ? file.card.base : file.model.folder,
+  });
   events.write({ type: 'model-written', folder: name, step: end.best?.step ?? end.step, sha256 });
   if (isFinished) events.write({ type: 'training-finished', step: end.step, seconds: checkpoints.getSpent() / 1000 });
   else if (end.reason === 'cancelled') events.write({ type: 'training-cancelled', step: end.step });

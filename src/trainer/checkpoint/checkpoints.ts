@@ -166,7 +166,7 @@ function checkIdentity(path: string, stored: Identity, present: Identity): void 
   throw new Failure(
     'configuration-invalid',
     `${path}: expected a checkpoint of this training, found one of another ${other.map((part) => names[part]).join(', another ')}`,
-    { hint: 'Remove the folder "checkpoints" to train from the start, or put back what was changed.' },
+    { hint: 'Submit the job once more with --again: it trains from the start. This training has ended.' },
   );
 }
 

@@ -125,6 +125,18 @@ test('the predicted memory is within a fifth of six measured steps that no const
   }
 });
 
+test.each([
+  ['full', 262.6e6],
+  ['lora', 244.7e6],
+  ['head', 228.4e6],
+] as const)('the memory of a whole training of the sample job, %s, is within a fifth of what its process had', (type, found) => {
+  const lora = { rank: 8, alpha: 32, dropout: 0.05, targets: null, rankStabilized: false };
+  const adapter = type === 'full' ? {} : { adapter: { type, ...lora } };
+  const sizes: Sizes = { layers: 2, hiddenSize: 128, heads: 2, intermediateSize: 512, vocabSize: 4096, maxPositions: 64 };
+  const { memoryBytes } = toNeeds(sizes, { tokens: 64, rows: 2374, ...adapter });
+  expect(Math.abs(memoryBytes / found - 1)).toBeLessThan(0.2);
+});
+
 test('an adapter needs less time and less memory than all parameters, the head alone the least', () => {
   const [lora, head] = (['lora', 'head'] as const).map((type) => {
     const adapter = { type, rank: 8, alpha: 16, dropout: 0, targets: null, rankStabilized: false } as const;

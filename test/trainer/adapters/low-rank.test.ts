@@ -152,7 +152,8 @@ test('a pattern of targets is what the weights have matrices for, and a saved mo
 
 test.each([
   [{ peft_type: 'IA3' }, 'peft_type: expected "LORA", found "IA3"'],
-  [{ use_dora: true }, 'use_dora: expected none, found true'],
+  [{ use_dora: true }, 'the adapter has magnitudes (use_dora)'],
+  [{ use_qalora: true }, 'use_qalora: expected none, found true'],
   [{ alpha_pattern: { query: 2 } }, 'alpha_pattern: expected none'],
   [{ bias: 'all' }, 'bias: expected "none", found "all"'],
   [{ target_modules: 3 }, 'target_modules: expected a list of names, or a text, found 3'],
