@@ -96,6 +96,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
     'src/trainer/adapters',
     'src/trainer/backends',
     'src/trainer/merge-adapter.ts',
+    'types:src/trainer/check-protocol.ts',
     'src/trainer/model-folder.ts',
     'src/trainer/protocol.ts',
     'types:src/trainer/queue.ts',
@@ -175,7 +176,7 @@ const minLines = 20;
 const budgets: Readonly<Record<string, number>> = {
   'providers/azure': 300,
   'providers/huggingface': 3300,
-  'providers/local': 1680,
+  'providers/local': 2250,
   'providers/openai': 50,
   'providers/openai-compatible': 2400,
   'src/cli': 3050,
@@ -183,15 +184,15 @@ const budgets: Readonly<Record<string, number>> = {
   'src/evaluate': 2750,
   'src/import': 2050,
   'src/job': 850,
-  'src/lib': 660,
+  'src/lib': 720,
   'src/provider': 640,
   'src/provider-kit': 1600,
   'src/run': 3560,
   'src/sandbox': 3600,
   'src/store': 520,
   'src/testing': 1250,
-  'src/trainer': 7100,
-  test: 35500,
+  'src/trainer': 7800,
+  test: 36500,
 };
 
 type Sources = Readonly<Record<string, string>>;

@@ -5,9 +5,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { measureAdapters } from './adapters.ts';
 import { measureData } from './data.ts';
 import { measureJob } from './job.ts';
 import { measureModels } from './models.ts';
+import { measureBesidePyTorch } from './pytorch.ts';
 import { measureStart } from './start.ts';
 import { measureStep } from './step.ts';
 
@@ -18,6 +20,8 @@ const parts: Readonly<Record<string, (scratch: string) => Promise<string>>> = {
   job: measureJob,
   data: measureData,
   models: measureModels,
+  pytorch: measureBesidePyTorch,
+  adapters: measureAdapters,
 };
 
 const asked = process.argv.slice(2);

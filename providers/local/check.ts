@@ -6,7 +6,7 @@ import { spawnCheck } from '../../src/lib/process.ts';
 import type { Context } from '../../src/provider/context.ts';
 import type { Check } from '../../src/provider/provider.ts';
 import { backends, folderSetting, getBackend, isBackendName, placeSettings } from '../../src/trainer/backends/index.ts';
-import type { CheckAnswer, CheckShape } from '../../src/trainer/protocol.ts';
+import type { CheckAnswer, CheckShape } from '../../src/trainer/check-protocol.ts';
 
 export async function check(context: Context): Promise<Check[]> {
   return await Promise.all(backends.map(async ({ id }) => await checkBackend(id, context)));

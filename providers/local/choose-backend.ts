@@ -10,7 +10,7 @@ import { z } from 'zod';
 import { writeAtomicJson } from '../../src/lib/fs.ts';
 import type { Context } from '../../src/provider/context.ts';
 import { backends, defaultBackend, getInstallFolder, tfjsVersion, type BackendName } from '../../src/trainer/backends/index.ts';
-import type { CheckShape } from '../../src/trainer/protocol.ts';
+import type { CheckShape } from '../../src/trainer/check-protocol.ts';
 import { askTrainer } from './check.ts';
 
 export interface Workload {
@@ -67,7 +67,7 @@ async function measureSpeeds(
   if (missing.length > 0) context.report?.(`measuring a few training steps on ${missing.join(' and ')}`);
   for (const id of missing) {
     const answer = await measure(id, context, shape); // one after the other: they would slow each other down
-    if (!('error' in answer) && Number.isFinite(answer.loss)) known[toKey(id, shape)] = answer;
+    if (!('error' in answer) && Number.isFinite(answer.loss)) known[toKey(id, shape)] = Speed.parse(answer);
   }
   if (missing.length > 0) await remember(file, known);
   return ids.flatMap((id) => {
@@ -96,5 +96,5 @@ async function readSpeeds(file: string): Promise<Record<string, Speed>> {
 /** Where it cannot be written it is measured again the next time. */
 async function remember(file: string, speeds: Readonly<Record<string, Speed>>): Promise<void> {
   await mkdir(dirname(file), { recursive: true }).catch(() => null);
-  await writeAtomicJson(file, Speeds.parse(speeds), 'measured speeds').catch(() => null);
+  await writeAtomicJson(file, speeds, 'measured speeds').catch(() => null);
 }

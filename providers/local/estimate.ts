@@ -40,6 +40,21 @@ export interface Measured {
   /** Bytes of the process beside WebAssembly: always, and for each parameter. */
   readonly process: readonly [always: number, each: number];
   readonly models: readonly MeasuredModel[];
+  /** Of adapters: see `bench/adapters.ts`. */
+  readonly adapters: Readonly<Record<'lora' | 'head', AdapterConstants>>;
+  /** Steps that no constant was fitted to. */
+  readonly checked: readonly (Omit<MeasuredModel, 'parameters' | 'rowsPerSecond'> & { readonly kind: Kind })[];
+}
+
+/** What is trained. */
+type Kind = 'full' | 'lora' | 'head';
+
+export interface AdapterConstants {
+  /** A step, in forward passes. */
+  readonly step: number;
+  /** Bytes of WebAssembly, and of the whole process, for each count of `countMemory`. */
+  readonly wasm: readonly number[];
+  readonly memory: readonly number[];
 }
 
 /** A row of `models local`; what was measured, and nothing that was computed. */
@@ -124,19 +139,36 @@ export function computeNeeds(
   const { tables, maps } = countParts(sizes);
   const toTokens = (tokens: number): number => pad(Math.min(model.maxLength, Math.max(1, tokens)));
   const mean = { rows: Math.min(batchSize, rows), tokens: toTokens(length.mean) };
-  const stepMs = computeStepMs(sizes, mean, threads);
+  const fullMs = computeStepMs(sizes, mean, threads);
+  const kind = training.adapter?.type ?? 'full';
+  const stepMs = kind === 'full' ? fullMs : fullMs * measured.forward * measured.adapters[kind].step;
   const perEpoch = Math.ceil(rows / batchSize);
   const total = steps ?? Math.ceil((epochs ?? 0) * perEpoch);
   const validations = Math.ceil(total / perEpoch) * (validationRows / mean.rows);
   const micro = { rows: Math.ceil(Math.min(microBatchSize, rows) / threads), tokens: toTokens(length.most) };
-  const wasmBytes = sumProducts(countMemory(sizes, micro), measured.wasm);
-  // The best weights so far, and gradients that are added up, are further copies of all parameters.
-  const copies = (select === 'best' ? 1 : 0) + (microBatchSize < mean.rows ? 1 : 0);
-  const [always, each] = measured.process;
+  const { wasmBytes, memoryBytes } = predictMemory(sizes, micro, { kind, measured });
+  // The best weights so far, and gradients that are added up, are further copies of what is trained.
+  const copies = kind === 'full' ? (select === 'best' ? 1 : 0) + (microBatchSize < mean.rows ? 1 : 0) : 0;
   const others = (threads - 1) * (wasmBytes + threadBytes + 4 * (tables + maps)); // which have weights and gradients in shared memory
-  const memoryBytes = wasmBytes + always + (each + 4 * copies) * (tables + maps) + others;
-  const seconds = (total * stepMs + validations * stepMs * measured.forward) / 1000;
-  return { seconds, steps: total, batch: mean, wasmBytes, memoryBytes };
+  const seconds = (total * stepMs + validations * fullMs * measured.forward) / 1000;
+  return { seconds, steps: total, batch: mean, wasmBytes, memoryBytes: memoryBytes + 4 * copies * (tables + maps) + others };
+}
+
+/** Most memory of a step over this batch, where all of it is computed at once. */
+export function predictMemory(
+  sizes: Sizes,
+  batch: BatchShape,
+  { kind, measured: constants }: { readonly kind: Kind; readonly measured: Measured },
+): Pick<TrainingNeeds, 'wasmBytes' | 'memoryBytes'> {
+  const counts = countMemory(sizes, batch);
+  if (kind !== 'full') {
+    const { wasm, memory } = constants.adapters[kind];
+    return { wasmBytes: sumProducts(counts, wasm), memoryBytes: sumProducts(counts, memory) };
+  }
+  const wasmBytes = sumProducts(counts, constants.wasm);
+  const [always, each] = constants.process;
+  const { tables, maps } = countParts(sizes);
+  return { wasmBytes, memoryBytes: wasmBytes + always + each * (tables + maps) };
 }
 
 /** What a thread takes beside WebAssembly and its shared memory. */
@@ -176,6 +208,28 @@ export function checkFit(microBatchSize: number, getNeeds: (microBatchSize: numb
         ? 'take a smaller model (`orchestrate models local` lists sizes), or set a smaller training.maxLength'
         : `set options.microBatchSize of the target to ${smaller} (the same result with less memory), or a smaller training.maxLength, or take a smaller model`,
   });
+}
+
+/** Predictions are this share of the truth at least. */
+const certainty = 0.9;
+/** A token of a longest text has more characters than this, in scripts with spaces; where it has fewer, `estimate` finds out. */
+const charactersPerToken = 3;
+
+/**
+ * How many rows of a batch are computed at once: all of them, or in so few equal parts that the memory of the backend, which is the same on
+ * every machine, is enough for the longest text.
+ */
+export function chooseMicroBatch({ model, backend, training }: Omit<LocalRequest, 'name'>, longestCharacters: number): number {
+  const { batchSize } = training;
+  if (model.config === undefined || backend !== 'wasm') return batchSize;
+  const sizes = model.config as unknown as Sizes;
+  const tokens = 2 + Math.ceil(longestCharacters / charactersPerToken);
+  const data = { rows: batchSize, validationRows: 0, length: { mean: tokens, most: tokens } };
+  const fits = (microBatchSize: number): boolean =>
+    computeNeeds({ model, training: { ...training, microBatchSize } }, sizes, data).wasmBytes <= certainty * wasmLimit;
+  const toEqual = (parts: number): number => Math.ceil(batchSize / parts);
+  const parts = Array.from({ length: batchSize }, (_, i) => i + 1).find((count) => fits(toEqual(count)));
+  return parts === undefined ? batchSize : toEqual(parts); // where not even one row fits, the estimate says so
 }
 
 /** The machine's memory, or what a container may have of it. */

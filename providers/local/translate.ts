@@ -6,11 +6,12 @@ import type { Translation, TranslationInput } from '../../src/provider/provider.
 import { mapTraining, sent, unsupported, type Mapped, type TrainingMap } from '../../src/provider-kit/map-training.ts';
 import { parseOptions } from '../../src/provider-kit/settings.ts';
 import { backendNames, defaultBackend, getBackend, type BackendName } from '../../src/trainer/backends/index.ts';
-import { matchLabels } from '../../src/trainer/model-folder.ts';
 import { checkTargets } from '../../src/trainer/adapters/index.ts';
 import type { AdapterSettings, TrainingSettings } from '../../src/trainer/protocol.ts';
+import { countParameters, countTrainedParameters, matchLabels, type ModelConfig } from '../../src/trainer/model-folder.ts';
 import type { HubPlace } from './base-model.ts';
 import { controlOptions, mapControls } from './training-controls.ts';
+import { chooseMicroBatch } from './estimate.ts';
 
 /** What a target of this provider may set under `options`. */
 const LocalOptions = z.strictObject({
@@ -172,6 +173,16 @@ function mapAdapter(adapter: NonNullable<RunSpec['training']['adapter']>, { conf
   return sent({ adapter: settings });
 }
 
+/** `4,354 of 951,042 parameters are trained`; nothing where all are, or where nobody has read the model's sizes. */
+function explainTrained({ config }: Limits, { adapter }: Parameters, classes: number): string | undefined {
+  if (adapter === undefined || typeof config?.['family'] !== 'string') return undefined;
+  const sizes = config as unknown as ModelConfig;
+  const [trained, head] = [countTrainedParameters(sizes, classes, adapter), countTrainedParameters(sizes, classes, { type: 'head' })];
+  return `${formatCount(trained)} of ${formatCount(countParameters(sizes, classes) + trained - head)} parameters are trained`;
+}
+
+const formatCount = (count: number): string => count.toLocaleString('en-US');
+
 export function translate({ spec, facts, model }: TranslationInput): Translation<LocalRequest> {
   const base = checkTarget(spec, model);
   const options = parseOptions(LocalOptions, spec.target, spec.options);
@@ -185,7 +196,9 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
     'training.learningRate': why,
     'training.select': spec.training.earlyStopping === undefined ? undefined : 'with early stopping',
   };
+  const trained = explainTrained(limits, mapped.parameters, facts.labels.length);
   const explained = mapped.notes.map((note) => {
+    if (note.type === 'sent' && note.field === 'training.adapter' && trained !== undefined) return { ...note, why: trained };
     const reason = note.type === 'defaulted' ? reasons[note.field] : undefined;
     return reason === undefined ? note : { ...note, why: reason };
   });
@@ -199,7 +212,7 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
     return controls.converted.find((note) => note.field === field) ?? { type: 'sent', field, value };
   });
   const { keepsHead, notes: head } = describeHead(model, facts.labels);
-  const request: LocalRequest = {
+  const whole: LocalRequest = {
     backend: options.backend ?? 'auto',
     ...(options.threads !== undefined && { threads: options.threads }),
     model: { ...base, labels: facts.labels, maxLength, ...(keepsHead ? { keepsHead } : {}) },
@@ -211,7 +224,8 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
     },
     name: `${spec.job}/${spec.target}`,
   };
-  return { request, notes: [...explained, ...prompt, ...chosen, ...head] };
+  const { request, notes } = options.microBatchSize === undefined ? divideBatch(whole, facts) : { request: whole, notes: [] };
+  return { request, notes: [...explained, ...prompt, ...chosen, ...head, ...notes] };
 }
 
 /** Whether the training begins with the head that the model has, and what the plan says of it. */
@@ -233,6 +247,17 @@ function checkThreads({ backend, threads = 1 }: z.infer<typeof LocalOptions>, pa
   throw new Failure('job-file-invalid', `${path}.threads: the backend "${backend}" has threads of its own, and takes no others`, {
     hint: `leave "threads" out, or set "backend" to "${defaultBackend}"`,
   });
+}
+
+/** A batch that does not fit into the memory is computed in parts. */
+function divideBatch(whole: LocalRequest, { train, validation }: TranslationInput['facts']): Translation<LocalRequest> {
+  const longest = Math.max(train.longestCharacters, validation?.longestCharacters ?? 0);
+  const { batchSize } = whole.training;
+  const microBatchSize = chooseMicroBatch(whole, longest);
+  if (microBatchSize === batchSize) return { request: whole, notes: [] };
+  const why = `because ${batchSize} rows of the longest texts need more memory than there is: their gradients are added up, and each part has dropout of its own`;
+  const note: Note = { type: 'defaulted', field: 'options.microBatchSize', value: microBatchSize, why };
+  return { request: { ...whole, training: { ...whole.training, microBatchSize } }, notes: [note] };
 }
 
 /** The model, where the trainer can do the task with it. @throws Failure `job-file-invalid` */

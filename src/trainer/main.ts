@@ -9,7 +9,7 @@ import { failureKinds, toFailureData } from '../errors.ts';
 import { isBackendName } from './backends/index.ts';
 import { explainMemory } from './memory.ts';
 import { Queue } from './queue.ts';
-import { CheckShape } from './protocol.ts';
+import { CheckShape } from './check-protocol.ts';
 import { runCheck } from './run-check.ts';
 import { runPrediction } from './run-prediction.ts';
 import { runTraining } from './run-training.ts';

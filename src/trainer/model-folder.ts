@@ -6,10 +6,14 @@ import { Failure } from '../errors.ts';
 import { hashFileSync } from '../lib/fs.ts';
 import { isObject, readJsonObject } from '../lib/json.ts';
 import { formatValue } from '../lib/text.ts';
+import { countTrained } from './adapters/index.ts';
 import { families, findFamily, getFamily, type Family, type ModelConfig } from './families/index.ts';
 import { findParameters } from './engine/parameters.ts';
+import type { AdapterSettings } from './protocol.ts';
 import { readSafetensorsIndex, type SafetensorsIndex } from './safetensors.ts';
 import { getRules, listParameters } from './tasks/classification/head.ts';
+
+export type { ModelConfig };
 
 /** Files that are copied with a model and counted in its revision, where present. */
 export const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'vocab.txt'] as const;
@@ -83,8 +87,12 @@ export function parseModelConfig(json: Readonly<Record<string, unknown>>, source
 
 /** How many numbers a classifier of this shape trains. */
 export function countParameters(config: ModelConfig, classes: number): number {
-  const sizes = listParameters(config, classes).map(({ shape }) => shape.reduce((product, size) => product * size, 1));
-  return sizes.reduce((sum, size) => sum + size, 0);
+  return listParameters(config, classes).reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+}
+
+/** How many of them an adapter trains, with its own. */
+export function countTrainedParameters(config: ModelConfig, classes: number, adapter: AdapterSettings): number {
+  return countTrained(config, adapter, listParameters(config, classes));
 }
 
 /**

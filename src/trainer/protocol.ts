@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { Failure, toSystemCode } from '../errors.ts';
 import { parseFields, readJsonObject } from '../lib/json.ts';
-import { backendNames, type BackendDescription } from './backends/index.ts';
+import { backendNames } from './backends/index.ts';
 import { Comparison, trainingControls } from './training-controls.ts';
 import { kernelVariants, type KernelVariant } from './kernels/index.ts';
 
@@ -229,31 +229,6 @@ export type TrainerEvent = Readonly<z.infer<typeof TrainerEvent>>;
 
 type WithoutTime<Event> = Event extends unknown ? Omit<Event, 'at'> : never;
 export type TrainerNews = WithoutTime<TrainerEvent>;
-
-/** `trainer check BACKEND [SHAPE]`: the network whose steps are measured, as JSON. */
-export const CheckShape = z.object({
-  /** The sizes of the model, as `ModelConfig` has them. */
-  config: z.record(z.string(), z.unknown()),
-  rows: positive,
-  /** Of each row. */
-  tokens: positive,
-  /** Whether the head alone is trained. */
-  isHeadOnly: z.boolean(),
-});
-export type CheckShape = Readonly<z.infer<typeof CheckShape>>;
-
-/** Its answer: one line on standard output after real training steps. */
-export interface CheckAnswer {
-  readonly loss: number;
-  /** Of a step, the median; the first ones prepare. */
-  readonly milliseconds: number;
-  /** From the start of the process to the first step, milliseconds. */
-  readonly startMs: number;
-  /** Most memory of the process at one time, in bytes. */
-  readonly memoryBytes: number;
-  /** The package that computes, where the backend is not a part of this program; else null. */
-  readonly native: BackendDescription | null;
-}
 
 /** `trainer predict`: the first line on standard input says which model, each further line is a PredictRow. */
 export const PredictFile = z.object({ version: Version, backend: Backend, model: ClassifierSource });

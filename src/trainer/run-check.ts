@@ -6,7 +6,7 @@ import { createOps } from './engine/ops.ts';
 import { adamWDefaults } from './engine/optimizer.ts';
 import { takeStep } from './engine/train.ts';
 import { families, type ModelConfig } from './families/index.ts';
-import type { CheckAnswer, CheckShape } from './protocol.ts';
+import type { CheckAnswer, CheckShape } from './check-protocol.ts';
 import { classification, type ClassifierNetwork } from './tasks/classification/classifier.ts';
 import { listHead, listParameters } from './tasks/classification/head.ts';
 import type { EncodedRow } from './tasks/classification/rows.ts';

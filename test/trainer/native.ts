@@ -1,8 +1,9 @@
 /**
- *     node test/trainer/native.ts [--backend tensorflow] [--kills N] [--seed S]
+ *     node test/trainer/native.ts [PART...] [--backend tensorflow] [--kills N] [--seed S]
  *
  * Proves a native backend that is on this machine: parity with PyTorch, trainings that are killed and end with the same bytes, and the job of the
- * guide on the packed package, whose copy of TensorFlow.js is another one than that of the native package. The last line counts.
+ * guide on the packed package, whose copy of TensorFlow.js is another one than that of the native package. PARTS are parity, tiny, small and package; all of them where none is
+ * named. The last line counts.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,7 +14,8 @@ import { getBackend, isBackendName, type BackendName } from '../../src/trainer/b
 import { runParity } from '../parity/run-parity.ts';
 import { killTraining } from './kills.ts';
 
-const { values } = parseArgs({
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
   options: {
     backend: { type: 'string', default: 'tensorflow' },
     kills: { type: 'string', default: '6' },
@@ -32,7 +34,10 @@ interface Findings {
 async function checkParity(name: BackendName): Promise<Findings> {
   const { checks } = await runParity('fixtures/parity', { backends: [name] });
   const failed = checks.filter(({ passed }) => !passed);
-  return { passed: checks.length - failed.length, problems: failed.map((check) => `${check.name}: ${check.found}, expected ${check.expected}`) };
+  return {
+    passed: checks.length - failed.length,
+    problems: failed.map((check) => `${check.name}: ${check.found}, expected ${check.expected}`),
+  };
 }
 
 async function checkKills(name: BackendName, large: boolean): Promise<Findings> {
@@ -54,7 +59,10 @@ function checkPackage(name: BackendName): Findings {
     cpSync('fixtures/models/tiny-bert', join(place, 'models/tiny-bert'), { recursive: true });
     const settings = [`targets.laptop.options.backend="${name}"`, 'training.epochs=1'].flatMap((one) => ['--set', one]);
     const run = (args: readonly string[]): string =>
-      execFileSync(process.execPath, [join(place, 'node_modules/finetune-orchestrator/bin/orchestrate.js'), ...args], { cwd: place, encoding: 'utf8' });
+      execFileSync(process.execPath, [join(place, 'node_modules/finetune-orchestrator/bin/orchestrate.js'), ...args], {
+        cwd: place,
+        encoding: 'utf8',
+      });
     const { runs } = JSON.parse(run(['submit', 'sentiment/job.json', '--wait', '--json', ...settings])) as { runs: { ok: boolean }[] };
     const log = run(['logs', 'sentiment/laptop']);
     const problems = [
@@ -70,13 +78,14 @@ function checkPackage(name: BackendName): Findings {
 const problem = getBackend(backend).check();
 const checks: readonly (readonly [string, () => Findings | Promise<Findings>])[] = [
   ['parity', () => checkParity(backend)],
-  ['killed trainings, tiny model', () => checkKills(backend, false)],
-  ['killed trainings, small model', () => checkKills(backend, true)],
-  ['the packed package', () => checkPackage(backend)],
+  ['tiny', () => checkKills(backend, false)],
+  ['small', () => checkKills(backend, true)],
+  ['package', () => checkPackage(backend)],
 ];
 let [passed, failed] = [0, problem === null ? 0 : 1];
 if (problem === null) {
   for (const [name, check] of checks) {
+    if (positionals.length > 0 && !positionals.includes(name)) continue;
     const found = await check();
     print(`${name} on ${backend}: ${found.passed} passed, ${found.problems.length} failed`);
     for (const one of found.problems) print(one);

@@ -115,8 +115,16 @@ export function checkTargets(sizes: Readonly<Record<string, unknown>>, settings:
   if (typeof sizes['family'] === 'string') listLowRank(sizes as unknown as ModelConfig, settings, []);
 }
 
+/** How many numbers are trained of a model with these parameters, none of which was drawn anew. */
+export function countTrained(config: ModelConfig, settings: AdapterSettings, specs: readonly ParameterSpec[]): number {
+  const modules = listHeadModules({ config, specs, drawn: [] });
+  const whole = specs.filter(({ name }) => modules.includes(toModule(name)));
+  const matrices = settings.type === 'lora' ? listMatrices(config, settings, whole) : [];
+  return [...whole, ...matrices].reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+}
+
 /** The modules that belong to a classifier only, and those that were drawn anew: they know nothing yet. */
-function listHeadModules({ config, specs, drawn }: Model): string[] {
+function listHeadModules({ config, specs, drawn }: Omit<Model, 'parameters'>): string[] {
   const { head, prefix } = getFamily(config);
   const own = specs.filter(({ name }) => !name.startsWith(`${prefix}.`) || drawn.includes(name));
   return [...new Set([head, ...own.map(({ name }) => toModule(name))])];

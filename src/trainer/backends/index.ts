@@ -8,7 +8,7 @@ import { tensorflowGpu } from './tensorflow-gpu/index.ts';
 import { wasm } from './wasm/index.ts';
 import { wasmPortable } from './wasm-portable/index.ts';
 
-export type { Backend, BackendDescription, Setting, TensorFlow } from './backend.ts';
+export type { Backend, BackendDescription, TensorFlow } from './backend.ts';
 export { folderSetting, getInstallFolder, placeSettings, tfjsVersion } from './native/find-package.ts';
 
 /** A further backend is a folder beside these and an entry here. The first one is used where nobody chooses. */

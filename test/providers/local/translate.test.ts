@@ -162,10 +162,42 @@ test('an adapter is sent with what the job leaves open, and has its own learning
   expect(chosen.training).toMatchObject({ adapter: { ...lora, rank: 2, alpha: 4, dropout: 0, targets: ['dense'] } });
   const head = translateAdapter({ type: 'head' });
   expect(head.training).toMatchObject({ adapter: { type: 'head' }, learningRate: 1e-2 });
-  expect(head.notes.toSorted()).toEqual(['defaulted for a head that is trained alone', 'sent']);
+  expect(head.notes.toSorted()).toEqual(['defaulted for a head that is trained alone', 'sent 18 of 722 parameters are trained']);
+  expect(sent.notes).toContain('sent 146 of 850 parameters are trained'); // 4 matrices of 4 x 8 and the head
   const full = translateAdapter({ type: 'full' });
   expect(full.training).toMatchObject({ learningRate: 1e-3 });
   expect(full.training).not.toHaveProperty('adapter');
+});
+
+test('a batch that does not fit is divided into equal parts, which is said and stored; an own number is left', () => {
+  const large = { ...config, hiddenSize: 768, layers: 12, heads: 12, intermediateSize: 3072, vocabSize: 30_522, maxPositions: 512 };
+  const long = { ...plan.facts, train: { ...plan.facts.train, longestCharacters: 5000 } };
+  const divide = (change: Partial<RunSpec>, facts = long) => {
+    const { request, notes } = local.training.translate({
+      spec: { ...spec, ...change },
+      facts,
+      model: { ...model, maxLength: 512, config: large },
+      key: plan.key,
+    });
+    const note = notes.find((one) => 'field' in one && one.field === 'options.microBatchSize');
+    return { microBatchSize: (request as { training: { microBatchSize: number } }).training.microBatchSize, note };
+  };
+  const { microBatchSize, note } = divide({});
+  expect(microBatchSize).toBeLessThan(16);
+  expect(microBatchSize).toBeGreaterThan(0);
+  expect(16 % microBatchSize).toBe(0);
+  expect(note).toMatchObject({
+    type: 'defaulted',
+    value: microBatchSize,
+    why: expect.stringContaining('16 rows of the longest') as string,
+  });
+  expect(divide({ options: { microBatchSize: 3 } })).toEqual({
+    microBatchSize: 3,
+    note: { type: 'sent', field: 'options.microBatchSize', value: 3 },
+  });
+  expect(divide({ options: { backend: 'cpu' } })).toEqual({ microBatchSize: 16, note: undefined });
+  const short = { ...plan.facts, train: { ...plan.facts.train, longestCharacters: 40 } };
+  expect(divide({}, short)).toEqual({ microBatchSize: 16, note: undefined });
 });
 
 test('targets that the model does not have are not followed: all parameters are trained, at their rate', () => {

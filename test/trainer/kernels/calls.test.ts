@@ -155,6 +155,15 @@ test('AdamW computes as in double precision, and tells numbers that are not fini
   expect(wrongM).toBeLessThan(1e-7);
   expect(wrongV).toBeLessThan(1e-8);
   expect(wrong).toBeLessThan(3e-6);
+  // Averages in the kernels' own memory become the same, to the bit.
+  const place = memory.reserve(2 * size)!;
+  const inside = { m: place, v: place + 4 * size };
+  memory.view(inside.m, size).set(m);
+  memory.view(inside.v, size).set(v);
+  expect(read(kernels.adamW(memory, { ...tensors, ...inside }, taken).after)).toEqual(found);
+  expect(memory.view(inside.m, size)).toEqual(means);
+  expect(memory.view(inside.v, size)).toEqual(squares);
+  expect(memory.reserve(2 ** 24 + 1)).toBe(null); // so much must wait outside
   const infinite = tf.tensor1d([...before.slice(0, -1), Infinity]);
   expect(kernels.adamW(memory, { ...tensors, before: infinite }, taken).isFinite).toBe(false);
   const expected = Math.sqrt(gradient.reduce((sum, x) => sum + x * x, 0));

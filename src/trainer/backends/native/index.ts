@@ -52,7 +52,7 @@ export function createNativeBackend<const Id extends string>({
   };
 }
 
-interface NativeBackend<Id extends string> extends Backend {
+export interface NativeBackend<Id extends string> extends Backend {
   readonly id: Id;
   readonly threads: number;
   describe(tf: TensorFlow): NonNullable<ReturnType<NonNullable<Backend['describe']>>>;
