@@ -5,7 +5,7 @@ import type { Note } from '../../src/provider/note.ts';
 import type { Translation, TranslationInput } from '../../src/provider/provider.ts';
 import { mapTraining, sent, unsupported, type Mapped, type TrainingMap } from '../../src/provider-kit/map-training.ts';
 import { parseOptions } from '../../src/provider-kit/settings.ts';
-import { backendNames, getBackend, type BackendName } from '../../src/trainer/backends/index.ts';
+import { backendNames, defaultBackend, getBackend, type BackendName } from '../../src/trainer/backends/index.ts';
 import { checkTargets } from '../../src/trainer/adapters/index.ts';
 import type { AdapterSettings, TrainingSettings } from '../../src/trainer/protocol.ts';
 import { countParameters, countTrainedParameters, matchLabels, type ModelConfig } from '../../src/trainer/model-folder.ts';
@@ -246,7 +246,7 @@ function describeHead(
 function checkThreads({ backend, threads = 1 }: z.infer<typeof LocalOptions>, path: string): void {
   if (threads === 1 || backend === undefined || backend === 'auto' || getBackend(backend).threads === 1) return;
   throw new Failure('job-file-invalid', `${path}.threads: the backend "${backend}" has threads of its own, and takes no others`, {
-    hint: 'leave "threads" out, or set "backend" to "wasm"',
+    hint: `leave "threads" out, or set "backend" to "${defaultBackend}"`,
   });
 }
 

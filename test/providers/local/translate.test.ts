@@ -105,6 +105,7 @@ test('options choose the backend and the rows per forward pass', () => {
     training: { microBatchSize: 4 },
   });
   expect(translate({ options: { microBatchSize: 400 } }).request).toMatchObject({ training: { microBatchSize: 16 } });
+  expect(translate({ options: { threads: 3 } }).request).toMatchObject({ threads: 3 });
 });
 
 test.each<[Partial<RunSpec>, string]>([
@@ -113,6 +114,10 @@ test.each<[Partial<RunSpec>, string]>([
   [{ task: 'regression', options: { labelSmoothing: 0.1 } }, 'targets.a.options.labelSmoothing: expected the task "classification"'],
   [{ native: { fp16: true } }, 'targets.a.native.fp16: the local trainer has no fields of its own'],
   [{ options: { backend: 'cuda' } }, 'targets.a.options.backend'],
+  [
+    { options: { backend: 'tensorflow-gpu', threads: 64 } },
+    'targets.a.options.threads: the backend "tensorflow-gpu" has threads of its own',
+  ],
 ])('%j is refused', (change, message) => {
   expect(findFailure(change)).toContain(message);
 });
