@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { measureData } from './data.ts';
 import { measureJob } from './job.ts';
 import { measureModels } from './models.ts';
-import { measureBesidePyTorch } from './pytorch.ts';
+import { measureJobBesideTrainer, measureStepBesidePyTorch } from './pytorch.ts';
 import { measureStart } from './start.ts';
 import { measureStep } from './step.ts';
 
@@ -19,7 +19,8 @@ const parts: Readonly<Record<string, (scratch: string) => Promise<string>>> = {
   job: measureJob,
   data: measureData,
   models: measureModels,
-  pytorch: measureBesidePyTorch,
+  'pytorch-step': measureStepBesidePyTorch,
+  'pytorch-job': measureJobBesideTrainer,
 };
 
 const asked = process.argv.slice(2);
