@@ -191,8 +191,8 @@ const budgets: Readonly<Record<string, number>> = {
   'src/sandbox': 3600,
   'src/store': 520,
   'src/testing': 1250,
-  'src/trainer': 7800,
-  test: 36500,
+  'src/trainer': 8000,
+  test: 37300,
 };
 
 type Sources = Readonly<Record<string, string>>;

@@ -9,7 +9,7 @@ import { measureAdapters } from './adapters.ts';
 import { measureData } from './data.ts';
 import { measureJob } from './job.ts';
 import { measureModels } from './models.ts';
-import { measureBesidePyTorch } from './pytorch.ts';
+import { measureJobBesideTrainer, measureStepBesidePyTorch } from './pytorch.ts';
 import { measureStart } from './start.ts';
 import { measureStep } from './step.ts';
 
@@ -20,7 +20,8 @@ const parts: Readonly<Record<string, (scratch: string) => Promise<string>>> = {
   job: measureJob,
   data: measureData,
   models: measureModels,
-  pytorch: measureBesidePyTorch,
+  'pytorch-step': measureStepBesidePyTorch,
+  'pytorch-job': measureJobBesideTrainer,
   adapters: measureAdapters,
 };
 

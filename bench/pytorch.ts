@@ -17,19 +17,17 @@ const [script, measureModel] = ['pytorch.py', 'measure-model.ts'].map((name) => 
 /** Rounds of each comparison: one of the jobs takes minutes. */
 const rounds = Number(process.env['ROUNDS'] ?? 3);
 
-export async function measureBesidePyTorch(scratch: string): Promise<string> {
-  const python = process.env['PYTHON'];
-  if (python === undefined) return 'Not measured: set PYTHON to a Python that has torch, transformers and accelerate.';
-  return [await measureSteps(python), await measureJobs(python, scratch)].join('\n\n');
-}
+const missing = 'Not measured: set PYTHON to a Python that has torch, transformers and accelerate.';
 
-async function measureSteps(python: string): Promise<string> {
+export async function measureStepBesidePyTorch(): Promise<string> {
+  const python = process.env['PYTHON'];
+  if (python === undefined) return missing;
   const rows: string[][] = [['model', 'PyTorch, ms', 'orchestrate, ms', 'ratio', 'PyTorch, MB', 'orchestrate, MB', 'ratio']];
   for (const [name, config] of Object.entries(shapes)) {
     const task = JSON.stringify({ config, rows: batchSize, tokens, steps: config.layers > 2 ? 6 : 80 } satisfies ModelTask);
     const measure = async (command: readonly [string, ...string[]]): Promise<Sample> => {
       const { printed, memory } = await run(command);
-      return { step: (JSON.parse(printed) as Pick<ModelMeasures, 'meanStep'>).meanStep, memory };
+      return tell({ step: (JSON.parse(printed) as Pick<ModelMeasures, 'meanStep'>).meanStep, memory }, command);
     };
     const found = await interleave(
       { theirs: () => measure([python, script, 'step', task]), ours: () => measure([process.execPath, measureModel, task]) },
@@ -46,7 +44,9 @@ function toPair(theirs: readonly number[], ours: readonly number[]): string[] {
   return [toSpread(theirs), toSpread(ours), toRatio(ours, theirs)];
 }
 
-async function measureJobs(python: string, scratch: string): Promise<string> {
+export async function measureJobBesideTrainer(scratch: string): Promise<string> {
+  const python = process.env['PYTHON'];
+  if (python === undefined) return missing;
   const { command, env } = installPackage(scratch);
   const [train, test] = ['train', 'test'].map((name) => join(project, `fixtures/sentiment/${name}.jsonl`)) as [string, string];
   const model = join(project, 'fixtures/models/tiny-bert');
@@ -84,7 +84,13 @@ async function measureJobs(python: string, scratch: string): Promise<string> {
 async function takeSample(work: () => Promise<{ processor: number; memory: number }>): Promise<Sample> {
   const began = performance.now();
   const { processor, memory } = await work();
-  return { wall: (performance.now() - began) / 1000, processor, memory };
+  return tell({ wall: (performance.now() - began) / 1000, processor, memory }, []);
+}
+
+/** A round takes long: each sample is shown at once. */
+function tell(sample: Sample, command: readonly string[]): Sample {
+  console.error(JSON.stringify(sample), command.join(' ').slice(0, 80));
+  return sample;
 }
 
 /**

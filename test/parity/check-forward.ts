@@ -41,7 +41,7 @@ export function checkForward(
   const encoded = tokenizer === null ? null : encodeTexts(tokenizer, file);
 
   const found = computeAndFree(tf, () => {
-    const whole = record(classifier, { firstToken: (x) => x }); // the last layer computes every position
+    const whole = record(classifier, { takesCompact: false, firstToken: (x) => x }); // the last layer computes every position
     computeLogits(whole.network, rows, null);
     const shape: [number, number, number] = [rows.length, whole.norms[0]!.shape[0] / rows.length, classifier.config.hiddenSize];
     // The embeddings are normalised once, each layer twice: its last one is its output.

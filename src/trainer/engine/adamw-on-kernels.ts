@@ -1,5 +1,5 @@
 import type { TensorFlow } from '../backends/index.ts';
-import { adamW, sumSquares, type KernelMoments } from '../kernels/calls.ts';
+import { adamW, sumSquares, type KernelMoments } from '../kernels/adamw.ts';
 import type { KernelMemory } from '../kernels/index.ts';
 import { freeGradients } from './network.ts';
 import { createCoefficients, getClipFactor, type AdamW, type AdamWSettings, type Moments } from './optimizer.ts';

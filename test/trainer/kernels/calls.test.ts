@@ -5,6 +5,7 @@ import { toNormals } from '../../../src/lib/random.ts';
 import { startBackend, type TensorFlow } from '../../../src/trainer/backends/index.ts';
 import { getKernels, windowSize, type KernelMemory } from '../../../src/trainer/kernels/index.ts';
 import { computeAndFree } from '../../../src/trainer/engine/network.ts';
+import { adamW, sumSquares } from '../../../src/trainer/kernels/adamw.ts';
 import * as kernels from '../../../src/trainer/kernels/calls.ts';
 import { toKernelDropout } from '../../../src/trainer/kernels/calls.ts';
 
@@ -53,8 +54,8 @@ describe('tensors that do not fit together are refused', () => {
     'embed, word': () => embed([0, 4]),
     'embed, negative word': () => embed([0, -1]),
     'embed, type': () => embed([0, 3], [0, 2]),
-    adamW: () =>
-      kernels.adamW(
+    AdamW: () =>
+      adamW(
         memory,
         { before: tf.ones([4]), gradient: tf.ones([3]), m: new Float32Array(4), v: new Float32Array(4) },
         { ...factors, rate: 1 },
@@ -119,7 +120,7 @@ test('a thousand steps after a word was seen once, its averages are not subnorma
   const never = tf.zeros([size]);
   const counts: number[] = [];
   for (let step = 1; step <= 1000; step++) {
-    const { after, isFinite } = kernels.adamW(memory, { before, gradient: step === 1 ? seen : never, m, v }, factors);
+    const { after, isFinite } = adamW(memory, { before, gradient: step === 1 ? seen : never, m, v }, factors);
     expect(isFinite).toBe(true);
     before.dispose();
     before = after;
@@ -140,7 +141,7 @@ test('AdamW computes as in double precision, and tells numbers that are not fini
   ];
   const taken = { ...factors, clip: 0.3, remaining: 0.999, rate: 0.01, correction: 2 };
   const tensors = { before: tf.tensor1d(before), gradient: tf.tensor1d(gradient), m: m.slice(), v: v.slice() };
-  const { after, isFinite } = kernels.adamW(memory, tensors, taken);
+  const { after, isFinite } = adamW(memory, tensors, taken);
   expect(isFinite).toBe(true);
   const [found, means, squares] = [read(after), tensors.m, tensors.v];
   let [wrongM, wrongV, wrong] = [0, 0, 0];
@@ -160,14 +161,14 @@ test('AdamW computes as in double precision, and tells numbers that are not fini
   const inside = { m: place, v: place + 4 * size };
   memory.view(inside.m, size).set(m);
   memory.view(inside.v, size).set(v);
-  expect(read(kernels.adamW(memory, { ...tensors, ...inside }, taken).after)).toEqual(found);
+  expect(read(adamW(memory, { ...tensors, ...inside }, taken).after)).toEqual(found);
   expect(memory.view(inside.m, size)).toEqual(means);
   expect(memory.view(inside.v, size)).toEqual(squares);
   expect(memory.reserve(2 ** 24 + 1)).toBe(null); // so much must wait outside
   const infinite = tf.tensor1d([...before.slice(0, -1), Infinity]);
-  expect(kernels.adamW(memory, { ...tensors, before: infinite }, taken).isFinite).toBe(false);
+  expect(adamW(memory, { ...tensors, before: infinite }, taken).isFinite).toBe(false);
   const expected = Math.sqrt(gradient.reduce((sum, x) => sum + x * x, 0));
-  expect(Math.sqrt(kernels.sumSquares(memory, tensors.gradient)) / expected).toBeCloseTo(1, 6);
+  expect(Math.sqrt(sumSquares(memory, tensors.gradient)) / expected).toBeCloseTo(1, 6);
 });
 
 test('a product with a weight that was updated is one with the new numbers', () => {
@@ -179,7 +180,7 @@ test('a product with a weight that was updated is one with the new numbers', () 
     read(kernels.linear(memory, x, { w, b: bias })),
   ];
   multiply(before);
-  const { after } = kernels.adamW(
+  const { after } = adamW(
     memory,
     { before, gradient: tf.ones([4, 4]), m: new Float32Array(16), v: new Float32Array(16) },
     { ...factors, rate: 1 },
