@@ -12,11 +12,13 @@ import { measureModels } from './models.ts';
 import { measureJobBesideTrainer, measureStepBesidePyTorch } from './pytorch.ts';
 import { measureStart } from './start.ts';
 import { measureStep } from './step.ts';
+import { measureThreads } from './threads.ts';
 
 /** Each gets an empty folder, and gives a part of the page. */
 const parts: Readonly<Record<string, (scratch: string) => Promise<string>>> = {
   start: measureStart,
   step: measureStep,
+  threads: measureThreads,
   job: measureJob,
   data: measureData,
   models: measureModels,

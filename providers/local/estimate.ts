@@ -224,7 +224,7 @@ const charactersPerToken = 3;
  */
 export function chooseMicroBatch({ model, backend, training }: Omit<LocalRequest, 'name'>, longestCharacters: number): number {
   const { batchSize } = training;
-  if (model.config === undefined || backend !== 'wasm') return batchSize;
+  if (model.config === undefined || (backend !== 'auto' && backend !== defaultBackend)) return batchSize;
   const sizes = model.config as unknown as Sizes;
   const tokens = 2 + Math.ceil(longestCharacters / charactersPerToken);
   const data = { rows: batchSize, validationRows: 0, length: { mean: tokens, most: tokens } };
