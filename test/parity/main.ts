@@ -1,7 +1,7 @@
 /** `npm run parity -- DIR [--backend ${backendNames.join('|')}] [--all]`: our figures beside the reference's in DIR, those that differ or all of them. Exit status 1 when one differs or none was checked. */
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { backendNames, isBackendName } from '../../src/trainer/backends/index.ts';
+import { backendNames, getBackend, isBackendName } from '../../src/trainer/backends/index.ts';
 import type { Check } from './check.ts';
 import { runParity } from './run-parity.ts';
 
@@ -9,7 +9,8 @@ const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: { backend: { type: 'string', multiple: true }, all: { type: 'boolean', default: false } },
 });
-const backends = (values.backend ?? backendNames).filter(isBackendName);
+const present = backendNames.filter((name) => getBackend(name).check() === null);
+const backends = (values.backend ?? present).filter(isBackendName);
 const [folder] = positionals;
 if (folder === undefined || !existsSync(folder) || backends.length === 0) {
   process.stderr.write(
