@@ -28,7 +28,12 @@ function isPath(model: string): boolean {
 
 function resolveModel(model: string, folder: string): ModelName {
   if (isPath(model)) return { kind: 'folder', path: toAbsolute(folder, model) };
-  if (!model.startsWith('hub:')) return { kind: 'service', name: model };
+  return parseHubModel(model) ?? { kind: 'service', name: model };
+}
+
+/** `hub:owner/name[@revision]`; null where it is another model. */
+export function parseHubModel(model: string): ModelName | null {
+  if (!model.startsWith('hub:')) return null;
   const [name, revision] = model.slice('hub:'.length).split('@', 2);
   return { kind: 'hub', name: name!, revision: revision ?? null };
 }

@@ -1,6 +1,6 @@
 /** A model of its own in a folder: from an adapter and its base model, or from a run whose model has its adapter merged already. */
 import { cpSync, existsSync, readdirSync, statSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Failure, toFileFailure } from '../errors.ts';
 import type { ModelName } from '../job/run-spec.ts';
 import { replaceFolder } from '../lib/fs.ts';
@@ -48,7 +48,7 @@ function copyModel(source: string, folder: string): MergedModel {
   const { labels, revision } = readModelFolder(source);
   try {
     replaceFolder(folder, (part) => {
-      for (const name of readdirSync(source)) if (name !== 'adapter') cpSync(join(source, basename(name)), join(part, name));
+      for (const name of readdirSync(source)) if (name !== 'adapter') cpSync(join(source, name), join(part, name));
     });
   } catch (error) {
     throw toFileFailure(error, 'model', folder);
