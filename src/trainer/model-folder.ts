@@ -211,9 +211,11 @@ export interface TokenizerFiles {
 /**
  * Reads the files of a tokenizer and checks their size. What they mean is left to the library that uses them.
  *
- * @throws Failure `model-invalid` when there is no tokenizer.json, or a file is too large, broken or without tokens
+ * @throws Failure `file-missing` when there is no such folder; `model-invalid` when there is no tokenizer.json, or a file is too large,
+ * broken or without tokens
  */
 export function readTokenizerFiles(folder: string): TokenizerFiles {
+  checkFolder(folder);
   const path = join(folder, 'tokenizer.json');
   if (!existsSync(path)) {
     throw new Failure('model-invalid', `the model folder has no tokenizer.json: ${folder}`, {

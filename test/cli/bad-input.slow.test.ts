@@ -189,7 +189,7 @@ test.each<[string, () => string, number, string]>([
     'an unknown family',
     () => writeJobOf((folder) => writeFileSync(join(folder, 'config.json'), '{"model_type": "t5"}')),
     65,
-    'model_type: expected one of bert, distilbert, found "t5"',
+    'model_type: expected one of bert, distilbert, roberta, xlm-roberta, camembert, electra, modernbert, found "t5"',
   ],
   [
     'a configuration that is no JSON',
@@ -286,10 +286,10 @@ test.each([[['frobnicate']], [['submit']], [['status', '--nope']], [['submit', '
 test('a required field that the target cannot follow is an error that names it, an optional one is a note', async () => {
   const job = writeJob();
   const dir = createScratchFolder();
-  const optional = await runCli('plan', job, '--set', 'training.adapter={"type":"lora","rank":4}', '--dir', dir);
+  const optional = await runCli('plan', job, '--set', 'training.loss=all', '--dir', dir);
   expect(optional.status).toBe(0);
-  expect(optional.stdout).toContain('! training.adapter = {"type":"lora","rank":4} is not followed');
-  const requirement = await runCli('plan', job, '--set', 'targets.local.training={"adapter":{"type":"lora","rank":4}}', '--dir', dir);
+  expect(optional.stdout).toContain('! training.loss = "all" is not followed');
+  const requirement = await runCli('plan', job, '--set', 'targets.local.training={"loss":"all"}', '--dir', dir);
   expect(requirement.status).toBe(78);
-  expect(requirement.stderr).toContain('target "local" cannot follow training.adapter');
+  expect(requirement.stderr).toContain('target "local" cannot follow training.loss');
 });

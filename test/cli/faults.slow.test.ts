@@ -100,7 +100,7 @@ test.runIf(canMount)('rows that find no room are told, and a training file leave
   const disk = createSmallDisk(16_384);
   const c = { ...toAttempt(disk.folder), readRows: repeatRow };
   const { revision } = readModelFolder(tinyBert);
-  const request = { model: { folder: tinyBert, revision } } as LocalRequest;
+  const request = { model: { folder: tinyBert, revision }, backend: 'wasm' } as LocalRequest;
   await expect(prepare(request, c)).rejects.toMatchObject({
     code: 'disk-full',
     message: `no space left for the rows of the run: ${disk.folder}/rows/train.jsonl`,
