@@ -167,11 +167,11 @@ const budgets: Readonly<Record<string, number>> = {
   'providers/openai': 50,
   'providers/openai-compatible': 2400,
   'src/cli': 3050,
-  'src/dataset': 1450,
+  'src/dataset': 3600,
   'src/evaluate': 2750,
   'src/import': 2000,
   'src/job': 820,
-  'src/lib': 660,
+  'src/lib': 760,
   'src/provider': 640,
   'src/provider-kit': 1600,
   'src/run': 3530,
@@ -179,7 +179,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/store': 520,
   'src/testing': 1250,
   'src/trainer': 5650,
-  test: 34900,
+  test: 36200,
 };
 
 type Sources = Readonly<Record<string, string>>;

@@ -1,4 +1,6 @@
 import { hash } from 'node:crypto';
+import { basename } from 'node:path';
+import type { ReadNote } from './findings.ts';
 import { checkLabels, checkRows, checkSplit, createBadRows, findWarnings, type DataWarning, type ReadPart } from './problems.ts';
 import type { Columns, RowTask } from './row.ts';
 import { divideRows, isBelowFraction, isHeldOutRow, type HeldOutSplit } from './split.ts';
@@ -46,6 +48,7 @@ export interface DataFacts {
 export async function inspectDataset(sources: DatasetSources): Promise<DataFacts> {
   const { task = 'classification', train: paths, validation: rule, test, testFraction, columns, testColumns = {} } = sources;
   const badRows = createBadRows();
+  const notes = createNotes();
   const reader = { shape: { task, columns }, onBadRow: badRows.add };
   const trainTexts = createFingerprintSet();
   const fraction = rule !== null && 'fraction' in rule ? rule.fraction : 0;
@@ -54,13 +57,14 @@ export async function inspectDataset(sources: DatasetSources): Promise<DataFacts
   const tested = createPartTally('test/test', trainTexts);
   const readAgain = { onBadRow: (): void => {} }; // they are reported below
   const heldOutSplit = testFraction === undefined ? {} : await divideRows(readTaskRows(paths, reader.shape, readAgain), testFraction);
-  const trainFiles = await readPart(paths, reader, (row, rowHash) => {
+  const trainFiles = await readPart(paths, { ...reader, onNote: notes.of('train') }, (row, rowHash) => {
     const part = isHeldOutRow(row, heldOutSplit) ? tested : isBelowFraction(rowHash, fraction) ? split : train;
     part.add(row, rowHash);
   });
   const readHeldOut = async (name: string, files: readonly string[], own = columns): Promise<ReadPart> => {
     const tally = createPartTally(name);
-    return { tally, files: await readPart(files, { ...reader, shape: { task, columns: own } }, tally.addHeldOut(trainTexts)) };
+    const events = { onBadRow: badRows.add, onNote: notes.of(name) };
+    return { tally, files: await readPart(files, { ...events, shape: { task, columns: own } }, tally.addHeldOut(trainTexts)) };
   };
   const trained = { tally: train, files: trainFiles };
   const readValidation = async (): Promise<ReadPart | null> => {
@@ -88,7 +92,21 @@ export async function inspectDataset(sources: DatasetSources): Promise<DataFacts
     ...(testFraction === undefined ? {} : { heldOut: heldOutSplit }),
     labels,
     majority: findMajority(labels, train),
-    warnings: [trained, ...heldOut].flatMap(({ tally }) => findWarnings(tally)),
+    warnings: [...[trained, ...heldOut].flatMap(({ tally }) => findWarnings(tally, columns)), ...notes.list()],
+  };
+}
+
+/** What was read in another way than it is written, as warnings, each once. */
+function createNotes(): { of(part: string): (note: ReadNote) => void; list(): DataWarning[] } {
+  const notes = new Map<string, DataWarning>();
+  return {
+    of:
+      (part) =>
+      ({ code, source, line, message }) => {
+        const place = `${basename(source)}${line === null ? '' : `:${line}`}`;
+        notes.set(`${code} ${source} ${message}`, { type: 'reading', part, code, message: `${place}: ${message}` });
+      },
+    list: () => [...notes.values()],
   };
 }
 
