@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ReadRowsOptions } from './read-rows.ts';
-import type { ChatMessage, LocatedRow, Row } from './row.ts';
+import type { ChatMessage, ChatRow, LocatedRow, PreferenceRow, Row } from './row.ts';
 import { hashRow, hashText } from './split.ts';
 import { readTaskBatches, type RowShape } from './task-rows.ts';
 
@@ -29,7 +29,14 @@ export interface PartFacts extends PartFiles {
   readonly longestCharacters: number;
   /** Rows equal to an earlier row of this part. */
   readonly duplicates: number;
+  /** How many conversations have what not every service can follow; absent: none has any. */
+  readonly traits?: RowTraits;
 }
+
+/** What a conversation may have that not every service can follow. */
+export type RowTrait = 'images' | 'weights' | 'objectArguments';
+
+export type RowTraits = Readonly<Partial<Record<RowTrait, number>>>;
 
 /** A row, and an earlier one that it has something in common with. */
 export interface Meeting {
@@ -56,6 +63,7 @@ export interface PartTally {
   readonly examples: Partial<Record<'duplicates' | 'knownTexts' | 'contradictions', Meeting>>;
   /** How many texts of rows with labels are new in their files. */
   newTexts: number;
+  readonly traits: Partial<Record<RowTrait, number>>;
   add(row: LocatedRow, rowHash: Buffer): void;
   /** Adds rows of a file of its own, and counts the texts that the training files have. */
   addHeldOut(trainTexts: FingerprintSet): (row: LocatedRow, rowHash: Buffer) => void;
@@ -74,6 +82,7 @@ export function createPartTally(name: string, texts = createFingerprintSet()): P
     contradictions: 0,
     examples: {},
     newTexts: 0,
+    traits: {},
     add(row, rowHash) {
       add(row, rowHash, getFingerprint(hashText(row)));
     },
@@ -96,7 +105,10 @@ export function createPartTally(name: string, texts = createFingerprintSet()): P
       tally.duplicates++;
       tally.examples.duplicates ??= toMeeting(row, seen.getPlace(fingerprint));
     }
-    if (!('label' in row)) return;
+    if (!('label' in row)) {
+      for (const trait of findTraits(row)) tally.traits[trait] = (tally.traits[trait] ?? 0) + 1;
+      return;
+    }
     if (isNewText) tally.newTexts++;
     if (isNewRow && !isNewText) {
       tally.contradictions++;
@@ -113,9 +125,19 @@ function toMeeting({ source, line }: LocatedRow, other: RowPlace): Meeting {
   return { source, line, ...(other.source === source ? {} : { otherSource: other.source }), otherLine: other.line };
 }
 
-export function toPartFacts({ rows, labels, longestCharacters, duplicates }: PartTally, { sources, sha256 }: PartFiles): PartFacts {
+export function toPartFacts(tally: PartTally, { sources, sha256 }: PartFiles): PartFacts {
+  const { rows, labels, longestCharacters, duplicates, traits } = tally;
+  const hasTraits = Object.keys(traits).length > 0;
   const counts = [...labels].map(([label, { rows: count }]) => [label, count]);
-  return { sources, sha256, rows, labels: Object.fromEntries(counts) as Record<string, number>, longestCharacters, duplicates };
+  return {
+    sources,
+    sha256,
+    rows,
+    labels: Object.fromEntries(counts) as Record<string, number>,
+    longestCharacters,
+    duplicates,
+    ...(hasTraits ? { traits } : {}),
+  };
 }
 
 interface PartReader extends Pick<ReadRowsOptions, 'onBadRow' | 'onNote'> {
@@ -170,6 +192,21 @@ function countInMessages(messages: readonly ChatMessage[]): number {
 function countInCall(called: unknown): number {
   const { name, arguments: given } = called as { name: string; arguments: unknown };
   return name.length + (typeof given === 'string' ? given : JSON.stringify(given)).length;
+}
+
+/** What the conversation of a row has that not every service can follow. */
+export function findTraits(row: ChatRow | PreferenceRow): ReadonlySet<RowTrait> {
+  const traits = new Set<RowTrait>();
+  for (const messages of 'messages' in row ? [row.messages] : [row.prompt, row.chosen, row.rejected]) {
+    for (const { content, weight, tool_calls: calls } of messages) {
+      if (weight === 0) traits.add('weights');
+      if (Array.isArray(content) && (content as { type: string }[]).some(({ type }) => type.startsWith('image'))) traits.add('images');
+      if (!Array.isArray(calls)) continue;
+      const isObject = (call: { function: { arguments: unknown } }): boolean => typeof call.function.arguments !== 'string';
+      if ((calls as { function: { arguments: unknown } }[]).some(isObject)) traits.add('objectArguments');
+    }
+  }
+  return traits;
 }
 
 /** Where a row is. */
