@@ -60,7 +60,14 @@ export const findingKinds = {
   'chat-pair': error('a better and a worse answer that are the same, or have no common prompt'),
   'shape-converted': note('rows in another known form were converted to messages'),
   'shape-mixed': error('rows of two forms in one file'),
+  // services
+  'target-task': error('the service does not train rows of this kind'),
+  'target-rows': error('the service needs more rows'),
+  'target-images': warning('images, which are not priced, and which not every model takes'),
+  'target-weights': warning('weights of messages that the service does not follow'),
+  'target-arguments': note('arguments of calls that are written as JSON text for the service'),
   // the whole
+  unexpected: error('anything else'),
   'rows-missing': error('a part without rows'),
   'labels-one': error('fewer than two labels in the training rows'),
   'label-unknown': error('a label of held-out rows that no training row has'),

@@ -63,6 +63,8 @@ export interface PartTally {
   readonly examples: Partial<Record<'duplicates' | 'knownTexts' | 'contradictions', Meeting>>;
   /** How many texts of rows with labels are new in their files. */
   newTexts: number;
+  /** How many rows have from 2^i to below 2^(i+1) characters. */
+  readonly lengths: number[];
   readonly traits: Partial<Record<RowTrait, number>>;
   add(row: LocatedRow, rowHash: Buffer): void;
   /** Adds rows of a file of its own, and counts the texts that the training files have. */
@@ -82,6 +84,7 @@ export function createPartTally(name: string, texts = createFingerprintSet()): P
     contradictions: 0,
     examples: {},
     newTexts: 0,
+    lengths: [],
     traits: {},
     add(row, rowHash) {
       add(row, rowHash, getFingerprint(hashText(row)));
@@ -97,7 +100,10 @@ export function createPartTally(name: string, texts = createFingerprintSet()): P
   };
   const add = (row: LocatedRow, rowHash: Buffer, text: number): void => {
     tally.rows++;
-    tally.longestCharacters = Math.max(tally.longestCharacters, countCharacters(row));
+    const characters = countCharacters(row);
+    tally.longestCharacters = Math.max(tally.longestCharacters, characters);
+    const power = 31 - Math.clz32(Math.max(1, characters));
+    tally.lengths[power] = (tally.lengths[power] ?? 0) + 1;
     const fingerprint = getFingerprint(rowHash);
     const isNewRow = seen.add(fingerprint, row);
     const isNewText = texts.add(text, row);
