@@ -22,8 +22,8 @@ export function toLine(row: Row, { format, prompt, labels, isPair }: RowsPlan): 
   return { prompt: whole.slice(0, answer), completion: whole.slice(answer), ...tools };
 }
 
-function withoutWeight({ weight: _, ...message }: ChatMessage): ChatMessage {
-  return message as ChatMessage;
+function withoutWeight(message: ChatMessage): ChatMessage {
+  return { ...message, weight: undefined };
 }
 
 /** As text: functions differ from row to row, and a column of objects has one type. */
