@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { commands, sharedOptions } from '../src/cli/commands.ts';
+import { findingKinds } from '../src/dataset/findings.ts';
 import { failureKinds, outcomeStatuses } from '../src/errors.ts';
 import { buildJobSchema, reservedFields } from '../src/job/job-spec.ts';
 import { providers } from '../providers/index.ts';
@@ -143,6 +144,10 @@ export function makeParts(): Readonly<Record<string, string>> {
     ),
     transitions: toTable(['state', 'what is done', 'event → state'], toStateRows()),
     constants: toTable(['what', 'how much'], toConstantRows()),
+    findings: toTable(
+      ['code', 'severity', 'meaning'],
+      Object.entries(findingKinds).map(([code, { severity, meaning }]) => [`\`${code}\``, severity, meaning]),
+    ),
     outcomes: toTable(['exit status', 'when'], Object.entries(outcomeStatuses)),
     failures: toTable(
       ['code', 'exit status', 'cause', 'meaning'],

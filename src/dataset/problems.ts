@@ -76,7 +76,8 @@ function normalizeLabel(label: string): string {
   return label.normalize('NFKC').trim().replaceAll(/\s+/g, ' ').toLowerCase();
 }
 
-export function formatWarning(warning: DataWarning): string {
+/** @param options.isShort leaves out where the first row is that has it */
+export function formatWarning(warning: DataWarning, { isShort = false }: { readonly isShort?: boolean } = {}): string {
   const { type, part } = warning;
   const where = formatPart(part);
   if (type === 'reading') return warning.message;
@@ -90,7 +91,7 @@ export function formatWarning(warning: DataWarning): string {
   if (type === 'many-labels') return formatManyLabels(warning);
   const { rows, example } = warning;
   const one = rows === 1;
-  const place = example === undefined ? '' : formatMeeting(example, rows);
+  const place = isShort || example === undefined ? '' : formatMeeting(example, rows);
   if (type === 'duplicate-rows') return `${rows} duplicate ${one ? 'row' : 'rows'} in the ${where}${place}`;
   const subject = `${rows} ${one ? 'row' : 'rows'} of the ${where} ${one ? 'has' : 'have'}`;
   if (type === 'contradictory-labels') return `${subject} the text of another row with another label${place}`;
