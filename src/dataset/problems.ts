@@ -76,8 +76,14 @@ function normalizeLabel(label: string): string {
   return label.normalize('NFKC').trim().replaceAll(/\s+/g, ' ').toLowerCase();
 }
 
-/** @param options.isShort leaves out where the first row is that has it */
-export function formatWarning(warning: DataWarning, { isShort = false }: { readonly isShort?: boolean } = {}): string {
+/** The warning without the place of the first row that has it. */
+export function omitExample(warning: DataWarning): DataWarning {
+  if (!('example' in warning)) return warning;
+  const { example: _, ...rest } = warning;
+  return rest;
+}
+
+export function formatWarning(warning: DataWarning): string {
   const { type, part } = warning;
   const where = formatPart(part);
   if (type === 'reading') return warning.message;
@@ -91,7 +97,7 @@ export function formatWarning(warning: DataWarning, { isShort = false }: { reado
   if (type === 'many-labels') return formatManyLabels(warning);
   const { rows, example } = warning;
   const one = rows === 1;
-  const place = isShort || example === undefined ? '' : formatMeeting(example, rows);
+  const place = example === undefined ? '' : formatMeeting(example, rows);
   if (type === 'duplicate-rows') return `${rows} duplicate ${one ? 'row' : 'rows'} in the ${where}${place}`;
   const subject = `${rows} ${one ? 'row' : 'rows'} of the ${where} ${one ? 'has' : 'have'}`;
   if (type === 'contradictory-labels') return `${subject} the text of another row with another label${place}`;
