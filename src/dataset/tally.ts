@@ -257,7 +257,8 @@ export function createFingerprintSet(): FingerprintSet {
     slots = new Float64Array(2 * old.slots.length);
     lines = new Uint32Array(slots.length);
     files = new Uint16Array(slots.length);
-    for (const [i, fingerprint] of old.slots.entries()) {
+    for (let i = 0; i < old.slots.length; i++) {
+      const fingerprint = old.slots[i]!;
       if (fingerprint === 0) continue;
       const at = find(fingerprint);
       slots[at] = fingerprint;
