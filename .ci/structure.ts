@@ -39,6 +39,15 @@ const areas: Readonly<Record<string, readonly string[]>> = {
     'src/trainer/engine',
     'src/trainer/families',
     'src/trainer/tasks',
+    'src/trainer/workers',
+  ],
+  'src/trainer/workers': [
+    'src/trainer/backends',
+    'src/trainer/engine',
+    'src/trainer/kernels',
+    'src/trainer/memory.ts',
+    'src/trainer/tasks',
+    'types:src/trainer/families',
   ],
   'src/trainer/backends': ['src/trainer/kernels'],
   'src/trainer/kernels': ['types:src/trainer/backends'],
@@ -51,6 +60,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
     'src/trainer/kernels',
     'src/trainer/protocol.ts',
     'src/trainer/safetensors.ts',
+    'types:src/trainer/training-controls.ts',
   ],
   'src/trainer/families': ['types:src/trainer/engine'],
   'src/trainer/adapters': [
@@ -85,6 +95,8 @@ const areas: Readonly<Record<string, readonly string[]>> = {
     'src/provider-kit',
     'src/trainer/adapters',
     'src/trainer/backends',
+    'src/trainer/merge-adapter.ts',
+    'types:src/trainer/check-protocol.ts',
     'src/trainer/model-folder.ts',
     'src/trainer/protocol.ts',
     'types:src/trainer/queue.ts',
@@ -147,6 +159,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
 const texts: readonly { readonly pattern: RegExp; readonly only: readonly string[] }[] = [
   { pattern: /\bprocess\.(stdout|stderr)\b/, only: ['src/cli', 'src/trainer/main.ts'] },
   { pattern: /\bconsole\./, only: ['bin'] },
+  { pattern: /\bcustomGrad\b/, only: ['src/trainer/engine/tape.ts'] }, // an operation that the tape does not see has no gradient
   { pattern: /\bprocess\.exit\(/, only: ['src/cli/main.ts'] }, // cuts off what is being written: for the second Ctrl-C
   { pattern: /\b(Sqlite|Postgres)(Driver|Adapter|Dialect|QueryCompiler)\b/, only: ['src/store'] },
   { pattern: /wasm/i, only: ['src/trainer/backends', 'src/trainer/kernels', 'providers/local/estimate.ts'] }, // measured on it; and so for a further backend: its name stands in its folder and in the list
@@ -162,24 +175,24 @@ const minLines = 20;
 /** The most lines that the files of a folder may have together. Who raises a budget gives the reason in the commit. */
 const budgets: Readonly<Record<string, number>> = {
   'providers/azure': 300,
-  'providers/huggingface': 3300,
-  'providers/local': 1550,
+  'providers/huggingface': 3400,
+  'providers/local': 2250,
   'providers/openai': 50,
   'providers/openai-compatible': 2450,
   'src/cli': 3250,
   'src/dataset': 3600,
-  'src/evaluate': 2750,
-  'src/import': 2030,
+  'src/evaluate': 2850,
+  'src/import': 2050,
   'src/job': 870,
   'src/lib': 760,
-  'src/provider': 640,
-  'src/provider-kit': 1600,
-  'src/run': 3530,
+  'src/provider': 700,
+  'src/provider-kit': 1620,
+  'src/run': 3640,
   'src/sandbox': 3600,
   'src/store': 520,
   'src/testing': 1250,
-  'src/trainer': 5760,
-  test: 36200,
+  'src/trainer': 8000,
+  test: 37300,
 };
 
 type Sources = Readonly<Record<string, string>>;

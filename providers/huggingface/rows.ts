@@ -13,8 +13,8 @@ export function toLine(row: Row, { format, prompt, labels, isPair }: RowsPlan): 
   if ('label' in row && format === 'labels') {
     return { text: row.text, ...(isPair ? { text2: row.text2 ?? '' } : {}), label: row.label };
   }
-  const messages = 'label' in row ? buildTrainingMessages(row, prompt, labels) : row.messages;
-  const tools = 'label' in row ? {} : toTools(row);
+  const messages = 'text' in row ? buildTrainingMessages(row, prompt, labels) : row.messages;
+  const tools = 'text' in row ? {} : toTools(row);
   if (format === 'messages') return { messages: messages.map(withoutWeight), ...tools };
   // The last answer that counts; what follows it is not learned.
   const answer = messages.findLastIndex(({ role, weight }) => role === 'assistant' && weight !== 0);

@@ -38,6 +38,8 @@ function isText(row: PredictionRow): row is TextRow {
 }
 
 function toPrediction(answer: PredictAnswer, labels: readonly string[]): Prediction {
+  const { value } = answer;
+  if (value !== undefined) return { id: answer.id, answer: formatNumber(value), probabilities: null, truncated: answer.truncated };
   const best = answer.probabilities.indexOf(Math.max(...answer.probabilities));
   return {
     id: answer.id,
@@ -45,6 +47,11 @@ function toPrediction(answer: PredictAnswer, labels: readonly string[]): Predict
     probabilities: Object.fromEntries(labels.map((label, i) => [label, answer.probabilities[i]!])),
     truncated: answer.truncated,
   };
+}
+
+/** As many digits as a number of single precision has. */
+function formatNumber(value: number): string {
+  return String(Number(value.toPrecision(7)));
 }
 
 /** The process ends with its failure as one JSON line; anything else that it printed is shown as it is. */

@@ -1,7 +1,7 @@
 import type { CommandFunction } from './cli.ts';
 import * as parse from './options.ts';
 
-const tasks = ['classification', 'chat', 'preference'] as const;
+const tasks = ['classification', 'regression', 'chat', 'preference'] as const;
 
 /** Services whose rules for rows `data check` knows. */
 const services = ['openai', 'azure', 'huggingface', 'local'] as const;
@@ -167,6 +167,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/predict.ts')).predict,
   },
   {
+    usage: 'export <run>',
+    summary: 'put the model of a run on this machine, with its card, into a repository of the Hugging Face Hub',
+    options: [
+      ['--push <hub:owner/name>', 'the repository; it is made where there is none. HF_TOKEN must be able to write to it'],
+      ['--public', 'everybody may read a repository that is made (default: it is private)'],
+      ['--replace', 'replace the files of a repository that has others; they stay in its history'],
+    ],
+    load: async () => (await import('./commands/export.ts')).exportModel,
+  },
+  {
     usage: 'capture <model>',
     summary: 'have a model answer the rows of a file, and save the answers: a reference of a job, a tuned model, or any model of a service',
     options: [
@@ -184,6 +194,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/capture.ts')).capture,
   },
   {
+    usage: 'merge <source>',
+    summary: 'make one model of an adapter that PEFT saved and its base model; of a run, copy its model, which is merged already',
+    options: [
+      ['-o, --out <folder>', 'where to write; a new folder'],
+      ['--base <model>', 'a folder, or hub:owner/name (default: as the adapter names it)'],
+      ['--labels <names...>', 'the classes in the order of the training (default: as the base model names them)'],
+    ],
+    load: async () => (await import('./commands/merge.ts')).merge,
+  },
+  {
     usage: 'data <action> <files...>',
     summary:
       'check data files before a job, without sending anything: data check train.jsonl --test test.jsonl; or turn a predictions file into training rows: data from-predictions FILE --out train.jsonl',
@@ -194,7 +214,7 @@ export const commands: readonly CommandEntry[] = [
       ['--for <services>', 'rules of these services too: openai,azure,huggingface,local', parse.listOf('--for', services)],
       ['--findings <file>', 'write every finding as a line of JSON: line, severity, code, message'],
       ['--out <file>', 'where to write training rows'],
-      ['--task <task>', 'classification, chat or preference (default: as the file is)', parse.oneOf('--task', tasks)],
+      ['--task <task>', 'classification, regression, chat or preference (default: as the file is)', parse.oneOf('--task', tasks)],
     ],
     load: async () => (await import('./commands/data.ts')).data,
   },
@@ -216,6 +236,7 @@ export const commands: readonly CommandEntry[] = [
   {
     usage: 'doctor',
     summary: 'try what training needs on this machine; say what is missing and how to get it',
+    options: [['--install <part>', 'add a backend to this machine: tensorflow or tensorflow-gpu (see docs/backends.md)']],
     load: async () => (await import('./commands/doctor.ts')).doctor,
   },
   {

@@ -159,9 +159,7 @@ function findForService(service: Service, task: RowTask, parts: readonly ReadPar
   };
   const rows = trained?.rows ?? 0;
   return [
-    ...(service === 'local' && task !== 'classification'
-      ? add('target-task', rows, `trains classifications, and not the task "${task}"`)
-      : []),
+    ...(isTrainedBy(service, task) ? [] : add('target-task', rows, `does not train the task "${task}"`)),
     ...(isHosted && rows < fewestRows ? add('target-rows', rows, `needs at least ${fewestRows} training rows, and gets ${rows}`) : []),
     ...(isHosted ? add('target-images', images, 'images are not priced, and not every model takes them in training') : []),
     ...(isHosted ? add('target-arguments', objectArguments, 'arguments of calls are written as JSON text') : []),
@@ -169,6 +167,11 @@ function findForService(service: Service, task: RowTask, parts: readonly ReadPar
       ? add('target-weights', weights, 'only the last message of the assistant that counts is learned as the answer')
       : []),
   ];
+}
+
+/** Classifiers and regressions are trained on this machine; the services train all but regressions. */
+function isTrainedBy(service: Service, task: RowTask): boolean {
+  return service === 'local' ? task === 'classification' || task === 'regression' : task !== 'regression';
 }
 
 function toPartReport({ tally, files }: ReadPart): PartReport {

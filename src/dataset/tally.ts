@@ -52,6 +52,8 @@ export interface PartTally {
   readonly name: string;
   /** How many rows a label has, and where the first of them is. */
   readonly labels: Map<string, { rows: number; readonly source: string; readonly line: number }>;
+  /** The numbers of the rows of a regression. */
+  readonly values: number[];
   rows: number;
   longestCharacters: number;
   duplicates: number;
@@ -77,6 +79,7 @@ export function createPartTally(name: string, texts = createFingerprintSet()): P
   const tally: PartTally = {
     name,
     labels: new Map(),
+    values: [],
     rows: 0,
     longestCharacters: 0,
     duplicates: 0,
@@ -111,8 +114,9 @@ export function createPartTally(name: string, texts = createFingerprintSet()): P
       tally.duplicates++;
       tally.examples.duplicates ??= toMeeting(row, seen.getPlace(fingerprint));
     }
+    if ('value' in row) tally.values.push(row.value);
     if (!('label' in row)) {
-      for (const trait of findTraits(row)) tally.traits[trait] = (tally.traits[trait] ?? 0) + 1;
+      if (!('text' in row)) for (const trait of findTraits(row)) tally.traits[trait] = (tally.traits[trait] ?? 0) + 1;
       return;
     }
     if (isNewText) tally.newTexts++;
@@ -177,7 +181,7 @@ export async function readPart(
  * both ends); the tools, as JSON. Labels, roles and images are not counted.
  */
 export function countCharacters(row: Row): number {
-  if ('label' in row) return row.text.length + (row.text2?.length ?? 0);
+  if ('text' in row) return row.text.length + (row.text2?.length ?? 0);
   const tools = row.tools === undefined ? 0 : JSON.stringify(row.tools).length;
   if ('messages' in row) return tools + countInMessages(row.messages);
   return tools + countInMessages(row.prompt) + countInMessages(row.chosen) + countInMessages(row.rejected);

@@ -7,7 +7,7 @@ import { parseFormat } from './open-dataset.ts';
 import { parsePreferenceRow } from './preference-row.ts';
 import { readRowBatches, type ReadRowsOptions } from './read-rows.ts';
 import { createNoteOnce, tryParse } from './row-events.ts';
-import type { ChatMessage, ChatRow, ClassificationRow, Columns, LocatedRow, RawRow, Row, RowTask } from './row.ts';
+import type { ChatMessage, ChatRow, ClassificationRow, Columns, LocatedRow, RawRow, RegressionRow, Row, RowTask } from './row.ts';
 import { findShape, shapeNames, toMessagesRow, type ChatShape } from './shapes.ts';
 
 /** How rows are read. */
@@ -64,6 +64,7 @@ export async function* readTaskRows(paths: readonly string[], shape: RowShape, o
 /** What every row must have, by our names and those that it has where a job says nothing. */
 const requiredColumns: Readonly<Record<RowTask, Columns>> = {
   classification: { text: 'text', label: 'label' },
+  regression: { text: 'text', label: 'label' },
   chat: { messages: 'messages' },
   preference: { chosen: 'chosen', rejected: 'rejected' },
 };
@@ -74,7 +75,10 @@ interface FileShape extends RowShape {
 }
 
 function createRowParser({ task, columns, path, onNote }: FileShape): (raw: RawRow) => Row {
-  if (task === 'classification') return (raw) => parseClassificationRow(raw, columns as unknown as ClassificationColumns, path);
+  if (task === 'classification' || task === 'regression') {
+    const parse = task === 'regression' ? parseRegressionRow : parseClassificationRow;
+    return (raw) => parse(raw, columns as unknown as ClassificationColumns, path);
+  }
   const { chosen, rejected, prompt } = columns;
   if (task === 'preference') return (raw) => parsePreferenceRow(raw, { chosen: chosen!, rejected: rejected!, prompt }, path);
   const convert = createConverter(columns['messages']!, path, onNote);
@@ -118,7 +122,18 @@ export function parseClassificationRow({ line, row }: RawRow, columns: Classific
   checkColumns(row, [columns.text, columns.text2, columns.label], place);
   const text = parseText(row[columns.text], columns.text, place);
   const label = parseLabelColumn(row[columns.label], columns.label, place);
-  return columns.text2 === undefined ? { text, label } : { text, text2: parseText(row[columns.text2], columns.text2, place), label };
+  const second = columns.text2 === undefined ? null : row[columns.text2];
+  if (second === null || second === '') return { text, label }; // a row of a pair without its second text
+  return { text, text2: parseText(second, columns.text2!, place), label };
+}
+
+/** The same with a number in the place of the label; in a table it is a text. */
+function parseRegressionRow(raw: RawRow, columns: ClassificationColumns, path: string): RegressionRow {
+  const { label, ...texts } = parseClassificationRow(raw, columns, path);
+  const value = label.trim() === '' || /^0[xbo]/i.test(label.trim()) ? NaN : Number(label);
+  if (Number.isFinite(value)) return { ...texts, value };
+  const found = formatValue(raw.row[columns.label]);
+  throw createDataFailure('value-kind', `${path}:${raw.line}: expected a number in column ${formatValue(columns.label)}, found ${found}`);
 }
 
 /** Numbers and booleans become their JSON text. */

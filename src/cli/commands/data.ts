@@ -1,5 +1,6 @@
 import type { Finding, RowFinding, Service } from '../../dataset/check.ts';
 import { failureKinds, Failure } from '../../errors.ts';
+import type { RowTask } from '../../dataset/row.ts';
 import type { TrainingTask } from '../../evaluate/training-rows.ts';
 import { writeAtomic } from '../../lib/fs.ts';
 import type { Cli } from '../cli.ts';
@@ -9,7 +10,7 @@ import { formatDataReport } from '../views/data-view.ts';
 
 interface DataFlags {
   readonly out?: string;
-  readonly task?: 'classification' | 'chat' | 'preference';
+  readonly task?: RowTask;
   readonly test?: readonly string[];
   readonly validation?: readonly string[];
   readonly columns?: Readonly<Record<string, string>>;
@@ -57,7 +58,7 @@ async function fromPredictions(cli: Cli, [file, ...more]: readonly string[], { o
     throw new Failure('usage', `expected --out and a file that ends in .jsonl, found ${out ?? 'none'}`);
   }
   if (more.length > 0) throw new Failure('usage', `expected one predictions file, found ${more.length + 1}`);
-  if (task === 'preference') throw new Failure('usage', '--task expects classification or chat, found "preference"');
+  if (task === 'preference' || task === 'regression') throw new Failure('usage', `--task expects classification or chat, found "${task}"`);
   const { writeTrainingRows } = await import('../../evaluate/training-rows.ts');
   const rows = await writeTrainingRows(file!, { out, ...(task !== undefined && { task: task satisfies TrainingTask }) });
   if (cli.json) cli.terminal.print(formatJson({ path: out, ...rows }));
