@@ -97,6 +97,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
     'src/trainer/backends',
     'src/trainer/merge-adapter.ts',
     'types:src/trainer/check-protocol.ts',
+    'types:src/trainer/predict-protocol.ts',
     'src/trainer/model-folder.ts',
     'src/trainer/protocol.ts',
     'types:src/trainer/queue.ts',
@@ -176,7 +177,7 @@ const minLines = 20;
 const budgets: Readonly<Record<string, number>> = {
   'providers/azure': 300,
   'providers/huggingface': 3400,
-  'providers/local': 2250,
+  'providers/local': 2320,
   'providers/openai': 50,
   'providers/openai-compatible': 2450,
   'src/cli': 3250,

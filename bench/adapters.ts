@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { countMemory, predictMemory, type AdapterConstants, type Measured } from '../providers/local/estimate.ts';
+import { countMemory, predictMemory, type AdapterConstants, type Measured } from '../providers/local/needs.ts';
 import type { AdapterSettings } from '../src/trainer/protocol.ts';
 import { toMedian } from './interleave.ts';
 import { toTable } from './markdown.ts';

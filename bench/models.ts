@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
-import { countMemory, countParts, countWork, measured as known, sumProducts, type Measured } from '../providers/local/estimate.ts';
+import { countMemory, countParts, countWork, measured as known, sumProducts, type Measured } from '../providers/local/needs.ts';
 import { toMedian } from './interleave.ts';
 import { toTable } from './markdown.ts';
 import type { ModelMeasures, ModelTask } from './measure-model.ts';

@@ -1,7 +1,7 @@
 /** How many threads share the batches of a training: as many as the job says, else as many as pay on this machine. */
 import { availableParallelism } from 'node:os';
 import type { Context } from '../../src/provider/context.ts';
-import type { TrainingNeeds } from './estimate.ts';
+import type { TrainingNeeds } from './needs.ts';
 import { getJobs } from './run-folder.ts';
 import type { LocalRequest } from './translate.ts';
 

@@ -8,7 +8,7 @@ import type { Prediction, PredictionRow, TextRow } from '../../src/provider/pred
 import { toModelName } from '../../src/provider/model-name.ts';
 import { spawnPrediction } from '../../src/lib/process.ts';
 import { defaultBackend } from '../../src/trainer/backends/index.ts';
-import type { PredictAnswer, PredictFile, PredictRow } from '../../src/trainer/protocol.ts';
+import type { PredictAnswer, PredictFile, PredictRow } from '../../src/trainer/predict-protocol.ts';
 
 /** Answers rows with a model folder: a process of its own reads them as JSON lines and answers in JSON lines. */
 export async function* predict(model: ModelRef, rows: readonly PredictionRow[], context: PredictionContext): AsyncGenerator<Prediction> {

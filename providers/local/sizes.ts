@@ -1,6 +1,6 @@
 import type { ModelSizes } from '../../src/provider/provider.ts';
 import { familyNames } from '../../src/trainer/model-folder.ts';
-import { measured } from './estimate.ts';
+import { measured } from './needs.ts';
 
 /** BERT models of the Hub of these sizes, by layers and numbers a position; none of them was downloaded from the live Hub. */
 const examples: Readonly<Record<string, readonly string[]>> = {

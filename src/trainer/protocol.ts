@@ -234,26 +234,6 @@ export type TrainerEvent = Readonly<z.infer<typeof TrainerEvent>>;
 type WithoutTime<Event> = Event extends unknown ? Omit<Event, 'at'> : never;
 export type TrainerNews = WithoutTime<TrainerEvent>;
 
-/** `trainer predict`: the first line on standard input says which model, each further line is a PredictRow. */
-export const PredictFile = z.object({ version: Version, backend: Backend, model: ClassifierSource });
-export type PredictFile = Readonly<z.infer<typeof PredictFile>>;
-
-export interface PredictRow {
-  readonly id: string;
-  readonly text: string;
-  readonly text2?: string;
-}
-
-/** One line on standard output for each PredictRow, in any order; probabilities in the order of the labels. */
-export interface PredictAnswer {
-  readonly id: string;
-  readonly probabilities: readonly number[];
-  /** The number, of a model without labels. */
-  readonly value?: number;
-  /** Whether the row was longer than the model can read. */
-  readonly truncated: boolean;
-}
-
 /** train.json of a run folder. @throws Failure `configuration-invalid` naming the field, `file-missing` */
 export function readTrainFile(folder: string): TrainFile {
   const file = join(folder, 'train.json');

@@ -10,7 +10,7 @@ import { closeNetwork } from './engine/network.ts';
 import { computeAllLogits, openClassifier, toProbabilities, type Classifier } from './tasks/classification/classifier.ts';
 import { getKernels } from './kernels/index.ts';
 import { openWorkers, type Workers } from './workers/index.ts';
-import { PredictFile, type PredictAnswer } from './protocol.ts';
+import { PredictFile, type PredictAnswer } from './predict-protocol.ts';
 import { encodeText, parseLine, parseRow, type EncodedRow } from './tasks/classification/rows.ts';
 
 /** Rows that are answered together: enough to find some of one length, few enough for the memory. */

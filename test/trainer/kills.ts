@@ -81,7 +81,13 @@ function toModelBytes(folder: string): Buffer[] {
  */
 export async function killTraining(
   count: number,
-  { seed, backend, large, threads = 1, adapter }: { seed: number; backend: BackendName; large: boolean; threads?: number; adapter?: AdapterSettings },
+  {
+    seed,
+    backend,
+    large,
+    threads = 1,
+    adapter,
+  }: { seed: number; backend: BackendName; large: boolean; threads?: number; adapter?: AdapterSettings },
 ): Promise<Kills> {
   const root = mkdtempSync(join(tmpdir(), 'orchestrate-'));
   const [whole, killed, small] = ['whole', 'killed', 'small'].map((name) => join(root, name)) as [string, string, string];

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { expect, test } from 'vitest';
 import { chooseThreads, countCores } from '../../../providers/local/choose-threads.ts';
-import { computeNeeds, type Sizes, type TrainingNeeds } from '../../../providers/local/estimate.ts';
+import { computeNeeds, type Sizes, type TrainingNeeds } from '../../../providers/local/needs.ts';
 import { local } from '../../../providers/local/index.ts';
 import { toMemoryPlan } from '../../run/memory-provider.ts';
 

@@ -1,14 +1,6 @@
 import { expect, test } from 'vitest';
-import {
-  checkFit,
-  computeNeeds,
-  countWords,
-  estimate,
-  measured,
-  predictMemory,
-  wasmLimit,
-  type Sizes,
-} from '../../../providers/local/estimate.ts';
+import { checkFit, countWords, estimate, wasmLimit } from '../../../providers/local/estimate.ts';
+import { computeNeeds, measured, predictMemory, type Sizes } from '../../../providers/local/needs.ts';
 import { listSizes } from '../../../providers/local/sizes.ts';
 import type { LocalRequest } from '../../../providers/local/translate.ts';
 import { createContexts, createSteppedClock, facts } from '../stepped-context.ts';

@@ -14,7 +14,10 @@ const labels = ['a', 'b', 'c'];
 
 const hasTypes = (family: string): boolean => family === 'bert' || family === 'electra';
 
-function drawConfig(family: string, size: (most: number) => number): ModelConfig & { readonly types: number; readonly embeddingSize: number } {
+function drawConfig(
+  family: string,
+  size: (most: number) => number,
+): ModelConfig & { readonly types: number; readonly embeddingSize: number } {
   const heads = size(3);
   const dropout = { hiddenDropout: 0.2, attentionDropout: 0.3, classifierDropout: 0.1 };
   return {
