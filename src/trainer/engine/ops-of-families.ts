@@ -75,8 +75,9 @@ export function createFamilyOps(tf: TensorFlow): FamilyOps {
     const shares = tf.div(read, tf.sum(read, -1, true)); // [B, 1, S]
     return define((save, x: Tensor2D) => {
       save([shares]);
+      const means: Tensor2D = tf.reshape(tf.matMul(shares, tf.reshape(x, [B, S, H])), [B, H]);
       return {
-        value: tf.reshape(tf.matMul(shares, tf.reshape(x, [B, S, H])), [B, H]) as Tensor2D,
+        value: means,
         gradFunc: (dy, [shares]) => [tf.reshape(tf.matMul(tf.reshape(shares!, [B, S, 1]), tf.reshape(dy, [B, 1, H])), [B * S, H])],
       };
     })(x);

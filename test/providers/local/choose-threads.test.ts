@@ -28,16 +28,16 @@ const toNeeds =
 const machine = { cores: 2, bytes: 16e9 };
 
 test('a training gets a second thread where that saves time, and where there is a core and the memory for it', () => {
-  for (const sizes of [tiny, small]) {
-    expect(chooseThreads({}, toNeeds(sizes), machine)).toBe(2);
-    expect(chooseThreads({}, toNeeds(sizes), { ...machine, cores: 1 })).toBe(1);
-    expect(chooseThreads({}, toNeeds(sizes), { ...machine, cores: 0 })).toBe(1); // more trainings at once than cores
-    expect(chooseThreads({}, toNeeds(sizes), { ...machine, cores: 16 })).toBe(2); // no more were measured
-    const { memoryBytes } = toNeeds(sizes)(2);
-    expect(chooseThreads({}, toNeeds(sizes), { ...machine, bytes: memoryBytes })).toBe(2);
-    expect(chooseThreads({}, toNeeds(sizes), { ...machine, bytes: memoryBytes - 1 })).toBe(1);
-  }
-  expect(chooseThreads({}, toNeeds(tiny, 40), machine)).toBe(1); // it ends before the thread has started
+  const getNeeds = toNeeds(small);
+  const { memoryBytes } = getNeeds(2);
+  expect(chooseThreads({}, getNeeds, machine)).toBe(2);
+  expect(chooseThreads({}, getNeeds, { ...machine, cores: 1 })).toBe(1);
+  expect(chooseThreads({}, getNeeds, { ...machine, cores: 0 })).toBe(1); // more trainings at once than cores
+  expect(chooseThreads({}, getNeeds, { ...machine, cores: 16 })).toBe(2); // no more were measured
+  expect(chooseThreads({}, getNeeds, { ...machine, bytes: memoryBytes })).toBe(2);
+  expect(chooseThreads({}, getNeeds, { ...machine, bytes: memoryBytes - 1 })).toBe(1);
+  expect(chooseThreads({}, toNeeds(tiny), machine)).toBe(1); // its steps are too short
+  expect(chooseThreads({}, toNeeds(small, 4), machine)).toBe(1); // it ends before the thread has helped
 });
 
 test('it gets as many as the job says', () => {
