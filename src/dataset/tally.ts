@@ -226,7 +226,7 @@ export interface RowPlace {
 }
 
 /**
- * A set of 53-bit fingerprints of rows, with the place of the first row of each, 14 bytes a slot: JavaScript's own Map ends at 2^24 members
+ * A set of 53-bit fingerprints of rows, with the place of the first row of each, 12 bytes a slot: JavaScript's own Map ends at 2^24 members
  * and takes several times as much.
  */
 export interface FingerprintSet {
@@ -245,9 +245,9 @@ export function getFingerprint(sha256: Buffer): number {
 /** An empty set: open addressing with linear probing, at most two thirds full; 0 marks a free slot. */
 export function createFingerprintSet(): FingerprintSet {
   let slots = new Float64Array(1024);
-  let lines = new Uint32Array(1024);
-  let files = new Uint16Array(1024);
-  const sources: string[] = [];
+  let places = new Uint32Array(1024); // lines, counted through all files
+  const files: { readonly source: string; readonly before: number }[] = [];
+  let lastPlace = 0;
   let size = 0;
 
   /** Where the fingerprint is, or the free slot where it belongs. Fingerprints are uniform, so that they are their own hash. */
@@ -257,17 +257,15 @@ export function createFingerprintSet(): FingerprintSet {
     return at;
   };
   const grow = (): void => {
-    const old = { slots, lines, files };
+    const old = { slots, places };
     slots = new Float64Array(2 * old.slots.length);
-    lines = new Uint32Array(slots.length);
-    files = new Uint16Array(slots.length);
+    places = new Uint32Array(slots.length);
     for (let i = 0; i < old.slots.length; i++) {
       const fingerprint = old.slots[i]!;
       if (fingerprint === 0) continue;
       const at = find(fingerprint);
       slots[at] = fingerprint;
-      lines[at] = old.lines[i]!;
-      files[at] = old.files[i]!;
+      places[at] = old.places[i]!;
     }
   };
 
@@ -277,17 +275,18 @@ export function createFingerprintSet(): FingerprintSet {
       if (slots[at] === fingerprint) return false;
       slots[at] = fingerprint;
       if (place !== undefined) {
-        if (sources.at(-1) !== place.source) sources.push(place.source);
-        lines[at] = place.line;
-        files[at] = sources.length - 1;
+        if (files.at(-1)?.source !== place.source) files.push({ source: place.source, before: lastPlace });
+        lastPlace = files.at(-1)!.before + place.line;
+        places[at] = lastPlace;
       }
       if (++size * 3 > slots.length * 2) grow();
       return true;
     },
     has: (fingerprint) => slots[find(fingerprint)] === fingerprint,
     getPlace(fingerprint) {
-      const at = find(fingerprint);
-      return { source: sources[files[at]!] ?? '', line: lines[at]! };
+      const place = places[find(fingerprint)]!;
+      const file = files.findLast(({ before }) => before < place);
+      return { source: file?.source ?? '', line: place - (file?.before ?? 0) };
     },
   };
 }
