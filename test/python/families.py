@@ -5,6 +5,7 @@
 
 Float32 on one thread with eager attention, without dropout; "noise" is the distance from the same computation in float64.
 """
+
 import argparse
 import json
 import math
@@ -28,12 +29,25 @@ transformers.utils.logging.disable_progress_bar()
 torch.set_num_threads(1)
 
 texts = [
-    "the film is good", "so dull and slow", "glad", "The film was not very bad, and not very good!", "a  café; 20 % naïve",
-    "was it sad? no: it was fine, fast, and very very good and so on and on until the film was over", "dull",
+    "the film is good",
+    "so dull and slow",
+    "glad",
+    "The film was not very bad, and not very good!",
+    "a  café; 20 % naïve",
+    "was it sad? no: it was fine, fast, and very very good and so on and on until the film was over",
+    "dull",
 ]
 pairs = [("the film is good", "is it not?"), ("so dull", ""), ("glad", "and fast, and not so very slow")]
 corpus = texts + [text for pair in pairs for text in pair]
-optimizer = dict(lr=1e-3, betas=[0.9, 0.999], eps=1e-8, weight_decay=0.01, schedule="constant", warmup=0.0, max_grad_norm=1.0)
+optimizer = {
+    "lr": 1e-3,
+    "betas": [0.9, 0.999],
+    "eps": 1e-8,
+    "weight_decay": 0.01,
+    "schedule": "constant",
+    "warmup": 0.0,
+    "max_grad_norm": 1.0,
+}
 labels = ["bad", "good", "neither"]
 
 # ------------------------------------------------------------------ tokenizers
@@ -44,53 +58,111 @@ def wordpiece():
     tokenizer = tokenizers.Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.train_from_iterator(corpus, trainers.WordPieceTrainer(vocab_size=80, special_tokens=special, show_progress=False))
+    tokenizer.train_from_iterator(
+        corpus, trainers.WordPieceTrainer(vocab_size=80, special_tokens=special, show_progress=False)
+    )
     ends = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
-    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=ends)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=ends
+    )
     inputs = ["input_ids", "token_type_ids", "attention_mask"]
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_input_names=inputs, unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_input_names=inputs,
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+    )
 
 
 def byte_level(special, processor):
     tokenizer = tokenizers.Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.train_from_iterator(corpus, trainers.BpeTrainer(vocab_size=96, special_tokens=special, show_progress=False))
+    tokenizer.train_from_iterator(
+        corpus, trainers.BpeTrainer(vocab_size=96, special_tokens=special, show_progress=False)
+    )
     tokenizer.post_processor = processor(tokenizer)
     return tokenizer
 
 
-roberta_tokens = dict(bos_token="<s>", eos_token="</s>", cls_token="<s>", sep_token="</s>", unk_token="<unk>", pad_token="<pad>", mask_token="<mask>")
+roberta_tokens = {
+    "bos_token": "<s>",
+    "eos_token": "</s>",
+    "cls_token": "<s>",
+    "sep_token": "</s>",
+    "unk_token": "<unk>",
+    "pad_token": "<pad>",
+    "mask_token": "<mask>",
+}
 
 
 def roberta_words():
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    return PreTrainedTokenizerFast(tokenizer_object=byte_level(special, lambda _: processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)), **roberta_tokens)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=byte_level(
+            special, lambda _: processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
+        ),
+        **roberta_tokens,
+    )
 
 
 def modernbert_words():
     special = ["[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"]
-    template = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 0), ("[SEP]", 1)])
-    return PreTrainedTokenizerFast(tokenizer_object=byte_level(special, lambda _: template), unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]")
+    template = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 0), ("[SEP]", 1)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=byte_level(special, lambda _: template),
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+    )
 
 
 def unigram():
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     tokenizer = tokenizers.Tokenizer(models.Unigram())
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(tokenizers.Regex(" {2,}"), " ")])
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFKC(), normalizers.Replace(tokenizers.Regex(" {2,}"), " ")]
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
-    tokenizer.train_from_iterator(corpus, trainers.UnigramTrainer(vocab_size=90, special_tokens=special, unk_token="<unk>", show_progress=False))
-    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
+    tokenizer.train_from_iterator(
+        corpus, trainers.UnigramTrainer(vocab_size=90, special_tokens=special, unk_token="<unk>", show_progress=False)
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **roberta_tokens)
 
 
 # ------------------------------------------------------------------ cases
 
-bert = dict(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, max_position_embeddings=90)
-distil = dict(dim=16, n_layers=2, n_heads=2, hidden_dim=32, max_position_embeddings=90)
-modern = dict(hidden_size=16, num_hidden_layers=4, num_attention_heads=2, intermediate_size=24, max_position_embeddings=90,
-              local_attention=8, cls_token_id=0, sep_token_id=1, bos_token_id=0, eos_token_id=1)
+bert = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_position_embeddings": 90,
+}
+distil = {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32, "max_position_embeddings": 90}
+modern = {
+    "hidden_size": 16,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 2,
+    "intermediate_size": 24,
+    "max_position_embeddings": 90,
+    "local_attention": 8,
+    "cls_token_id": 0,
+    "sep_token_id": 1,
+    "bos_token_id": 0,
+    "eos_token_id": 1,
+}
 
 # name: (model_type, tokenizer, sizes). A name may have further words: how it is saved.
 cases = {
@@ -104,14 +176,31 @@ cases = {
     "roberta": ("roberta", roberta_words, {**bert, "type_vocab_size": 1, "layer_norm_eps": 1e-5}),
     "roberta masked": ("roberta", roberta_words, {**bert, "type_vocab_size": 2}),
     "roberta bare float16": ("roberta", roberta_words, {**bert, "type_vocab_size": 1}),
-    "xlm-roberta": ("xlm-roberta", unigram, {**bert, "type_vocab_size": 1, "num_hidden_layers": 1, "layer_norm_eps": 1e-5}),
+    "xlm-roberta": (
+        "xlm-roberta",
+        unigram,
+        {**bert, "type_vocab_size": 1, "num_hidden_layers": 1, "layer_norm_eps": 1e-5},
+    ),
     "xlm-roberta sharded": ("xlm-roberta", unigram, {**bert, "type_vocab_size": 1}),
     "camembert": ("camembert", unigram, {**bert, "type_vocab_size": 1}),
     "electra": ("electra", wordpiece, {**bert, "embedding_size": 8}),
     "electra bare": ("electra", wordpiece, {**bert, "embedding_size": 16}),
     "electra masked bfloat16": ("electra", wordpiece, {**bert, "embedding_size": 12}),
     "modernbert": ("modernbert", modernbert_words, modern),
-    "modernbert mean": ("modernbert", modernbert_words, {**modern, "classifier_pooling": "mean", "num_hidden_layers": 3, "norm_bias": True, "attention_bias": True, "mlp_bias": True, "classifier_bias": True, "local_attention": 6}),
+    "modernbert mean": (
+        "modernbert",
+        modernbert_words,
+        {
+            **modern,
+            "classifier_pooling": "mean",
+            "num_hidden_layers": 3,
+            "norm_bias": True,
+            "attention_bias": True,
+            "mlp_bias": True,
+            "classifier_bias": True,
+            "local_attention": 6,
+        },
+    ),
     "modernbert bare": ("modernbert", modernbert_words, modern),
     "modernbert masked sharded": ("modernbert", modernbert_words, modern),
 }
@@ -136,20 +225,30 @@ def draw(model, seed):
 def write_model(folder, words, seed, model_type, create_tokenizer, sizes):
     tokenizer = create_tokenizer()
     kind = next((kinds[word] for word in words if word in kinds), AutoModelForSequenceClassification)
-    names = dict(id2label=dict(enumerate(labels)), label2id={label: i for i, label in enumerate(labels)}) if kind is AutoModelForSequenceClassification else {}
-    config = transformers.AutoConfig.for_model(model_type, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **sizes, **names)
+    names = (
+        {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
+        if kind is AutoModelForSequenceClassification
+        else {}
+    )
+    config = transformers.AutoConfig.for_model(
+        model_type, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **sizes, **names
+    )
     model = kind.from_config(config)
     draw(model, seed)
     dtype = next((types[word] for word in words if word in types), torch.float32)
-    model.to(dtype).save_pretrained(folder, **(dict(max_shard_size="6KB") if "sharded" in words else {}))
+    model.to(dtype).save_pretrained(folder, **({"max_shard_size": "6KB"} if "sharded" in words else {}))
     tokenizer.save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
     return tokenizer
 
 
 def load(folder, dtype=torch.float32):
-    attention = "eager" if dtype == torch.float32 else "sdpa"  # ModernBERT's eager attention computes in single precision whatever is asked for
-    model = AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation=attention, dtype=torch.float32)
+    attention = (
+        "eager" if dtype == torch.float32 else "sdpa"
+    )  # ModernBERT's eager attention computes in single precision whatever is asked for
+    model = AutoModelForSequenceClassification.from_pretrained(
+        folder, attn_implementation=attention, dtype=torch.float32
+    )
     return model.to(dtype).eval()
 
 
@@ -192,10 +291,25 @@ def take_step(folder, batch, answers, dtype):
     loss = model(**tensors_of(batch, labels=torch.tensor(answers))).loss
     loss.backward()
     gradients = {name: parameter.grad.clone() for name, parameter in named.items()}
-    groups = [dict(params=[p for n, p in named.items() if (n in with_decay) == decays], weight_decay=optimizer["weight_decay"] * decays) for decays in (True, False)]
-    torch.optim.AdamW(groups, lr=optimizer["lr"], betas=tuple(optimizer["betas"]), eps=optimizer["eps"], foreach=False).step()
+    groups = [
+        {
+            "params": [p for n, p in named.items() if (n in with_decay) == decays],
+            "weight_decay": optimizer["weight_decay"] * decays,
+        }
+        for decays in (True, False)
+    ]
+    torch.optim.AdamW(
+        groups, lr=optimizer["lr"], betas=tuple(optimizer["betas"]), eps=optimizer["eps"], foreach=False
+    ).step()
     after = {name: parameter.detach() for name, parameter in named.items()}
-    return dict(loss=loss.item(), before=before, grad=gradients, after=after, decay=with_decay, grad_norm=math.sqrt(sum(norm(g) ** 2 for g in gradients.values())))
+    return {
+        "loss": loss.item(),
+        "before": before,
+        "grad": gradients,
+        "after": after,
+        "decay": with_decay,
+        "grad_norm": math.sqrt(sum(norm(g) ** 2 for g in gradients.values())),
+    }
 
 
 def describe_step(folder, batch, answers):
@@ -205,17 +319,29 @@ def describe_step(folder, batch, answers):
         largest = gradient.flatten().abs().topk(min(4, gradient.numel())).indices.tolist()
         error = (gradient - exact["grad"][name]).norm().item() / max(norm(exact["grad"][name]), 1e-30)
         moved = (ours["after"][name] - exact["after"][name]).abs().max().item()
-        params[name] = dict(
-            shape=list(gradient.shape),
-            decay=name in ours["decay"],
-            grad=dict(norm=norm(gradient), first4=gradient.flatten()[:4]),
-            after=dict(norm=norm(ours["after"][name]), first4=ours["after"][name].flatten()[:4]),
-            top=dict(index=largest, **{part: ours[part][name].flatten()[largest] for part in ("grad", "before", "after")}),
-            noise=dict(grad_relative=error, after_max_abs=moved),
-            unstable=dict(grad=error > 1e-3, after=moved > 0.02 * optimizer["lr"]),
-        )
-    noise = dict(loss=abs(ours["loss"] - exact["loss"]), grad_norm_relative=abs(ours["grad_norm"] - exact["grad_norm"]) / exact["grad_norm"])
-    return dict(batch={**{name: batch[name] for name in batch}, "labels": answers}, loss=ours["loss"], grad_norm=ours["grad_norm"], noise=noise, params=params)
+        params[name] = {
+            "shape": list(gradient.shape),
+            "decay": name in ours["decay"],
+            "grad": {"norm": norm(gradient), "first4": gradient.flatten()[:4]},
+            "after": {"norm": norm(ours["after"][name]), "first4": ours["after"][name].flatten()[:4]},
+            "top": {
+                "index": largest,
+                **{part: ours[part][name].flatten()[largest] for part in ("grad", "before", "after")},
+            },
+            "noise": {"grad_relative": error, "after_max_abs": moved},
+            "unstable": {"grad": error > 1e-3, "after": moved > 0.02 * optimizer["lr"]},
+        }
+    noise = {
+        "loss": abs(ours["loss"] - exact["loss"]),
+        "grad_norm_relative": abs(ours["grad_norm"] - exact["grad_norm"]) / exact["grad_norm"],
+    }
+    return {
+        "batch": {**{name: batch[name] for name in batch}, "labels": answers},
+        "loss": ours["loss"],
+        "grad_norm": ours["grad_norm"],
+        "noise": noise,
+        "params": params,
+    }
 
 
 def make(out, name, seed):
@@ -226,10 +352,15 @@ def make(out, name, seed):
     tokenizer = write_model(folder, words, seed, *cases[name])
     rows = [(text,) for text in texts] + pairs
     batch = encode(tokenizer, rows)
-    expected = dict(rows=[list(row) for row in rows], input_ids=[list(tokenizer(*row)["input_ids"]) for row in rows])
+    expected = {"rows": [list(row) for row in rows], "input_ids": [list(tokenizer(*row)["input_ids"]) for row in rows]}
     if not any(word in kinds for word in words):
         found = [load(folder, dtype)(**tensors_of(batch)).logits for dtype in (torch.float32, torch.float64)]
-        expected |= dict(labels=labels, logits=found[0], noise=(found[0] - found[1]).abs().max().item(), optimizer=optimizer)
+        expected |= {
+            "labels": labels,
+            "logits": found[0],
+            "noise": (found[0] - found[1]).abs().max().item(),
+            "optimizer": optimizer,
+        }
         if not any(word in types for word in words):
             few = encode(tokenizer, rows[2:8])
             expected["step"] = describe_step(folder, few, [i % len(labels) for i in range(6)])
@@ -248,17 +379,34 @@ def check(out):
 def check_folder(path, saved):
     place = path.parent
     load = AutoModelForSequenceClassification.from_pretrained
-    model, told = load(place / saved["folder"], attn_implementation="eager", dtype=torch.float32, output_loading_info=True)
+    model, told = load(
+        place / saved["folder"], attn_implementation="eager", dtype=torch.float32, output_loading_info=True
+    )
     odd = {part: sorted(map(str, names)) for part, names in told.items() if names}
-    batch = tensors_of(encode(AutoTokenizer.from_pretrained(place / saved["folder"]), [tuple(row) for row in saved["rows"]]))
+    batch = tensors_of(
+        encode(AutoTokenizer.from_pretrained(place / saved["folder"]), [tuple(row) for row in saved["rows"]])
+    )
     names = [model.config.id2label[i] for i in range(model.config.num_labels)]
-    answer = dict(name=f"{place.name}: {saved['folder']}", odd=odd, labels=names, logits=distance(model, batch, saved["logits"]))
+    answer = {
+        "name": f"{place.name}: {saved['folder']}",
+        "odd": odd,
+        "labels": names,
+        "logits": distance(model, batch, saved["logits"]),
+    }
     if saved["base"] is not None:  # the adapter in PEFT, on the model that it was trained on
-        base = load(place / saved["base"], num_labels=len(saved["labels"]), attn_implementation="eager", dtype=torch.float32, ignore_mismatched_sizes=True)
+        base = load(
+            place / saved["base"],
+            num_labels=len(saved["labels"]),
+            attn_implementation="eager",
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,
+        )
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             adapted = PeftModel.from_pretrained(base, place / saved["folder"] / "adapter")
-        answer["odd"] |= {f"warning {i}": str(one.message) for i, one in enumerate(warned) if "adapter" in str(one.message)}
+        answer["odd"] |= {
+            f"warning {i}": str(one.message) for i, one in enumerate(warned) if "adapter" in str(one.message)
+        }
         answer["adapter"] = distance(adapted, batch, saved["logits"])
     return answer
 

@@ -182,9 +182,9 @@ test.each([
   expect(() => openClassifier(tf, { folder: createFolder(change, config), labels, seed: 1, maxLength: 16 })).toThrow(message);
 });
 
-test('fewer than two labels are refused', async () => {
+test('one label, or one twice, is refused', async () => {
   const tf = await startBackend('wasm');
-  for (const names of [[], ['one'], ['same', 'same']]) {
+  for (const names of [['one'], ['same', 'same']]) {
     expect(() => openClassifier(tf, { folder: tinyBert, labels: names, seed: 1, maxLength: 16 })).toThrow('at least two different labels');
   }
 });
