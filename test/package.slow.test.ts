@@ -11,7 +11,7 @@ let installed: InstalledPackage;
 
 beforeAll(() => {
   installed = installPackage();
-});
+}, 180_000); // it builds the package
 
 interface PackageFile {
   readonly version: string;

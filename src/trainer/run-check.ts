@@ -5,7 +5,7 @@ import { closeNetwork, createParameter } from './engine/network.ts';
 import { createOps } from './engine/ops.ts';
 import { adamWDefaults } from './engine/optimizer.ts';
 import { takeStep } from './engine/train.ts';
-import { families, type ModelConfig } from './families/index.ts';
+import { getFamily, type ModelConfig } from './families/index.ts';
 import type { CheckAnswer, CheckShape } from './check-protocol.ts';
 import { classification, type ClassifierNetwork } from './tasks/classification/classifier.ts';
 import { listHead, listParameters } from './tasks/classification/head.ts';
@@ -13,7 +13,7 @@ import type { EncodedRow } from './tasks/classification/rows.ts';
 
 const small: CheckShape = {
   config: {
-    ...families.bert.parseConfig(
+    ...getFamily({ family: 'bert' }).parseConfig(
       {
         vocab_size: 16,
         hidden_size: 32,

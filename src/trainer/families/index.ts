@@ -10,7 +10,7 @@ export { computeLinear } from './encoder.ts';
 export { getLowRankNames, type Family, type LowRank, type ModelConfig } from './family.ts';
 
 /** By `model_type` of config.json. */
-export const families = {
+export const families: Readonly<Record<string, Family>> = {
   bert,
   distilbert,
   roberta,
@@ -18,11 +18,11 @@ export const families = {
   camembert,
   electra,
   modernbert,
-} as const satisfies Readonly<Record<string, Family>>;
+};
 
 /** The family of this `model_type`; null where there is none. */
 export function findFamily(name: string): Family | null {
-  return Object.hasOwn(families, name) ? families[name as keyof typeof families] : null;
+  return Object.hasOwn(families, name) ? families[name]! : null;
 }
 
 /** The family of a configuration that one of them has read. */

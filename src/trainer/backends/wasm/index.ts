@@ -14,7 +14,8 @@ export const wasm = {
   precision: 'float32',
   threads: 1,
   memory: 'process',
-  assets: [{ folder: '@tensorflow/tfjs-backend-wasm/dist', ending: '.wasm' }],
+  // The library's builds for threads, and for processors without SIMD, are never loaded here.
+  assets: [{ folder: '@tensorflow/tfjs-backend-wasm/dist', ending: '-wasm-simd.wasm' }],
   check: () => (findFolder() === null ? `${library} is not where the package has it` : null),
   findKernels: findVariant,
   async load(kernels) {
