@@ -176,24 +176,24 @@ const minLines = 20;
 /** The most lines that the files of a folder may have together. Who raises a budget gives the reason in the commit. */
 const budgets: Readonly<Record<string, number>> = {
   'providers/azure': 300,
-  'providers/huggingface': 3400,
+  'providers/huggingface': 3420,
   'providers/local': 2320,
   'providers/openai': 50,
-  'providers/openai-compatible': 2400,
-  'src/cli': 3090,
-  'src/dataset': 1500,
+  'providers/openai-compatible': 2450,
+  'src/cli': 3250,
+  'src/dataset': 3600,
   'src/evaluate': 2850,
-  'src/import': 2050,
-  'src/job': 850,
-  'src/lib': 720,
+  'src/import': 2090,
+  'src/job': 870,
+  'src/lib': 810,
   'src/provider': 700,
   'src/provider-kit': 1620,
   'src/run': 3640,
   'src/sandbox': 3600,
   'src/store': 520,
   'src/testing': 1250,
-  'src/trainer': 8000,
-  test: 37300,
+  'src/trainer': 8100,
+  test: 38000,
 };
 
 type Sources = Readonly<Record<string, string>>;

@@ -2,9 +2,11 @@
  * Writes the parts of the pages in this folder that come from the code: `npm run docs`. A part stands between
  * `<!-- made: NAME -->` and `<!-- /made -->`; a test holds that none is stale.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { commands, sharedOptions } from '../src/cli/commands.ts';
+import { findingKinds } from '../src/dataset/findings.ts';
 import { failureKinds, outcomeStatuses } from '../src/errors.ts';
 import { buildJobSchema, reservedFields } from '../src/job/job-spec.ts';
 import { providers } from '../providers/index.ts';
@@ -143,6 +145,10 @@ export function makeParts(): Readonly<Record<string, string>> {
     ),
     transitions: toTable(['state', 'what is done', 'event → state'], toStateRows()),
     constants: toTable(['what', 'how much'], toConstantRows()),
+    findings: toTable(
+      ['code', 'severity', 'meaning'],
+      Object.entries(findingKinds).map(([code, { severity, meaning }]) => [`\`${code}\``, severity, meaning]),
+    ),
     outcomes: toTable(['exit status', 'when'], Object.entries(outcomeStatuses)),
     failures: toTable(
       ['code', 'exit status', 'cause', 'meaning'],
@@ -161,7 +167,10 @@ export function makePage(page: string): string {
   });
 }
 
-export const madePages = ['job-file.md', 'commands.md', 'exactly-once.md'].map((name) => fileURLToPath(new URL(name, import.meta.url)));
+/** The pages that have such parts. */
+export const madePages = globSync(join(import.meta.dirname, '*.md'))
+  .filter((page) => /^<!-- made: /m.test(readFileSync(page, 'utf8')))
+  .sort();
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   for (const page of madePages) writeFileSync(page, makePage(readFileSync(page, 'utf8')));

@@ -141,6 +141,8 @@ interface FailureDetails {
   readonly retryAfterMs?: number;
   /** The HTTP status of the answer, where a service has answered. */
   readonly status?: number;
+  /** The code of a finding about data. */
+  readonly finding?: string;
 }
 
 /** `throw new Failure('data-invalid', 'train.jsonl:12: expected a string in "text", found 3', {hint: '…'})`. */
@@ -150,6 +152,8 @@ export class Failure extends Error {
   readonly retryAfterMs: number | null;
   /** The HTTP status of the answer that this failure is about; null where there was none. Decide by this and `code`, never by the message. */
   readonly status: number | null;
+  /** Of a failure of data: the code under which a report of the data lists it. */
+  readonly finding: string | null;
 
   constructor(code: FailureCode, message: string, details: FailureDetails = {}) {
     super(message, details.error === undefined ? undefined : { cause: details.error });
@@ -158,6 +162,7 @@ export class Failure extends Error {
     this.hint = details.hint ?? null;
     this.retryAfterMs = details.retryAfterMs ?? null;
     this.status = details.status ?? null;
+    this.finding = details.finding ?? null;
   }
 }
 

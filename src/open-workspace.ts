@@ -97,9 +97,24 @@ function createContext({
     setting,
     credential(name) {
       const value = setting(name);
+      if (value !== null) checkCredential(name, value);
       return value === null ? null : new Secret(value);
     },
   };
+}
+
+/** Keys are copied from documents, which change hyphens and quotes. @throws Failure `credentials-invalid`, without the value */
+function checkCredential(name: string, value: string): void {
+  const at = value.trim().search(/[^\x21-\x7e]/);
+  if (at < 0) return;
+  const found = /\s/.test(value.trim()[at]!) ? 'white space' : 'a character that no key has, such as a typographic dash or quote,';
+  throw new Failure(
+    'credentials-invalid',
+    `${name}: expected a key of plain letters, digits and signs, found ${found} as character ${at + 1}`,
+    {
+      hint: 'copy the key from where the service shows it, not from a document; nothing was sent',
+    },
+  );
 }
 
 /** The same context with a signal that never aborts: what costs by the hour is ended even if the user has interrupted the command. */

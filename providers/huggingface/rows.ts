@@ -15,9 +15,15 @@ export function toLine(row: Row, { format, prompt, labels, isPair }: RowsPlan): 
   }
   const messages = 'text' in row ? buildTrainingMessages(row, prompt, labels) : row.messages;
   const tools = 'text' in row ? {} : toTools(row);
-  if (format === 'messages') return { messages, ...tools };
-  const answer = messages.findLastIndex(({ role }) => role === 'assistant');
-  return { prompt: messages.slice(0, answer), completion: messages.slice(answer, answer + 1), ...tools };
+  if (format === 'messages') return { messages: messages.map(withoutWeight), ...tools };
+  // The last answer that counts; what follows it is not learned.
+  const answer = messages.findLastIndex(({ role, weight }) => role === 'assistant' && weight !== 0);
+  const whole = messages.slice(0, answer + 1).map(withoutWeight);
+  return { prompt: whole.slice(0, answer), completion: whole.slice(answer), ...tools };
+}
+
+function withoutWeight(message: ChatMessage): ChatMessage {
+  return { ...message, weight: undefined };
 }
 
 /** As text: functions differ from row to row, and a column of objects has one type. */

@@ -58,6 +58,7 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
     ...training.notes,
     ...native.notes,
     ...noteRows(spec, rows),
+    ...noteWeights(facts, rows),
     ...noteOptions(options, chosen, request),
     ...noteTime(spec),
     ...warn(spec, chosen, context),
@@ -93,6 +94,18 @@ function noteRows(spec: RunSpec, { conversion, format }: RowsPlan): Note[] {
         ? 'the engine learns the text itself, not a chat about it'
         : `the rows of the task "${spec.task}" are chats already`,
   });
+}
+
+/** Engines know no weights of messages. */
+function noteWeights({ train }: TranslationInput['facts'], { format }: RowsPlan): Note[] {
+  const count = train.traits?.weights ?? 0;
+  if (count === 0) return [];
+  const rows = `${count} training ${count === 1 ? 'row has' : 'rows have'} messages of weight 0`;
+  const message =
+    format === 'completion'
+      ? `${rows}: the last message of the assistant that counts is the answer, and what follows it is left out`
+      : `${rows}, which the engine does not follow: it learns them like the others`;
+  return [{ type: 'warning', message }];
 }
 
 function noteOptions(options: Options, { engine, why }: ChosenEngine, { flavor, image, private: isPrivate }: HubRequest): Note[] {

@@ -121,7 +121,7 @@ function chooseFiles(listed: readonly HubFile[], name: string): HubFile[] {
       hint: `transformers writes it, in Python: ${python}; then "model": "${folder}"`,
     });
   };
-  if (!has('tokenizer.json')) return refuse('a tokenizer.json');
+  if (!has('tokenizer.json') && !has('vocab.txt')) return refuse('a tokenizer.json or a vocab.txt');
   const isWhole = has('model.safetensors');
   if (!isWhole && !has('model.safetensors.index.json')) {
     return refuse('weights in model.safetensors (pickle files, .bin, are not read)');

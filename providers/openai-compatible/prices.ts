@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import type { ChatMessage } from '../../src/dataset/row.ts';
+import { findTraits } from '../../src/dataset/tally.ts';
 import { Failure } from '../../src/errors.ts';
 import { parseJsonOr } from '../../src/lib/json.ts';
 import type { Context, PredictionContext, QuoteContext } from '../../src/provider/context.ts';
@@ -72,11 +74,14 @@ export function formatPrice({ usd, asOf, source }: Price): string {
  */
 const chosenEpochs: TokenCount = { least: 1, most: 50 };
 
-/** What a training costs: its tokens times its epochs; null where the price is not known. Validation rows are not charged for. */
+/**
+ * What a training costs: its tokens times its epochs; null where the price is not known, or rows have images, whose tokens depend on sizes
+ * that are not looked at. Validation rows are not charged for.
+ */
 export async function quoteTraining(api: Api, request: CreateRequest, context: QuoteContext): Promise<Quote | null> {
   const { model, rows } = request;
   const price = findPrice(api, { model, kind: getMethodType(request) === 'dpo' ? 'dpo' : 'supervised' }, context);
-  if (price === null) return null;
+  if (price === null || context.facts.train.traits?.images !== undefined) return null;
   const count = await loadTokenizer();
   const tokens = await sum(context, context.readRows('train'), (row) => countRowTokens(row, rows, count));
   const { n_epochs: set } = getHyperparameters(request);
@@ -104,7 +109,7 @@ export async function quotePredictions(
   const { maxTokens } = context.generation;
   const input = findPrice(api, { model: checked.model.base, kind: 'input' }, context);
   const output = findPrice(api, { model: checked.model.base, kind: 'output' }, context);
-  if (input === null || output === null || maxTokens === undefined) return null;
+  if (input === null || output === null || maxTokens === undefined || checked.rows.some(hasImages)) return null;
   const count = await loadTokenizer();
   const tokens = await sum(context, checked.rows, ({ messages, tools }) => countMessageTokens(messages, tools, count));
   return {
@@ -115,6 +120,10 @@ export async function quotePredictions(
     // The older of the two days: no price is newer than it seems.
     asOf: [input.asOf, output.asOf].filter((day) => day !== null).sort()[0] ?? null,
   };
+}
+
+function hasImages({ messages }: { readonly messages: readonly ChatMessage[] }): boolean {
+  return findTraits({ messages }).has('images');
 }
 
 /** What an answer costs by the tokens that the service has counted; null where a price is not known. */

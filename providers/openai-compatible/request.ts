@@ -125,6 +125,7 @@ function translate(api: Api, { spec, facts, model }: TranslationInput): Translat
     ...noteOptions(options, suffix),
     ...nativeNotes,
     ...noteModel(api, spec.model.name, method),
+    ...noteTraits(config, facts),
     ...noteLimits(config, spec, { suffix: options.suffix, rows: facts.train.rows }),
   ];
   return { request, notes };
@@ -161,6 +162,33 @@ function noteOptions(options: TargetOptions, suffix: string | undefined): Note[]
   return [
     ...written.map(([field, value]): Note => ({ type: 'sent', field: `options.${field}`, value })),
     ...(options.suffix === suffix ? [] : [{ type: 'defaulted', field: 'options.suffix', value: suffix } as const]),
+  ];
+}
+
+/** What the rows have that the service takes in another way, or that nobody can price. */
+function noteTraits({ name }: OpenAICompatibleConfig, { train }: TranslationInput['facts']): Note[] {
+  const { images = 0, objectArguments = 0 } = train.traits ?? {};
+  const rows = (count: number): string => `${count} training ${count === 1 ? 'row' : 'rows'}`;
+  return [
+    ...(objectArguments === 0
+      ? []
+      : [
+          {
+            type: 'converted',
+            field: 'tool_calls.function.arguments',
+            from: 'objects',
+            value: 'JSON text',
+            why: `${name} takes the arguments of a call as a string (${rows(objectArguments)})`,
+          } as const,
+        ]),
+    ...(images === 0
+      ? []
+      : [
+          {
+            type: 'warning',
+            message: `${rows(images)} ${images === 1 ? 'has' : 'have'} images, whose tokens cannot be counted here: the price is unknown; check that the model takes images in training`,
+          } as const,
+        ]),
   ];
 }
 

@@ -1,7 +1,7 @@
 import { openAsBlob } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Row, ToolFields } from '../../src/dataset/row.ts';
+import type { ChatMessage, Row, ToolFields } from '../../src/dataset/row.ts';
 import { buildTrainingMessages } from '../../src/dataset/chat.ts';
 import { Failure } from '../../src/errors.ts';
 import type { Attempt, Context } from '../../src/provider/context.ts';
@@ -53,11 +53,29 @@ function formatName({ key, attempt }: Attempt, part: string): string {
 
 /** A row as the service reads it. Only fields that it knows: a row may come with its place in the data. */
 function toLine(row: Row, { prompt, labels }: RowsPlan): object {
-  if ('messages' in row) return { messages: row.messages, ...getTools(row) };
+  if ('messages' in row) return { messages: toMessages(row.messages), ...getTools(row) };
   if ('chosen' in row) {
-    return { input: { messages: row.prompt, ...getTools(row) }, preferred_output: row.chosen, non_preferred_output: row.rejected };
+    const [prompt, chosen, rejected] = [row.prompt, row.chosen, row.rejected].map(toMessages);
+    return { input: { messages: prompt, ...getTools(row) }, preferred_output: chosen, non_preferred_output: rejected };
   }
   return { messages: buildTrainingMessages(row, prompt, labels) };
+}
+
+/** The service takes the arguments of a call as JSON in a string; rows for templates of open models have objects. */
+function toMessages(messages: readonly ChatMessage[]): readonly ChatMessage[] {
+  return messages.map((message) => {
+    const { tool_calls: calls } = message;
+    return Array.isArray(calls) ? { ...message, tool_calls: (calls as Call[]).map(toCall) } : message;
+  });
+}
+
+interface Call {
+  readonly function: { readonly arguments: unknown };
+}
+
+function toCall(call: Call): Call {
+  const { arguments: given } = call.function;
+  return typeof given === 'string' ? call : { ...call, function: { ...call.function, arguments: JSON.stringify(given) } };
 }
 
 function getTools({ tools, parallel_tool_calls }: ToolFields): ToolFields {

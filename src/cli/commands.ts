@@ -1,6 +1,11 @@
 import type { CommandFunction } from './cli.ts';
 import * as parse from './options.ts';
 
+const tasks = ['classification', 'regression', 'chat', 'preference'] as const;
+
+/** Services whose rules for rows `data check` knows. */
+const services = ['openai', 'azure', 'huggingface', 'local'] as const;
+
 /** Flag, description, and the parser of its value. */
 type Option = readonly [flags: string, description: string, parse?: (text: string, previous: unknown) => unknown];
 
@@ -199,13 +204,19 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/merge.ts')).merge,
   },
   {
-    usage: 'data <action> <file>',
-    summary: 'turn a predictions file into training rows: data from-predictions FILE --out train.jsonl',
+    usage: 'data <action> <files...>',
+    summary:
+      'check data files before a job, without sending anything: data check train.jsonl --test test.jsonl; or turn a predictions file into training rows: data from-predictions FILE --out train.jsonl',
     options: [
-      ['--out <file>', 'where to write'],
-      ['--task <task>', 'classification or chat (default: as the file is)', parse.oneOf('--task', ['classification', 'chat'])],
+      ['--test <files...>', 'held-out rows that are checked against the training rows'],
+      ['--validation <files...>', 'validation rows'],
+      ['--columns <pairs>', 'columns of the files by our names: text=body,label=team', parse.columns],
+      ['--for <services>', 'rules of these services too: openai,azure,huggingface,local', parse.listOf('--for', services)],
+      ['--findings <file>', 'write every finding as a line of JSON: line, severity, code, message'],
+      ['--out <file>', 'where to write training rows'],
+      ['--task <task>', 'classification, regression, chat or preference (default: as the file is)', parse.oneOf('--task', tasks)],
     ],
-    load: async () => (await import('./commands/capture.ts')).data,
+    load: async () => (await import('./commands/data.ts')).data,
   },
   {
     usage: 'import <source> [job]',

@@ -7,7 +7,7 @@ import { programName, type Cli } from './cli.ts';
 import { escapeText, formatJson } from './escape.ts';
 import { commands, sharedOptions } from './commands.ts';
 import { readSettings, type Settings } from './env-file.ts';
-import { createProgress, createTerminal, onOutputClosed, type Terminal } from './terminal.ts';
+import { createProgress, createTerminal, flush, onOutputClosed, type Terminal } from './terminal.ts';
 
 interface SharedFlags {
   readonly dir?: string;
@@ -35,14 +35,20 @@ export async function runCli(argv: readonly string[], options: RunOptions = {}):
   process.on('SIGINT', onInterrupt);
   let isClosed = false;
   // Listens to the end of the process: an output may fail after the command has ended.
-  onOutputClosed([process.stdout, process.stderr], () => {
-    isClosed = true;
-    interrupt.abort(new Failure('interrupted', 'the output was closed; submitted runs go on'));
+  let outputFailure: Failure | null = null;
+  onOutputClosed([process.stdout, process.stderr], (failure) => {
+    isClosed = failure === null;
+    outputFailure ??= failure;
+    interrupt.abort(failure ?? new Failure('interrupted', 'the output was closed; submitted runs go on'));
   });
   try {
-    return await runCommand(argv, { terminal, signal: interrupt.signal, options });
+    const status = await runCommand(argv, { terminal, signal: interrupt.signal, options });
+    await flush(process.stdout);
+    if (outputFailure !== null) throw outputFailure as Failure;
+    return status;
   } catch (error) {
     if (isClosed) return closedStatus;
+    if (outputFailure !== null) return report(outputFailure, terminal, false);
     return report(interrupt.signal.aborted ? interrupt.signal.reason : error, terminal, argv.includes('--json'));
   } finally {
     process.off('SIGINT', onInterrupt);

@@ -47,6 +47,12 @@ export const oneOf =
     throw new Failure('usage', `${flag} expects ${words.slice(0, -1).join(', ')} or ${words.at(-1)}, found "${text}"`);
   };
 
+/** Some of these words, with commas between them. */
+export const listOf =
+  <Word extends string>(flag: string, words: readonly Word[]) =>
+  (text: string): Word[] =>
+    text.split(',').map((word) => oneOf(flag, words)(word.trim()));
+
 /** `name=value`, once for each time that the option is given. */
 export const tags = (pair: string, previous: unknown): Record<string, string> => {
   const equals = pair.indexOf('=');
@@ -54,7 +60,7 @@ export const tags = (pair: string, previous: unknown): Record<string, string> =>
   return { ...(previous as Record<string, string> | undefined), [pair.slice(0, equals)]: pair.slice(equals + 1) };
 };
 
-const columnNames = ['text', 'text2', 'label', 'messages'];
+const columnNames = ['text', 'text2', 'label', 'messages', 'prompt', 'chosen', 'rejected'];
 
 /** `text=body,label=team`: columns of a file by the names that the program gives them. */
 export const columns = (text: string) => {

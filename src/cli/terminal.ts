@@ -1,3 +1,4 @@
+import { isFailure, toFileFailure, type Failure } from '../errors.ts';
 import { escapeText } from './escape.ts';
 
 /** Where a command writes: results to standard output, talk to standard error. */
@@ -24,7 +25,8 @@ export function createTerminal(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteS
     live = 0;
   };
   return {
-    isWatched: stderr.isTTY === true,
+    // A terminal that calls itself dumb cannot move its cursor.
+    isWatched: stderr.isTTY === true && process.env['TERM'] !== 'dumb',
     columns: stderr.columns ?? 100,
     width: stdout.columns ?? readWidth(process.env['COLUMNS']),
     print(text) {
@@ -62,14 +64,25 @@ function readWidth(columns: string | undefined): number {
   return columns !== undefined && /^[1-9]\d{0,4}$/.test(columns) ? Number(columns) : Infinity;
 }
 
-/** Calls back once when the reader of an output is gone, as `head` is after its lines; another error of an output is thrown. */
-export function onOutputClosed(streams: readonly NodeJS.WriteStream[], callback: () => void): () => void {
+/**
+ * Calls back when an output ends early: with null where its reader is gone, as `head` is after its lines, and with the Failure where there is
+ * no space left. Another error of an output is thrown.
+ */
+export function onOutputClosed(streams: readonly NodeJS.WriteStream[], callback: (failure: Failure | null) => void): () => void {
   const listen = (error: NodeJS.ErrnoException): void => {
-    if (error.code !== 'EPIPE') throw error;
-    callback();
+    if (error.code === 'EPIPE') return callback(null);
+    const failure = toFileFailure(error, 'output', 'standard output');
+    if (!isFailure(failure, 'disk-full')) throw error;
+    callback(failure);
   };
   for (const stream of streams) stream.on('error', listen);
   return () => {
     for (const stream of streams) stream.off('error', listen);
   };
+}
+
+/** Waits until everything is written, or has failed and the failure was told. */
+export async function flush(stream: NodeJS.WriteStream): Promise<void> {
+  if (stream.errored === null && !stream.destroyed) await new Promise<void>((resolve) => void stream.write('', () => resolve()));
+  await new Promise((resolve) => void setImmediate(resolve));
 }

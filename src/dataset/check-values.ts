@@ -1,7 +1,9 @@
 /** Checks of single values, whose messages name the place; the tasks' row mappings share them. */
 import { closestMatch } from 'leven';
-import { Failure } from '../errors.ts';
+import type { Failure } from '../errors.ts';
+import { isObject } from '../lib/json.ts';
 import { formatValue } from '../lib/text.ts';
+import { createDataFailure, type FindingCode } from './findings.ts';
 import type { RawRow } from './row.ts';
 
 /** @throws Failure `data-invalid` where the row lacks one of the columns; undefined is a column that is not needed. */
@@ -20,9 +22,17 @@ function createColumnFailure(row: RawRow['row'], column: string, place: string):
   const rest = names.length > shownColumns ? ` and ${names.length - shownColumns} more` : '';
   const found = names.length === 0 ? 'no columns' : `${shown}${rest}`;
   const question = closest === undefined ? '' : `; did you mean ${formatValue(closest)}?`;
-  return new Failure('data-invalid', `${place}: expected a column ${formatValue(column)}, found ${found}${question}`, {
-    hint: 'The job file names the columns in data.columns.',
+  return createDataFailure('column-missing', `${place}: expected a column ${formatValue(column)}, found ${found}${question}`, {
+    hint: findColumnHint(row, column),
   });
+}
+
+function findColumnHint(row: RawRow['row'], column: string): string {
+  const list = Object.entries(row).find(([, value]) => Array.isArray(value) && isObject(value[0]) && Object.hasOwn(value[0], column));
+  if (list !== undefined)
+    return `The rows are the items of ${formatValue(list[0])}: take them out, such as with \`jq -c '.[${JSON.stringify(list[0])}][]' FILE\`.`;
+  const name = Object.keys(row).find((key) => key.length <= 20 && /^\w+$/.test(key)) ?? 'name';
+  return `The job file names the columns in data.columns, such as {${JSON.stringify(column)}: ${JSON.stringify(name)}} where the file calls it so.`;
 }
 
 /**
@@ -31,11 +41,14 @@ function createColumnFailure(row: RawRow['row'], column: string, place: string):
  */
 export function parseText(value: unknown, column: string, place: string): string {
   if (typeof value !== 'string') {
-    throw new Failure('data-invalid', `${place}: expected a string in column ${formatValue(column)}, found ${formatValue(value)}`);
+    const isSideways = isObject(value) && Object.hasOwn(value, '0');
+    throw createDataFailure('value-kind', `${place}: expected a string in column ${formatValue(column)}, found ${formatValue(value)}`, {
+      ...(isSideways && { hint: 'pandas writes columns as objects by default: use to_json(path, orient="records", lines=True).' }),
+    });
   }
-  if (!/\S/.test(value)) throw new Failure('data-invalid', `${place}: column ${formatValue(column)} is blank`);
+  if (!/\S/.test(value)) throw createDataFailure('value-blank', `${place}: column ${formatValue(column)} is blank`);
   if (value.isWellFormed()) return value;
-  throw new Failure('data-invalid', `${place}: expected text in column ${formatValue(column)}, found ${halfPair}`);
+  throw createDataFailure('value-text', `${place}: expected text in column ${formatValue(column)}, found ${halfPair}`);
 }
 
 const halfPair = 'half of a surrogate pair, which UTF-8 cannot encode';
@@ -50,7 +63,12 @@ const maxDepth = 100;
  */
 export function checkJson(value: unknown, place: string): void {
   const problem = findJsonProblem(value, 0);
-  if (problem !== null) throw new Failure('data-invalid', `${place}${problem}`);
+  if (problem !== null) throw createDataFailure(findCode(problem), `${place}${problem}`);
+}
+
+function findCode(problem: string): FindingCode {
+  if (problem.includes('expected a number')) return 'value-number';
+  return problem.includes('expected at most') ? 'value-depth' : 'value-text';
 }
 
 /** The path to the first wrong value and what is wrong with it. It is put together on the way back, so that right values cost nothing. */

@@ -1,5 +1,18 @@
 import { hash } from 'node:crypto';
-import { checkLabels, checkRows, checkSplit, createBadRows, findWarnings, type DataWarning, type ReadPart } from './problems.ts';
+import { basename } from 'node:path';
+import type { ReadNote } from './findings.ts';
+import type { Failure } from '../errors.ts';
+import {
+  checkLabels,
+  checkRows,
+  checkSplit,
+  createBadRows,
+  findWarnings,
+  type BadRows,
+  type DataWarning,
+  type ReadPart,
+} from './problems.ts';
+import { tryParse } from './row-events.ts';
 import type { Columns, RowTask } from './row.ts';
 import { divideRows, isBelowFraction, isHeldOutRow, type HeldOutSplit } from './split.ts';
 import { createFingerprintSet, createPartTally, readPart, toPartFacts, type PartFacts, type PartFiles, type PartTally } from './tally.ts';
@@ -38,14 +51,23 @@ export interface DataFacts {
   readonly warnings: readonly DataWarning[];
 }
 
+/** Where a report wants all that is wrong, and not the first of it. */
+export interface InspectHooks {
+  readonly badRows: BadRows;
+  /** Receives what is wrong beside single rows; reading goes on. */
+  readonly onFailure: (failure: Failure) => void;
+  readonly onPart: (part: ReadPart) => void;
+}
+
 /**
  * Reads every file as a stream, once (the training files twice where a share of them is held out), and gathers its facts.
  * @throws Failure as `readRows`; `data-invalid` for rows that cannot be used (of up to 20 kinds), a part without rows, and for
  *   classification a single training label, and a held-out label that no training row has
  */
-export async function inspectDataset(sources: DatasetSources): Promise<DataFacts> {
+export async function inspectDataset(sources: DatasetSources, hooks?: InspectHooks): Promise<DataFacts> {
   const { task = 'classification', train: paths, validation: rule, test, testFraction, columns, testColumns = {} } = sources;
-  const badRows = createBadRows();
+  const badRows = hooks?.badRows ?? createBadRows();
+  const notes = createNotes();
   const reader = { shape: { task, columns }, onBadRow: badRows.add };
   const trainTexts = createFingerprintSet();
   const fraction = rule !== null && 'fraction' in rule ? rule.fraction : 0;
@@ -54,13 +76,14 @@ export async function inspectDataset(sources: DatasetSources): Promise<DataFacts
   const tested = createPartTally('test/test', trainTexts);
   const readAgain = { onBadRow: (): void => {} }; // they are reported below
   const heldOutSplit = testFraction === undefined ? {} : await divideRows(readTaskRows(paths, reader.shape, readAgain), testFraction);
-  const trainFiles = await readPart(paths, reader, (row, rowHash) => {
+  const trainFiles = await readPart(paths, { ...reader, onNote: notes.of('train') }, (row, rowHash) => {
     const part = isHeldOutRow(row, heldOutSplit) ? tested : isBelowFraction(rowHash, fraction) ? split : train;
     part.add(row, rowHash);
   });
   const readHeldOut = async (name: string, files: readonly string[], own = columns): Promise<ReadPart> => {
     const tally = createPartTally(name);
-    return { tally, files: await readPart(files, { ...reader, shape: { task, columns: own } }, tally.addHeldOut(trainTexts)) };
+    const events = { onBadRow: badRows.add, onNote: notes.of(name) };
+    return { tally, files: await readPart(files, { ...events, shape: { task, columns: own } }, tally.addHeldOut(trainTexts)) };
   };
   const trained = { tally: train, files: trainFiles };
   const readValidation = async (): Promise<ReadPart | null> => {
@@ -71,13 +94,20 @@ export async function inspectDataset(sources: DatasetSources): Promise<DataFacts
   const tests: [string, ReadPart][] = [];
   if (testFraction !== undefined) tests.push(['test', { tally: tested, files: toShare(trainFiles, testFraction) }]);
   else for (const [name, files] of Object.entries(test)) tests.push([name, await readHeldOut(`test/${name}`, files, testColumns[name])]);
-  badRows.check();
+  if (hooks === undefined) badRows.check();
 
   const heldOut = [...(validation === null ? [] : [validation]), ...tests.map(([, part]) => part)];
-  if (testFraction !== undefined) checkSplit(trained, tested, `data.test with the fraction ${testFraction}`);
-  if (fraction > 0) checkSplit(trained, split, `data.validation with the fraction ${fraction}`);
-  for (const part of [trained, ...heldOut]) checkRows(part);
-  if (task === 'classification') checkLabels(train, heldOut);
+  const check = (run: () => void): void => {
+    if (hooks === undefined) return run();
+    tryParse(run, hooks.onFailure, { source: '', line: 0 });
+  };
+  check(() => {
+    if (testFraction !== undefined) checkSplit(trained, tested, `data.test with the fraction ${testFraction}`);
+    if (fraction > 0) checkSplit(trained, split, `data.validation with the fraction ${fraction}`);
+  });
+  for (const part of [trained, ...heldOut]) check(() => checkRows(part));
+  if (task === 'classification') check(() => checkLabels(train, heldOut));
+  for (const part of [trained, ...heldOut]) hooks?.onPart(part);
   const labels = [...train.labels.keys()].sort();
   const toFacts = ({ tally, files }: ReadPart): PartFacts => toPartFacts(tally, files);
   return {
@@ -88,7 +118,21 @@ export async function inspectDataset(sources: DatasetSources): Promise<DataFacts
     ...(testFraction === undefined ? {} : { heldOut: heldOutSplit }),
     labels,
     majority: task === 'regression' ? findMedian(train.values) : findMajority(labels, train),
-    warnings: [trained, ...heldOut].flatMap(({ tally }) => findWarnings(tally)),
+    warnings: [...[trained, ...heldOut].flatMap(({ tally }) => findWarnings(tally, columns)), ...notes.list()],
+  };
+}
+
+/** What was read in another way than it is written, as warnings, each once. */
+function createNotes(): { of(part: string): (note: ReadNote) => void; list(): DataWarning[] } {
+  const notes = new Map<string, DataWarning>();
+  return {
+    of:
+      (part) =>
+      ({ code, source, line, message }) => {
+        const place = `${basename(source)}${line === null ? '' : `:${line}`}`;
+        notes.set(`${code} ${source} ${message}`, { type: 'reading', part, code, message: `${place}: ${message}` });
+      },
+    list: () => [...notes.values()],
   };
 }
 

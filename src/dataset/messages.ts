@@ -1,7 +1,8 @@
-import { Failure } from '../errors.ts';
+import type { Failure } from '../errors.ts';
 import { isObject } from '../lib/json.ts';
 import { formatValue } from '../lib/text.ts';
 import { checkJson } from './check-values.ts';
+import { createDataFailure, type FindingCode } from './findings.ts';
 import type { ChatMessage, ToolFields } from './row.ts';
 
 const roles: readonly unknown[] = ['system', 'developer', 'user', 'assistant', 'tool'];
@@ -14,23 +15,32 @@ const roles: readonly unknown[] = ['system', 'developer', 'user', 'assistant', '
  */
 export function parseMessages(value: unknown, place: string): readonly ChatMessage[] {
   if (!Array.isArray(value)) {
-    throw new Failure('data-invalid', `${place}: expected a list of messages, found ${formatValue(value)}`, {
+    throw createDataFailure('chat-messages', `${place}: expected a list of messages, found ${formatValue(value)}`, {
       hint: 'Messages are written in JSON Lines: [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}].',
     });
   }
-  if (value.length === 0) throw new Failure('data-invalid', `${place}: expected messages, found an empty list`);
+  if (value.length === 0) throw createDataFailure('chat-messages', `${place}: expected messages, found an empty list`);
   for (const [i, message] of (value as unknown[]).entries()) {
     const problem = isObject(message) ? findMessageProblem(message) : `: expected a message, found ${formatValue(message)}`;
-    if (problem !== null) throw new Failure('data-invalid', `${place}[${i}]${problem}`);
+    if (problem !== null) throw createDataFailure(findCode(problem), `${place}[${i}]${problem}`);
   }
   checkJson(value, place);
   return value as ChatMessage[];
 }
 
+/** Problems begin with the path of the field. */
+function findCode(problem: string): FindingCode {
+  if (problem.startsWith('.role')) return 'chat-role';
+  if (problem.startsWith('.weight')) return 'chat-weight';
+  if (problem.includes('expected an answer')) return 'chat-answer';
+  if (problem.startsWith('.content')) return 'chat-content';
+  return problem.startsWith(':') ? 'chat-messages' : 'chat-tools';
+}
+
 /** The first wrong field with what is wrong, or null. */
 function findMessageProblem(message: Readonly<Record<string, unknown>>): string | null {
   const { role, content, weight, tool_calls: calls, function_call: call } = message;
-  if (role === 'function') return '.role: expected "tool", found "function", its old name';
+  if (role === 'function') return '.role: expected "tool", found "function", its old name, which is read in rows of chats only';
   if (!roles.includes(role))
     return `.role: expected ${roles.slice(0, -1).join(', ')} or ${String(roles.at(-1))}, found ${formatValue(role)}`;
   if (call !== undefined && call !== null) return '.function_call: expected "tool_calls", found its old name';
@@ -39,7 +49,7 @@ function findMessageProblem(message: Readonly<Record<string, unknown>>): string 
   if (hasCalls && role !== 'assistant')
     return `.tool_calls: expected on assistant messages only, found on a message of role ${formatValue(role)}`;
   const problem = hasCalls ? findCallsProblem(calls) : null;
-  return problem ?? findContentProblem(content, role === 'assistant', hasCalls);
+  return problem ?? findContentProblem(content, role as string, hasCalls);
 }
 
 function findCallsProblem(calls: unknown): string | null {
@@ -57,7 +67,8 @@ function findCallsProblem(calls: unknown): string | null {
   return null;
 }
 
-function findContentProblem(content: unknown, isAnswer: boolean, hasCalls: boolean): string | null {
+function findContentProblem(content: unknown, role: string, hasCalls: boolean): string | null {
+  const isAnswer = role === 'assistant';
   if (hasCalls && (content === undefined || content === null)) return null;
   if (typeof content === 'string') {
     // An empty system message or result of a tool has a meaning; an empty answer teaches nothing.
@@ -67,14 +78,53 @@ function findContentProblem(content: unknown, isAnswer: boolean, hasCalls: boole
     return `.content: expected a string or a list of parts, found ${formatValue(content)}`;
   }
   for (const [i, part] of (content as unknown[]).entries()) {
-    if (!isObject(part) || typeof part['type'] !== 'string') {
-      return `.content[${i}]: expected a part with a "type", found ${formatValue(part)}`;
-    }
-    if (part['type'] === 'text' && typeof part['text'] !== 'string') {
-      return `.content[${i}].text: expected a string, found ${formatValue(part['text'])}`;
-    }
+    const problem = findPartProblem(part, role);
+    if (problem !== null) return `.content[${i}]${problem}`;
   }
   return null;
+}
+
+/** Parts of content by their type: the roles that may have them, and the field that each needs. */
+const parts: Readonly<Record<string, { readonly roles: readonly string[]; readonly field: string | null }>> = {
+  text: { roles: ['system', 'developer', 'user', 'assistant', 'tool'], field: 'text' },
+  image_url: { roles: ['user'], field: 'image_url' },
+  image: { roles: ['user'], field: null }, // as TRL has it: the images stand beside the messages
+  input_audio: { roles: ['user'], field: 'input_audio' },
+  file: { roles: ['user'], field: 'file' },
+  refusal: { roles: ['assistant'], field: 'refusal' },
+};
+
+/** Parts of the Responses API by those of a chat. */
+const partsOfResponses: Readonly<Record<string, string>> = {
+  input_text: 'text',
+  output_text: 'text',
+  input_image: 'image_url',
+  input_file: 'file',
+};
+
+function findPartProblem(part: unknown, role: string): string | null {
+  if (!isObject(part) || typeof part['type'] !== 'string') return `: expected a part with a "type", found ${formatValue(part)}`;
+  const { type } = part;
+  if (!Object.hasOwn(parts, type)) {
+    const names = Object.keys(parts).map(formatValue);
+    const meant = Object.hasOwn(partsOfResponses, type) ? `, a part of the Responses API: in a chat it is "${partsOfResponses[type]}"` : '';
+    return `.type: expected ${names.slice(0, -1).join(', ')} or ${names.at(-1)}, found ${formatValue(type)}${meant}`;
+  }
+  const { roles: allowed, field } = parts[type]!;
+  if (!allowed.includes(role))
+    return `.type: expected ${formatValue(type)} in messages of the ${allowed.join(' or ')} only, found one of the ${role}`;
+  const value = field === null ? undefined : part[field];
+  if (type === 'text' || type === 'refusal')
+    return typeof value === 'string' ? null : `.${field}: expected a string, found ${formatValue(value)}`;
+  if (type === 'image_url') return findImageProblem(value);
+  return field === null || isObject(value) ? null : `.${field}: expected an object, found ${formatValue(value)}`;
+}
+
+function findImageProblem(image: unknown): string | null {
+  if (!isObject(image)) return `.image_url: expected {"url": …}, found ${formatValue(image)}`;
+  const { url } = image;
+  if (typeof url === 'string' && /^(https?:\/\/|data:image\/[\w.+-]+;base64,)/i.test(url)) return null;
+  return `.image_url.url: expected an address, or data:image/…;base64,…, found ${formatValue(url)}`;
 }
 
 /**
@@ -84,7 +134,7 @@ function findContentProblem(content: unknown, isAnswer: boolean, hasCalls: boole
 export function parseTools(row: Readonly<Record<string, unknown>>, place: string): ToolFields {
   const { tools, parallel_tool_calls: parallel, functions } = row;
   const refuse = (expected: string, found: string): Failure =>
-    new Failure('data-invalid', `${place}: expected ${expected}, found ${found}`);
+    createDataFailure('chat-tools', `${place}: expected ${expected}, found ${found}`);
   if (functions !== undefined && functions !== null) throw refuse('"tools"', '"functions", its old name');
   if (tools !== undefined && tools !== null && !(Array.isArray(tools) && tools.every(isObject))) {
     throw refuse('a list of objects in "tools"', Array.isArray(tools) ? 'other items' : formatValue(tools));

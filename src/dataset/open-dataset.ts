@@ -1,47 +1,58 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { Failure, isFailure, toFileFailure, toSystemCode } from '../errors.ts';
+import { isFailure, toFileFailure, toSystemCode } from '../errors.ts';
+import { createDataFailure } from './findings.ts';
 
-export interface DatasetFormat {
-  readonly rows: 'jsonl' | 'csv' | 'tsv';
-  readonly gzip: boolean;
-}
+/** `json`: JSON Lines, or a JSON list. */
+export type RowFormat = 'json' | 'csv' | 'tsv';
+
+const endings: Readonly<Record<string, RowFormat>> = {
+  jsonl: 'json',
+  ndjson: 'json',
+  jsonlines: 'json',
+  json: 'json',
+  csv: 'csv',
+  tsv: 'tsv',
+  tab: 'tsv',
+};
 
 /**
  * The format of a data file, by the end of its name.
  * @throws Failure `data-invalid` for every other ending.
  */
-export function parseFormat(path: string): DatasetFormat {
-  const ending = /\.(jsonl|csv|tsv)(\.gz)?$/i.exec(path);
-  if (ending === null) {
-    throw new Failure('data-invalid', `expected a data file that ends in .jsonl, .csv or .tsv, or one of these and .gz, found ${path}`, {
-      hint: 'Convert the file, or rename it if it holds one of these formats.',
-    });
-  }
-  return { rows: ending[1]!.toLowerCase() as DatasetFormat['rows'], gzip: ending[2] !== undefined };
+export function parseFormat(path: string): RowFormat {
+  const ending = /\.([a-z]+)(?:\.gz)?$/i.exec(path)?.[1]?.toLowerCase() ?? '';
+  if (Object.hasOwn(endings, ending)) return endings[ending]!;
+  const expected = 'expected a data file that ends in .jsonl, .json, .csv or .tsv, or one of these and .gz';
+  throw createDataFailure('file-format', `${expected}, found ${path}`, {
+    hint: 'Convert the file, or rename it if it holds one of these formats.',
+  });
 }
 
+/** The text of a chunk and the rows of it live at once, and larger ones grow the heap by far more than they save time. */
+const chunkBytes = 64 * 1024;
+
 /**
- * The decompressed bytes of a data file, in chunks. The only place of this folder that reads the disk.
- * @param name decides the format by its ending, where the path has none.
- * @throws Failure `file-missing`, `permission-denied`, or `data-invalid` where a .gz file is damaged or cut short, or the path is a pipe or
- *   a device.
+ * The bytes of a data file in chunks, decompressed where it is packed by gzip, whatever its name is. The only place of this folder that
+ * reads the disk.
+ * @throws Failure `file-missing`, `permission-denied`, or `data-invalid` where a packed file is damaged or cut short, or the path is a pipe
+ *   or a device.
  */
-export async function* openDataset(path: string, name = path): AsyncGenerator<Buffer> {
-  const { gzip } = parseFormat(name);
+export async function* openDataset(path: string): AsyncGenerator<Buffer, void> {
   await checkKind(path);
-  const file = createReadStream(path, { highWaterMark: 256 * 1024 });
+  const isPacked = /\.gz$/i.test(path) || (await isGzip(path));
+  const file = createReadStream(path, { highWaterMark: chunkBytes });
   // An error of either stream reaches the loop below, as the reason for which the last one is destroyed.
-  const bytes = gzip ? pipeline(file, createGunzip({ chunkSize: 256 * 1024 }), () => {}) : file;
+  const bytes = isPacked ? pipeline(file, createGunzip({ chunkSize: chunkBytes }), () => {}) : file;
   try {
     for await (const chunk of bytes) yield chunk as Buffer;
   } catch (error) {
     if (isFailure(error)) throw error;
     if (toSystemCode(error)?.startsWith('Z_') !== true) throw toFileFailure(error, 'data file', path);
-    throw new Failure('data-invalid', `${path}: cannot be decompressed: ${(error as Error).message}`, {
+    throw createDataFailure('file-kind', `${path}: cannot be decompressed: ${(error as Error).message}`, {
       hint: 'Check with `gzip -t` that the file is gzip and complete.',
       error,
     });
@@ -54,16 +65,26 @@ async function checkKind(path: string): Promise<void> {
     throw toFileFailure(error, 'data file', path);
   });
   if (found.isFile() || found.isDirectory()) return; // reading a folder fails with a message of its own
-  throw new Failure('data-invalid', `${path}: expected a file, found a pipe or a device`, { hint: 'Write the rows to a file first.' });
+  throw createDataFailure('file-kind', `${path}: expected a file, found a pipe or a device`, { hint: 'Write the rows to a file first.' });
+}
+
+/** Whether a file begins as gzip does. @throws Failure as `openDataset` */
+export async function isGzip(path: string): Promise<boolean> {
+  try {
+    await using file = await open(path);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(2), 0, 2, 0);
+    return bytesRead === 2 && buffer.readUInt16BE(0) === 0x1f8b;
+  } catch (error) {
+    throw toFileFailure(error, 'data file', path);
+  }
 }
 
 /**
  * SHA-256 over the decompressed bytes of a data file, in hex.
- * @param name as in `openDataset`.
  * @throws Failure as `openDataset`.
  */
-export async function hashDataset(path: string, name = path): Promise<string> {
+export async function hashDataset(path: string): Promise<string> {
   const hash = createHash('sha256');
-  for await (const chunk of openDataset(path, name)) hash.update(chunk);
+  for await (const chunk of openDataset(path)) hash.update(chunk);
   return hash.digest('hex');
 }

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
-import { Failure } from '../errors.ts';
 import { isObject } from '../lib/json.ts';
 import { formatValue } from '../lib/text.ts';
 import { checkColumns, parseText } from './check-values.ts';
+import { createDataFailure } from './findings.ts';
 import { parseMessages, parseTools } from './messages.ts';
 import type { ChatMessage, PreferenceRow, RawRow } from './row.ts';
 
@@ -38,7 +38,7 @@ export function parsePreferenceRow({ line, row }: RawRow, columns: PreferenceCol
   });
   if (ends.prompt.length === 0) {
     const shown = `${formatValue(columns.chosen)} and ${formatValue(columns.rejected)}`;
-    throw new Failure('data-invalid', `${place}: expected a column "prompt", or columns ${shown} that begin with it, found neither`, {
+    throw createDataFailure('chat-pair', `${place}: expected a column "prompt", or columns ${shown} that begin with it, found neither`, {
       hint: 'The job file names the columns in data.columns.',
     });
   }
@@ -52,7 +52,7 @@ function parseTurns(row: RawRow['row'], column: string, place: string): string |
   if (typeof value === 'string') return parseText(value, column, place);
   if (Array.isArray(value)) return parseMessages(value, `${place}: ${column}`);
   const found = `column ${formatValue(column)}, found ${formatValue(value)}`;
-  throw new Failure('data-invalid', `${place}: expected a string or a list of messages in ${found}`);
+  throw createDataFailure('value-kind', `${place}: expected a string or a list of messages in ${found}`);
 }
 
 function toAnswer(turns: string | Messages): Messages {
@@ -69,7 +69,8 @@ function parseOpenaiRow(row: RawRow['row'], place: string): PreferenceRow {
   const columns = ['input', 'preferred_output', 'non_preferred_output'] as const;
   checkColumns(row, columns, place);
   const [input, chosen, rejected] = columns.map((column) => row[column]);
-  if (!isObject(input)) throw new Failure('data-invalid', `${place}: expected an object in column "input", found ${formatValue(input)}`);
+  if (!isObject(input))
+    throw createDataFailure('value-kind', `${place}: expected an object in column "input", found ${formatValue(input)}`);
   const ends = {
     prompt: parseMessages(input['messages'], `${place}: input.messages`),
     chosen: parseMessages(chosen, `${place}: preferred_output`),
@@ -85,11 +86,11 @@ function checkEnds({ chosen, rejected }: PreferenceRow, place: string, columns: 
     if (wrong === undefined) continue;
     const where = wrong === end[0] ? 'first message after the prompt' : 'last message';
     const message = `${place}: ${columns[i]}: expected the ${where} to be the assistant's, found ${formatValue(wrong.role)}`;
-    throw new Failure('data-invalid', message);
+    throw createDataFailure('chat-order', message);
   }
   if (!isDeepStrictEqual(chosen, rejected)) return;
   const found = `the same in ${columns.map(formatValue).join(' and ')}`;
-  throw new Failure('data-invalid', `${place}: expected a better and a worse answer, found ${found}`);
+  throw createDataFailure('chat-pair', `${place}: expected a better and a worse answer, found ${found}`);
 }
 
 /**

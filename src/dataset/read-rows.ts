@@ -1,92 +1,86 @@
-import { Failure, isFailure } from '../errors.ts';
-import { isObject } from '../lib/json.ts';
-import { decodeLine, readLines } from '../lib/lines.ts';
-import { formatValue } from '../lib/text.ts';
-import { openDataset, parseFormat } from './open-dataset.ts';
+import { decodeText } from './decode-text.ts';
+import type { Failure } from '../errors.ts';
+import { isObject, parseJsonOr } from '../lib/json.ts';
+import type { ReadNote } from './findings.ts';
+import { isGzip, openDataset, parseFormat, type RowFormat } from './open-dataset.ts';
+import { readJsonRows } from './read-json-rows.ts';
 import { readTableRows } from './read-table-rows.ts';
+import type { Place, RowEvents } from './row-events.ts';
 import type { RawRow } from './row.ts';
 
 export interface ReadRowsOptions {
   /** Receives the decompressed bytes as they are read. */
   readonly onBytes?: (bytes: Buffer) => void;
   /** Receives each row that cannot be read, and reading goes on after it; without this the first such row is thrown. */
-  readonly onBadRow?: (failure: Failure) => void;
+  readonly onBadRow?: (failure: Failure, place: Place) => void;
+  /** Receives what is read in another way than it is written. */
+  readonly onNote?: (note: ReadNote) => void;
+  /** The columns that are needed; of a table no other column can stop it. Absent: all. */
+  readonly columns?: readonly string[];
 }
 
 /**
- * The rows of a data file, streamed: at most a chunk and the longest row are in memory.
+ * The rows of a data file in batches, streamed: at most a chunk and the longest row are in memory.
  * @throws Failure as `parseFormat`; while reading as `openDataset`, and `data-invalid` with file and line for a row that cannot be read.
  */
-export function readRows(path: string, options: ReadRowsOptions = {}): AsyncGenerator<RawRow> {
-  const { rows } = parseFormat(path);
-  const { onBytes, onBadRow = throwFailure } = options;
-  const chunks = onBytes === undefined ? openDataset(path) : watch(openDataset(path), onBytes);
-  if (rows === 'jsonl') return readJsonRows(chunks, path, onBadRow);
-  return readTableRows(chunks, { path, delimiter: rows === 'csv' ? ',' : '\t' }, onBadRow);
+export async function* readRowBatches(path: string, options: ReadRowsOptions = {}): AsyncGenerator<RawRow[], void> {
+  const format = parseFormat(path);
+  const events: RowEvents = { onBadRow: options.onBadRow ?? throwFailure, onNote: options.onNote ?? ((): void => {}) };
+  const { onBytes, columns } = options;
+  if (!/\.gz$/i.test(path) && (await isGzip(path))) {
+    events.onNote({ code: 'gzip-name', source: path, line: null, message: 'the file is packed by gzip, and was unpacked' });
+  }
+  const open = (on = onBytes, onNote = events.onNote): AsyncGenerator<Buffer, void> => {
+    return decodeText(on === undefined ? openDataset(path) : watch(openDataset(path), on), path, onNote);
+  };
+  const chunks = open();
+  if (format === 'json') return yield* readJsonRows(chunks, path, events);
+  const first = await chunks.next();
+  const begin = first.done === true ? Buffer.alloc(0) : first.value;
+  const whole = withFirst(first, chunks);
+  if (holdsJson(begin)) {
+    const message = `the file holds JSON, not ${format.toUpperCase()} as its name says, and was read as such`;
+    events.onNote({ code: 'format-other', source: path, line: null, message });
+    return yield* readJsonRows(whole, path, events);
+  }
+  const again = (): AsyncGenerator<Buffer, void> =>
+    open(
+      () => {},
+      () => {},
+    );
+  yield* readTableRows({ chunks: whole, begin: begin.toString('utf8'), again, path, usual: delimiters[format], columns }, events);
+}
+
+const delimiters: Readonly<Record<Exclude<RowFormat, 'json'>, ',' | '\t'>> = { csv: ',', tsv: '\t' };
+
+/** The rows one by one. @throws Failure as `readRowBatches` */
+export async function* readRows(path: string, options: ReadRowsOptions = {}): AsyncGenerator<RawRow> {
+  for await (const batch of readRowBatches(path, options)) yield* batch;
 }
 
 function throwFailure(failure: Failure): never {
   throw failure;
 }
 
-async function* watch(chunks: AsyncIterable<Buffer>, onBytes: (bytes: Buffer) => void): AsyncGenerator<Buffer> {
+async function* watch(chunks: AsyncIterable<Buffer>, onBytes: (bytes: Buffer) => void): AsyncGenerator<Buffer, void> {
   for await (const chunk of chunks) {
     onBytes(chunk);
     yield chunk;
   }
 }
 
-/**
- * The rows of JSON Lines: one object per line; lines of blanks only are skipped.
- * @param onBadRow receives each line that is not an object; where it returns, reading goes on.
- * @throws Failure `data-invalid` for a line that is too long.
- */
-export async function* readJsonRows(
-  chunks: AsyncIterable<Buffer>,
-  path: string,
-  onBadRow: (failure: Failure) => void = throwFailure,
-): AsyncGenerator<RawRow> {
-  let line = 0;
-  for await (const lines of readLines(chunks, path)) {
-    for (const bytes of lines) {
-      line++;
-      const row = tryParse(() => parseLine(bytes, `${path}:${line}`), onBadRow);
-      if (row !== null) yield { line, row };
-    }
-  }
-}
-
-/** What `parse` returns, or null after `onBadRow` has received the Failure that it threw. */
-export function tryParse<T>(parse: () => T, onBadRow: (failure: Failure) => void): T | null {
+async function* withFirst<T>(first: IteratorResult<T, void>, rest: AsyncGenerator<T, void>): AsyncGenerator<T> {
   try {
-    return parse();
-  } catch (error) {
-    if (!isFailure(error)) throw error;
-    onBadRow(error);
-    return null;
+    if (first.done !== true) yield first.value;
+    yield* rest;
+  } finally {
+    await rest.return();
   }
 }
 
-/** The object of a line, or null where the line is blank. */
-function parseLine(bytes: Buffer, place: string): Record<string, unknown> | null {
-  const text = decodeLine(bytes, place);
-  if (!/[^ \t\r]/.test(text)) return null;
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw createJsonFailure(error as SyntaxError, text.replace(/[ \t\r]+$/, ''), place);
-  }
-  if (isObject(value)) return value;
-  throw new Failure('data-invalid', `${place}: expected a JSON object on each line, found ${formatValue(value)}`);
-}
-
-/** V8 gives the position in the message only, and not always. */
-function createJsonFailure(error: SyntaxError, text: string, place: string): Failure {
-  const position = /at position (\d+)/.exec(error.message);
-  const column = position !== null ? Number(position[1]) + 1 : error.message.includes('end of JSON input') ? text.length + 1 : null;
-  const reason = error.message.replace(/ in JSON at position.*$/s, '').replace(/, ".*$/s, '');
-  return new Failure('data-invalid', `${place}${column === null ? '' : `:${column}`}: not valid JSON: ${reason}, in ${formatValue(text)}`, {
-    error,
-  });
+/** Whether the first line of a file that is called a table is an object of JSON. */
+function holdsJson(begin: Buffer): boolean {
+  const text = begin.toString('utf8').replace(/^[\s\ufeff]+/, '');
+  if (!text.startsWith('{') && !/^\[\s*\{/.test(text)) return false;
+  return text.startsWith('[') || isObject(parseJsonOr(text.slice(0, Math.max(0, text.indexOf('\n'))).replace(/,\s*$/, ''), null));
 }

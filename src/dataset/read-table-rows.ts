@@ -1,38 +1,79 @@
+import { isUtf8 } from 'node:buffer';
 import { pipeline, Readable } from 'node:stream';
-import { CsvError, parse } from 'csv-parse';
-import { Failure } from '../errors.ts';
-import { checkUtf8, maxLineBytes, readLines } from '../lib/lines.ts';
-import { formatValue } from '../lib/text.ts';
+import { CsvError, parse, type Options } from 'csv-parse';
+import type { Failure } from '../errors.ts';
+import { maxLineBytes, readLines } from '../lib/lines.ts';
+import { createDataFailure } from './findings.ts';
+import { createEncodingFailure } from './read-json-rows.ts';
+import { createNoteOnce, type RowEvents } from './row-events.ts';
 import type { RawRow } from './row.ts';
+import { findDelimiter, hasLiteralQuotes, nameDelimiter, parseHeader, type TableHeader } from './table-layout.ts';
 
 interface Table {
+  readonly chunks: AsyncIterable<Buffer>;
+  /** The beginning of its text. */
+  readonly begin: string;
+  /** The same bytes once more. */
+  readonly again: () => AsyncIterable<Buffer>;
   readonly path: string;
-  /** The usual one for the file's name. */
-  readonly delimiter: ',' | '\t';
+  /** The usual delimiter for the file's name. */
+  readonly usual: ',' | '\t';
+  /** The columns that are needed; absent: all. */
+  readonly columns: readonly string[] | undefined;
 }
 
+const batchRows = 500;
+
 /**
- * The rows of a table after RFC 4180: the first line names the columns; a field in double quotes may hold delimiters, line ends
- * and doubled quotes. All values are strings. Empty lines are skipped. Where the first line lacks the usual delimiter, another one that it
- * has is taken: spreadsheets write ";" in countries that write decimals with a comma. Their line `sep=;` is understood.
- * @param onBadRow receives each row with too few or too many fields; where it returns, reading goes on.
+ * The rows of a table after RFC 4180, in batches: the first line names the columns; a field in double quotes may hold delimiters, line ends
+ * and doubled quotes. All values are strings. Empty lines are skipped, and rows of delimiters only. Where the first line lacks
+ * the usual delimiter, another one that it has is taken: spreadsheets write ";" in countries that write decimals with a comma. Their line
+ * `sep=;` is understood. Tables with tabs or bars whose quotes are not after the RFC are read as if they had no quoting.
+ * @param events receives each row with too few or too many fields; where it returns, reading goes on.
  * @throws Failure `data-invalid` for a header or quotes that cannot be read.
  */
-export async function* readTableRows(
-  chunks: AsyncIterable<Buffer>,
-  { path, delimiter: usual }: Table,
-  onBadRow: (failure: Failure) => void,
-): AsyncGenerator<RawRow> {
-  const bytes = readUtf8(chunks, path);
-  const first = await bytes.next();
-  const begin = first.done === true ? '' : first.value.toString('utf8');
-  const named = /^sep=(.)\r?\n/.exec(begin)?.[1];
-  const delimiter = named ?? findDelimiter(begin, usual);
-  let next = named === undefined ? 1 : 2; // the line after the last record
+export async function* readTableRows(table: Table, events: RowEvents): AsyncGenerator<RawRow[], void> {
+  const { path, begin, usual, columns } = table;
+  const onNote = createNoteOnce(events.onNote, path);
+  const named = /^\ufeff?sep=(.)\r?\n/.exec(begin)?.[1];
+  const delimiter = named ?? findDelimiter(begin.replace(/^\ufeff/, ''), usual, columns);
+  if (delimiter !== usual && named === undefined) onNote('table-delimiter', 1, `the fields are separated by ${nameDelimiter(delimiter)}`);
+  const isLiteral = (delimiter === '\t' || delimiter === '|') && (await hasLiteralQuotes(table.again(), delimiter));
+  if (isLiteral) onNote('table-quotes', null, 'quotes were read as text: not all of them hold a field together');
+  const from = named === undefined ? 1 : 2;
+  const toRows = createRowMaker(table, onNote);
+  let batch: RawRow[] = [];
+  for await (const { record, line } of readRecords(table, { delimiter, from, isLiteral })) {
+    const row = toRows(record, line);
+    if (row !== null && 'row' in row) batch.push(row);
+    else if (row !== null) events.onBadRow(row, { source: path, line });
+    if (batch.length < batchRows) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+interface Layout {
+  readonly delimiter: string;
+  /** The first line that is read. */
+  readonly from: number;
+  readonly isLiteral: boolean;
+}
+
+interface TableRecord {
+  readonly record: string[];
+  /** The line on which it begins. */
+  readonly line: number;
+}
+
+async function* readRecords({ chunks, path }: Table, { delimiter, from, isLiteral }: Layout): AsyncGenerator<TableRecord> {
+  let next = from; // the line after the last record
   let emptyLines = 0;
   const begins: number[] = []; // the lines of the records that the loop below has not reached yet
-  const parser = parse({
+  const options: Options<string[]> = {
     delimiter,
+    quote: isLiteral ? null : '"',
     record_delimiter: ['\r\n', '\n'],
     from_line: next,
     skip_empty_lines: true,
@@ -40,28 +81,21 @@ export async function* readTableRows(
     max_record_size: maxLineBytes,
     // Called for each record before the next one can fail, so that an error knows its line. The parser's own count is no use: it counts
     // a quoted \r\n as two lines.
-    on_record: (record: string[], context) => {
+    on_record: (record, context) => {
       const line = next + context.empty_lines - emptyLines;
       emptyLines = context.empty_lines;
       next = line + 1 + countLineEnds(record);
       begins.push(line);
       return record;
     },
-  });
+  };
+  const parser = parse(options);
   // An error of the source reaches the loop below: the parser is destroyed with it.
-  pipeline(Readable.from(withFirst(first, bytes)), parser, () => {});
-
-  let header: string[] | null = null;
+  pipeline(Readable.from(readUtf8(chunks, path)), parser, () => {});
   try {
-    for await (const item of parser) {
-      const record = item as string[];
-      const line = begins.shift()!;
-      if (header === null) header = parseHeader(record, `${path}:${line}`);
-      else if (record.length === header.length) yield { line, row: toRow(header, record) };
-      else onBadRow(createUnevenFailure(header, record, `${path}:${line}`));
-    }
+    for await (const item of parser) yield { record: item as string[], line: begins.shift()! };
   } catch (error) {
-    throw error instanceof CsvError ? createTableFailure(error, path, next) : error;
+    throw error instanceof CsvError ? createTableFailure(error, path, { line: next, delimiter }) : error;
   }
 }
 
@@ -69,39 +103,53 @@ export async function* readTableRows(
 async function* readUtf8(chunks: AsyncIterable<Buffer>, path: string): AsyncGenerator<Buffer, void> {
   let line = 0;
   for await (const lines of readLines(chunks, path)) {
-    for (const bytes of lines) checkUtf8(bytes, `${path}:${++line}`);
+    for (const bytes of lines) {
+      line++;
+      if (!isUtf8(bytes)) throw createEncodingFailure(`${path}:${line}`);
+    }
     yield Buffer.concat(lines);
   }
 }
 
-async function* withFirst<T>(first: IteratorResult<T, void>, rest: AsyncGenerator<T, void>): AsyncGenerator<T> {
-  if (first.done === true) return;
-  yield first.value;
-  yield* rest;
+type NoteOnce = ReturnType<typeof createNoteOnce>;
+
+/** Makes rows of records: null for a record that is none, a Failure for one that is wrong. The first one is the header. */
+function createRowMaker({ path, columns }: Table, onNote: NoteOnce): (record: string[], line: number) => RawRow | Failure | null {
+  let header: TableHeader | null = null;
+  return (record, line) => {
+    if (record[0]!.startsWith('\ufeff')) {
+      onNote('mark-inside', line, 'there is a byte order mark inside the file, as where files were joined: it was left out');
+      record[0] = record[0]!.slice(1);
+    }
+    const place = `${path}:${line}`;
+    if (header === null) {
+      header = parseHeader(record, columns, place);
+      return null;
+    }
+    if (header.names.length > 1 && record.every((field) => field.trim() === '')) {
+      onNote('table-empty-rows', line, 'rows of delimiters only were left out');
+      return null;
+    }
+    if (record.length === header.names.length && record.length > 1 && record.every((field, i) => field === header!.names[i])) {
+      return createDataFailure('table-header-again', `${place}: expected a row, found the names of the columns again`, {
+        hint: 'Where tables are joined, leave out the first line of all but the first.',
+      });
+    }
+    if (!fits(record, header)) return createUnevenFailure(header, record, place);
+    return { line, row: toRow(header, record) };
+  };
 }
 
-/** The usual delimiter, if the first line has it outside of quotes; else the most frequent other one there. */
-function findDelimiter(begin: string, usual: Table['delimiter']): string {
-  const line = /[^\r\n].*/.exec(begin.replaceAll(/"(?:[^"]|"")*"?/g, ''))?.[0] ?? '';
-  const count = (delimiter: string): number => line.split(delimiter).length - 1;
-  if (count(usual) > 0) return usual;
-  return [usual, ';', '\t', ',', '|'].reduce((best, other) => (count(other) > count(best) ? other : best));
-}
-
-function parseHeader(names: readonly string[], place: string): string[] {
-  const unnamed = names.findIndex((name) => name.trim() === '');
-  if (unnamed >= 0) throw new Failure('data-invalid', `${place}: expected a name for each column, found none for column ${unnamed + 1}`);
-  const seen = new Set<string>();
-  for (const name of names) {
-    if (seen.has(name)) throw new Failure('data-invalid', `${place}: expected different column names, found ${formatValue(name)} twice`);
-    seen.add(name);
-  }
-  return [...names];
+/** Whether a record has the fields of the header, but for empty ones after them and such without a name. */
+function fits(record: readonly string[], { names }: TableHeader): boolean {
+  if (record.length === names.length) return true;
+  const rest = record.length > names.length ? record.slice(names.length) : names.slice(record.length);
+  return rest.every((text) => text.trim() === '');
 }
 
 /** Own properties whatever the names are: assigning to `__proto__` would change the prototype. */
-function toRow(header: readonly string[], record: readonly string[]): Record<string, string> {
-  return Object.fromEntries(header.map((name, index) => [name, record[index]!]));
+function toRow({ columns }: TableHeader, record: readonly string[]): Record<string, string> {
+  return Object.fromEntries(columns.map(({ name, index }) => [name, record[index]!]));
 }
 
 function countLineEnds(record: readonly string[]): number {
@@ -110,22 +158,27 @@ function countLineEnds(record: readonly string[]): number {
   return count;
 }
 
-function createUnevenFailure(header: readonly string[], record: readonly string[], place: string): Failure {
-  return new Failure('data-invalid', `${place}: expected ${header.length} fields (${header.join(', ')}), found ${record.length}`, {
+function createUnevenFailure({ names }: TableHeader, record: readonly string[], place: string): Failure {
+  return createDataFailure('table-fields', `${place}: expected ${names.length} fields (${names.join(', ')}), found ${record.length}`, {
     hint: 'Put a field that contains the delimiter or a line end in double quotes.',
   });
 }
 
 /** `line` is where the record begins that could not be read. */
-function createTableFailure(error: CsvError, path: string, line: number): Failure {
+function createTableFailure(
+  error: CsvError,
+  path: string,
+  { line, delimiter }: { readonly line: number; readonly delimiter: string },
+): Failure {
   const found: Record<string, string> = {
     CSV_QUOTE_NOT_CLOSED: 'a double quote that is never closed',
     CSV_INVALID_CLOSING_QUOTE: 'text after the closing quote of a field',
     INVALID_OPENING_QUOTE: 'a double quote inside a field without quotes',
     CSV_MAX_RECORD_SIZE: `a row of more than ${maxLineBytes} bytes`,
   };
-  return new Failure('data-invalid', `${path}:${line}: expected a row, found ${found[error.code] ?? error.message}`, {
-    hint: 'Put the whole field in double quotes, and write a double quote inside it twice.',
+  const other = delimiter === '\t' ? ' Where quotes are text in the whole table, write the rows as JSON Lines instead.' : '';
+  return createDataFailure('table-invalid', `${path}:${line}: expected a row, found ${found[error.code] ?? error.message}`, {
+    hint: `Put the whole field in double quotes, and write a double quote inside it twice.${other}`,
     error,
   });
 }

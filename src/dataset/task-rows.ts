@@ -1,11 +1,14 @@
-import { Failure } from '../errors.ts';
 import { formatValue } from '../lib/text.ts';
 import { checkColumns, parseText } from './check-values.ts';
+import { findColumns } from './columns.ts';
+import { createDataFailure } from './findings.ts';
 import { parseMessages, parseTools } from './messages.ts';
 import { parseFormat } from './open-dataset.ts';
 import { parsePreferenceRow } from './preference-row.ts';
-import { readRows, tryParse, type ReadRowsOptions } from './read-rows.ts';
+import { readRowBatches, type ReadRowsOptions } from './read-rows.ts';
+import { createNoteOnce, tryParse } from './row-events.ts';
 import type { ChatMessage, ChatRow, ClassificationRow, Columns, LocatedRow, RawRow, RegressionRow, Row, RowTask } from './row.ts';
+import { findShape, shapeNames, toMessagesRow, type ChatShape } from './shapes.ts';
 
 /** How rows are read. */
 export interface RowShape {
@@ -14,42 +17,92 @@ export interface RowShape {
   readonly columns: Columns;
 }
 
+type TaskRowsOptions = Omit<ReadRowsOptions, 'columns'>;
+
 /**
- * The mapped rows of the files, in order, streamed.
+ * The mapped rows of the files, in order, streamed in batches.
  * @throws Failure as `readRows` and the task's parse function; with `onBadRow` single wrong rows go there instead.
  */
-export async function* readTaskRows(paths: readonly string[], shape: RowShape, options: ReadRowsOptions = {}): AsyncGenerator<LocatedRow> {
-  const parser = createRowParser(shape);
+export async function* readTaskBatches(
+  paths: readonly string[],
+  { task, columns: named }: RowShape,
+  options: TaskRowsOptions = {},
+): AsyncGenerator<LocatedRow[]> {
+  const wanted: Columns = { ...requiredColumns[task], ...named };
+  const { onBadRow = throwFailure, onNote = ignore } = options;
   for (const source of paths) {
-    let columnsAreChecked = parseFormat(source).rows === 'jsonl'; // all rows of a table have the same columns: report an absent one once
-    for await (const raw of readRows(source, options)) {
-      if (!columnsAreChecked) checkColumns(raw.row, parser.columns, source);
-      columnsAreChecked = true;
-      const parse = (): Row => parser.parse(raw, source);
-      const row = options.onBadRow === undefined ? parse() : tryParse(parse, options.onBadRow);
-      if (row !== null) yield { ...row, source, line: raw.line };
+    const isTable = parseFormat(source) !== 'json';
+    let parse: ((raw: RawRow) => Row) | null = null;
+    for await (const batch of readRowBatches(source, { ...options, columns: Object.values(wanted) })) {
+      const rows: LocatedRow[] = [];
+      for (const raw of batch) {
+        if (parse === null) {
+          const columns = findColumns(wanted, { ...raw, path: source, isTable }, onNote);
+          if (isTable) checkColumns(raw.row, Object.values(columns), source); // all rows of a table have the same: report an absent one once
+          parse = createRowParser({ task, columns, path: source, onNote });
+        }
+        const use = parse;
+        const row = tryParse(() => use(raw), onBadRow, { source, line: raw.line });
+        if (row !== null) rows.push({ ...row, source, line: raw.line });
+      }
+      if (rows.length > 0) yield rows;
     }
   }
 }
 
-interface RowParser {
-  /** The names that every row must have in the data. */
-  readonly columns: readonly string[];
-  parse(raw: RawRow, path: string): Row;
+function throwFailure(failure: unknown): never {
+  throw failure;
 }
 
-function createRowParser({ task, columns: named }: RowShape): RowParser {
-  if (task === 'chat') {
-    const columns = { messages: 'messages', ...named };
-    return { columns: [columns.messages], parse: (raw, path) => parseChatRow(raw, columns, path) };
+function ignore(): void {}
+
+/** The rows one by one. @throws Failure as `readTaskBatches` */
+export async function* readTaskRows(paths: readonly string[], shape: RowShape, options: TaskRowsOptions = {}): AsyncGenerator<LocatedRow> {
+  for await (const batch of readTaskBatches(paths, shape, options)) yield* batch;
+}
+
+/** What every row must have, by our names and those that it has where a job says nothing. */
+const requiredColumns: Readonly<Record<RowTask, Columns>> = {
+  classification: { text: 'text', label: 'label' },
+  regression: { text: 'text', label: 'label' },
+  chat: { messages: 'messages' },
+  preference: { chosen: 'chosen', rejected: 'rejected' },
+};
+
+interface FileShape extends RowShape {
+  readonly path: string;
+  readonly onNote: NonNullable<ReadRowsOptions['onNote']>;
+}
+
+function createRowParser({ task, columns, path, onNote }: FileShape): (raw: RawRow) => Row {
+  if (task === 'classification' || task === 'regression') {
+    const parse = task === 'regression' ? parseRegressionRow : parseClassificationRow;
+    return (raw) => parse(raw, columns as unknown as ClassificationColumns, path);
   }
-  if (task === 'preference') {
-    const columns = { chosen: 'chosen', rejected: 'rejected', ...named };
-    return { columns: Object.values(columns), parse: (raw, path) => parsePreferenceRow(raw, columns, path) };
-  }
-  const columns = { text: 'text', label: 'label', ...named };
-  const parse = task === 'regression' ? parseRegressionRow : parseClassificationRow;
-  return { columns: Object.values(columns), parse: (raw, path) => parse(raw, columns, path) };
+  const { chosen, rejected, prompt } = columns;
+  if (task === 'preference') return (raw) => parsePreferenceRow(raw, { chosen: chosen!, rejected: rejected!, prompt }, path);
+  const convert = createConverter(columns['messages']!, path, onNote);
+  return (raw) => parseMessagesRow(convert(raw), columns['messages']!, path);
+}
+
+/** Brings rows into the form of messages; all rows of a file have one form. */
+function createConverter(column: string, path: string, onNote: FileShape['onNote']): (raw: RawRow) => RawRow {
+  let first: { readonly shape: ChatShape; readonly line: number } | null = null;
+  const noteOnce = createNoteOnce(onNote, path);
+  return (raw) => {
+    const shape = findShape(raw.row, column);
+    if (shape === null) return raw; // refused for its missing column
+    const isOfMessages = (one: ChatShape): boolean => one === 'messages' || one === 'functions';
+    first ??= { shape, line: raw.line };
+    if (first.shape !== shape && !(isOfMessages(first.shape) && isOfMessages(shape))) {
+      const expected = `${path}:${raw.line}: expected ${shapeNames[first.shape]}, as on line ${first.line}`;
+      throw createDataFailure('shape-mixed', `${expected}, found ${shapeNames[shape]}`, {
+        hint: 'Give rows of another form a file of their own.',
+      });
+    }
+    if (shape !== 'messages') noteOnce('shape-converted', raw.line, `rows of ${shapeNames[shape]} were converted to messages`);
+    return { line: raw.line, row: toMessagesRow(raw, shape, { column, place: `${path}:${raw.line}` }) };
+  };
 }
 
 /** Which columns of the data files hold what. */
@@ -80,7 +133,7 @@ function parseRegressionRow(raw: RawRow, columns: ClassificationColumns, path: s
   const value = label.trim() === '' || /^0[xbo]/i.test(label.trim()) ? NaN : Number(label);
   if (Number.isFinite(value)) return { ...texts, value };
   const found = formatValue(raw.row[columns.label]);
-  throw new Failure('data-invalid', `${path}:${raw.line}: expected a number in column ${formatValue(columns.label)}, found ${found}`);
+  throw createDataFailure('value-kind', `${path}:${raw.line}: expected a number in column ${formatValue(columns.label)}, found ${found}`);
 }
 
 /** Numbers and booleans become their JSON text. */
@@ -91,22 +144,30 @@ function parseLabelColumn(value: unknown, column: string, place: string): string
   if (typeof value === 'number' && (Number.isInteger(value) ? Number.isSafeInteger(value) : Number.isFinite(value))) {
     return JSON.stringify(value);
   }
-  throw new Failure('data-invalid', `${place}: expected a label in column ${formatValue(column)}, found ${formatValue(value)}`, {
+  throw createDataFailure('value-kind', `${place}: expected a label in column ${formatValue(column)}, found ${formatValue(value)}`, {
     hint: 'A label is a string, a boolean, or a number that is exact in 64 bits.',
   });
 }
 
 /**
- * The conversation of a row: its messages unchanged, with the row's `tools` and `parallel_tool_calls`.
+ * The conversation of a row: its messages unchanged, with the row's `tools` and `parallel_tool_calls`. Rows of other known forms are
+ * converted.
  * @param path names the file in errors.
  * @throws Failure `data-invalid` as `parseMessages` and `parseTools`, and for a conversation that does not end with an answer, has
  *   nothing before it, or has no answer to learn.
  */
-export function parseChatRow({ line, row }: RawRow, columns: { readonly messages: string }, path: string): ChatRow {
+export function parseChatRow(raw: RawRow, columns: { readonly messages: string }, path: string): ChatRow {
+  const shape = findShape(raw.row, columns.messages);
+  const place = `${path}:${raw.line}`;
+  const row = shape === null ? raw.row : toMessagesRow(raw, shape, { column: columns.messages, place });
+  return parseMessagesRow({ line: raw.line, row }, columns.messages, path);
+}
+
+function parseMessagesRow({ line, row }: RawRow, column: string, path: string): ChatRow {
   const place = `${path}:${line}`;
-  checkColumns(row, [columns.messages], place);
-  const messages = parseMessages(row[columns.messages], `${place}: ${columns.messages}`);
-  checkAnswers(messages, `${place}: ${columns.messages}`);
+  checkColumns(row, [column], place);
+  const messages = parseMessages(row[column], `${place}: ${column}`);
+  checkAnswers(messages, `${place}: ${column}`);
   return { messages, ...parseTools(row, place) };
 }
 
@@ -116,10 +177,10 @@ function checkAnswers(messages: readonly ChatMessage[], place: string): void {
   if (role !== 'assistant') {
     const expected = `${place}[${last}].role: expected the last message to be the assistant's`;
     const hint = 'The model learns the messages of the assistant: end each conversation with one.';
-    throw new Failure('data-invalid', `${expected}, found ${formatValue(role)}`, { hint });
+    throw createDataFailure('chat-order', `${expected}, found ${formatValue(role)}`, { hint });
   }
-  if (last === 0) throw new Failure('data-invalid', `${place}: expected a message before the answer, found none`);
+  if (last === 0) throw createDataFailure('chat-order', `${place}: expected a message before the answer, found none`);
   if (messages.every((message) => message.role !== 'assistant' || message['weight'] === 0)) {
-    throw new Failure('data-invalid', `${place}: expected an assistant message to learn, found only messages of weight 0`);
+    throw createDataFailure('chat-answer', `${place}: expected an assistant message to learn, found only messages of weight 0`);
   }
 }

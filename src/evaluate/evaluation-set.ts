@@ -1,6 +1,6 @@
 import type { ChatRow, ClassificationRow } from '../dataset/row.ts';
 import { getExpectedAnswer } from '../dataset/chat.ts';
-import { formatWarning } from '../dataset/problems.ts';
+import { formatWarning, omitExample } from '../dataset/problems.ts';
 import { isMeasure } from '../job/measures.ts';
 import { stillFalling } from '../run/loss-trend.ts';
 import { toRunId } from '../run/record.ts';
@@ -97,7 +97,9 @@ export async function findEvaluationSets(workspace: Workspace, scope: Scope): Pr
 /** What is wrong with the held-out rows, and with trainings: of each run that it is about, where that is not all of them. */
 function listRunNotes(runs: readonly StoredRun[], set: string): string[] {
   const found = runs.flatMap(({ record }) => {
-    const warnings = record.plan.facts.warnings.filter(({ part }) => part === `test/${set}`).map(formatWarning);
+    const warnings = record.plan.facts.warnings
+      .filter(({ part, type }) => part === `test/${set}` && type !== 'reading')
+      .map((warning) => formatWarning(omitExample(warning)));
     const trend = record.notes.flatMap((note) => (note.type === 'warning' && note.message.startsWith(stillFalling) ? note.message : []));
     return [...warnings, ...trend].map((message) => ({ id: toRunId(record), message }));
   });

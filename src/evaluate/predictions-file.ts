@@ -74,7 +74,7 @@ export function formatPredictionLine({ input, prediction, expected, model, asked
  * @throws Failure as `readRows`, and `data-invalid` with file and line for a line that is no answer to an input
  */
 export async function* readPredictionLines(path: string): AsyncGenerator<PredictionLine & { readonly line: number }> {
-  if (parseFormat(path).rows !== 'jsonl') {
+  if (parseFormat(path) !== 'json') {
     throw new Failure('data-invalid', `expected a predictions file that ends in .jsonl or .jsonl.gz, found ${path}`);
   }
   for await (const raw of readRows(path)) yield { line: raw.line, ...parseLine(raw, `${path}:${raw.line}`) };

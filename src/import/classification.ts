@@ -1,6 +1,5 @@
 import { buildPromptMessages, type ChatPrompt } from '../dataset/chat.ts';
-import { openDataset } from '../dataset/open-dataset.ts';
-import { readJsonRows } from '../dataset/read-rows.ts';
+import { readRows } from '../dataset/read-rows.ts';
 import { Failure, isFailure } from '../errors.ts';
 import { isObject } from '../lib/json.ts';
 import type { ImportedJob } from './imported-job.ts';
@@ -59,7 +58,7 @@ export async function summarizeRows(path: string): Promise<RowsSummary | null> {
   const systems = new Set<string | null>();
   let rows = 0;
   try {
-    for await (const { row } of readJsonRows(openDataset(path), path)) {
+    for await (const { row } of readRows(path)) {
       if (Object.hasOwn(row, 'preferred_output')) return { task: 'preference', classes: null };
       if (!Array.isArray(row['messages'])) return null;
       const labelled = parseLabelledChat(row);
@@ -80,7 +79,7 @@ export async function summarizeRows(path: string): Promise<RowsSummary | null> {
  * @throws Failure `data-invalid` for another kind of row, another system message, or a label that is not among these
  */
 export async function* readClassificationRows(path: string, { labels, system }: Classes): AsyncGenerator<Buffer> {
-  for await (const { line, row } of readJsonRows(openDataset(path), path)) {
+  for await (const { line, row } of readRows(path)) {
     const chat = parseLabelledChat(row);
     if (chat === null || chat.system !== system || !labels.includes(chat.label)) {
       throw new Failure('data-invalid', `${path}:${line}: expected a question as in the training rows, and one of their answers`);

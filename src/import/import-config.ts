@@ -18,12 +18,36 @@ export const formats = { autotrain, trl, openai, together } as const satisfies R
 
 type FormatName = keyof typeof formats;
 
+/** Other programs whose configurations are told by keys that only they have: of each list one. */
+const foreign: readonly { readonly name: string; readonly marks: readonly (readonly string[])[] }[] = [
+  {
+    name: 'LLaMA-Factory',
+    marks: [['stage', 'finetuning_type', 'cutoff_len', 'dataset_dir'], ['model_name_or_path'], ['finetuning_type', 'template', 'dataset']],
+  },
+  { name: 'axolotl', marks: [['base_model'], ['datasets', 'sequence_len', 'micro_batch_size', 'adapter']] },
+  { name: 'torchtune', marks: [['tokenizer', 'model'], ['checkpointer']] },
+  { name: 'Unsloth', marks: [['max_seq_length'], ['load_in_4bit'], ['model_name'], ['use_gradient_checkpointing']] },
+  { name: 'LitGPT', marks: [['checkpoint_dir'], ['lora_r', 'train', 'devices']] },
+  { name: 'MLX', marks: [['model'], ['fine_tune_type', 'num_layers', 'lora_parameters'], ['iters', 'data', 'adapter_path']] },
+];
+
 /**
  * The format of a parsed file, by its keys.
  * @throws Failure `data-invalid` that lists the formats, where none fits or several do
  */
 export function detectFormat(content: unknown, file: string): FormatName {
   const keys = isObject(content) ? Object.keys(content) : [];
+  const other = foreign.find(({ marks }) => marks.every((any) => any.some((key) => keys.includes(key))));
+  if (other !== undefined) {
+    const list = Object.values(formats).map(({ title }) => `\n  ${title}`);
+    throw new Failure(
+      'data-invalid',
+      `${file}: expected one of these, found a configuration of ${other.name}, which is not read${list.join('')}`,
+      {
+        hint: 'write a job file with the same model, data and settings; `orchestrate init --sample` makes one to begin with',
+      },
+    );
+  }
   const isCall = keys.includes('training_file'); // both services' calls have it
   const candidates: readonly FormatName[] = isCall ? ['openai', 'together'] : ['autotrain', 'trl'];
   const found = candidates.filter((name) => keys.some((key) => isListed(formats[name].marks, key)));

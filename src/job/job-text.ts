@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
 import { parse as parseJson, evaluate, type ValueNode } from '@humanwhocodes/momoa';
 import type * as Yaml from 'yaml';
 import { Failure, toFileFailure, type FailureCode } from '../errors.ts';
@@ -27,6 +28,17 @@ export interface TextKind {
 
 export const jobFileKind: TextKind = { name: 'job file', code: 'job-file-invalid' };
 
+/** The path that stands for standard input. */
+export const standardInput = '-';
+
+let input: Promise<string> | null = null;
+
+/** Its whole text; it can be read once only, and is asked for as often as any file. */
+async function readStandardInput(): Promise<string> {
+  input ??= text(process.stdin);
+  return await input;
+}
+
 /** A larger file is a mistake. */
 const mostBytes = 2 ** 20;
 
@@ -37,6 +49,7 @@ const mostBytes = 2 ** 20;
 export async function readJobText(path: string, kind: TextKind): Promise<JobText> {
   const refuse = (expected: string, found: string): Failure => new Failure(kind.code, `${path}: expected ${expected}, found ${found}`);
   try {
+    if (path === standardInput) return await parseJobText(await readStandardInput(), 'standard input', kind);
     const found = await stat(path);
     if (!found.isFile() && !found.isDirectory()) throw refuse('a file', 'a pipe or a device');
     if (found.isFile() && found.size > mostBytes) throw refuse(`a ${kind.name} of at most 1 MiB`, `${found.size} bytes`);
@@ -65,14 +78,39 @@ type Refuse = (message: string, error?: unknown) => Failure;
 function parseJsonText(text: string, refuse: Refuse): JobText {
   let body: ValueNode;
   try {
-    ({ body } = parseJson(text.replace(/^\ufeff/, ''), { mode: 'jsonc' }));
+    ({ body } = parseJson(text.replace(/^\ufeff/, ''), { mode: 'jsonc', allowTrailingCommas: true }));
   } catch (error) {
     if (error instanceof RangeError) throw error;
     const { line, column, message } = error as Error & Partial<Place>;
     const place = line === undefined ? '' : `:${line}:${column}`;
-    throw refuse(`${place} expected JSON: ${message.replace(/\s*\(\d+:\d+\)$/, '')}`, error);
+    throw refuse(`${place} expected JSON: ${describeSyntax(message)}`, error);
   }
   return { value: evaluate(body), duplicates: findDuplicates(body, []), locate: (path) => locateInJson(body, path) };
+}
+
+/** What the parser calls the kinds of its tokens, and what probably is wrong where it meets one. */
+const tokens: Readonly<Record<string, string>> = {
+  LBrace: 'found "{": is a comma missing before it, or are there two objects?',
+  RBrace: 'found "}": is a value missing before it?',
+  LBracket: 'found "[": is a comma or a colon missing before it?',
+  RBracket: 'found "]": is a value missing before it?',
+  Comma: 'found ",": is a value missing before it?',
+  Colon: 'found ":": is the name before it in double quotes?',
+  String: 'found a text: is a comma or a colon missing before it?',
+  Number: 'found a number: is a comma or a colon missing before it?',
+  Boolean: 'found true or false: is a comma or a colon missing before it?',
+  Null: 'found null: is a comma or a colon missing before it?',
+};
+
+/** An error of the parser in words for a reader. */
+function describeSyntax(message: string): string {
+  const token = /^Unexpected token (\w+) found/.exec(message)?.[1];
+  if (token !== undefined && Object.hasOwn(tokens, token)) return tokens[token]!;
+  if (/end of input|EOF/i.test(message)) return 'found the end of the file: is a closing bracket or quote missing?';
+  const character = /^Unexpected character '?(.+?)'? found/s.exec(message)?.[1];
+  if (character === "'") return 'found a single quote: JSON has double quotes only';
+  if (character !== undefined) return `found the character ${JSON.stringify(character)}: texts and names stand in double quotes`;
+  return message.replace(/\s*\(\d+:\d+\)$/, '');
 }
 
 function getMemberName({ name }: { name: { type: 'String'; value: string } | { type: 'Identifier'; name: string } }): string {

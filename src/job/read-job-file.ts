@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import { Failure } from '../errors.ts';
 import { formatValue } from '../lib/text.ts';
 import { JobSpec, reservedFields } from './job-spec.ts';
-import { jobFileKind, readJobText, type FieldPath } from './job-text.ts';
+import { jobFileKind, readJobText, standardInput, type FieldPath } from './job-text.ts';
 
 export interface JobFile {
   /** As it was given, for messages. */
@@ -23,7 +23,7 @@ export interface JobFile {
  * @throws Failure `file-missing`, `permission-denied`, `job-file-invalid`, `usage` (a bad override)
  */
 export async function readJobFile(path: string, overrides: readonly string[] = []): Promise<JobFile> {
-  if (/\.(jsonl|csv|tsv)(\.gz)?$/i.test(path)) {
+  if (/\.(jsonl|ndjson|csv|tsv)(\.gz)?$/i.test(path)) {
     throw new Failure('job-file-invalid', `${path}: expected a job file, found a data file`, {
       hint: 'write a job file, .json or .yaml, that names it as data.train',
     });
@@ -32,13 +32,14 @@ export async function readJobFile(path: string, overrides: readonly string[] = [
   const set = overrides.map((override) => ({ override, path: applyOverride(text.value, override) }));
   const { spec, problems } = checkJob(text.value);
   const all = [...text.duplicates.map((at) => ({ path: at, message: 'the field occurs twice' })), ...problems];
-  if (spec !== null && all.length === 0) return { path, folder: dirname(resolve(path)), overrides, spec };
+  if (spec !== null && all.length === 0)
+    return { path, folder: path === standardInput ? process.cwd() : dirname(resolve(path)), overrides, spec };
   const lines = all.map(({ path: at, message }) => {
     const cause = set.findLast((one) => isWithin(at, one.path) || (at.length > 0 && isWithin(one.path, at)));
     const field = at.length === 0 ? '(the whole file)' : formatPath(at);
     if (cause !== undefined) return `--set ${cause.override}: ${field === formatPath(cause.path) ? '' : `${field}: `}${message}`;
     const { line, column } = text.locate(at);
-    return `${path}:${line}:${column} ${field}: ${message}`;
+    return `${path === standardInput ? 'standard input' : path}:${line}:${column} ${field}: ${message}`;
   });
   const isSet = lines.every((line) => line.startsWith('--set '));
   throw new Failure('job-file-invalid', lines.join('\n'), {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import type { z } from 'zod';
 import { Failure, type FailureCode } from '../errors.ts';
+import { findFileKind } from './file-kinds.ts';
 import { readBoundedFile } from './fs.ts';
 import { formatValue } from './text.ts';
 
@@ -63,6 +64,9 @@ export function readJsonObject(path: string, what: string, maxBytes: number): Re
   try {
     value = JSON.parse(decoder.decode(bytes));
   } catch (error) {
+    const kind = findFileKind(bytes);
+    if (kind !== null)
+      throw new Failure('model-invalid', `${path}: expected the ${what}, found ${kind.name}`, { hint: kind.remedy, error });
     const reason = error instanceof Error ? error.message : String(error);
     throw new Failure('model-invalid', `${what} is not valid JSON (${reason}): ${path}`, {
       hint: 'The file is damaged or cut short: download it or save it again.',

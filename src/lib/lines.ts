@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import { Failure } from '../errors.ts';
 
 /** The longest line that is read. A file with a longer one does not hold rows. */
@@ -62,16 +61,4 @@ async function* withoutByteOrderMark(chunks: AsyncIterable<Buffer>): AsyncGenera
     head = null;
   }
   if (head !== null && head.length > 0) yield head;
-}
-
-/** @throws Failure `data-invalid` that names `place`, where the bytes are not UTF-8: a decoder would replace them in silence */
-export function checkUtf8(bytes: Buffer, place: string): void {
-  if (isUtf8(bytes)) return;
-  throw new Failure('data-invalid', `${place}: expected UTF-8, found other bytes`, { hint: 'Save the file as UTF-8.' });
-}
-
-/** A line as text, without its line end. @throws Failure as `checkUtf8` */
-export function decodeLine(bytes: Buffer, place: string): string {
-  checkUtf8(bytes, place);
-  return bytes.toString('utf8', 0, bytes.at(-1) === 0x0a ? bytes.length - 1 : bytes.length);
 }

@@ -44,13 +44,17 @@ export async function planJob(
     return { spec, provider: findProvider(spec.provider, spec.target) };
   });
   const facts = await inspectJobData(asked[0]!.spec);
-  const jobFile = { path: join(job.folder, basename(job.path)), overrides: job.overrides ?? [] };
+  // Standard input cannot be read again.
+  const jobFile = job.path === '-' ? undefined : { path: join(job.folder, basename(job.path)), overrides: job.overrides ?? [] };
   const plans: RunPlan[] = [];
   for (const { spec, provider } of asked) {
     const quote = { ...context, facts, readRows: (part: 'train' | 'validation') => readPart(dir, { facts, spec }, part) };
     const first = await planRun(spec, provider, { facts, generation: 1, quote, isTentative });
     const generation = again === true ? (await findGeneration(store, first)) + 1 : 1;
-    plans.push({ ...(generation === 1 ? first : await planRun(spec, provider, { facts, generation, quote, isTentative })), jobFile });
+    plans.push({
+      ...(generation === 1 ? first : await planRun(spec, provider, { facts, generation, quote, isTentative })),
+      ...(jobFile !== undefined && { jobFile }),
+    });
   }
   return plans;
 }

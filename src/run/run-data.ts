@@ -65,7 +65,7 @@ export async function findSource(folder: string, source: Source): Promise<string
 }
 
 async function checkSource(path: string, source: Source): Promise<void> {
-  if ((await hashDataset(path, source.path)) === source.sha256) return;
+  if ((await hashDataset(path)) === source.sha256) return;
   throw new Failure('data-invalid', `${source.path} has changed since it was inspected`, { hint: 'run the command again' });
 }
 

@@ -7,6 +7,7 @@ import { hashFileSync } from '../lib/fs.ts';
 import { isObject, readJsonObject } from '../lib/json.ts';
 import { formatValue } from '../lib/text.ts';
 import { countTrained } from './adapters/index.ts';
+import { readVocabulary } from './vocabulary.ts';
 import { families, findFamily, getFamily, type Family, type ModelConfig } from './families/index.ts';
 import { findParameters } from './engine/parameters.ts';
 import type { AdapterSettings } from './protocol.ts';
@@ -202,7 +203,7 @@ function isLabels(labels: readonly unknown[]): labels is string[] {
 
 /** tokenizer.json and tokenizer_config.json (an empty object where there is none). */
 export interface TokenizerFiles {
-  /** Of tokenizer.json. */
+  /** Of tokenizer.json, or of the vocab.txt that takes its place. */
   readonly path: string;
   readonly definition: Readonly<Record<string, unknown>>;
   readonly config: Readonly<Record<string, unknown>>;
@@ -211,20 +212,21 @@ export interface TokenizerFiles {
 /**
  * Reads the files of a tokenizer and checks their size. What they mean is left to the library that uses them.
  *
- * @throws Failure `file-missing` when there is no such folder; `model-invalid` when there is no tokenizer.json, or a file is too large,
- * broken or without tokens
+ * @throws Failure `file-missing` when there is no such folder; `model-invalid` when there is neither a tokenizer.json nor a vocab.txt, or
+ * a file is too large, broken or without tokens
  */
 export function readTokenizerFiles(folder: string): TokenizerFiles {
   checkFolder(folder);
-  const path = join(folder, 'tokenizer.json');
-  if (!existsSync(path)) {
-    throw new Failure('model-invalid', `the model folder has no tokenizer.json: ${folder}`, {
+  const path = ['tokenizer.json', 'vocab.txt'].map((name) => join(folder, name)).find((file) => existsSync(file));
+  if (path === undefined) {
+    throw new Failure('model-invalid', `the model folder has neither a tokenizer.json nor a vocab.txt: ${folder}`, {
       hint: 'Write one with transformers: AutoTokenizer.from_pretrained(folder, use_fast=True).save_pretrained(folder)',
     });
   }
   const configPath = join(folder, 'tokenizer_config.json');
-  const definition = readJsonObject(path, 'tokenizer', maxTokenizerBytes);
   const config = existsSync(configPath) ? readJsonObject(configPath, 'tokenizer configuration', maxTokenizerBytes) : {};
+  const isVocabulary = path.endsWith('.txt');
+  const definition = isVocabulary ? readVocabulary(path, config, maxTokenizerBytes) : readJsonObject(path, 'tokenizer', maxTokenizerBytes);
   checkTokens(definition, path);
   return { path, definition, config };
 }

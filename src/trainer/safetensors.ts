@@ -4,6 +4,7 @@
  */
 import { closeSync, fstatSync, readSync } from 'node:fs';
 import { Failure, toFileFailure } from '../errors.ts';
+import { findFileKind, headBytes } from '../lib/file-kinds.ts';
 import { openRegularFile, writeParts } from '../lib/fs.ts';
 import { isObject } from '../lib/json.ts';
 import { formatName, formatValue } from '../lib/text.ts';
@@ -56,6 +57,8 @@ export function readSafetensorsIndex(path: string): SafetensorsIndex {
     const fileBytes = fstatSync(file).size;
     if (fileBytes < 8) throw invalid(path, `expected at least 8 bytes, found ${fileBytes}`);
     const length = readAt(file, path, 0, 8).readBigUInt64LE();
+    const kind = length > BigInt(maxHeaderBytes) ? findFileKind(readAt(file, path, 0, Math.min(fileBytes, headBytes))) : null;
+    if (kind !== null) throw new Failure('model-invalid', `${path}: expected weights, found ${kind.name}`, { hint: kind.remedy });
     if (length > BigInt(maxHeaderBytes)) throw invalid(path, `expected a header of at most ${maxHeaderBytes} bytes, found ${length}`);
     const headerBytes = Number(length);
     if (8 + headerBytes > fileBytes) throw invalid(path, `the header should have ${headerBytes} bytes, the whole file has ${fileBytes}`);

@@ -175,13 +175,13 @@ test.each([
     '--temperature expects a number, such as 0 or 0.7, found "hot"',
   ],
   [['capture', 'old', '--data', 'rows.jsonl', ...given, '--max-tokens', '0'], 2, '--max-tokens expects a positive whole number, found "0"'],
-  [['data', 'make', 'old.jsonl', '--out', 'train.jsonl'], 2, 'expected the action from-predictions, found "make"'],
+  [['data', 'make', 'old.jsonl', '--out', 'train.jsonl'], 2, 'expected the action check or from-predictions, found "make"'],
   [['data', 'from-predictions', 'old.jsonl'], 2, 'expected --out and a file that ends in .jsonl, found none'],
   [['data', 'from-predictions', 'old.jsonl', '--out', 'train.csv'], 2, 'expected --out and a file that ends in .jsonl, found train.csv'],
   [
     ['data', 'from-predictions', 'old.jsonl', '--out', 'train.jsonl', '--task', 'poetry'],
     2,
-    '--task expects classification or chat, found "poetry"',
+    '--task expects classification, regression, chat or preference, found "poetry"',
   ],
   [['data', 'from-predictions', 'old.jsonl', '--out', 'train.jsonl'], 66, 'data file not found: old.jsonl'],
 ])('refused: %j', async (args, status, message) => {

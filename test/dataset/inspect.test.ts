@@ -47,10 +47,15 @@ test('facts of several files: hashes, counts, labels, duplicates, texts that are
     labels: ['no', 'yes'],
     majority: 'no',
     warnings: [
-      { type: 'duplicate-rows', part: 'train', rows: 1 },
-      { type: 'contradictory-labels', part: 'train', rows: 1 },
+      { type: 'duplicate-rows', part: 'train', rows: 1, example: { source: train[0], line: 3, otherLine: 1 } },
+      {
+        type: 'contradictory-labels',
+        part: 'train',
+        rows: 1,
+        example: { source: train[1], line: 3, otherSource: train[0], otherLine: 1 },
+      },
       { type: 'rare-labels', part: 'train', labels: ['no', 'yes'] },
-      { type: 'texts-in-training', part: 'test/main', rows: 2 },
+      { type: 'texts-in-training', part: 'test/main', rows: 2, example: { source: held, line: 2, otherSource: train[0], otherLine: 1 } },
     ],
   });
   expect(JSON.parse(JSON.stringify(facts))).toEqual(facts);
@@ -80,8 +85,8 @@ test('labels that are alike or rare, and texts with two labels, are warned of', 
   ]);
   const alike = `text,label\n${rows('BILLING', 5)}${rows(' billing', 5)}${rows('e\u0301', 5)}${rows('\u00c9', 5)}${rows('other', 5)}`;
   expect((await inspect({ train: [write('b.csv', alike)] })).warnings).toEqual([
-    { type: 'similar-labels', part: 'train', labels: [' billing', 'BILLING'] },
-    { type: 'similar-labels', part: 'train', labels: ['e\u0301', '\u00c9'] },
+    { type: 'similar-labels', part: 'train', labels: [' billing', 'BILLING'], counts: [5, 5] },
+    { type: 'similar-labels', part: 'train', labels: ['e\u0301', '\u00c9'], counts: [5, 5] },
   ]);
   const twice = `text,label\n${rows('a', 6)}${rows('b', 6)}b 1,a\nb 1,a\n`;
   const sides = await Promise.all(
@@ -94,16 +99,17 @@ test('labels that are alike or rare, and texts with two labels, are warned of', 
     train: [write('d.csv', `text,label\n${rows('a', 5)}${rows('b', 5)}`)],
     test: { main: [write('e.csv', twice)] },
   });
-  expect(held.warnings).toContainEqual({ type: 'contradictory-labels', part: 'test/main', rows: 1 });
+  expect(held.warnings).toContainEqual(expect.objectContaining({ type: 'contradictory-labels', part: 'test/main', rows: 1 }));
 });
 
 test('texts of the training files are found in validation rows without a test set, and the other way round', async () => {
   const write = createDataFolder();
   const [train, held] = [write('a.csv', both), write('b.csv', 'text,label\ngood,yes\n')];
+  const example = { source: held, line: 2, otherSource: train, otherLine: 2 };
   const validated = await inspect({ train: [train], validation: [held] });
-  expect(validated.warnings).toEqual([rare, { type: 'texts-in-training', part: 'validation', rows: 1 }]);
+  expect(validated.warnings).toEqual([rare, { type: 'texts-in-training', part: 'validation', rows: 1, example }]);
   const tested = await inspect({ train: [train], test: { main: [held] } });
-  expect(tested.warnings).toEqual([rare, { type: 'texts-in-training', part: 'test/main', rows: 1 }]);
+  expect(tested.warnings).toEqual([rare, { type: 'texts-in-training', part: 'test/main', rows: 1, example }]);
 });
 
 test('labels sort by code unit, and of the most frequent ones the first is the majority', async () => {
@@ -201,18 +207,66 @@ test('a label that only the validation side of the split has is refused at its p
     expect(message).toMatch(/\d+\.csv:2: no training row has the label "rare" of the validation data \(1 row has it\)/);
 });
 
-test('all wrong rows of all files are reported at once, up to twenty kinds', async () => {
+test('all wrong rows of all files are reported at once, those of one cause together, up to twenty kinds', async () => {
   const write = createDataFolder();
   const train = write('a.jsonl', `${both}{"text":1,"label":"x"}\n{"text":"a","label":"x"}\n`);
   const held = write('b.jsonl', Array.from({ length: 30 }, (_, i) => `{"text":${i},"label":"x"}\n`).join(''));
   const failure = await inspect({ train: [train], test: { main: [held] } }).catch((error: unknown) => error as Error);
   const lines = (failure as Error).message.split('\n');
   expect(lines[0]).toBe('34 rows cannot be used:');
-  expect(lines).toHaveLength(22);
+  expect(lines).toHaveLength(6);
   expect(lines[1]).toContain(`${train}:1: not valid JSON`);
   expect(lines[4]).toContain(`${train}:4: expected a string in column "text", found 1`);
-  expect(lines[5]).toContain(`${held}:1: expected a string in column "text", found 0`);
-  expect(lines[21]).toBe('  and 14 more');
+  expect(lines[5]).toContain(`${held}:1: expected a string in column "text", found 0 (and 29 more rows like it: lines 2, 3, 4, …)`);
+  const many = await Promise.allSettled(
+    [Array.from({ length: 30 }, (_, i) => write(`c${i}.jsonl`, '{"text":1}\n'))].map(async (files) => await inspect({ train: files })),
+  );
+  const [one] = many.map((result) => (result.status === 'rejected' ? (result.reason as Error).message.split('\n') : []));
+  expect(one).toHaveLength(22);
+  expect(one!.at(-1)).toBe('  and 10 more');
+});
+
+test('many labels for few rows ask for the column, and name those that are swapped', async () => {
+  const write = createDataFolder();
+  const rows = Array.from({ length: 40 }, (_, i) => `${i % 2 === 0 ? 'good' : 'bad'},the text number ${i}\n`).join('');
+  const { warnings } = await inspect({ train: [write('a.csv', `text,label\n${rows}`)] });
+  expect(warnings.map(formatWarning)).toEqual([
+    '40 labels for 40 rows: is "label" the right column? "text" has only 2 different values: if the two are swapped, set data.columns to {"text": "label", "label": "text"}',
+  ]);
+  const ids = Array.from({ length: 40 }, (_, i) => `the text number ${i},id ${i}\n`).join('');
+  const wrong = await inspect({ train: [write('b.csv', `text,label\n${ids}`)] });
+  expect(wrong.warnings.map(formatWarning)).toEqual(['40 labels for 40 rows: is "label" the right column?']);
+});
+
+test('labels that are written in two ways: the refusal names the other one', async () => {
+  const write = createDataFolder();
+  const train = write('a.csv', 'text,label\na,1.0\nb,0.0\n');
+  const held = write('b.jsonl', '{"text":"c","label":1}\n');
+  await expect(inspect({ train: [train], test: { test: [held] } })).rejects.toMatchObject({
+    message: `${held}:1: no training row has the label "1" of the test data (1 row has it); training rows have "1.0"`,
+    hint: expect.stringContaining('astype(int)'),
+  });
+});
+
+test('columns are found whatever their capitals and blanks, with a note; a table without a header is refused', async () => {
+  const write = createDataFolder();
+  const train = write('a.csv', 'Text , LABEL\na,x\nb,y\n');
+  const { warnings } = await inspect({ train: [train], test: { test: [write('b.jsonl', '{"text":"c","Label":"x"}\n')] } });
+  expect(warnings.filter(({ type }) => type === 'reading').map(formatWarning)).toEqual([
+    'a.csv:1: the column "Text " was taken for "text"',
+    'a.csv:1: the column " LABEL" was taken for "label"',
+    'b.jsonl:1: the column "Label" was taken for "label"',
+  ]);
+  const bare = write('c.csv', 'The mug number 0 was superb and arrived.,positive\nSlow.,negative\n');
+  await expect(inspect({ train: [bare] })).rejects.toMatchObject({
+    message: `${bare}:1: expected the first line to name the columns, "text" and "label" among them, found what looks like a row: "The mug number 0 was superb and arrived.", "positive"`,
+    hint: 'Write the line text,label before the rows, in the order of their fields.',
+  });
+  const other = write('d.csv', 'body,group\na,x\n');
+  await expect(inspect({ train: [other] })).rejects.toMatchObject({
+    message: `${other}: expected a column "text", found "body", "group"`,
+    hint: expect.stringContaining('data.columns'),
+  });
 });
 
 test('a problem that many rows have is told once, with the first lines and the number of rows', async () => {
@@ -247,7 +301,7 @@ test('one wrong row is reported plainly, a missing file by its name', async () =
 
 test('a kept copy without an ending is hashed as the file it was', async () => {
   const path = createDataFolder()('kept', gzipSync(both));
-  expect(await hashDataset(path, 'train.csv.gz')).toBe(sha256(both));
+  expect(await hashDataset(path)).toBe(sha256(both));
 });
 
 describe('conversations', () => {
@@ -284,8 +338,8 @@ describe('conversations', () => {
       labels: [],
       majority: null,
       warnings: [
-        { type: 'duplicate-rows', part: 'train', rows: 1 },
-        { type: 'texts-in-training', part: 'test/main', rows: 1 },
+        { type: 'duplicate-rows', part: 'train', rows: 1, example: { source: train, line: 2, otherLine: 1 } },
+        { type: 'texts-in-training', part: 'test/main', rows: 1, example: { source: held, line: 1, otherSource: train, otherLine: 1 } },
       ],
     });
     expect(JSON.parse(JSON.stringify(facts))).toEqual(facts);
@@ -297,7 +351,7 @@ describe('conversations', () => {
     const held = write('b.jsonl', '{"prompt":[{"role":"user","content":"q"}],"chosen":"other","rejected":"x"}\n');
     const facts = await inspectDataset({ task: 'preference', train: [train], validation: [held], test: {}, columns: {} });
     expect(facts).toMatchObject({ train: { rows: 2, longestCharacters: 9, labels: {} }, labels: [], majority: null });
-    expect(facts.warnings).toEqual([{ type: 'texts-in-training', part: 'validation', rows: 1 }]);
+    expect(facts.warnings).toEqual([expect.objectContaining({ type: 'texts-in-training', part: 'validation', rows: 1 })]);
   });
 
   test.each([

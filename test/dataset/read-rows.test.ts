@@ -3,13 +3,21 @@ import { mkdirSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Failure } from '../../src/errors.ts';
-import { readJsonRows, readRows } from '../../src/dataset/read-rows.ts';
+import { readJsonRows } from '../../src/dataset/read-json-rows.ts';
+import { readRows } from '../../src/dataset/read-rows.ts';
 import type { RawRow } from '../../src/dataset/row.ts';
 import { createDataFolder } from './data-folder.ts';
 
 async function read(path: string): Promise<RawRow[]> {
   return Array.fromAsync(readRows(path));
 }
+
+const strict = {
+  onNote: (): void => {},
+  onBadRow: (failure: Failure): never => {
+    throw failure;
+  },
+};
 
 test('JSON Lines: blank lines are skipped and counted, \\r and a byte order mark are not seen, U+2028 is a character', async () => {
   const write = createDataFolder();
@@ -28,11 +36,7 @@ test('JSON Lines: any object comes back whatever the size of the chunks', async 
       async function* chunks(): AsyncGenerator<Buffer> {
         for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
       }
-      const found = await Array.fromAsync(
-        readJsonRows(chunks(), 'x', (failure) => {
-          throw failure;
-        }),
-      );
+      const found = (await Array.fromAsync(readJsonRows(chunks(), 'x', strict))).flat();
       expect(found.map(({ row }) => JSON.stringify(row))).toEqual(rows.map((row) => JSON.stringify(row)));
       expect(found.map(({ line }) => line)).toEqual(rows.map((_, i) => i + 1));
     }),
@@ -90,24 +94,38 @@ test.each([
   ['a.jsonl', '{"a":1} {"b":2}', ':1:9: not valid JSON'],
   ['a.jsonl', '{"a":NaN}', ':1'],
   ['a.jsonl', '{"a":1}\u00a0', ':1:8'],
-  ['a.jsonl', '\n[1]', ':2: expected a JSON object on each line, found a list'],
+  ['a.jsonl', '\n[1]', ':2: expected a JSON object on each line, found 1'],
+  ['a.jsonl', '[{"role":"user"}]\n[{"role":"user"}]\n', ':2: expected the end of the file after the list'],
+  ['a.jsonl', '[{"a":1},\n{"a":2}\n', ':3: not valid JSON: expected the list to end with "]", found the end'],
+  ['a.jsonl', '{\n "a": 1\n}\n{\n "a":\n', ':4: not valid JSON: expected the end of the object that begins here'],
+  ['a.jsonl', "{'a': 'x', 'b': None}", ':1: not valid JSON: expected an object, found the notation of Python'],
+  ['a.jsonl', '{"a": True}', ':1: not valid JSON: expected an object, found the notation of Python'],
+  ['a.jsonl', '{"a": "None, NaN", "b": -Infinity}', ':1: not valid JSON: expected an object, found NaN or Infinity'],
+  ['a.jsonl', '{"a": 1,}', ':1: not valid JSON: expected an object, found a comma before a closing bracket'],
+  ['a.jsonl', '{\u201ca\u201d: 1}', ':1: not valid JSON: expected an object, found curly quotes'],
+  ['a.jsonl', '{"a":1}\n{"a":1,"b":{"c":1,"c" : 2}}', ':2: expected each key once, found "b.c" twice'],
+  ['a.jsonl', '{"a":[{"b":1},{"b":1,"b":2}]}', ':1: expected each key once, found "a[1].b" twice'],
   ['a.jsonl', 'null', ':1: expected a JSON object on each line, found null'],
   ['a.jsonl', '"text"', ':1: expected a JSON object on each line, found "text"'],
   ['a.jsonl', Buffer.from('7b7d0a7b2261223a22c080227d', 'hex'), ':2: expected UTF-8'], // an overlong NUL
   ['a.jsonl', Buffer.from('7b2261223a22eda080227d', 'hex'), ':1: expected UTF-8'], // half of a surrogate pair
-  ['a.jsonl', Buffer.from('\ufeff{"a":1}', 'utf16le'), ':1: expected UTF-8'],
+  ['a.jsonl', Buffer.from('\ufeff{"a":"\ud800"}', 'utf16le'), ':1: expected UTF-16, as the file begins'],
+  ['a.jsonl', Buffer.from('0000feff0000007b', 'hex'), ': expected text in UTF-8, found UTF-32'],
+  ['a.jsonl', '{"a":"x\0"}', ': expected text in UTF-8, found bytes that are no text'],
+  ['a.csv', Buffer.from('PAR1\x15'), ': expected rows, found a Parquet file'],
+  ['a.jsonl', '<!DOCTYPE html>\n<html>', ': expected rows, found a page of HTML'],
   ['a.csv', 'a,b\n1,2\n\n3\n', ':4: expected 2 fields (a, b), found 1'],
   ['a.csv', 'a,b\n"x\ny",2\n1,2,3\n', ':4: expected 2 fields (a, b), found 3'],
   ['a.csv', 'a,b\n1,2\n"x,2\n3,4\n', ':3: expected a row, found a double quote that is never closed'],
   ['a.csv', 'a,b\nx "y",2\n', ':2: expected a row, found a double quote inside a field without quotes'],
   ['a.csv', 'a,b\n"x"y,2\n', ':2: expected a row, found text after the closing quote'],
   ['a.csv', 'a,b,a\n1,2,3\n', ':1: expected different column names, found "a" twice'],
-  ['a.csv', 'a, \n1,2\n', ':1: expected a name for each column, found none for column 2'],
+  ['a.csv', 'a,b\n1,2\na,b\n3,4\n', ':3: expected a row, found the names of the columns again'],
   ['a.csv', Buffer.from('a,b\n1,\xe9\n', 'latin1'), ':2: expected UTF-8'],
   ['a.jsonl.gz', '{"a":1}', ': cannot be decompressed'],
   ['a.jsonl.gz', gzipSync('{"a":1}').subarray(0, -6), ': cannot be decompressed'],
-  ['a.parquet', '', '.jsonl, .csv or .tsv'],
-  ['jsonl', '', '.jsonl, .csv or .tsv'],
+  ['a.parquet', '', '.jsonl, .json, .csv or .tsv'],
+  ['jsonl', '', '.jsonl, .json, .csv or .tsv'],
 ])('%s with %j fails at its place', async (name, content, message) => {
   const path = createDataFolder()(name, content);
   const place = message.startsWith(':') ? `${path}${message}` : message;
@@ -124,7 +142,7 @@ test('a file that is not there, a folder, and a folder of gzip name', async () =
 
 test('bad rows go to onBadRow and reading goes on', async () => {
   const write = createDataFolder();
-  for (const path of [write('a.jsonl', '{"a":"1"}\nx\n3\n{"a":"4"}\n'), write('a.csv', 'a\n2,\n,3\n4\n')]) {
+  for (const path of [write('a.jsonl', '{"a":"1"}\nx\n3\n{"a":"4"}\n'), write('a.csv', 'a\n2,5\n,3\n4\n')]) {
     const failures: Failure[] = [];
     const rows = await Array.fromAsync(readRows(path, { onBadRow: (failure) => failures.push(failure) }));
     expect(failures.map(({ message }) => message.slice(path.length, path.length + 2))).toEqual([':2', ':3']);
@@ -146,4 +164,81 @@ test('a reader may stop early', async () => {
     for await (const { line } of readRows(path)) if (lines.push(line) === 2) break;
     expect(lines).toHaveLength(2);
   }
+});
+
+const rows = [
+  { text: 'größer, "x"', label: 'ja' },
+  { text: 'b', label: 'nein' },
+];
+const lines = rows.map((row) => `${JSON.stringify(row)}\n`);
+const utf16 = (text: string, isBig = false): Buffer => (isBig ? Buffer.from(text, 'utf16le').swap16() : Buffer.from(text, 'utf16le'));
+const pretty = JSON.stringify(rows, null, 2);
+
+test.each([
+  ['a.jsonl', utf16(`\ufeff${lines.join('')}`), [1, 2], ['utf-16']],
+  ['a.jsonl', utf16(`\ufeff${lines.join('')}`, true), [1, 2], ['utf-16']],
+  ['a.jsonl', utf16(lines.join('')), [1, 2], ['utf-16']],
+  ['a.jsonl', utf16(lines.join(''), true), [1, 2], ['utf-16']],
+  // "Unicode text" of Excel
+  ['a.csv', utf16('\ufefftext\tlabel\r\n"größer, ""x"""\tja\r\nb\tnein\r\n'), [2, 3], ['utf-16', 'table-delimiter']],
+  ['a.jsonl', gzipSync(lines.join('')), [1, 2], ['gzip-name']],
+  ['a.csv', gzipSync('text,label\n"größer, ""x""",ja\nb,nein\n'), [2, 3], ['gzip-name']],
+  ['a.jsonl', lines.join('').replaceAll('\n', '\r'), [1, 2], ['line-ends']],
+  ['a.csv', 'text,label\r"größer, ""x""",ja\rb,nein\r', [2, 3], ['line-ends']],
+  ['a.json', JSON.stringify(rows), [1, 1], ['json-list']],
+  ['a.jsonl', `\ufeff\n${pretty}\n`, [3, 7], ['json-list']],
+  ['a.json', `[\n${lines.map((line) => line.trim()).join(',\n')}\n]`, [2, 3], ['json-list']],
+  ['a.json', lines.join(''), [1, 2], []],
+  ['a.ndjson', lines.join('\n'), [1, 3], []],
+  ['a.jsonl', rows.map((row) => JSON.stringify(row, null, 1)).join('\n'), [1, 5], ['json-spread']],
+  ['a.jsonl', rows.map((row) => JSON.stringify(row, null, 1)).join(',\r\n'), [1, 5], ['json-spread']],
+  ['a.jsonl', lines.map((line) => line.replace('\n', ',\r\n')).join(''), [1, 2], ['json-comma']],
+  ['a.jsonl', lines.join('\ufeff'), [1, 2], ['mark-inside']],
+  ['a.csv', lines.join(''), [1, 2], ['format-other']],
+  ['a.tsv', pretty, [2, 6], ['format-other', 'json-list']],
+  ['a.csv', 'text,label,\n"größer, ""x""",ja,\nb,nein,\n,,\n,,\n', [2, 3], ['table-empty-rows']],
+  ['a.csv', 'text,label\n"größer, ""x""",ja,,\nb,nein,,\n', [2, 3], []],
+  ['a.csv', ',text,label,x,x\n0,"größer, ""x""",ja,1,2\n1,b,nein,3,4\n', [2, 3], []],
+])('%# %s is read with a note on what is not as its name says', async (name, content, at, codes) => {
+  const path = createDataFolder()(name, content);
+  const notes: string[] = [];
+  const found = await Array.fromAsync(readRows(path, { columns: ['text', 'label'], onNote: ({ code }) => notes.push(code) }));
+  expect(found).toEqual(rows.map((row, i) => ({ line: at[i], row })));
+  expect(notes).toEqual(codes);
+});
+
+test.each([
+  ['of a corpus', 'sentence\tlabel\nplain\t1\n"so it begins\t0\n', ['plain', '"so it begins']],
+  ['in pairs over lines', 'sentence\tlabel\n"so it begins\t1\nso it ends"\t0\n', ['"so it begins', 'so it ends"']],
+  ['in the middle', 'sentence\tlabel\nhe said "no"\t1\n"x"\t0\n', ['he said "no"', '"x"']],
+])('tables of tabs: quotes %s are text', async (_, content, texts) => {
+  const notes: string[] = [];
+  const found = await Array.fromAsync(readRows(createDataFolder()('a.tsv', content), { onNote: ({ code }) => notes.push(code) }));
+  expect(found.map(({ row }) => row['sentence'])).toEqual(texts);
+  expect(notes).toEqual(['table-quotes']);
+});
+
+test('tables of tabs: quotes that hold a field together over lines are no text', async () => {
+  const path = createDataFolder()('a.tsv', 'id\ttext\n1\t"two\nlines"\n2\t"a\ttab"\n3\tplain\n');
+  expect((await read(path)).map(({ row }) => row['text'])).toEqual(['two\nlines', 'a\ttab', 'plain']);
+});
+
+test('tables: a delimiter counts that makes the wanted columns, also where the usual one is in the header', async () => {
+  const path = createDataFolder()('a.csv', 'text;label;price, EUR\nfine;yes;1,5\n');
+  const [first] = await Array.fromAsync(readRows(path, { columns: ['text', 'label'] }));
+  expect(first).toEqual({ line: 2, row: { text: 'fine', label: 'yes', 'price, EUR': '1,5' } });
+});
+
+test('JSON over lines comes back whatever the size of the chunks', async () => {
+  const value = fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue());
+  await fc.assert(
+    fc.asyncProperty(fc.array(value, { minLength: 1, maxLength: 5 }), fc.integer({ min: 1, max: 20 }), async (items, size) => {
+      const bytes = Buffer.from(JSON.stringify(items, null, 2));
+      async function* chunks(): AsyncGenerator<Buffer> {
+        for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+      }
+      const found = (await Array.fromAsync(readJsonRows(chunks(), 'x', strict))).flat();
+      expect(found.map(({ row }) => JSON.stringify(row))).toEqual(items.map((item) => JSON.stringify(item)));
+    }),
+  );
 });

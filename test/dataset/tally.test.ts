@@ -21,6 +21,14 @@ test('behaves as a Set, also after it has grown', () => {
   );
 });
 
+test('says in which file and line a fingerprint came first, also after it has grown', () => {
+  const set = createFingerprintSet();
+  const rows = ['a', 'b', 'c'].flatMap((source) => Array.from({ length: 900 }, (_, i) => ({ source, line: 3 * i + 1 })));
+  rows.forEach((row, i) => set.add(i * 1024 + 1, row));
+  expect(rows.map((_, i) => set.add(i * 1024 + 1, { source: 'd', line: 1 }))).not.toContain(true);
+  expect(rows.map((_, i) => set.getPlace(i * 1024 + 1))).toEqual(rows);
+});
+
 test('a fingerprint is a whole number above 0, of bits that the split does not use', () => {
   expect(getFingerprint(Buffer.alloc(32))).toBe(1);
   expect(getFingerprint(Buffer.alloc(32, 0xff))).toBe(2 ** 53);

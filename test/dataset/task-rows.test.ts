@@ -212,7 +212,7 @@ describe('a chat row', () => {
           role: 'user',
           content: [
             { type: 'text', text: '' },
-            { type: 'image_url', image_url: { url: 'data:' } },
+            { type: 'image_url', image_url: { url: 'data:image/png;base64,AA==' } },
           ],
         },
         answer,
@@ -249,7 +249,28 @@ describe('a chat row', () => {
     [only({ ...user, role: 'human' }), ': messages[1].role: expected system, developer, user, assistant or tool, found "human"'],
     [only({ ...user, role: ['user'] }), ': messages[1].role: expected system, developer, user, assistant or tool, found a list'],
     [only({ ...user, role: 'function' }), ': messages[1].role: expected "tool", found "function", its old name'],
-    [only({ ...answer, function_call: {} }), ': messages[1].function_call: expected "tool_calls", found its old name'],
+    [only({ ...answer, function_call: {} }), ': messages[1].tool_calls[0].function.name: expected a name, found nothing'],
+    [only({ role: 'user', content: [{ type: 'input_text', text: 'a' }] }), ': messages[1].content[0].type: expected "text", '],
+    [
+      only({ role: 'user', content: [{ type: 'input_image', image_url: 'x' }] }),
+      ', found "input_image", a part of the Responses API: in a chat it is "image_url"',
+    ],
+    [
+      only({ role: 'user', content: [{ type: 'image_url', image_url: 'https://x.org/a.png' }] }),
+      ': messages[1].content[0].image_url: expected {"url"',
+    ],
+    [
+      only({ role: 'user', content: [{ type: 'image_url', image_url: { url: 'a.png' } }] }),
+      ': messages[1].content[0].image_url.url: expected an address, or data:image/',
+    ],
+    [
+      only({ role: 'system', content: [{ type: 'image_url', image_url: { url: 'https://x.org/a.png' } }] }),
+      ': messages[1].content[0].type: expected "image_url" in messages of the user only, found one of the system',
+    ],
+    [
+      only({ role: 'user', content: [{ type: 'refusal', refusal: 'no' }] }),
+      ': messages[1].content[0].type: expected "refusal" in messages of the assistant',
+    ],
     [only({ role: 'user' }), ': messages[1].content: expected a string or a list of parts, found nothing'],
     [only({ role: 'user', content: null }), ': messages[1].content: expected a string or a list of parts, found null'],
     [only({ role: 'assistant', content: null }), ': messages[1].content: expected a string or a list of parts, found null'],
@@ -283,14 +304,16 @@ describe('a chat row', () => {
     [{ messages: [user, answer, { role: 'tool', content: 'r' }] }, `: messages[2].role: expected the last message to be the assistant's`],
     [{ messages: [answer] }, ': messages: expected a message before the answer, found none'],
     [{ messages: [user, { ...answer, weight: 0 }] }, ': messages: expected an assistant message to learn, found only messages of weight 0'],
-    [{ messages: [user, answer], functions: [] }, ': expected "tools", found "functions", its old name'],
     [{ messages: [user, answer], tools: '[]' }, ': expected a list of objects in "tools", found "[]"'],
     [{ messages: [user, answer], tools: ['f'] }, ': expected a list of objects in "tools", found other items'],
     [{ messages: [user, answer], tools: [{ name: '\udc00' }] }, ': tools[0].name: expected text, found half of a surrogate pair'],
     [{ messages: [user, answer], parallel_tool_calls: 'no' }, ': expected true or false in "parallel_tool_calls", found "no"'],
   ])('%j is refused', (row, message) => {
     expect(() => parse(row)).toThrow(
-      expect.objectContaining({ code: 'data-invalid', message: expect.stringContaining(`x.jsonl:7${message}`) }),
+      expect.objectContaining({
+        code: 'data-invalid',
+        message: expect.stringContaining(message.startsWith(':') ? `x.jsonl:7${message}` : message),
+      }),
     );
   });
 });

@@ -156,7 +156,7 @@ test.each([
   ['{"text": "a", "answer": "x", "latency_ms": -1}', `${place} milliseconds in "latency_ms", found -1`],
   ['{"text": "a", "answer": "x", "tokens": {"input": 1}}', `${place} a whole number of tokens in "tokens.output", found nothing`],
   ['{"text": "a", "answer": "x", "tokens": 3}', `${place} an object {"input", "output"} in "tokens", found 3`],
-  ['["a"]', `${place} a JSON object on each line, found a list`],
+  ['["a"]', `${place} a JSON object on each line, found "a"`],
   ['{"text": "a", "answer": "x"', ':1:28: not valid JSON'],
   ['', ': expected answers, one a line, found none'],
 ])('refused with file and line: %s', async (content, message) => {

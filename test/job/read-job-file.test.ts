@@ -98,7 +98,7 @@ test('select best without validation rows is refused', async () => {
 
 test.each([
   ['', 'expected a job file, found an empty file'],
-  ['{"version": 1', 'expected JSON: Unexpected end of input found.'],
+  ['{"version": 1', 'expected JSON: found the end of the file: is a closing bracket or quote missing?'],
   ['[]', '(the whole file): expected an object, found an empty list'],
   ['null', '(the whole file): expected an object, found null'],
 ])('the text %j is refused', async (text, expected) => {

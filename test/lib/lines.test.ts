@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decodeLine, readLines } from '../../src/lib/lines.ts';
+import { readLines } from '../../src/lib/lines.ts';
 
 async function read(bytes: Buffer, cuts: readonly number[], maxBytes?: number): Promise<string[]> {
   const edges = [...new Set([0, ...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length])].sort((a, b) => a - b);
@@ -37,9 +37,4 @@ test('a line above the limit names its place, with or without its end', async ()
       message: expect.stringContaining('x.jsonl:2'),
     });
   }
-});
-
-test('a line as text is without its end; bytes that are not UTF-8 are refused', () => {
-  expect([decodeLine(Buffer.from('é\n'), 'x:1'), decodeLine(Buffer.from('a\r'), 'x:1')]).toEqual(['é', 'a\r']);
-  expect(() => decodeLine(Buffer.from([0xff, 0x0a]), 'standard input:2')).toThrow('standard input:2: expected UTF-8, found other bytes');
 });

@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs';
 import type { CaptureProgress } from '../../evaluate/capture.ts';
-import type { TrainingTask } from '../../evaluate/training-rows.ts';
 import { Failure } from '../../errors.ts';
 import type { Cli } from '../cli.ts';
 import { formatJson } from '../escape.ts';
-import { createCaptureLog, formatCapture, formatCaptureProgress, formatTrainingRows } from '../views/capture-view.ts';
+import { createCaptureLog, formatCapture, formatCaptureProgress } from '../views/capture-view.ts';
 
 interface CaptureFlags {
   readonly data?: string;
@@ -49,22 +48,4 @@ function createProgressView({ terminal, json, quiet }: Cli): (progress: CaptureP
   if (quiet || json) return () => {};
   if (terminal.isWatched) return (progress) => terminal.showLive([formatCaptureProgress(progress)]);
   return createCaptureLog((line) => terminal.say(line));
-}
-
-interface DataFlags {
-  readonly out?: string;
-  readonly task?: TrainingTask;
-}
-
-/** `orchestrate data from-predictions FILE --out train.jsonl`: the answers of a predictions file as training rows. */
-export async function data(cli: Cli, [action, file]: readonly string[], { out, task }: DataFlags): Promise<number> {
-  if (action !== 'from-predictions') throw new Failure('usage', `expected the action from-predictions, found ${JSON.stringify(action)}`);
-  if (out === undefined || !/\.jsonl$/i.test(out)) {
-    throw new Failure('usage', `expected --out and a file that ends in .jsonl, found ${out ?? 'none'}`);
-  }
-  const { writeTrainingRows } = await import('../../evaluate/training-rows.ts');
-  const rows = await writeTrainingRows(file!, { out, ...(task !== undefined && { task }) });
-  if (cli.json) cli.terminal.print(formatJson({ path: out, ...rows }));
-  else cli.terminal.print(cli.quiet ? out : formatTrainingRows(out, rows));
-  return 0;
 }

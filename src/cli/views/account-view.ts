@@ -6,7 +6,7 @@ import { formatBytes } from '../../lib/text.ts';
 import { formatAge } from '../../run/deprecation.ts';
 import type { RunView } from '../../run/run-view.ts';
 import { programName } from '../cli.ts';
-import { escapeLine } from '../escape.ts';
+import { escapeLine, escapeText } from '../escape.ts';
 import { formatCount, formatSeconds, formatTable } from './format.ts';
 
 export interface ServiceView {
@@ -58,15 +58,24 @@ export function formatImport({ folder, record, run, problem }: ImportedView): st
     ...record.notes.filter((text) => text !== problem).map((text) => `note: ${text}`),
     ...(problem === null ? [] : [`note: ${problem}`]),
   ];
-  const next =
-    run !== null ? `next: ${programName} status ${run.id}` : `next: fix ${folder}/job.jsonc, then ${programName} plan ${folder}/job.jsonc`;
   return [
     escapeLine(`${record.id} (${record.status ?? 'unknown'}) is in ${folder}`),
     ...(files.length === 0 ? [] : [formatTable(files, { right: [1] })]),
-    ...notes.map((text) => `  ${escapeLine(text)}`),
+    ...notes.map((text) => `  ${escapeText(text).replaceAll('\n', '\n  ')}`),
     ...(run === null ? [] : [escapeLine(`run  ${run.id}  ${run.status.phase}`)]),
-    escapeLine(next),
+    escapeLine(`next: ${getNextStep({ folder, record, run, problem })}`),
   ].join('\n');
+}
+
+/** A command that can succeed, with what must be done before it. */
+function getNextStep({ folder, record, run }: ImportedView): string {
+  if (run !== null) return `${programName} status ${run.id}`;
+  const has = (wanted: string): boolean => record.files.some(({ name }) => name === wanted);
+  if (!has('job.jsonc')) return `${programName} import ${record.provider} --list`;
+  const plan = `${programName} plan ${folder}/job.jsonc`;
+  return has('train.jsonl')
+    ? `fix the rows in ${folder}/train.jsonl, or the job file, then ${plan}`
+    : `put the rows into ${folder}/train.jsonl, then ${plan}`;
 }
 
 /** What did not become a field of the job under the same name, and what had to be assumed of the source, a line each. */

@@ -24,7 +24,7 @@ export function formatPlan(
   { plan: { spec, facts, model, key, notes, quote, estimate, deprecation = null }, scoring, requests }: PlanView,
   now: Date,
 ): string {
-  const labels = Object.entries(facts.train.labels).map(([label, rows]) => `${label} ${formatCount(rows)}`);
+  const labels = listLabels(facts.train.labels);
   return [
     escapeLine(`${spec.job}/${spec.target}`),
     `  provider  ${escapeLine(spec.provider)}`,
@@ -32,13 +32,26 @@ export function formatPlan(
     `  data      ${formatCount(facts.train.rows)} training, ${formatCount(facts.validation?.rows ?? 0)} validation, ${formatCount(scoring.rows)} held-out rows`,
     ...(labels.length === 0 ? [] : [`  labels    ${escapeLine(labels.join(', '))}`]),
     ...(quote?.trainingTokens === undefined ? [] : [`  tokens    ${formatCount(quote.trainingTokens)} in one pass over the training rows`]),
-    `  cost      ${escapeLine(quote === null ? formatUnknownPrice(spec, model.base) : formatPrice(quote))}`,
+    `  cost      ${escapeLine(quote === null ? formatUnknownPrice(spec, { base: model.base, facts }) : formatPrice(quote))}`,
     ...formatScoring(scoring),
     ...(estimate == null ? [] : [`  training  ${escapeLine(formatEstimate(estimate))}`]),
     `  key       ${escapeLine(key)}`,
     ...[...notes, ...formatDeprecationNotes(deprecation, now)].map((note) => `  ${signs[note.type]} ${escapeLine(formatNote(note))}`),
     ...(requests ?? []).map(formatRequest),
   ].join('\n');
+}
+
+const shownLabels = 12;
+const shownCharacters = 40;
+
+/** The first labels with their rows, and how many more there are. */
+function listLabels(labels: RunPlan['facts']['train']['labels']): string[] {
+  const all = Object.entries(labels);
+  const isLong = all.some(([label]) => label.length > shownCharacters);
+  const shown = all.slice(0, isLong ? 3 : shownLabels).map(([label, rows]) => {
+    return `${label.length > shownCharacters ? `${label.slice(0, shownCharacters)}…` : label} ${formatCount(rows)}`;
+  });
+  return shown.length === all.length ? shown : [...shown, `${formatCount(all.length - shown.length)} more`];
 }
 
 function formatModel({ base, revision, license, endpoint, folder, downloadBytes }: BaseModel): string[] {
@@ -56,7 +69,11 @@ function formatEstimate({ seconds, memoryBytes, source }: Estimate): string {
 }
 
 /** Of a model of a service that a person may know the price of. */
-function formatUnknownPrice({ model: { kind } }: RunPlan['spec'], base: string): string {
+function formatUnknownPrice(
+  { model: { kind } }: RunPlan['spec'],
+  { base, facts }: { readonly base: string; readonly facts: RunPlan['facts'] },
+): string {
+  if (facts.train.traits?.images !== undefined) return 'unknown: rows have images, which are not priced';
   return kind === 'folder' || kind === 'hub' ? 'price unknown' : `price unknown: ${formatPriceSetting([base], ['training'])}`;
 }
 
