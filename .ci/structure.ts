@@ -79,7 +79,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
   'src/sandbox': [],
   'src/errors.ts': [],
   'src/lib': [],
-  'providers/index.ts': ['src/provider', 'providers/azure', 'providers/huggingface', 'providers/local', 'providers/openai'],
+  'providers/index.ts': ['src/provider', 'providers/azure', 'providers/huggingface', 'providers/local', 'providers/openai', 'providers/together'],
   'providers/huggingface': ['src/provider-kit', ...model],
   'providers/local': [
     'src/provider-kit',
@@ -93,6 +93,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
   'providers/openai-compatible': ['src/provider-kit', ...model],
   'providers/openai': ['providers/openai-compatible', 'src/provider-kit', ...model],
   'providers/azure': ['providers/openai-compatible', 'src/provider-kit', ...model],
+  'providers/together': ['providers/openai-compatible', 'src/provider-kit', ...model],
 };
 
 /** Packages and modules of Node that only some areas may import. A package that is not named here may not be imported at all. */
@@ -118,6 +119,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   'p-queue': ['providers/openai-compatible'],
   'p-retry': ['src/provider-kit'],
   'string-width': ['src/cli'],
+  'together-ai': ['providers/together', 'types:src/sandbox'],
   undici: ['src/provider-kit'],
   yaml: ['src/job', 'src/import', 'src/sandbox', 'providers/huggingface'],
   zod: [
@@ -135,6 +137,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
     'providers/local',
     'providers/openai-compatible',
     'providers/azure',
+    'providers/together',
   ],
   'node:child_process': ['src/lib/process.ts'],
   'node:http': ['src/provider-kit', 'src/sandbox'],
@@ -166,6 +169,7 @@ const budgets: Readonly<Record<string, number>> = {
   'providers/local': 1550,
   'providers/openai': 50,
   'providers/openai-compatible': 2400,
+  'providers/together': 600,
   'src/cli': 3050,
   'src/dataset': 1450,
   'src/evaluate': 2750,
@@ -175,11 +179,11 @@ const budgets: Readonly<Record<string, number>> = {
   'src/provider': 640,
   'src/provider-kit': 1600,
   'src/run': 3530,
-  'src/sandbox': 3600,
+  'src/sandbox': 4400,
   'src/store': 520,
   'src/testing': 1250,
   'src/trainer': 5650,
-  test: 34900,
+  test: 35900,
 };
 
 type Sources = Readonly<Record<string, string>>;

@@ -12,7 +12,7 @@ import { fixtures } from './init.ts';
 export async function sandbox(cli: Cli, _args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
   const base = findBaseModel(flags['baseModel']);
   await using running = await start(parsePort(flags['port']), base);
-  const env = { ...running.env, ...running.azureEnv };
+  const env = { ...running.env, ...running.togetherEnv, ...running.azureEnv };
   if (cli.json) cli.terminal.print(formatJson({ env }));
   else {
     const variables = Object.entries(env);
