@@ -13,7 +13,7 @@ import type { OpenAICompatibleConfig } from './config.ts';
 import { getAnswer, toServiceFailure, toSubmitFailure } from './failures.ts';
 
 /** A request, and how long and how large its answer may be; see `createFetch`. */
-export type CallOptions = Pick<FetchOptions, 'deadlineMs' | 'body' | 'maxBodyBytes'> & {
+export type CallOptions = Pick<FetchOptions, 'deadlineMs' | 'body' | 'maxBodyBytes' | 'redirect'> & {
   /** Such as `GET /models`, for messages. */
   readonly call: string;
 };
@@ -142,7 +142,7 @@ async function readListAnswer(request: { asResponse(): Promise<Response> }, call
 }
 
 /** The client wants a key and gets this one: the real one is put in behind it, so that it is in none of its objects and errors. */
-const placeholder = 'none';
+export const placeholder = 'none';
 
 /**
  * The official client, without its retries, its log and what it reads from the environment. Every call goes through `createFetch`, ends
@@ -173,7 +173,12 @@ export async function openClient(
 /** The headers that the client may set itself: it would add others from the environment (`OPENAI_CUSTOM_HEADERS`). */
 const clientHeader = /^(accept|content-type|user-agent|openai-beta|x-stainless-[\w-]+)$/;
 
-function createClientFetch(config: OpenAICompatibleConfig, context: Context, options: Omit<CallOptions, 'call'>): typeof fetch {
+/** A fetch for an official client: it goes to this service alone, with its credential and no header from the environment. */
+export function createClientFetch(
+  config: Pick<OpenAICompatibleConfig, 'auth' | 'baseUrl'>,
+  context: Context,
+  options: Omit<CallOptions, 'call'> = {},
+): typeof fetch {
   const { secret, header, headers = {} } = config.auth(context);
   const send = createFetch({
     ...parseRequestDeadline(context),

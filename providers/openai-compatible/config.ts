@@ -44,6 +44,13 @@ export interface OpenAICompatibleConfig {
   readonly deprecations?: DeprecationTable;
   /** The name of the base model in that of a tuned one; a name that is not tuned stays as it is. Absent: every name stays. */
   getBaseName?(model: string): string;
+  /** How a conversation is asked for; as OpenAI has it when absent. */
+  readonly chat?: {
+    /** The field with the longest answer. */
+    readonly maxTokens: 'max_tokens' | 'max_completion_tokens';
+    /** The field `logprobs` that asks for the probability of an answer; null: it is never asked for. */
+    readonly logprobs: true | number | null;
+  };
   /** Whether models answer only once they are deployed. */
   readonly needsDeployment?: boolean;
   /** The page of a job for people; null where its address is not known. */

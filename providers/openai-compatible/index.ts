@@ -1,8 +1,8 @@
-import { defineProvider, type Provider } from '../../src/provider/provider.ts';
+import { defineProvider, type Inference, type Provider } from '../../src/provider/provider.ts';
 import type { Context } from '../../src/provider/context.ts';
 import { readCredential } from '../../src/provider-kit/settings.ts';
 import { checkService, createAccount } from './account.ts';
-import { createApi } from './client.ts';
+import { createApi, type Api } from './client.ts';
 import type { Auth, OpenAICompatibleConfig } from './config.ts';
 import { getDeprecation } from './deprecations.ts';
 import { createJobs } from './jobs.ts';
@@ -31,6 +31,16 @@ export function readBearer(name: string, hint: string): (context: Context) => Au
   return (context) => readCredential(context, [name], hint);
 }
 
+/** Answers rows as OpenAI does, priced by the token. */
+export function createInference(api: Api): Inference {
+  return {
+    getModel: (name, context) => api.getModel(name, context),
+    predict: (model, rows, context) => predict(api, { model, rows }, context),
+    price: (model, tokens, context) => priceTokens(api, { model, tokens }, context),
+    quote: async (model, rows, context) => await quotePredictions(api, { model, rows }, context),
+  };
+}
+
 /** A provider that speaks the fine-tuning API of OpenAI. */
 export function createOpenAICompatible(config: OpenAICompatibleConfig): Provider {
   const api = createApi(config);
@@ -49,12 +59,7 @@ export function createOpenAICompatible(config: OpenAICompatibleConfig): Provider
       // Models that need a deployment cannot be asked before they are tuned either.
       ...(config.needsDeployment === true ? {} : { baseModel: ({ model }, context) => api.getModel(model, context) }),
     },
-    inference: {
-      getModel: (name, context) => api.getModel(name, context),
-      predict: (model, rows, context) => predict(api, { model, rows }, context),
-      price: (model, tokens, context) => priceTokens(api, { model, tokens }, context),
-      quote: async (model, rows, context) => await quotePredictions(api, { model, rows }, context),
-    },
+    inference: createInference(api),
     account: createAccount(api),
     getDeprecation: (model) => getDeprecation(api, model),
     check: async (context) => await checkService(api, context),

@@ -131,7 +131,7 @@ function translate(api: Api, { spec, facts, model }: TranslationInput): Translat
 }
 
 /** Never one method for the other: they learn different things, and both are paid. */
-function parseMethod({ task, target, training }: RunSpec, { name }: OpenAICompatibleConfig): MethodType {
+export function parseMethod({ task, target, training }: RunSpec, { name }: Pick<OpenAICompatibleConfig, 'name'>): MethodType {
   const method = training.method ?? (task === 'preference' ? 'dpo' : 'sft');
   if ((method === 'dpo') === (task === 'preference')) return method === 'dpo' ? 'dpo' : 'supervised';
   const expected = method === 'dpo' ? 'sft' : 'dpo';
@@ -141,9 +141,9 @@ function parseMethod({ task, target, training }: RunSpec, { name }: OpenAICompat
   );
 }
 
-function parseRowsPlan(
+export function parseRowsPlan(
   { task, target, prompt }: RunSpec,
-  { name }: OpenAICompatibleConfig,
+  { name }: Pick<OpenAICompatibleConfig, 'name'>,
   { labels, isPair }: { labels: readonly string[]; isPair: boolean },
 ): RowsPlan {
   if (task === 'text') {

@@ -47,12 +47,12 @@ export function createUploads(api: Api): Pick<Training<CreateRequest, Prepared>,
   };
 }
 
-function formatName({ key, attempt }: Attempt, part: string): string {
+export function formatName({ key, attempt }: Attempt, part: string): string {
   return `orchestrate-${key}-${attempt}-${part}.jsonl`;
 }
 
 /** A row as the service reads it. Only fields that it knows: a row may come with its place in the data. */
-function toLine(row: Row, { prompt, labels }: RowsPlan): object {
+export function toLine(row: Row, { prompt, labels }: RowsPlan): object {
   if ('messages' in row) return { messages: row.messages, ...getTools(row) };
   if ('chosen' in row) {
     return { input: { messages: row.prompt, ...getTools(row) }, preferred_output: row.chosen, non_preferred_output: row.rejected };

@@ -14,10 +14,10 @@ export interface TrainingFile extends WrittenFile {
 
 /**
  * Writes rows for a service, a line of JSON each. The same rows give the same bytes.
- * @param toLine a row as the service reads it
+ * @param toLine a row as the service reads it: an object, or the whole line
  * @throws Failure `disk-full`, `permission-denied`, and what reading the rows throws
  */
-export async function writeTrainingFile(path: string, rows: AsyncIterable<Row>, toLine: (row: Row) => object): Promise<TrainingFile> {
+export async function writeTrainingFile(path: string, rows: AsyncIterable<Row>, toLine: (row: Row) => object | string): Promise<TrainingFile> {
   const explain = (error: unknown): never => {
     throw toFileFailure(error, 'rows of the run', path);
   };
@@ -33,7 +33,8 @@ export async function writeTrainingFile(path: string, rows: AsyncIterable<Row>, 
     lines = '';
   };
   for await (const row of rows) {
-    lines += `${JSON.stringify(toLine(row))}\n`;
+    const line = toLine(row);
+    lines += `${typeof line === 'string' ? line : JSON.stringify(line)}\n`;
     count += 1;
     if (lines.length > bufferCharacters) await flush();
   }

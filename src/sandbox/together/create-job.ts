@@ -222,7 +222,7 @@ function buildJob(
   const size = typeof body.batch_size === 'number' ? body.batch_size : stepsEach;
   return {
     wire: {
-      ...(kept as Omit<typeof kept, 'validation_file' | 'suffix'> & { validation_file: string; suffix: string }),
+      ...(kept as unknown as TogetherJob['wire']),
       lr_scheduler: body.lr_scheduler as Together.FineTuningListResponse.Data.LrScheduler,
       training_method: body.training_method as Together.FineTuningListResponse.Data.TrainingMethodSft,
       training_type: (type as Together.FineTuningListResponse.Data.LoRaTrainingType | null | undefined) ?? { type: 'Lora', lora_r: 8, lora_alpha: 16, lora_dropout: 0, lora_trainable_modules: 'all-linear' },

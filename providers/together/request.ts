@@ -1,0 +1,188 @@
+import type Together from 'together-ai';
+import { z } from 'zod';
+import { Failure } from '../../src/errors.ts';
+import type { RunKey } from '../../src/job/run-key.ts';
+import type { RunSpec } from '../../src/job/run-spec.ts';
+import type { Note } from '../../src/provider/note.ts';
+import type { Training, Translation, TranslationInput } from '../../src/provider/provider.ts';
+import { mapTraining, notePrompt, sent, unsupported, type TrainingMap } from '../../src/provider-kit/map-training.ts';
+import { parseOptions } from '../../src/provider-kit/settings.ts';
+import { parseMethod, parseRowsPlan, type RowsPlan } from '../openai-compatible/request.ts';
+import { config } from './client.ts';
+import { checkLimits } from './limits.ts';
+
+/** The exact body of the create call. */
+export type CreateBody = Together.FineTuningCreateParams;
+
+/** The same without its files and its mark; `rows` is ours and is not sent. */
+export type CreateRequest = Omit<CreateBody, 'training_file' | 'validation_file' | 'suffix'> & { readonly rows: RowsPlan };
+
+export interface Prepared {
+  readonly trainingFile: string;
+  readonly validationFile: string | null;
+  /** When the service got the training file, by its own clock, ISO 8601. */
+  readonly uploadedAt: string | null;
+}
+
+const wholeNumber = z.int().min(1);
+const Options = z.strictObject({
+  /** How often the validation rows are measured; they are charged each time. */
+  evals: wholeNumber.optional(),
+  checkpoints: wholeNumber.optional(),
+});
+
+type Parameters = Partial<Omit<CreateBody, 'model' | 'training_file' | 'validation_file' | 'suffix'>>;
+
+interface Settings {
+  readonly method: 'sft' | 'dpo';
+}
+
+const trainingMap: TrainingMap<Parameters, Settings> = {
+  getDefaults: ({ method }) => ({ training_method: method === 'dpo' ? { method } : { method, train_on_inputs: false } }),
+  map: {
+    method: () => sent(),
+    epochs: (epochs) => (Number.isInteger(epochs) ? sent({ n_epochs: epochs }) : unsupported('the service takes whole epochs only')),
+    batchSize: (size) => sent({ batch_size: size }),
+    learningRate: (rate) =>
+      typeof rate === 'number'
+        ? sent({ learning_rate: rate })
+        : unsupported('the service takes an absolute rate; {"multiplier": m} is relative to a rate that is not known'),
+    beta: (beta, { method }) =>
+      method === 'dpo' ? sent({ training_method: { method, dpo_beta: beta } }) : unsupported('"beta" belongs to the method "dpo"'),
+    loss(loss, { method }) {
+      if (method === 'sft') return sent({ training_method: { method, train_on_inputs: loss === 'all' } });
+      return loss === 'answer' ? sent() : unsupported('preferences are learned from the answers alone');
+    },
+    select: (select) => (select === 'last' ? sent() : unsupported('the service names the last weights as its result')),
+    seed: (seed) => sent({ random_seed: seed }),
+    steps: () => unsupported('the service counts epochs, not steps'),
+    schedule: (schedule) =>
+      schedule === 'constant'
+        ? unsupported('the service has "linear" and "cosine"')
+        : sent({
+            lr_scheduler: {
+              lr_scheduler_type: schedule,
+              lr_scheduler_args: schedule === 'linear' ? { min_lr_ratio: 0 } : { min_lr_ratio: 0, num_cycles: 0.5 },
+            },
+          }),
+    warmupRatio: (ratio) => sent({ warmup_ratio: ratio }),
+    weightDecay: (decay) => sent({ weight_decay: decay }),
+    maxGradNorm: (norm) => sent({ max_grad_norm: norm }),
+    adapter(adapter) {
+      if (adapter.type === 'full') return sent({ training_type: { type: 'Full' } });
+      if (adapter.type === 'head') return unsupported('a language model has no head of its own that could be trained alone');
+      const { rank, alpha = rank, dropout, targets } = adapter;
+      if (!Number.isInteger(alpha)) return unsupported('the service takes a whole lora_alpha only');
+      const modules = { lora_trainable_modules: targets?.join(',') ?? 'all-linear' };
+      const type = { type: 'Lora', lora_r: rank, lora_alpha: alpha, ...modules, ...(dropout === undefined ? {} : { lora_dropout: dropout }) };
+      return sent({ training_type: type as Together.FineTuningCreateParams.LoRaTrainingType });
+    },
+    maxLength: (length) => sent({ max_seq_length: length }),
+  },
+  defaulted: {
+    method: (_, { method }) => method,
+    epochs: () => 1,
+    batchSize: () => 'max (the service chooses)',
+    learningRate: () => 1e-5,
+    beta: (_, { method }) => (method === 'dpo' ? 'the service chooses' : null),
+    loss: () => 'answer',
+    select: () => 'last',
+    adapter: () => 'lora (the service chooses the rank)',
+    seed: () => 42,
+  },
+};
+
+/** Fields of the create call for which the job has other words. */
+const owned = new Set<string>([
+  ...['model', 'training_file', 'validation_file', 'suffix', 'rows', 'n_epochs', 'n_evals', 'n_checkpoints', 'batch_size'],
+  ...['learning_rate', 'lr_scheduler', 'warmup_ratio', 'weight_decay', 'max_grad_norm', 'max_seq_length', 'random_seed'],
+  ...['training_method', 'training_type', 'train_on_inputs'],
+]);
+
+/** Writes a job as the body of a create call, without its files. Pure. */
+export function translate({ spec, facts, model }: TranslationInput): Translation<CreateRequest> {
+  if (spec.model.kind !== 'service') {
+    const expected = `targets.${spec.target}.model: Together expects the name of one of its models, found "${model.base}"`;
+    throw new Failure('job-file-invalid', expected, { hint: 'such as Qwen/Qwen3-8B; `orchestrate models together` lists them' });
+  }
+  const options = parseOptions<z.infer<typeof Options>>(Options, spec.target, spec.options);
+  const method = parseMethod(spec, config) === 'dpo' ? 'dpo' : 'sft';
+  const { parameters, notes } = mapTraining(spec.training, trainingMap, { method });
+  const rows = parseRowsPlan(spec, config, { labels: facts.labels, isPair: 'text2' in facts.columns });
+  const evals = facts.validation === null ? undefined : (options.evals ?? parameters.n_epochs ?? 1);
+  const request: CreateRequest = {
+    ...spec.native,
+    model: spec.model.name,
+    n_epochs: 1,
+    ...parameters,
+    ...(evals === undefined ? {} : { n_evals: evals }),
+    ...(options.checkpoints === undefined ? {} : { n_checkpoints: options.checkpoints }),
+    rows,
+  };
+  checkLimits(request, { target: spec.target, limits: model.config });
+  return {
+    request,
+    notes: [
+      ...notes,
+      ...notePrompt(spec, rows.conversion, {
+        converted: 'the service learns chats: a row is a question, its label the answer',
+        unused: `the rows of the task "${spec.task}" are chats already`,
+      }),
+      ...noteOptions(options, evals),
+      ...noteNative(spec),
+      ...(spec.budget.hours === null
+        ? []
+        : [{ type: 'warning', message: 'Together has no limit of time for a job: it cannot keep to budget.hours' } as const]),
+    ],
+  };
+}
+
+function noteOptions({ evals, checkpoints }: z.infer<typeof Options>, used: number | undefined): Note[] {
+  const written = Object.entries({ evals, checkpoints }).filter(([, value]) => value !== undefined);
+  const notes = written.map(([name, value]): Note =>
+    name === 'evals' && used === undefined
+      ? { type: 'unsupported', field: 'options.evals', value, why: 'there are no validation rows' }
+      : { type: 'sent', field: `options.${name}`, value },
+  );
+  const isChosen = evals === undefined && used !== undefined;
+  return isChosen ? [...notes, { type: 'defaulted', field: 'options.evals', value: used, why: 'once an epoch' }] : notes;
+}
+
+/** @throws Failure `job-file-invalid` for a raw field that would change what the job says, or how its runs are found */
+function noteNative({ native, target }: RunSpec): Note[] {
+  return Object.entries(native).map(([field, value]) => {
+    if (!owned.has(field)) return { type: 'sent', field: `native.${field}`, value };
+    const expected = `targets.${target}.native.${field}: expected a field for which the job has no word, found "${field}"`;
+    throw new Failure('job-file-invalid', expected, { hint: 'say it with the fields of the job file; the suffix is how runs are found' });
+  });
+}
+
+/** The run's key is the suffix: with the training file it finds the job again. */
+export function bind({ rows: _rows, ...body }: CreateRequest, { trainingFile, validationFile }: Prepared, key: RunKey): CreateBody {
+  return {
+    ...body,
+    training_file: trainingFile,
+    ...(validationFile === null ? {} : { validation_file: validationFile }),
+    suffix: key,
+  };
+}
+
+/** The requests of a submission, for people. Pure. */
+export const preview: NonNullable<Training<CreateRequest>['preview']> = (request, { key, facts }) => {
+  const hasValidation = facts.validation !== null;
+  const names = ['train.jsonl', ...(hasValidation ? ['validation.jsonl'] : [])];
+  const [trainingFile, validationFile] = ['<id of train.jsonl>', hasValidation ? '<id of validation.jsonl>' : null] as const;
+  const body = bind(request, { trainingFile, validationFile, uploadedAt: null }, key);
+  return [
+    ...names.map((file) => ({ what: 'POST /files', body: { purpose: 'fine-tune', file_name: file, file_type: 'jsonl' } })),
+    { what: 'POST /fine-tunes/estimate-price', body: toPriced(body) },
+    { what: 'POST /fine-tunes', body },
+  ];
+};
+
+/** The fields of a job that decide its price. */
+export function toPriced(body: CreateBody): Together.FineTuningEstimatePriceParams {
+  const { training_file, validation_file, model, n_epochs, n_evals, training_type, training_method, from_checkpoint } = body;
+  const fields = { training_file, validation_file, model, n_epochs, n_evals, training_type, training_method, from_checkpoint };
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as unknown as ReturnType<typeof toPriced>;
+}
