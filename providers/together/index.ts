@@ -1,5 +1,6 @@
 import { isFailure } from '../../src/errors.ts';
-import { defineProvider } from '../../src/provider/provider.ts';
+import type { ModelRef } from '../../src/provider/model.ts';
+import { defineProvider, type Inference } from '../../src/provider/provider.ts';
 import { getSecrets } from '../../src/provider-kit/settings.ts';
 import { createInference } from '../openai-compatible/index.ts';
 import { api, config } from './client.ts';
@@ -11,6 +12,21 @@ import { bind, preview, translate, type CreateBody, type CreateRequest, type Pre
 import { uploads } from './upload.ts';
 
 const checkMs = 15_000;
+
+const inference = createInference(api);
+
+/** A model that was deployed costs by the minute that its endpoint runs; its answers cost nothing more. */
+function isDeployed(model: ModelRef): boolean {
+  return model.kind === 'endpoint' && model.needsDeployment === true;
+}
+
+const quote: NonNullable<Inference['quote']> = async (model, rows, context) => {
+  const free = { currency: 'USD', low: 0, high: 0, source: 'answers of a deployed model are in the price of its endpoint', asOf: null } as const;
+  return isDeployed(model) ? free : ((await inference.quote?.(model, rows, context)) ?? null);
+};
+
+const price: NonNullable<Inference['price']> = (model, tokens, context) =>
+  isDeployed(model) ? 0 : (inference.price?.(model, tokens, context) ?? null);
 
 /** Together: chat models, tuned by its own routes, that answer on endpoints by the minute. */
 export const together = defineProvider<CreateRequest, Prepared, CreateBody, TogetherCursor>({
@@ -27,7 +43,7 @@ export const together = defineProvider<CreateRequest, Prepared, CreateBody, Toge
     ...jobs,
     observe: async (job, cursor, context) => await observe({ job, cursor }, context),
   },
-  inference: createInference(api),
+  inference: { ...inference, quote, price },
   deployments,
   account,
   async check(context) {
