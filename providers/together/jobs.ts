@@ -6,7 +6,7 @@ import type { Account, Training } from '../../src/provider/provider.ts';
 import { isTerminalPhase } from '../../src/provider/status.ts';
 import { parseAnswer, toIsoTime } from '../../src/provider-kit/json.ts';
 import { api, call, submit, toPhase } from './client.ts';
-import type { CreateBody, CreateRequest, Prepared } from './request.ts';
+import { toPriced, type CreateBody, type CreateRequest, type Prepared } from './request.ts';
 
 /** What is read of a job; everything but its identifier may be missing. */
 const Job = z.looseObject({
@@ -63,8 +63,21 @@ export function checkWhole(jobs: readonly Job[], uploadedAt: string | null): voi
   });
 }
 
+const Estimate = z.looseObject({ estimated_total_price: z.number().nullish(), allowed_to_proceed: z.boolean().nullish() });
+
 /** Makes jobs, finds them again, and stops them. */
-export const jobs: Pick<Training<CreateRequest, Prepared, CreateBody>, 'create' | 'find' | 'cancel'> = {
+export const jobs: Pick<Training<CreateRequest, Prepared, CreateBody>, 'create' | 'find' | 'cancel' | 'quotePrepared'> = {
+  /** What the service asks for exactly this body, now that it has the rows. @throws Failure `quota-exhausted` where the account lacks it */
+  async quotePrepared(body, context) {
+    const route = 'POST /fine-tunes/estimate-price';
+    const { estimated_total_price: usd, allowed_to_proceed: isAllowed } = await call({ call: route }, context, async (client) => {
+      return parseAnswer<z.infer<typeof Estimate>>(Estimate, await client.fineTuning.estimatePrice(toPriced(body)), route);
+    });
+    if (isAllowed === false) {
+      throw new Failure('quota-exhausted', `Together does not let the account start a job of $${usd ?? '?'}`, { hint: 'add credit at Together' });
+    }
+    return usd == null ? null : { currency: 'USD', low: usd, high: usd, source: route, asOf: context.now().toISOString().slice(0, 10) };
+  },
   /** The one call that may cost, sent once. */
   async create(body, context) {
     const route = 'POST /fine-tunes';

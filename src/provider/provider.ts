@@ -118,6 +118,11 @@ export interface Training<Request = unknown, Prepared = unknown, Wire = unknown,
   /** The cost of a run of this request; null where the price is not known. Absent: the provider knows no prices at all. */
   quote?(request: Request, context: QuoteContext): Promise<Quote | null>;
   /**
+   * The cost that the service itself names for the exact body, for a service that can do so only once it has the data; it is asked after
+   * `prepare`, and what it says counts instead of `quote`. Null where it does not say.
+   */
+  quotePrepared?(wire: Wire, context: Attempt): Promise<Quote | null>;
+  /**
    * The time and the memory of a run of this request; null where they are not known.
    * @throws Failure `job-file-invalid` for what this machine cannot do
    */

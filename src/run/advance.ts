@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import type { Attempt } from '../provider/context.ts';
 import type { Provider } from '../provider/provider.ts';
 import { SubmitFailure } from '../provider/submit-failure.ts';
-import { Failure, toFailureData } from '../errors.ts';
+import { Failure, failureKinds, isFailure, toFailureData } from '../errors.ts';
 import { hashJson } from '../lib/json.ts';
 import type { RunEvent } from './event.ts';
 import { withLease } from './lease.ts';
@@ -10,6 +10,8 @@ import { pollRun, type Step } from './poll.ts';
 import { adoptOldestJob, reconcile } from './reconcile.ts';
 import { reserveAgain } from './accept.ts';
 import { findRun, type StoredRun } from './run-store.ts';
+import { createUnknownPriceFailure, raiseToQuote } from './budget.ts';
+import { checkQuote } from './figures.ts';
 import { isEnded } from './transitions.ts';
 import { createAttempt, getProvider, type Driver } from './workspace.ts';
 
@@ -73,10 +75,12 @@ async function prepare({ run, provider, context, append }: Step): Promise<Stored
   return await append([{ type: 'submission-prepared', attempt: run.record.attempt, prepared }]);
 }
 
-async function submit({ run, provider, context, append }: Step, prepared: unknown): Promise<StoredRun> {
+async function submit(step: Step, prepared: unknown): Promise<StoredRun> {
+  const { run, provider, context, append } = step;
   const { plan, attempt } = run.record;
   const wire = provider.training.bind(plan.request, prepared, plan.key, attempt);
   context.signal.throwIfAborted();
+  await checkLatePrice(step, { prepared, wire });
   // The intent is on the disk before the call that may cost.
   const intended = await append([{ type: 'submission-intended', attempt, wire, hash: hashJson(wire) }]);
   if (intended.record.cancelRequested) {
@@ -88,6 +92,32 @@ async function submit({ run, provider, context, append }: Step, prepared: unknow
   if (outcome.type !== 'submission-rejected') return stored;
   const events = await discard(provider, prepared, context);
   return events.length === 0 ? stored : await append(events);
+}
+
+/**
+ * Asks a service for its price that names one only for the data that it has, and reserves it: this is where such a run meets its budget.
+ * Where that has no room, or the price stays unknown, what was uploaded is deleted again; submitted again, the run begins anew.
+ * @throws Failure `budget-exceeded`, and what the service says against the job
+ */
+async function checkLatePrice(
+  { run, driver, provider, context, append }: Step,
+  { prepared, wire }: { readonly prepared: unknown; readonly wire: unknown },
+): Promise<void> {
+  if (provider.training.quotePrepared === undefined) return;
+  const { plan, attempt } = run.record;
+  const { spec } = plan;
+  try {
+    const quote = checkQuote(await provider.training.quotePrepared(wire, context));
+    const need = { id: plan.key, name: `target "${spec.target}"`, usd: quote?.high ?? null };
+    if (quote === null && spec.budget.usd !== null) throw createUnknownPriceFailure(spec, spec.budget.usd, [need]);
+    if (quote !== null) await raiseToQuote(driver.store, spec, { ...need, usd: quote.high });
+    await append([{ type: 'submission-quoted', quote }]);
+  } catch (error) {
+    if (isFailure(error) && !failureKinds[error.code].retryable) {
+      await append([...(await discard(provider, prepared, context)), { type: 'submission-discarded', attempt }]);
+    }
+    throw error;
+  }
 }
 
 /** Deletes what was prepared for a submission that the service has refused. A failure is only noted, so that it hides no refusal. */

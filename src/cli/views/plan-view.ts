@@ -21,7 +21,7 @@ export interface PlanView {
 
 /** What a target will be asked, field by field. */
 export function formatPlan(
-  { plan: { spec, facts, model, key, notes, quote, estimate, deprecation = null }, scoring, requests }: PlanView,
+  { plan: { spec, facts, model, key, notes, quote, isPricedLate, estimate, deprecation = null }, scoring, requests }: PlanView,
   now: Date,
 ): string {
   const labels = Object.entries(facts.train.labels).map(([label, rows]) => `${label} ${formatCount(rows)}`);
@@ -32,7 +32,7 @@ export function formatPlan(
     `  data      ${formatCount(facts.train.rows)} training, ${formatCount(facts.validation?.rows ?? 0)} validation, ${formatCount(scoring.rows)} held-out rows`,
     ...(labels.length === 0 ? [] : [`  labels    ${escapeLine(labels.join(', '))}`]),
     ...(quote?.trainingTokens === undefined ? [] : [`  tokens    ${formatCount(quote.trainingTokens)} in one pass over the training rows`]),
-    `  cost      ${escapeLine(quote === null ? formatUnknownPrice(spec, model.base) : formatPrice(quote))}`,
+    `  cost      ${escapeLine(quote !== null ? formatPrice(quote) : isPricedLate === true ? latePrice : formatUnknownPrice(spec, model.base))}`,
     ...formatScoring(scoring),
     ...(estimate == null ? [] : [`  training  ${escapeLine(formatEstimate(estimate))}`]),
     `  key       ${escapeLine(key)}`,
@@ -56,6 +56,8 @@ function formatEstimate({ seconds, memoryBytes, source }: Estimate): string {
 }
 
 /** Of a model of a service that a person may know the price of. */
+const latePrice = 'the service names its price for the uploaded rows, before anything is started: there the budget decides';
+
 function formatUnknownPrice({ model: { kind } }: RunPlan['spec'], base: string): string {
   return kind === 'folder' || kind === 'hub' ? 'price unknown' : `price unknown: ${formatPriceSetting([base], ['training'])}`;
 }

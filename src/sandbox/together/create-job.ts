@@ -226,6 +226,7 @@ function buildJob(
       lr_scheduler: body.lr_scheduler as Together.FineTuningListResponse.Data.LrScheduler,
       training_method: body.training_method as Together.FineTuningListResponse.Data.TrainingMethodSft,
       training_type: (type as Together.FineTuningListResponse.Data.LoRaTrainingType | null | undefined) ?? { type: 'Lora', lora_r: 8, lora_alpha: 16, lora_dropout: 0, lora_trainable_modules: 'all-linear' },
+      batch_size: size,
       id: `ft-${account.nextHex(8)}-${account.nextHex(4)}`,
       status: 'pending',
       user_id: account.name,

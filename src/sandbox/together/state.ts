@@ -30,10 +30,9 @@ export interface PartUpload {
 export type TogetherStatus = Together.FinetuneResponse['status'] | 'user_error';
 
 /** A job as the lists have it, which is shorter than the job itself. */
-export type WireJob = Omit<Together.FineTuningListResponse.Data, 'status' | 'batch_size'> & {
+export type WireJob = Omit<Together.FineTuningListResponse.Data, 'status'> & {
   status: TogetherStatus;
   readonly suffix?: string;
-  readonly batch_size: number | 'max';
 };
 
 export interface TogetherJob extends TimedJob {
