@@ -86,8 +86,8 @@ export const jobs: Pick<Training<CreateRequest, Prepared, CreateBody>, 'create' 
     });
   },
   /**
-   * The run's jobs: those with its key as their suffix, and those that train on a file of its attempts. Of several on one file only the
-   * oldest is named: a create is sent once for each file, so that the others are what the service itself has started again.
+   * The run's jobs: those with its key as their suffix, and those that train on a file of its attempts. A job that the service itself has
+   * started in the place of another is no job beside it, and must not be cancelled as one.
    */
   async find(_request, prepared, context) {
     const listed = await readJobs(context);
@@ -95,14 +95,13 @@ export const jobs: Pick<Training<CreateRequest, Prepared, CreateBody>, 'create' 
     const own = listed.filter(({ suffix, training_file: file }) => suffix === context.key || attempts.has(file ?? ''));
     const uploads = prepared.map(({ uploadedAt }) => uploadedAt);
     if (own.length === 0) checkWhole(listed, uploads.includes(null) ? null : (uploads.toSorted()[0] ?? null));
-    const byFile = new Map<string, Job>();
-    for (const job of own.toSorted((a, b) => getTime(b).localeCompare(getTime(a)))) byFile.set(job.training_file ?? job.id, job);
-    return [...byFile.values()].map((job) => toJobRef(job, attempts.get(job.training_file ?? '') ?? context.attempt, context));
+    const first = own.filter((job) => !own.some((other) => isRestartOf(job, other)));
+    return first.map((job) => toJobRef(job, attempts.get(job.training_file ?? '') ?? context.attempt, context));
   },
   /** Stops a job for good, or the one that goes on in its place. A job that has ended is left alone. */
   async cancel(ref, context) {
     api.checkLocation(`the job ${ref.id}`, ref.location, context);
-    const { id } = (await findRestart(await readJob(ref.id, context), context.key, context)) ?? ref;
+    const { id } = (await findRestart(await readJob(ref.id, context), context)) ?? ref;
     try {
       await call({ call: `POST /fine-tunes/${encodeURIComponent(id)}/cancel` }, context, async (client) => await client.fineTuning.cancel(id));
     } catch (error) {
@@ -113,14 +112,21 @@ export const jobs: Pick<Training<CreateRequest, Prepared, CreateBody>, 'create' 
   },
 };
 
-/** The newest job that the service itself has started in place of this one, under another identifier; null where there is none. */
-export async function findRestart(job: Job, key: string, context: Context): Promise<Job | null> {
-  const phase = toPhase(job.status);
-  if (!isTerminalPhase(phase) || phase === 'succeeded') return null;
-  const later = (await readJobs(context)).filter((other) => {
-    const isOurs = other.suffix === key && other.training_file === job.training_file;
-    return isOurs && other.id !== job.id && getTime(other) >= getTime(job);
-  });
+function hasEndedBadly({ status }: Job): boolean {
+  const phase = toPhase(status);
+  return isTerminalPhase(phase) && phase !== 'succeeded';
+}
+
+/** Whether the service itself has started this job in the place of another one: on the same file, once the other had ended without a model. */
+function isRestartOf(job: Job, other: Job): boolean {
+  const isSame = job.id !== other.id && job.training_file != null && job.training_file === other.training_file;
+  return isSame && hasEndedBadly(other) && getTime(job) > getTime(other) && getTime(job) >= (toIsoTime(other['updated_at']) ?? '');
+}
+
+/** The newest job that goes on in the place of this one, under another identifier; null where there is none. */
+export async function findRestart(job: Job, context: Context): Promise<Job | null> {
+  if (!hasEndedBadly(job)) return null;
+  const later = (await readJobs(context)).filter((other) => isRestartOf(other, job));
   return later.toSorted((a, b) => getTime(a).localeCompare(getTime(b))).at(-1) ?? null;
 }
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Failure, isFailure, toFailureData } from '../../src/errors.ts';
 import type { Attempt } from '../../src/provider/context.ts';
 import type { ActualCost, Artifact, JobRef, Observation } from '../../src/provider/job.ts';
-import { keepFirstMetrics, type Metric } from '../../src/provider/metric.ts';
+import { getMetricKey, keepFirstMetrics, type Metric } from '../../src/provider/metric.ts';
 import { isTerminalPhase } from '../../src/provider/status.ts';
 import { parseAnswer, toIsoTime } from '../../src/provider-kit/json.ts';
 import { api, call, toPhase } from './client.ts';
@@ -15,6 +15,8 @@ export interface TogetherCursor {
   /** How many of its events, in order of their time. */
   readonly events: number;
   readonly step: number | null;
+  /** Keys of the metrics that were measured at that step. */
+  readonly measured: readonly string[];
   readonly steps: number | null;
   readonly loss: number | null;
   readonly hasModel: boolean;
@@ -38,13 +40,16 @@ export async function observe(
 ): Promise<Observation<TogetherCursor>> {
   api.checkLocation(`the job ${ref.id}`, ref.location, context);
   const seen = await readJob(cursor?.job ?? ref.id, context);
-  const restart = await findRestart(seen, context.key, context);
+  const restart = await findRestart(seen, context);
   const job = restart === null ? seen : await readJob(restart.id, context);
   const isSame = job.id === cursor?.job;
   const before: TogetherCursor =
-    cursor !== null && isSame ? cursor : { job: job.id, events: 0, step: null, steps: null, loss: null, hasModel: false };
+    cursor !== null && isSame ? cursor : { job: job.id, events: 0, step: null, measured: [], steps: null, loss: null, hasModel: false };
   const events = await readEvents(job.id, context);
-  const metrics = await readMetrics(job, before.step, context);
+  const known = new Set(before.measured);
+  const metrics = (await readMetrics(job, before.step, context)).filter((metric) => !known.has(getMetricKey(metric)));
+  const step = metrics.reduce<number | null>((most, metric) => Math.max(most ?? 0, metric.step ?? 0), before.step);
+  const newest = metrics.filter((metric) => metric.step === step).map(getMetricKey);
   const checkpoints = await readList(`/fine-tunes/${encodeURIComponent(job.id)}/checkpoints`, Checkpoints, { data: [] }, context);
   const phase = toPhase(job.status);
   const last = metrics.findLast(({ name, split }) => name === 'loss' && split === 'train');
@@ -52,7 +57,8 @@ export async function observe(
   const next: TogetherCursor = {
     job: job.id,
     events: events.length,
-    step: metrics.reduce<number | null>((most, { step }) => Math.max(most ?? 0, step ?? 0), before.step),
+    step,
+    measured: step === before.step ? [...before.measured, ...newest] : newest,
     steps: events.reduce((most, { total_steps: steps }) => (steps != null && steps > 0 ? steps : most), before.steps),
     loss: last?.value ?? before.loss,
     hasModel: before.hasModel || model !== null,
