@@ -70,14 +70,21 @@ export const deployments: Deployments = {
     const endpoint = await find(name, context);
     if (endpoint === null) return;
     const route = `DELETE /endpoints/${encodeURIComponent(endpoint.id)}`;
-    const remove = async (): Promise<void> => await call({ call: route }, context, async (client) => await client.endpoints.delete(endpoint.id));
+    const remove = async (): Promise<void> =>
+      await call({ call: route }, context, async (client) => await client.endpoints.delete(endpoint.id));
     await retry(remove, context, { tries: mostDeletions }).catch((error: unknown) => {
       if (!isRefusedWith(error, 404)) throw error;
     });
   },
   async quote(model, context) {
     const { id, usdPerHour } = await chooseHardware(model.name, context);
-    return { currency: 'USD', low: usdPerHour, high: usdPerHour, source: `GET /hardware: ${id}`, asOf: context.now().toISOString().slice(0, 10) };
+    return {
+      currency: 'USD',
+      low: usdPerHour,
+      high: usdPerHour,
+      source: `GET /hardware: ${id}`,
+      asOf: context.now().toISOString().slice(0, 10),
+    };
   },
 };
 

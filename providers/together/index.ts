@@ -21,7 +21,13 @@ function isDeployed(model: ModelRef): boolean {
 }
 
 const quote: NonNullable<Inference['quote']> = async (model, rows, context) => {
-  const free = { currency: 'USD', low: 0, high: 0, source: 'answers of a deployed model are in the price of its endpoint', asOf: null } as const;
+  const free = {
+    currency: 'USD',
+    low: 0,
+    high: 0,
+    source: 'answers of a deployed model are in the price of its endpoint',
+    asOf: null,
+  } as const;
   return isDeployed(model) ? free : ((await inference.quote?.(model, rows, context)) ?? null);
 };
 

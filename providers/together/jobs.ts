@@ -58,9 +58,13 @@ export function checkWhole(jobs: readonly Job[], uploadedAt: string | null): voi
   const times = jobs.map(getTime);
   const isNewestFirst = times.every((time, i) => time !== '' && (i === 0 || time <= times[i - 1]!));
   if (!isUsualCap(jobs.length) || (isNewestFirst && uploadedAt !== null && times.at(-1)! < uploadedAt)) return;
-  throw new Failure('response-invalid', `${listRoute}: expected a list that is surely whole, found ${jobs.length} jobs, where it may be cut`, {
-    hint: 'delete an old job at Together (or start another one), so that the list has another length; nothing was started',
-  });
+  throw new Failure(
+    'response-invalid',
+    `${listRoute}: expected a list that is surely whole, found ${jobs.length} jobs, where it may be cut`,
+    {
+      hint: 'delete an old job at Together (or start another one), so that the list has another length; nothing was started',
+    },
+  );
 }
 
 const Estimate = z.looseObject({ estimated_total_price: z.number().nullish(), allowed_to_proceed: z.boolean().nullish() });
@@ -74,7 +78,9 @@ export const jobs: Pick<Training<CreateRequest, Prepared, CreateBody>, 'create' 
       return parseAnswer<z.infer<typeof Estimate>>(Estimate, await client.fineTuning.estimatePrice(toPriced(body)), route);
     });
     if (isAllowed === false) {
-      throw new Failure('quota-exhausted', `Together does not let the account start a job of $${usd ?? '?'}`, { hint: 'add credit at Together' });
+      throw new Failure('quota-exhausted', `Together does not let the account start a job of $${usd ?? '?'}`, {
+        hint: 'add credit at Together',
+      });
     }
     return usd == null ? null : { currency: 'USD', low: usd, high: usd, source: route, asOf: context.now().toISOString().slice(0, 10) };
   },
@@ -103,7 +109,11 @@ export const jobs: Pick<Training<CreateRequest, Prepared, CreateBody>, 'create' 
     api.checkLocation(`the job ${ref.id}`, ref.location, context);
     const { id } = (await findRestart(await readJob(ref.id, context), context)) ?? ref;
     try {
-      await call({ call: `POST /fine-tunes/${encodeURIComponent(id)}/cancel` }, context, async (client) => await client.fineTuning.cancel(id));
+      await call(
+        { call: `POST /fine-tunes/${encodeURIComponent(id)}/cancel` },
+        context,
+        async (client) => await client.fineTuning.cancel(id),
+      );
     } catch (error) {
       context.signal.throwIfAborted();
       const phase = toPhase((await readJob(id, context)).status);

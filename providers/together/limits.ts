@@ -48,7 +48,9 @@ async function readLimits(model: string, context: Context): Promise<Limits> {
     });
   } catch (error) {
     if (!isRefusedWith(error, 400, 404)) throw error;
-    throw new Failure('model-unavailable', error.message, { hint: `Together does not tune ${model}; \`orchestrate models together\` lists them` });
+    throw new Failure('model-unavailable', error.message, {
+      hint: `Together does not tune ${model}; \`orchestrate models together\` lists them`,
+    });
   }
 }
 

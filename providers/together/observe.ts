@@ -164,6 +164,8 @@ function toCost(job: Job): ActualCost | null {
 function toJobFailure({ status }: Job, events: readonly JobEvent[], redact: (text: string) => string): Failure {
   const isUser = status.toLowerCase() === 'user_error';
   const said = events.findLast(({ type, level }) => /error/.test(type) || level === 'error')?.message ?? 'it does not say why';
-  const hint = isUser ? 'correct the rows or the settings: changed, they are a new run' : '`orchestrate logs` shows what it said; submit again with --again';
+  const hint = isUser
+    ? 'correct the rows or the settings: changed, they are a new run'
+    : '`orchestrate logs` shows what it said; submit again with --again';
   return new Failure(isUser ? 'data-invalid' : 'service-unavailable', redact(`Together: the job has failed: ${said}`), { hint });
 }

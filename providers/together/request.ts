@@ -74,7 +74,13 @@ const trainingMap: TrainingMap<Parameters, Settings> = {
       const { rank, alpha = rank, dropout, targets } = adapter;
       if (!Number.isInteger(alpha)) return unsupported('the service takes a whole lora_alpha only');
       const modules = { lora_trainable_modules: targets?.join(',') ?? 'all-linear' };
-      const type = { type: 'Lora', lora_r: rank, lora_alpha: alpha, ...modules, ...(dropout === undefined ? {} : { lora_dropout: dropout }) };
+      const type = {
+        type: 'Lora',
+        lora_r: rank,
+        lora_alpha: alpha,
+        ...modules,
+        ...(dropout === undefined ? {} : { lora_dropout: dropout }),
+      };
       return sent({ training_type: type as Together.FineTuningCreateParams.LoRaTrainingType });
     },
     maxLength: (length) => sent({ max_seq_length: length }),

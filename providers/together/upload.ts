@@ -21,7 +21,9 @@ import type { CreateRequest, Prepared } from './request.ts';
  * runs on the same rows would share that file, and to fence one would break the other.
  */
 function buildMark({ key, attempt }: Attempt, part: string): string {
-  const hash = createHash('sha256').update(JSON.stringify([key, attempt, part])).digest();
+  const hash = createHash('sha256')
+    .update(JSON.stringify([key, attempt, part]))
+    .digest();
   return [...hash.subarray(0, 16)].map((byte) => byte.toString(2).padStart(8, '0').replaceAll('0', ' ').replaceAll('1', '\t')).join('');
 }
 
@@ -143,7 +145,10 @@ async function putBytes(
   headers: Readonly<Record<string, string>> = { 'content-type': 'application/octet-stream' },
 ): Promise<Response> {
   if (config.baseUrl(context).startsWith('https:') && !address.startsWith('https:')) {
-    throw new Failure('response-invalid', 'POST /files: expected an address with https: for the bytes, found another one; nothing was sent');
+    throw new Failure(
+      'response-invalid',
+      'POST /files: expected an address with https: for the bytes, found another one; nothing was sent',
+    );
   }
   const put = createFetch({
     ...parseRequestDeadline(context),

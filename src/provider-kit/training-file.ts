@@ -17,7 +17,11 @@ export interface TrainingFile extends WrittenFile {
  * @param toLine a row as the service reads it: an object, or the whole line
  * @throws Failure `disk-full`, `permission-denied`, and what reading the rows throws
  */
-export async function writeTrainingFile(path: string, rows: AsyncIterable<Row>, toLine: (row: Row) => object | string): Promise<TrainingFile> {
+export async function writeTrainingFile(
+  path: string,
+  rows: AsyncIterable<Row>,
+  toLine: (row: Row) => object | string,
+): Promise<TrainingFile> {
   const explain = (error: unknown): never => {
     throw toFileFailure(error, 'rows of the run', path);
   };

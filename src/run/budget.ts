@@ -263,9 +263,13 @@ export async function raiseToQuote(
   const { spent, reserved } = await sumCharges(store, { job, workspace });
   const used = `${formatUsd(toUsd(spent))} spent and ${formatUsd(toUsd(reserved))} reserved`;
   const limit = `the job "${job}" has a budget of ${formatUsd(budget.usd ?? 0)}: ${used}`;
-  throw new Failure('budget-exceeded', `${limit}, ${name} would need up to ${formatUsd(usd)}, as its service says now that it has the data`, {
-    hint: 'raise `budget.usd` in the job file, or run less of it; the uploaded data was deleted, and nothing was started',
-  });
+  throw new Failure(
+    'budget-exceeded',
+    `${limit}, ${name} would need up to ${formatUsd(usd)}, as its service says now that it has the data`,
+    {
+      hint: 'raise `budget.usd` in the job file, or run less of it; the uploaded data was deleted, and nothing was started',
+    },
+  );
 }
 
 /** The cost has become known, whatever was reserved for it. */

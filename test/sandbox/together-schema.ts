@@ -15,7 +15,9 @@ interface Content {
 }
 
 interface TogetherDocument {
-  readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly requestBody?: Content; readonly responses: Record<string, Content> }>>>>;
+  readonly paths: Readonly<
+    Record<string, Readonly<Record<string, { readonly requestBody?: Content; readonly responses: Record<string, Content> }>>>
+  >;
 }
 
 type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
@@ -57,7 +59,8 @@ export function createTogetherRecorder(): TogetherRecorder {
     const known = document.paths[below] ?? document.paths[Object.keys(document.paths).find(isIt) ?? ''];
     const operation = asked.startsWith('/together/') ? known?.[method.toLowerCase()] : undefined;
     if (operation === undefined || !context.res.ok || context.res.status === 204) return;
-    if (method === 'POST' && operation.requestBody !== undefined) check(`${method} ${below}`, operation.requestBody, await context.req.text());
+    if (method === 'POST' && operation.requestBody !== undefined)
+      check(`${method} ${below}`, operation.requestBody, await context.req.text());
     check(`the answer to ${method} ${below}`, operation.responses['200'] ?? {}, await context.res.clone().text());
   };
   return { middleware, problems };

@@ -150,8 +150,7 @@ export async function initiateParts(context: SandboxContext): Promise<Response> 
   const upload_id = account.nextId('upload-');
   account.together.uploads.set(upload_id, upload);
   const parts = Array.from({ length: count }, (_unused, i) => {
-    const receive = (bytes: Buffer): void =>
-      void upload.parts.set(i + 1, { bytes, etag: createHash('md5').update(bytes).digest('hex') });
+    const receive = (bytes: Buffer): void => void upload.parts.set(i + 1, { bytes, etag: createHash('md5').update(bytes).digest('hex') });
     return { PartNumber: i + 1, URL: grantUpload(context, receive), Headers: {} };
   });
   return context.json({ upload_id, file_id: file.wire.id, parts });

@@ -159,7 +159,11 @@ function endStep(job: TogetherJob, step: number, atMs: number): void {
   if (Math.floor((step * checkpoints) / job.steps) === Math.floor(((step - 1) * checkpoints) / job.steps)) return;
   const about = { step, created_at: formatTime(atMs), path: `${job.wire.id}/checkpoint-${step}` };
   const isFull = job.wire.training_type?.type === 'Full';
-  job.checkpoints.push({ ...about, checkpoint_type: isFull ? 'Intermediate' : 'Intermediate LoRA', checkpoint: isFull ? 'model' : 'adapter' });
+  job.checkpoints.push({
+    ...about,
+    checkpoint_type: isFull ? 'Intermediate' : 'Intermediate LoRA',
+    checkpoint: isFull ? 'model' : 'adapter',
+  });
 }
 
 /** The service itself starts a job anew, under another identifier, and gives the money back. */

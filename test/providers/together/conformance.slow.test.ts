@@ -13,7 +13,10 @@ type Environment = ConformanceEnvironment & TogetherFixture & { readonly said: {
 const jobMs = 60_000;
 
 /** A look at a job whose service says this word for its status. */
-async function observeWord({ job, cursor, word }: { job: JobRef; cursor: unknown; word: string }, context: Attempt): ReturnType<Provider['training']['observe']> {
+async function observeWord(
+  { job, cursor, word }: { job: JobRef; cursor: unknown; word: string },
+  context: Attempt,
+): ReturnType<Provider['training']['observe']> {
   await using relay = await startService(async (request) => {
     const answer = await forward(`${new URL(job.location).origin}${request.path}`, request);
     const isJob = /\/fine-tunes\/[^/]+$/.test(request.path);
@@ -28,7 +31,9 @@ async function createEnvironment(): Promise<Environment> {
   const fixture = await createTogetherFixture({ settings: { jobMs } });
   const said: Environment['said'] = { word: null };
   const observe: Provider['training']['observe'] = async (job, cursor, context) =>
-    said.word === null ? await together.training.observe(job, cursor, context) : await observeWord({ job, cursor, word: said.word }, context);
+    said.word === null
+      ? await together.training.observe(job, cursor, context)
+      : await observeWord({ job, cursor, word: said.word }, context);
   return { ...fixture, said, provider: { ...together, training: { ...together.training, observe } } };
 }
 

@@ -175,7 +175,9 @@ test('limits of the model are checked before anything is sent', async () => {
   const { model } = await training.inspectModel!({ kind: 'service', name: 'Qwen/Qwen3-8B' }, toAttempt());
   const tooMuch = toInput({ training: { epochs: 21, batchSize: 100, adapter: { type: 'lora', rank: 128 } } }, { model });
   expect(() => training.translate(tooMuch)).toThrow(/epochs: Together expects 1 to 20[^]*batchSize[^]*8 to 64[^]*rank/);
-  await expect(training.inspectModel!({ kind: 'service', name: 'gpt-4.1' }, toAttempt())).rejects.toMatchObject({ code: 'model-unavailable' });
+  await expect(training.inspectModel!({ kind: 'service', name: 'gpt-4.1' }, toAttempt())).rejects.toMatchObject({
+    code: 'model-unavailable',
+  });
 });
 
 test('the official client sends the same create, estimate and cancel', async () => {
@@ -195,7 +197,13 @@ test('the official client sends the same create, estimate and cancel', async () 
   const { toAttempt } = await open();
   const context: Attempt = { ...toAttempt(), setting: (name) => (name === 'TOGETHER_BASE_URL' ? baseURL : null) };
   const known = { ...facts, validation: facts.train };
-  const settings = { epochs: 3, batchSize: 16, learningRate: 1e-4, adapter: { type: 'lora', rank: 16 } as const, schedule: 'cosine' as const };
+  const settings = {
+    epochs: 3,
+    batchSize: 16,
+    learningRate: 1e-4,
+    adapter: { type: 'lora', rank: 16 } as const,
+    schedule: 'cosine' as const,
+  };
   const input = toInput({ training: settings }, { facts: known });
   const body = buildBody(input, { trainingFile: 'file-1', validationFile: 'file-2', uploadedAt: null });
   const job = await training.create(body, context);
