@@ -10,8 +10,7 @@ import { pollRun, type Step } from './poll.ts';
 import { adoptOldestJob, reconcile } from './reconcile.ts';
 import { reserveAgain } from './accept.ts';
 import { findRun, type StoredRun } from './run-store.ts';
-import { createUnknownPriceFailure, raiseToQuote } from './budget.ts';
-import { checkQuote } from './figures.ts';
+import { quoteLate } from './late-price.ts';
 import { isEnded } from './transitions.ts';
 import { createAttempt, getProvider, type Driver } from './workspace.ts';
 
@@ -80,7 +79,7 @@ async function submit(step: Step, prepared: unknown): Promise<StoredRun> {
   const { plan, attempt } = run.record;
   const wire = provider.training.bind(plan.request, prepared, plan.key, attempt);
   context.signal.throwIfAborted();
-  await checkLatePrice(step, { prepared, wire });
+  await settlePrice(step, { prepared, wire });
   // The intent is on the disk before the call that may cost.
   const intended = await append([{ type: 'submission-intended', attempt, wire, hash: hashJson(wire) }]);
   if (intended.record.cancelRequested) {
@@ -94,26 +93,15 @@ async function submit(step: Step, prepared: unknown): Promise<StoredRun> {
   return events.length === 0 ? stored : await append(events);
 }
 
-/**
- * Asks a service for its price that names one only for the data that it has, and reserves it: this is where such a run meets its budget.
- * Where that has no room, or the price stays unknown, what was uploaded is deleted again; submitted again, the run begins anew.
- * @throws Failure `budget-exceeded`, and what the service says against the job
- */
-async function checkLatePrice(
-  { run, driver, provider, context, append }: Step,
-  { prepared, wire }: { readonly prepared: unknown; readonly wire: unknown },
-): Promise<void> {
-  if (provider.training.quotePrepared === undefined) return;
-  const { plan, attempt } = run.record;
-  const { spec } = plan;
+/** The late price of a submission; what was uploaded for one that is refused is deleted again, and submitted again, the run begins anew. */
+async function settlePrice(step: Step, { prepared, wire }: { readonly prepared: unknown; readonly wire: unknown }): Promise<void> {
+  const { run, driver, provider, context, append } = step;
   try {
-    const quote = checkQuote(await provider.training.quotePrepared(wire, context));
-    const need = { id: plan.key, name: `target "${spec.target}"`, usd: quote?.high ?? null };
-    if (quote === null && spec.budget.usd !== null) throw createUnknownPriceFailure(spec, spec.budget.usd, [need]);
-    if (quote !== null) await raiseToQuote(driver.store, spec, { ...need, usd: quote.high });
-    await append([{ type: 'submission-quoted', quote }]);
+    const events = await quoteLate(driver.store, run.record, { provider, wire, context });
+    if (events.length > 0) await append(events);
   } catch (error) {
     if (isFailure(error) && !failureKinds[error.code].retryable) {
+      const { attempt } = run.record;
       await append([...(await discard(provider, prepared, context)), { type: 'submission-discarded', attempt }]);
     }
     throw error;

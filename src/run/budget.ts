@@ -2,7 +2,6 @@ import { Failure } from '../errors.ts';
 import type { Store } from '../store/open-store.ts';
 import type { ChargeTable } from '../store/tables.ts';
 import type { RunPlan } from './event.ts';
-import type { RunSpec } from '../job/run-spec.ts';
 import type { RunRecord } from './record.ts';
 import { describeReserved } from './reservations.ts';
 import { isEnded } from './transitions.ts';
@@ -251,25 +250,6 @@ export async function raiseCharge(
     await setCharge(tx, id, { state: 'reserved', usd });
     return true;
   });
-}
-
-/** Raises the reserved amount of a run to a price that has become known. @throws Failure `budget-exceeded`; then the charge stays as it is */
-export async function raiseToQuote(
-  store: Store,
-  { job, workspace, budget }: Pick<RunSpec, 'job' | 'workspace' | 'budget'>,
-  { id, usd, name }: Need & { readonly usd: number },
-): Promise<void> {
-  if (await raiseCharge(store, { job, workspace }, { id, usd, budgetUsd: budget.usd })) return;
-  const { spent, reserved } = await sumCharges(store, { job, workspace });
-  const used = `${formatUsd(toUsd(spent))} spent and ${formatUsd(toUsd(reserved))} reserved`;
-  const limit = `the job "${job}" has a budget of ${formatUsd(budget.usd ?? 0)}: ${used}`;
-  throw new Failure(
-    'budget-exceeded',
-    `${limit}, ${name} would need up to ${formatUsd(usd)}, as its service says now that it has the data`,
-    {
-      hint: 'raise `budget.usd` in the job file, or run less of it; the uploaded data was deleted, and nothing was started',
-    },
-  );
 }
 
 /** The cost has become known, whatever was reserved for it. */
