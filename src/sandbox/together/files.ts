@@ -103,8 +103,11 @@ function findProblem(bytes: Buffer): string | null {
   return problem?.code === 'invalid_n_examples' && examples.length > 0 ? null : (problem?.message ?? null);
 }
 
+/** As the official client knows it, which calls `Processed` deprecated. */
+type WireTogetherFile = Omit<Together.FileResponse, 'Processed'> & { readonly Processed: boolean };
+
 /** A file as the service writes it now. */
-export function formatTogetherFile({ wire, readyMs, problem }: TogetherFile, nowMs: number): Together.FileResponse {
+export function formatTogetherFile({ wire, readyMs, problem }: TogetherFile, nowMs: number): WireTogetherFile {
   if (readyMs === null) return { ...wire, Processed: false, processing_status: 'PENDING' };
   if (nowMs < readyMs) return { ...wire, Processed: false, processing_status: 'RUNNING' };
   if (problem === null)
