@@ -100,7 +100,8 @@ export const jobs: Pick<Training<CreateRequest, Prepared, CreateBody>, 'create' 
     const attempts = new Map(prepared.map(({ trainingFile }, i) => [trainingFile, i + 1]));
     const own = listed.filter(({ suffix, training_file: file }) => suffix === context.key || attempts.has(file ?? ''));
     const uploads = prepared.map(({ uploadedAt }) => uploadedAt);
-    if (own.length === 0) checkWhole(listed, uploads.includes(null) ? null : (uploads.toSorted()[0] ?? null));
+    if (own.length === 0)
+      checkWhole(listed, uploads.every((time) => time !== null) ? (uploads.toSorted((a, b) => a.localeCompare(b))[0] ?? null) : null);
     const first = own.filter((job) => !own.some((other) => isRestartOf(job, other)));
     return first.map((job) => toJobRef(job, attempts.get(job.training_file ?? '') ?? context.attempt, context));
   },

@@ -99,11 +99,10 @@ const trainingMap: TrainingMap<Parameters, Settings> = {
 };
 
 /** Fields of the create call for which the job has other words. */
-const owned = new Set<string>([
-  ...['model', 'training_file', 'validation_file', 'suffix', 'rows', 'n_epochs', 'n_evals', 'n_checkpoints', 'batch_size'],
-  ...['learning_rate', 'lr_scheduler', 'warmup_ratio', 'weight_decay', 'max_grad_norm', 'max_seq_length', 'random_seed'],
-  ...['training_method', 'training_type', 'train_on_inputs'],
-]);
+const owned = new Set(
+  `model training_file validation_file suffix rows n_epochs n_evals n_checkpoints batch_size learning_rate lr_scheduler warmup_ratio
+  weight_decay max_grad_norm max_seq_length random_seed training_method training_type train_on_inputs`.split(/\s+/),
+);
 
 /** Writes a job as the body of a create call, without its files. Pure. */
 export function translate({ spec, facts, model }: TranslationInput): Translation<CreateRequest> {

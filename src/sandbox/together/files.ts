@@ -29,7 +29,9 @@ async function readNewFile(context: SandboxContext): Promise<NewFile> {
   const isForm = type.startsWith('application/x-www-form-urlencoded');
   const fields = text === '' ? {} : isForm ? Object.fromEntries(new URLSearchParams(text)) : (JSON.parse(text) as object);
   const parsed = NewFile.safeParse({ ...context.req.query(), ...fields });
-  return parsed.data ?? refuse(400, `Invalid file: ${parsed.error!.issues[0]!.path.join('.')}: ${parsed.error!.issues[0]!.message}`);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  return refuse(400, `Invalid file: ${issue?.path.join('.')}: ${issue?.message}`);
 }
 
 /** Announces a file: the answer is the address that takes its bytes. Bytes that the account has already are refused, with their file. */
@@ -38,7 +40,7 @@ export async function announceFile(context: SandboxContext): Promise<Response> {
   const known = findByChecksum(context, fields.checksum);
   if (known !== null) return refuseKnown(known);
   const file = addFile(context, fields);
-  const location = grantUpload(context, (bytes) => void receiveBytes(file, bytes));
+  const location = grantUpload(context, (bytes) => receiveBytes(file, bytes));
   return context.body(null, 302, { location, 'x-together-file-id': file.wire.id });
 }
 

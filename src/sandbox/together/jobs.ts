@@ -108,13 +108,13 @@ type NewEvent = Pick<Together.FinetuneEvent, 'type' | 'message'> & Partial<Toget
 
 /** The published document demands fields that are empty for most events. */
 export function addTogetherEvent(job: TogetherJob, { atMs, ...event }: NewEvent): void {
-  const empty = { param_count: 0, token_count: 0, total_steps: 0, wandb_url: '', step: 0, checkpoint_path: '', model_path: '' };
+  const places = { wandb_url: '', checkpoint_path: '', model_path: '', hash: '' };
+  const empty = { param_count: 0, token_count: 0, total_steps: 0, step: 0, training_offset: 0, ...places };
   job.events.push({
     object: 'fine-tune-event',
     created_at: formatTime(atMs),
     level: 'info',
     ...empty,
-    ...{ training_offset: 0, hash: '' },
     ...event,
   });
 }
