@@ -79,7 +79,14 @@ const areas: Readonly<Record<string, readonly string[]>> = {
   'src/sandbox': [],
   'src/errors.ts': [],
   'src/lib': [],
-  'providers/index.ts': ['src/provider', 'providers/azure', 'providers/huggingface', 'providers/local', 'providers/openai', 'providers/together'],
+  'providers/index.ts': [
+    'src/provider',
+    'providers/azure',
+    'providers/huggingface',
+    'providers/local',
+    'providers/openai',
+    'providers/together',
+  ],
   'providers/huggingface': ['src/provider-kit', ...model],
   'providers/local': [
     'src/provider-kit',

@@ -27,9 +27,6 @@ const Limits = z.looseObject({
 });
 type Limits = z.infer<typeof Limits>;
 
-/** A type that the answer of the official client has to fit. */
-export type KnownLimits = Together.FinetuneModelLimits extends z.input<typeof Limits> ? Limits : never;
-
 /** Reads the limits of a base model; without a key nothing is asked. @throws Failure `model-unavailable` */
 export const inspectModel: NonNullable<Training['inspectModel']> = async (model, context) => {
   if (model.kind !== 'service') return toInspected(model.kind === 'hub' ? model.name : model.path, null, []);

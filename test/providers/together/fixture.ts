@@ -9,9 +9,9 @@ import type { Sandbox, SandboxOptions } from '../../../src/sandbox/main.ts';
 import { toMemoryPlan } from '../../run/memory-provider.ts';
 import { createTogetherRecorder } from '../../sandbox/together-schema.ts';
 import { startSandbox } from '../../../src/sandbox/main.ts';
-import { createContexts, createSteppedClock, facts, key, rows } from '../stepped-context.ts';
+import { createContexts, createSteppedClock, facts, key } from '../stepped-context.ts';
 
-export { facts, key, rows };
+export { facts, key };
 
 /** A key like no other text, for an account of its own. */
 export const canaryKey = 'sk-sandbox-canary-9f3a7c21e5';
