@@ -35,7 +35,7 @@ const shared = {
 export default defineConfig([
   {
     ...shared,
-    input: { ...library, trainer: 'src/trainer/main.ts' },
+    input: { ...library, trainer: 'src/trainer/main.ts', 'trainer-worker': 'src/trainer/workers/worker.ts' },
     external: isExternal,
     // Node 20 can read it, so that it can be told that it is too old.
     transform: { target: 'node20', define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' } }, // tfjs's WebAssembly loaders ask

@@ -39,6 +39,15 @@ const areas: Readonly<Record<string, readonly string[]>> = {
     'src/trainer/engine',
     'src/trainer/families',
     'src/trainer/tasks',
+    'src/trainer/workers',
+  ],
+  'src/trainer/workers': [
+    'src/trainer/backends',
+    'src/trainer/engine',
+    'src/trainer/kernels',
+    'src/trainer/memory.ts',
+    'src/trainer/tasks',
+    'types:src/trainer/families',
   ],
   'src/trainer/backends': ['src/trainer/kernels'],
   'src/trainer/kernels': ['types:src/trainer/backends'],
@@ -51,6 +60,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
     'src/trainer/kernels',
     'src/trainer/protocol.ts',
     'src/trainer/safetensors.ts',
+    'types:src/trainer/training-controls.ts',
   ],
   'src/trainer/families': ['types:src/trainer/engine'],
   'src/trainer/adapters': [
@@ -92,6 +102,9 @@ const areas: Readonly<Record<string, readonly string[]>> = {
     'src/provider-kit',
     'src/trainer/adapters',
     'src/trainer/backends',
+    'src/trainer/merge-adapter.ts',
+    'types:src/trainer/check-protocol.ts',
+    'types:src/trainer/predict-protocol.ts',
     'src/trainer/model-folder.ts',
     'src/trainer/protocol.ts',
     'types:src/trainer/queue.ts',
@@ -157,9 +170,10 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
 const texts: readonly { readonly pattern: RegExp; readonly only: readonly string[] }[] = [
   { pattern: /\bprocess\.(stdout|stderr)\b/, only: ['src/cli', 'src/trainer/main.ts'] },
   { pattern: /\bconsole\./, only: ['bin'] },
+  { pattern: /\bcustomGrad\b/, only: ['src/trainer/engine/tape.ts'] }, // an operation that the tape does not see has no gradient
   { pattern: /\bprocess\.exit\(/, only: ['src/cli/main.ts'] }, // cuts off what is being written: for the second Ctrl-C
   { pattern: /\b(Sqlite|Postgres)(Driver|Adapter|Dialect|QueryCompiler)\b/, only: ['src/store'] },
-  { pattern: /wasm/i, only: ['src/trainer/backends', 'src/trainer/kernels', 'providers/local/estimate.ts'] }, // measured on it; and so for a further backend: its name stands in its folder and in the list
+  { pattern: /wasm/i, only: ['src/trainer/backends', 'src/trainer/kernels', 'providers/local/estimate.ts', 'providers/local/needs.ts'] }, // measured on it; and so for a further backend: its name stands in its folder and in the list
   { pattern: /\bfetch\(/, only: ['src/provider-kit'] },
   { pattern: /\bimport\((?!\s*')/, only: ['bin'] }, // what is imported must be readable here
 ];
@@ -172,25 +186,25 @@ const minLines = 20;
 /** The most lines that the files of a folder may have together. Who raises a budget gives the reason in the commit. */
 const budgets: Readonly<Record<string, number>> = {
   'providers/azure': 300,
-  'providers/huggingface': 3300,
-  'providers/local': 1550,
+  'providers/huggingface': 3400,
+  'providers/local': 2320,
   'providers/openai': 50,
   'providers/openai-compatible': 2400,
-  'providers/together': 1100,
-  'src/cli': 3050,
-  'src/dataset': 1450,
-  'src/evaluate': 2750,
-  'src/import': 2000,
-  'src/job': 820,
-  'src/lib': 660,
-  'src/provider': 650,
-  'src/provider-kit': 1600,
-  'src/run': 3620,
+  'providers/together': 1130,
+  'src/cli': 3090,
+  'src/dataset': 1500,
+  'src/evaluate': 2850,
+  'src/import': 2050,
+  'src/job': 850,
+  'src/lib': 720,
+  'src/provider': 700,
+  'src/provider-kit': 1620,
+  'src/run': 3680,
   'src/sandbox': 4650,
   'src/store': 520,
   'src/testing': 1250,
-  'src/trainer': 5650,
-  test: 35900,
+  'src/trainer': 8000,
+  test: 37700,
 };
 
 type Sources = Readonly<Record<string, string>>;

@@ -8,7 +8,7 @@ import type { TrainerEvent } from '../src/trainer/protocol.ts';
 import { installPackage, type Installed } from './installed.ts';
 import { interleave, type Sample } from './interleave.ts';
 import { toRatio, toSpread, toTable } from './markdown.ts';
-import { watchMemory } from './peak-memory.ts';
+import { watchProcesses } from './processes.ts';
 
 const job = resolve(import.meta.dirname, '../fixtures/sentiment/job.json');
 
@@ -54,9 +54,9 @@ async function runCommand({ command, env }: Installed, args: readonly string[]):
   const child = spawn(process.execPath, [command, ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.on('data', (text: Buffer) => (said += text.toString()));
-  const watch = watchMemory(child.pid!);
+  const watch = watchProcesses(child.pid!);
   const [status] = (await once(child, 'close')) as [number | null];
-  const processes = [...watch.stop().values()];
+  const processes = [...watch.stop().processes.values()];
   if (status !== 0) throw new Error(`orchestrate ${args.join(' ')} ended with ${status}: ${said}`);
   const toPeak = (pattern: RegExp): number =>
     Math.max(...processes.filter(({ args: words }) => pattern.test(words)).map(({ peak }) => peak));

@@ -77,7 +77,7 @@ async function measure(folder: string, set: string): Promise<void> {
       const { rows } = await readRows(classifier, files.train);
       const { rows: heldOut } = await readRows(classifier, files.test);
       const losses = trainRows(classifier, rows, { rate, seed });
-      const { accuracy } = classifier.task.evaluate(classifier, heldOut);
+      const { accuracy = NaN } = classifier.task.evaluate(classifier, heldOut);
       const tail = losses.slice(-Math.ceil(losses.length / 10));
       const loss = tail.reduce((sum, value) => sum + value, 0) / tail.length;
       appendFileSync(out!, `${JSON.stringify({ ...name, parameters, rate, seed, accuracy, loss } satisfies Measured)}\n`);

@@ -5,19 +5,26 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { measureAdapters } from './adapters.ts';
 import { measureData } from './data.ts';
 import { measureJob } from './job.ts';
 import { measureModels } from './models.ts';
+import { measureJobBesideTrainer, measureStepBesidePyTorch } from './pytorch.ts';
 import { measureStart } from './start.ts';
 import { measureStep } from './step.ts';
+import { measureThreads } from './threads.ts';
 
 /** Each gets an empty folder, and gives a part of the page. */
 const parts: Readonly<Record<string, (scratch: string) => Promise<string>>> = {
   start: measureStart,
   step: measureStep,
+  threads: measureThreads,
   job: measureJob,
   data: measureData,
   models: measureModels,
+  'pytorch-step': measureStepBesidePyTorch,
+  'pytorch-job': measureJobBesideTrainer,
+  adapters: measureAdapters,
 };
 
 const asked = process.argv.slice(2);

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
-import { countMemory, countParts, countWork, sumProducts, type Measured } from '../providers/local/estimate.ts';
+import { countMemory, countParts, countWork, measured as known, sumProducts, type Measured } from '../providers/local/needs.ts';
 import { toMedian } from './interleave.ts';
 import { toTable } from './markdown.ts';
 import type { ModelMeasures, ModelTask } from './measure-model.ts';
@@ -110,6 +110,9 @@ export async function measureModels(scratch: string): Promise<string> {
         memoryBytes: sample.processBytes,
       }))
       .sort((a, b) => a.parameters - b.parameters),
+    program: known.program,
+    adapters: known.adapters, // bench/adapters.ts measures them
+    checked: known.checked,
   };
   writeFileSync(resolve(import.meta.dirname, '../providers/local/measured.json'), `${JSON.stringify(measured, null, 2)}\n`);
   const rows = samples.map((sample, i) => {

@@ -1,6 +1,7 @@
 import type { Rank, Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import type { TensorFlow } from '../src/trainer/backends/index.ts';
 import type { Dropout, Ops } from '../src/trainer/engine/ops.ts';
+import { createFamilyOps } from '../src/trainer/engine/ops-of-families.ts';
 
 /**
  * The trainer's operations written as anyone would with tfjs: from its public functions, differentiated by its own gradients. One
@@ -19,6 +20,8 @@ export function createPlainOps(tf: TensorFlow): Ops {
     return dropout ? tf.dropout(P, dropout.rate, undefined, dropout.key) : P;
   };
   return {
+    ...createFamilyOps(tf), // BERT needs none of them
+    takesCompact: false,
     linear: (x, w, b) => tf.add(tf.matMul(x, w), b),
     linearOfFrozen: (x, w, b) => tf.add(tf.matMul(x, w), b),
     addLowRank: (y, x, { a, b, scale }) => tf.add(y, tf.mul(tf.matMul(tf.matMul(x, a), b), scale)),
@@ -48,5 +51,6 @@ export function createPlainOps(tf: TensorFlow): Ops {
       return tf.slice(tf.reshape<Rank.R2>(x, [texts, (M / texts) * H]), [0, 0], [texts, H]);
     },
     crossEntropy: (logits, labels) => ({ sum: tf.neg(tf.sum(tf.mul(labels, tf.logSoftmax(logits)))), count: logits.shape[0] }),
+    squaredError: (values, targets) => tf.sum(tf.square(tf.sub(values, targets))),
   };
 }

@@ -1,6 +1,6 @@
 import type { Metric } from './provider/metric.ts';
 import type { RemoteResource } from './provider/remote-resource.ts';
-import type { Check, Provider, Quote } from './provider/provider.ts';
+import type { Check, MergedModel, Provider, Quote } from './provider/provider.ts';
 import type { ServiceFile, ServiceJob, ServiceModel } from './provider/service.ts';
 import type { Failure } from './errors.ts';
 import type { Capture, CaptureOptions } from './evaluate/capture.ts';
@@ -18,13 +18,15 @@ import type { Costs } from './run/costs.ts';
 import type { CleanedRun, CleanOptions } from './run/clean.ts';
 import type { Decision } from './run/controls.ts';
 import type { DeployOptions } from './run/deployments.ts';
+import type { Exported, ExportOptions } from './run/export.ts';
 import type { RunPlan } from './run/event.ts';
+import type { MergeOptions } from './run/merge-model.ts';
 import type { BudgetView, PlanJobOptions } from './run/plan.ts';
 import type { RunView } from './run/run-view.ts';
 
 /* What the library offers; orchestrator.ts does it. */
 
-export type { CompareOptions, EvaluateOptions, OrchestratorOptions };
+export type { CompareOptions, EvaluateOptions, Exported, ExportOptions, OrchestratorOptions };
 
 export interface SubmitOptions extends PlanJobOptions {
   /** Is called with the plans of new runs before anything is stored or sent. */
@@ -65,6 +67,8 @@ export interface RunHandle {
   deploy(options: DeployOptions): Promise<RunView>;
   /** Ends the deployment, even if the signal has aborted, and returns its cost in dollars; null where there was none. */
   undeploy(): Promise<{ run: RunView; usd: number | null }>;
+  /** Puts the tuned model, which is on this machine, into a repository. A second call continues the first one, or changes nothing. */
+  export(options: ExportOptions): Promise<Exported>;
   /** Settles a submission whose outcome is unknown. */
   resolve(decision: Decision): Promise<RunView>;
   /** The answers of the tuned model, in the order of the rows. */
@@ -112,6 +116,11 @@ export interface Orchestrator extends AsyncDisposable {
    * model of a service. A second call continues the first one, and pays for nothing twice. May cost.
    */
   capture(name: string, options: CaptureOptions): Promise<Capture>;
+  /**
+   * Writes a model that transformers opens: from the folder of an adapter that PEFT has saved and its base model, or from a run on this
+   * machine, whose model has its adapter merged already.
+   */
+  merge(source: string, options: MergeOptions): Promise<MergedModel>;
   run(address: string): RunHandle;
   /** Deletes ended runs with their models; a dry run only lists them. */
   clean(options: CleanOptions): Promise<CleanedRun[]>;
@@ -134,4 +143,6 @@ export interface Orchestrator extends AsyncDisposable {
   providers(): Promise<readonly Provider[]>;
   /** Checks what the providers need on this machine; costs nothing. */
   check(): Promise<Check[]>;
+  /** Adds an optional part of a provider to this machine, such as a backend of the local trainer. @throws Failure `usage` for one that nobody knows */
+  install(part: string): Promise<Check>;
 }

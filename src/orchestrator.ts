@@ -7,6 +7,8 @@ import { listMetrics } from './run/metrics.ts';
 import { acceptRuns, checkPlans, findNewPlans } from './run/accept.ts';
 import { findRun, listLogs, listRuns, type StoredRun } from './run/run-store.ts';
 import { toRunView, type RunView } from './run/run-view.ts';
+import { Failure } from './errors.ts';
+import { formatValue } from './lib/text.ts';
 import type { Subject, Orchestrator } from './orchestrator-api.ts';
 
 export type * from './orchestrator-api.ts';
@@ -149,6 +151,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       for await (const runs of watch(addresses, watchOptions)) last = runs;
       return last;
     },
+    merge: async (...args) => await (await import('./run/merge-model.ts')).mergeModel(await workspace.load(), ...args),
     run: (address) => ({
       view: async () => toView((await findSeen(address))[0]!),
       metrics: async () => await listMetrics(store, (await findSeen(address))[0]!.key),
@@ -170,6 +173,11 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
         const driver = await createDriver({ context: toUninterruptible(context) });
         const { run, usd } = await undeployRun(driver, findDeployable(driver, await findNewestRuns(store, address)));
         return { run: toView(run), usd };
+      },
+      async export(exportOptions) {
+        const { exportModel } = await import('./run/export.ts');
+        const providers = (await readProviders()).values();
+        return await exportModel(workspace, (await findPresent(address)).runs, { ...exportOptions, providers });
       },
       async resolve(decision) {
         const { resolveRun } = await import('./run/controls.ts');
@@ -200,6 +208,13 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       const checks: Check[] = [];
       for (const provider of (await readProviders()).values()) checks.push(...((await provider.check?.(context)) ?? []));
       return checks;
+    },
+    async install(part) {
+      const all = [...(await readProviders()).values()];
+      const found = await all.find(({ parts = [] }) => parts.includes(part))?.install?.(part, context);
+      if (found !== undefined) return found;
+      const names = all.flatMap(({ parts = [] }) => parts).join(', ');
+      throw new Failure('usage', `nothing is called ${formatValue(part)} that could be installed: expected one of ${names}`);
     },
     async [Symbol.asyncDispose]() {
       await store.destroy();

@@ -57,6 +57,7 @@ test('it holds the bundle, the licences and nothing of the source', () => {
     expect.arrayContaining([
       ...entries,
       'dist/trainer.js',
+      'dist/trainer-worker.js',
       'dist/tfjs-backend-wasm-simd.wasm',
       'dist/kernels-relaxed-simd.wasm',
       'dist/kernels-simd.wasm',
@@ -164,6 +165,13 @@ test('it brings the sample, which trains, with its licences', () => {
   const { runs, comparisons } = JSON.parse(stdout) as { runs: unknown[]; comparisons: unknown[] };
   expect(runs).toEqual([expect.objectContaining({ target: 'laptop', terminal: true, ok: true })]);
   expect(comparisons).toHaveLength(1);
+});
+
+test('a second thread of the trainer finds its program', () => {
+  const settings = ['--set', 'training.epochs=0.05', 'targets.laptop.options={"threads":2}'];
+  const { status, stderr } = run(['submit', 'job.json', '--wait', ...settings], join(installed.folder, 'job'));
+  expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
+  expect(run(['logs', 'sentiment/laptop'], join(installed.folder, 'job')).stdout).toContain('2 threads');
 });
 
 test('it has the programs of jobs at Hugging Face, and a plan names them', () => {

@@ -45,9 +45,9 @@ function isYoungerName(model: string): boolean {
 /** @throws Failure `job-file-invalid` for what no engine, or not the one that was asked for, can learn */
 export function chooseEngine({ task, target, training }: RunSpec, options: Options, model: string, isPair: boolean): ChosenEngine {
   const location = `targets.${target}`;
-  if (task === 'text') {
-    throw new Failure('job-file-invalid', `${location}: Hugging Face expects a task of chats or labels, found "text"`, {
-      hint: 'plain text has no answer that it could learn; the task "chat" has',
+  if (task === 'text' || task === 'regression') {
+    throw new Failure('job-file-invalid', `${location}: Hugging Face expects a task of chats or labels, found "${task}"`, {
+      hint: task === 'text' ? 'plain text has no answer that it could learn; the task "chat" has' : 'the provider "local" trains it',
     });
   }
   const method = training.method ?? (task === 'preference' ? 'dpo' : 'sft');

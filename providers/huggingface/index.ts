@@ -6,6 +6,7 @@ import { baseModel, download, getModel } from './model.ts';
 import { observe, type HubCursor } from './observe.ts';
 import { prepare } from './prepare.ts';
 import { quote } from './prices.ts';
+import { publish } from './publish.ts';
 import type { HubRequest, Prepared, Wire } from './request.ts';
 import { bind, create, discard, fence, find, preview } from './submit.ts';
 import { translate } from './translate.ts';
@@ -34,7 +35,7 @@ export function createHuggingFace(limits: LogLimits = logLimits): Provider {
       baseModel,
     },
     inference: { getModel, download },
-    account: { resources: { list: listResources, delete: deleteResource } },
+    account: { publish, resources: { list: listResources, delete: deleteResource } },
     check,
   });
 }

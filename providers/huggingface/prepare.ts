@@ -60,7 +60,7 @@ async function bringFiles(
   const present = await readCommit(hub, repo);
   if (present !== null && (await hasFiles((await listFiles(hub, repo, present)) ?? [], files))) return present;
   if (present === null) await makeRepository(hub, repo, isPrivate);
-  return await commitFiles(hub, repo, files, context.signal);
+  return await commitFiles(hub, repo, { title: 'Rows for a training', files }, context.signal);
 }
 
 const Config = z.looseObject({ model_type: z.string().nullish() }).catch({});

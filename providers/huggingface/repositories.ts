@@ -63,10 +63,25 @@ function computeGitOid(bytes: Uint8Array): string {
   return createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
 }
 
-/** Makes one commit on `main` with these files. Returns the commit's name. */
-export async function commitFiles(hub: Hub, repo: Repository, files: readonly NewFile[], signal: AbortSignal): Promise<string> {
+/** Files that come into a repository in one commit. */
+export interface NewCommit {
+  readonly title: string;
+  readonly files: readonly NewFile[];
+  /** Paths of files that leave it. */
+  readonly removed?: readonly string[];
+  /** The commit that it comes after; where another one has come since, the Hub refuses it (412). */
+  readonly parent?: string;
+}
+
+/** Makes one commit on `main`. Returns the commit's name. */
+export async function commitFiles(
+  hub: Hub,
+  repo: Repository,
+  { title, files, removed = [], parent }: NewCommit,
+  signal: AbortSignal,
+): Promise<string> {
   const { commit } = await import('@huggingface/hub');
-  const operations = await Promise.all(
+  const added = await Promise.all(
     files.map(async ({ path, content }) => ({
       operation: 'addOrUpdate' as const,
       path,
@@ -74,7 +89,9 @@ export async function commitFiles(hub: Hub, repo: Repository, files: readonly Ne
     })),
   );
   // The plain storage: the chunked one needs further services.
-  const request = { ...hub.params, repo, title: 'Rows for a training', operations, useXet: false, abortSignal: signal };
+  const operations = [...removed.map((path) => ({ operation: 'delete' as const, path })), ...added];
+  const after = parent === undefined ? {} : { parentCommit: parent };
+  const request = { ...hub.params, repo, title, operations, useXet: false, abortSignal: signal, ...after };
   const output = await hub.call(`commit to ${repo.type} ${repo.name}`, async () => await commit(request));
   const oid = output?.commit.oid;
   if (oid !== undefined && /^[0-9a-f]{40}$/.test(oid)) return oid;

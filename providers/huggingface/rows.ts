@@ -13,8 +13,8 @@ export function toLine(row: Row, { format, prompt, labels, isPair }: RowsPlan): 
   if ('label' in row && format === 'labels') {
     return { text: row.text, ...(isPair ? { text2: row.text2 ?? '' } : {}), label: row.label };
   }
-  const messages = 'label' in row ? buildTrainingMessages(row, prompt, labels) : row.messages;
-  const tools = 'label' in row ? {} : toTools(row);
+  const messages = 'text' in row ? buildTrainingMessages(row, prompt, labels) : row.messages;
+  const tools = 'text' in row ? {} : toTools(row);
   if (format === 'messages') return { messages, ...tools };
   const answer = messages.findLastIndex(({ role }) => role === 'assistant');
   return { prompt: messages.slice(0, answer), completion: messages.slice(answer, answer + 1), ...tools };

@@ -67,7 +67,7 @@ const sharedDefaults = {
 /** What the program in the container decides, or the job has words for. */
 const owned =
   splitNames(`data_path model project_name train_split valid_split token push_to_hub username log text_column lr epochs batch_size
-  gradient_accumulation warmup_ratio scheduler weight_decay max_grad_norm seed`);
+  gradient_accumulation warmup_ratio scheduler weight_decay max_grad_norm seed early_stopping_patience early_stopping_threshold`);
 
 /** `text-classification` (TextClassificationParams). */
 export const autotrainLabels: EngineSettings = {
@@ -77,7 +77,7 @@ export const autotrainLabels: EngineSettings = {
     epochs: 3,
     batch_size: 8,
     max_seq_length: 128,
-    // No training ends before its last epoch.
+    // No training ends before its last epoch, unless the job asks for it.
     early_stopping_patience: Math.max(5, context.epochs ?? 0),
     early_stopping_threshold: 0.01,
   }),
@@ -88,6 +88,10 @@ export const autotrainLabels: EngineSettings = {
     beta: mapBeta('dpo_beta'),
     adapter: (value) => (value.type === 'full' ? sent() : unsupported('AutoTrain trains all parameters of a classifier')),
     loss: (value) => (value === 'answer' ? sent() : unsupported('a classifier learns labels, not texts')),
+    earlyStopping({ patience, minDelta = 0, by }) {
+      if (by === 'measure') return unsupported('AutoTrain compares the validation loss');
+      return sent({ early_stopping_patience: patience, early_stopping_threshold: minDelta });
+    },
     select: (value) =>
       value === 'best' ? sent() : unsupported('AutoTrain keeps the weights of the epoch with the lowest validation loss'),
     maxLength: mapMaxLength('max_seq_length'),
@@ -139,11 +143,18 @@ export const autotrainChats: EngineSettings = {
   map: {
     ...shared,
     beta: mapBeta('dpo_beta'),
-    adapter: mapLora({ engine: 'AutoTrain', isOn: 'peft', targets: 'target_modules', toTargets: (names) => names.join(',') }),
+    adapter: mapLora({
+      engine: 'AutoTrain',
+      isOn: 'peft',
+      targets: 'target_modules',
+      toTargets: (names) => names.join(','),
+      rankStabilized: null,
+    }),
     loss: (value, { task }) =>
       (value === 'answer') === (task === 'dpo')
         ? sent()
         : unsupported(task === 'dpo' ? 'the method "dpo" compares answers' : 'AutoTrain learns all tokens of a conversation'),
+    earlyStopping: () => unsupported('AutoTrain evaluates no language model while it trains'),
     select: (value) => (value === 'last' ? sent() : unsupported('AutoTrain evaluates no language model while it trains')),
     maxLength: mapMaxLength('block_size', 'model_max_length'),
   },

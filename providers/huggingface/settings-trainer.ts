@@ -69,7 +69,7 @@ const sharedDefaults = {
   weightDecay: ({ weight_decay: decay }) => decay,
   maxGradNorm: ({ max_grad_norm: norm }) => norm,
   adapter: () => ({ type: 'full' }),
-  select: () => 'last',
+  select: ({ load_best_model_at_end: isBest }) => (isBest === true ? 'best' : 'last'),
   maxLength: ({ max_length: length }) => length,
   seed: ({ seed }) => seed,
 } as const satisfies Partial<EngineSettings['defaulted']>;
@@ -117,7 +117,7 @@ export const trlSettings: EngineSettings = {
   owned: new Set([
     ...trainerOwned,
     ...splitNames(`model_name_or_path model_revision dataset_name dataset_config dataset_train_split dataset_test_split datasets output_dir
-      warmup_steps use_peft lora_target_modules beta assistant_only_loss completion_only_loss push_to_hub hub_model_id hub_token config
+      warmup_steps use_peft use_rslora lora_target_modules beta assistant_only_loss completion_only_loss push_to_hub hub_model_id hub_token config
       report_to`),
   ]),
   map: {
@@ -126,13 +126,20 @@ export const trlSettings: EngineSettings = {
     // Below 1 it is a share of the steps, from 1 on a number of them.
     warmupRatio: (value) => (value < 1 ? sent({ warmup_steps: value }) : unsupported('the engine takes a share below 1')),
     beta: mapBeta('beta'),
-    adapter: mapLora({ engine: 'TRL', isOn: 'use_peft', targets: 'lora_target_modules', toTargets: (names) => names }),
+    adapter: mapLora({
+      engine: 'TRL',
+      isOn: 'use_peft',
+      targets: 'lora_target_modules',
+      toTargets: (names) => names,
+      rankStabilized: 'use_rslora',
+    }),
     loss(value, { task }) {
       if (task === 'dpo') return value === 'answer' ? sent() : unsupported('the method "dpo" compares answers');
       if (value === 'all') return sent({ completion_only_loss: false });
       const why = 'the engine learns the last answer of a conversation; the messages before it are its prompt';
       return { type: 'converted', parameters: { completion_only_loss: true }, value: 'completion_only_loss', why };
     },
+    earlyStopping: () => unsupported('the commands of TRL train to the last step'),
     select(value, { hasValidation }) {
       if (value === 'last') return sent({ load_best_model_at_end: false });
       if (!hasValidation) return unsupported(noValidation);
@@ -148,7 +155,10 @@ export const trlSettings: EngineSettings = {
   },
 };
 
-const classifierOwned = [...trainerOwned, 'adapter', 'lora_targets'];
+const classifierOwned = [
+  ...trainerOwned,
+  ...splitNames('adapter lora_targets early_stopping_patience early_stopping_threshold metric_for_best_model greater_is_better'),
+];
 const classifierOthers = splitNames(
   `optim adam_beta1 adam_beta2 adam_epsilon label_smoothing_factor bf16 fp16 logging_steps gradient_checkpointing`,
 );
@@ -172,13 +182,22 @@ export const transformersSettings: EngineSettings = {
     batchSize: mapBatchSize(batch, 32),
     warmupRatio: mapAs('warmup_ratio'),
     beta: () => unsupported('"beta" belongs to the method "dpo"'),
-    adapter: (value) =>
-      value.type === 'lora'
-        ? sent({ adapter: 'lora', ...getLoraSizes(value), ...(value.targets === undefined ? {} : { lora_targets: value.targets }) })
-        : sent({ adapter: value.type }),
+    adapter(value) {
+      if (value.type !== 'lora') return sent({ adapter: value.type });
+      if (value.rankStabilized === true) return unsupported('the trainer of a classifier multiplies with alpha / rank only');
+      return sent({ adapter: 'lora', ...getLoraSizes(value), ...(value.targets === undefined ? {} : { lora_targets: value.targets }) });
+    },
     loss: (value) => (value === 'answer' ? sent() : unsupported('a classifier learns labels, not texts')),
-    select: (value, { hasValidation }) =>
-      value === 'last' || hasValidation ? sent({ load_best_model_at_end: value === 'best' }) : unsupported(noValidation),
+    earlyStopping({ patience, minDelta = 0, by = 'loss' }, { hasValidation }) {
+      if (!hasValidation) return unsupported(noValidation);
+      const measure = by === 'loss' ? 'eval_loss' : 'eval_accuracy';
+      const best = { load_best_model_at_end: true, metric_for_best_model: measure, greater_is_better: by === 'measure' };
+      return sent({ early_stopping_patience: patience, early_stopping_threshold: minDelta, ...best });
+    },
+    select(value, { hasValidation, stopsEarly }) {
+      if (value === 'last' && stopsEarly) return unsupported('with early stopping the engine keeps the best weights');
+      return value === 'last' || hasValidation ? sent({ load_best_model_at_end: value === 'best' }) : unsupported(noValidation);
+    },
   },
   defaulted: {
     ...sharedDefaults,

@@ -26,6 +26,8 @@ export interface EngineContext {
   readonly hasValidation: boolean;
   /** Tokens that the model can read, where that is known. */
   readonly maxLength: number | null;
+  /** Whether the job asks for an early end. */
+  readonly stopsEarly: boolean;
   /** Whole passes, for settings that must not end a training early. */
   readonly epochs: number | null;
 }
@@ -101,17 +103,21 @@ interface LoraNames {
   readonly isOn: string;
   readonly targets: string;
   toTargets(targets: readonly string[]): Parameter;
+  /** Multiplies with alpha / √rank; null: the engine cannot. */
+  readonly rankStabilized: string | null;
 }
 
 /** Low-rank matrices in a language model, or all of its weights. */
 export const mapLora =
-  ({ engine, isOn, targets, toTargets }: LoraNames): SettingMapper<'adapter'> =>
+  ({ engine, isOn, targets, toTargets, rankStabilized }: LoraNames): SettingMapper<'adapter'> =>
   (value) => {
     if (value.type === 'full') return sent({ [isOn]: false });
     if (value.type === 'head') return unsupported('a language model has no head of its own that could be trained alone');
     if (value.alpha !== undefined && !Number.isInteger(value.alpha)) return unsupported(`${engine} takes a whole lora_alpha only`);
+    if (value.rankStabilized === true && rankStabilized === null) return unsupported(`${engine} multiplies with alpha / rank only`);
     return sent({
       [isOn]: true,
+      ...(value.rankStabilized === undefined || rankStabilized === null ? {} : { [rankStabilized]: value.rankStabilized }),
       ...getLoraSizes(value),
       ...(value.targets === undefined ? {} : { [targets]: toTargets(value.targets) }),
     });

@@ -32,6 +32,7 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
     machine: getMachine(flavor),
     hasValidation: facts.validation !== null,
     maxLength: model.maxLength,
+    stopsEarly: spec.training.earlyStopping !== undefined,
     epochs: spec.training.epochs ?? null,
   };
   const training = mapTraining(spec.training, settings, context);

@@ -11,7 +11,7 @@ import type { BaseModel } from '../../src/provider/model.ts';
 import type { Note } from '../../src/provider/note.ts';
 import type { InspectedModel } from '../../src/provider/provider.ts';
 import { formatDrawn } from '../../src/provider-kit/trainer-events.ts';
-import { countParameters, parseModelConfig, readModelFolder } from '../../src/trainer/model-folder.ts';
+import { countParameters, parseLabelNames, parseModelConfig, readModelFolder } from '../../src/trainer/model-folder.ts';
 import { inspectHubModel, readKnown, type HubModel } from './hub-model.ts';
 import { countBytes, fetchModel, getModelFolder, getRepositoryFolder } from './model-cache.ts';
 
@@ -28,6 +28,7 @@ export async function inspectModel(name: ModelName, context: Context): Promise<I
   if (name.kind === 'folder') return inspectFolder(name.path);
   const { model, notes } = await inspectHubModel(name, context);
   const config = parseModelConfig(model.config, `hub:${name.name}: config.json`);
+  const labels = parseLabelNames(model.config);
   const folder = getModelFolder(model, context);
   const known: BaseModel = {
     base: name.name,
@@ -38,14 +39,16 @@ export async function inspectModel(name: ModelName, context: Context): Promise<I
     endpoint: model.endpoint,
     folder,
     config: { ...config },
+    ...(labels === null ? {} : { labels }),
   };
   if (existsSync(folder)) return { model: known, notes: [...notes, ...noteDrawn(readModelFolder(folder).drawn)] };
   return { model: { ...known, downloadBytes: countBytes(model) }, notes };
 }
 
 function inspectFolder(path: string): InspectedModel {
-  const { revision, maxPositions: maxLength, parameters, config, drawn } = readModelFolder(path);
-  return { model: { base: path, revision, maxLength, parameters, folder: path, config: { ...config } }, notes: noteDrawn(drawn) };
+  const { revision, maxPositions: maxLength, parameters, config, drawn, labels } = readModelFolder(path);
+  const own = labels === null ? {} : { labels };
+  return { model: { base: path, revision, maxLength, parameters, folder: path, config: { ...config }, ...own }, notes: noteDrawn(drawn) };
 }
 
 function noteDrawn(drawn: readonly string[]): Note[] {

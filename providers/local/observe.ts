@@ -47,6 +47,7 @@ function getStatus(event: TrainerEvent): LocalStatus | null {
       return 'cancelled';
     case 'training-failed':
       return 'failed';
+    case 'training-ended-early':
     case 'checkpoint-written':
     case 'checkpoint-skipped':
       return null;

@@ -8,7 +8,7 @@ import type { Prediction, PredictionRow, TextRow } from '../../src/provider/pred
 import { toModelName } from '../../src/provider/model-name.ts';
 import { spawnPrediction } from '../../src/lib/process.ts';
 import { defaultBackend } from '../../src/trainer/backends/index.ts';
-import type { PredictAnswer, PredictFile, PredictRow } from '../../src/trainer/protocol.ts';
+import type { PredictAnswer, PredictFile, PredictRow } from '../../src/trainer/predict-protocol.ts';
 
 /** Answers rows with a model folder: a process of its own reads them as JSON lines and answers in JSON lines. */
 export async function* predict(model: ModelRef, rows: readonly PredictionRow[], context: PredictionContext): AsyncGenerator<Prediction> {
@@ -38,6 +38,8 @@ function isText(row: PredictionRow): row is TextRow {
 }
 
 function toPrediction(answer: PredictAnswer, labels: readonly string[]): Prediction {
+  const { value } = answer;
+  if (value !== undefined) return { id: answer.id, answer: formatNumber(value), probabilities: null, truncated: answer.truncated };
   const best = answer.probabilities.indexOf(Math.max(...answer.probabilities));
   return {
     id: answer.id,
@@ -45,6 +47,11 @@ function toPrediction(answer: PredictAnswer, labels: readonly string[]): Predict
     probabilities: Object.fromEntries(labels.map((label, i) => [label, answer.probabilities[i]!])),
     truncated: answer.truncated,
   };
+}
+
+/** As many digits as a number of single precision has. */
+function formatNumber(value: number): string {
+  return String(Number(value.toPrecision(7)));
 }
 
 /** The process ends with its failure as one JSON line; anything else that it printed is shown as it is. */

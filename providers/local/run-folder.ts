@@ -11,6 +11,7 @@ import type { Attempt, Context } from '../../src/provider/context.ts';
 import { poll, type PollOptions } from '../../src/provider-kit/retry.ts';
 import { parseEvents, type TrainerEvent } from '../../src/trainer/protocol.ts';
 import type { Queue } from '../../src/trainer/queue.ts';
+import { getTrainerSettings } from './check.ts';
 
 /** How far events.jsonl was read. */
 export interface EventPosition {
@@ -113,7 +114,7 @@ export async function startTrainer<T>(
 ): Promise<T | null> {
   context.signal.throwIfAborted();
   const queue = context.queue === undefined ? null : ({ ...context.queue, jobs: getJobs(context) } satisfies Queue);
-  const child = spawnTraining(context.workDir, join(context.workDir, 'trainer.log'), queue);
+  const child = spawnTraining(context.workDir, join(context.workDir, 'trainer.log'), { queue, env: getTrainerSettings(context) });
   let hasEnded = false;
   const ended = once(child, 'exit').then(() => (hasEnded = true));
   const check = async (): Promise<{ readonly found: T | null } | null> => {

@@ -1,5 +1,6 @@
 import type { ModelSizes } from '../../src/provider/provider.ts';
-import { measured } from './estimate.ts';
+import { familyNames } from '../../src/trainer/model-folder.ts';
+import { measured } from './needs.ts';
 
 /** BERT models of the Hub of these sizes, by layers and numbers a position; none of them was downloaded from the live Hub. */
 const examples: Readonly<Record<string, readonly string[]>> = {
@@ -13,6 +14,7 @@ export function listSizes(): ModelSizes {
   const { machine, date, versions, models } = measured;
   return {
     measuredOn: `${machine}, ${date}, ${versions}`,
+    kinds: familyNames,
     sizes: models.map(({ layers, hiddenSize, parameters, batch, rowsPerSecond, memoryBytes }) => {
       const size = `${layers} x ${hiddenSize}`;
       return { family: 'bert', size, parameters, rowsPerSecond, memoryBytes, batch, examples: examples[size] ?? [] };

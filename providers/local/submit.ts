@@ -1,7 +1,7 @@
 import { mkdir, statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import type { ClassificationRow } from '../../src/dataset/row.ts';
+import type { ClassificationRow, RegressionRow } from '../../src/dataset/row.ts';
 import { Failure, isFailure, toFailureData, toFileFailure, toSystemCode } from '../../src/errors.ts';
 import type { RunKey } from '../../src/job/run-key.ts';
 import { writeAtomicJson } from '../../src/lib/fs.ts';
@@ -9,8 +9,10 @@ import type { Attempt } from '../../src/provider/context.ts';
 import type { JobRef } from '../../src/provider/job.ts';
 import { SubmitFailure } from '../../src/provider/submit-failure.ts';
 import { writeTrainingFile } from '../../src/provider-kit/training-file.ts';
+import { defaultBackend, getBackend, type BackendName } from '../../src/trainer/backends/index.ts';
 import type { FenceFile, TrainFile, TrainRow } from '../../src/trainer/protocol.ts';
 import { bringModel } from './base-model.ts';
+import { chooseFor } from './estimate.ts';
 import { eventsBegin, getJobs, pollTrainer, readLogTail, readTrainerEvents, startTrainer, takeTrainerLock } from './run-folder.ts';
 import type { LocalRequest } from './translate.ts';
 
@@ -18,6 +20,11 @@ import type { LocalRequest } from './translate.ts';
 export interface LocalPrepared {
   readonly train: string;
   readonly validation: string | null;
+  /** What `auto` has become, and how many threads of its own it has; absent in runs that are older than `auto`. */
+  readonly backend?: BackendName;
+  readonly backendThreads?: number;
+  /** Threads that share each batch; absent: one. */
+  readonly threads?: number;
 }
 
 /**
@@ -35,23 +42,35 @@ export async function prepare(request: LocalRequest, context: Attempt): Promise<
   const write = async (part: 'train' | 'validation'): Promise<string> => {
     const name = `rows/${part}.jsonl`;
     await writeTrainingFile(join(context.workDir, name), context.readRows(part), (row): TrainRow => {
-      const { text, text2, label } = row as ClassificationRow; // `translate` refuses other tasks
+      const { text, text2, ...rest } = row as ClassificationRow | RegressionRow; // `translate` refuses other tasks
+      const label = 'value' in rest ? rest.value : rest.label;
       return text2 === undefined ? { text, label } : { text, text2, label };
     });
     return name;
   };
-  return { train: await write('train'), validation: context.facts.validation === null ? null : await write('validation') };
+  const { backend, threads } = await chooseFor(request, context);
+  const { threads: backendThreads } = getBackend(backend);
+  return {
+    train: await write('train'),
+    validation: context.facts.validation === null ? null : await write('validation'),
+    backend,
+    ...(backendThreads > 1 && { backendThreads }),
+    ...(threads > 1 && { threads }),
+  };
 }
 
 export function bind(request: LocalRequest, prepared: LocalPrepared, key: RunKey, attempt: number): TrainFile {
   const { folder, labels, maxLength, hub } = request.model;
+  const { backend = request.backend === 'auto' ? defaultBackend : request.backend, backendThreads, threads, ...rows } = prepared;
   return {
     version: 1,
     nonce: `${key}.${attempt}`,
     attempt,
-    backend: request.backend,
+    backend,
+    ...(backendThreads !== undefined && { backendThreads }),
+    ...(threads !== undefined && { threads }),
     model: { folder, labels, maxLength, seed: request.training.seed },
-    rows: prepared,
+    rows,
     training: request.training,
     card: { name: request.name, base: hub?.repository ?? folder.split('/').at(-1)! },
   };

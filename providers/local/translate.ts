@@ -5,24 +5,33 @@ import type { Note } from '../../src/provider/note.ts';
 import type { Translation, TranslationInput } from '../../src/provider/provider.ts';
 import { mapTraining, sent, unsupported, type Mapped, type TrainingMap } from '../../src/provider-kit/map-training.ts';
 import { parseOptions } from '../../src/provider-kit/settings.ts';
-import { backendNames, defaultBackend, type BackendName } from '../../src/trainer/backends/index.ts';
+import { backendNames, defaultBackend, getBackend, type BackendName } from '../../src/trainer/backends/index.ts';
 import { checkTargets } from '../../src/trainer/adapters/index.ts';
 import type { AdapterSettings, TrainingSettings } from '../../src/trainer/protocol.ts';
+import { countParameters, countTrainedParameters, matchLabels, type ModelConfig } from '../../src/trainer/model-folder.ts';
 import type { HubPlace } from './base-model.ts';
+import { controlOptions, mapControls } from './training-controls.ts';
+import { chooseMicroBatch } from './estimate.ts';
 
 /** What a target of this provider may set under `options`. */
 const LocalOptions = z.strictObject({
-  /** Where the numbers are computed. */
-  backend: z.enum(backendNames).optional(),
+  /** Where the numbers are computed; `auto`, also when absent: where that is fastest. */
+  backend: z.enum(['auto', ...backendNames]).optional(),
   /** Rows per forward pass; smaller ones need less memory and give the same gradient. */
   microBatchSize: z.int().positive().optional(),
+  /** Threads that share each batch; absent: as many as pay on this machine. The count changes the last digits of a result. */
+  threads: z.int().positive().optional(),
   /** Optimizer steps between checkpoints; absent: at the ends of epochs, and every half a minute. */
   checkpointSteps: z.int().positive().optional(),
+  ...controlOptions,
 });
 
 /** A training of this machine, complete. */
 export interface LocalRequest {
-  readonly backend: BackendName;
+  /** `auto` is decided when the training is prepared; runs that are older than it name a backend. */
+  readonly backend: BackendName | 'auto';
+  /** Threads that share each batch, as the target says; absent: decided when the training is prepared. */
+  readonly threads?: number;
   readonly model: {
     readonly folder: string;
     /** Of a folder the hash of its content, of a model of the Hub the commit. */
@@ -31,6 +40,8 @@ export interface LocalRequest {
     readonly maxLength: number;
     /** Where it has to be downloaded from; absent: it is a folder of the user. */
     readonly hub?: HubPlace;
+    /** Whether the training begins with the model's own head, which is for the same labels; absent: with a new one. */
+    readonly keepsHead?: true;
     /** Its sizes; absent in runs that are older than this field. */
     readonly config?: Readonly<Record<string, unknown>>;
   };
@@ -119,6 +130,8 @@ const trainingMap: TrainingMap<Parameters, Limits> = {
     beta: () => unsupported('"beta" belongs to the method "dpo"'),
     adapter: mapAdapter,
     loss: () => unsupported('a classifier has one loss'),
+    // Before "select", which decides of the kept weights where the job says it.
+    earlyStopping: ({ patience, minDelta = 0, by = 'loss' }) => sent({ earlyStopping: { patience, minDelta, by }, select: 'best' }),
     select: (select) => sent({ select }),
     maxLength: (value, { maxLength }) =>
       value <= maxLength
@@ -139,6 +152,7 @@ const trainingMap: TrainingMap<Parameters, Limits> = {
     beta: () => null,
     adapter: () => null,
     loss: () => null,
+    earlyStopping: () => null,
     select: ({ select }) => select,
     maxLength: ({ maxLength }) => maxLength,
     seed: ({ seed }) => seed,
@@ -149,8 +163,8 @@ const trainingMap: TrainingMap<Parameters, Limits> = {
 function mapAdapter(adapter: NonNullable<RunSpec['training']['adapter']>, { config }: Pick<Limits, 'config'>): Mapped<Parameters> {
   if (adapter.type === 'full') return sent();
   if (adapter.type === 'head') return sent({ adapter: { type: 'head' } });
-  const { rank, alpha = loraDefaults.alpha, dropout = loraDefaults.dropout, targets = null } = adapter;
-  const settings: AdapterSettings = { type: 'lora', rank, alpha, dropout, targets, rankStabilized: false };
+  const { rank, alpha = loraDefaults.alpha, dropout = loraDefaults.dropout, targets = null, rankStabilized = false } = adapter;
+  const settings: AdapterSettings = { type: 'lora', rank, alpha, dropout, targets, rankStabilized };
   try {
     if (config) checkTargets(config, settings);
   } catch (error) {
@@ -158,6 +172,16 @@ function mapAdapter(adapter: NonNullable<RunSpec['training']['adapter']>, { conf
   }
   return sent({ adapter: settings });
 }
+
+/** `4,354 of 951,042 parameters are trained`; nothing where all are, or where nobody has read the model's sizes. */
+function explainTrained({ config }: Limits, { adapter }: Parameters, classes: number): string | undefined {
+  if (adapter === undefined || typeof config?.['family'] !== 'string') return undefined;
+  const sizes = config as unknown as ModelConfig;
+  const [trained, head] = [countTrainedParameters(sizes, classes, adapter), countTrainedParameters(sizes, classes, { type: 'head' })];
+  return `${formatCount(trained)} of ${formatCount(countParameters(sizes, classes) + trained - head)} parameters are trained`;
+}
+
+const formatCount = (count: number): string => count.toLocaleString('en-US');
 
 export function translate({ spec, facts, model }: TranslationInput): Translation<LocalRequest> {
   const base = checkTarget(spec, model);
@@ -168,25 +192,73 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
   const limits: Limits = { maxLength: model.maxLength ?? 512, parameters, config, adapter: isFollowed ? adapter.type : 'full' };
   const mapped = mapTraining(spec.training, trainingMap, limits);
   const why = explainLearningRate(limits);
+  const reasons: Readonly<Record<string, string | undefined>> = {
+    'training.learningRate': why,
+    'training.select': spec.training.earlyStopping === undefined ? undefined : 'with early stopping',
+  };
+  const trained = explainTrained(limits, mapped.parameters, facts.labels.length);
   const explained = mapped.notes.map((note) => {
-    const isRate = note.type === 'defaulted' && note.field === 'training.learningRate';
-    return isRate && why !== undefined ? { ...note, why } : note;
+    if (note.type === 'sent' && note.field === 'training.adapter' && trained !== undefined) return { ...note, why: trained };
+    const reason = note.type === 'defaulted' ? reasons[note.field] : undefined;
+    return reason === undefined ? note : { ...note, why: reason };
   });
   const { maxLength, ...training } = mapped.parameters;
   const prompt: Note[] =
     spec.prompt === null ? [] : [{ type: 'unsupported', field: 'prompt', value: spec.prompt, why: 'a classifier reads the text as it is' }];
-  const chosen = Object.entries(options).map(([field, value]): Note => ({ type: 'sent', field: `options.${field}`, value }));
-  const request: LocalRequest = {
-    backend: options.backend ?? defaultBackend,
-    model: { ...base, labels: facts.labels, maxLength },
+  checkThreads(options, `targets.${spec.target}.options`);
+  const controls = mapControls(options, facts, `targets.${spec.target}.options`);
+  const chosen = Object.entries(options).map(([option, value]): Note => {
+    const field = `options.${option}`;
+    return controls.converted.find((note) => note.field === field) ?? { type: 'sent', field, value };
+  });
+  const { keepsHead, notes: head } = describeHead(model, facts.labels);
+  const whole: LocalRequest = {
+    backend: options.backend ?? 'auto',
+    ...(options.threads !== undefined && { threads: options.threads }),
+    model: { ...base, labels: facts.labels, maxLength, ...(keepsHead ? { keepsHead } : {}) },
     training: {
       ...training,
+      ...controls.settings,
       microBatchSize: Math.min(options.microBatchSize ?? training.batchSize, training.batchSize),
       checkpointSteps: options.checkpointSteps ?? null,
     },
     name: `${spec.job}/${spec.target}`,
   };
-  return { request, notes: [...explained, ...prompt, ...chosen] };
+  const { request, notes } = options.microBatchSize === undefined ? divideBatch(whole, facts) : { request: whole, notes: [] };
+  return { request, notes: [...explained, ...prompt, ...chosen, ...head, ...notes] };
+}
+
+/** Whether the training begins with the head that the model has, and what the plan says of it. */
+function describeHead(
+  { labels: own }: TranslationInput['model'],
+  labels: readonly string[],
+): { readonly keepsHead: boolean; readonly notes: readonly Note[] } {
+  if (own === undefined) return { keepsHead: false, notes: [] };
+  const keepsHead = matchLabels(own, labels) !== null;
+  const isNumber = labels.length === 0;
+  const kept = isNumber ? 'as it gives one number' : `as its labels are those of the data: ${own.join(', ')}`;
+  const drawn = `for ${isNumber ? 'one number' : `the labels ${labels.join(', ')}`}; its own one is for ${own.join(', ')}`;
+  const why = keepsHead ? kept : drawn;
+  return { keepsHead, notes: [{ type: 'defaulted', field: "the model's head", value: keepsHead ? 'kept' : 'new', why }] };
+}
+
+/** @throws Failure `job-file-invalid` for a backend that computes with all cores by itself */
+function checkThreads({ backend, threads = 1 }: z.infer<typeof LocalOptions>, path: string): void {
+  if (threads === 1 || backend === undefined || backend === 'auto' || getBackend(backend).threads === 1) return;
+  throw new Failure('job-file-invalid', `${path}.threads: the backend "${backend}" has threads of its own, and takes no others`, {
+    hint: `leave "threads" out, or set "backend" to "${defaultBackend}"`,
+  });
+}
+
+/** A batch that does not fit into the memory is computed in parts. */
+function divideBatch(whole: LocalRequest, { train, validation }: TranslationInput['facts']): Translation<LocalRequest> {
+  const longest = Math.max(train.longestCharacters, validation?.longestCharacters ?? 0);
+  const { batchSize } = whole.training;
+  const microBatchSize = chooseMicroBatch(whole, longest);
+  if (microBatchSize === batchSize) return { request: whole, notes: [] };
+  const why = `because ${batchSize} rows of the longest texts need more memory than there is: their gradients are added up, and each part has dropout of its own`;
+  const note: Note = { type: 'defaulted', field: 'options.microBatchSize', value: microBatchSize, why };
+  return { request: { ...whole, training: { ...whole.training, microBatchSize } }, notes: [note] };
 }
 
 /** The model, where the trainer can do the task with it. @throws Failure `job-file-invalid` */
@@ -195,8 +267,9 @@ function checkTarget(
   model: TranslationInput['model'],
 ): Pick<LocalRequest['model'], 'folder' | 'revision' | 'hub' | 'config'> {
   const target = `targets.${spec.target}`;
-  if (spec.task !== 'classification') {
-    throw new Failure('job-file-invalid', `${target}: the local trainer expects the task "classification", found "${spec.task}"`);
+  if (spec.task !== 'classification' && spec.task !== 'regression') {
+    const expected = 'the local trainer expects the task "classification" or "regression"';
+    throw new Failure('job-file-invalid', `${target}: ${expected}, found "${spec.task}"`);
   }
   if (spec.model.kind === 'service') {
     throw new Failure(

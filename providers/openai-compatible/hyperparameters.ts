@@ -35,6 +35,7 @@ const trainingMap: TrainingMap<Parameters, Settings> = {
         : sent({ learning_rate_multiplier: rate.multiplier }),
     beta: (beta, { method }) => (method === 'dpo' ? sent({ beta }) : unsupported('"beta" belongs to the method "dpo"')),
     loss: (loss) => (loss === 'answer' ? sent() : unsupported("only the assistant's messages count")),
+    earlyStopping: () => unsupported('the service trains to the last epoch'),
     select: (select) =>
       select === 'last'
         ? sent()

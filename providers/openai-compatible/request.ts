@@ -146,9 +146,9 @@ export function parseRowsPlan(
   { name }: Pick<OpenAICompatibleConfig, 'name'>,
   { labels, isPair }: { labels: readonly string[]; isPair: boolean },
 ): RowsPlan {
-  if (task === 'text') {
-    throw new Failure('job-file-invalid', `targets.${target}: ${name} expects a task of chats or labels, found "text"`, {
-      hint: 'plain text has no answer that it could learn; the task "chat" has',
+  if (task === 'text' || task === 'regression') {
+    throw new Failure('job-file-invalid', `targets.${target}: ${name} expects a task of chats or labels, found "${task}"`, {
+      hint: task === 'text' ? 'plain text has no answer that it could learn; the task "chat" has' : 'the provider "local" trains it',
     });
   }
   if (task !== 'classification') return { task, conversion: null, prompt: null, labels: [] };

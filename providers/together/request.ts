@@ -35,6 +35,7 @@ type Parameters = Partial<Omit<CreateBody, 'model' | 'training_file' | 'validati
 
 interface Settings {
   readonly method: 'sft' | 'dpo';
+  readonly stopsEarly: boolean;
 }
 
 const trainingMap: TrainingMap<Parameters, Settings> = {
@@ -53,7 +54,21 @@ const trainingMap: TrainingMap<Parameters, Settings> = {
       if (method === 'sft') return sent({ training_method: { method, train_on_inputs: loss === 'all' } });
       return loss === 'answer' ? sent() : unsupported('preferences are learned from the answers alone');
     },
-    select: (select) => (select === 'last' ? sent() : unsupported('the service names the last weights as its result')),
+    earlyStopping: ({ patience, minDelta, by }) =>
+      by === 'measure'
+        ? unsupported('the service compares the validation loss only')
+        : sent({
+            early_stopping_enabled: true,
+            early_stopping_patience: patience,
+            early_stopping_warmup_evals: 0,
+            ...(minDelta === undefined ? {} : { early_stopping_min_delta: minDelta }),
+          }),
+    select(select, { stopsEarly }) {
+      if ((select === 'best') === stopsEarly) return sent();
+      return unsupported(
+        `the service names the ${stopsEarly ? 'best weights as its result where it stops early' : 'last weights as its result'}`,
+      );
+    },
     seed: (seed) => sent({ random_seed: seed }),
     steps: () => unsupported('the service counts epochs, not steps'),
     schedule: (schedule) =>
@@ -71,7 +86,8 @@ const trainingMap: TrainingMap<Parameters, Settings> = {
     adapter(adapter) {
       if (adapter.type === 'full') return sent({ training_type: { type: 'Full' } });
       if (adapter.type === 'head') return unsupported('a language model has no head of its own that could be trained alone');
-      const { rank, alpha = rank, dropout, targets } = adapter;
+      const { rank, alpha = rank, dropout, targets, rankStabilized = false } = adapter;
+      if (rankStabilized) return unsupported('the service multiplies with alpha / rank only');
       if (!Number.isInteger(alpha)) return unsupported('the service takes a whole lora_alpha only');
       const modules = { lora_trainable_modules: targets?.join(',') ?? 'all-linear' };
       const type = {
@@ -92,7 +108,7 @@ const trainingMap: TrainingMap<Parameters, Settings> = {
     learningRate: () => 1e-5,
     beta: (_, { method }) => (method === 'dpo' ? 'the service chooses' : null),
     loss: () => 'answer',
-    select: () => 'last',
+    select: (_, { stopsEarly }) => (stopsEarly ? 'best' : 'last'),
     adapter: () => 'lora (the service chooses the rank)',
     seed: () => 42,
   },
@@ -101,7 +117,8 @@ const trainingMap: TrainingMap<Parameters, Settings> = {
 /** Fields of the create call for which the job has other words. */
 const owned = new Set(
   `model training_file validation_file suffix rows n_epochs n_evals n_checkpoints batch_size learning_rate lr_scheduler warmup_ratio
-  weight_decay max_grad_norm max_seq_length random_seed training_method training_type train_on_inputs`.split(/\s+/),
+  weight_decay max_grad_norm max_seq_length random_seed training_method training_type train_on_inputs
+  early_stopping_enabled early_stopping_patience early_stopping_min_delta early_stopping_warmup_evals`.split(/\s+/),
 );
 
 /** Writes a job as the body of a create call, without its files. Pure. */
@@ -112,9 +129,17 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
   }
   const options = parseOptions<z.infer<typeof Options>>(Options, spec.target, spec.options);
   const method = parseMethod(spec, config) === 'dpo' ? 'dpo' : 'sft';
-  const { parameters, notes } = mapTraining(spec.training, trainingMap, { method });
+  const { parameters, notes } = mapTraining(spec.training, trainingMap, {
+    method,
+    stopsEarly: spec.training.earlyStopping !== undefined && spec.training.earlyStopping.by !== 'measure',
+  });
   const rows = parseRowsPlan(spec, config, { labels: facts.labels, isPair: 'text2' in facts.columns });
-  const evals = facts.validation === null ? undefined : (options.evals ?? parameters.n_epochs ?? 1);
+  const { early_stopping_patience: patience = 0, n_epochs: epochs = 1 } = parameters;
+  const evals = facts.validation === null ? undefined : (options.evals ?? Math.max(epochs, patience + 1));
+  if (evals !== undefined && evals <= patience) {
+    const expected = `expected more than the ${patience} of training.earlyStopping.patience, found ${evals}`;
+    throw new Failure('job-file-invalid', `targets.${spec.target}.options.evals: ${expected}`);
+  }
   const request: CreateRequest = {
     ...spec.native,
     model: spec.model.name,
@@ -150,7 +175,9 @@ function noteOptions({ evals, checkpoints }: z.infer<typeof Options>, used: numb
       : { type: 'sent', field: `options.${name}`, value },
   );
   const isChosen = evals === undefined && used !== undefined;
-  return isChosen ? [...notes, { type: 'defaulted', field: 'options.evals', value: used, why: 'once an epoch' }] : notes;
+  return isChosen
+    ? [...notes, { type: 'defaulted', field: 'options.evals', value: used, why: 'once an epoch, or as often as stopping early needs' }]
+    : notes;
 }
 
 /** @throws Failure `job-file-invalid` for a raw field that would change what the job says, or how its runs are found */

@@ -162,6 +162,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/predict.ts')).predict,
   },
   {
+    usage: 'export <run>',
+    summary: 'put the model of a run on this machine, with its card, into a repository of the Hugging Face Hub',
+    options: [
+      ['--push <hub:owner/name>', 'the repository; it is made where there is none. HF_TOKEN must be able to write to it'],
+      ['--public', 'everybody may read a repository that is made (default: it is private)'],
+      ['--replace', 'replace the files of a repository that has others; they stay in its history'],
+    ],
+    load: async () => (await import('./commands/export.ts')).exportModel,
+  },
+  {
     usage: 'capture <model>',
     summary: 'have a model answer the rows of a file, and save the answers: a reference of a job, a tuned model, or any model of a service',
     options: [
@@ -177,6 +187,16 @@ export const commands: readonly CommandEntry[] = [
       firstRows,
     ],
     load: async () => (await import('./commands/capture.ts')).capture,
+  },
+  {
+    usage: 'merge <source>',
+    summary: 'make one model of an adapter that PEFT saved and its base model; of a run, copy its model, which is merged already',
+    options: [
+      ['-o, --out <folder>', 'where to write; a new folder'],
+      ['--base <model>', 'a folder, or hub:owner/name (default: as the adapter names it)'],
+      ['--labels <names...>', 'the classes in the order of the training (default: as the base model names them)'],
+    ],
+    load: async () => (await import('./commands/merge.ts')).merge,
   },
   {
     usage: 'data <action> <file>',
@@ -205,6 +225,7 @@ export const commands: readonly CommandEntry[] = [
   {
     usage: 'doctor',
     summary: 'try what training needs on this machine; say what is missing and how to get it',
+    options: [['--install <part>', 'add a backend to this machine: tensorflow or tensorflow-gpu (see docs/backends.md)']],
     load: async () => (await import('./commands/doctor.ts')).doctor,
   },
   {

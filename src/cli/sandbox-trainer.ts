@@ -57,6 +57,8 @@ function buildTraining({ parameters, maxLength, engine }: JobTask, hasValidation
   const rows = number('batch_size', 'per_device_train_batch_size');
   const steps = number('max_steps');
   const schedule = parameters['scheduler'] ?? parameters['lr_scheduler_type'];
+  const patience = number('early_stopping_patience');
+  const by = parameters['metric_for_best_model'] === 'eval_accuracy' ? 'measure' : 'loss';
   const isBest = hasValidation && (engine === 'autotrain' || parameters['load_best_model_at_end'] === true);
   return {
     ...(steps === undefined ? { epochs: number('epochs', 'num_train_epochs') } : { steps }),
@@ -67,6 +69,7 @@ function buildTraining({ parameters, maxLength, engine }: JobTask, hasValidation
     weightDecay: number('weight_decay'),
     maxGradNorm: number('max_grad_norm'),
     select: isBest ? 'best' : 'last',
+    earlyStopping: hasValidation && patience !== undefined ? { patience, minDelta: number('early_stopping_threshold'), by } : undefined,
     maxLength,
     seed: number('seed'),
   };

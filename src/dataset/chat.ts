@@ -1,5 +1,5 @@
 import { Failure } from '../errors.ts';
-import type { ChatMessage, ChatRow, ClassificationRow, PreferenceRow, Row } from './row.ts';
+import type { ChatMessage, ChatRow, ClassificationRow, PreferenceRow, RegressionRow, Row } from './row.ts';
 
 /** Names the rules by which a classification row becomes a chat; a change of any of them changes it. */
 export const chatVersion = 'classification-chat/1';
@@ -33,11 +33,11 @@ export function buildPromptMessages(
 
 /** The same with the answer that the model learns. */
 export function buildTrainingMessages(
-  row: ClassificationRow,
+  row: ClassificationRow | RegressionRow,
   prompt: ChatPrompt | null | undefined,
   labels: readonly string[],
 ): ChatMessage[] {
-  return [...buildPromptMessages(row, prompt, labels), { role: 'assistant', content: row.label }];
+  return [...buildPromptMessages(row, prompt, labels), { role: 'assistant', content: getExpectedAnswer(row) }];
 }
 
 /**
@@ -66,6 +66,7 @@ export function getPrompt(row: ChatRow | PreferenceRow): readonly ChatMessage[] 
 /** The right answer: the label, or the text of the last assistant message; null where that has no text, as where it only calls tools. */
 export function getExpectedAnswer(row: Row): string | null {
   if ('label' in row) return row.label;
+  if ('value' in row) return String(row.value);
   const { content } = ('messages' in row ? row.messages : row.chosen).findLast(({ role }) => role === 'assistant')!;
   const parts = Array.isArray(content) ? (content as { text?: unknown }[]).map(({ text }) => text) : [content];
   return parts.filter((part) => typeof part === 'string').join('') || null;

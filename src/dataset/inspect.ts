@@ -33,7 +33,7 @@ export interface DataFacts {
   readonly heldOut?: HeldOutSplit;
   /** The training rows' labels, sorted by code unit; empty where the task has none. */
   readonly labels: readonly string[];
-  /** The most frequent label of the training rows, of several the first; null where the task has none. */
+  /** What a rule without a model answers: the most frequent label of the training rows, of several the first, or the median of their numbers; null where the task has neither. */
   readonly majority: string | null;
   readonly warnings: readonly DataWarning[];
 }
@@ -87,7 +87,7 @@ export async function inspectDataset(sources: DatasetSources): Promise<DataFacts
     test: Object.fromEntries(tests.map(([name, part]) => [name, toFacts(part)])),
     ...(testFraction === undefined ? {} : { heldOut: heldOutSplit }),
     labels,
-    majority: findMajority(labels, train),
+    majority: task === 'regression' ? findMedian(train.values) : findMajority(labels, train),
     warnings: [trained, ...heldOut].flatMap(({ tally }) => findWarnings(tally)),
   };
 }
@@ -95,6 +95,13 @@ export async function inspectDataset(sources: DatasetSources): Promise<DataFacts
 /** A share of the training files has none of its own, and is another set for another fraction. */
 function toShare({ sha256 }: PartFiles, fraction: number): PartFiles {
   return { sources: [], sha256: hash('sha256', `${sha256} ${fraction}`) };
+}
+
+/** The number with the least mean distance from all. */
+function findMedian(values: readonly number[]): string {
+  const sorted = Float64Array.from(values).sort();
+  const middle = sorted.length >> 1;
+  return String(sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1]! + sorted[middle]!) / 2);
 }
 
 function findMajority(labels: readonly string[], { labels: counts }: PartTally): string | null {

@@ -10,11 +10,12 @@ export interface RawRow {
 export type Columns = Readonly<Record<string, string>>;
 
 /** The tasks whose data can be read. */
-export type RowTask = 'classification' | 'chat' | 'preference';
+export type RowTask = 'classification' | 'regression' | 'chat' | 'preference';
 
 /** Columns that the data of a task may have, by our names. */
 export const taskColumns: Readonly<Record<RowTask, readonly string[]>> = {
   classification: ['text', 'text2', 'label'],
+  regression: ['text', 'text2', 'label'],
   chat: ['messages'],
   preference: ['prompt', 'chosen', 'rejected'],
 };
@@ -35,7 +36,7 @@ function isRowTask(task: string): task is RowTask {
 }
 
 /** The rows of a job, by its task, under our names for the columns. */
-export type Row = ClassificationRow | ChatRow | PreferenceRow;
+export type Row = ClassificationRow | RegressionRow | ChatRow | PreferenceRow;
 
 /** A row and its place: `source` is the file's path, `line` counts from 1. */
 export type LocatedRow = Row & { readonly source: string; readonly line: number };
@@ -45,6 +46,13 @@ export interface ClassificationRow {
   /** The second text of a pair. */
   readonly text2?: string;
   readonly label: string;
+}
+
+export interface RegressionRow {
+  readonly text: string;
+  /** The second text of a pair. */
+  readonly text2?: string;
+  readonly value: number;
 }
 
 /** A message as the services' chat formats write it; all other fields (`name`, `tool_calls`, `weight`, …) stay in it. */

@@ -19,6 +19,7 @@ export function hashRow(row: Row): Buffer {
 function formatRow(row: Row): string {
   // For well-formed strings under names in order, JSON.stringify writes canonical JSON, many times faster than a walk over the value.
   if ('label' in row) return JSON.stringify({ label: row.label, text: row.text, text2: row.text2 });
+  if ('value' in row) return JSON.stringify({ text: row.text, text2: row.text2, value: row.value });
   const { tools, parallel_tool_calls } = row;
   if ('messages' in row) return formatCanonicalJson({ messages: row.messages, tools, parallel_tool_calls });
   const { prompt, chosen, rejected } = row;
@@ -29,7 +30,7 @@ function formatRow(row: Row): string {
 export function hashText(row: Row): Buffer {
   return hash(
     'sha256',
-    'label' in row ? JSON.stringify({ text: row.text, text2: row.text2 }) : formatCanonicalJson(getPrompt(row)),
+    'text' in row ? JSON.stringify({ text: row.text, text2: row.text2 }) : formatCanonicalJson(getPrompt(row)),
     'buffer',
   );
 }

@@ -36,6 +36,8 @@ export interface PartTally {
   readonly name: string;
   /** How many rows a label has, and where the first of them is. */
   readonly labels: Map<string, { rows: number; readonly source: string; readonly line: number }>;
+  /** The numbers of the rows of a regression. */
+  readonly values: number[];
   rows: number;
   longestCharacters: number;
   duplicates: number;
@@ -54,6 +56,7 @@ export function createPartTally(name: string, texts = createFingerprintSet()): P
   const tally: PartTally = {
     name,
     labels: new Map(),
+    values: [],
     rows: 0,
     longestCharacters: 0,
     duplicates: 0,
@@ -74,6 +77,7 @@ export function createPartTally(name: string, texts = createFingerprintSet()): P
     const isNewRow = seen.add(getFingerprint(rowHash));
     const isNewText = texts.add(text);
     if (!isNewRow) tally.duplicates++;
+    if ('value' in row) tally.values.push(row.value);
     if (!('label' in row)) return;
     if (isNewRow && !isNewText) tally.contradictions++;
     const label = tally.labels.get(row.label);
@@ -120,7 +124,7 @@ export async function readPart(
  * both ends); the tools, as JSON. Labels, roles and images are not counted.
  */
 export function countCharacters(row: Row): number {
-  if ('label' in row) return row.text.length + (row.text2?.length ?? 0);
+  if ('text' in row) return row.text.length + (row.text2?.length ?? 0);
   const tools = row.tools === undefined ? 0 : JSON.stringify(row.tools).length;
   if ('messages' in row) return tools + countInMessages(row.messages);
   return tools + countInMessages(row.prompt) + countInMessages(row.chosen) + countInMessages(row.rejected);

@@ -5,7 +5,7 @@ import { parseMessages, parseTools } from './messages.ts';
 import { parseFormat } from './open-dataset.ts';
 import { parsePreferenceRow } from './preference-row.ts';
 import { readRows, tryParse, type ReadRowsOptions } from './read-rows.ts';
-import type { ChatMessage, ChatRow, ClassificationRow, Columns, LocatedRow, RawRow, Row, RowTask } from './row.ts';
+import type { ChatMessage, ChatRow, ClassificationRow, Columns, LocatedRow, RawRow, RegressionRow, Row, RowTask } from './row.ts';
 
 /** How rows are read. */
 export interface RowShape {
@@ -48,7 +48,8 @@ function createRowParser({ task, columns: named }: RowShape): RowParser {
     return { columns: Object.values(columns), parse: (raw, path) => parsePreferenceRow(raw, columns, path) };
   }
   const columns = { text: 'text', label: 'label', ...named };
-  return { columns: Object.values(columns), parse: (raw, path) => parseClassificationRow(raw, columns, path) };
+  const parse = task === 'regression' ? parseRegressionRow : parseClassificationRow;
+  return { columns: Object.values(columns), parse: (raw, path) => parse(raw, columns, path) };
 }
 
 /** Which columns of the data files hold what. */
@@ -68,7 +69,18 @@ export function parseClassificationRow({ line, row }: RawRow, columns: Classific
   checkColumns(row, [columns.text, columns.text2, columns.label], place);
   const text = parseText(row[columns.text], columns.text, place);
   const label = parseLabelColumn(row[columns.label], columns.label, place);
-  return columns.text2 === undefined ? { text, label } : { text, text2: parseText(row[columns.text2], columns.text2, place), label };
+  const second = columns.text2 === undefined ? null : row[columns.text2];
+  if (second === null || second === '') return { text, label }; // a row of a pair without its second text
+  return { text, text2: parseText(second, columns.text2!, place), label };
+}
+
+/** The same with a number in the place of the label; in a table it is a text. */
+function parseRegressionRow(raw: RawRow, columns: ClassificationColumns, path: string): RegressionRow {
+  const { label, ...texts } = parseClassificationRow(raw, columns, path);
+  const value = label.trim() === '' || /^0[xbo]/i.test(label.trim()) ? NaN : Number(label);
+  if (Number.isFinite(value)) return { ...texts, value };
+  const found = formatValue(raw.row[columns.label]);
+  throw new Failure('data-invalid', `${path}:${raw.line}: expected a number in column ${formatValue(columns.label)}, found ${found}`);
 }
 
 /** Numbers and booleans become their JSON text. */

@@ -63,7 +63,11 @@ export function buildRunCandidates(workspace: Workspace, runs: readonly StoredRu
     const sharing = groups.get(identity)!;
     if (base === null || sharing[0] !== pair) return [tuned];
     const names = sharing.map(({ tuned: { name } }) => name);
-    return [{ name: formatBaseName(base.client.model, names, runs.length === 1), kind: 'untrained', run: null, source: base }, tuned];
+    const { model } = base.client;
+    return [
+      { name: formatBaseName(model, names, runs.length === 1), kind: hasOwnHead(model) ? 'base' : 'untrained', run: null, source: base },
+      tuned,
+    ];
   });
 }
 
@@ -71,9 +75,15 @@ function buildSource(client: ModelClient, rows: readonly InputRow[], trainingUsd
   return { type: 'model', client, requests: rows.map((row) => buildRequest(client, row)), trainingUsd };
 }
 
-function formatBaseName({ kind }: ModelRef, runNames: readonly string[], isOnly: boolean): string {
-  if (kind === 'endpoint') return `base of ${runNames.join(' and ')}`;
-  return isOnly ? 'untrained head' : `untrained head of ${runNames[0]!}`;
+/** Whether it knew the labels before any training of ours. */
+function hasOwnHead(model: ModelRef): boolean {
+  return model.kind === 'folder' && model.hasOwnHead === true;
+}
+
+function formatBaseName(model: ModelRef, runNames: readonly string[], isOnly: boolean): string {
+  if (model.kind === 'endpoint') return `base of ${runNames.join(' and ')}`;
+  const name = hasOwnHead(model) ? 'base model' : 'untrained head';
+  return isOnly ? name : `${name} of ${runNames[0]!}`;
 }
 
 /** The references of a job as candidates. */

@@ -25,6 +25,7 @@ import {
   getPromptSettings,
   getTunedClient,
   type ModelClient,
+  readsTexts,
   type PromptSettings,
   type ServiceModelName,
 } from './models.ts';
@@ -177,7 +178,7 @@ export async function readCaptureRows(path: string, { task, columns, limit }: Ro
     if (rows.length >= limit) break;
     const has = (column: string): boolean => Object.hasOwn(raw.row, column);
     if (!has(names.text) && !has(names.messages)) {
-      checkColumns(raw.row, [task === 'classification' ? names.text : names.messages], `${path}:${raw.line}`);
+      checkColumns(raw.row, [readsTexts(task) ? names.text : names.messages], `${path}:${raw.line}`);
     }
     rows.push(has(names.messages) ? parseConversation(raw, names, path) : parseText(raw, { names, task, path }));
   }
@@ -207,6 +208,6 @@ function parseConversation(raw: RawRow, { messages: column }: Names, path: strin
 function parseText(raw: RawRow, { names, task, path }: { names: Names; task: PromptSettings['task']; path: string }): CaptureRow {
   const hasLabel = Object.hasOwn(raw.row, names.label) && raw.row[names.label] !== null;
   const { label, ...texts } = parseClassificationRow(raw, hasLabel ? names : { ...names, label: names.text }, path);
-  const row: InputRow = task === 'classification' ? texts : toUserMessage(texts.text);
+  const row: InputRow = readsTexts(task) ? texts : toUserMessage(texts.text);
   return { row, input: toInput(texts), expected: hasLabel ? label : null };
 }

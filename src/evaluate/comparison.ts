@@ -8,10 +8,10 @@ import { computeBootstrapInterval, computeMcNemar, getVerdict, type Verdict } fr
 export interface CandidateAnswers {
   readonly name: string;
   /**
-   * `majority` always gives the most frequent training label; `untrained` is the base model before the first step; `reference` is a
-   * reference of the job.
+   * `majority` always gives the most frequent training label; `untrained` is the base model before the first step, `base` one that knew
+   * the labels before; `reference` is a reference of the job.
    */
-  readonly kind: 'majority' | 'untrained' | 'reference' | 'tuned';
+  readonly kind: 'majority' | 'untrained' | 'base' | 'reference' | 'tuned';
   /** The run's address, or null. */
   readonly run: string | null;
   /** One a row: a label, null where the answer was none; or a text, null where there was no answer. */
@@ -41,11 +41,11 @@ export interface ComparisonInput {
 
 /** Candidate minus reference; all null for the reference itself, and for everything that was not tuned. */
 interface Difference {
-  /** In units of the measure. */
+  /** In units of the measure; of an error, by how much it is smaller. */
   readonly difference: number | null;
   /** 95 % interval of the difference. */
   readonly interval: readonly [low: number, high: number] | null;
-  /** McNemar's exact test. */
+  /** McNemar's exact test; null where answers are not right or wrong. */
   readonly pValue: number | null;
   readonly verdict: Verdict | null;
 }
@@ -71,21 +71,23 @@ export interface Comparison extends Omit<ComparisonInput, 'candidates' | 'expect
 /** Scores the candidates on the same rows, and compares the tuned ones with the reference. Pure: the same input gives the same figures. */
 export function buildComparison(input: ComparisonInput): Comparison {
   const { job, set, measure, margin, labels, expected, referenceAmong } = input;
-  const { isRight, score } = measures[measure];
+  const { judge, score, isError = false } = measures[measure];
   const candidates = input.candidates.map((candidate) => {
-    const right = candidate.answers.map((answer, row) => isRight(answer, expected[row]!));
-    return { candidate, right, rightRows: right.filter(Boolean).length };
+    const worth = judge({ expected, answers: candidate.answers });
+    return { candidate, worth, sum: worth.reduce((total, value) => total + value, 0) };
   });
   const reference = candidates
     .filter(({ candidate }) => referenceAmong.includes(candidate.name))
-    .reduce<(typeof candidates)[number] | null>((best, next) => (best === null || next.rightRows > best.rightRows ? next : best), null);
-  const majority = candidates.find(({ candidate }) => candidate.kind === 'majority')?.right ?? toMajority(labels, expected);
-  const compared = candidates.map(({ candidate, right }): ComparedCandidate => {
+    .reduce<(typeof candidates)[number] | null>((best, next) => (best === null || next.sum > best.sum ? next : best), null);
+  const majority = candidates.find(({ candidate }) => candidate.kind === 'majority')?.worth ?? toMajority(labels, expected);
+  const compared = candidates.map(({ candidate, worth }): ComparedCandidate => {
     const { name, kind, run, answers, latency = null, cost = null, endsOn = null } = candidate;
     const isCompared = kind === 'tuned' && reference !== null && candidate !== reference.candidate;
-    const difference = isCompared ? computeDifference(right, reference.right, margin) : noDifference;
+    const difference = isCompared ? computeDifference(worth, reference.worth, { margin, isError }) : noDifference;
     const toMajorityVerdict = (): Verdict | null =>
-      majority === null || majority === reference?.right ? difference.verdict : computeDifference(right, majority, margin).verdict;
+      majority === null || majority === reference?.worth
+        ? difference.verdict
+        : computeDifference(worth, majority, { margin, isError }).verdict;
     return {
       name,
       kind,
@@ -110,19 +112,22 @@ export function buildComparison(input: ComparisonInput): Comparison {
     labels,
     candidates: compared,
     leftOut: [],
-    notes: [...compared.flatMap((candidate) => describeWorth(candidate, toShare(majority))), ...describeRows(expected.length)],
+    notes: [
+      ...compared.flatMap((candidate) => describeWorth(candidate, toShare(majority))),
+      ...(isError ? [] : describeRows(expected.length)),
+    ],
   };
 }
 
 /** What the most frequent of the right labels would have right, where no rule stands among the candidates; null without labels. */
-function toMajority(labels: readonly string[], expected: readonly string[]): boolean[] | null {
+function toMajority(labels: readonly string[], expected: readonly string[]): number[] | null {
   const counts = labels.map((label) => expected.filter((other) => other === label).length);
   const most = labels[counts.indexOf(Math.max(...counts))];
-  return most === undefined ? null : expected.map((label) => label === most);
+  return most === undefined ? null : expected.map((label) => Number(label === most));
 }
 
-function toShare(right: readonly boolean[] | null): number {
-  return right === null ? 0 : right.filter(Boolean).length / right.length;
+function toShare(worth: readonly number[] | null): number {
+  return worth === null ? 0 : worth.reduce((sum, value) => sum + value, 0) / worth.length;
 }
 
 /** What the accuracy of a tuned model is worth, where a verdict alone would sound better than it is. */
@@ -147,13 +152,19 @@ const noDifference: Difference = { difference: null, interval: null, pValue: nul
 const bootstrapKey = toStreamKey(1, 'bootstrap');
 const bootstrap = { resamples: 10_000, level: 0.95, random: (index: number) => toUniform(bootstrapKey, index) };
 
-function computeDifference(right: readonly boolean[], reference: readonly boolean[], margin: number): Difference {
-  const differences = right.map((isRightRow, row) => Number(isRightRow) - Number(reference[row]));
+/** @param worth how good each answer is, for which larger is better */
+function computeDifference(
+  worth: readonly number[],
+  reference: readonly number[],
+  { margin, isError }: { readonly margin: number; readonly isError: boolean },
+): Difference {
+  const differences = worth.map((value, row) => value - reference[row]!);
   const interval = computeBootstrapInterval(differences, bootstrap);
   return {
     difference: differences.reduce((sum, difference) => sum + difference, 0) / differences.length,
     interval: [interval.low, interval.high],
-    pValue: computeMcNemar(right, reference),
+    // Of answers that are right or wrong.
+    pValue: isError ? null : computeMcNemar(worth.map((value) => value === 1), reference.map((value) => value === 1)), // prettier-ignore
     verdict: getVerdict({ ...interval, margin }),
   };
 }
@@ -176,17 +187,17 @@ export interface ReferenceChoice {
 export function chooseReference({ known, references, wanted }: ReferenceChoice): string[] {
   const getNames = (isChosen: (candidate: ReferenceChoice['known'][number]) => boolean): string[] =>
     known.filter(isChosen).map(({ name }) => name);
-  const untrained = getNames(({ kind }) => kind === 'untrained');
+  const bases = getNames(({ kind }) => kind === 'untrained' || kind === 'base');
   const majority = getNames(({ kind }) => kind === 'majority');
-  if (wanted === undefined) return references.length === 1 ? [...references] : [...majority, ...untrained];
+  if (wanted === undefined) return references.length === 1 ? [...references] : [...majority, ...bases];
   const bare = wanted.replace(/ \(reference\)$/, ''); // the table adds this to the name
   const own = references.find((name) => name === bare || name === `${bare} (reference)`);
   if (own !== undefined) return [own];
-  if (wanted === 'base' && untrained.length > 0) return untrained;
+  if (wanted === 'base' && bases.length > 0) return bases;
   if (wanted === 'majority' && majority.length > 0) return majority;
   const named = getNames(({ name, kind }) => name === wanted || (kind === 'tuned' && `${name} (tuned)` === wanted));
   if (named.length > 0) return named;
-  const names = new Set([...references, ...known.map(({ name }) => name), ...(untrained.length > 0 ? ['base'] : [])]);
+  const names = new Set([...references, ...known.map(({ name }) => name), ...(bases.length > 0 ? ['base'] : [])]);
   throw new Failure('usage', `--reference: there is no model "${wanted}" in this comparison`, {
     hint: `choose one of ${[...names].map((name) => `"${name}"`).join(', ')}, or the path of a predictions file`,
   });

@@ -12,7 +12,7 @@ import type { ModelSource } from './candidates.ts';
 import { runCommand } from './command.ts';
 import type { Comparison } from './comparison.ts';
 import { findEvaluationSets, type EvaluationSet, type Scope } from './evaluation-set.ts';
-import { filterTuned, findPredictProblem, getTunedClient } from './models.ts';
+import { filterTuned, findPredictProblem, getTunedClient, readsTexts } from './models.ts';
 import { buildRequest, toUserMessage, type InputRow, type RequestBatch } from './requests.ts';
 import { scoreSet, type ModelProblems } from './score.ts';
 import { getSpendLimit, payForAnswers, quoteUnanswered, type PayOptions } from './spend.ts';
@@ -106,7 +106,7 @@ export async function predict(
     });
   }
   const isClassification = settings.task === 'classification';
-  const requests = rows.map((row) => buildRequest(client, isClassification || 'messages' in row ? row : toUserMessage(row.text)));
+  const requests = rows.map((row) => buildRequest(client, readsTexts(settings.task) || 'messages' in row ? row : toUserMessage(row.text)));
   const batch = { client, requests };
   const limit = getSpendLimit(run, { purpose: 'texts', maxUsd });
   const answers = await payForAnswers(workspace, { limit, batches: [batch] }, async (meter) => await fetchAnswers(workspace, batch, meter));

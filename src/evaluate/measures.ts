@@ -1,4 +1,5 @@
 import type { Measure } from '../job/measures.ts';
+import { computeErrors, scoreNumbers } from './numbers.ts';
 
 export interface ClassMeasures {
   readonly label: string;
@@ -14,8 +15,8 @@ export interface ClassMeasures {
 
 /** The scores of one model's answers. */
 export interface Scores {
-  /** `accuracy` and `macro_f1`, or `exact_match`. */
-  readonly measures: { readonly [name in Measure | 'macro_f1']?: number };
+  /** `accuracy` and `macro_f1`; `exact_match`; or `mean_absolute_error`, `pearson` and `spearman`. */
+  readonly measures: { readonly [name in Measure | 'macro_f1' | 'pearson' | 'spearman']?: number };
   /** Empty without labels, as `confusion` is. */
   readonly perClass: readonly ClassMeasures[];
   /** Rows by true label (outer) and predicted label (inner), without the unparseable ones. */
@@ -34,7 +35,12 @@ export interface Answered {
 interface MeasureRules {
   /** The numbers that a table shows, with their titles. */
   readonly columns: Readonly<Partial<Record<keyof Scores['measures'], string>>>;
-  isRight(answer: string | null, expected: string): boolean;
+  /** Whether the smaller value is better. */
+  readonly isError?: true;
+  /** The name of what a rule without a model answers; absent: the most frequent label. */
+  readonly rule?: string;
+  /** How good each answer is: 1 where it is right and 0 where it is wrong, or minus its error. */
+  judge(answered: Pick<Answered, 'expected' | 'answers'>): number[];
   score(answered: Answered): Scores;
 }
 
@@ -42,12 +48,19 @@ interface MeasureRules {
 export const measures: Readonly<Record<Measure, MeasureRules>> = {
   accuracy: {
     columns: { accuracy: 'accuracy', macro_f1: 'macro-F1' },
-    isRight: (answer, expected) => answer === expected,
+    judge: ({ expected, answers }) => answers.map((answer, row) => Number(answer === expected[row])),
     score: scoreLabels,
+  },
+  mean_absolute_error: {
+    columns: { mean_absolute_error: 'mean abs. error', pearson: 'Pearson', spearman: 'Spearman' },
+    isError: true,
+    rule: 'median of the training rows',
+    judge: ({ expected, answers }) => computeErrors(expected, answers).map((error) => -error),
+    score: scoreNumbers,
   },
   exact_match: {
     columns: { exact_match: 'exact match' },
-    isRight: isSameText,
+    judge: ({ expected, answers }) => answers.map((answer, row) => Number(isSameText(answer, expected[row]!))),
     score({ expected, answers }) {
       const right = answers.filter((answer, row) => isSameText(answer, expected[row]!)).length;
       const unparseable = answers.filter((answer) => answer === null).length;

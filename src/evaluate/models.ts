@@ -24,6 +24,11 @@ export interface PromptSettings {
   readonly concurrency: number;
 }
 
+/** Whether models of this task, on this machine, read texts; all others read messages. */
+export function readsTexts(task: PromptSettings['task']): boolean {
+  return task === 'classification' || task === 'regression';
+}
+
 /** A model with everything that decides its answers. */
 export interface ModelClient {
   readonly provider: Provider;

@@ -132,5 +132,5 @@ function parseInput(row: RawRow['row'], place: string): PredictionInput {
     return tools === undefined ? { messages: parsed } : { messages: parsed, tools };
   }
   const first = parseText(text, 'text', place);
-  return text2 === undefined || text2 === null ? { text: first } : { text: first, text2: parseText(text2, 'text2', place) };
+  return text2 === undefined || text2 === null || text2 === '' ? { text: first } : { text: first, text2: parseText(text2, 'text2', place) };
 }

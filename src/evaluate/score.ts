@@ -8,13 +8,14 @@ import { readAnswers, type StoredAnswer } from './answers.ts';
 import type { Candidate, ModelSource } from './candidates.ts';
 import { buildComparison, chooseReference, type CandidateAnswers, type Comparison } from './comparison.ts';
 import type { EvaluationSet, Scope } from './evaluation-set.ts';
+import { measures } from './measures.ts';
 import type { PromptSettings } from './models.ts';
 
 /** Why models cannot run here, in words. */
 export type ModelProblems = ReadonlyMap<unknown, string>;
 
 /** The order of candidates in a comparison. */
-const kinds: readonly CandidateAnswers['kind'][] = ['majority', 'untrained', 'reference', 'tuned'];
+const kinds: readonly CandidateAnswers['kind'][] = ['majority', 'untrained', 'base', 'reference', 'tuned'];
 
 /** Compares the candidates of a held-out set by their stored answers. A model without all of its answers is left out, with a note. */
 export async function scoreSet(
@@ -24,7 +25,7 @@ export async function scoreSet(
 ): Promise<Comparison> {
   const { majority, referenceNames } = set;
   const scored: CandidateAnswers[] = [];
-  if (majority !== null) scored.push(buildMajority(majority, set.expected.length));
+  if (majority !== null) scored.push(buildMajority(majority, set));
   const cut: string[] = [];
   const incomplete: { readonly candidate: Candidate; readonly note: string }[] = [];
   for (const candidate of set.candidates) {
@@ -67,9 +68,9 @@ async function readCandidateAnswers(store: Store, source: Candidate['source']): 
   return source.requests.map(({ id }) => known.get(id));
 }
 
-function buildMajority(label: string, rows: number): CandidateAnswers {
-  const answers = Array.from({ length: rows }, () => label);
-  return { name: 'most frequent label', kind: 'majority', run: null, answers };
+function buildMajority(answer: string, { expected, measure }: EvaluationSet): CandidateAnswers {
+  const answers = expected.map(() => answer);
+  return { name: measures[measure].rule ?? 'most frequent label', kind: 'majority', run: null, answers };
 }
 
 /** A generated answer of a classification counts as the label that it names, if any. */

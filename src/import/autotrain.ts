@@ -3,7 +3,7 @@ import { omitUndefined } from '../lib/json.ts';
 import { readModel, readSplit } from './hub-names.ts';
 import { readName, type ConfigFormat, type ImportedJob } from './imported-job.ts';
 import { readNumber, readText, type Source } from './source.ts';
-import { defaultText, readBatchSize, readNumbers, readPeft, readSchedule, type FindPath } from './training-fields.ts';
+import { defaultText, readBatchSize, readEarlyStopping, readNumbers, readPeft, readSchedule, type FindPath } from './training-fields.ts';
 import { changesTraining } from './unmatched.ts';
 
 /** Where parameters are outside of `params`, which is merged last and wins. */
@@ -57,6 +57,7 @@ type Columns = NonNullable<JobSpec['data']['columns']>;
 /** Our columns with AutoTrain's names for them and its defaults; null where a column is required. */
 const columns: Readonly<Record<JobSpec['task'], { readonly [C in keyof Columns]: readonly [theirs: string, otherwise: string | null] }>> = {
   classification: { text: ['text_column', 'text'], label: ['target_column', 'target'] },
+  regression: { text: ['text_column', 'text'], label: ['target_column', 'target'] },
   chat: { messages: ['text_column', 'text'] },
   text: { text: ['text_column', 'text'] },
   preference: { prompt: ['prompt_text_column', null], chosen: ['text_column', null], rejected: ['rejected_text_column', null] },
@@ -123,6 +124,21 @@ function readAdapter(source: Source, find: FindPath): Training {
   return training;
 }
 
+/** AutoTrain ends a classifier's training early, with these numbers where the file has none. */
+function readEarlyEnd(source: Source, find: FindPath): Training {
+  const hasValidation = readText(source, find('valid_split')) !== undefined;
+  const [patience, minDelta] = [
+    ['early_stopping_patience', 5],
+    ['early_stopping_threshold', 0.01],
+  ] as const;
+  const training = readEarlyStopping(source, find, { hasValidation, patience, minDelta });
+  if (training.earlyStopping === undefined) {
+    const text = 'AutoTrain ends early after 5 validations without progress: set training.earlyStopping for the same';
+    source.assume(find(patience[0]), 'training.earlyStopping', { value: 5, text });
+  }
+  return training;
+}
+
 function readTraining(source: Source, find: FindPath, kind: Kind): Training {
   const isText = kind === 'classification';
   const loss = { value: 'all', text: 'all tokens count, of rows that are packed into blocks' };
@@ -141,7 +157,7 @@ function readTraining(source: Source, find: FindPath, kind: Kind): Training {
     ...readSchedule(source, find('scheduler'), () => readNumbers(source, find, { warmupRatio: ['warmup_ratio', 0.1] })),
     ...(kind === 'dpo' ? readNumbers(source, find, { beta: ['dpo_beta', 0.1] }) : {}),
     ...(isText ? readNumbers(source, find, { maxLength: ['max_seq_length', 128] }) : readMaxLength(source, find)),
-    ...(isText ? {} : readAdapter(source, find)),
+    ...(isText ? readEarlyEnd(source, find) : readAdapter(source, find)),
   };
 }
 

@@ -3,7 +3,7 @@ import { readName, type ConfigFormat } from './imported-job.ts';
 import { changesTraining } from './unmatched.ts';
 import { readServiceFiles, readServiceModel } from './openai.ts';
 import { readFlag, readNumber, readText, type Source } from './source.ts';
-import { readBatchSize, readLora, readNumbers, readSchedule } from './training-fields.ts';
+import { readBatchSize, readEarlyStopping, readLora, readNumbers, readSchedule } from './training-fields.ts';
 
 function readMethod(source: Source): 'sft' | 'dpo' {
   if (source.open('training_method') === undefined) return 'sft';
@@ -63,6 +63,22 @@ function readAdapter(source: Source): Training {
   return { adapter: readLora(source, find, { rank, targets, alpha: null, dropout: null }) };
 }
 
+function readEarlyEnd(source: Source): Training {
+  const path = 'early_stopping_enabled';
+  if (readFlag(source, path) !== true) return {};
+  const hasValidation = source.get('validation_file') != null;
+  if (!hasValidation) source.drop(path, `${changesTraining}: a job ends early by its validation rows: set data.validation with it`);
+  else source.note(path, 'training.earlyStopping', 'by the validation loss');
+  return {
+    ...(hasValidation ? { earlyStopping: { patience: 2 } } : {}),
+    ...readEarlyStopping(source, String, {
+      hasValidation,
+      patience: ['early_stopping_patience', 2],
+      minDelta: ['early_stopping_min_delta', 0],
+    }),
+  };
+}
+
 function readTraining(source: Source, method: 'sft' | 'dpo'): Training {
   const isDpo = method === 'dpo';
   source.open('lr_scheduler');
@@ -80,6 +96,7 @@ function readTraining(source: Source, method: 'sft' | 'dpo'): Training {
     ...readBatch(source),
     ...readSchedule(source, 'lr_scheduler.lr_scheduler_type', () => readNumbers(source, String, { warmupRatio: ['warmup_ratio'] })),
     ...readAdapter(source),
+    ...readEarlyEnd(source),
     ...(isDpo ? {} : readLoss(source)),
   };
 }

@@ -58,6 +58,28 @@ export function readBatchSize(source: Source, find: FindPath, { rows, accumulati
   return {};
 }
 
+interface EarlyEnd {
+  /** Whether the source has validation rows, without which nothing ends early. */
+  readonly hasValidation: boolean;
+  readonly patience: NumberRow;
+  readonly minDelta: NumberRow;
+}
+
+/** An early end by the validation loss, where the source sets a part of it. */
+export function readEarlyStopping(source: Source, find: FindPath, { hasValidation, ...parts }: EarlyEnd): Training {
+  const paths = [find(parts.patience[0]), find(parts.minDelta[0])];
+  if (paths.every((path) => source.get(path) === undefined)) return {};
+  if (!hasValidation) {
+    for (const path of paths) source.drop(path, `${changesTraining}: a job ends early by its validation rows: set data.validation with it`);
+    return {};
+  }
+  const { 'earlyStopping.patience': patience = parts.patience[1]!, 'earlyStopping.minDelta': minDelta } = readNumbers(source, find, {
+    'earlyStopping.patience': parts.patience,
+    'earlyStopping.minDelta': parts.minDelta,
+  });
+  return { earlyStopping: { patience, minDelta: minDelta ?? parts.minDelta[1]! } };
+}
+
 /** The schedules of transformers that a job has. All begin with a warm-up but `constant`, which has one in a job. */
 const schedules = new Map<string, NonNullable<Training['schedule']>>([
   ['linear', 'linear'],

@@ -14,7 +14,7 @@ const changing: KeyTable = {
   'fewer rows per step may be used than configured; a job uses what it says': 'auto_find_batch_size',
   'the optimizer; a job cannot choose it, and targets use AdamW where they choose': 'optimizer optim optim_* adam_*',
   "settings of the learning rate's course": 'lr_scheduler_kwargs lr_scheduler_args',
-  'it may end early; a job does not stop early in this version': 'early_stopping_*',
+  'when it may end early; a job waits for as many validations as its patience': 'early_stopping_*',
   'the training continues another one; a job starts with its model': 'resume_from_checkpoint from_checkpoint',
   "weights of the Hub; elsewhere name them as the target's model": 'from_hf_model hf_model_revision',
   'another reference model; a job uses the model itself': 'model_ref',

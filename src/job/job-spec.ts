@@ -32,10 +32,23 @@ const Adapter = z.discriminatedUnion(
       alpha: z.number().positive().optional().describe('scale; the update is multiplied with alpha / rank'),
       dropout: z.number().min(0).lt(1).optional().describe('dropout before the added matrices'),
       targets: z.array(z.string().min(1)).min(1).optional().describe('names of the linear maps that get an adapter'),
+      rankStabilized: z.boolean().optional().describe('the update is multiplied with alpha / √rank instead (rsLoRA)'),
     }),
   ],
   'one of "full", "head", "lora"',
 );
+
+const EarlyStopping = z.strictObject({
+  patience: z
+    .int()
+    .positive()
+    .describe('validations in a row that may be no better than the best one before them; the training ends after so many'),
+  minDelta: z.number().min(0).optional().describe('a value counts as better where it is better by more than this; default 0'),
+  by: z
+    .enum(['loss', 'measure'])
+    .optional()
+    .describe('what is compared: the validation loss (default), or the measure, such as the accuracy'),
+});
 
 /** How to train: optional in the job, required under a target. */
 const trainingFields = {
@@ -53,6 +66,9 @@ const trainingFields = {
   beta: z.number().positive().describe('strength of the reference model in "dpo"'),
   adapter: Adapter.describe('which parameters are trained: all ("full"), the head only, or added low-rank matrices ("lora")'),
   loss: z.enum(['answer', 'all']).describe('tokens that count: those of the answer, or all'),
+  earlyStopping: EarlyStopping.describe(
+    'ends the training where the validation rows show no more progress, and keeps the best weights unless "select" says otherwise',
+  ),
   select: z.enum(['last', 'best']).describe('which weights are kept: the last ones, or the best ones on the validation rows'),
   maxLength: z.int().positive().describe('tokens per row; longer rows are cut'),
   seed: z
@@ -109,9 +125,9 @@ const Reference = z.union(
 const Column = z.string().min(1);
 const Columns = z
   .strictObject({
-    text: Column.describe('classification, text: the text'),
-    text2: Column.describe('classification: the second text of a pair'),
-    label: Column.describe('classification: the label'),
+    text: Column.describe('classification, regression, text: the text'),
+    text2: Column.describe('classification, regression: the second text of a pair'),
+    label: Column.describe('classification: the label; regression: the number'),
     messages: Column.describe('chat: the list of messages'),
     prompt: Column.describe('preference: the prompt'),
     chosen: Column.describe('preference: the better answer'),
@@ -150,7 +166,9 @@ export const JobSpec = z.strictObject({
     .enum(['ask', 'retry'])
     .optional()
     .describe('what to do when it is unknown whether a submission arrived; the provider decides when absent'),
-  task: z.enum(['classification', 'chat', 'preference', 'text']).describe('what is learned'),
+  task: z
+    .enum(['classification', 'regression', 'chat', 'preference', 'text'])
+    .describe('what is learned; "regression" is one number for a text'),
   data: z
     .strictObject({
       train: Sources.describe('training rows: a source or a list; a source is `./path` (.jsonl, .csv, .tsv, each also .gz)'),
@@ -189,7 +207,7 @@ export const JobSpec = z.strictObject({
 export type JobSpec = z.infer<typeof JobSpec>;
 
 /** Words that a later version will give a meaning, by path; refused until then rather than ignored. */
-export const reservedFields: readonly string[] = ['matrix', 'notify', 'tracking', 'training.earlyStopping', 'training.from'];
+export const reservedFields: readonly string[] = ['matrix', 'notify', 'tracking', 'training.from'];
 
 /** The job file as JSON Schema (draft 2020-12). */
 export function buildJobSchema(): Record<string, unknown> {

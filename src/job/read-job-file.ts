@@ -189,6 +189,9 @@ function checkRules(spec: JobSpec): JobProblem[] {
     if (training?.select === 'best' && spec.data.validation === undefined) {
       add([...path, 'select'], '"best" needs validation rows: add data.validation, for example {"fraction": 0.1}');
     }
+    if (training?.earlyStopping != null && spec.data.validation === undefined) {
+      add([...path, 'earlyStopping'], 'it needs validation rows: add data.validation, for example {"fraction": 0.1}');
+    }
   };
   checkTraining(['training'], spec.training);
   for (const [name, target] of Object.entries(spec.targets)) {

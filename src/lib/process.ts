@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, openSync, closeSync } from 'node:fs';
 import nodeModule from 'node:module'; // whole: an old version of Node lacks a part
 import { fileURLToPath } from 'node:url';
@@ -34,15 +35,22 @@ function buildEnvironment(): NodeJS.ProcessEnv {
   return folder === undefined ? kept : { ...kept, NODE_COMPILE_CACHE: folder };
 }
 
-/** Starts a training that outlives this process; what it prints goes to `logPath`. `queue` is a place to line up in (see the trainer's queue.ts). */
-export function spawnTraining(folder: string, logPath: string, queue: object | null = null): ChildProcess {
+interface TrainingOptions {
+  /** A place to line up in (see the trainer's queue.ts). */
+  readonly queue?: object | null;
+  /** Settings beside the environment. */
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** Starts a training that outlives this process; what it prints goes to `logPath`. */
+export function spawnTraining(folder: string, logPath: string, { queue = null, env }: TrainingOptions = {}): ChildProcess {
   const log = openSync(logPath, 'a', 0o600);
   try {
     const child = spawn(process.execPath, [getTrainerEntry(), 'train', folder, ...(queue === null ? [] : [JSON.stringify(queue)])], {
       detached: true,
       stdio: ['ignore', log, log],
       cwd: folder,
-      env: buildEnvironment(),
+      env: { ...buildEnvironment(), ...env },
     });
     child.unref();
     return child;
@@ -51,11 +59,19 @@ export function spawnTraining(folder: string, logPath: string, queue: object | n
   }
 }
 
-/** A process that takes one training step on a backend: one JSON line on standard output. It ends when the signal aborts. */
-export function spawnCheck(backend: string, signal: AbortSignal): ChildProcess {
-  return spawn(process.execPath, [getTrainerEntry(), 'check', backend], {
+interface CheckOptions {
+  readonly signal: AbortSignal;
+  /** Settings beside the environment. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** The network whose steps are measured (see the trainer's protocol.ts); absent: a small one. */
+  readonly shape?: object | undefined;
+}
+
+/** A process that takes training steps on a backend: one JSON line on standard output. It ends when the signal aborts. */
+export function spawnCheck(backend: string, { signal, env, shape }: CheckOptions): ChildProcess {
+  return spawn(process.execPath, [getTrainerEntry(), 'check', backend, ...(shape === undefined ? [] : [JSON.stringify(shape)])], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: buildEnvironment(),
+    env: { ...buildEnvironment(), ...env },
     signal,
   });
 }
@@ -83,5 +99,41 @@ export function stopCommand({ pid, exitCode, signalCode }: ChildProcess): void {
     process.kill(-pid, 'SIGKILL');
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error; // it has just ended
+  }
+}
+
+export interface ToolResult {
+  /** null where a signal has ended it. */
+  readonly status: number | null;
+  /** The last lines that it printed, errors among them. */
+  readonly output: string;
+}
+
+/** How much of a tool's output is kept. */
+const keptOutput = 20_000;
+
+/**
+ * Runs a tool of the system to its end, with all processes that it starts; it gets no credential of a service. Throws the system's error
+ * where there is no such tool, and the signal's reason where that ends it.
+ */
+export async function runTool(
+  [program, ...args]: readonly string[],
+  { folder, signal, env = {} }: { readonly folder: string; readonly signal: AbortSignal; readonly env?: NodeJS.ProcessEnv },
+): Promise<ToolResult> {
+  signal.throwIfAborted();
+  const kept = omitVariables((name) => serviceCredentials.includes(name.toUpperCase()));
+  const child = spawn(program!, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], detached: true, env: { ...kept, ...env } });
+  const stop = (): void => stopCommand(child);
+  signal.addEventListener('abort', stop);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => (output = `${output}${chunk.toString()}`.slice(-keptOutput)));
+  }
+  try {
+    const [status] = (await once(child, 'close')) as [number | null];
+    signal.throwIfAborted();
+    return { status, output: output.trim() };
+  } finally {
+    signal.removeEventListener('abort', stop);
   }
 }

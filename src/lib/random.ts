@@ -30,6 +30,11 @@ export function toUint32(key: number, index: number): number {
   return mix((key + Math.imul(index + 1, golden)) | 0);
 }
 
+/** The key of the stream that begins at number `count` of this one. */
+export function skipNumbers(key: number, count: number): number {
+  return (key + Math.imul(count, golden)) >>> 0;
+}
+
 /** Number `index` of the stream, uniform in [0, 1). */
 export function toUniform(key: number, index: number): number {
   return toUint32(key, index) / 2 ** 32;

@@ -91,7 +91,10 @@ function getMetrics(event: TrainerEvent | EngineEvent): Metric[] {
     const shared = { split: 'validation', step: event.step, epoch: event.epoch, coverage: 'full', at: event.at } as const;
     return [
       { ...shared, name: 'loss', value: event.loss, source: 'loss' },
-      { ...shared, name: 'accuracy', value: event.accuracy, source: 'accuracy' },
+      ...(event.accuracy === undefined ? [] : [{ ...shared, name: 'accuracy', value: event.accuracy, source: 'accuracy' }]),
+      ...(event.meanAbsoluteError === undefined
+        ? []
+        : [{ ...shared, name: 'mean_absolute_error', value: event.meanAbsoluteError, source: 'meanAbsoluteError' }]),
     ];
   }
   return [];
@@ -123,21 +126,26 @@ function toMetric(field: string, value: number, { step, epoch, at, file }: Extra
 export function formatEvent(event: TrainerEvent | EngineEvent): string[] {
   switch (event.type) {
     case 'trainer-started':
-      return [`trainer started (backend ${event.backend}, process ${event.pid})`];
+      return [`trainer started (backend ${event.backend}${formatThreads(event.threads)}, process ${event.pid})`];
     case 'training-queued':
       return [`waits until ${event.behind} has ended`];
     case 'engine-started':
       return [`running ${event.engine} for ${event.task}`];
     case 'data-read':
-      return [`${event.rows} training rows, ${event.validationRows} validation rows, ${event.truncated} cut; ${event.steps} steps`];
+      return [
+        `${event.rows} training rows, ${event.validationRows} validation rows, ${event.truncated} cut; ${event.steps} steps`,
+        ...(event.library === undefined ? [] : [`computes with ${event.library}`]),
+      ];
     case 'epoch-evaluated':
-      return [`epoch ${event.epoch}: validation loss ${event.loss.toFixed(4)}, accuracy ${event.accuracy.toFixed(4)} (${event.rows} rows)`];
+      return [`epoch ${event.epoch}: validation loss ${event.loss.toFixed(4)}, ${formatMeasure(event)} (${event.rows} rows)`];
     case 'model-written':
       return [`weights of step ${event.step} written to ${event.folder}/`];
     case 'model-uploaded':
       return [`the model is in ${event.repository}`];
     case 'training-finished':
       return 'seconds' in event ? [`finished after ${event.step} steps in ${event.seconds.toFixed(1)} s`] : [];
+    case 'training-ended-early':
+      return [formatEarlyEnd(event)];
     case 'training-cancelled':
       return [`cancelled after ${event.step} steps`];
     case 'training-failed':
@@ -159,9 +167,28 @@ export function formatEvent(event: TrainerEvent | EngineEvent): string[] {
   }
 }
 
+function formatMeasure({ accuracy, meanAbsoluteError = NaN }: Extract<TrainerEvent, { type: 'epoch-evaluated' }>): string {
+  return accuracy === undefined ? `mean absolute error ${meanAbsoluteError.toFixed(4)}` : `accuracy ${accuracy.toFixed(4)}`;
+}
+
+/** `stopped early after step 40 of 120: the validation loss was best at step 20, and no better in the 2 validations after that` */
+function formatEarlyEnd({ step, steps, best, patience, by }: Extract<TrainerEvent, { type: 'training-ended-early' }>): string {
+  const validations = patience === 1 ? 'the validation' : `the ${patience} validations`;
+  const what = by === 'loss' ? 'the validation loss' : 'the measure of the validation rows';
+  return `stopped early after step ${step} of ${steps}: ${what} was best at step ${best}, and no better in ${validations} after that`;
+}
+
+function formatThreads(threads = 1): string {
+  return threads > 1 ? `, ${threads} threads` : '';
+}
+
 function getNotes(event: TrainerEvent | EngineEvent, folder: string | undefined): Note[] {
   const drawn = event.type === 'data-read' && event.drawn !== undefined ? [formatDrawn(event.drawn)] : [];
-  return [formatWarning(event, folder), ...drawn].filter((message) => message !== null).map((message) => ({ type: 'warning', message }));
+  const library = event.type === 'data-read' ? (event.warning ?? null) : null;
+  const end = event.type === 'training-ended-early' ? [formatEarlyEnd(event)] : [];
+  return [formatWarning(event, folder), library, ...drawn, ...end]
+    .filter((message) => message !== null)
+    .map((message) => ({ type: 'warning', message }));
 }
 
 /** Says of parameters that a model's folder lacks what becomes of them. */
@@ -172,6 +199,9 @@ export function formatDrawn(drawn: readonly string[]): string {
 function formatWarning(event: TrainerEvent | EngineEvent, folder: string | undefined): string | null {
   if (event.type === 'warning-raised') return event.message;
   if (event.type === 'checkpoint-skipped') return event.reason;
+  if (event.type === 'trainer-started' && event.threads !== undefined && event.cores !== undefined && event.cores < event.threads) {
+    return `the training computes with the ${event.threads} threads that it was planned with; this machine has fewer cores (${event.cores}), which makes it slower and changes no result`;
+  }
   if (event.type === 'data-read' && event.truncated > 0) {
     const [rows, were] = event.truncated === 1 ? ['1 row', 'was'] : [`${event.truncated} rows`, 'were'];
     return `${rows} ${were} longer than the model reads and ${were} cut`;

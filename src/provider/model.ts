@@ -16,6 +16,8 @@ export interface BaseModel {
   readonly downloadBytes?: number;
   /** Its sizes as its configuration gives them; only its provider understands them. */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** The labels that it gives texts already, in the order of its classes; absent: none, or nobody has looked. */
+  readonly labels?: readonly string[];
   /** How many numbers it is made of, where that is known. */
   readonly parameters?: number;
 }
@@ -33,6 +35,8 @@ export interface FolderModel {
   /** Seeds the head where the folder has none for these labels. */
   readonly seed: number;
   readonly maxLength: number;
+  /** A base model that has a head for these labels; absent: it is tuned, or its head is drawn. */
+  readonly hasOwnHead?: true;
 }
 
 /** A model that a service answers with. */

@@ -3,7 +3,7 @@
  * as one of these; the plan, `status` and the run record show them.
  */
 export type Note =
-  | { readonly type: 'sent'; readonly field: string; readonly value: unknown }
+  | { readonly type: 'sent'; readonly field: string; readonly value: unknown; readonly why?: string }
   | { readonly type: 'converted'; readonly field: string; readonly from: unknown; readonly value: unknown; readonly why: string }
   | { readonly type: 'defaulted'; readonly field: string; readonly value: unknown; readonly why?: string }
   | { readonly type: 'unsupported'; readonly field: string; readonly value: unknown; readonly why: string }

@@ -41,6 +41,8 @@ export interface Estimate {
 export interface ModelSizes {
   /** The machine, the day and the programs. */
   readonly measuredOn: string;
+  /** Kinds of models that can be trained: `model_type` of config.json. */
+  readonly kinds: readonly string[];
   readonly sizes: readonly {
     /** `model_type` of config.json. */
     readonly family: string;
@@ -143,8 +145,29 @@ export interface Inference {
   predict?(model: ModelRef, rows: readonly PredictionRow[], context: PredictionContext): AsyncIterable<Prediction>;
   /** What an answer of so many tokens, as the service counted them, costs in dollars; null where the price is not known. */
   price?(model: ModelRef, tokens: NonNullable<Prediction['tokens']>, context: Context): number | null;
+  /** Writes a model of its own from an adapter and its base model. */
+  merge?(adapter: AdapterMerge, context: Context): Promise<MergedModel>;
   /** The cost of answering these rows; null where the price is not known. Absent: it costs nothing. */
   quote?(model: ModelRef, rows: readonly PredictionRow[], context: PredictionContext): Promise<Quote | null>;
+}
+
+/** An adapter as PEFT saves it, to be merged into its base model. */
+export interface AdapterMerge {
+  /** Absolute paths: its folder, and the one that is written. */
+  readonly adapter: string;
+  readonly folder: string;
+  /** null: the one that the adapter names. */
+  readonly base: ModelName | null;
+  /** In the order of the classes; null: as the base model names them. */
+  readonly labels: readonly string[] | null;
+}
+
+export interface MergedModel {
+  readonly folder: string;
+  readonly labels: readonly string[];
+  /** Linear maps that the adapter changed. */
+  readonly maps: number;
+  readonly sha256: string;
 }
 
 /** Makes models callable by the hour, where they are not callable by themselves. */
@@ -160,7 +183,25 @@ export interface Deployments {
   quote(model: EndpointModel, context: DeploymentContext): Promise<Quote | null>;
 }
 
-/** Lists the contents of the user's account at the service. Reads only, all pages. */
+/** Where a model goes. */
+export interface PublishTarget {
+  /** `owner/name`. */
+  readonly repository: string;
+  /** Of a repository that is made for it. */
+  readonly isPrivate: boolean;
+  /** Whether the files of a repository may be replaced; they stay in its history. */
+  readonly replaces: boolean;
+}
+
+export interface Published {
+  readonly url: string;
+  /** The commit that holds the files. */
+  readonly commit: string;
+  /** Whether they were sent; false: they were there already. */
+  readonly isNew: boolean;
+}
+
+/** The user's account at the service: lists its contents, all pages, and only reads but for `publish` and `resources.delete`. */
 export interface Account<Prepared = unknown> {
   /** The jobs, newest first. */
   jobs?(context: Context): AsyncIterable<ServiceJob>;
@@ -170,6 +211,11 @@ export interface Account<Prepared = unknown> {
   files?(context: Context): AsyncIterable<ServiceFile>;
   /** Downloads the files of a job: each is written whole into the folder, and an existing one is kept. */
   fetchJob?(id: string, folder: string, context: Context): Promise<FetchedJob>;
+  /**
+   * Puts the files of a folder into a repository, all or none. Repeatable: one that has these very files is left as it is.
+   * @throws Failure `usage` for a repository with other files, unless they are to be replaced
+   */
+  publish?(folder: string, target: PublishTarget, context: Context): Promise<Published>;
   /** Things that the provider made at its service for runs that have ended, and that nobody needs any more. */
   readonly resources?: {
     list(runs: RunsToClean<Prepared>, context: Context): Promise<RemoteResource[]>;
@@ -203,6 +249,10 @@ export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown,
   getDeprecation?(model: string): Deprecation | null;
   /** Tries what the provider needs on this machine; costs nothing. */
   check?(context: Context): Promise<Check[]>;
+  /** Names of what `install` can add to this machine. */
+  readonly parts?: readonly string[];
+  /** Adds a part, and tries it; repeatable: nothing happens where it is there and works. */
+  install?(part: string, context: Context): Promise<Check>;
 }
 
 /** A provider, frozen with its groups. The type parameters are inferred from the functions. */

@@ -16,9 +16,9 @@ export type MetricSummaries = Readonly<Record<string, MetricSummary>>;
 
 const withoutBest = new Set(['learning_rate', 'grad_norm']);
 
-/** Of a loss the smaller value is better, of all other measures the larger one. */
+/** Of a loss and an error the smaller value is better, of all other measures the larger one. */
 function isBetter(name: string, value: number, best: number): boolean {
-  return /(^|[/_])loss$/.test(name) ? value < best : value > best;
+  return /(^|[/_])(loss|error)$/.test(name) ? value < best : value > best;
 }
 
 /** The summaries after further measurements, in the order in which these were made. */

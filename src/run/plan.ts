@@ -175,7 +175,10 @@ function checkSources({ data }: RunSpec): void {
 function checkPrompt({ task, prompt, data }: RunSpec): void {
   if (prompt === null || prompt === undefined) return;
   if (task !== 'classification') {
-    throw new Failure('job-file-invalid', `prompt: expected none for the task "${task}", whose rows are messages already`);
+    throw new Failure(
+      'job-file-invalid',
+      `prompt: expected none for the task "${task}", whose rows are ${task === 'regression' ? 'read as they are' : 'messages already'}`,
+    );
   }
   if (prompt.template !== undefined) checkTemplate(prompt.template, data.columns['text2'] !== undefined);
 }

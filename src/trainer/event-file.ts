@@ -16,6 +16,7 @@ export interface TrainerPast {
   /** The last step, and the last one after which the validation rows were scored; 0 before the first. */
   readonly step: number;
   readonly evaluatedStep: number;
+  readonly hasEndedEarly: boolean;
 }
 
 export interface EventFile {
@@ -66,6 +67,7 @@ function summarize(events: readonly TrainerEvent[]): TrainerPast {
     hasReadData: events.some(({ type }) => type === 'data-read'),
     step: events.findLast((event) => event.type === 'step-finished')?.step ?? 0,
     evaluatedStep: events.findLast((event) => event.type === 'epoch-evaluated')?.step ?? 0,
+    hasEndedEarly: events.some(({ type }) => type === 'training-ended-early'),
   };
 }
 
@@ -77,6 +79,8 @@ function isWritten(past: TrainerPast, news: TrainerNews): boolean {
       return news.step <= past.step;
     case 'epoch-evaluated':
       return news.step <= past.evaluatedStep;
+    case 'training-ended-early':
+      return past.hasEndedEarly;
     default:
       return false;
   }

@@ -6,10 +6,17 @@ import { Failure } from '../errors.ts';
 import { hashFileSync } from '../lib/fs.ts';
 import { isObject, readJsonObject } from '../lib/json.ts';
 import { formatValue } from '../lib/text.ts';
+import { countTrained } from './adapters/index.ts';
 import { families, findFamily, getFamily, type Family, type ModelConfig } from './families/index.ts';
 import { findParameters } from './engine/parameters.ts';
+import type { AdapterSettings } from './protocol.ts';
 import { readSafetensorsIndex, type SafetensorsIndex } from './safetensors.ts';
 import { getRules, listParameters } from './tasks/classification/head.ts';
+
+export type { ModelConfig };
+
+/** The families that can be trained: `model_type` of config.json. */
+export const familyNames: readonly string[] = Object.keys(families);
 
 /** Files that are copied with a model and counted in its revision, where present. */
 export const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'vocab.txt'] as const;
@@ -40,22 +47,29 @@ export interface ModelFolder {
 }
 
 /**
- * Reads a model folder without the numbers of its weights, and checks that the model is of a supported family with all its parameters.
+ * Reads a model folder without the numbers of its weights, and checks that the model is of a supported family with all its parameters,
+ * and with a tokenizer.
  *
  * @throws Failure `file-missing` when there is no such folder; `model-invalid` when a file is missing, broken or not supported
  */
 export function readModelFolder(folder: string): ModelFolder {
+  const model = readNetworkFolder(folder);
+  readTokenizerFiles(folder);
+  return model;
+}
+
+/** The same of a folder that needs no tokenizer: what it computes of tokens can be asked all the same. */
+export function readNetworkFolder(folder: string): ModelFolder {
   checkFolder(folder);
   const path = requireFile(folder, 'config.json', 'Give the folder that transformers’ save_pretrained wrote.');
   const json = readJsonObject(path, 'model configuration', maxConfigBytes);
   const config = parseModelConfig(json, path);
-  readTokenizerFiles(folder);
   const family = getFamily(config);
   const weights = findWeightFiles(folder).map((file) => readSafetensorsIndex(join(folder, file)));
   const labels = parseLabels(json, weights, { path, family });
   const rules = getRules(config, labels?.length ?? null);
   const found = findParameters(weights, rules);
-  const drawn = rules.optional.filter((parameter) => !found.has(parameter));
+  const drawn = rules.specs.map(({ name }) => name).filter((name) => !found.has(name));
   const parameters = countParameters(config, labels?.length ?? 0);
   return { folder, config, labels, maxPositions: config.maxPositions, weights, drawn, parameters, revision: readRevision(folder) };
 }
@@ -68,16 +82,19 @@ export function parseModelConfig(json: Readonly<Record<string, unknown>>, source
   const name = json['model_type'];
   const family = typeof name === 'string' ? findFamily(name) : null;
   if (family) return family.parseConfig(json, source);
-  const known = Object.keys(families).join(', ');
-  throw new Failure('model-invalid', `${source}: model_type: expected one of ${known}, found ${formatValue(name)}`, {
+  throw new Failure('model-invalid', `${source}: model_type: expected one of ${familyNames.join(', ')}, found ${formatValue(name)}`, {
     hint: 'Choose a model of a supported family, or another provider for this one.',
   });
 }
 
 /** How many numbers a classifier of this shape trains. */
 export function countParameters(config: ModelConfig, classes: number): number {
-  const sizes = listParameters(config, classes).map(({ shape }) => shape.reduce((product, size) => product * size, 1));
-  return sizes.reduce((sum, size) => sum + size, 0);
+  return listParameters(config, classes).reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+}
+
+/** How many of them an adapter trains, with its own. */
+export function countTrainedParameters(config: ModelConfig, classes: number, adapter: AdapterSettings): number {
+  return countTrained(config, adapter, listParameters(config, classes));
 }
 
 /**
@@ -129,6 +146,30 @@ function findWeightFiles(folder: string): string[] {
     }
     return basename(requireFile(folder, name, 'Download the model again: a part is missing.'));
   });
+}
+
+/**
+ * Which class of a model each label is, where the model's own names are those of the labels: in any order, with other capitals where that is
+ * clear, and `LABEL_0`, `LABEL_1`, as transformers calls classes without names, for the labels 0, 1. Without labels it is the one output of a regression. Null: they are others.
+ */
+export function matchLabels(own: readonly string[], labels: readonly string[]): number[] | null {
+  if (labels.length === 0) return own.length === 1 ? [0] : null;
+  if (own.length !== labels.length) return null;
+  const kinds = [(name: string) => name, (name: string) => name.toLowerCase(), (name: string) => name.replace(/^LABEL_/, '')];
+  for (const toKey of kinds) {
+    const keys = own.map(toKey);
+    const places = labels.map((label) => keys.indexOf(toKey(label)));
+    if (new Set(places).size === own.length && !places.includes(-1)) return places;
+  }
+  return null;
+}
+
+/** What a config.json says of the labels of a sequence classifier; null where it is none. Its weights may say otherwise. */
+export function parseLabelNames({ architectures, id2label }: Readonly<Record<string, unknown>>): string[] | null {
+  const isClassifier = Array.isArray(architectures) && architectures.some((name) => String(name).endsWith('ForSequenceClassification'));
+  const names = isClassifier && isObject(id2label) ? id2label : {};
+  const labels = Object.keys(names).map((_, i) => names[String(i)]);
+  return labels.length > 0 && labels.length <= maxLabels && isLabels(labels) ? labels : null;
 }
 
 /** Names from id2label, where the weights have a sequence classification head of that many rows. */

@@ -20,6 +20,7 @@ import { z } from 'zod';
 import { Failure, toSystemCode } from '../errors.ts';
 import { parseFields, readJsonObject } from '../lib/json.ts';
 import { backendNames } from './backends/index.ts';
+import { Comparison, trainingControls } from './training-controls.ts';
 import { kernelVariants, type KernelVariant } from './kernels/index.ts';
 
 const wholeNumber = z.int('a whole number');
@@ -38,7 +39,7 @@ export const ClassifierSource = z.object(
   {
     /** Absolute path of a Hugging Face folder. */
     folder: path,
-    /** Label names in the order of the classes. */
+    /** Label names in the order of the classes; none: the model gives one number. */
     labels: z.array(z.string('a name'), 'a list of names').readonly(),
     /** Absolute path of a PEFT folder with an adapter for it. */
     adapter: path.optional(),
@@ -87,13 +88,14 @@ export const TrainingSettings = z
       weightDecay: amount,
       /** Gradients are scaled down to this Euclidean norm; 0 leaves them as they are. */
       maxGradNorm: amount,
-      /** `best` keeps the weights of the epoch with the lowest validation loss. */
+      /** `best` keeps the weights of the epoch with the lowest validation loss, or the best measure where early stopping goes by that. */
       select: z.enum(['last', 'best'], '"last" or "best"'),
       seed: wholeNumber,
       /** Optimizer steps between checkpoints; null: at the ends of epochs and by time. Changes no result. */
       checkpointSteps: positive.nullable(),
       /** Which parameters are trained; absent: all. */
       adapter: AdapterSettings.optional(),
+      ...trainingControls,
     },
     'an object',
   )
@@ -110,6 +112,10 @@ export const TrainFile = z.object({
   nonce: z.string('a text'),
   attempt: count,
   backend: Backend,
+  /** How many threads share each batch; absent: one. Another count gives other last digits. */
+  threads: positive.optional(),
+  /** Threads of the backend itself, where it has more than one: other bits come of another number. Absent: as many as it has. */
+  backendThreads: positive.optional(),
   model: ClassifierSource,
   rows: z.object({ train: path, validation: z.string('a path or null').nullable() }, 'an object').readonly(),
   training: TrainingSettings,
@@ -122,7 +128,8 @@ export type TrainFile = Readonly<z.infer<typeof TrainFile>>;
 export interface TrainRow {
   readonly text: string;
   readonly text2?: string;
-  readonly label: string;
+  /** The label, or the number of a model that gives one. */
+  readonly label: string | number;
 }
 
 /** `cancel` ends a training for good; `pause` stops it where it can go on, and is removed when the training is started again. */
@@ -164,13 +171,30 @@ export const EpochEvaluated = z.object({
   epoch: z.number(),
   rows: count,
   loss,
-  accuracy: z.number(),
+  /** Of a classifier. */
+  accuracy: z.number().optional(),
+  /** Of a model that gives a number; the loss is the mean squared error then. */
+  meanAbsoluteError: z.number().optional(),
 });
 export type EpochEvaluated = Readonly<z.infer<typeof EpochEvaluated>>;
 
 const at = { at: z.string() };
 const event = <T extends string>(name: T): z.ZodObject<{ type: z.ZodLiteral<T>; at: z.ZodString }> =>
   z.object({ type: z.literal(name), ...at });
+
+const DataRead = event('data-read').extend({
+  rows: count,
+  validationRows: count,
+  truncated: count,
+  steps: count,
+  /** Parameters that the model's folder lacks, and that were drawn anew, beside the head; absent: none. */
+  drawn: z.array(z.string()).optional(),
+  /** The package that computes, and on which device; absent: the backend is a part of this program. */
+  library: z.string().optional(),
+  /** What is unexpected about it. */
+  warning: z.string().optional(),
+});
+export type DataRead = Readonly<z.infer<typeof DataRead>>;
 
 /** One line of `events.jsonl`; `at` is ISO 8601 UTC. */
 const TrainerEvent = z.discriminatedUnion('type', [
@@ -182,15 +206,19 @@ const TrainerEvent = z.discriminatedUnion('type', [
     isQueued: z.boolean().optional(),
     /** Which of our own compute; null, and absent in older files: those of TensorFlow.js. */
     kernels: Kernels.nullish(),
+    /** How many threads compute, and on how many cores, where there are more than one. */
+    threads: count.optional(),
+    cores: count.optional(),
   }),
   /** It waits until the training of this name, and all before that, have ended. */
   event('training-queued').extend({ behind: z.string() }),
   /** After an interruption: goes on after this step, 0 without a checkpoint. `changed`: why the last digits of the result may differ. */
   event('training-resumed').extend({ step: count, changed: z.string().nullable() }),
-  /** `drawn`: parameters that the model's folder lacks, and that were drawn anew, beside the head; absent: none. */
-  event('data-read').extend({ rows: count, validationRows: count, truncated: count, steps: count, drawn: z.array(z.string()).optional() }),
+  DataRead,
   StepFinished.extend(at),
   EpochEvaluated.extend(at),
+  /** Early stopping has ended it: `best` is the step of the best validation. */
+  event('training-ended-early').extend({ step: count, steps: count, best: count, patience: count, by: Comparison }),
   event('checkpoint-written').extend({ step: count, milliseconds: z.number() }),
   event('checkpoint-skipped').extend({ reason: z.string() }),
   event('model-written').extend({ folder: z.enum(['model', 'unfinished']), step: count, sha256: z.string() }),
@@ -205,31 +233,6 @@ export type TrainerEvent = Readonly<z.infer<typeof TrainerEvent>>;
 
 type WithoutTime<Event> = Event extends unknown ? Omit<Event, 'at'> : never;
 export type TrainerNews = WithoutTime<TrainerEvent>;
-
-/** `trainer check BACKEND`: one line on standard output after a real training step of a small network. */
-export interface CheckAnswer {
-  readonly loss: number;
-  /** Of the second step; the first one prepares. */
-  readonly milliseconds: number;
-}
-
-/** `trainer predict`: the first line on standard input says which model, each further line is a PredictRow. */
-export const PredictFile = z.object({ version: Version, backend: Backend, model: ClassifierSource });
-export type PredictFile = Readonly<z.infer<typeof PredictFile>>;
-
-export interface PredictRow {
-  readonly id: string;
-  readonly text: string;
-  readonly text2?: string;
-}
-
-/** One line on standard output for each PredictRow, in any order; probabilities in the order of the labels. */
-export interface PredictAnswer {
-  readonly id: string;
-  readonly probabilities: readonly number[];
-  /** Whether the row was longer than the model can read. */
-  readonly truncated: boolean;
-}
 
 /** train.json of a run folder. @throws Failure `configuration-invalid` naming the field, `file-missing` */
 export function readTrainFile(folder: string): TrainFile {

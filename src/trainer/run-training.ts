@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Failure, toFailureData, toSystemCode, type FailureCode } from '../errors.ts';
 import { takeRunLock } from '../lib/run-lock.ts';
-import { chooseKernels, getBackend, startBackend } from './backends/index.ts';
+import { chooseKernels, getBackend, startBackend, type TensorFlow } from './backends/index.ts';
 import type { KernelVariant } from './kernels/index.ts';
 import { openCheckpoints } from './checkpoint/checkpoints.ts';
-import { openClassifier } from './tasks/classification/classifier.ts';
-import { readRows } from './tasks/classification/rows.ts';
+import { openClassifier, type Classifier } from './tasks/classification/classifier.ts';
+import { applyLossSettings, readRows } from './tasks/classification/rows.ts';
 import { explainMemory } from './memory.ts';
 import { openEvents, type EventFile } from './event-file.ts';
 import { joinQueue, waitForTurn, type Place, type Queue } from './queue.ts';
@@ -16,11 +17,13 @@ import {
   readControlRequest,
   readTrainFile,
   type ControlRequest,
+  type DataRead,
   type TrainerNews,
   type TrainFile,
 } from './protocol.ts';
 import { formatModelCard, saveModel } from './save-model.ts';
 import { countSteps, createTrainingState, train } from './engine/train.ts';
+import { openWorkers, type Workers } from './workers/index.ts';
 
 /** Status of a trainer that found the folder taken, the attempt fenced or the training ended. */
 const notOurs = 75;
@@ -48,7 +51,17 @@ export async function runTraining(folder: string, log: (text: string) => void, q
       const isQueued = place !== null && place.findBlocker() !== null;
       const kernels = chooseKernels(file.backend, events.past.start);
       const { nonce, attempt, backend } = file;
-      events.write({ type: 'trainer-started', nonce, attempt, pid: process.pid, backend, kernels, ...(isQueued && { isQueued }) });
+      const parallel = (file.threads ?? 1) > 1 ? { threads: file.threads, cores: availableParallelism() } : {};
+      events.write({
+        type: 'trainer-started',
+        nonce,
+        attempt,
+        pid: process.pid,
+        backend,
+        kernels,
+        ...parallel,
+        ...(isQueued && { isQueued }),
+      });
       if (place !== null && (await hasEndedInQueue(folder, place, events))) return 0;
       return await trainFolder(folder, { file, events, kernels });
     } catch (thrown) {
@@ -89,20 +102,44 @@ async function trainFolder(
   { file, events, kernels }: { file: TrainFile; events: EventFile; kernels: KernelVariant | null },
 ): Promise<number> {
   const began = performance.now();
+  const classifier = openClassifier(await startBackend(file.backend, kernels, file.backendThreads), file.model, file.training.adapter);
+  const count = (file.threads ?? 1) - 1;
+  const opening = count > 0 ? openWorkers(classifier, { count, backend: file.backend, kernels }) : Promise.resolve(null);
+  opening.catch(() => {}); // it is waited for when the rows are read
+  try {
+    return await trainClassifier(folder, { file, events, kernels, classifier, opening, began });
+  } finally {
+    await (await opening.catch(() => null))?.close();
+  }
+}
+
+interface OpenedTraining {
+  readonly file: TrainFile;
+  readonly events: EventFile;
+  readonly kernels: KernelVariant | null;
+  readonly classifier: Classifier;
+  /** Threads that help, or null. */
+  readonly opening: Promise<Workers | null>;
+  readonly began: number;
+}
+
+async function trainClassifier(folder: string, training: OpenedTraining): Promise<number> {
+  const { file, events, kernels, opening, began } = training;
   const now = (): number => performance.now();
-  const classifier = openClassifier(await startBackend(file.backend, kernels), file.model, file.training.adapter);
-  const { rows, truncated } = await readRows(classifier, resolve(folder, file.rows.train));
-  const validation = file.rows.validation === null ? [] : (await readRows(classifier, resolve(folder, file.rows.validation))).rows;
+  const { rows, truncated } = await readRows(training.classifier, resolve(folder, file.rows.train));
+  const validation = file.rows.validation === null ? [] : (await readRows(training.classifier, resolve(folder, file.rows.validation))).rows;
+  const classifier = { ...training.classifier, helpers: (await opening) ?? undefined };
   const steps = countSteps(rows.length, file.training).total;
   const drawn = classifier.drawn.length === 0 ? {} : { drawn: [...classifier.drawn] };
-  events.write({ type: 'data-read', rows: rows.length, validationRows: validation.length, truncated, steps, ...drawn });
+  const known = describeLibrary(classifier.tf, file);
+  events.write({ type: 'data-read', rows: rows.length, validationRows: validation.length, truncated, steps, ...drawn, ...known });
 
   const state = createTrainingState(classifier.tf, file.training, getBackend(file.backend).memory);
-  const checkpoints = openCheckpoints({ folder, file, kernels, network: classifier, state, events, began, now });
+  const checkpoints = openCheckpoints({ folder, file, kernels, library: known.library, network: classifier, state, events, began, now });
   if (events.past.start !== null) checkpoints.resume();
   const end = train(
     classifier,
-    { rows, validation, settings: file.training },
+    { rows: applyLossSettings(rows, classifier.labels.length, file.training), validation, settings: file.training },
     { state, write: events.write, readControlRequest: () => readRequest(folder), afterStep: checkpoints.afterStep, now },
   );
   if (end.reason === 'paused') {
@@ -113,7 +150,11 @@ async function trainFolder(
   const isFinished = end.reason === 'finished';
   const name = isFinished ? 'model' : 'unfinished';
   const card = formatModelCard({ train: file, rows: rows.length, steps: end.step, epochs: state.evaluations, unfinished: !isFinished });
-  const sha256 = saveModel(classifier, join(folder, name), { source: file.model.folder, card, base: file.card.base });
+  const sha256 = saveModel(classifier, join(folder, name), {
+    source: file.model.folder,
+    card,
+    base: file.card.base.includes('/') ? file.card.base : file.model.folder,
+  });
   events.write({ type: 'model-written', folder: name, step: end.best?.step ?? end.step, sha256 });
   if (isFinished) events.write({ type: 'training-finished', step: end.step, seconds: checkpoints.getSpent() / 1000 });
   else if (end.reason === 'cancelled') events.write({ type: 'training-cancelled', step: end.step });
@@ -138,4 +179,12 @@ function buildDivergence(step: number): TrainerNews {
     message: `expected finite numbers, found an infinite loss, gradient or weight in step ${step}; the weights before it are in "unfinished"`,
     hint: 'Lower the learning rate, or raise the warm-up ratio.',
   };
+}
+
+/** The package that computes, where the backend is not a part of this program, and what is unexpected about it. */
+function describeLibrary(tf: TensorFlow, { backend, backendThreads }: TrainFile): Pick<DataRead, 'library' | 'warning'> {
+  const { describe, threads } = getBackend(backend);
+  if (describe === undefined) return {};
+  const { version, device, warning } = describe(tf);
+  return { library: `${version}, ${device}, ${backendThreads ?? threads} threads`, ...(warning !== null && { warning }) };
 }

@@ -7,7 +7,7 @@ import type { Classifier } from './tasks/classification/classifier.ts';
 import { computeAndFree, copyToStoredLayout } from './engine/network.ts';
 import { getFamily } from './families/index.ts';
 import { readRevision, tokenizerFiles } from './model-folder.ts';
-import { writeSafetensors } from './safetensors.ts';
+import { writeSafetensors, type TensorToWrite } from './safetensors.ts';
 import type { EpochEvaluated, TrainFile } from './protocol.ts';
 
 /**
@@ -30,10 +30,36 @@ export function saveModel(
     shape,
     data: computeAndFree(tf, () => copyToStoredLayout(tf, getMerged(classifier, name), isLinear)),
   }));
+  return writeModelFolder(target, { config, labels, tensors, card, source }, (folder) => {
+    if (!adapter) return;
+    mkdirSync(join(folder, 'adapter'));
+    writePeftFolder(join(folder, 'adapter'), { tf, config, parameters, base, ...adapter });
+  });
+}
+
+/** What is in the folder of a model. */
+export interface ModelToWrite {
+  readonly config: Classifier['config'];
+  readonly labels: readonly string[];
+  readonly tensors: readonly TensorToWrite[];
+  /** Its README.md. */
+  readonly card: string;
+  /** The folder with its tokenizer. */
+  readonly source: string;
+}
+
+/** As `saveModel`; `addMore` writes further files before the folder has its name. */
+export function writeModelFolder(
+  target: string,
+  { config, labels, tensors, card, source }: ModelToWrite,
+  addMore: (folder: string) => void = () => {},
+): string {
+  const names = labels.length === 0 ? ['LABEL_0'] : labels; // transformers' name of the one output of a regression
   const json = {
     ...getFamily(config).buildConfigJson(config),
-    id2label: Object.fromEntries(labels.map((label, i) => [String(i), label])),
-    label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
+    ...(labels.length === 0 ? { problem_type: 'regression' } : {}),
+    id2label: Object.fromEntries(names.map((label, i) => [String(i), label])),
+    label2id: Object.fromEntries(names.map((label, i) => [label, i])),
   };
   try {
     return replaceFolder(target, (folder) => {
@@ -41,10 +67,7 @@ export function saveModel(
       writeFileSync(join(folder, 'README.md'), card);
       writeSafetensors(join(folder, 'model.safetensors'), tensors);
       for (const name of tokenizerFiles) if (existsSync(join(source, name))) copyFileSync(join(source, name), join(folder, name));
-      if (adapter) {
-        mkdirSync(join(folder, 'adapter'));
-        writePeftFolder(join(folder, 'adapter'), { tf, config, parameters, base, ...adapter });
-      }
+      addMore(folder);
       return readRevision(folder);
     });
   } catch (error) {
@@ -78,11 +101,13 @@ export function formatModelCard({ train, rows, steps, epochs, unfinished }: Card
     ['longest text, in tokens', model.maxLength],
     ['trained parameters', formatAdapter(training)],
     ['selected weights', training.select],
+    ...formatControls(train),
     ['seed', training.seed],
   ];
   return [
     '---',
-    `base_model: ${JSON.stringify(showInvisible(card.base))}`,
+    // The Hub takes no card that names another thing than one of its models.
+    ...(card.base.includes('/') ? [`base_model: ${JSON.stringify(showInvisible(card.base))}`] : []),
     'pipeline_tag: text-classification',
     'library_name: transformers',
     '---',
@@ -90,12 +115,34 @@ export function formatModelCard({ train, rows, steps, epochs, unfinished }: Card
     `# ${escape(card.name)}`,
     '',
     ...(unfinished ? ['**The training did not reach its end: these are the weights of its last good step.**', ''] : []),
-    `A text classifier, fine-tuned from ${escape(card.base)}. Its classes are ${model.labels.map(escape).join(', ')}.`,
+    model.labels.length === 0
+      ? `Gives a number for a text, fine-tuned from ${escape(card.base)}.`
+      : `A text classifier, fine-tuned from ${escape(card.base)}. Its classes are ${model.labels.map(escape).join(', ')}.`,
     '',
     ...formatTable(['setting', 'value'], settings),
-    ...(epochs.length > 0 ? ['', ...formatTable(['epoch', 'step', 'validation loss', 'validation accuracy'], epochs.map(toCells))] : []),
+    ...(epochs.length > 0
+      ? [
+          '',
+          ...formatTable(
+            ['epoch', 'step', 'validation loss', `validation ${model.labels.length === 0 ? 'mean absolute error' : 'accuracy'}`],
+            epochs.map(toCells),
+          ),
+        ]
+      : []),
     '',
   ].join('\n');
+}
+
+/** README.md of a base model into which an adapter was merged. */
+export function formatMergeCard(base: string, labels: readonly string[]): string {
+  const head = [
+    '---',
+    `base_model: ${JSON.stringify(showInvisible(base))}`,
+    'pipeline_tag: text-classification',
+    'library_name: transformers',
+    '---',
+  ];
+  return `${head.join('\n')}\n\nA text classifier: ${escape(base)} with an adapter merged into its weights. Its classes are ${labels.map(escape).join(', ')}.\n`;
 }
 
 function formatAdapter({ adapter }: TrainFile['training']): string {
@@ -103,8 +150,21 @@ function formatAdapter({ adapter }: TrainFile['training']): string {
   return adapter.type === 'head' ? 'the head' : `LoRA of rank ${adapter.rank}, alpha ${adapter.alpha}, and the head`;
 }
 
-function toCells({ epoch, step, loss, accuracy }: EpochEvaluated): (string | number)[] {
-  return [Number(epoch.toFixed(2)), step, loss.toFixed(4), accuracy.toFixed(4)];
+/** Settings that only some trainings have. */
+function formatControls({ training, model }: TrainFile): [string, string | number][] {
+  const { earlyStopping: stop, labelSmoothing, classWeights, layerDecay } = training;
+  const name = stop?.by === 'measure' ? (model.labels.length === 0 ? 'mean absolute error' : 'accuracy') : 'loss';
+  const rows: [string, string | number | undefined][] = [
+    ['early stopping', stop && `after ${stop.patience} validations whose ${name} is not better by more than ${stop.minDelta}`],
+    ['label smoothing', labelSmoothing],
+    ['class weights', classWeights?.map((weight, i) => `${escape(model.labels[i]!)} ${Number(weight.toPrecision(4))}`).join(', ')],
+    ['learning rate of a layer by the one above', layerDecay],
+  ];
+  return rows.flatMap(([setting, value]) => (value === undefined ? [] : [[setting, value]]));
+}
+
+function toCells({ epoch, step, loss, accuracy, meanAbsoluteError }: EpochEvaluated): (string | number)[] {
+  return [Number(epoch.toFixed(2)), step, loss.toFixed(4), (accuracy ?? meanAbsoluteError ?? NaN).toFixed(4)];
 }
 
 function formatTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {

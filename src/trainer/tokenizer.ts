@@ -14,7 +14,10 @@ export interface EncodedText {
 }
 
 export interface Tokenizer {
-  /** At most `maxLength` tokens, the special ones included and never cut away. The longer text of a pair loses its last token first. */
+  /**
+   * At most `maxLength` tokens, the special ones included and never cut away. The longer text of a pair loses its last token first; an
+   * empty second text is none, as for a tokenizer of transformers.
+   */
   encode(text: string, text2: string | undefined, maxLength: number): EncodedText;
 }
 
@@ -58,10 +61,11 @@ export function readTokenizer(folder: string): Tokenizer {
 
   return {
     encode(text, text2, maxLength) {
-      const room = maxLength - specialCounts[text2 === undefined ? 0 : 1];
+      const isPair = text2 !== undefined && text2 !== '';
+      const room = maxLength - specialCounts[isPair ? 1 : 0];
       if (room < 0) throw new Failure('configuration-invalid', `maxLength ${maxLength} leaves no room for the special tokens`);
       const first = splitText(text);
-      const second = text2 === undefined ? null : splitText(text2);
+      const second = isPair ? splitText(text2) : null;
       const [firstCount, secondCount] = cutPair(first.length, second?.length ?? 0, room);
       const { tokens, typeIds } = assemble(first.slice(0, firstCount), second && second.slice(0, secondCount));
       if (tokens.length > maxLength || typeIds.length !== tokens.length || !typeIds.every(isCount))

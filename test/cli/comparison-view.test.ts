@@ -69,11 +69,13 @@ test('a reference of the job is a row of its own, and bears the star', () => {
 
 test.each([
   ['gpt', 'other (tuned) *', '* the reference: a tuned model', ['other']],
-  ['base', 'weak *', '* the reference: not trained', ['weak']],
+  ['untrained', 'weak *', '* the reference: not trained', ['weak']],
+  ['base', 'known *', '* the reference: the model before this training', ['known']],
 ])('the star says what the reference is: %s', (_, starred, line, referenceAmong) => {
   const candidates = [
     { ...majority, run: null },
     { name: 'weak', kind: 'untrained', run: null, answers: expected.map(() => 'yes') },
+    { name: 'known', kind: 'base', run: null, answers: expected },
     { name: 'other', kind: 'tuned', run: 'job/other', answers: expected },
   ] as const;
   const comparison = { job: 'job', set: 'test', measure: 'accuracy', margin: 0, labels: ['no', 'yes'], expected, candidates } as const;

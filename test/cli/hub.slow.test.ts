@@ -129,6 +129,26 @@ test('compare asks no service, and evaluate brings the model here: both answer t
   }
 });
 
+test('export puts the model of this machine into a repository, once, and refuses what is no such model', async () => {
+  const pushed = await run('export', 'reviews/laptop', '--push', 'hub:demo/mine');
+  expect(pushed).toMatchObject({ status: 0, stdout: expect.stringMatching(/^reviews\/laptop {2}is now in http.*\/demo\/mine, commit/) });
+  const [again] = await readJson<{ isNew: boolean; url: string }>('export', 'reviews/laptop', '--push', 'hub:demo/mine');
+  expect(again).toMatchObject({ isNew: false, url: `${env['HF_ENDPOINT']}/demo/mine` });
+  const card = await fetch(`${again!.url}/resolve/main/README.md`, { headers: { authorization: `Bearer ${env['HF_TOKEN']}` } });
+  expect(await card.text()).toMatch(/^---\npipeline_tag: text-classification\n/);
+  const wrong: [string[], string][] = [
+    [['reviews/laptop'], '--push expects'],
+    [['reviews/laptop', '--push', 'mine'], 'expected a name such as hub:owner/name, found "mine"'],
+    [['reviews', '--push', 'hub:demo/mine'], 'expected one run, found reviews/hub'],
+    [['reviews/hub', '--push', 'hub:demo/mine'], 'expected a model on this machine, found hub:demo/'],
+  ];
+  for (const [args, message] of wrong) {
+    const { status, stderr } = await run('export', ...args);
+    expect(stderr).toContain(message);
+    expect(status).toBe(2);
+  }
+});
+
 test('Ctrl-C ends the following of a log, and the run goes on until it is cancelled', async () => {
   // The job goes on by being looked at, so that it does not end by itself.
   const headers = { authorization: `Bearer ${env['HF_TOKEN']}`, 'content-type': 'application/json' };

@@ -256,10 +256,15 @@ test('the plan of a model of the Hub tells its commit, its licence and what is d
 test('sizes that train here fit 80 columns by what matters most', () => {
   const batch = { rows: 16, tokens: 32 };
   const one = { family: 'bert', size: '6 x 384', parameters: 22.7e6, rowsPerSecond: 10, memoryBytes: 1.4e9, batch };
-  const sizes = { measuredOn: 'a machine', sizes: [{ ...one, examples: ['hub:sentence-transformers/all-MiniLM-L6-v2'] }] };
+  const sizes = {
+    measuredOn: 'a machine',
+    kinds: ['bert', 'electra'],
+    sizes: [{ ...one, examples: ['hub:sentence-transformers/all-MiniLM-L6-v2'] }],
+  };
   const wide = formatSizes(sizes);
   expect(wide).toContain('bert    6 x 384      22.7 M      10  5 min 00 s  1.4 GB  hub:sentence-transformers/all-MiniLM-L6-v2');
   expect(wide).toContain('batches of 16 rows of 32 tokens: a machine');
+  expect(wide).toContain('(model_type in config.json): bert, electra.');
   const narrow = formatSizes(sizes, 80).split('\n').slice(0, 2);
   expect(narrow.every((line) => line.length <= 80)).toBe(true);
   expect(narrow[1]).toContain('all-MiniLM-L6-v2');

@@ -53,9 +53,9 @@ test.each([
 });
 
 test('a task is one whose rows can be read', () => {
-  expect((['classification', 'chat', 'preference'] satisfies RowTask[]).map(parseRowTask)).toHaveLength(3);
+  expect((['classification', 'regression', 'chat', 'preference'] satisfies RowTask[]).map(parseRowTask)).toHaveLength(4);
   for (const task of ['text', 'toString', '']) {
-    const message = `task: expected "classification", "chat" or "preference", which this version can train, found "${task}"`;
+    const message = `task: expected "classification", "regression", "chat" or "preference", which this version can train, found "${task}"`;
     expect(() => parseRowTask(task)).toThrow(expect.objectContaining({ code: 'job-file-invalid', message }));
   }
 });
@@ -141,6 +141,9 @@ describe('a classification row', () => {
   test('columns come under our names; numbers and booleans are labels by their JSON text', () => {
     expect(parse('{"sentence": " a ", "class": "x", "id": 1}')).toEqual({ text: ' a ', label: 'x' });
     expect(parse('{"sentence": "a", "class": 1, "other": "b"}', true)).toEqual({ text: 'a', text2: 'b', label: '1' });
+    for (const none of ['""', 'null']) {
+      expect(parse(`{"sentence": "a", "class": 1, "other": ${none}}`, true)).toEqual({ text: 'a', label: '1' });
+    }
     expect(parse('{"sentence": "a", "class": 1.50}')).toMatchObject({ label: '1.5' });
     expect(parse('{"sentence": "a", "class": false}')).toMatchObject({ label: 'false' });
     expect(parse('{"sentence": "a", "class": "__proto__"}')).toMatchObject({ label: '__proto__' });

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Comparison } from '../../src/evaluate/comparison.ts';
+import type { FolderModel } from '../../src/provider/model.ts';
 import { createAnsweringService, toRead } from './answering-service.ts';
 import { createLocal, fewRowsNote, openSmallJob, runSmallJob, sayRight } from './small-job.ts';
 
@@ -32,6 +33,23 @@ test('models on this machine and of a service are in one comparison, on the same
     ],
   });
   expect(paid.asked[0]!.context.concurrency).toBe(8);
+});
+
+test('a base model that knew the labels before is not called untrained', async () => {
+  const { provider } = createLocal();
+  const { training } = provider;
+  const baseModel: typeof training.baseModel = (request, context) => {
+    return { ...(training.baseModel!(request, context) as FolderModel), hasOwnHead: true };
+  };
+  const { orchestrator } = await runSmallJob([{ ...provider, training: { ...training, baseModel } }]);
+  const [comparison] = await orchestrator.evaluate('small', { maxUsd: 1 });
+  expect(comparison!.candidates.map(({ name, kind }) => [name, kind])).toEqual([
+    ['most frequent label', 'majority'],
+    ['base model', 'base'],
+    ['laptop', 'tuned'],
+  ]);
+  const [beside] = await orchestrator.compare('small', { reference: 'base' });
+  expect(beside!.reference).toBe('base model');
 });
 
 test('the shutdown date of a model is part of its figures, and a note says so when it is near', async () => {

@@ -48,6 +48,7 @@ test('defaults are noted, not written', () => {
   const job = parse();
   expect(job.training).toEqual({});
   expect(toAbsent(job)).toEqual({
+    'training.earlyStopping': 5,
     'training.epochs': 3,
     'training.batchSize': 8,
     'training.learningRate': 5e-5,

@@ -60,7 +60,11 @@ test('all errors are reported at once, each with line, column, path and what was
 
 test.each([
   ['"matrix": {}, "task"', 'matrix: this name is reserved for a later version; remove it'],
-  ['"training": {"earlyStopping": {}}, "task"', 'training.earlyStopping: this name is reserved for a later version; remove it'],
+  ['"training": {"from": "x"}, "task"', 'training.from: this name is reserved for a later version; remove it'],
+  [
+    '"training": {"earlyStopping": {"patience": 2}}, "task"',
+    'training.earlyStopping: it needs validation rows: add data.validation, for example {"fraction": 0.1}',
+  ],
   [
     '"training": {"epochs": 1, "steps": 2}, "task"',
     'training: expected "epochs" or "steps", found both: remove one, such as with --set training.epochs=null',

@@ -4,8 +4,9 @@ import type { Rank, Tensor2D } from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import type { TensorFlow } from '../../src/trainer/backends/index.ts';
 import { closeNetwork, computeAndFree } from '../../src/trainer/engine/network.ts';
-import { type Classifier, computeLogits, toProbabilities } from '../../src/trainer/tasks/classification/classifier.ts';
+import { type OpenNetwork, computeLogits, toProbabilities } from '../../src/trainer/tasks/classification/classifier.ts';
 import type { Ops } from '../../src/trainer/engine/ops.ts';
+import { readTokenizer } from '../../src/trainer/tokenizer.ts';
 import { readTensors } from '../trainer/read-tensors.ts';
 import { toCheck, toEqualCheck, type Check } from './check.ts';
 import { BatchShape, openReference, toLargestDifference, toRows } from './reference.ts';
@@ -13,6 +14,8 @@ import { BatchShape, openReference, toLargestDifference, toRows } from './refere
 const matrix = z.array(z.array(z.number()));
 export const ForwardFile = BatchShape.extend({
   model: z.string(),
+  /** The model folder whose tokenizer it is; absent: the model's own. */
+  tokenizer: z.string().optional(),
   head: z.string(),
   labels: z.array(z.string()).min(2),
   texts: z.array(z.string()),
@@ -31,14 +34,14 @@ const tolerance = 1e-5;
 export function checkForward(
   tf: TensorFlow,
   file: z.infer<typeof ForwardFile>,
-  { folder, name, model }: { folder: string; name: string; model: string },
+  { folder, name, model, tokenizer }: { folder: string; name: string; model: string; tokenizer: string | null },
 ): Check[] {
   const classifier = openReference(tf, { ...file, model, head: join(folder, file.head) });
   const rows = toRows({ ...file, labels: null });
-  const encoded = file.texts.map((text) => classifier.tokenizer.encode(text, undefined, file.max_length).ids);
+  const encoded = tokenizer === null ? null : encodeTexts(tokenizer, file);
 
   const found = computeAndFree(tf, () => {
-    const whole = record(classifier, { firstToken: (x) => x }); // the last layer computes every position
+    const whole = record(classifier, { takesCompact: false, firstToken: (x) => x }); // the last layer computes every position
     computeLogits(whole.network, rows, null);
     const shape: [number, number, number] = [rows.length, whole.norms[0]!.shape[0] / rows.length, classifier.config.hiddenSize];
     // The embeddings are normalised once, each layer twice: its last one is its output.
@@ -62,11 +65,15 @@ export function checkForward(
   const stored = readTensors(join(folder, file.hidden_states));
   const states = [...stored].filter(([key]) => /^hidden_states\.\d+$/.test(key));
   return [
-    toEqualCheck(
-      `${name}: input_ids`,
-      encoded,
-      rows.map((row) => row.ids),
-    ),
+    ...(encoded === null
+      ? []
+      : [
+          toEqualCheck(
+            `${name}: input_ids`,
+            encoded,
+            rows.map((row) => row.ids),
+          ),
+        ]),
     toEqualCheck(`${name}: number of hidden states`, found.states.length, states.length),
     ...states.map(([key, { shape, data }]) => {
       const state = found.states[Number(key.split('.')[1])] ?? [];
@@ -89,11 +96,16 @@ export function checkForward(
   ];
 }
 
+function encodeTexts(tokenizer: string, { texts, max_length: maxLength }: z.infer<typeof ForwardFile>): (readonly number[])[] {
+  const { encode } = readTokenizer(tokenizer);
+  return texts.map((text) => encode(text, undefined, maxLength).ids);
+}
+
 /** The network with other operations, and all that its norms and its pooler, or what a family has in its place, gave. */
 function record(
-  { ops, ...network }: Classifier,
+  { ops, ...network }: OpenNetwork,
   changed: Partial<Ops>,
-): { readonly network: Classifier; readonly norms: readonly Tensor2D[]; readonly pooled: readonly Tensor2D[] } {
+): { readonly network: OpenNetwork; readonly norms: readonly Tensor2D[]; readonly pooled: readonly Tensor2D[] } {
   const norms: Tensor2D[] = [];
   const pooled: Tensor2D[] = [];
   const keep = (list: Tensor2D[], tensor: Tensor2D): Tensor2D => {

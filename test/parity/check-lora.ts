@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { getMerged } from '../../src/trainer/adapters/index.ts';
 import type { TensorFlow } from '../../src/trainer/backends/index.ts';
 import { closeNetwork, computeAndFree, copyToStoredLayout } from '../../src/trainer/engine/network.ts';
-import { type Classifier, computeLogits } from '../../src/trainer/tasks/classification/classifier.ts';
+import { type OpenNetwork, computeLogits } from '../../src/trainer/tasks/classification/classifier.ts';
 import { readTensors } from '../trainer/read-tensors.ts';
 import { toCheck, toEqualCheck, type Check } from './check.ts';
 import { checkCurve, Curve } from './check-curve.ts';
@@ -37,14 +37,14 @@ interface Place {
 }
 
 export function checkLora(tf: TensorFlow, file: LoraFile, { folder, name, model }: Place): Check[] {
-  const use = (adapter: string, check: (classifier: Classifier) => Check[]): Check[] => {
+  const use = (adapter: string, check: (classifier: OpenNetwork) => Check[]): Check[] => {
     const classifier = openReference(tf, { ...file, model, head: join(folder, file.head), adapter: join(folder, adapter) });
     const checks = check(classifier);
     closeNetwork(classifier);
     return checks;
   };
   /** Only what is trained is compared. */
-  const toTrained = (classifier: Classifier): Classifier => ({ ...classifier, specs: classifier.adapter!.specs });
+  const toTrained = (classifier: OpenNetwork): OpenNetwork => ({ ...classifier, specs: classifier.adapter!.specs });
   const step = { ...file.step, params: toOwnNames(file.step.params) };
   const curve = { ...file.curve, final_params: toOwnNames(file.curve.final_params) };
   return [
@@ -71,7 +71,7 @@ function toOwnNames<T>(params: Readonly<Record<string, T>>): Record<string, T> {
 }
 
 /** Every number of the trained adapter beside those that PEFT saved. */
-function checkTrained(tf: TensorFlow, { adapter, parameters }: Classifier, folder: string, name: string): Check[] {
+function checkTrained(tf: TensorFlow, { adapter, parameters }: OpenNetwork, folder: string, name: string): Check[] {
   const stored = readTensors(join(folder, 'adapter_model.safetensors'));
   const prefix = 'base_model.model.';
   return [
@@ -85,9 +85,9 @@ function checkTrained(tf: TensorFlow, { adapter, parameters }: Classifier, folde
 }
 
 /** The logits of the step's batch with the adapter, and with weights into which it was merged. */
-function checkAnswers(tf: TensorFlow, classifier: Classifier, { step, trained }: LoraFile, name: string): Check[] {
+function checkAnswers(tf: TensorFlow, classifier: OpenNetwork, { step, trained }: LoraFile, name: string): Check[] {
   const rows = toRows(step.batch);
-  const toLogits = (network: Classifier): number[] => computeAndFree(tf, () => computeLogits(network, rows, null).arraySync()).flat();
+  const toLogits = (network: OpenNetwork): number[] => computeAndFree(tf, () => computeLogits(network, rows, null).arraySync()).flat();
   const names = [...classifier.parameters.keys()];
   const merged = new Map(names.map((one) => [one, tf.tidy(() => tf.keep(getMerged(classifier, one).clone()))]));
   const found = {

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { Failure } from '../../src/errors.ts';
 import type { TensorFlow } from '../../src/trainer/backends/index.ts';
 import { createParameter } from '../../src/trainer/engine/network.ts';
-import { type Classifier, openClassifier } from '../../src/trainer/tasks/classification/classifier.ts';
+import { type OpenNetwork, openNetwork } from '../../src/trainer/tasks/classification/classifier.ts';
 import type { EncodedRow } from '../../src/trainer/tasks/classification/rows.ts';
 import { readTensors } from '../trainer/read-tensors.ts';
 
@@ -31,12 +31,12 @@ export function findModel(folder: string, name: string): string | null {
   return places.find((place) => existsSync(join(place, 'config.json'))) ?? null;
 }
 
-/** The model with the reference's head in the place of its own one, and without dropout, as all reference numbers are computed. */
+/** The model, which needs no tokenizer, with the reference's head in the place of its own one, and without dropout, as all reference numbers are computed. */
 export function openReference(
   tf: TensorFlow,
   { model, head, labels, adapter }: { model: string; head: string; labels: readonly string[]; adapter?: string },
-): Classifier {
-  const classifier = openClassifier(tf, {
+): OpenNetwork {
+  const classifier = openNetwork(tf, {
     folder: model,
     labels,
     seed: 0,

@@ -6,7 +6,7 @@ import { toFailureData } from '../../src/errors.ts';
 import { getBackend, startBackend, type BackendName, type TensorFlow } from '../../src/trainer/backends/index.ts';
 import { kernelVariants, type KernelVariant } from '../../src/trainer/kernels/index.ts';
 import { findFamily } from '../../src/trainer/families/index.ts';
-import type { Classifier } from '../../src/trainer/tasks/classification/classifier.ts';
+import type { OpenNetwork } from '../../src/trainer/tasks/classification/classifier.ts';
 import { closeNetwork } from '../../src/trainer/engine/network.ts';
 import type { Check } from './check.ts';
 import { checkCurve, Curve } from './check-curve.ts';
@@ -84,7 +84,12 @@ async function checkForwardFile(place: Place): Promise<Findings> {
   const model = findKnownModel(place);
   if ('skipped' in model) return model;
   const file = ForwardFile.parse(place.json);
-  return onEachBackend(place, (tf, name) => checkForward(tf, file, { folder: place.folder, name, model: model.path }));
+  const words = findModel(place.folder, file.tokenizer ?? file.model);
+  const tokenizer = words !== null && existsSync(join(words, 'tokenizer.json')) ? words : null;
+  const found = await onEachBackend(place, (tf, name) =>
+    checkForward(tf, file, { folder: place.folder, name, model: model.path, tokenizer }),
+  );
+  return tokenizer === null ? { ...found, skipped: [`${place.name}: input_ids: no tokenizer ${file.tokenizer ?? file.model}`] } : found;
 }
 
 async function checkStepFile(place: Place): Promise<Findings> {
@@ -94,7 +99,7 @@ async function checkStepFile(place: Place): Promise<Findings> {
   const open = (tf: TensorFlow): ReturnType<typeof openReference> =>
     openReference(tf, { ...file, model: model.path, head: join(place.folder, file.head) });
   return onEachBackend(place, (tf, name) => {
-    const use = (check: (classifier: Classifier) => Check[]): Check[] => {
+    const use = (check: (classifier: OpenNetwork) => Check[]): Check[] => {
       const classifier = open(tf);
       const checks = check(classifier);
       closeNetwork(classifier);

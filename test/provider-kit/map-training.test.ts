@@ -24,6 +24,7 @@ const others = [
   'beta',
   'adapter',
   'loss',
+  'earlyStopping',
   'select',
   'batchSize',
   'maxLength',

@@ -35,6 +35,25 @@ test('parameters that were drawn anew are noted beside cut rows', () => {
   ]);
 });
 
+test('an early end says in the log and in the notes why it is one', () => {
+  const end = (patience: number, by: 'loss' | 'measure'): TrainerEvent => ({
+    type: 'training-ended-early',
+    at,
+    step: 40,
+    steps: 120,
+    best: 20,
+    patience,
+    by,
+  });
+  const { logs, notes } = foldEvents([end(2, 'loss'), end(1, 'measure')]);
+  const texts = [
+    'stopped early after step 40 of 120: the validation loss was best at step 20, and no better in the 2 validations after that',
+    'stopped early after step 40 of 120: the measure of the validation rows was best at step 20, and no better in the validation after that',
+  ];
+  expect(logs.map(({ text }) => text)).toEqual(texts);
+  expect(notes).toEqual(texts.map((message) => ({ type: 'warning', message })));
+});
+
 test("the trainer's own events", () => {
   const events: TrainerEvent[] = [
     { type: 'data-read', at, rows: 8, validationRows: 2, truncated: 3, steps: 4 },

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { toStreamKey, toUint32, toUniform } from '../../src/lib/random.ts';
 import type { BackendName } from '../../src/trainer/backends/index.ts';
+import type { AdapterSettings } from '../../src/trainer/protocol.ts';
 import { loadNumbered } from './numbered-checkpoint.ts';
 import { readEvents, toFigures, writeRunFolder, writeSmallModel } from './small-training.ts';
 import { tinyBert } from './tiny-classifier.ts';
@@ -70,7 +71,8 @@ async function untilStep(folder: string, step: number, ended: Promise<string>): 
 }
 
 function toModelBytes(folder: string): Buffer[] {
-  return ['model.safetensors', 'config.json', 'README.md'].map((name) => readFileSync(join(folder, 'model', name)));
+  const names = ['model.safetensors', 'config.json', 'README.md', 'adapter/adapter_model.safetensors', 'adapter/adapter_config.json'];
+  return names.map((name) => join(folder, 'model', name)).flatMap((path) => (existsSync(path) ? [readFileSync(path)] : []));
 }
 
 /**
@@ -79,14 +81,20 @@ function toModelBytes(folder: string): Buffer[] {
  */
 export async function killTraining(
   count: number,
-  { seed, backend, large }: { seed: number; backend: BackendName; large: boolean },
+  {
+    seed,
+    backend,
+    large,
+    threads = 1,
+    adapter,
+  }: { seed: number; backend: BackendName; large: boolean; threads?: number; adapter?: AdapterSettings },
 ): Promise<Kills> {
   const root = mkdtempSync(join(tmpdir(), 'orchestrate-'));
   const [whole, killed, small] = ['whole', 'killed', 'small'].map((name) => join(root, name)) as [string, string, string];
   writeSmallModel(small);
   const steps = large ? 60 : 600; // the tiny model's are short: the next kill would come too late
   const training = large ? { learningRate: 5e-4, checkpointSteps: 5 } : { steps, checkpointSteps: 40 };
-  writeRunFolder(whole, large ? tinyBert : small, { file: { backend }, training });
+  writeRunFolder(whole, large ? tinyBert : small, { file: { backend, threads }, training: { ...training, ...(adapter && { adapter }) } });
   cpSync(whole, killed, { recursive: true });
   const problems: string[] = [];
   const end = await toEnd(start([trainer, 'train', whole]));
@@ -107,7 +115,8 @@ export async function killTraining(
   const last = await toEnd(start([trainer, 'train', killed]));
   if (last !== 'status 0' && last !== 'status 75') problems.push(`the last trainer ended with ${last}`);
   const [expected, found] = [whole, killed].map((folder) => ({ model: toModelBytes(folder), figures: toFigures(readEvents(folder)) }));
-  if (!expected!.model.every((bytes, i) => bytes.equals(found!.model[i]!))) problems.push(`${backend}: the model has other bytes`);
+  if (expected!.model.length !== (adapter?.type === 'lora' ? 5 : 3)) problems.push(`${backend}: the model has other files`);
+  if (!expected!.model.every((bytes, i) => found!.model[i]?.equals(bytes) === true)) problems.push(`${backend}: the model has other bytes`);
   if (JSON.stringify(found!.figures) !== JSON.stringify(expected!.figures)) problems.push(`${backend}: the events have other figures`);
   if (existsSync(join(killed, 'checkpoints'))) problems.push(`${backend}: the checkpoints are still there`);
   rmSync(root, { recursive: true });

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { readRevision } from '../../src/trainer/model-folder.ts';
 import { takeRunLock } from '../../src/lib/run-lock.ts';
-import type { PredictAnswer, TrainerEvent, TrainFile, TrainingSettings } from '../../src/trainer/protocol.ts';
+import type { PredictAnswer } from '../../src/trainer/predict-protocol.ts';
+import type { TrainerEvent, TrainFile, TrainingSettings } from '../../src/trainer/protocol.ts';
 import { createScratchFolder } from '../scratch.ts';
 import { labels, settings, tinyBert } from './tiny-classifier.ts';
 

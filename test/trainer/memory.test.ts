@@ -31,6 +31,7 @@ test.each<[string, unknown]>([
   ['of WebAssembly', readBeyond()],
   ['of Emscripten', new Error('Aborted(). Build with -sASSERTIONS for more info.')],
   ['of a memory that cannot grow', new RangeError('WebAssembly.Memory.grow(): Maximum memory size exceeded: cannot grow memory')],
+  ['of TensorFlow', new Error('Invalid TF_Status: 8\nMessage: OOM when allocating tensor with shape[16,512] and type float')],
   ['of an array', createTooLarge()],
   ['of an array buffer', new RangeError('Array buffer allocation failed')],
 ])('the error %s is one of memory, in one line, with what to do', (_, error) => {

@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } fr
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { families } from '../../src/trainer/families/index.ts';
-import { readModelFolder, readRevision } from '../../src/trainer/model-folder.ts';
+import { matchLabels, parseLabelNames, readModelFolder, readRevision } from '../../src/trainer/model-folder.ts';
 import { writeSafetensors } from '../../src/trainer/safetensors.ts';
 import { createScratchFolder } from '../scratch.ts';
 import { readTensors } from './read-tensors.ts';
@@ -103,6 +103,42 @@ test('weights in parts are found by their index, and only inside the folder', ()
   }
   write({ a: 'model-00003-of-00002.safetensors' });
   expect(() => readModelFolder(folder)).toThrow('has no model-00003-of-00002.safetensors');
+});
+
+test.each<[string[], string[], number[] | null]>([
+  [
+    ['no', 'yes'],
+    ['yes', 'no'],
+    [1, 0],
+  ],
+  [
+    ['NEGATIVE', 'POSITIVE'],
+    ['positive', 'negative'],
+    [1, 0],
+  ],
+  [
+    ['a', 'A'],
+    ['A', 'a'],
+    [1, 0],
+  ],
+  [['a', 'b'], ['A', 'a'], null],
+  [
+    ['LABEL_0', 'LABEL_1', 'LABEL_2'],
+    ['2', '0', '1'],
+    [2, 0, 1],
+  ],
+  [['LABEL_0', 'LABEL_1'], ['no', 'yes'], null], // nobody has said which is which
+  [['no', 'yes', 'perhaps'], ['no', 'yes'], null],
+])('classes %j beside the labels %j', (own, labels, classes) => {
+  expect(matchLabels(own, labels)).toEqual(classes);
+});
+
+test('a config.json alone says which labels a classifier has', () => {
+  const architectures = ['BertForSequenceClassification'];
+  expect(parseLabelNames({ architectures, id2label: { 0: 'no', 1: 'yes' } })).toEqual(['no', 'yes']);
+  expect(parseLabelNames({ architectures: ['BertModel'], id2label: { 0: 'no', 1: 'yes' } })).toBeNull();
+  expect(parseLabelNames({ architectures })).toBeNull();
+  expect(parseLabelNames({ architectures, id2label: { 0: 'no', 2: 'yes' } })).toBeNull();
 });
 
 const known = Object.keys(families).join(', ');

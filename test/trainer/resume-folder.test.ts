@@ -53,6 +53,36 @@ test('an event that was written once is not written again, and the model card ha
   expect(readFileSync(join(training.folder, 'model/README.md'), 'utf8').match(/^\| \d+ \| \d+ \|/gm)).toHaveLength(15);
 });
 
+test('a training that ends early does so at the same step after an interruption, with the same bits, and says it once', async () => {
+  const run = async (...killedAt: number[]): Promise<{ folder: string; card: string; weights: Buffer }> => {
+    const [folder, model] = [createScratchFolder(), join(createScratchFolder(), 'model')];
+    writeSmallModel(model);
+    writeRunFolder(folder, model, { training: { earlyStopping: { patience: 2, minDelta: 0, by: 'loss' }, learningRate: 0.05 } });
+    for (const step of killedAt) await runUntil(folder, step);
+    expect(await runTraining(folder, () => {})).toBe(0);
+    const [card, weights] = ['README.md', 'model.safetensors'].map((name) => readFileSync(join(folder, 'model', name)));
+    return { folder, card: card!.toString(), weights: weights! };
+  };
+  const whole = await run();
+  const events = readEvents(whole.folder);
+  const end = events.find((event) => event.type === 'training-ended-early')!;
+  expect(end).toMatchObject({ steps: 60, best: end.step - 2 * 4, patience: 2, by: 'loss' });
+  expect(end.step).toBeLessThan(60);
+  expect(events.slice(-3)).toMatchObject([
+    { type: 'training-ended-early', step: end.step },
+    { type: 'model-written', folder: 'model', step: end.best },
+    { type: 'training-finished', step: end.step },
+  ]);
+  expect(whole.card).toContain('| early stopping | after 2 validations whose loss is not better by more than 0 |');
+  expect(whole.card).not.toContain('did not reach its end');
+  for (const killedAt of [[end.step - 5, end.step - 1], [end.step]]) {
+    const resumed = await run(...killedAt);
+    expect(toFigures(readEvents(resumed.folder))).toEqual(toFigures(events));
+    expect(readEvents(resumed.folder).filter(({ type }) => type === 'training-ended-early')).toHaveLength(1);
+    expect(resumed.weights.equals(whole.weights)).toBe(true);
+  }
+});
+
 test('a training that has ended is left alone', async () => {
   const training = await interrupt(59);
   expect(await train(training)).toBe(0);

@@ -7,6 +7,7 @@ import { readRows } from '../../src/trainer/tasks/classification/rows.ts';
 import { openCheckpoints } from '../../src/trainer/checkpoint/checkpoints.ts';
 import { openEvents } from '../../src/trainer/event-file.ts';
 import { readTrainFile, type TrainerEvent } from '../../src/trainer/protocol.ts';
+import { openWorkers } from '../../src/trainer/workers/index.ts';
 
 class Killed extends Error {}
 
@@ -29,7 +30,10 @@ export async function runUntil(folder: string, killedAt: number, { memory = 'pro
   const { start } = events.past;
   const kernels = chooseKernels(file.backend, start);
   events.write({ type: 'trainer-started', nonce: file.nonce, attempt: 1, pid: 1, backend: file.backend, kernels });
-  const classifier = { ...openClassifier(await startBackend(file.backend, kernels), file.model, file.training.adapter), ...way };
+  const opened = { ...openClassifier(await startBackend(file.backend, kernels), file.model, file.training.adapter), ...way };
+  const count = (file.threads ?? 1) - 1;
+  const helpers = count > 0 ? await openWorkers(opened, { count, backend: file.backend, kernels }) : undefined;
+  const classifier = { ...opened, helpers };
   const data = {
     rows: (await readRows(classifier, join(folder, file.rows.train))).rows,
     validation: (await readRows(classifier, join(folder, file.rows.validation!))).rows,
@@ -62,6 +66,7 @@ export async function runUntil(folder: string, killedAt: number, { memory = 'pro
     if (error instanceof Killed) return null;
     throw error;
   } finally {
+    await helpers?.close();
     closeNetwork(classifier);
     events.close();
   }

@@ -34,8 +34,9 @@ test.each([
   expect(truncated).toBe(first + second > firstKept + secondKept);
 });
 
-test('an empty second text is still a pair', () => {
-  expect(tokenizer.encode('one', '', 64).typeIds).toEqual([0, 0, 0, 1]);
+test('an empty second text is none, and takes no room', () => {
+  expect(tokenizer.encode('one', '', 64)).toEqual(tokenizer.encode('one', undefined, 64));
+  expect(tokenizer.encode('one two', '', 4)).toMatchObject({ truncated: false, typeIds: [0, 0, 0, 0] });
 });
 
 test('ideographs beyond U+FFFF are words, and a capital sigma is small everywhere', () => {

@@ -14,6 +14,7 @@ from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
     DataCollatorWithPadding,
+    EarlyStoppingCallback,
     PrinterCallback,
     Trainer,
     TrainerCallback,
@@ -45,6 +46,7 @@ def main():
     adapter, length = parameters.pop("adapter"), parameters.pop("max_length")
     lora = {name: parameters.pop("lora_" + name) for name in ("r", "alpha", "dropout", "targets")}
     tokenizer, model = load_model(job, adapter, lora)
+    patience, threshold = (parameters.pop("early_stopping_" + name, None) for name in ("patience", "threshold"))
     train, validation = (load_rows(job, part, tokenizer, length) for part in ("train", "validation"))
     trainer = Trainer(
         model=model,
@@ -57,6 +59,8 @@ def main():
         callbacks=[Reporter()],
     )
     trainer.remove_callback(PrinterCallback)
+    if patience is not None:
+        trainer.add_callback(EarlyStoppingCallback(patience, threshold))
     trainer.train()
     scores = trainer.evaluate() if validation is not None else {}
     if adapter == "lora":
@@ -119,6 +123,8 @@ def load_rows(job, part, tokenizer, length):
 def build_arguments(parameters, has_validation):
     best = parameters.pop("load_best_model_at_end")
     warmup = parameters.pop("warmup_ratio")
+    comparison = {"metric_for_best_model": "eval_loss", "greater_is_better": False}
+    comparison.update((name, parameters.pop(name)) for name in list(comparison) if name in parameters)
     try:
         TrainingArguments(output_dir="output", warmup_ratio=warmup, **parameters).to_dict()
         parameters["warmup_ratio"] = warmup
@@ -134,8 +140,7 @@ def build_arguments(parameters, has_validation):
         eval_strategy="epoch" if has_validation else "no",
         save_strategy="epoch",
         load_best_model_at_end=best,
-        metric_for_best_model="eval_loss",
-        greater_is_better=False,
+        **comparison,
         **parameters,
     )
 

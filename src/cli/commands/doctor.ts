@@ -8,8 +8,9 @@ import { programName, type Cli } from '../cli.ts';
 const leastFreeBytes = 2 ** 30;
 
 /** `orchestrate doctor`: what works on this machine, what does not, and how to get it. */
-export async function doctor(cli: Cli): Promise<number> {
-  await using orchestrator = await cli.open({ mayCreateState: true });
+export async function doctor(cli: Cli, _args: readonly string[], { install }: { readonly install?: string }): Promise<number> {
+  await using orchestrator = await cli.open({ mayCreateState: install === undefined });
+  if (install !== undefined) return print(cli, [await orchestrator.install(install)]);
   const { bavail, bsize } = await statfs(orchestrator.dir);
   const free = bavail * bsize;
   const checks: Check[] = [
@@ -23,6 +24,10 @@ export async function doctor(cli: Cli): Promise<number> {
     },
     ...(await orchestrator.check()),
   ];
+  return print(cli, checks);
+}
+
+function print(cli: Cli, checks: readonly Check[]): number {
   if (cli.json) cli.terminal.print(formatJson({ checks }));
   else for (const check of checks) cli.terminal.print(formatCheck(check));
   return checks.every(({ ok }) => ok !== false) ? 0 : failureKinds['service-unavailable'].exit;

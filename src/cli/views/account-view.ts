@@ -97,7 +97,7 @@ export function formatModels(models: readonly ServiceModel[], now: Date, width =
 const [exampleRows, examplePasses] = [1000, 3];
 
 /** One line a size, with what was measured. */
-export function formatSizes({ measuredOn, sizes }: ModelSizes, width = Infinity): string {
+export function formatSizes({ measuredOn, kinds, sizes }: ModelSizes, width = Infinity): string {
   const [rows, tokens] = [sizes[0]?.batch.rows ?? 0, sizes[0]?.batch.tokens ?? 0];
   const header = ['FAMILY', 'LAYERS', 'PARAMETERS', 'ROWS/S', `${formatCount(exampleRows)} ROWS`, 'MEMORY', 'SUCH AS'];
   const lines = sizes.map(({ family, size, parameters, rowsPerSecond, memoryBytes, examples }) => {
@@ -109,6 +109,7 @@ export function formatSizes({ measuredOn, sizes }: ModelSizes, width = Infinity)
     formatTable([header, ...lines], { width, right: [2, 3, 4, 5], importance: [1, 3, 6, 4] }),
     '',
     `Measured in batches of ${rows} rows of ${tokens} tokens: ${escapeLine(measuredOn)}. The time is that of ${examplePasses} passes.`,
+    `Models of these kinds train here (model_type in config.json): ${kinds.map(escapeLine).join(', ')}.`,
     `Other sizes train too: \`${programName} plan JOB\` computes their time and memory.`,
   ].join('\n');
 }

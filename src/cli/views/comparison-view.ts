@@ -5,7 +5,7 @@ import { formatCount, formatTable, paint } from './format.ts';
 
 /** Why there may be no comparison at all. */
 export const nothingToCompare =
-  'nothing to compare: the job has no held-out rows (data.test), its task is not scored (only classification and chat are), ' +
+  'nothing to compare: the job has no held-out rows (data.test), its task is not scored (classification, regression and chat are), ' +
   'or no provider of its runs answers rows';
 
 /** The numbers of a measure with their titles. */
@@ -91,8 +91,10 @@ function formatReferenceLine({ candidates, reference, measure }: Comparison): st
   if (chosen === undefined) return [];
   if (chosen.kind === 'reference') return ['* the reference'];
   if (chosen.kind === 'tuned') return ['* the reference: a tuned model'];
+  if (chosen.kind === 'base') return ['* the reference: the model before this training'];
   const untrained = candidates.filter(({ kind }) => kind === 'majority' || kind === 'untrained');
-  const isBest = untrained.every((candidate) => candidate.measures[measure]! <= chosen.measures[measure]!);
+  const sign = measures[measure].isError === true ? -1 : 1;
+  const isBest = untrained.every((candidate) => sign * candidate.measures[measure]! <= sign * chosen.measures[measure]!);
   return [isBest ? '* the reference: the best without training' : '* the reference: not trained'];
 }
 
@@ -131,15 +133,19 @@ function formatPValue(value: number): string {
   return value < 0.0001 ? '< 0.0001' : value.toFixed(4);
 }
 
-function formatVerdict({ name, verdict, beatsMajority }: ComparedCandidate, { reference, margin, candidates }: Comparison): string | null {
+function formatVerdict(
+  { name, verdict, beatsMajority }: ComparedCandidate,
+  { reference, margin, candidates, measure }: Comparison,
+): string | null {
   if (verdict === null || reference === null) return null;
   const subject = `verdict: ${escapeLine(name)} `;
   const kind = candidates.find(({ name: one }) => one === reference)?.kind;
   // "the base of gpt", but "old" and "laptop": names that people gave.
   const isHollow = beatsMajority === false;
-  const but = isHollow && kind !== 'majority' ? ', but no better than the most frequent label' : '';
+  const rule = measures[measure].rule ?? 'most frequent label';
+  const but = isHollow && kind !== 'majority' ? `, but no better than the ${rule}` : '';
   const good = isHollow ? 'yellow' : 'green';
-  const best = `${kind === 'majority' || kind === 'untrained' ? 'the ' : ''}${escapeLine(reference)}`;
+  const best = `${kind === 'majority' || kind === 'untrained' || kind === 'base' ? 'the ' : ''}${escapeLine(reference)}`;
   switch (verdict) {
     case 'better':
       return paint(good, `${subject}is better than ${best}${but}`);

@@ -135,7 +135,7 @@ export function getNextCommand(run: RunView): string {
 export function formatNote(note: Note): string {
   switch (note.type) {
     case 'sent':
-      return `${note.field} = ${JSON.stringify(note.value)}`;
+      return `${note.field} = ${JSON.stringify(note.value)}${note.why === undefined ? '' : ` (${note.why})`}`;
     case 'converted':
       return `${note.field}: ${JSON.stringify(note.from)} became ${JSON.stringify(note.value)}: ${note.why}`;
     case 'defaulted':

@@ -1,13 +1,15 @@
 /** Which parameters of a classifier are trained: all, those of the head, or low-rank matrices beside linear maps and the head. */
+import { Failure } from '../../errors.ts';
 import type { TensorFlow } from '../backends/index.ts';
+import { createParameter } from '../engine/network.ts';
 import type { Parameters, ParameterSpec } from '../engine/parameters.ts';
 import { getFamily, type LowRank, type ModelConfig } from '../families/index.ts';
 import type { AdapterSettings, LoraSettings } from '../protocol.ts';
 import { drawLowRank, getLowRank, listLowRank, toModule } from './low-rank.ts';
-import { readPeftFolder, readPeftParameters } from './peft-folder.ts';
+import { isSaved, openPeftParameters, readPeftFolder, type PeftFolder, type PeftParameters } from './peft-folder.ts';
 
-export { getMerged } from './low-rank.ts';
-export { writePeftFolder } from './peft-folder.ts';
+export { getLowRank, getMerged, toModule } from './low-rank.ts';
+export { readClasses, readPeftFolder, writePeftFolder, type PeftFolder, type PeftParameters } from './peft-folder.ts';
 
 /** A low-rank adapter on a model. */
 export interface LowRankAdapter {
@@ -51,20 +53,58 @@ export function addAdapter(tf: TensorFlow, model: Model, source: AdapterSource):
   const modules = listHeadModules(model);
   if (settings.type === 'head') return { isTrainable: (name) => modules.includes(toModule(name)), lowRank: undefined, adapter: null };
 
-  const isWhole = ({ name }: ParameterSpec): boolean =>
-    stored ? stored.saved.some((module) => toModule(name).endsWith(module)) : modules.includes(toModule(name));
-  const whole = model.specs.filter(isWhole);
-  const matrices = listLowRank(model.config, settings, [...new Set(whole.map(({ name }) => toModule(name)))]);
+  const whole = model.specs.filter(({ name }) => (stored ? isSaved(stored, name) : modules.includes(toModule(name))));
+  const matrices = listMatrices(model.config, settings, whole);
   const specs = [...matrices, ...whole];
   if (source.folder === null) drawLowRank(tf, model.parameters, { specs: matrices, seed: source.seed });
   else {
-    for (const [name, tensor] of readPeftParameters(tf, source.folder, specs)) {
-      model.parameters.get(name)?.dispose();
-      model.parameters.set(name, tensor);
+    if (stored?.hasMagnitudes === true) throw refuseMagnitudes(source.folder);
+    const opened = openPeftParameters(source.folder, specs);
+    for (const spec of specs) {
+      model.parameters.get(spec.name)?.dispose();
+      model.parameters.set(spec.name, createParameter(tf, spec, opened.read(spec.name)));
     }
   }
   const trained = new Set(specs.map(({ name }) => name));
   return { isTrainable: (name) => trained.has(name), lowRank: getLowRank(settings), adapter: { settings, specs } };
+}
+
+function listMatrices(config: ModelConfig, settings: LoraSettings, whole: readonly ParameterSpec[]): ParameterSpec[] {
+  return listLowRank(config, settings, [...new Set(whole.map(({ name }) => toModule(name)))]);
+}
+
+function refuseMagnitudes(folder: string): Failure {
+  return new Failure(
+    'model-invalid',
+    `the adapter has magnitudes (use_dora), which can be merged, but not be computed beside a model: ${folder}`,
+    {
+      hint: '`orchestrate merge` makes one model of it and its base',
+    },
+  );
+}
+
+/**
+ * The parameters of an adapter in a folder, for a model of these.
+ * @throws Failure `model-invalid` or `configuration-invalid` where they do not fit the model
+ */
+export function openAdapter(
+  folder: string,
+  stored: PeftFolder,
+  { config, specs: all }: Pick<Model, 'config' | 'specs'>,
+): PeftParameters & { readonly maps: number } {
+  const whole = all.filter(({ name }) => isSaved(stored, name));
+  const matrices = listMatrices(config, stored.settings, whole);
+  const magnitudes = stored.hasMagnitudes ? matrices.filter(({ name }) => name.endsWith('.lora_B.weight')).map(toMagnitude) : [];
+  return { ...openPeftParameters(folder, [...matrices, ...whole, ...magnitudes]), maps: matrices.length / 2 };
+}
+
+function toMagnitude({ name, shape: [outputs] }: ParameterSpec): ParameterSpec {
+  return { name: getMagnitudeName(name.replace(/\.lora_B\.weight$/, '')), shape: [outputs!], isLinear: false };
+}
+
+/** The name of the lengths of a linear map's rows. */
+export function getMagnitudeName(module: string): string {
+  return `${module}.lora_magnitude_vector`;
 }
 
 /**
@@ -75,9 +115,17 @@ export function checkTargets(sizes: Readonly<Record<string, unknown>>, settings:
   if (typeof sizes['family'] === 'string') listLowRank(sizes as unknown as ModelConfig, settings, []);
 }
 
+/** How many numbers are trained of a model with these parameters, none of which was drawn anew. */
+export function countTrained(config: ModelConfig, settings: AdapterSettings, specs: readonly ParameterSpec[]): number {
+  const modules = listHeadModules({ config, specs, drawn: [] });
+  const whole = specs.filter(({ name }) => modules.includes(toModule(name)));
+  const matrices = settings.type === 'lora' ? listMatrices(config, settings, whole) : [];
+  return [...whole, ...matrices].reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+}
+
 /** The modules that belong to a classifier only, and those that were drawn anew: they know nothing yet. */
-function listHeadModules({ config, specs, drawn }: Model): string[] {
-  const { head } = getFamily(config);
-  const own = specs.filter(({ name }) => !name.startsWith(`${config.family}.`) || drawn.includes(name));
+function listHeadModules({ config, specs, drawn }: Omit<Model, 'parameters'>): string[] {
+  const { head, prefix } = getFamily(config);
+  const own = specs.filter(({ name }) => !name.startsWith(`${prefix}.`) || drawn.includes(name));
   return [...new Set([head, ...own.map(({ name }) => toModule(name))])];
 }

@@ -3,13 +3,16 @@ import { Failure } from '../../errors.ts';
 import type { KernelVariant } from '../kernels/index.ts';
 import type { Backend, TensorFlow } from './backend.ts';
 import { cpu } from './cpu/index.ts';
+import { tensorflow } from './tensorflow/index.ts';
+import { tensorflowGpu } from './tensorflow-gpu/index.ts';
 import { wasm } from './wasm/index.ts';
 import { wasmPortable } from './wasm-portable/index.ts';
 
-export type { Backend, TensorFlow } from './backend.ts';
+export type { Backend, BackendDescription, TensorFlow } from './backend.ts';
+export { folderSetting, getInstallFolder, placeSettings, tfjsVersion } from './native/find-package.ts';
 
 /** A further backend is a folder beside these and an entry here. The first one is used where nobody chooses. */
-export const backends = [wasm, wasmPortable, cpu] as const satisfies readonly Backend[];
+export const backends = [wasm, wasmPortable, cpu, tensorflow, tensorflowGpu] as const satisfies readonly Backend[];
 
 export type BackendName = (typeof backends)[number]['id'];
 
@@ -27,14 +30,18 @@ export function getBackend(name: BackendName): Backend {
 
 /**
  * Starts a backend and makes it the one that computes, with these kernels of our own (see `chooseKernels`) or without (null); by default
- * with the fastest ones.
+ * with the fastest ones, and with as many threads as it has.
  *
  * @throws Failure `unexpected` when it cannot be started
  */
-export async function startBackend(name: BackendName, kernels = getBackend(name).findKernels()): Promise<TensorFlow> {
+export async function startBackend(
+  name: BackendName,
+  kernels = getBackend(name).findKernels(),
+  threads = getBackend(name).threads,
+): Promise<TensorFlow> {
   const { check, load, hint } = getBackend(name);
   const problem = check();
-  const tf = problem === null ? await load(kernels) : null;
+  const tf = problem === null ? await load(kernels, threads) : null;
   if (tf === null)
     throw new Failure('unexpected', `the backend "${name}" could not be started${problem === null ? '' : `: ${problem}`}`, { hint });
   return tf;

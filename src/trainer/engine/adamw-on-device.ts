@@ -5,7 +5,7 @@
 import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
 import type { TensorFlow } from '../backends/index.ts';
 import { freeGradients } from './network.ts';
-import { getClipFactor, getCoefficients, hasDecay, type AdamW, type AdamWSettings, type Coefficients } from './optimizer.ts';
+import { createCoefficients, getClipFactor, type AdamW, type AdamWSettings, type Coefficients } from './optimizer.ts';
 
 interface DeviceMoments {
   readonly m: Tensor;
@@ -36,7 +36,7 @@ export function createDeviceAdamW(tf: TensorFlow, settings: AdamWSettings): Adam
     const mean = tf.add(tf.mul(m, beta1), tf.mul(g, 1 - beta1));
     const square = tf.add(tf.mul(v, beta2), tf.mul(tf.square(g), 1 - beta2));
     const change = tf.div(tf.mul(mean, rate), tf.add(tf.mul(tf.sqrt(square), correction), epsilon));
-    const kept = hasDecay(name) && remaining !== 1 ? tf.mul(before, remaining) : before;
+    const kept = remaining !== 1 ? tf.mul(before, remaining) : before;
     return { name, m: mean, v: square, after: tf.sub(kept, change) };
   };
 
@@ -47,16 +47,19 @@ export function createDeviceAdamW(tf: TensorFlow, settings: AdamWSettings): Adam
     setMoments(stored) {
       for (const [name, { m, v }] of stored) replaceMoments(name, { m: tf.tensor1d(m), v: tf.tensor1d(v) });
     },
-    update({ parameters, gradients, learningRate, maxGradNorm }) {
+    update({ parameters, gradients, maxGradNorm, ...rates }) {
       const gradNorm = Math.sqrt(readSum(tf, [...gradients.values()], (gradient) => tf.sum(tf.square(gradient))));
       if (!Number.isFinite(gradNorm)) {
         freeGradients(gradients);
         return { gradNorm, isFinite: false };
       }
-      const step = { ...getCoefficients(settings, ++this.step, learningRate), factor: getClipFactor(gradNorm, maxGradNorm) };
+      const getCoefficients = createCoefficients(settings, ++this.step, rates);
+      const factor = getClipFactor(gradNorm, maxGradNorm);
       let isFinite = false;
       tf.tidy(() => {
-        const updated = [...gradients].map(([name, gradient]) => computeUpdate(name, parameters.get(name)!, { ...step, gradient }));
+        const updated = [...gradients].map(([name, gradient]) =>
+          computeUpdate(name, parameters.get(name)!, { ...getCoefficients(name), factor, gradient }),
+        );
         // A number that is not finite gives NaN when it is multiplied by 0.
         isFinite = readSum(tf, updated.map(({ after }) => after), (after) => tf.sum(tf.mul(after, 0))) === 0; // prettier-ignore
         if (!isFinite) return;

@@ -13,9 +13,8 @@ import { createDeviceAdamW } from './adamw-on-device.ts';
 import { createKernelAdamW } from './adamw-on-kernels.ts';
 import { freeGradients } from './network.ts';
 import {
+  createCoefficients,
   getClipFactor,
-  getCoefficients,
-  hasDecay,
   type AdamW,
   type AdamWSettings,
   type Moments,
@@ -39,21 +38,20 @@ function createProcessAdamW(tf: TensorFlow, settings: AdamWSettings): AdamW {
     setMoments(stored) {
       for (const [name, pair] of stored) moments.set(name, pair);
     },
-    update({ parameters, gradients, learningRate, maxGradNorm }: UpdateInput): Update {
+    update({ parameters, gradients, maxGradNorm, ...rates }: UpdateInput): Update {
       const arrays = new Map([...gradients].map(([name, gradient]) => [name, gradient.dataSync<'float32'>()]));
       freeGradients(gradients);
       const gradNorm = computeGradientNorm(arrays.values());
       if (!Number.isFinite(gradNorm)) return { gradNorm, isFinite: false };
       const factor = getClipFactor(gradNorm, maxGradNorm);
-      const coefficients = getCoefficients(settings, ++this.step, learningRate);
+      const getCoefficients = createCoefficients(settings, ++this.step, rates);
       const updated: [string, Tensor, Float32Array][] = [];
       for (const [name, gradient] of arrays) {
         const parameter = parameters.get(name)!;
         const own = moments.get(name) ?? { m: new Float32Array(gradient.length), v: new Float32Array(gradient.length) };
         moments.set(name, own);
-        const remaining = hasDecay(name) ? coefficients.remaining : 1;
         const before = parameter.dataSync<'float32'>();
-        const after = computeUpdate(settings, { before, gradient, moments: own, factor, ...coefficients, remaining });
+        const after = computeUpdate(settings, { before, gradient, moments: own, factor, ...getCoefficients(name) });
         if (!after) return { gradNorm, isFinite: false };
         updated.push([name, parameter, after]);
       }

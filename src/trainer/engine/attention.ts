@@ -1,6 +1,7 @@
 import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
 import type { TensorFlow } from '../backends/index.ts';
 import { createDropoutMask, type Dropout } from './dropout.ts';
+import { createDefine } from './tape.ts';
 
 interface AttentionSizes {
   /** Texts. */
@@ -16,7 +17,7 @@ export type Attention = (
   q: Tensor2D, // [B*Q, H]
   k: Tensor2D, // [B*S, H]
   v: Tensor2D, // [B*S, H]
-  context: { readonly mask: Tensor; readonly sizes: AttentionSizes; readonly dropout: Dropout | null }, // mask [B, 1, 1, S]: 0, or -1e9 at padding
+  context: { readonly mask: Tensor; readonly sizes: AttentionSizes; readonly dropout: Dropout | null }, // mask [B, 1, 1, S], or [B, 1, Q, S] where queries see different keys: 0, or -1e9 at padding
 ) => Tensor2D; // [B*Q, H]
 
 /**
@@ -26,6 +27,7 @@ export type Attention = (
  * product below has its operands in order, the gradients of k and v as transposes of what is wanted.
  */
 export function createAttention(tf: TensorFlow): Attention {
+  const define = createDefine(tf);
   return (q, k, v, { mask, sizes: { batch: B, keys: S, queries: Q, heads: A }, dropout }) => {
     const D = q.shape[1] / A;
     const scale = 1 / Math.sqrt(D);
@@ -38,8 +40,7 @@ export function createAttention(tf: TensorFlow): Attention {
     /** [B, A, D, n] -> [B*n, H] */
     const joinTransposed = (x: Tensor, n: number): Tensor2D => tf.reshape(tf.transpose(x, [0, 3, 1, 2]), [B * n, A * D]);
 
-    const attend = tf.customGrad<Tensor2D>((...args) => {
-      const [q, k, v, save] = args as unknown as [Tensor2D, Tensor2D, Tensor2D, (saved: Tensor[]) => void];
+    const attend = define((save, q: Tensor2D, k: Tensor2D, v: Tensor2D) => {
       const scores = tf.add(tf.mul(tf.matMul(split(q, Q), splitTransposed(k, S)), scale), mask); // [B, A, Q, S]
       const P = tf.softmax(scores);
       const M = dropout && createDropoutMask(tf, dropout, P.shape);

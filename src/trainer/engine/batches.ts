@@ -2,6 +2,7 @@
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import { toShuffled, toStreamKey } from '../../lib/random.ts';
 import type { TensorFlow } from '../backends/index.ts';
+import type { CompactRows } from '../kernels/calls.ts';
 
 /** A row as a model reads it; what it is trained to answer is the task's own. */
 export interface TokenRow {
@@ -43,7 +44,7 @@ export function toParts<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
 }
 
-/** Rows side by side, padded to one length. B texts of S positions, M = B * S. */
+/** Rows side by side, padded to one length or not at all. B texts of S positions, M = B * S, or as many as there are tokens. */
 export interface Batch {
   readonly sizes: { readonly texts: number; readonly positions: number };
   /** Word of each position, int32 [M]. */
@@ -54,21 +55,59 @@ export interface Batch {
   createPlaces(): Tensor2D;
   /** Added to attention scores: 0, or -1e9 at padding, [B, 1, 1, S]. */
   readonly mask: Tensor;
+  /** Where the texts are, when there is no padding; null: they are padded. Only `sizes` and `mask` are those of padded rows then. */
+  readonly compact: CompactRows | null;
 }
 
 interface BatchSizes {
   readonly padTokenId: number;
   readonly typeVocabSize: number;
   readonly maxPositions: number;
+  /** What rows are padded to; absent: see `countPositions`. */
+  readonly positions?: number | undefined;
 }
 
 /**
- * Pads rows to the longest of them, rounded up to a multiple of 4 (kernels work on four numbers at once). The rows must fit the
- * model; who encodes them sees to that. The caller frees the tensors, for example with `tf.tidy`.
+ * Rows without padding, for operations that know where each text is (see `Ops.takesCompact`). Dropout counts as if there were padding, and what is
+ * computed at padding has no part in anything else: the results are those of padded rows.
  */
-export function buildBatch(tf: TensorFlow, rows: readonly TokenRow[], { padTokenId, typeVocabSize, maxPositions }: BatchSizes): Batch {
+export function buildCompactBatch(tf: TensorFlow, rows: readonly TokenRow[], sizes: BatchSizes): Batch {
+  const padded = buildBatch(tf, rows, sizes);
+  const { positions: S } = padded.sizes;
+  const lengths = rows.map((row) => row.ids.length);
+  const M = lengths.reduce((sum, length) => sum + length, 0);
+  // Where each text has one token, their first tokens could not be told from all of them by their number.
+  if (lengths.includes(0) || M === rows.length) return padded;
+  const starts = lengths.reduce((all, length) => [...all, all.at(-1)! + length], [0]);
+  return {
+    ...padded,
+    ids: tf.tensor1d(
+      rows.flatMap((row) => row.ids),
+      'int32',
+    ),
+    typeIds: tf.tensor1d(
+      rows.flatMap((row) => row.typeIds),
+      'int32',
+    ),
+    compact: {
+      places: tf.tensor1d(
+        lengths.flatMap((length, text) => Array.from({ length }, (_, i) => text * S + i)),
+        'int32',
+      ),
+      starts: tf.tensor1d(starts, 'int32'),
+      pairs: lengths.reduce((sum, length) => sum + length * length, 0),
+      padded: rows.length * S,
+    },
+  };
+}
+
+/**
+ * Pads rows to the longest of them (see `countPositions`), or to the `positions` of a micro-batch that they are a part of. The rows must
+ * fit the model; who encodes them sees to that. The caller frees the tensors, for example with `tf.tidy`.
+ */
+export function buildBatch(tf: TensorFlow, rows: readonly TokenRow[], sizes: BatchSizes): Batch {
+  const { padTokenId, typeVocabSize, maxPositions, positions: S = countPositions(rows) } = sizes;
   const B = rows.length;
-  const S = 4 * Math.ceil(Math.max(1, ...rows.map((row) => row.ids.length)) / 4);
   const ids = new Int32Array(B * S).fill(padTokenId);
   const typeIds = new Int32Array(B * S);
   const mask = new Float32Array(B * S).fill(-1e9);
@@ -83,7 +122,13 @@ export function buildBatch(tf: TensorFlow, rows: readonly TokenRow[], { padToken
     typeIds: tf.tensor1d(typeIds, 'int32'),
     createPlaces: () => createPlaces(tf, typeIds, { positions: S, maxPositions, typeVocabSize }),
     mask: tf.tensor(mask, [B, 1, 1, S]),
+    compact: null,
   };
+}
+
+/** What rows that are computed together are padded to: a multiple of 4, since kernels work on four numbers at once. */
+export function countPositions(rows: readonly TokenRow[]): number {
+  return 4 * Math.ceil(Math.max(1, ...rows.map((row) => row.ids.length)) / 4);
 }
 
 function createPlaces(

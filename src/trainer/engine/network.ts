@@ -2,16 +2,21 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { TensorFlow } from '../backends/index.ts';
 import type { LowRank, ModelConfig } from '../families/index.ts';
+import type { EpochEvaluated } from '../protocol.ts';
 import type { TokenRow } from './batches.ts';
 import type { NextDropout, Ops } from './ops.ts';
 import type { Parameters, ParameterSpec } from './parameters.ts';
+import type { Helpers } from './shares.ts';
+import { findGradients } from './tape.ts';
 
 /** What a model is trained for: its head, the loss, and how well rows are answered. */
 export interface Task<Row extends TokenRow> {
   /** The sum of the losses of these rows, a scalar. `next` gives each place its dropout; null computes without. */
   computeLoss(network: Network<Row>, rows: readonly Row[], next: NextDropout | null): Tensor;
-  /** The mean loss of a row, and the share of rows that are answered rightly. */
-  evaluate(network: Network<Row>, rows: readonly Row[]): { readonly loss: number; readonly accuracy: number };
+  /** What a sum of losses is divided by for their mean: the number of rows, or their weights together. */
+  getWeight(rows: readonly Row[]): number;
+  /** The mean loss of a row, and how well rows are answered. */
+  evaluate(network: Network<Row>, rows: readonly Row[]): Pick<EpochEvaluated, 'loss' | 'accuracy' | 'meanAbsoluteError'>;
 }
 
 /** A model that computes, and that can be trained for its task. */
@@ -27,6 +32,8 @@ export interface Network<Row extends TokenRow> {
   readonly lowRank?: LowRank | undefined;
   /** Whether a parameter is trained: the optimizer updates it and checkpoints hold it. Others stay as the model's folder has them. */
   isTrainable(name: string): boolean;
+  /** Other threads that compute parts of batches; absent: there are none. */
+  readonly helpers?: Helpers<Row> | undefined;
 }
 
 /** Frees the tensors. */
@@ -43,7 +50,7 @@ export function freeGradients(gradients: ReadonlyMap<string, Tensor>): void {
 }
 
 /**
- * Forward and backward pass over a micro-batch: the sum of the losses, and the gradients of that sum divided by `rows`, the size of
+ * Forward and backward pass over a micro-batch: the sum of the losses, and the gradients of that sum divided by `rows`, the weight of
  * the whole batch that it is a part of.
  */
 export function computeGradients<Row extends TokenRow>(
@@ -55,9 +62,8 @@ export function computeGradients<Row extends TokenRow>(
   const trained = getTrained(network);
   return computeAndFree(tf, () => {
     const computeLoss = (): Tensor => task.computeLoss(network, batch, next);
-    const { value, grads } = tf.valueAndGrads(computeLoss)([...trained.values()], tf.scalar(1 / rows));
-    const names = [...trained.keys()];
-    return { lossSum: value.dataSync()[0]!, gradients: new Map(grads.map((gradient, i) => [names[i]!, tf.keep(gradient)])) };
+    const { value, gradients } = findGradients(tf, computeLoss, { parameters: trained, scale: 1 / rows });
+    return { lossSum: value, gradients };
   });
 }
 

@@ -1,21 +1,23 @@
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import type { TensorFlow } from '../backends/index.ts';
 import type { KernelMemory } from '../kernels/index.ts';
+import { getPartKey, type Dropout } from './dropout.ts';
 import type { Ops } from './ops.ts';
 import * as kernels from '../kernels/calls.ts';
-import { toKernelDropout } from '../kernels/calls.ts';
+import { toKernelDropout, type CompactRows } from '../kernels/calls.ts';
+import { createDefine, type Save } from './tape.ts';
 
-type Save = (saved: Tensor[]) => void;
+/** The dropout of `size` numbers of the rows that are computed here. */
+function toDropout(dropout: Dropout | null, size: number): ReturnType<typeof toKernelDropout> {
+  return toKernelDropout(dropout && { rate: dropout.rate, key: getPartKey(dropout, size) });
+}
 
 /**
  * The engine's operations on the kernels: the same shapes, formulas and dropout bits as the portable ones, which stay for what happens
  * once a text. A gradient may use only what was given to `save`.
  */
 export function createKernelOps(tf: TensorFlow, memory: KernelMemory, portable: Ops): Ops {
-  const define = <Inputs extends Tensor[]>(
-    forward: (save: Save, ...inputs: Inputs) => { value: Tensor2D; gradFunc: (dy: Tensor, saved: Tensor[]) => Tensor | Tensor[] },
-  ): ((...inputs: Inputs) => Tensor2D) =>
-    tf.customGrad<Tensor2D>((...args) => forward(args.at(-1) as unknown as Save, ...(args.slice(0, -1) as Inputs)));
+  const define = createDefine(tf);
 
   const linear = define((save, x: Tensor2D, w: Tensor2D, b: Tensor1D) => {
     save([x, w]);
@@ -67,45 +69,77 @@ export function createKernelOps(tf: TensorFlow, memory: KernelMemory, portable: 
     }))(x, residual, weight, bias);
   };
 
+  /** The texts that were embedded last, where they are without padding: what has as many rows as they have tokens is of their tokens. */
+  let compact: CompactRows | null = null;
+  const findCompact = (x: Tensor): CompactRows | null => (compact && x.shape[0] === compact.places.shape[0] ? compact : null);
+
   const attention: Ops['attention'] = (q, k, v, { mask, sizes, dropout }) => {
-    const context = { sizes, dropout: toKernelDropout(dropout) };
+    if (mask.shape[2] !== 1) return portable.attention(q, k, v, { mask, sizes, dropout }); // the kernel has one mask for all queries
+    const compact = findCompact(k);
+    const { batch, heads, queries, keys } = sizes;
+    const context = { sizes, dropout: toDropout(dropout, batch * heads * queries * keys), mask: compact ? null : mask, compact };
     return define((save, q: Tensor2D, k: Tensor2D, v: Tensor2D) => {
-      const { y, P } = kernels.attention(memory, { q, k, v, mask }, context);
-      save([q, k, v, P]);
+      const { y, P } = kernels.attention(memory, { q, k, v }, context);
+      save([q, k, v, P, ...(compact ? [compact.starts] : [])]);
       return {
         value: y,
-        gradFunc: (dy, [q, k, v, P]) => kernels.attentionGradient(memory, { q: q!, k: k!, v: v!, P: P!, dy }, context),
+        gradFunc: (dy, [q, k, v, P, starts]) => {
+          const savedContext = { ...context, compact: compact && { ...compact, starts: starts as Tensor1D } };
+          return kernels.attentionGradient(memory, { q: q!, k: k!, v: v!, P: P!, dy }, savedContext);
+        },
       };
     })(q, k, v);
   };
 
-  const embed: Ops['embed'] = (word, position, type, { ids, typeIds, sizes: { positions } }) => {
+  const embed: Ops['embed'] = (word, position, type, { ids, typeIds, sizes: { positions }, ...batch }) => {
+    compact = batch.compact;
+    const rows = batch.compact;
     const lookup = define((save, word: Tensor2D, position: Tensor2D, ...types: Tensor2D[]) => {
-      save([word, position, ids, typeIds, ...types]);
+      const tables = { word, position, type: types[0] ?? null };
+      save([ids, typeIds, ...(rows ? [rows.places] : []), word, position, ...types]);
       return {
-        value: kernels.embed(memory, { word, position, type: types[0] ?? null }, { ids, typeIds, positions }),
-        gradFunc: (dy, saved) => {
-          const [word, position, ids, typeIds, type] = saved as [Tensor, Tensor, Tensor, Tensor, Tensor?];
-          return kernels.embedGradient(memory, { dy, word, position, type: type ?? null }, { ids, typeIds, positions });
+        value: kernels.embed(memory, tables, { ids, typeIds, positions, compact: rows }),
+        gradFunc: (dy, [ids, typeIds, places]) => {
+          const compact = rows && { ...rows, places: places as Tensor1D };
+          return kernels.embedGradient(memory, { dy, ...tables }, { ids: ids!, typeIds: typeIds!, positions, compact });
         },
       };
     });
     return type ? lookup(word, position, type) : lookup(word, position);
   };
 
+  const firstToken: Ops['firstToken'] = (x, texts) => {
+    const compact = findCompact(x);
+    if (!compact) return portable.firstToken(x, texts);
+    return define((save, x: Tensor2D) => {
+      const M = x.shape[0];
+      save([compact.starts]);
+      return {
+        value: kernels.firstRows(memory, x, compact),
+        gradFunc: (dy, [starts]) => kernels.firstRowsGradient(memory, dy, { starts: starts as Tensor1D, M }),
+      };
+    })(x);
+  };
+
   const gelu = define((save, x: Tensor2D) => {
-    save([x]);
-    return { value: kernels.gelu(memory, x), gradFunc: (dy, [x]) => kernels.geluGradient(memory, { x: x!, dy }) };
+    const { y, slope } = kernels.gelu(memory, x, { hasSlope: save.isUsed });
+    if (slope) save([slope]);
+    return { value: y, gradFunc: (dy, [slope]) => kernels.multiply(memory, dy, slope!) };
   });
 
   const dropout: Ops['dropout'] = (x, dropout) => {
     if (!dropout) return x;
-    const settings = toKernelDropout(dropout);
-    return define((_save, x: Tensor2D) => ({
-      value: kernels.dropout(memory, x, settings),
-      gradFunc: (dy) => kernels.dropout(memory, dy, settings),
-    }))(x);
+    const rows = findCompact(x);
+    const places = rows?.places ?? null;
+    const settings = toDropout(dropout, (rows?.padded ?? x.shape[0]) * x.shape[1]);
+    return define((save, x: Tensor2D) => {
+      if (places) save([places]);
+      return {
+        value: kernels.dropout(memory, x, { ...settings, places }),
+        gradFunc: (dy, [places = null]) => kernels.dropout(memory, dy, { ...settings, places: places as Tensor1D | null }),
+      };
+    })(x);
   };
 
-  return { ...portable, linear, linearOfFrozen, addLowRank, layerNorm, attention, embed, gelu, dropout };
+  return { ...portable, takesCompact: true, linear, linearOfFrozen, addLowRank, layerNorm, attention, embed, firstToken, gelu, dropout };
 }

@@ -14,11 +14,15 @@ import { getKernels } from '../kernels/index.ts';
 import { createAttention, type Attention } from './attention.ts';
 import type { Batch } from './batches.ts';
 import { createDropoutMask, type Dropout } from './dropout.ts';
+import { createFamilyOps, type FamilyOps } from './ops-of-families.ts';
 import { createKernelOps } from './ops-on-kernels.ts';
+import { createDefine, type Save } from './tape.ts';
 
 export { createDropout, type Dropout, type NextDropout } from './dropout.ts';
 
-export interface Ops {
+export interface Ops extends FamilyOps {
+  /** Whether rows may be without padding: then M is the number of tokens, and Q is 1 or as many as a text's tokens. */
+  readonly takesCompact: boolean;
   /** `y = x w + b`: x [M, K], w [K, N], b [N] -> [M, N] */
   linear(x: Tensor2D, w: Tensor2D, b: Tensor1D): Tensor2D;
   /** The same with a weight and a bias that are not trained: only `x` has a gradient. */
@@ -41,14 +45,13 @@ export interface Ops {
   dropout(x: Tensor2D, dropout: Dropout | null): Tensor2D;
   /** The first position of each text: [B*S, H] -> [B, H] */
   firstToken(x: Tensor2D, texts: number): Tensor2D;
-  /** Sum of `-log softmax(logits)[label]` over the rows: [B, C], one-hot [B, C] -> a scalar, and the number of rows */
-  crossEntropy(logits: Tensor2D, labels: Tensor2D): { readonly sum: Tensor; readonly count: number };
-}
-
-type Save = (saved: Tensor[]) => void;
-interface Result<Value extends Tensor> {
-  value: Value;
-  gradFunc: (dy: Tensor, saved: Tensor[]) => Tensor[];
+  /**
+   * Sum of `-targets log softmax(logits)` over the rows and classes: [B, C], [B, C] -> a scalar, and the number of rows. A row's targets are 1 for
+   * its label, where labels are neither smoothed nor weighted.
+   */
+  crossEntropy(logits: Tensor2D, targets: Tensor2D): { readonly sum: Tensor; readonly count: number };
+  /** Sum of the squared differences: [B, 1], [B, 1] -> a scalar */
+  squaredError(values: Tensor2D, targets: Tensor2D): Tensor;
 }
 
 /** The operations on the backend that computes: on kernels of our own where it has some. */
@@ -59,11 +62,7 @@ export function createOps(tf: TensorFlow): Ops {
 
 /** The operations from tfjs's own kernels, for any backend. */
 export function createPortableOps(tf: TensorFlow): Ops {
-  /** tfjs types the arguments of such a function as `Tensor | Save`; here they are named once. */
-  const define = <Inputs extends Tensor[], Value extends Tensor>(
-    forward: (save: Save, ...inputs: Inputs) => Result<Value>,
-  ): ((...inputs: Inputs) => Value) =>
-    tf.customGrad<Value>((...args) => forward(args.at(-1) as unknown as Save, ...(args.slice(0, -1) as Inputs)));
+  const define = createDefine(tf);
 
   /** Sum over the rows, [M, N] -> [N]. As a product with ones: a sum over the outer axis would transpose first. */
   const sumRows = (x: Tensor): Tensor => tf.reshape(tf.matMul(tf.ones([1, x.shape[0]]), x), [x.shape[1]!]);
@@ -203,19 +202,31 @@ export function createPortableOps(tf: TensorFlow): Ops {
     return first(x);
   };
 
-  const crossEntropy: Ops['crossEntropy'] = (logits, labels) => {
+  const crossEntropy: Ops['crossEntropy'] = (logits, targets) => {
     const sum = define((save, logits: Tensor2D) => {
       const logProbabilities = tf.logSoftmax(logits);
-      save([logProbabilities, labels]);
+      save([logProbabilities, targets]);
       return {
-        value: tf.neg(tf.sum(tf.mul(labels, logProbabilities))),
-        gradFunc: (dy, [logProbabilities, labels]) => [tf.mul(tf.sub(tf.exp(logProbabilities!), labels!), dy)],
+        value: tf.neg(tf.sum(tf.mul(targets, logProbabilities))),
+        gradFunc: (dy, [logProbabilities, targets]) => {
+          const mass = tf.sum(targets!, -1, true); // [B, 1]
+          return [tf.mul(tf.sub(tf.mul(tf.exp(logProbabilities!), mass), targets!), dy)];
+        },
       };
     });
     return { sum: sum(logits), count: logits.shape[0] };
   };
 
+  const squaredError: Ops['squaredError'] = (values, targets) =>
+    define((save, values: Tensor2D) => {
+      const difference = tf.sub(values, targets);
+      save([difference]);
+      return { value: tf.sum(tf.square(difference)), gradFunc: (dy, [difference]) => [tf.mul(tf.mul(difference!, 2), dy)] };
+    })(values);
+
   return {
+    ...createFamilyOps(tf),
+    takesCompact: false,
     linear,
     linearOfFrozen,
     addLowRank,
@@ -228,5 +239,6 @@ export function createPortableOps(tf: TensorFlow): Ops {
     dropout,
     firstToken,
     crossEntropy,
+    squaredError,
   };
 }

@@ -26,7 +26,11 @@ export interface UpdateInput {
   readonly learningRate: number;
   /** Gradients are scaled down to this Euclidean norm; 0 leaves them as they are. */
   readonly maxGradNorm: number;
+  /** What the learning rate of a parameter is multiplied with; absent: 1. */
+  readonly getRateFactor?: RateFactor | undefined;
 }
+
+export type RateFactor = (name: string) => number;
 
 export interface Update {
   /** Euclidean norm of all gradients together, before clipping. */
@@ -47,7 +51,7 @@ export interface AdamW {
   setMoments(moments: ReadonlyMap<string, Moments>): void;
 }
 
-/** The numbers of one update that are the same for all parameters. */
+/** The numbers of one update of a parameter. */
 export interface Coefficients {
   /** What weight decay leaves of a parameter. */
   readonly remaining: number;
@@ -55,10 +59,30 @@ export interface Coefficients {
   readonly correction: number;
 }
 
-/** Both averages begin at zero: `rate` and `correction` undo that. `step` is counted from 1. */
-export function getCoefficients({ beta1, beta2, weightDecay }: AdamWSettings, step: number, learningRate: number): Coefficients {
-  const remaining = 1 - learningRate * weightDecay;
-  return { remaining, rate: learningRate / (1 - beta1 ** step), correction: 1 / Math.sqrt(1 - beta2 ** step) };
+/** Those of each parameter by its name. Both averages begin at zero: `rate` and `correction` undo that. `step` is counted from 1. */
+export function createCoefficients(
+  { beta1, beta2, weightDecay }: AdamWSettings,
+  step: number,
+  { learningRate, getRateFactor }: Pick<UpdateInput, 'learningRate' | 'getRateFactor'>,
+): (name: string) => Coefficients {
+  const correction = 1 / Math.sqrt(1 - beta2 ** step);
+  return (name) => {
+    const own = learningRate * (getRateFactor?.(name) ?? 1);
+    return { remaining: hasDecay(name) ? 1 - own * weightDecay : 1, rate: own / (1 - beta1 ** step), correction };
+  };
+}
+
+/**
+ * Lower layers learn with smaller rates: the head with the whole rate, the last layer with `decay` of it, and so on down to the tables of
+ * vectors, as in BEiT (Bao et al. 2021). A layer's parameters have `.layer.N.` or `.layers.N.` in their names, tables `embeddings`.
+ */
+export function createLayerDecay(decay: number | undefined, layers: number): RateFactor | undefined {
+  if (decay === undefined || decay === 1) return undefined;
+  return (name) => {
+    const layer = /\.layers?\.(\d+)\./.exec(name)?.[1];
+    const below = layer !== undefined ? layers - Number(layer) : name.includes('embeddings') ? layers + 1 : 0;
+    return decay ** below;
+  };
 }
 
 /** Biases and the weights of norms are left without decay; the names are those that transformers' Trainer goes by. */

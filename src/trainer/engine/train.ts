@@ -2,13 +2,15 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { Failure } from '../../errors.ts';
 import type { Backend, TensorFlow } from '../backends/index.ts';
-import type { ControlRequest, EpochEvaluated, StepFinished, TrainingSettings } from '../protocol.ts';
+import type { ControlRequest, EpochEvaluated, StepFinished, TrainerNews, TrainingSettings } from '../protocol.ts';
 import { createAdamW } from './adamw.ts';
+import { findEarlyEnd, isBetter } from './early-stopping.ts';
 import { planEpoch, toParts, type TokenRow } from './batches.ts';
 import { computeGradients, copyWeights, freeGradients, restoreWeights } from './network.ts';
 import type { Gradients, Network, WeightsSnapshot } from './network.ts';
 import { createDropout } from './ops.ts';
-import { adamWDefaults, type AdamW } from './optimizer.ts';
+import { adamWDefaults, createLayerDecay, type AdamW } from './optimizer.ts';
+import { takeShare, wholeBatch, type BatchGradients, type BatchSettings, type Share } from './shares.ts';
 
 /** What is trained on. */
 export interface TrainingData<Row extends TokenRow> {
@@ -48,7 +50,7 @@ export function createTrainingState(
 export interface TrainingHooks {
   /** A new state, or that of a training that goes on. The loop updates it. */
   readonly state: TrainingState;
-  write(event: StepFinished | EpochEvaluated): void;
+  write(event: StepFinished | EpochEvaluated | Extract<TrainerNews, { type: 'training-ended-early' }>): void;
   /** Asked before each step. */
   readControlRequest(): ControlRequest | null;
   /** Called after each step but the last, when all that belongs to it is done. */
@@ -66,8 +68,8 @@ export interface TrainingEnd {
 }
 
 /**
- * Trains the network's parameters in place, from `hooks.state` on. Afterwards it holds the last weights, or the best
- * ones where the settings say so; after a loss or gradient that is not finite it holds the last finite weights.
+ * Trains the network's parameters in place, from `hooks.state` on, to the last step or to an early end. Afterwards it holds the last weights,
+ * or the best ones where the settings say so; after a loss or gradient that is not finite it holds the last finite weights.
  *
  * @throws Failure `data-invalid` without rows, `configuration-invalid` when the best weights are asked for without validation rows
  */
@@ -77,10 +79,9 @@ export function train<Row extends TokenRow>(
   hooks: TrainingHooks,
 ): TrainingEnd {
   if (rows.length === 0) throw new Failure('data-invalid', 'expected at least one training row, found none');
-  if (settings.select === 'best' && validation.length === 0) {
-    throw new Failure('configuration-invalid', '"select": "best" needs validation rows', {
-      hint: 'Set data.validation, or "select": "last".',
-    });
+  if (validation.length === 0 && (settings.select === 'best' || settings.earlyStopping)) {
+    const field = settings.select === 'best' ? '"select": "best"' : '"earlyStopping"';
+    throw new Failure('configuration-invalid', `${field} needs validation rows`, { hint: 'Set data.validation, or leave the field out.' });
   }
   const { state } = hooks;
   const { batchSize, seed } = settings;
@@ -124,17 +125,23 @@ export function train<Row extends TokenRow>(
       };
       hooks.write(scored);
       state.evaluations.push(scored);
-      if (settings.select === 'best' && (state.best === null || scored.loss < state.best.epoch.loss))
+      if (settings.select === 'best' && isBetter(scored, state.best?.epoch ?? null, settings.earlyStopping))
         state.best = { weights: copyWeights(network), epoch: scored };
+      const best = done < total ? findEarlyEnd(state.evaluations, settings.earlyStopping) : null;
+      if (best) {
+        const { patience, by } = settings.earlyStopping!;
+        hooks.write({ type: 'training-ended-early', step: done, steps: total, best: best.step, patience, by });
+        break;
+      }
     }
     if (done < total) hooks.afterStep(done % perEpoch === 0);
   }
   if (state.best) restoreWeights(network, state.best.weights);
-  return { reason: 'finished', step: total, best: state.best?.epoch ?? null };
+  return { reason: 'finished', step: state.step, best: state.best?.epoch ?? null };
 }
 
 /** What one optimizer step needs besides the rows; `step` is counted from 0. */
-export interface StepSettings extends Pick<TrainingSettings, 'microBatchSize' | 'maxGradNorm' | 'seed'> {
+export interface StepSettings extends Pick<TrainingSettings, 'microBatchSize' | 'maxGradNorm' | 'seed' | 'layerDecay'> {
   readonly optimizer: AdamW;
   readonly step: number;
   readonly learningRate: number;
@@ -146,33 +153,52 @@ export function takeStep<Row extends TokenRow>(
   batch: readonly Row[],
   settings: StepSettings,
 ): { readonly loss: number; readonly gradNorm: number; readonly isFinite: boolean } {
-  const { optimizer, learningRate, maxGradNorm } = settings;
+  const { optimizer, learningRate, maxGradNorm, layerDecay } = settings;
   const { loss, gradients } = accumulateGradients(network, batch, { ...settings, memory: optimizer.memory });
-  if (Number.isFinite(loss)) return { loss, ...optimizer.update({ parameters: network.parameters, gradients, learningRate, maxGradNorm }) };
+  if (Number.isFinite(loss)) {
+    const getRateFactor = createLayerDecay(layerDecay, network.config.layers);
+    return { loss, ...optimizer.update({ parameters: network.parameters, gradients, learningRate, maxGradNorm, getRateFactor }) };
+  }
   freeGradients(gradients);
   return { loss, gradNorm: NaN, isFinite: false };
 }
 
-/**
- * Mean loss and gradients of a batch, computed in micro-batches that fit the memory. Sums of losses are divided by the rows of the
- * whole batch, so that the parts need not be of one size. In the memory of the process the sums wait as arrays: beside the next
- * micro-batch, the backend has the whole of its own memory.
- */
+/** Mean loss and gradients of a batch, with the helpers of the network where it has some. */
 export function accumulateGradients<Row extends TokenRow>(
   network: Network<Row>,
   batch: readonly Row[],
-  { microBatchSize, seed, step, memory }: Pick<StepSettings, 'microBatchSize' | 'seed' | 'step'> & Pick<AdamW, 'memory'>,
+  settings: BatchSettings,
 ): { readonly loss: number; readonly gradients: Gradients } {
+  const { helpers } = network;
+  const addOthers = helpers?.startGradients(batch, settings);
+  const own = accumulateShare(network, batch, { ...settings, share: helpers ? { index: 0, of: 1 + helpers.count } : wholeBatch });
+  const { lossSum, gradients } = addOthers ? addOthers(own) : own;
+  return { loss: lossSum / network.task.getWeight(batch), gradients };
+}
+
+/**
+ * Losses and gradients of a share of a batch, computed in micro-batches that fit the memory. Sums of losses are divided by the weight of
+ * the whole batch, so that the parts need not be of one size. In the memory of the process the sums wait as arrays: beside the next
+ * micro-batch, the backend has the whole of its own memory.
+ */
+export function accumulateShare<Row extends TokenRow>(
+  network: Network<Row>,
+  batch: readonly Row[],
+  { microBatchSize, seed, step, memory, share }: BatchSettings & { readonly share: Share },
+): BatchGradients {
   const { tf } = network;
-  const parts = toParts(batch, microBatchSize);
-  const sum = memory === 'device' || parts.length === 1 ? sumOnBackend(tf) : sumInProcess(tf);
+  const microBatches = toParts(batch, microBatchSize);
+  const sum = memory === 'device' || microBatches.length === 1 ? sumOnBackend(tf) : sumInProcess(tf);
+  const weight = network.task.getWeight(batch);
   let lossSum = 0;
-  for (const [microBatch, part] of parts.entries()) {
-    const found = computeGradients(network, part, { rows: batch.length, next: createDropout({ seed, step, microBatch }) });
+  for (const [microBatch, all] of microBatches.entries()) {
+    const { rows, part } = takeShare(all, share, microBatch);
+    if (rows.length === 0) continue;
+    const found = computeGradients(network, rows, { rows: weight, next: createDropout({ seed, step, microBatch, part }) });
     lossSum += found.lossSum;
     sum.add(found.gradients);
   }
-  return { loss: lossSum / batch.length, gradients: sum.take() };
+  return { lossSum, gradients: sum.take() };
 }
 
 interface GradientSum {

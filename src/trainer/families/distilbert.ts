@@ -140,11 +140,13 @@ export const distilbert: Family = {
   parseConfig,
   buildConfigJson,
   listParameters,
+  prefix: 'distilbert',
   head: 'classifier',
   loraTargets: ['q_lin', 'v_lin'],
   // Only a classifier has it.
   optional: ['pre_classifier.weight', 'pre_classifier.bias'],
   toCanonicalName,
   isIgnored,
+  takesCompact: true,
   computeFeatures,
 };

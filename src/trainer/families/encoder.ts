@@ -2,7 +2,7 @@
  * What encoders have in common: a stack of Transformer layers (Vaswani et al. 2017), normalised after each part, and the fields of their
  * config.json. Families differ in the names of their parameters, in what they look up, and in their heads.
  *
- * B texts of S positions, M = B * S, Q queries a text, H numbers a position, F of the feed-forward part.
+ * B texts of S positions, M = B * S (or the number of tokens: see `Ops.takesCompact`), Q queries a text, H numbers a position, F of the feed-forward part.
  */
 import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import { z } from 'zod';
@@ -53,7 +53,7 @@ function computeLayer(
   const { ops, config } = network;
   const names = getNames(layer);
   const { texts, positions } = batch.sizes;
-  const sizes = { batch: texts, keys: positions, queries: queries.shape[0] / texts, heads: config.heads };
+  const sizes = { batch: texts, keys: positions, queries: queries === x ? positions : 1, heads: config.heads };
 
   const q = computeLinear(network, names.query, { x: queries, next }); // [B*Q, H]
   const k = computeLinear(network, names.key, { x, next }); //         [M, H]
@@ -72,7 +72,7 @@ function computeLayer(
 export function computeLinear(network: FamilyNetwork, name: string, { x, next }: { x: Tensor2D; next: NextDropout | null }): Tensor2D {
   const { ops, parameters, lowRank } = network;
   const linear = network.isTrainable(`${name}.weight`) || network.isTrainable(`${name}.bias`) ? ops.linear : ops.linearOfFrozen;
-  const y = linear(x, getParameter(network, `${name}.weight`), getParameter(network, `${name}.bias`));
+  const y = linear(x, getParameter(network, `${name}.weight`), getBias(network, name));
   const names = getLowRankNames(name);
   if (!lowRank || !parameters.has(names.a)) return y;
   const { scale, dropout } = lowRank;
@@ -82,8 +82,16 @@ export function computeLinear(network: FamilyNetwork, name: string, { x, next }:
 
 export function computeNorm(network: FamilyNetwork, name: string, { x, residual }: { x: Tensor2D; residual: Tensor2D | null }): Tensor2D {
   const weight = getParameter<Tensor1D>(network, `${name}.weight`);
-  const bias = getParameter<Tensor1D>(network, `${name}.bias`);
+  const bias = getBias(network, name);
   return network.ops.layerNorm(x, residual, { weight, bias, epsilon: network.config.layerNormEpsilon });
+}
+
+/** That of a linear map or a norm: zeros where it has none. */
+function getBias(network: FamilyNetwork, name: string): Tensor1D {
+  const bias = network.parameters.get(`${name}.bias`);
+  if (bias) return bias as Tensor1D;
+  const { shape } = getParameter(network, `${name}.weight`);
+  return network.ops.zeros([shape.at(-1)!]);
 }
 
 export function getParameter<T extends Tensor1D | Tensor2D>({ parameters }: Pick<FamilyNetwork, 'parameters'>, name: string): T {

@@ -3,7 +3,7 @@ import type { Batch } from '../engine/batches.ts';
 import type { NextDropout, Ops } from '../engine/ops.ts';
 import type { Parameters, ParameterSpec } from '../engine/parameters.ts';
 
-/** The sizes of an encoder, as its config.json gives them. */
+/** The sizes of an encoder, as its config.json gives them. A family may have more of its own. */
 export interface ModelConfig {
   /** Its family's `model_type`. */
   readonly family: string;
@@ -27,9 +27,9 @@ export interface ModelConfig {
 }
 
 /** What a family computes with. */
-export interface FamilyNetwork {
+export interface FamilyNetwork<Config extends ModelConfig = ModelConfig> {
   readonly ops: Ops;
-  readonly config: ModelConfig;
+  readonly config: Config;
   readonly parameters: Parameters;
   /** Whether a parameter is trained. */
   isTrainable(name: string): boolean;
@@ -50,23 +50,29 @@ export function getLowRankNames(module: string): { readonly a: string; readonly 
 }
 
 /** All that a family knows: how its files look and what it computes. Importing one loads no engine. */
-export interface Family {
+export interface Family<Config extends ModelConfig = ModelConfig> {
   /** Checks the fields of a config.json; `path` is for messages. @throws Failure `model-invalid` naming the field */
-  parseConfig(json: Readonly<Record<string, unknown>>, path: string): ModelConfig;
+  parseConfig(json: Readonly<Record<string, unknown>>, path: string): Config;
   /** config.json in transformers' names, without what the task adds. */
-  buildConfigJson(config: ModelConfig): Record<string, unknown>;
+  buildConfigJson(config: Config): Record<string, unknown>;
   /** Every parameter but those of the head's last layer, in the order of transformers. */
-  listParameters(config: ModelConfig): ParameterSpec[];
+  listParameters(config: Config): ParameterSpec[];
+  /** How the names of the encoder's parameters begin; those of other names belong to the classifier. */
+  readonly prefix: string;
   /** The last layer of the head of a sequence classifier: a linear map of what `computeFeatures` gives. */
   readonly head: string;
   /** Last parts of the names of the linear maps that a low-rank adapter is for where nothing else is asked for: those of PEFT. */
   readonly loraTargets: readonly string[];
   /** Parameters that a folder may lack, all of them together: they are drawn anew then, as transformers does. */
   readonly optional: readonly string[];
+  /** Standard deviation of the numbers of a linear map that is drawn; absent: `initializerRange`. */
+  getDeviation?(config: Config, name: string): number;
   /** What a stored name is called in `listParameters`. */
   toCanonicalName(stored: string): string;
   /** Whether a tensor of this canonical name has no meaning for a classifier. */
   isIgnored(name: string): boolean;
+  /** Whether `computeFeatures` takes rows without padding: it finds positions by the engine's operations only, and never by S. */
+  readonly takesCompact?: true;
   /** What the head's last layer reads of each text, [B, H]. `next` gives each place its dropout; null computes without. */
-  computeFeatures(network: FamilyNetwork, batch: Batch, next: NextDropout | null): Tensor2D;
+  computeFeatures(network: FamilyNetwork<Config>, batch: Batch, next: NextDropout | null): Tensor2D;
 }

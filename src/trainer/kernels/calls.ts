@@ -3,7 +3,7 @@
  * stand in assembly/. Letters as in the engine's operations: M rows of H or K numbers, N outputs; B texts, Q queries and S keys a text.
  */
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
-import { windowSize, type KernelMemory } from './index.ts';
+import type { KernelMemory } from './index.ts';
 
 /** Dropout as the kernels take it; `threshold` 0 is none. */
 interface KernelDropout {
@@ -80,43 +80,75 @@ export function layerNormGradient(
   return [dx, dWeight, dBias];
 }
 
+/** Texts side by side without padding, M tokens in all. */
+export interface CompactRows {
+  /** Where each token would be with padding, `text * S + position`, int32 [M]. */
+  readonly places: Tensor1D;
+  /** Where each text begins, and where the last one ends, int32 [B + 1]. */
+  readonly starts: Tensor1D;
+  /** Pairs of tokens that are of one text: the sum of the squares of the lengths. */
+  readonly pairs: number;
+  /** Rows with padding, B * S. */
+  readonly padded: number;
+}
+
 interface AttentionContext {
   readonly sizes: { readonly batch: number; readonly keys: number; readonly queries: number; readonly heads: number };
   readonly dropout: KernelDropout;
+  /** [B, 1, 1, S]; null where the texts are without padding. */
+  readonly mask: Tensor | null;
+  /** Null where the texts are padded. Queries are as many as keys then, or 1 a text; `sizes` are those with padding. */
+  readonly compact: CompactRows | null;
 }
 
-/** Sizes of an attention and its dropout as the kernels take them. @throws Error when H numbers cannot be shared among the heads */
-function toAttentionArguments(q: Tensor, { sizes: { batch: B, keys: S, queries: Q, heads: A }, dropout }: AttentionContext) {
+/**
+ * What the kernels of attention need to know beside the numbers, with the shapes of these.
+ * @throws Error when H numbers cannot be shared among the heads, or the texts are not where they are said to be
+ */
+function toAttentionArguments({ call, find }: KernelMemory, q: Tensor, k: Tensor, context: AttentionContext) {
+  const { sizes, dropout, compact } = context;
+  const { batch: B, keys: S, queries: Q, heads: A } = sizes;
+  const { key, threshold, scale } = dropout;
   const H = q.shape[1]!;
   if (H % A !== 0) throw new Error(`expected a number of heads that divides ${H}, found ${A}`);
-  const { key, threshold, scale } = dropout;
-  return { B, Q, S, A, H, last: [B, Q, S, A, H / A, key, threshold, scale] };
+  const last = [B, Q, S, A, H / A, key, threshold, scale];
+  if (!compact) return { queries: [B * Q, H], keys: [B * S, H], P: [B, A, Q, S], work: [Q, S], starts: 0, last };
+  const M = k.shape[0];
+  const starts = find(compact.starts, [B + 1], 'int32');
+  const pairs = Q === 1 ? M : compact.pairs;
+  if ((Q !== 1 && Q !== S) || call.areStarts(starts, B, S, M, Q === 1 ? 1 : 0, pairs) !== 1)
+    throw new Error(`expected ${B} texts of at most ${S} tokens, ${M} in all, with one query each or as many as tokens`);
+  return { queries: [Q === 1 ? B : M, H], keys: [M, H], P: [A, pairs], work: [Q, S], starts, last };
 }
 
-/** [B*Q, H], [B*S, H], [B*S, H] -> y [B*Q, H]; the probabilities before dropout [B, A, Q, S] are for the gradient. */
+/** q [B*Q, H], k and v [B*S, H] -> y [B*Q, H]; the probabilities before dropout [B, A, Q, S] are for the gradient. */
 export function attention(
-  { call, create, find }: KernelMemory,
-  { q, k, v, mask }: { q: Tensor; k: Tensor; v: Tensor; mask: Tensor },
+  memory: KernelMemory,
+  { q, k, v }: { q: Tensor; k: Tensor; v: Tensor },
   context: AttentionContext,
 ): { readonly y: Tensor2D; readonly P: Tensor } {
-  const { B, Q, S, A, H, last } = toAttentionArguments(q, context);
-  const [P, y, work] = [create([B, A, Q, S]), create<Tensor2D>([B * Q, H]), create([Q, S])];
-  const inputs = [find(q, [B * Q, H]), find(k, [B * S, H]), find(v, [B * S, H]), find(mask, [B, 1, 1, S])];
-  call.attention(...inputs, find(P, [B, A, Q, S]), find(y, [B * Q, H]), find(work, [Q, S]), ...last);
+  const { call, create, find } = memory;
+  const { starts, last, ...shapes } = toAttentionArguments(memory, q, k, context);
+  const { batch: B, keys: S } = context.sizes;
+  const inputs = [find(q, shapes.queries), find(k, shapes.keys), find(v, shapes.keys), context.mask ? find(context.mask, [B, 1, 1, S]) : 0];
+  const [P, y, work] = [create(shapes.P), create<Tensor2D>(shapes.queries), create(shapes.work)];
+  call.attention(...inputs, starts, find(P, shapes.P), find(y, shapes.queries), find(work, shapes.work), ...last);
   work.dispose();
   return { y, P };
 }
 
 /** Gradients of q, k and v. */
 export function attentionGradient(
-  { call, create, find }: KernelMemory,
+  memory: KernelMemory,
   { q, k, v, P, dy }: { q: Tensor; k: Tensor; v: Tensor; P: Tensor; dy: Tensor },
   context: AttentionContext,
 ): Tensor[] {
-  const { B, Q, S, A, H, last } = toAttentionArguments(q, context);
-  const [dq, dk, dv, work] = [create([B * Q, H]), create([B * S, H]), create([B * S, H]), create([Q, S])];
-  const inputs = [find(q, [B * Q, H]), find(k, [B * S, H]), find(v, [B * S, H]), find(P, [B, A, Q, S]), find(dy, [B * Q, H])];
-  call.attentionGradient(...inputs, find(dq, [B * Q, H]), find(dk, [B * S, H]), find(dv, [B * S, H]), find(work, [Q, S]), ...last);
+  const { call, create, find } = memory;
+  const { starts, last, ...shapes } = toAttentionArguments(memory, q, k, context);
+  const [dq, dk, dv, work] = [create(shapes.queries), create(shapes.keys), create(shapes.keys), create(shapes.work)];
+  const inputs = [find(q, shapes.queries), find(k, shapes.keys), find(v, shapes.keys), starts, find(P, shapes.P), find(dy, shapes.queries)];
+  const outputs = [find(dq, shapes.queries), find(dk, shapes.keys), find(dv, shapes.keys), find(work, shapes.work)];
+  call.attentionGradient(...inputs, ...outputs, ...last);
   work.dispose();
   return [dq, dk, dv];
 }
@@ -133,15 +165,17 @@ interface Places {
   readonly typeIds: Tensor;
   /** S: positions a text. */
   readonly positions: number;
+  /** Null where the texts are padded. */
+  readonly compact: CompactRows | null;
 }
 
 /** Rows of the tables for M places, int32: [M, H]. @throws Error when a table has no such row */
-export function embed({ call, create, find }: KernelMemory, tables: Tables, { ids, typeIds, positions: S }: Places): Tensor2D {
+export function embed({ call, create, find }: KernelMemory, tables: Tables, { ids, typeIds, positions: S, compact }: Places): Tensor2D {
   const [M, [V, H]] = [ids.shape[0], tables.word.shape as [number, number]];
   const [P, T] = [tables.position.shape[0], tables.type?.shape[0] ?? 0];
   const y = create<Tensor2D>([M, H]);
   const inputs = [find(tables.word, [V, H]), find(tables.position, [P, H]), tables.type ? find(tables.type, [T, H]) : 0];
-  const places = [find(ids, [M], 'int32'), find(typeIds, [M], 'int32')];
+  const places = [find(ids, [M], 'int32'), find(typeIds, [M], 'int32'), compact ? find(compact.places, [M], 'int32') : 0];
   const wrong = call.embed(...inputs, ...places, find(y, [M, H]), M, S, H, V, P, T);
   if (wrong >= 0) throw new Error(`expected words below ${V} and types below ${T}: place ${wrong} has another one`);
   return y;
@@ -151,74 +185,74 @@ export function embed({ call, create, find }: KernelMemory, tables: Tables, { id
 export function embedGradient(
   { call, create, find }: KernelMemory,
   { dy, word, position, type }: Tables & { dy: Tensor },
-  { ids, typeIds, positions: S }: Places,
+  { ids, typeIds, positions: S, compact }: Places,
 ): Tensor[] {
   const [M, [V, H]] = [ids.shape[0], word.shape as [number, number]];
   const [P, T] = [position.shape[0], type?.shape[0] ?? 0];
   const [dWord, dPosition, dType] = [create([V, H]), create([P, H]), type ? [create([T, H])] : []];
-  const inputs = [find(dy, [M, H]), find(ids, [M], 'int32'), find(typeIds, [M], 'int32')];
-  call.embedGradient(...inputs, find(dWord, [V, H]), find(dPosition, [P, H]), dType[0] ? find(dType[0], [T, H]) : 0, M, S, H, V, P, T);
+  const places = [find(ids, [M], 'int32'), find(typeIds, [M], 'int32'), compact ? find(compact.places, [M], 'int32') : 0];
+  call.embedGradient(
+    find(dy, [M, H]),
+    ...places,
+    find(dWord, [V, H]),
+    find(dPosition, [P, H]),
+    dType[0] ? find(dType[0], [T, H]) : 0,
+    M,
+    S,
+    H,
+    V,
+    P,
+    T,
+  );
   return [dWord, dPosition, ...dType];
 }
 
-export function gelu({ call, create, find }: KernelMemory, x: Tensor): Tensor2D {
-  const y = create<Tensor2D>(x.shape);
-  call.gelu(find(x, x.shape), find(y, x.shape), x.size);
+/** The first token of each text: [M, H] -> [B, H] */
+export function firstRows({ call, create, find }: KernelMemory, x: Tensor, { starts }: Pick<CompactRows, 'starts'>): Tensor2D {
+  const [[M, H], B] = [x.shape as [number, number], starts.shape[0] - 1];
+  const y = create<Tensor2D>([B, H]);
+  if (call.firstRows(find(x, [M, H]), find(starts, [B + 1], 'int32'), find(y, [B, H]), B, M, H) !== 1)
+    throw new Error(`expected texts that begin before row ${M}, found another one`);
   return y;
 }
 
-export function geluGradient({ call, create, find }: KernelMemory, { x, dy }: { x: Tensor; dy: Tensor }): Tensor {
-  const dx = create(x.shape);
-  call.geluGradient(find(x, x.shape), find(dy, x.shape), find(dx, x.shape), x.size);
+/** Gradient of the M rows. */
+export function firstRowsGradient(
+  { call, create, find }: KernelMemory,
+  dy: Tensor,
+  { starts, M }: Pick<CompactRows, 'starts'> & { M: number },
+): Tensor {
+  const [B, H] = dy.shape as [number, number];
+  const dx = create([M, H]);
+  call.firstRowsGradient(find(dy, [B, H]), find(starts, [B + 1], 'int32'), find(dx, [M, H]), B, M, H);
   return dx;
 }
 
-export function dropout({ call, create, find }: KernelMemory, x: Tensor, { key, threshold, scale }: KernelDropout): Tensor2D {
-  const y = create<Tensor2D>(x.shape);
-  call.dropout(find(x, x.shape), find(y, x.shape), x.size, key, threshold, scale);
+/** The slope at each number is for the gradient, where there is one. */
+export function gelu(
+  { call, create, find }: KernelMemory,
+  x: Tensor,
+  { hasSlope }: { hasSlope: boolean },
+): { readonly y: Tensor2D; readonly slope: Tensor | null } {
+  const [y, slope] = [create<Tensor2D>(x.shape), hasSlope ? create(x.shape) : null];
+  call.gelu(find(x, x.shape), find(y, x.shape), slope ? find(slope, x.shape) : 0, x.size);
+  return { y, slope };
+}
+
+export function multiply({ call, create, find }: KernelMemory, a: Tensor, b: Tensor): Tensor {
+  const y = create(a.shape);
+  call.multiply(find(a, a.shape), find(b, a.shape), find(y, a.shape), a.size);
   return y;
 }
 
-export function sumSquares({ call, find }: KernelMemory, x: Tensor): number {
-  return call.sumSquares(find(x, x.shape), x.size);
-}
-
-/** The factors of one step: see assembly/optimizer.ts. */
-export interface AdamWFactors {
-  readonly clip: number;
-  readonly beta1: number;
-  readonly beta2: number;
-  /** What decay leaves of a weight. */
-  readonly remaining: number;
-  readonly rate: number;
-  readonly correction: number;
-  readonly epsilon: number;
-}
-
-/**
- * The parameter after a step, a new tensor, and whether all its numbers are finite. Its averages m and v, of as many numbers, are outside of
- * the memory and are changed in place.
- */
-export function adamW(
-  { call, create, find, view, windows }: KernelMemory,
-  { before, gradient, m, v }: { before: Tensor; gradient: Tensor; m: Float32Array; v: Float32Array },
-  { clip, beta1, beta2, remaining, rate, correction, epsilon }: AdamWFactors,
-): { readonly after: Tensor; readonly isFinite: boolean } {
-  const { shape, size } = before;
-  if (m.length !== size || v.length !== size) throw new Error(`expected averages of ${size} numbers, found ${m.length} and ${v.length}`);
-  const after = create(shape);
-  const addresses = [find(before, shape), find(gradient, shape), find(after, shape)] as const;
-  const factors = [clip, beta1, 1 - beta1, beta2, 1 - beta2, remaining, rate, correction, epsilon];
-  let isFinite = true;
-  for (let start = 0; start < size; start += windowSize) {
-    const count = Math.min(windowSize, size - start);
-    const [b, g, a] = addresses.map((address) => address + 4 * start) as [number, number, number];
-    const [mean, square] = windows.map((address) => view(address, count)) as [Float32Array, Float32Array];
-    mean.set(m.subarray(start, start + count));
-    square.set(v.subarray(start, start + count));
-    isFinite = call.adamW(b, g, ...windows, a, count, ...factors) === 1 && isFinite;
-    m.set(mean, start);
-    v.set(square, start);
-  }
-  return { after, isFinite };
+/** x [M, H]; `places` [M] where the texts are without padding, else null. */
+export function dropout(
+  { call, create, find }: KernelMemory,
+  x: Tensor,
+  { key, threshold, scale, places }: KernelDropout & { places: Tensor1D | null },
+): Tensor2D {
+  const [M, H] = x.shape as [number, number];
+  const y = create<Tensor2D>([M, H]);
+  call.dropout(find(x, [M, H]), find(y, [M, H]), places ? find(places, [M], 'int32') : 0, M, H, key, threshold, scale);
+  return y;
 }

@@ -20,17 +20,20 @@ export type KernelVariant = keyof typeof kernelVariants;
 type Kernel = (...args: readonly number[]) => number;
 type KernelName =
   | 'adamW'
+  | 'areStarts'
   | 'attention'
   | 'attentionGradient'
   | 'countScratchBytes'
   | 'dropout'
   | 'embed'
   | 'embedGradient'
+  | 'firstRows'
+  | 'firstRowsGradient'
   | 'gelu'
-  | 'geluGradient'
   | 'initialize'
   | 'layerNorm'
   | 'layerNormGradient'
+  | 'multiply'
   | 'product'
   | 'sumRows'
   | 'sumSquares';
@@ -42,6 +45,8 @@ export interface KernelMemory {
   create<T extends Tensor = Tensor>(shape: readonly number[]): T;
   /** `windowSize` numbers at each of two addresses, for arrays from outside that are worked on a part after the other. */
   readonly windows: readonly [number, number];
+  /** The address of room for so many numbers that stay, all 0; null where too much would be kept so (see `mostReserved`). */
+  reserve(count: number): number | null;
   /** So many numbers as they are now: not to be kept, since the memory may move when it grows. */
   view(address: number, count: number): Float32Array;
   /** Where the numbers of a tensor are. @throws Error when it has not this shape and type: kernels trust the sizes that they are told */
@@ -69,6 +74,9 @@ interface Backend {
 
 /** Small enough for a processor's second-level cache. */
 export const windowSize = 16_384;
+
+/** Bytes that are never given back: few beside the 4 GiB that the memory can have. */
+const mostReserved = 64 * 2 ** 20;
 
 /** By backend: what was opened, and what is used. */
 const opened = new WeakMap<object, Map<KernelVariant, KernelMemory>>();
@@ -144,10 +152,19 @@ function createMemory(tf: TensorFlow, backend: Backend, variant: KernelVariant):
   const scratch = backend.wasm._malloc(bytes + 8 * windowSize);
   if (scratch === 0) throw new Error('allocation failed: no room for the working memory of the kernels');
   call.initialize(scratch);
+  let reserved = 0;
   return {
     variant,
     call,
     windows: [scratch + bytes, scratch + bytes + 4 * windowSize],
+    reserve(count) {
+      if (reserved + 4 * count > mostReserved) return null;
+      const address = backend.wasm._malloc(4 * count);
+      if (address === 0) return null;
+      reserved += 4 * count;
+      new Float32Array(memory.buffer, address, count).fill(0);
+      return address;
+    },
     view: (address, count) => new Float32Array(memory.buffer, address, count),
     create: <T extends Tensor>(shape: readonly number[]) =>
       tf.engine().makeTensorFromTensorInfo(backend.makeOutput([...shape], 'float32')) as T,

@@ -134,10 +134,43 @@ describe('what is sent', () => {
     [{ schedule: 'constant' }, 'classification', 'schedule'],
     [{ adapter: { type: 'lora', rank: 4 } }, 'classification', 'adapter'],
     [{ loss: 'all' }, 'classification', 'loss'],
+    [{ earlyStopping: { patience: 2 } }, 'chat', 'earlyStopping'],
+    [{ earlyStopping: { patience: 2, by: 'measure' } }, 'classification', 'earlyStopping'],
   ] as const)('%o of %s cannot be followed, and is noted once', (training, task, field) => {
     const { request, notes } = translate(toInput({ task, training, options: { flavor: 'a10g-largex2' } }));
     expect(toNotes(notes, `training.${field}`)).toMatchObject([{ type: 'unsupported', value: Object.values(training)[0] }]);
     expect(request.parameters).toEqual(translate(toInput({ task, training: {}, options: { flavor: 'a10g-largex2' } })).request.parameters);
+  });
+
+  test('early stopping has the names of the engine', () => {
+    const toParameters = (training: RunSpec['training'], engine: string): unknown =>
+      translate(toInput({ training, options: { engine } }, withValidation)).request.parameters;
+    expect(toParameters({ earlyStopping: { patience: 2 } }, 'autotrain')).toMatchObject({
+      early_stopping_patience: 2,
+      early_stopping_threshold: 0,
+    });
+    expect(toParameters({ earlyStopping: { patience: 3, minDelta: 0.1, by: 'measure' } }, 'transformers')).toMatchObject({
+      early_stopping_patience: 3,
+      early_stopping_threshold: 0.1,
+      metric_for_best_model: 'eval_accuracy',
+      greater_is_better: true,
+      load_best_model_at_end: true,
+    });
+    const both = toInput(
+      { training: { earlyStopping: { patience: 2 }, select: 'last' }, options: { engine: 'transformers' } },
+      withValidation,
+    );
+    const { request, notes } = translate(both);
+    expect(request.parameters).toMatchObject({ metric_for_best_model: 'eval_loss', load_best_model_at_end: true });
+    expect(toNotes(notes, 'training.select')).toMatchObject([{ type: 'unsupported', value: 'last' }]);
+  });
+
+  test('TRL scales with alpha / √rank where the job says so', () => {
+    const training: Training = { adapter: { type: 'lora', rank: 4, rankStabilized: true } };
+    const { request } = translate(toInput({ task: 'chat', training, options: { engine: 'trl' } }));
+    expect(request.parameters).toMatchObject({ use_peft: true, use_rslora: true });
+    const other = translate(toInput({ task: 'chat', training, options: { engine: 'autotrain' } }));
+    expect(toNotes(other.notes, 'training.adapter')).toMatchObject([{ type: 'unsupported' }]);
   });
 
   test('each field ends in one note, written or not', () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { checkFit, computeNeeds, countWords, estimate, measured, wasmLimit, type Sizes } from '../../../providers/local/estimate.ts';
+import { checkFit, countWords, estimate, wasmLimit } from '../../../providers/local/estimate.ts';
+import { computeNeeds, measured, predictMemory, type Sizes } from '../../../providers/local/needs.ts';
 import { listSizes } from '../../../providers/local/sizes.ts';
 import type { LocalRequest } from '../../../providers/local/translate.ts';
 import { createContexts, createSteppedClock, facts } from '../stepped-context.ts';
@@ -102,6 +103,41 @@ test('the estimate agrees with each measured size within a third', () => {
     expect(needs.seconds / (1600 / rowsPerSecond), `${layers} x ${hiddenSize}`).toBeGreaterThan(2 / 3);
     expect(needs.seconds / (1600 / rowsPerSecond), `${layers} x ${hiddenSize}`).toBeLessThan(4 / 3);
     expect(Math.abs(needs.memoryBytes / memoryBytes - 1), `${layers} x ${hiddenSize}`).toBeLessThan(1 / 3);
+  }
+});
+
+test('the predicted memory is within a fifth of six measured steps that no constant was fitted to', () => {
+  expect(measured.checked).toHaveLength(6);
+  expect(new Set(measured.checked.map(({ kind }) => kind))).toEqual(new Set(['full', 'lora', 'head']));
+  for (const { kind, layers, hiddenSize, batch, memoryBytes: found } of measured.checked) {
+    const heads = hiddenSize === 384 ? 12 : hiddenSize / 64;
+    const sizes = { ...base, layers, hiddenSize, heads, intermediateSize: 4 * hiddenSize };
+    const { memoryBytes } = predictMemory(sizes, batch, { kind, measured });
+    expect(Math.abs(memoryBytes / found - 1), `${kind}, ${layers} x ${hiddenSize}`).toBeLessThan(0.2);
+  }
+});
+
+test.each([
+  ['full', 262.6e6],
+  ['lora', 244.7e6],
+  ['head', 228.4e6],
+] as const)('the memory of a whole training of the sample job, %s, is within a fifth of what its process had', (type, found) => {
+  const lora = { rank: 8, alpha: 32, dropout: 0.05, targets: null, rankStabilized: false };
+  const adapter = type === 'full' ? {} : { adapter: { type, ...lora } };
+  const sizes: Sizes = { layers: 2, hiddenSize: 128, heads: 2, intermediateSize: 512, vocabSize: 4096, maxPositions: 64 };
+  const { memoryBytes } = toNeeds(sizes, { tokens: 64, rows: 2374, ...adapter });
+  expect(Math.abs(memoryBytes / found - 1)).toBeLessThan(0.2);
+});
+
+test('an adapter needs less time and less memory than all parameters, the head alone the least', () => {
+  const [lora, head] = (['lora', 'head'] as const).map((type) => {
+    const adapter = { type, rank: 8, alpha: 16, dropout: 0, targets: null, rankStabilized: false } as const;
+    return toNeeds(small, { adapter });
+  });
+  const full = toNeeds(small);
+  for (const field of ['seconds', 'memoryBytes', 'wasmBytes'] as const) {
+    expect(lora![field], field).toBeLessThan(0.8 * full[field]);
+    expect(head![field], field).toBeLessThan(lora![field]);
   }
 });
 

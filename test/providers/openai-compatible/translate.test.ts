@@ -85,6 +85,7 @@ test.each<[string, RunSpec['training']]>([
   ['beta', { beta: 0.1 }],
   ['loss', { loss: 'all' }],
   ['select', { select: 'best' }],
+  ['earlyStopping', { earlyStopping: { patience: 2 } }],
 ])('%s is reported as impossible and is not sent', (field, training) => {
   expect(toNoteOf(`training.${field}`, { training })).toMatchObject({ type: 'unsupported', value: Object.values(training)[0] });
   expect(toBody(toInput({ training }))).toEqual(toBody(toInput()));

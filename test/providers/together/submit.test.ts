@@ -186,6 +186,29 @@ test('limits of the model are checked before anything is sent', async () => {
   });
 });
 
+test('stopping early is sent as it is, with validations enough, and names the best weights', () => {
+  const known = { ...facts, validation: facts.train };
+  const write = (settings: object, options: object = {}): Record<string, unknown> =>
+    training.translate(toInput({ training: settings, options } as never, { facts: known })).request as Record<string, unknown>;
+  const earlyStopping = { patience: 4, minDelta: 0.01 };
+  expect(write({ epochs: 3, earlyStopping })).toMatchObject({
+    n_evals: 5,
+    early_stopping_enabled: true,
+    early_stopping_patience: 4,
+    early_stopping_min_delta: 0.01,
+    early_stopping_warmup_evals: 0,
+  });
+  expect(write({ epochs: 9, earlyStopping }, { evals: 5 })).toMatchObject({ n_evals: 5 });
+  expect(() => write({ earlyStopping }, { evals: 4 })).toThrow('options.evals: expected more than the 4');
+  const { notes } = training.translate(
+    toInput({ training: { earlyStopping: { patience: 1, by: 'measure' }, select: 'best' } }, { facts: known }),
+  );
+  expect(notes.filter(({ type }) => type === 'unsupported')).toMatchObject([
+    { field: 'training.earlyStopping' },
+    { field: 'training.select' },
+  ]);
+});
+
 test('the official client sends the same create, estimate and cancel', async () => {
   const sent: { method: string | undefined; url: string | undefined; body: string }[] = [];
   const server = createServer((incoming, outgoing) => {

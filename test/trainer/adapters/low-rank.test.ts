@@ -2,6 +2,7 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { getMerged } from '../../../src/trainer/adapters/index.ts';
+import { isSaved } from '../../../src/trainer/adapters/peft-folder.ts';
 import { getBackend, startBackend, type BackendName } from '../../../src/trainer/backends/index.ts';
 import { closeNetwork, computeGradients } from '../../../src/trainer/engine/network.ts';
 import { createTrainingState, takeStep } from '../../../src/trainer/engine/train.ts';
@@ -138,12 +139,24 @@ function createAdapter(change: object): string {
   return folder;
 }
 
+test('a pattern of targets is what the weights have matrices for, and a saved module brings all that is in it', async () => {
+  const tf = await startBackend('cpu');
+  const source = { folder: join(import.meta.dirname, '../../../fixtures/models/tiny-bert'), labels, seed: 1, maxLength: 8 };
+  const [named, pattern] = [createAdapter({}), createAdapter({ target_modules: '(a+)+x' })];
+  const [first, second] = [named, pattern].map((adapter) => openClassifier(tf, { ...source, adapter }));
+  expect(second!.adapter!.specs).toEqual(first!.adapter!.specs);
+  expect(isSaved({ saved: ['pooler'] }, 'bert.pooler.dense.weight')).toBe(true);
+  expect(isSaved({ saved: ['classifier'] }, 'pre_classifier.bias')).toBe(true); // as PEFT has it
+  expect(isSaved({ saved: ['dense'] }, 'bert.encoder.layer.0.output.LayerNorm.bias')).toBe(false);
+});
+
 test.each([
   [{ peft_type: 'IA3' }, 'peft_type: expected "LORA", found "IA3"'],
-  [{ use_dora: true }, 'use_dora: expected none, found true'],
+  [{ use_dora: true }, 'the adapter has magnitudes (use_dora)'],
+  [{ use_qalora: true }, 'use_qalora: expected none, found true'],
   [{ alpha_pattern: { query: 2 } }, 'alpha_pattern: expected none'],
   [{ bias: 'all' }, 'bias: expected "none", found "all"'],
-  [{ target_modules: 'q.*' }, 'target_modules: expected a list of names'],
+  [{ target_modules: 3 }, 'target_modules: expected a list of names, or a text, found 3'],
   [{ target_modules: ['q_lin'] }, 'found q_lin'],
   [{ r: 4 }, 'config.json says [4, 128], found [8, 128]'],
   [{ modules_to_save: null }, 'is not part of this model'],

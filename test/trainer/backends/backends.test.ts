@@ -17,7 +17,9 @@ test('names come from the list, each once, and the first one is the default', ()
   expect(['', 'WASM', 'toString', undefined].some(isBackendName)).toBe(false);
 });
 
-test.each(backendNames)('%s can be started, computes in the precision that it names, and can be started again', async (name) => {
+const own = backendNames.filter((name) => getBackend(name).isOptional !== true);
+
+test.each(own)('%s can be started, computes in the precision that it names, and can be started again', async (name) => {
   const { check, precision, threads } = getBackend(name);
   expect(check()).toBeNull();
   expect(threads).toBeGreaterThanOrEqual(1);

@@ -113,6 +113,45 @@ const cases: Readonly<Record<string, Case>> = {
         dropout: { rate: 0.3, key: 5 },
       }),
   },
+  'attention to near keys only': {
+    shapes: [
+      [8, 4],
+      [8, 4],
+      [8, 4],
+    ],
+    compute: (ops, tf, [q, k, v]) => {
+      const padded = tf.tensor([0, 0, 0, 0, 0, 0, 0, -1e9], [2, 1, 1, 4]); // each query sees a key
+      const mask = ops.limitMask(padded, { queries: 4, window: 1 });
+      return ops.attention(q as Tensor2D, k as Tensor2D, v as Tensor2D, { mask, sizes: { ...sizes, queries: 4 }, dropout: null });
+    },
+  },
+  add: {
+    shapes: [
+      [4, 4],
+      [4, 4],
+    ],
+    compute: (ops, _tf, [x, y]) => ops.add(x as Tensor2D, y as Tensor2D),
+  },
+  'add, a row': {
+    shapes: [
+      [4, 4],
+      [1, 4],
+    ],
+    compute: (ops, _tf, [x, y]) => ops.add(x as Tensor2D, y as Tensor2D),
+  },
+  multiply: {
+    shapes: [
+      [4, 4],
+      [4, 4],
+    ],
+    compute: (ops, _tf, [x, y]) => ops.multiply(x as Tensor2D, y as Tensor2D),
+  },
+  slice: { shapes: [[5, 6]], compute: (ops, _tf, [x]) => ops.slice(x as Tensor2D, [1, 2], [3, 3]) },
+  rotate: { shapes: [[8, 8]], compute: (ops, _tf, [x]) => ops.rotate(x as Tensor2D, { positions: 4, heads: 2, theta: 10 }) },
+  meanToken: {
+    shapes: [[8, 4]],
+    compute: (ops, tf, [x]) => ops.meanToken(x as Tensor2D, { mask: toMask(tf), sizes: { texts: 2, positions: 4 } }),
+  },
   gelu: { shapes: [[4, 4]], compute: (ops, _tf, [x]) => ops.gelu(x as Tensor2D) },
   tanh: { shapes: [[4, 4]], compute: (ops, _tf, [x]) => ops.tanh(x as Tensor2D) },
   relu: { shapes: [[4, 4]], compute: (ops, _tf, [x]) => ops.relu(x as Tensor2D) },

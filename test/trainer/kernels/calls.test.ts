@@ -5,6 +5,7 @@ import { toNormals } from '../../../src/lib/random.ts';
 import { startBackend, type TensorFlow } from '../../../src/trainer/backends/index.ts';
 import { getKernels, windowSize, type KernelMemory } from '../../../src/trainer/kernels/index.ts';
 import { computeAndFree } from '../../../src/trainer/engine/network.ts';
+import { adamW, sumSquares } from '../../../src/trainer/kernels/adamw.ts';
 import * as kernels from '../../../src/trainer/kernels/calls.ts';
 import { toKernelDropout } from '../../../src/trainer/kernels/calls.ts';
 
@@ -39,12 +40,22 @@ describe('tensors that do not fit together are refused', () => {
     'attention, mask': () => attend({ mask: tf.ones([2, 1, 1, 4]) }),
     'attention, keys': () => attend({ k: tf.ones([4, 4]) }),
     'attention, heads': () => attend({}, { ...sizes, heads: 3 }),
-    'gelu, gradient': () => kernels.geluGradient(memory, { x: tf.ones([2, 3]), dy: tf.ones([3, 3]) }),
+    multiply: () => kernels.multiply(memory, tf.ones([2, 3]), tf.ones([3, 3])),
+    'dropout, places': () => kernels.dropout(memory, tf.ones([2, 3]), { ...none, places: tf.tensor1d([0, 1, 2], 'int32') }),
+    'first rows, start': () => kernels.firstRows(memory, tf.ones([3, 3]), { starts: tf.tensor1d([0, 3, 4], 'int32') }),
+    'first rows, negative start': () => kernels.firstRows(memory, tf.ones([3, 3]), { starts: tf.tensor1d([-1, 1, 3], 'int32') }),
+    'compact attention, gap': () => attendCompact([0, 2, 5], 13),
+    'compact attention, first text': () => attendCompact([1, 3, 6], 13),
+    'compact attention, empty text': () => attendCompact([0, 0, 6], 36),
+    'compact attention, backwards': () => attendCompact([0, 7, 6], 50),
+    'compact attention, too long': () => attendCompact([0, 2, 6], 20, { ...sizes, keys: 3, queries: 3 }),
+    'compact attention, pairs': () => attendCompact([0, 3, 6], 17),
+    'compact attention, queries': () => attendCompact([0, 3, 6], 18, { ...sizes, queries: 2 }),
     'embed, word': () => embed([0, 4]),
     'embed, negative word': () => embed([0, -1]),
     'embed, type': () => embed([0, 3], [0, 2]),
-    adamW: () =>
-      kernels.adamW(
+    AdamW: () =>
+      adamW(
         memory,
         { before: tf.ones([4]), gradient: tf.ones([3]), m: new Float32Array(4), v: new Float32Array(4) },
         { ...factors, rate: 1 },
@@ -53,14 +64,25 @@ describe('tensors that do not fit together are refused', () => {
   const attend = (other: Partial<Record<'q' | 'k' | 'v' | 'mask', Tensor>>, taken = sizes): unknown =>
     kernels.attention(
       memory,
-      { q: tf.ones([6, 4]), k: tf.ones([6, 4]), v: tf.ones([6, 4]), mask: tf.zeros([2, 1, 1, 3]), ...other },
-      { sizes: taken, dropout: none },
+      { q: tf.ones([6, 4]), k: tf.ones([6, 4]), v: tf.ones([6, 4]), ...other },
+      { sizes: taken, dropout: none, mask: other.mask ?? tf.zeros([2, 1, 1, 3]), compact: null },
+    );
+  const attendCompact = (starts: number[], pairs: number, taken = sizes): unknown =>
+    kernels.attention(
+      memory,
+      { q: tf.ones([6, 4]), k: tf.ones([6, 4]), v: tf.ones([6, 4]) },
+      {
+        sizes: taken,
+        dropout: none,
+        mask: null,
+        compact: { starts: tf.tensor1d(starts, 'int32'), places: tf.tensor1d([0, 1, 2, 3, 4, 5], 'int32'), pairs, padded: 6 },
+      },
     );
   const embed = (ids: number[], typeIds = ids.map(() => 0)): unknown =>
     kernels.embed(
       memory,
       { word: tf.ones([4, 3]), position: tf.ones([2, 3]), type: tf.ones([2, 3]) },
-      { ids: tf.tensor1d(ids, 'int32'), typeIds: tf.tensor1d(typeIds, 'int32'), positions: 2 },
+      { ids: tf.tensor1d(ids, 'int32'), typeIds: tf.tensor1d(typeIds, 'int32'), positions: 2, compact: null },
     );
   test.each(Object.keys(refused))('%s', (name) => {
     expect(() => tf.tidy(() => void refused[name]!())).toThrow(/^expected/);
@@ -81,8 +103,8 @@ test('padding and far scores leave no subnormal numbers', () => {
       Tensor,
       Tensor,
     ];
-    const context = { sizes, dropout: toKernelDropout({ rate: 0.1, key: 3 }) };
-    const { y, P } = kernels.attention(memory, { q, k, v, mask: tf.tensor(mask, [B, 1, 1, S]) }, context);
+    const context = { sizes, dropout: toKernelDropout({ rate: 0.1, key: 3 }), mask: tf.tensor(mask, [B, 1, 1, S]), compact: null };
+    const { y, P } = kernels.attention(memory, { q, k, v }, context);
     const dy = tf.tensor(toNormals(4, B * S * A * D, 1e-6), [B * S, A * D]);
     return [y, P, ...kernels.attentionGradient(memory, { q, k, v, P, dy }, context)].map(read);
   });
@@ -98,7 +120,7 @@ test('a thousand steps after a word was seen once, its averages are not subnorma
   const never = tf.zeros([size]);
   const counts: number[] = [];
   for (let step = 1; step <= 1000; step++) {
-    const { after, isFinite } = kernels.adamW(memory, { before, gradient: step === 1 ? seen : never, m, v }, factors);
+    const { after, isFinite } = adamW(memory, { before, gradient: step === 1 ? seen : never, m, v }, factors);
     expect(isFinite).toBe(true);
     before.dispose();
     before = after;
@@ -119,7 +141,7 @@ test('AdamW computes as in double precision, and tells numbers that are not fini
   ];
   const taken = { ...factors, clip: 0.3, remaining: 0.999, rate: 0.01, correction: 2 };
   const tensors = { before: tf.tensor1d(before), gradient: tf.tensor1d(gradient), m: m.slice(), v: v.slice() };
-  const { after, isFinite } = kernels.adamW(memory, tensors, taken);
+  const { after, isFinite } = adamW(memory, tensors, taken);
   expect(isFinite).toBe(true);
   const [found, means, squares] = [read(after), tensors.m, tensors.v];
   let [wrongM, wrongV, wrong] = [0, 0, 0];
@@ -134,10 +156,19 @@ test('AdamW computes as in double precision, and tells numbers that are not fini
   expect(wrongM).toBeLessThan(1e-7);
   expect(wrongV).toBeLessThan(1e-8);
   expect(wrong).toBeLessThan(3e-6);
+  // Averages in the kernels' own memory become the same, to the bit.
+  const place = memory.reserve(2 * size)!;
+  const inside = { m: place, v: place + 4 * size };
+  memory.view(inside.m, size).set(m);
+  memory.view(inside.v, size).set(v);
+  expect(read(adamW(memory, { ...tensors, ...inside }, taken).after)).toEqual(found);
+  expect(memory.view(inside.m, size)).toEqual(means);
+  expect(memory.view(inside.v, size)).toEqual(squares);
+  expect(memory.reserve(2 ** 24 + 1)).toBe(null); // so much must wait outside
   const infinite = tf.tensor1d([...before.slice(0, -1), Infinity]);
-  expect(kernels.adamW(memory, { ...tensors, before: infinite }, taken).isFinite).toBe(false);
+  expect(adamW(memory, { ...tensors, before: infinite }, taken).isFinite).toBe(false);
   const expected = Math.sqrt(gradient.reduce((sum, x) => sum + x * x, 0));
-  expect(Math.sqrt(kernels.sumSquares(memory, tensors.gradient)) / expected).toBeCloseTo(1, 6);
+  expect(Math.sqrt(sumSquares(memory, tensors.gradient)) / expected).toBeCloseTo(1, 6);
 });
 
 test('a product with a weight that was updated is one with the new numbers', () => {
@@ -149,7 +180,7 @@ test('a product with a weight that was updated is one with the new numbers', () 
     read(kernels.linear(memory, x, { w, b: bias })),
   ];
   multiply(before);
-  const { after } = kernels.adamW(
+  const { after } = adamW(
     memory,
     { before, gradient: tf.ones([4, 4]), m: new Float32Array(16), v: new Float32Array(16) },
     { ...factors, rate: 1 },

@@ -2,10 +2,28 @@
  * Scaled dot-product attention (Vaswani et al. 2017, equation 1), `P = softmax(q kᵀ / √D + mask)`, `y = dropout(P) v`, for B texts with Q
  * queries and S keys each and A heads of D numbers, side by side in rows of H = A D: q and y [B Q, H], k and v [B S, H], P [B, A, Q, S],
  * mask [B, S] (0, or -1e9 at padding). Dropout is off where `threshold` is 0.
+ *
+ * Texts without padding: `starts` [B + 1] says where each one begins and where the last one ends, and there is no mask. Text b has
+ * L <= S keys then, and L queries, or 1 where Q is 1; k and v are [sum of L, H], P is L or 1 times L numbers for each head and text. The
+ * random numbers are those of the padded layout. Where all texts have S keys, `starts` is 0.
  */
 import { toDropoutMask4 } from './elementwise';
 import { at, exp4, keepFirst, load4, maxOf4, store4, sumOf4 } from './numbers';
 import { product } from './product';
+
+/** Whether texts of 1 to S keys follow each other without a gap, M keys in all, with as many numbers of P a head as `pairs`. */
+export function areStarts(starts: usize, B: i32, S: i32, M: i32, hasOneQuery: bool, pairs: i32): bool {
+  let end = 0,
+    found = 0;
+  for (let b = 0; b < B; b++) {
+    const begin = load<i32>(starts + at(b)),
+      length = load<i32>(starts + at(b + 1)) - begin;
+    if (begin != end || length < 1 || length > S) return false;
+    end += length;
+    found += hasOneQuery ? length : length * length;
+  }
+  return end == M && found == pairs;
+}
 
 /** P before dropout is kept for the gradient. `work` has room for Q S numbers. */
 export function attention(
@@ -13,6 +31,7 @@ export function attention(
   k: usize,
   v: usize,
   mask: usize,
+  starts: usize,
   P: usize,
   y: usize,
   work: usize,
@@ -26,25 +45,31 @@ export function attention(
   scale: f32,
 ): void {
   const H = A * D;
+  let p = P;
   for (let b = 0; b < B; b++) {
+    const begin = starts ? load<i32>(starts + at(b)) : b * S,
+      L = starts ? load<i32>(starts + at(b + 1)) - begin : S,
+      n = starts && Q > 1 ? L : Q;
     for (let a = 0; a < A; a++) {
-      const queries = at(b * Q * H + a * D),
-        keys = at(b * S * H + a * D),
-        first = (b * A + a) * Q * S;
-      const p = P + at(first);
-      product(q + queries, H, 1, k + keys, 1, H, p, S, Q, S, D, 0);
-      for (let i = 0; i < Q; i++) softmax(p + at(i * S), mask + at(b * S), S, <f32>1 / sqrt<f32>(<f32>D));
-      if (threshold) drop(p, work, first, Q * S, key, threshold, scale);
-      product(threshold ? work : p, S, 1, v + keys, H, 1, y + queries, H, Q, D, S, 0);
+      const queries = at((starts && Q > 1 ? begin : b * Q) * H + a * D),
+        keys = at(begin * H + a * D);
+      product(q + queries, H, 1, k + keys, 1, H, p, L, n, L, D, 0);
+      for (let i = 0; i < n; i++) softmax(p + at(i * L), mask ? mask + at(b * S) : 0, L, <f32>1 / sqrt<f32>(<f32>D));
+      if (threshold) {
+        for (let i = 0; i < n; i++) drop(p + at(i * L), work + at(i * L), ((b * A + a) * Q + i) * S, L, key, threshold, scale);
+      }
+      product(threshold ? work : p, L, 1, v + keys, H, 1, y + queries, H, n, D, L, 0);
+      p += at(n * L);
     }
   }
 }
 
-/** In place: `softmax(x factor + mask)` over n numbers. */
+/** In place: `softmax(x factor + mask)` over n numbers; the address of `mask` is 0 where there is none. */
 function softmax(x: usize, mask: usize, n: i32, factor: f32): void {
   let most = f32x4.splat(-Infinity);
   for (let j = 0; j < n; j += 4) {
-    const score = f32x4.add(f32x4.mul(load4(x + at(j), n - j), f32x4.splat(factor)), load4(mask + at(j), n - j));
+    let score = f32x4.mul(load4(x + at(j), n - j), f32x4.splat(factor));
+    if (mask) score = f32x4.add(score, load4(mask + at(j), n - j));
     store4(x + at(j), score, n - j);
     most = f32x4.max(most, keepFirst(score, n - j, -Infinity));
   }
@@ -74,6 +99,7 @@ export function attentionGradient(
   q: usize,
   k: usize,
   v: usize,
+  starts: usize,
   P: usize,
   dy: usize,
   dq: usize,
@@ -90,19 +116,23 @@ export function attentionGradient(
   scale: f32,
 ): void {
   const H = A * D;
+  let p = P;
   for (let b = 0; b < B; b++) {
+    const begin = starts ? load<i32>(starts + at(b)) : b * S,
+      L = starts ? load<i32>(starts + at(b + 1)) - begin : S,
+      n = starts && Q > 1 ? L : Q;
     for (let a = 0; a < A; a++) {
-      const queries = at(b * Q * H + a * D),
-        keys = at(b * S * H + a * D),
+      const queries = at((starts && Q > 1 ? begin : b * Q) * H + a * D),
+        keys = at(begin * H + a * D),
         first = (b * A + a) * Q * S;
-      const p = P + at(first);
-      if (threshold) drop(p, work, first, Q * S, key, threshold, scale);
-      product(threshold ? work : p, 1, S, dy + queries, H, 1, dv + keys, H, S, D, Q, 0);
-      product(dy + queries, H, 1, v + keys, 1, H, work, S, Q, S, D, 0);
-      if (threshold) drop(work, work, first, Q * S, key, threshold, scale);
-      for (let i = 0; i < Q; i++) softmaxGradient(p + at(i * S), work + at(i * S), S, <f32>1 / sqrt<f32>(<f32>D));
-      product(work, S, 1, k + keys, H, 1, dq + queries, H, Q, D, S, 0);
-      product(work, 1, S, q + queries, H, 1, dk + keys, H, S, D, Q, 0);
+      if (threshold) for (let i = 0; i < n; i++) drop(p + at(i * L), work + at(i * L), first + i * S, L, key, threshold, scale);
+      product(threshold ? work : p, 1, L, dy + queries, H, 1, dv + keys, H, L, D, n, 0);
+      product(dy + queries, H, 1, v + keys, 1, H, work, L, n, L, D, 0);
+      if (threshold) for (let i = 0; i < n; i++) drop(work + at(i * L), work + at(i * L), first + i * S, L, key, threshold, scale);
+      for (let i = 0; i < n; i++) softmaxGradient(p + at(i * L), work + at(i * L), L, <f32>1 / sqrt<f32>(<f32>D));
+      product(work, L, 1, k + keys, H, 1, dq + queries, H, n, D, L, 0);
+      product(work, 1, L, q + queries, H, 1, dk + keys, H, L, D, n, 0);
+      p += at(n * L);
     }
   }
 }

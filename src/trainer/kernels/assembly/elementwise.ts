@@ -1,4 +1,4 @@
-/* What happens to each number on its own: GELU and dropout. All arrays have n numbers. */
+/* What happens to each number on its own. Arrays have n numbers, or M rows of H. */
 import { at, exp4, load4, store4 } from './numbers';
 
 /** `Φ(x)`, the distribution function of N(0, 1), by Abramowitz and Stegun 7.1.26 (error below 1.5e-7); `bell` is `e^(-x²/2)`. */
@@ -18,23 +18,22 @@ function toBell(x: v128): v128 {
   return exp4(f32x4.mul(f32x4.mul(x, x), f32x4.splat(-0.5)));
 }
 
-/** `y = x Φ(x)` (Hendrycks and Gimpel 2016). */
-export function gelu(x: usize, y: usize, n: i32): void {
+/** `y = x Φ(x)` (Hendrycks and Gimpel 2016) and its slope, `Φ(x) + x φ(x)` with φ the density of N(0, 1); the address of `slope` may be 0. */
+export function gelu(x: usize, y: usize, slope: usize, n: i32): void {
   for (let i = 0; i < n; i += 4) {
-    const v = load4(x + at(i), n - i);
-    store4(y + at(i), f32x4.mul(v, toDistribution(v, toBell(v))), n - i);
+    const v = load4(x + at(i), n - i),
+      bell = toBell(v),
+      below = toDistribution(v, bell);
+    store4(y + at(i), f32x4.mul(v, below), n - i);
+    if (!slope) continue;
+    const density = f32x4.mul(bell, f32x4.splat(0.3989422804014327)); // 1 / √(2π)
+    store4(slope + at(i), f32x4.add(below, f32x4.mul(v, density)), n - i);
   }
 }
 
-/** `dx = dy (Φ(x) + x φ(x))`, φ the density of N(0, 1). */
-export function geluGradient(x: usize, dy: usize, dx: usize, n: i32): void {
-  for (let i = 0; i < n; i += 4) {
-    const v = load4(x + at(i), n - i),
-      bell = toBell(v);
-    const density = f32x4.mul(bell, f32x4.splat(0.3989422804014327)); // 1 / √(2π)
-    const slope = f32x4.add(toDistribution(v, bell), f32x4.mul(v, density));
-    store4(dx + at(i), f32x4.mul(load4(dy + at(i), n - i), slope), n - i);
-  }
+/** `y = a b`. */
+export function multiply(a: usize, b: usize, y: usize, n: i32): void {
+  for (let i = 0; i < n; i += 4) store4(y + at(i), f32x4.mul(load4(a + at(i), n - i), load4(b + at(i), n - i)), n - i);
 }
 
 /**
@@ -50,9 +49,17 @@ export function toDropoutMask4(key: i32, index: i32, threshold: i32, scale: f32)
   return v128.andnot(f32x4.splat(scale), i32x4.lt_u(x, i32x4.splat(threshold)));
 }
 
-/** `y = x mask` (Srivastava et al. 2014), and of the same stream `dx = dy mask`. */
-export function dropout(x: usize, y: usize, n: i32, key: i32, threshold: i32, scale: f32): void {
-  for (let i = 0; i < n; i += 4) {
-    store4(y + at(i), f32x4.mul(load4(x + at(i), n - i), toDropoutMask4(key, i, threshold, scale)), n - i);
+/**
+ * `y = x mask` (Srivastava et al. 2014), and of the same stream `dx = dy mask`, over M rows of H numbers. Row i has numbers `places[i] H`
+ * and following of the stream; where the address of `places` is 0, number after number is taken.
+ */
+export function dropout(x: usize, y: usize, places: usize, M: i32, H: i32, key: i32, threshold: i32, scale: f32): void {
+  const rows = places ? M : 1,
+    n = places ? H : M * H;
+  for (let i = 0; i < rows; i++, x += at(n), y += at(n)) {
+    const first = places ? load<i32>(places + at(i)) * H : 0;
+    for (let j = 0; j < n; j += 4) {
+      store4(y + at(j), f32x4.mul(load4(x + at(j), n - j), toDropoutMask4(key, first + j, threshold, scale)), n - j);
+    }
   }
 }

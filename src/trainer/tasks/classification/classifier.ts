@@ -1,26 +1,32 @@
-/** A model that gives each text one of a set of labels: opened from a folder, and what it computes. */
+/** A model that gives each text one of a set of labels, or one number: opened from a folder, and what it computes. */
 import type { Tensor2D } from '@tensorflow/tfjs-core';
 import { Failure } from '../../../errors.ts';
 import { addAdapter, type LowRankAdapter } from '../../adapters/index.ts';
 import type { TensorFlow } from '../../backends/index.ts';
-import { buildBatch, sortIntoBatches } from '../../engine/batches.ts';
+import { buildBatch, buildCompactBatch, sortIntoBatches } from '../../engine/batches.ts';
 import { computeAndFree, createParameter, type Network, type Task } from '../../engine/network.ts';
 import { createOps, type NextDropout } from '../../engine/ops.ts';
 import { findParameters, type ParameterRules, type Parameters, type ParameterSpec } from '../../engine/parameters.ts';
 import { computeLinear, getFamily } from '../../families/index.ts';
-import { readModelFolder } from '../../model-folder.ts';
+import { matchLabels, readNetworkFolder } from '../../model-folder.ts';
 import type { AdapterSettings, ClassifierSource } from '../../protocol.ts';
 import { readTensor, type SafetensorsIndex } from '../../safetensors.ts';
 import { readTokenizer } from '../../tokenizer.ts';
 import { drawParameters, getRules, listHead, listParameters, orderHead } from './head.ts';
 import type { EncodedRow, Encoder } from './rows.ts';
 
-/** What computes: token numbers in, one of `labels` out. */
+/** What computes: token numbers in, one of `labels` out; without labels, a number. */
 export type ClassifierNetwork = Network<EncodedRow>;
 
 /** A network with all that is needed to run, to train and to save it. */
-export interface Classifier extends ClassifierNetwork, Encoder {
+export interface Classifier extends OpenNetwork, Encoder {
   readonly config: ClassifierNetwork['config'];
+}
+
+/** A classifier that reads tokens. */
+export interface OpenNetwork extends ClassifierNetwork {
+  /** Rows are cut to so many tokens. */
+  readonly maxLength: number;
   /** The parameters of the model itself, without those of an adapter. */
   readonly specs: readonly ParameterSpec[];
   /** Its low-rank adapter, if it has one. */
@@ -32,23 +38,30 @@ export interface Classifier extends ClassifierNetwork, Encoder {
 }
 
 /**
- * Reads a model folder as a classifier: with its own head where that is for the same labels, else with a new one drawn from the seed. `adapter`
+ * Reads a model folder as a classifier: with its own head where that is for the same labels (see `matchLabels`), else with a new one drawn from the seed. `adapter`
  * says which parameters are to be trained; null: all.
  *
  * @throws Failure `file-missing`, `model-invalid`, or `configuration-invalid` when there are fewer than two labels
  */
 export function openClassifier(tf: TensorFlow, source: ClassifierSource, adapter: AdapterSettings | null = null): Classifier {
+  const tokenizer = readTokenizer(source.folder);
+  return { ...openNetwork(tf, source, adapter), tokenizer };
+}
+
+/** The same without a tokenizer, which its folder may lack. */
+export function openNetwork(tf: TensorFlow, source: ClassifierSource, adapter: AdapterSettings | null = null): OpenNetwork {
   const { labels } = source;
-  if (labels.length < 2 || new Set(labels).size !== labels.length) {
+  if (labels.length === 1 || new Set(labels).size !== labels.length) {
     throw new Failure('configuration-invalid', `expected at least two different labels, found ${JSON.stringify(labels)}`);
   }
-  const { config, weights, maxPositions, ...folder } = readModelFolder(source.folder);
-  const specs = listParameters(config, labels.length);
-  const own = folder.labels && isSameSet(folder.labels, labels) ? folder.labels : null;
-  const parameters = readParameters(tf, weights, getRules(config, own ? labels.length : null));
-  if (own) orderHead(tf, parameters, { head: listHead(config, labels.length), own, labels });
+  const outputs = countOutputs(labels);
+  const { config, weights, maxPositions, ...folder } = readNetworkFolder(source.folder);
+  const specs = listParameters(config, outputs);
+  const classes = folder.labels && matchLabels(folder.labels, labels);
+  const parameters = readParameters(tf, weights, getRules(config, classes ? outputs : null));
+  if (classes) orderHead(tf, parameters, { head: listHead(config, outputs), classes });
   const missing = specs.filter(({ name }) => !parameters.has(name));
-  drawParameters(tf, parameters, { specs: missing, seed: source.seed, deviation: config.initializerRange });
+  drawParameters(tf, parameters, { specs: missing, seed: source.seed, config });
   const { seed, adapter: adapterFolder = null } = source;
   const model = { config, specs, parameters, drawn: folder.drawn };
   const trained = addAdapter(tf, model, { settings: adapter, folder: adapterFolder, seed });
@@ -62,15 +75,15 @@ export function openClassifier(tf: TensorFlow, source: ClassifierSource, adapter
     specs,
     parameters,
     ...trained,
-    tokenizer: readTokenizer(source.folder),
     maxLength: Math.min(source.maxLength, maxPositions),
     revision: folder.revision,
     drawn: folder.drawn,
   };
 }
 
-function isSameSet(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && new Set([...a, ...b]).size === a.length;
+/** A model without labels gives one number. */
+function countOutputs(labels: readonly string[]): number {
+  return Math.max(1, labels.length);
 }
 
 /**
@@ -87,16 +100,25 @@ function readParameters(tf: TensorFlow, weights: readonly SafetensorsIndex[], ru
   );
 }
 
-/** Cross-entropy of the softmax; the likeliest label is the answer. */
+/**
+ * Cross-entropy of the softmax; the likeliest label is the answer. Without labels the squared error of the one number, as transformers has
+ * both (`problem_type` "single_label_classification" and "regression").
+ */
 export const classification: Task<EncodedRow> = {
   computeLoss(network, rows, next) {
     const { tf, ops, labels } = network;
-    const classes = labels.length;
-    const expected = new Float32Array(rows.length * classes); // one 1 a row
-    for (const [i, { label }] of rows.entries()) expected[i * classes + label] = 1;
-    return ops.crossEntropy(computeLogits(network, rows, next), tf.tensor2d(expected, [rows.length, classes])).sum;
+    const classes = countOutputs(labels);
+    const expected = new Float32Array(rows.length * classes);
+    for (const [i, { label, targets }] of rows.entries()) {
+      if (targets) expected.set(targets, i * classes);
+      else expected[i * classes + label] = 1;
+    }
+    const [outputs, targets] = [computeLogits(network, rows, next), tf.tensor2d(expected, [rows.length, classes])];
+    return labels.length === 0 ? ops.squaredError(outputs, targets) : ops.crossEntropy(outputs, targets).sum;
   },
+  getWeight: (rows) => rows.reduce((sum, { weight = 1 }) => sum + weight, 0),
   evaluate(network, rows) {
+    if (network.labels.length === 0) return measureErrors(network, rows);
     let [loss, correct] = [0, 0];
     for (const [i, logits] of computeAllLogits(network, rows).entries()) {
       const { label } = rows[i]!;
@@ -107,11 +129,19 @@ export const classification: Task<EncodedRow> = {
   },
 };
 
+function measureErrors(network: ClassifierNetwork, rows: readonly EncodedRow[]): { loss: number; meanAbsoluteError: number } {
+  const errors = computeAllLogits(network, rows).map(([value], i) => value! - rows[i]!.targets![0]!);
+  const getMean = (measure: (error: number) => number): number => errors.reduce((sum, error) => sum + measure(error), 0) / rows.length;
+  return { loss: getMean((error) => error ** 2), meanAbsoluteError: getMean(Math.abs) };
+}
+
 /** Logits of each text, [B, C]; `next` gives each place its dropout, null computes without. */
 export function computeLogits(network: ClassifierNetwork, rows: readonly EncodedRow[], next: NextDropout | null): Tensor2D {
   const { tf, ops, config } = network;
   const family = getFamily(config);
-  const features = family.computeFeatures(network, buildBatch(tf, rows, config), next); // [B, H]
+  const build = ops.takesCompact && family.takesCompact ? buildCompactBatch : buildBatch;
+  const batch = build(tf, rows, { ...config, positions: next?.part?.positions });
+  const features = family.computeFeatures(network, batch, next); // [B, H]
   return computeLinear(network, family.head, { x: ops.dropout(features, next?.(config.classifierDropout) ?? null), next });
 }
 
@@ -119,14 +149,26 @@ const rowsPerBatch = 64;
 
 /** Logits of every row, in the order of the rows: [rows][classes]. */
 export function computeAllLogits(network: ClassifierNetwork, rows: readonly EncodedRow[]): number[][] {
-  const logits: number[][] = new Array<number[]>(rows.length);
+  const { helpers } = network;
+  const threads = 1 + (helpers?.count ?? 0);
   const lengths = rows.map((row) => row.ids.length);
-  for (const batch of sortIntoBatches(lengths, rowsPerBatch)) {
-    const texts = batch.map((i) => rows[i]!);
-    const found = computeAndFree(network.tf, () => computeLogits(network, texts, null).arraySync());
-    for (const [position, i] of batch.entries()) logits[i] = found[position]!;
+  const batches = sortIntoBatches(lengths, rowsPerBatch);
+  const texts = batches.map((batch) => batch.map((i) => rows[i]!));
+  const isOwn = (_: unknown, i: number): boolean => i % threads === 0;
+  const takeOthers = helpers?.startLogits(texts.filter((batch, i) => !isOwn(batch, i)));
+  const own = texts.filter(isOwn).map((batch) => computeBatchLogits(network, batch));
+  const others = takeOthers?.() ?? [];
+  const logits: number[][] = new Array<number[]>(rows.length);
+  for (const [i, batch] of batches.entries()) {
+    const found = isOwn(batch, i) ? own[i / threads]! : others[i - 1 - Math.floor(i / threads)]!;
+    for (const [position, row] of batch.entries()) logits[row] = found[position]!;
   }
   return logits;
+}
+
+/** Logits of rows that fit in the memory together. */
+export function computeBatchLogits(network: ClassifierNetwork, rows: readonly EncodedRow[]): number[][] {
+  return computeAndFree(network.tf, () => computeLogits(network, rows, null).arraySync());
 }
 
 /** Softmax in double precision. */

@@ -27,31 +27,33 @@ export function getRules(config: ModelConfig, classes: number | null): Parameter
   return { specs: family.listParameters(config), toCanonicalName, isIgnored: (name) => isIgnored(name) || isHead(name), optional };
 }
 
-/** Puts the rows of the folder's own head in the order of `labels`. */
+/** Puts the rows of the folder's own head in the order of the labels: `classes` says which row each has. */
 export function orderHead(
   tf: TensorFlow,
   parameters: Parameters,
-  { head, own, labels }: { head: readonly ParameterSpec[]; own: readonly string[]; labels: readonly string[] },
+  { head, classes }: { head: readonly ParameterSpec[]; classes: readonly number[] },
 ): void {
   for (const spec of head) {
     const stored = parameters.get(spec.name)!;
     const values = copyToStoredLayout(tf, stored, spec.isLinear);
-    const width = values.length / own.length;
-    const ordered = labels.flatMap((label) => [...values.subarray(own.indexOf(label) * width, (own.indexOf(label) + 1) * width)]);
+    const width = values.length / classes.length;
+    const ordered = classes.flatMap((row) => [...values.subarray(row * width, (row + 1) * width)]);
     stored.dispose();
     parameters.set(spec.name, createParameter(tf, spec, Float32Array.from(ordered)));
   }
 }
 
-/** Weights from N(0, deviation²), bias 0, as transformers draws the head and a missing pooler (with numbers of our own). */
+/** Weights from N(0, deviation²), bias 0, norms 1, as transformers draws the head and a missing pooler (with numbers of our own). */
 export function drawParameters(
   tf: TensorFlow,
   parameters: Parameters,
-  { specs, seed, deviation }: { specs: readonly ParameterSpec[]; seed: number; deviation: number },
+  { specs, seed, config }: { specs: readonly ParameterSpec[]; seed: number; config: ModelConfig },
 ): void {
   for (const spec of specs) {
     const size = spec.shape.reduce((product, count) => product * count, 1);
-    const values = spec.isLinear ? toNormals(toStreamKey(seed, spec.name), size, deviation) : new Float32Array(size);
+    const deviation = getFamily(config).getDeviation?.(config, spec.name) ?? config.initializerRange;
+    const constant = spec.name.endsWith('norm.weight') ? 1 : 0;
+    const values = spec.isLinear ? toNormals(toStreamKey(seed, spec.name), size, deviation) : new Float32Array(size).fill(constant);
     parameters.set(spec.name, createParameter(tf, spec, values));
   }
 }

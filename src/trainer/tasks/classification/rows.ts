@@ -5,12 +5,35 @@ import { isObject } from '../../../lib/json.ts';
 import { readLines } from '../../../lib/lines.ts';
 import { formatValue } from '../../../lib/text.ts';
 import type { TokenRow } from '../../engine/batches.ts';
+import type { TrainingSettings } from '../../protocol.ts';
 import type { Tokenizer } from '../../tokenizer.ts';
 
 /** A row as the model reads it. */
 export interface EncodedRow extends TokenRow {
   /** Index of its class; 0 where it is to be predicted. */
   readonly label: number;
+  /** What the loss compares the outputs with, a number for each; absent: 1 for the label, 0 for the others. */
+  readonly targets?: readonly number[];
+  /** What the row counts in a mean of losses; absent: 1. */
+  readonly weight?: number;
+}
+
+/** What of a training's settings changes the loss of a row. */
+export type LossSettings = Pick<TrainingSettings, 'labelSmoothing' | 'classWeights'>;
+
+/**
+ * Training rows whose losses are those of PyTorch's CrossEntropyLoss with its `label_smoothing` e and `weight` w: a label's target is 1 - e, then
+ * every class of C gets e / C more, each target is multiplied with the weight of its class, and a row counts as the weight of its label.
+ */
+export function applyLossSettings(rows: readonly EncodedRow[], classes: number, settings: LossSettings): readonly EncodedRow[] {
+  const { labelSmoothing = 0, classWeights } = settings;
+  if (classes === 0 || (labelSmoothing === 0 && !classWeights)) return rows;
+  const getWeight = (label: number): number => classWeights?.[label] ?? 1;
+  const all = Array.from({ length: classes }, (_, label) => label);
+  const targets = all.map((label) =>
+    all.map((other) => getWeight(other) * ((other === label ? 1 - labelSmoothing : 0) + labelSmoothing / classes)),
+  );
+  return rows.map((row) => ({ ...row, targets: targets[row.label]!, weight: getWeight(row.label) }));
 }
 
 /** What turns texts into tokens for a model. */
@@ -29,7 +52,7 @@ export interface EncodedRows {
 }
 
 /**
- * Training rows of a JSON Lines file, `{text, text2?, label}` each, as tokens.
+ * Training rows of a JSON Lines file, `{text, text2?, label}` each, as tokens. Without `labels` a row's label is a number.
  *
  * @throws Failure `data-invalid` naming the line when a row is broken or its label is not one of `labels`; `file-missing`
  */
@@ -45,13 +68,9 @@ export async function readRows(encoder: Encoder & { readonly labels: readonly st
         const source = `${path}:${++line}`;
         const row = parseRow(bytes, source);
         if (row === null) continue;
-        const label = labels.indexOf(String(row.json['label']));
-        if (label < 0) {
-          const found = formatValue(row.json['label']);
-          throw new Failure('data-invalid', `${source}: "label": expected one of ${JSON.stringify(labels)}, found ${found}`);
-        }
+        const target = parseTarget(row.json['label'], labels, source);
         const encoded = encodeText(encoder, row);
-        rows.push({ ...encoded.row, label });
+        rows.push({ ...encoded.row, ...target });
         if (encoded.truncated) truncated++;
       }
     }
@@ -59,6 +78,14 @@ export async function readRows(encoder: Encoder & { readonly labels: readonly st
     throw toFileFailure(error, 'data file', path);
   }
   return { rows, truncated };
+}
+
+function parseTarget(found: unknown, labels: readonly string[], source: string): Pick<EncodedRow, 'label' | 'targets'> {
+  const label = labels.indexOf(String(found));
+  if (label >= 0) return { label };
+  if (labels.length === 0 && typeof found === 'number') return { label: 0, targets: [found] };
+  const expected = labels.length === 0 ? 'a number' : `one of ${JSON.stringify(labels)}`;
+  throw new Failure('data-invalid', `${source}: "label": expected ${expected}, found ${formatValue(found)}`);
 }
 
 interface ParsedRow {

@@ -85,6 +85,7 @@ test('a new head comes from the seed; other labels get a new one', async () => {
     id2label: { 0: 'a', 1: 'b' },
   });
   expect(toHead(1, ['b', 'a'], own).every((x) => x === 0)).toBe(true);
+  expect(toHead(1, ['B', 'A'], own).every((x) => x === 0)).toBe(true);
   expect(toHead(1, labels, own)).toEqual(toHead(1, labels));
 });
 
@@ -219,6 +220,12 @@ test('a model card has front matter, settings and validation figures', () => {
   expect(card).toContain('| 1 | 5 | 0.2500 | 0.7500 |');
   expect(card).not.toContain('did not reach its end');
   expect(formatModelCard({ ...facts, unfinished: true })).toContain('did not reach its end');
+});
+
+test('a model card names a base model of the Hub, and no folder of this machine', () => {
+  const card = formatModelCard({ ...facts, train: { ...trainFile, card: { name: 'sentiment', base: 'tiny-bert' } } });
+  expect(card).not.toContain('base_model:');
+  expect(card).toContain('fine-tuned from tiny&#45;bert.');
 });
 
 test('foreign text stays text in a model card', () => {

@@ -1,0 +1,53 @@
+/** Options that change what a classifier learns from its rows, and how fast its layers learn. */
+import { z } from 'zod';
+import type { DataFacts } from '../../src/dataset/inspect.ts';
+import { Failure } from '../../src/errors.ts';
+import { omitUndefined } from '../../src/lib/json.ts';
+import { formatValue } from '../../src/lib/text.ts';
+import type { Note } from '../../src/provider/note.ts';
+import type { TrainingSettings } from '../../src/trainer/protocol.ts';
+
+export const controlOptions = {
+  /** Share of each label's target that goes to all labels alike. */
+  labelSmoothing: z.number().min(0).lt(1).optional(),
+  /** What rows count by their label: numbers, 1 where a label has none, or "balanced": labels count alike, however many rows they have. */
+  classWeights: z.union([z.literal('balanced'), z.record(z.string(), z.number().positive())]).optional(),
+  /** The learning rate of each layer is this share of the one above it; the head learns with the whole rate. */
+  layerDecay: z.number().gt(0).max(1).optional(),
+};
+
+const Options = z.object(controlOptions);
+type Options = Readonly<z.infer<typeof Options>>;
+
+/**
+ * The trainer's settings for the options, and notes on those that became something else.
+ * @param location of the options, for messages
+ * @throws Failure `job-file-invalid` for a label that no training row has
+ */
+export function mapControls(
+  { labelSmoothing, classWeights, layerDecay }: Options,
+  { labels, train }: Pick<DataFacts, 'labels' | 'train'>,
+  location: string,
+): { readonly settings: Partial<TrainingSettings>; readonly converted: readonly Extract<Note, { type: 'converted' }>[] } {
+  if (labels.length === 0 && (classWeights !== undefined || labelSmoothing !== undefined)) {
+    const field = classWeights === undefined ? 'labelSmoothing' : 'classWeights';
+    throw new Failure('job-file-invalid', `${location}.${field}: expected the task "classification", which has labels, found none`);
+  }
+  if (classWeights === undefined) return { settings: omitUndefined({ labelSmoothing, layerDecay }), converted: [] };
+  const isBalanced = classWeights === 'balanced';
+  const other = isBalanced ? undefined : Object.keys(classWeights).find((label) => !labels.includes(label));
+  if (other !== undefined) {
+    const expected = `expected a label of the training rows: ${labels.map(formatValue).join(', ')}`;
+    throw new Failure('job-file-invalid', `${location}.classWeights: ${expected}, found ${formatValue(other)}`);
+  }
+  const weights = labels.map((label) =>
+    isBalanced ? train.rows / (labels.length * (train.labels[label] ?? 1)) : (classWeights[label] ?? 1),
+  );
+  const value = Object.fromEntries(labels.map((label, i) => [label, weights[i]!]));
+  const why = 'the rows of each label count as much as those of any other: rows / (labels x rows of the label)';
+  const field = 'options.classWeights';
+  return {
+    settings: omitUndefined({ labelSmoothing, layerDecay, classWeights: weights }),
+    converted: isBalanced ? [{ type: 'converted', field, from: classWeights, value, why }] : [],
+  };
+}

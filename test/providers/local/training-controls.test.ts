@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { local } from '../../../providers/local/index.ts';
+import { isFailure } from '../../../src/errors.ts';
+import type { Note } from '../../../src/provider/note.ts';
+import type { RunSpec } from '../../../src/job/run-spec.ts';
+import { toMemoryPlan } from '../../run/memory-provider.ts';
+
+const plan = toMemoryPlan();
+const train = { ...plan.facts.train, rows: 10, labels: { no: 8, yes: 2 } };
+const model = { base: '/models/bert', revision: 'r'.repeat(64), maxLength: 64 };
+
+function translate(options: RunSpec['options']): { training: Record<string, unknown>; notes: readonly Note[] } {
+  const spec: RunSpec = { ...plan.spec, provider: 'local', model: { kind: 'folder', path: '/models/bert' }, options };
+  const { request, notes } = local.training.translate({ spec, facts: { ...plan.facts, train }, model, key: plan.key });
+  const { training } = request as { training: Record<string, unknown> };
+  return { training, notes: notes.filter((note) => 'field' in note && note.field.startsWith('options.')) };
+}
+
+function findFailure(options: RunSpec['options']): string {
+  try {
+    translate(options);
+  } catch (error) {
+    if (isFailure(error, 'job-file-invalid')) return error.message;
+    throw error;
+  }
+  throw new Error('translated');
+}
+
+test('options that change the loss and the rates are sent', () => {
+  const options = { labelSmoothing: 0.1, classWeights: { yes: 3 }, layerDecay: 0.9 };
+  const { training, notes } = translate(options);
+  expect(training).toMatchObject({ labelSmoothing: 0.1, layerDecay: 0.9, classWeights: [1, 3] });
+  expect(notes).toEqual(Object.entries(options).map(([field, value]) => ({ type: 'sent', field: `options.${field}`, value })));
+  expect(Object.keys(translate({}).training)).not.toContain('labelSmoothing');
+});
+
+test('balanced weights come from the rows of the labels, and the plan shows them', () => {
+  const { training, notes } = translate({ classWeights: 'balanced' });
+  expect(training['classWeights']).toEqual([10 / 16, 10 / 4]);
+  expect(notes).toMatchObject([{ type: 'converted', field: 'options.classWeights', from: 'balanced', value: { no: 0.625, yes: 2.5 } }]);
+});
+
+test.each<[RunSpec['options'], string]>([
+  [{ classWeights: { maybe: 2 } }, 'targets.a.options.classWeights: expected a label of the training rows: "no", "yes", found "maybe"'],
+  [{ classWeights: { yes: 0 } }, 'targets.a.options.classWeights'],
+  [{ classWeights: 'even' }, 'targets.a.options.classWeights'],
+  [{ labelSmoothing: 1 }, 'targets.a.options.labelSmoothing'],
+  [{ layerDecay: 0 }, 'targets.a.options.layerDecay'],
+])('%j is refused', (options, message) => {
+  expect(findFailure(options)).toContain(message);
+});
