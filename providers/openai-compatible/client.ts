@@ -38,16 +38,12 @@ const Page = z.looseObject({ data: z.array(z.unknown()), has_more: z.unknown().o
 export type WireItem = Readonly<z.infer<typeof WireItem>>;
 
 /** The service as everything else here sees it. */
-export interface Api {
+export interface Api extends Calls<OpenAI> {
   readonly config: OpenAICompatibleConfig;
   readBaseUrl(context: Context): string;
   getBaseName(model: string): string;
   /** An existing model by the name that requests call it. */
   getModel(name: string, context: Context): EndpointModel;
-  /** Asks the service; whatever goes wrong is thrown as a Failure. */
-  call<T>(options: CallOptions, context: Context, use: (client: OpenAI) => Promise<T>): Promise<T>;
-  /** The same for the one call that may cost: it throws SubmitFailure. */
-  submit<T>(call: string, context: Context, use: (client: OpenAI) => Promise<T>): Promise<T>;
   /**
    * The pages of a list, newest items first, each item once.
    * @throws Failure `request-refused` where the service has no such list, `response-invalid` for an answer that is none
@@ -66,6 +62,46 @@ export interface Api {
 }
 
 const pageSize = 100;
+
+/** How a service is asked through an official client. */
+interface CallSettings<Client> {
+  open(context: Context, options: Omit<CallOptions, 'call'>): Promise<Client>;
+  describeRequest(call: string, context: Context): RequestInfo;
+  readonly explanations?: OpenAICompatibleConfig['explanations'];
+  /** See `RequestInfo`; of the call that may cost. */
+  readonly refusals?: readonly number[];
+}
+
+export interface Calls<Client> {
+  /** Asks the service; whatever goes wrong is thrown as a Failure. */
+  call<T>(options: CallOptions, context: Context, use: (client: Client) => Promise<T>): Promise<T>;
+  /** The same for the one call that may cost: it throws SubmitFailure. */
+  submit<T>(call: string, context: Context, use: (client: Client) => Promise<T>): Promise<T>;
+}
+
+export function createCalls<Client>({ open, describeRequest, explanations, refusals = [] }: CallSettings<Client>): Calls<Client> {
+  return {
+    async call({ call, ...options }, context, use) {
+      const client = await open(context, options);
+      try {
+        return await use(client);
+      } catch (error) {
+        throw toServiceFailure(error, describeRequest(call, context), explanations);
+      }
+    },
+    async submit(call, context, use) {
+      if (context.signal.aborted) throw new SubmitFailure('no', new Failure('interrupted', 'interrupted before it was sent'));
+      const client = await open(context, {}).catch((error: unknown) => {
+        throw isFailure(error) ? new SubmitFailure('no', error) : error;
+      });
+      try {
+        return await use(client);
+      } catch (error) {
+        throw toSubmitFailure(error, { ...describeRequest(call, context), refusals }, explanations);
+      }
+    },
+  };
+}
 
 export function createApi(config: OpenAICompatibleConfig): Api {
   const { name, credentials, explanations } = config;
@@ -86,27 +122,14 @@ export function createApi(config: OpenAICompatibleConfig): Api {
     getBaseName,
     describeRequest,
     redact,
+    ...createCalls<OpenAI>({
+      open: async (context, options) => await openClient(config, context, options),
+      describeRequest,
+      ...(explanations === undefined ? {} : { explanations }),
+    }),
     getModel(model, context) {
       const location = readBaseUrl(context);
       return { kind: 'endpoint', identity: `${location} ${model}`, location, name: model, base: getBaseName(model) };
-    },
-    async call({ call, ...options }, context, use) {
-      const client = await openClient(config, context, options);
-      try {
-        return await use(client);
-      } catch (error) {
-        throw toServiceFailure(error, describeRequest(call, context), explanations);
-      }
-    },
-    async submit(call, context, use) {
-      const client = await openClient(config, context).catch((error: unknown) => {
-        throw isFailure(error) ? new SubmitFailure('no', error) : error;
-      });
-      try {
-        return await use(client);
-      } catch (error) {
-        throw toSubmitFailure(error, describeRequest(call, context), explanations);
-      }
     },
     readList({ call, list, mustBeComplete = false }, context) {
       const readPage = async (after: string | null) => {

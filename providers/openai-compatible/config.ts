@@ -53,6 +53,8 @@ export interface OpenAICompatibleConfig {
   };
   /** Whether models answer only once they are deployed. */
   readonly needsDeployment?: boolean;
+  /** Whether a deployed model costs by the time that it runs alone, not by its answers too. */
+  readonly paysByTime?: boolean;
   /** The page of a job for people; null where its address is not known. */
   getJobUrl?(baseUrl: string, id: string): string | null;
   /** What this service's own words for a refusal mean, beside those that are common. */

@@ -1,4 +1,5 @@
-import { defineProvider, type Inference, type Provider } from '../../src/provider/provider.ts';
+import type { ModelRef } from '../../src/provider/model.ts';
+import { defineProvider, type Inference, type Provider, type Quote } from '../../src/provider/provider.ts';
 import type { Context } from '../../src/provider/context.ts';
 import { readCredential } from '../../src/provider-kit/settings.ts';
 import { checkService, createAccount } from './account.ts';
@@ -31,13 +32,23 @@ export function readBearer(name: string, hint: string): (context: Context) => Au
   return (context) => readCredential(context, [name], hint);
 }
 
-/** Answers rows as OpenAI does, priced by the token. */
+const inEndpoint: Quote = {
+  currency: 'USD',
+  low: 0,
+  high: 0,
+  source: 'answers of a deployed model are in the price of its endpoint',
+  asOf: null,
+};
+
+/** Answers rows as OpenAI does, priced by the token, or by the time of an endpoint. */
 export function createInference(api: Api): Inference {
+  const isPaid = (model: ModelRef): boolean =>
+    api.config.paysByTime === true && model.kind === 'endpoint' && model.needsDeployment === true;
   return {
     getModel: (name, context) => api.getModel(name, context),
     predict: (model, rows, context) => predict(api, { model, rows }, context),
-    price: (model, tokens, context) => priceTokens(api, { model, tokens }, context),
-    quote: async (model, rows, context) => await quotePredictions(api, { model, rows }, context),
+    price: (model, tokens, context) => (isPaid(model) ? 0 : priceTokens(api, { model, tokens }, context)),
+    quote: async (model, rows, context) => (isPaid(model) ? inEndpoint : await quotePredictions(api, { model, rows }, context)),
   };
 }
 

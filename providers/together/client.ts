@@ -1,11 +1,10 @@
 import type Together from 'together-ai';
-import { Failure, isFailure } from '../../src/errors.ts';
+import type { z } from 'zod';
 import type { Context } from '../../src/provider/context.ts';
 import type { Phase } from '../../src/provider/status.ts';
-import { SubmitFailure } from '../../src/provider/submit-failure.ts';
+import { parseAnswer } from '../../src/provider-kit/json.ts';
 import { parseBaseUrl } from '../../src/provider-kit/settings.ts';
-import { createApi, createClientFetch, placeholder, type CallOptions } from '../openai-compatible/client.ts';
-import { toServiceFailure, toSubmitFailure } from '../openai-compatible/failures.ts';
+import { createApi, createCalls, createClientFetch, placeholder, type CallOptions } from '../openai-compatible/client.ts';
 import { readBearer, type OpenAICompatibleConfig } from '../openai-compatible/index.ts';
 
 /** The service's words for a job, beside `user_error`, which only its Python client names. A job that was asked to stop has not ended. */
@@ -33,6 +32,7 @@ export const config: OpenAICompatibleConfig = {
   fence: 'delete-training-file',
   chat: { maxTokens: 'max_tokens', logprobs: 1 },
   needsDeployment: true,
+  paysByTime: true,
 };
 
 export const api = createApi(config);
@@ -57,28 +57,16 @@ async function openClient(context: Context, options: Omit<CallOptions, 'call'>):
   });
 }
 
-/** Asks the service; whatever goes wrong is thrown as a Failure. */
-export async function call<T>(
-  { call: name, ...options }: CallOptions,
-  context: Context,
-  use: (client: Together) => Promise<T>,
-): Promise<T> {
-  try {
-    return await use(await openClient(context, options));
-  } catch (error) {
-    throw toServiceFailure(error, api.describeRequest(name, context));
-  }
+export const { call, submit } = createCalls<Together>({ open: openClient, describeRequest: api.describeRequest, refusals: [402] });
+
+interface Read<T> extends Omit<CallOptions, 'call'> {
+  /** With its query; the parts of it are safe. */
+  readonly path: string;
+  readonly schema: z.ZodType<T>;
 }
 
-/** The same for a call that may cost: it throws SubmitFailure. */
-export async function submit<T>(name: string, context: Context, use: (client: Together) => Promise<T>): Promise<T> {
-  if (context.signal.aborted) throw new SubmitFailure('no', new Failure('interrupted', 'interrupted before it was sent'));
-  const client = await openClient(context, {}).catch((error: unknown) => {
-    throw isFailure(error) ? new SubmitFailure('no', error) : error;
-  });
-  try {
-    return await use(client);
-  } catch (error) {
-    throw toSubmitFailure(error, { ...api.describeRequest(name, context), refusals: [402] });
-  }
+/** Reads an answer; whatever goes wrong is thrown as a Failure. */
+export async function read<T>({ path, schema, ...options }: Read<T>, context: Context): Promise<T> {
+  const route = `GET ${path.split('?', 1)[0]}`;
+  return await call({ call: route, ...options }, context, async (client) => parseAnswer(schema, await client.get(path), route));
 }

@@ -2,27 +2,29 @@ import type Together from 'together-ai';
 import { z } from 'zod';
 import { Failure } from '../../src/errors.ts';
 import type { RunKey } from '../../src/job/run-key.ts';
-import type { RunSpec } from '../../src/job/run-spec.ts';
 import type { Note } from '../../src/provider/note.ts';
 import type { Training, Translation, TranslationInput } from '../../src/provider/provider.ts';
-import { mapTraining, notePrompt, sent, unsupported, type TrainingMap } from '../../src/provider-kit/map-training.ts';
+import {
+  mapTraining,
+  noteNative,
+  notePrompt,
+  noteWritten,
+  sent,
+  unsupported,
+  type TrainingMap,
+} from '../../src/provider-kit/map-training.ts';
 import { parseOptions } from '../../src/provider-kit/settings.ts';
-import { parseMethod, parseRowsPlan, type RowsPlan } from '../openai-compatible/request.ts';
+import { parseMethod, parseRowsPlan, type Prepared, type RowsPlan } from '../openai-compatible/request.ts';
 import { config } from './client.ts';
 import { checkLimits } from './limits.ts';
+
+export type { Prepared };
 
 /** The exact body of the create call. */
 export type CreateBody = Together.FineTuningCreateParams;
 
 /** The same without its files and its mark; `rows` is ours and is not sent. */
 export type CreateRequest = Omit<CreateBody, 'training_file' | 'validation_file' | 'suffix'> & { readonly rows: RowsPlan };
-
-export interface Prepared {
-  readonly trainingFile: string;
-  readonly validationFile: string | null;
-  /** When the service got the training file, by its own clock, ISO 8601. */
-  readonly uploadedAt: string | null;
-}
 
 const wholeNumber = z.int().min(1);
 const Options = z.strictObject({
@@ -71,15 +73,11 @@ const trainingMap: TrainingMap<Parameters, Settings> = {
     },
     seed: (seed) => sent({ random_seed: seed }),
     steps: () => unsupported('the service counts epochs, not steps'),
-    schedule: (schedule) =>
-      schedule === 'constant'
-        ? unsupported('the service has "linear" and "cosine"')
-        : sent({
-            lr_scheduler: {
-              lr_scheduler_type: schedule,
-              lr_scheduler_args: schedule === 'linear' ? { min_lr_ratio: 0 } : { min_lr_ratio: 0, num_cycles: 0.5 },
-            },
-          }),
+    schedule(schedule) {
+      if (schedule === 'constant') return unsupported('the service has "linear" and "cosine"');
+      const lr_scheduler_args = schedule === 'linear' ? { min_lr_ratio: 0 } : { min_lr_ratio: 0, num_cycles: 0.5 };
+      return sent({ lr_scheduler: { lr_scheduler_type: schedule, lr_scheduler_args } });
+    },
     warmupRatio: (ratio) => sent({ warmup_ratio: ratio }),
     weightDecay: (decay) => sent({ weight_decay: decay }),
     maxGradNorm: (norm) => sent({ max_grad_norm: norm }),
@@ -89,15 +87,8 @@ const trainingMap: TrainingMap<Parameters, Settings> = {
       const { rank, alpha = rank, dropout, targets, rankStabilized = false } = adapter;
       if (rankStabilized) return unsupported('the service multiplies with alpha / rank only');
       if (!Number.isInteger(alpha)) return unsupported('the service takes a whole lora_alpha only');
-      const modules = { lora_trainable_modules: targets?.join(',') ?? 'all-linear' };
-      const type = {
-        type: 'Lora',
-        lora_r: rank,
-        lora_alpha: alpha,
-        ...modules,
-        ...(dropout === undefined ? {} : { lora_dropout: dropout }),
-      };
-      return sent({ training_type: type as Together.FineTuningCreateParams.LoRaTrainingType });
+      const type = { type: 'Lora', lora_r: rank, lora_alpha: alpha, lora_trainable_modules: targets?.join(',') ?? 'all-linear' } as const;
+      return sent({ training_type: dropout === undefined ? type : { ...type, lora_dropout: dropout } });
     },
     maxLength: (length) => sent({ max_seq_length: length }),
   },
@@ -115,11 +106,10 @@ const trainingMap: TrainingMap<Parameters, Settings> = {
 };
 
 /** Fields of the create call for which the job has other words. */
-const owned = new Set(
+const owned =
   `model training_file validation_file suffix rows n_epochs n_evals n_checkpoints batch_size learning_rate lr_scheduler warmup_ratio
   weight_decay max_grad_norm max_seq_length random_seed training_method training_type train_on_inputs
-  early_stopping_enabled early_stopping_patience early_stopping_min_delta early_stopping_warmup_evals`.split(/\s+/),
-);
+  early_stopping_enabled early_stopping_patience early_stopping_min_delta early_stopping_warmup_evals`.split(/\s+/);
 
 /** Writes a job as the body of a create call, without its files. Pure. */
 export function translate({ spec, facts, model }: TranslationInput): Translation<CreateRequest> {
@@ -158,35 +148,24 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
         converted: 'the service learns chats: a row is a question, its label the answer',
         unused: `the rows of the task "${spec.task}" are chats already`,
       }),
-      ...noteOptions(options, evals),
-      ...noteNative(spec),
-      ...(spec.budget.hours === null
-        ? []
-        : [{ type: 'warning', message: 'Together has no limit of time for a job: it cannot keep to budget.hours' } as const]),
+      ...noteWritten('options', evals === undefined ? { ...options, evals } : options),
+      ...noteEvals(options.evals, evals),
+      ...noteNative(spec, owned, () => 'say it with the fields of the job file; the suffix is how runs are found'),
+      ...(spec.budget.hours === null ? [] : [{ type: 'warning', message: noClock } as const]),
     ],
   };
 }
 
-function noteOptions({ evals, checkpoints }: z.infer<typeof Options>, used: number | undefined): Note[] {
-  const written = Object.entries({ evals, checkpoints }).filter(([, value]) => value !== undefined);
-  const notes = written.map(([name, value]): Note =>
-    name === 'evals' && used === undefined
-      ? { type: 'unsupported', field: 'options.evals', value, why: 'there are no validation rows' }
-      : { type: 'sent', field: `options.${name}`, value },
-  );
-  const isChosen = evals === undefined && used !== undefined;
-  return isChosen
-    ? [...notes, { type: 'defaulted', field: 'options.evals', value: used, why: 'once an epoch, or as often as stopping early needs' }]
-    : notes;
-}
+const noClock = 'Together has no limit of time for a job: it cannot keep to budget.hours';
 
-/** @throws Failure `job-file-invalid` for a raw field that would change what the job says, or how its runs are found */
-function noteNative({ native, target }: RunSpec): Note[] {
-  return Object.entries(native).map(([field, value]) => {
-    if (!owned.has(field)) return { type: 'sent', field: `native.${field}`, value };
-    const expected = `targets.${target}.native.${field}: expected a field for which the job has no word, found "${field}"`;
-    throw new Failure('job-file-invalid', expected, { hint: 'say it with the fields of the job file; the suffix is how runs are found' });
-  });
+/** @param used how often the service is asked to measure; absent: there is nothing to measure on */
+function noteEvals(written: number | undefined, used: number | undefined): Note[] {
+  const field = 'options.evals';
+  if (used === undefined && written !== undefined) {
+    return [{ type: 'unsupported', field, value: written, why: 'there are no validation rows' }];
+  }
+  if (used === undefined || written !== undefined) return [];
+  return [{ type: 'defaulted', field, value: used, why: 'once an epoch, or as often as stopping early needs' }];
 }
 
 /** The run's key is the suffix: with the training file it finds the job again. */
@@ -203,8 +182,8 @@ export function bind({ rows: _rows, ...body }: CreateRequest, { trainingFile, va
 export const preview: NonNullable<Training<CreateRequest>['preview']> = (request, { key, facts }) => {
   const hasValidation = facts.validation !== null;
   const names = ['train.jsonl', ...(hasValidation ? ['validation.jsonl'] : [])];
-  const [trainingFile, validationFile] = ['<id of train.jsonl>', hasValidation ? '<id of validation.jsonl>' : null] as const;
-  const body = bind(request, { trainingFile, validationFile, uploadedAt: null }, key);
+  const validationFile = hasValidation ? '<id of validation.jsonl>' : null;
+  const body = bind(request, { trainingFile: '<id of train.jsonl>', validationFile }, key);
   return [
     ...names.map((file) => ({ what: 'POST /files', body: { purpose: 'fine-tune', file_name: file, file_type: 'jsonl' } })),
     { what: 'POST /fine-tunes/estimate-price', body: toPriced(body) },

@@ -1,3 +1,4 @@
+import { Failure } from '../errors.ts';
 import type { Training, TrainingField } from '../job/job-spec.ts';
 import type { RunSpec } from '../job/run-spec.ts';
 import type { Note } from '../provider/note.ts';
@@ -72,12 +73,27 @@ export function notePrompt(
   conversion: string | null,
   why: { readonly converted: string; readonly unused: string },
 ): Note[] {
-  const written = Object.entries(prompt ?? {}).filter(([, value]) => value !== undefined);
   if (conversion === null) {
+    const written = Object.entries(prompt ?? {}).filter(([, value]) => value !== undefined);
     return written.map(([field, value]) => ({ type: 'unsupported', field: `prompt.${field}`, value, why: why.unused }));
   }
-  return [
-    { type: 'converted', field: 'task', from: task, value: conversion, why: why.converted },
-    ...written.map(([field, value]): Note => ({ type: 'sent', field: `prompt.${field}`, value })),
-  ];
+  return [{ type: 'converted', field: 'task', from: task, value: conversion, why: why.converted }, ...noteWritten('prompt', prompt ?? {})];
+}
+
+/** Notes on what a part of the job sets, all of which is sent. */
+export function noteWritten(part: string, fields: object): Note[] {
+  const written = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return written.map(([field, value]): Note => ({ type: 'sent', field: `${part}.${field}`, value }));
+}
+
+/**
+ * Notes on a target's raw fields.
+ * @param owned fields of the request for which the job has other words
+ * @throws Failure `job-file-invalid` for one of these: it would change what the job says, or how its runs are found
+ */
+export function noteNative({ native, target }: RunSpec, owned: readonly string[], toHint: (field: string) => string): Note[] {
+  const field = Object.keys(native).find((name) => owned.includes(name));
+  if (field === undefined) return noteWritten('native', native);
+  const expected = `targets.${target}.native.${field}: expected a field for which the job has no word, found "${field}"`;
+  throw new Failure('job-file-invalid', expected, { hint: toHint(field) });
 }

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import Together from 'together-ai';
 import { expect, onTestFinished, test } from 'vitest';
-import { checkWhole } from '../../../providers/together/jobs.ts';
 import { together } from '../../../providers/together/index.ts';
 import type { Prepared } from '../../../providers/together/request.ts';
 import type { JobRef, Observation } from '../../../src/provider/job.ts';
@@ -105,34 +104,6 @@ test('a list that may be cut proves no absence, and one that is surely whole doe
   await expect(training.find(request, [], toAttempt())).rejects.toMatchObject({ code: 'response-invalid' });
   sandbox.setSettings({ listCap: null }, canaryKey);
   expect(await training.find(request, [], toAttempt())).toEqual([]);
-});
-
-const at = (second: number): { id: string; status: string; created_at: string } => ({
-  id: `ft-${second}`,
-  status: 'completed',
-  created_at: new Date(second * 1000).toISOString(),
-});
-const jobs = (count: number, isNewestFirst = true): ReturnType<typeof at>[] =>
-  Array.from({ length: count }, (_, i) => at(1000 + (isNewestFirst ? -i : i)));
-
-test.each<[string, ReturnType<typeof jobs>, string | null, boolean]>([
-  ['no job at all', [], null, true],
-  ['a length at which nobody cuts', jobs(57), null, true],
-  ['a round length', jobs(100), null, false],
-  ['a power of two', jobs(256), null, false],
-  ['a round length that reaches back behind the upload', jobs(100), new Date(950_000).toISOString(), true],
-  ['one that does not', jobs(100), new Date(500_000).toISOString(), false],
-  ['one that begins with the oldest', jobs(100, false), new Date(2_000_000).toISOString(), false],
-])('%s', (_, listed, uploadedAt, isProof) => {
-  const verdict = ((): string => {
-    try {
-      checkWhole(listed, uploadedAt);
-      return 'a proof';
-    } catch (error) {
-      return (error as Error).message;
-    }
-  })();
-  expect(verdict).toContain(isProof ? 'a proof' : 'may be cut');
 });
 
 async function follow({ toAttempt, sandbox }: TogetherFixture, job: JobRef): Promise<Observation<unknown>[]> {
