@@ -189,8 +189,8 @@ const budgets: Readonly<Record<string, number>> = {
   'providers/huggingface': 3400,
   'providers/local': 2320,
   'providers/openai': 50,
-  'providers/openai-compatible': 2400,
-  'providers/together': 1130,
+  'providers/openai-compatible': 2480,
+  'providers/together': 730,
   'src/cli': 3090,
   'src/dataset': 1500,
   'src/evaluate': 2850,
@@ -198,13 +198,13 @@ const budgets: Readonly<Record<string, number>> = {
   'src/job': 850,
   'src/lib': 720,
   'src/provider': 700,
-  'src/provider-kit': 1620,
+  'src/provider-kit': 2150,
   'src/run': 3680,
   'src/sandbox': 4650,
   'src/store': 520,
   'src/testing': 1250,
   'src/trainer': 8000,
-  test: 37700,
+  test: 38000,
 };
 
 type Sources = Readonly<Record<string, string>>;

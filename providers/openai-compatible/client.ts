@@ -165,7 +165,7 @@ async function readListAnswer(request: { asResponse(): Promise<Response> }, call
 }
 
 /** The client wants a key and gets this one: the real one is put in behind it, so that it is in none of its objects and errors. */
-export const placeholder = 'none';
+const placeholder = 'none';
 
 /**
  * The official client, without its retries, its log and what it reads from the environment. Every call goes through `createFetch`, ends
@@ -178,19 +178,30 @@ export async function openClient(
 ): Promise<OpenAI> {
   const { AzureOpenAI, OpenAI: Client } = await import('openai');
   const { apiVersion = null } = config.auth(context);
-  const settings = {
+  const own = { adminAPIKey: null, organization: null, project: null, webhookSecret: null };
+  const settings = { ...getClientSettings(config, context, options), ...own };
+  return apiVersion === null ? new Client(settings) : new AzureOpenAI({ ...settings, apiVersion });
+}
+
+/** Settings of an official client that was made by the same generator: without its retries, its log and its clock. */
+export function getClientSettings(config: OpenAICompatibleConfig, context: Context, options: Omit<CallOptions, 'call'>): ClientSettings {
+  return {
     baseURL: config.baseUrl(context),
     apiKey: placeholder,
-    adminAPIKey: null,
-    organization: null,
-    project: null,
-    webhookSecret: null,
     maxRetries: 0,
     timeout: 2 ** 31 - 1, // createFetch keeps the time
     logLevel: 'off',
     fetch: createClientFetch(config, context, options),
-  } as const;
-  return apiVersion === null ? new Client(settings) : new AzureOpenAI({ ...settings, apiVersion });
+  };
+}
+
+interface ClientSettings {
+  readonly baseURL: string;
+  readonly apiKey: string;
+  readonly maxRetries: 0;
+  readonly timeout: number;
+  readonly logLevel: 'off';
+  readonly fetch: typeof fetch;
 }
 
 /** The headers that the client may set itself: it would add others from the environment (`OPENAI_CUSTOM_HEADERS`). */

@@ -4,7 +4,7 @@ import type { Context } from '../../src/provider/context.ts';
 import type { Phase } from '../../src/provider/status.ts';
 import { parseAnswer } from '../../src/provider-kit/json.ts';
 import { parseBaseUrl } from '../../src/provider-kit/settings.ts';
-import { createApi, createCalls, createClientFetch, placeholder, type CallOptions } from '../openai-compatible/client.ts';
+import { createApi, createCalls, getClientSettings, type CallOptions } from '../openai-compatible/client.ts';
 import { readBearer, type OpenAICompatibleConfig } from '../openai-compatible/index.ts';
 
 /** The service's words for a job, beside `user_error`, which only its Python client names. A job that was asked to stop has not ended. */
@@ -43,18 +43,9 @@ export function toPhase(word: string): Phase {
   return Object.hasOwn(statusMap, lower) ? statusMap[lower as keyof typeof statusMap] : 'unknown';
 }
 
-/** The official client, without its retries, its log and what it reads from the environment. */
 async function openClient(context: Context, options: Omit<CallOptions, 'call'>): Promise<Together> {
   const { default: Client } = await import('together-ai');
-  return new Client({
-    baseURL: config.baseUrl(context),
-    apiKey: placeholder,
-    projectID: null,
-    maxRetries: 0,
-    timeout: 2 ** 31 - 1, // createFetch keeps the time
-    logLevel: 'off',
-    fetch: createClientFetch(config, context, options),
-  });
+  return new Client({ ...getClientSettings(config, context, options), projectID: null });
 }
 
 export const { call, submit } = createCalls<Together>({ open: openClient, describeRequest: api.describeRequest, refusals: [402] });

@@ -5,26 +5,40 @@ import type { JobRef } from '../../src/provider/job.ts';
 import type { Account, Training } from '../../src/provider/provider.ts';
 import { isTerminalPhase } from '../../src/provider/status.ts';
 import { parseAnswer, toIsoTime } from '../../src/provider-kit/json.ts';
-import { checkWhole } from '../../src/provider-kit/whole-list.ts';
+import { findOwnJobs, findRestart as findListedRestart } from '../../src/provider-kit/listed-jobs.ts';
 import { toServiceFile } from '../openai-compatible/account.ts';
 import { api, call, read, submit, toPhase } from './client.ts';
 import { toPriced, type CreateBody, type CreateRequest, type Prepared } from './request.ts';
 
 const text = z.string().nullish().catch(null);
+const number = z.number().nonnegative().nullable().catch(null);
 const time = z.unknown().optional().transform(toIsoTime);
 
+const Progress = z
+  .looseObject({ estimate_available: z.literal(true), seconds_remaining: z.number().nonnegative() })
+  .nullable()
+  .catch(null);
+
 /** What is read of a job; everything but its identifier may be missing. */
-const Job = z.looseObject({
-  id: z.string().min(1),
-  status: z.string().catch(''),
-  created_at: time,
-  updated_at: time,
-  started_at: time,
-  model: text,
-  suffix: text,
-  training_file: text,
-  model_output_name: text,
-});
+const Job = z
+  .looseObject({
+    id: z.string().min(1),
+    status: z.string().catch(''),
+    created_at: time,
+    updated_at: time,
+    started_at: time,
+    model: text,
+    suffix: text,
+    training_file: text,
+    model_output_name: text,
+    n_epochs: number,
+    total_price: number,
+    progress: Progress,
+  })
+  .transform((job) => {
+    const phase = toPhase(job.status);
+    return { ...job, phase, hasFailed: isTerminalPhase(phase) && phase !== 'succeeded' };
+  });
 export type Job = z.infer<typeof Job>;
 const Jobs = z.strictObject({ data: z.array(Job) }); // a field beside the jobs might say that there are more of them
 
@@ -68,21 +82,9 @@ export const jobs: Pick<Training<CreateRequest, Prepared, CreateBody>, 'create' 
       return toJobRef(parseAnswer(Job, await fineTuning.create(body), route), context.attempt, context);
     });
   },
-  /**
-   * The run's jobs: those with its key as their suffix, and those that train on a file of its attempts. A job that the service itself has
-   * started in the place of another is no job beside it, and must not be cancelled as one.
-   */
   async find(_request, prepared, context) {
-    const listed = await readJobs(context);
-    const attempts = new Map(prepared.map(({ trainingFile }, i) => [trainingFile, i + 1]));
-    const own = listed.filter(({ suffix, training_file: file }) => suffix === context.key || attempts.has(file ?? ''));
-    if (own.length === 0) {
-      const uploads = prepared.map(({ uploadedAt }) => uploadedAt ?? null).toSorted();
-      const since = uploads.includes(null) ? null : (uploads[0] ?? null); // a job on a file is younger than the file
-      checkWhole(listed.map(getTime), { call: 'GET /fine-tunes', since });
-    }
-    const first = own.filter((job) => !own.some((other) => isRestartOf(job, other)));
-    return first.map((job) => toJobRef(job, attempts.get(job.training_file ?? '') ?? context.attempt, context));
+    const found = findOwnJobs(await readJobs(context), prepared, { key: context.key, call: 'GET /fine-tunes' });
+    return found.map(({ job, attempt }) => toJobRef(job, attempt ?? context.attempt, context));
   },
   /** Stops a job for good, or the one that goes on in its place. A job that has ended is left alone. */
   async cancel(ref, context) {
@@ -92,32 +94,15 @@ export const jobs: Pick<Training<CreateRequest, Prepared, CreateBody>, 'create' 
       await call({ call: `POST ${formatPath(id)}/cancel` }, context, async ({ fineTuning }) => await fineTuning.cancel(id));
     } catch (error) {
       context.signal.throwIfAborted();
-      const phase = toPhase((await readJob(id, context)).status);
+      const { phase } = await readJob(id, context);
       if (phase !== 'cancelling' && !isTerminalPhase(phase)) throw error;
     }
   },
 };
 
-function getTime({ created_at: createdAt }: Job): string {
-  return createdAt ?? '';
-}
-
-function hasEndedBadly({ status }: Job): boolean {
-  const phase = toPhase(status);
-  return isTerminalPhase(phase) && phase !== 'succeeded';
-}
-
-/** Whether the service itself has started this job in the place of another one: on the same file, once the other had ended without a model. */
-function isRestartOf(job: Job, other: Job): boolean {
-  const isSame = job.id !== other.id && job.training_file != null && job.training_file === other.training_file;
-  return isSame && hasEndedBadly(other) && getTime(job) > getTime(other) && getTime(job) >= (other.updated_at ?? '');
-}
-
-/** The newest job that goes on in the place of this one, under another identifier; null where there is none. */
+/** The job that goes on in the place of this one, under another identifier; null where there is none. */
 export async function findRestart(job: Job, context: Context): Promise<Job | null> {
-  if (!hasEndedBadly(job)) return null;
-  const later = (await readJobs(context)).filter((other) => isRestartOf(other, job));
-  return later.toSorted((a, b) => getTime(a).localeCompare(getTime(b))).at(-1) ?? null;
+  return await findListedRestart(job, async () => await readJobs(context));
 }
 
 /** The models that can be tuned; it is also how the key is tried. */
@@ -129,15 +114,16 @@ export async function readSupported(context: Context, deadlineMs = 60_000): Prom
 /** What the account has. */
 export const account: Account<Prepared> = {
   async *jobs(context) {
-    for (const job of (await readJobs(context)).toSorted((a, b) => getTime(b).localeCompare(getTime(a)))) {
-      const status = { phase: toPhase(job.status), raw: job.status };
+    const listed = await readJobs(context);
+    for (const job of listed.toSorted((a, b) => (b.created_at ?? '').localeCompare(a.created_at ?? ''))) {
+      const status = { phase: job.phase, raw: job.status };
       yield { job: toJobRef(job, 1, context), status, base: job.model ?? '', model: job.model_output_name ?? null, end: null };
     }
   },
   async *models(context) {
     for (const name of await readSupported(context)) yield { name, kind: 'base', createdAt: null, end: null };
-    for (const { status, model_output_name: name, created_at: createdAt } of await readJobs(context)) {
-      if (toPhase(status) === 'succeeded' && name != null) yield { name, kind: 'tuned', createdAt, end: null };
+    for (const { phase, model_output_name: name, created_at: createdAt } of await readJobs(context)) {
+      if (phase === 'succeeded' && name != null) yield { name, kind: 'tuned', createdAt, end: null };
     }
   },
   async *files(context) {

@@ -5,6 +5,8 @@ import type { RunKey } from '../../src/job/run-key.ts';
 import type { Note } from '../../src/provider/note.ts';
 import type { Training, Translation, TranslationInput } from '../../src/provider/provider.ts';
 import {
+  commonFields,
+  findAdapterProblem,
   mapTraining,
   noteNative,
   notePrompt,
@@ -43,13 +45,7 @@ interface Settings {
 const trainingMap: TrainingMap<Parameters, Settings> = {
   getDefaults: ({ method }) => ({ training_method: method === 'dpo' ? { method } : { method, train_on_inputs: false } }),
   map: {
-    method: () => sent(),
-    epochs: (epochs) => (Number.isInteger(epochs) ? sent({ n_epochs: epochs }) : unsupported('the service takes whole epochs only')),
-    batchSize: (size) => sent({ batch_size: size }),
-    learningRate: (rate) =>
-      typeof rate === 'number'
-        ? sent({ learning_rate: rate })
-        : unsupported('the service takes an absolute rate; {"multiplier": m} is relative to a rate that is not known'),
+    ...commonFields,
     beta: (beta, { method }) =>
       method === 'dpo' ? sent({ training_method: { method, dpo_beta: beta } }) : unsupported('"beta" belongs to the method "dpo"'),
     loss(loss, { method }) {
@@ -67,26 +63,19 @@ const trainingMap: TrainingMap<Parameters, Settings> = {
           }),
     select(select, { stopsEarly }) {
       if ((select === 'best') === stopsEarly) return sent();
-      return unsupported(
-        `the service names the ${stopsEarly ? 'best weights as its result where it stops early' : 'last weights as its result'}`,
-      );
+      return unsupported(`the service names the ${stopsEarly ? 'best weights, where it stops early,' : 'last weights'} as its result`);
     },
     seed: (seed) => sent({ random_seed: seed }),
-    steps: () => unsupported('the service counts epochs, not steps'),
     schedule(schedule) {
       if (schedule === 'constant') return unsupported('the service has "linear" and "cosine"');
       const lr_scheduler_args = schedule === 'linear' ? { min_lr_ratio: 0 } : { min_lr_ratio: 0, num_cycles: 0.5 };
       return sent({ lr_scheduler: { lr_scheduler_type: schedule, lr_scheduler_args } });
     },
-    warmupRatio: (ratio) => sent({ warmup_ratio: ratio }),
-    weightDecay: (decay) => sent({ weight_decay: decay }),
-    maxGradNorm: (norm) => sent({ max_grad_norm: norm }),
     adapter(adapter) {
-      if (adapter.type === 'full') return sent({ training_type: { type: 'Full' } });
-      if (adapter.type === 'head') return unsupported('a language model has no head of its own that could be trained alone');
-      const { rank, alpha = rank, dropout, targets, rankStabilized = false } = adapter;
-      if (rankStabilized) return unsupported('the service multiplies with alpha / rank only');
-      if (!Number.isInteger(alpha)) return unsupported('the service takes a whole lora_alpha only');
+      const problem = findAdapterProblem(adapter);
+      if (problem !== null) return unsupported(problem);
+      if (adapter.type !== 'lora') return sent({ training_type: { type: 'Full' } });
+      const { rank, alpha = rank, dropout, targets } = adapter;
       const type = { type: 'Lora', lora_r: rank, lora_alpha: alpha, lora_trainable_modules: targets?.join(',') ?? 'all-linear' } as const;
       return sent({ training_type: dropout === undefined ? type : { ...type, lora_dropout: dropout } });
     },

@@ -1,10 +1,9 @@
 import { openAsBlob } from 'node:fs';
 import { z } from 'zod';
 import { Failure } from '../../src/errors.ts';
-import { parseJsonOr } from '../../src/lib/json.ts';
 import type { Context } from '../../src/provider/context.ts';
-import { toAnswerFailure } from '../../src/provider-kit/http.ts';
 import { parseAnswer, toIsoTime } from '../../src/provider-kit/json.ts';
+import { postRaw, toUnexpected, type RawAnswer } from '../../src/provider-kit/raw-answer.ts';
 import { poll } from '../../src/provider-kit/retry.ts';
 import { getSecrets } from '../../src/provider-kit/settings.ts';
 import { putSigned, putSignedParts, type SignedStorage } from '../../src/provider-kit/signed-upload.ts';
@@ -38,12 +37,13 @@ async function uploadFile(file: TrainingFile, name: string, context: Context): P
   return isWhole ? await sendWhole(file, begun, context) : await sendParts(file, begun, context);
 }
 
-async function sendWhole({ path }: TrainingFile, begun: Answer, context: Context): Promise<string> {
+async function sendWhole({ path }: TrainingFile, begun: RawAnswer, context: Context): Promise<string> {
   const [address, id] = [begun.headers.get('location'), begun.headers.get('x-together-file-id')];
-  if (begun.status !== 302 || address === null || id === null) throw toUnexpected(begun, 'an address for the bytes', context);
+  if (begun.status !== 302 || address === null || id === null) throw refuse(begun, ['/files', 'an address for the bytes'], context);
   await putSigned({ address, body: await openAsBlob(path) }, toStorage(context), context);
-  const looked = await post(`/files/${encodeURIComponent(id)}/preprocess`, null, context);
-  if (looked.status >= 300) throw toUnexpected(looked, 'the file to be read', context);
+  const preprocess = `/files/${encodeURIComponent(id)}/preprocess`;
+  const looked = await post(preprocess, null, context);
+  if (looked.status >= 300) throw refuse(looked, [preprocess, 'the file to be read'], context);
   return id;
 }
 
@@ -52,40 +52,22 @@ const Part = z
   .transform(({ PartNumber: number, URL: address, Headers: headers }) => ({ number, address, headers }));
 const Parts = z.looseObject({ upload_id: z.string(), file_id: z.string().min(1), parts: z.array(Part) });
 
-async function sendParts({ path }: TrainingFile, begun: Answer, context: Context): Promise<string> {
-  if (begun.status >= 300) throw toUnexpected(begun, 'addresses for the parts', context);
-  const { upload_id, file_id, parts } = parseAnswer(Parts, begun.json, begun.call);
+async function sendParts({ path }: TrainingFile, begun: RawAnswer, context: Context): Promise<string> {
+  if (begun.status >= 300) throw refuse(begun, ['/files/multipart/initiate', 'addresses for the parts'], context);
+  const { upload_id, file_id, parts } = parseAnswer(Parts, begun.json, 'POST /files/multipart/initiate');
   const stored = await putSignedParts({ path, partBytes: uploadLimits.partBytes, parts }, toStorage(context), context);
   const done = stored.map(({ number, etag }) => ({ part_number: number, etag }));
   const completed = await post('/files/multipart/complete', { upload_id, file_id, parts: done }, context);
-  if (completed.status >= 300) throw toUnexpected(completed, 'the file to be put together', context);
+  if (completed.status >= 300) throw refuse(completed, ['/files/multipart/complete', 'the file to be put together'], context);
   return file_id;
 }
 
-interface Answer {
-  readonly call: string;
-  readonly status: number;
-  readonly headers: Headers;
-  readonly text: string;
-  /** Null where it is none. */
-  readonly json: unknown;
+async function post(path: string, body: object | null, context: Context): Promise<RawAnswer> {
+  return await postRaw(createClientFetch(config, context, { redirect: 'answer' }), `${config.baseUrl(context)}${path}`, body);
 }
 
-/** A request that the official client has no method for. A redirect is its answer. */
-async function post(path: string, body: object | null, context: Context): Promise<Answer> {
-  const isForm = body instanceof URLSearchParams;
-  const type = isForm ? 'application/x-www-form-urlencoded' : 'application/json';
-  const content = body === null ? {} : { body: isForm ? body.toString() : JSON.stringify(body), headers: { 'content-type': type } };
-  const send = createClientFetch(config, context, { redirect: 'answer' });
-  const { status, headers, ...response } = await send(`${config.baseUrl(context)}${path}`, { method: 'POST', ...content }).then(
-    async (answer) => ({ status: answer.status, headers: answer.headers, text: await answer.text() }),
-  );
-  return { call: `POST ${path.split('?', 1)[0]}`, status, headers, text: response.text, json: parseJsonOr(response.text, null) };
-}
-
-function toUnexpected({ call, status, headers, text }: Answer, expected: string, context: Context): Failure {
-  if (status >= 400) return toAnswerFailure({ status, headers, body: text }, api.describeRequest(call, context));
-  return new Failure('response-invalid', `${call}: expected ${expected}, found an answer without them (${status})`);
+function refuse(answer: RawAnswer, [path, expected]: readonly [path: string, expected: string], context: Context): Failure {
+  return toUnexpected(answer, expected, api.describeRequest(`POST ${path}`, context));
 }
 
 const FileState = z.looseObject({

@@ -34,6 +34,42 @@ export function unsupported<Parameters>(why: string): Mapped<Parameters> {
   return { type: 'unsupported', why };
 }
 
+/** The names of parameters that trainers have in common, and what most services name so. */
+interface CommonParameters {
+  readonly n_epochs?: number;
+  readonly batch_size?: number | 'max';
+  readonly learning_rate?: number;
+  readonly warmup_ratio?: number;
+  readonly weight_decay?: number;
+  readonly max_grad_norm?: number;
+}
+
+/** The fields of a service that takes a trainer's own settings, with an absolute learning rate. */
+export const commonFields = {
+  method: () => sent<CommonParameters>(),
+  epochs: (epochs: number) =>
+    Number.isInteger(epochs)
+      ? sent<CommonParameters>({ n_epochs: epochs })
+      : unsupported<CommonParameters>('the service takes whole epochs only'),
+  batchSize: (size: number) => sent<CommonParameters>({ batch_size: size }),
+  learningRate: (rate: NonNullable<Training['learningRate']>) =>
+    typeof rate === 'number'
+      ? sent<CommonParameters>({ learning_rate: rate })
+      : unsupported<CommonParameters>('the service takes an absolute rate; {"multiplier": m} is relative to a rate that is not known'),
+  warmupRatio: (ratio: number) => sent<CommonParameters>({ warmup_ratio: ratio }),
+  weightDecay: (decay: number) => sent<CommonParameters>({ weight_decay: decay }),
+  maxGradNorm: (norm: number) => sent<CommonParameters>({ max_grad_norm: norm }),
+  steps: () => unsupported<CommonParameters>('the service counts epochs, not steps'),
+};
+
+/** What hinders a service that trains language models, with LoRA of a whole scale, from following an adapter; null: nothing. */
+export function findAdapterProblem(adapter: NonNullable<Training['adapter']>): string | null {
+  if (adapter.type === 'head') return 'a language model has no head of its own that could be trained alone';
+  if (adapter.type === 'full') return null;
+  if (adapter.rankStabilized === true) return 'the service multiplies with alpha / rank only';
+  return Number.isInteger(adapter.alpha ?? adapter.rank) ? null : 'the service takes a whole lora_alpha only';
+}
+
 /** The parameters of a training, and one note on each of its fields: those in the job are sent, converted or unsupported, the others defaulted. */
 export function mapTraining<Parameters extends object, Settings>(
   training: Training,
