@@ -22,6 +22,8 @@ const toStorage = (context: Context): SignedStorage => {
   return { name: 'the storage of Together', baseUrl: config.baseUrl(context), secrets: getSecrets(context, config.credentials) };
 };
 
+const formatStep = (id: string): string => `/files/${encodeURIComponent(id)}/preprocess`;
+
 const Known = z.looseObject({ file_id: z.string().min(1) });
 
 /** One that is there already is this attempt's, from a try before. */
@@ -33,7 +35,11 @@ async function uploadFile(file: TrainingFile, name: string, context: Context): P
     ? await post(`/files?${new URLSearchParams(fields).toString()}`, new URLSearchParams(fields), context)
     : await post('/files/multipart/initiate', { ...fields, file_size: file.bytes, num_parts: count }, context);
   const known = begun.status === 409 ? Known.safeParse(begun.json).data : undefined;
-  if (known !== undefined) return known.file_id;
+  if (known !== undefined) {
+    // That try may have ended before it asked for this. A file that was looked at already may be refused; its state is what counts.
+    await post(formatStep(known.file_id), null, context);
+    return known.file_id;
+  }
   return isWhole ? await sendWhole(file, begun, context) : await sendParts(file, begun, context);
 }
 
@@ -41,9 +47,8 @@ async function sendWhole({ path }: TrainingFile, begun: RawAnswer, context: Cont
   const [address, id] = [begun.headers.get('location'), begun.headers.get('x-together-file-id')];
   if (begun.status !== 302 || address === null || id === null) throw refuse(begun, ['/files', 'an address for the bytes'], context);
   await putSigned({ address, body: await openAsBlob(path) }, toStorage(context), context);
-  const preprocess = `/files/${encodeURIComponent(id)}/preprocess`;
-  const looked = await post(preprocess, null, context);
-  if (looked.status >= 300) throw refuse(looked, [preprocess, 'the file to be read'], context);
+  const looked = await post(formatStep(id), null, context);
+  if (looked.status >= 300) throw refuse(looked, [formatStep(id), 'the file to be read'], context);
   return id;
 }
 

@@ -17,8 +17,13 @@ async function once(name: string, make: () => Promise<string>): Promise<string> 
 const prompt = [{ role: 'user', content: 'Is it good or bad?' }];
 const file = await once('file-id', async () => {
   const messages = (label: string): string => JSON.stringify({ messages: [...prompt, { role: 'assistant', content: label }] });
-  writeFileSync('train.jsonl', Array.from({ length: 12 }, (_, i) => `${messages(i % 2 === 0 ? 'good' : 'bad')}\n`).join(''));
-  const { id } = await client.files.upload('train.jsonl', 'fine-tune', false);
+  const rows = Array.from({ length: 12 }, (_, i) => `${messages(i % 2 === 0 ? 'good' : 'bad')}\n`).join('');
+  // The client's own upload (0.52.0) does not work here: it calls `require` in a module, and sends a stream without `duplex`.
+  const fields = new URLSearchParams({ purpose: 'fine-tune', file_name: 'train.jsonl', file_type: 'jsonl' }).toString();
+  const headers = { authorization: `Bearer ${client.apiKey}`, 'content-type': 'application/x-www-form-urlencoded' };
+  const begun = await fetch(`${client.baseURL}/files?${fields}`, { method: 'POST', headers, body: fields, redirect: 'manual' });
+  const id = begun.headers.get('x-together-file-id')!;
+  await fetch(begun.headers.get('location')!, { method: 'PUT', body: rows });
   await client.post(`/files/${id}/preprocess`);
   return id;
 });

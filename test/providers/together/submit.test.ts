@@ -46,6 +46,14 @@ test('a preparation that is repeated finds the file of the one before', async ()
   expect(sandbox.account(canaryKey).together.files).toHaveLength(1);
 });
 
+test('a preparation that ended before the file was looked at goes on there', async () => {
+  const { toAttempt, sandbox } = await open();
+  sandbox.setFaults({ preprocess: [{ type: 'drop-before' }] }, canaryKey);
+  await expect(prepare(toAttempt())).rejects.toMatchObject({ code: 'service-unavailable' });
+  const [{ id } = { id: null }] = sandbox.account(canaryKey).together.files;
+  expect(await prepare(toAttempt())).toMatchObject({ trainingFile: id });
+});
+
 test('a file of the account that was there before is never deleted', async () => {
   const { toAttempt, sandbox } = await open();
   const other = (await prepare(toAttempt(otherKey))).trainingFile;
