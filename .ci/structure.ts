@@ -92,6 +92,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
   'providers/index.ts': [
     'src/provider',
     'providers/azure',
+    'providers/endpoint',
     'providers/huggingface',
     'providers/local',
     'providers/openai',
@@ -114,6 +115,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
   'providers/openai': ['providers/openai-compatible', 'src/provider-kit', ...model],
   'providers/azure': ['providers/openai-compatible', 'src/provider-kit', ...model],
   'providers/together': ['providers/openai-compatible', 'src/provider-kit', ...model],
+  'providers/endpoint': ['providers/openai-compatible', 'src/provider-kit', ...model],
 };
 
 /** Packages and modules of Node that only some areas may import. A package that is not named here may not be imported at all. */
@@ -158,6 +160,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
     'providers/openai-compatible',
     'providers/azure',
     'providers/together',
+    'providers/endpoint',
   ],
   'node:child_process': ['src/lib/process.ts'],
   'node:http': ['src/provider-kit', 'src/sandbox'],
@@ -186,11 +189,12 @@ const minLines = 20;
 /** The most lines that the files of a folder may have together. Who raises a budget gives the reason in the commit. */
 const budgets: Readonly<Record<string, number>> = {
   'providers/azure': 300,
+  'providers/endpoint': 120,
   'providers/huggingface': 3400,
   'providers/local': 2320,
   'providers/openai': 50,
   'providers/openai-compatible': 2480,
-  'providers/together': 730,
+  'providers/together': 740,
   'src/cli': 3090,
   'src/dataset': 1500,
   'src/evaluate': 2850,

@@ -218,17 +218,18 @@ export function createClientFetch(
     ...parseRequestDeadline(context),
     ...options,
     origin: new URL(config.baseUrl(context)).origin,
-    secrets: [secret],
+    secrets: secret === null ? [] : [secret],
     now: () => context.now(),
     wait: async (ms) => await context.wait(ms),
   });
   const clientFetch: typeof fetch = async (input, init = {}) => {
     const own = [...new Headers(init.headers)].filter(([name]) => clientHeader.test(name));
-    const credential = header === undefined ? ['authorization', `Bearer ${secret.reveal()}`] : [header, secret.reveal()];
+    const credential =
+      secret === null ? [] : [header === undefined ? ['authorization', `Bearer ${secret.reveal()}`] : [header, secret.reveal()]];
     const signal = init.signal == null ? context.signal : AbortSignal.any([context.signal, init.signal]);
     return await send(input, {
       ...init,
-      headers: new Headers([...own, ...Object.entries(headers), credential as [string, string]]),
+      headers: new Headers([...own, ...Object.entries(headers), ...(credential as [string, string][])]),
       signal,
     });
   };

@@ -71,7 +71,8 @@ export interface TargetOptions {
 
 /** What opens a service. */
 export interface Auth {
-  readonly secret: Secret;
+  /** null: the service is open. */
+  readonly secret: Secret | null;
   /** The header that carries the secret; `authorization`, with `Bearer ` before the secret, when absent. */
   readonly header?: string;
   /** Further headers, such as the organization that pays. */

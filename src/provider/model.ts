@@ -52,6 +52,8 @@ export interface EndpointModel {
   readonly base: string;
   /** It answers only while it is deployed (`deploy`). */
   readonly needsDeployment?: true;
+  /** The name of the credential that opens it, where its provider has none of its own. */
+  readonly credential?: string;
 }
 
 /** A model in a repository of a service: it answers once it has been brought to this machine (`download`). */

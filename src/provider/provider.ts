@@ -138,7 +138,9 @@ export interface Training<Request = unknown, Prepared = unknown, Wire = unknown,
 /** Answers rows with models. */
 export interface Inference {
   /** An existing model of the service by its name, for references. No request. @throws Failure `configuration-invalid` */
-  getModel?(name: string, context: Context): ModelRef;
+  getModel?(name: string, context: Context, options?: Readonly<Record<string, unknown>>): ModelRef;
+  /** Whether a model needs more than its name. */
+  readonly takesOptions?: true;
   /** Copies a model in a repository into the folder; files that are there already are kept. Reads only. */
   download?(model: RepositoryModel, folder: string, context: Context): Promise<FolderModel>;
   /** Answers rows with a model, in any order, one answer a row, each as soon as it is there. May cost where `quote` says so. */
