@@ -7,7 +7,7 @@ import { defineProvider, type Inference } from '../../src/provider/provider.ts';
 import { parseAnswer } from '../../src/provider-kit/json.ts';
 import { parseBaseUrl, readCredential } from '../../src/provider-kit/settings.ts';
 import { createApi, type Api } from '../openai-compatible/client.ts';
-import { createInference } from '../openai-compatible/index.ts';
+import { createInference, type Price } from '../openai-compatible/index.ts';
 
 const Options = z.strictObject({
   baseUrl: z.string().optional(),
@@ -15,6 +15,8 @@ const Options = z.strictObject({
     .string()
     .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected the name of a variable, never the key itself')
     .optional(),
+  /** US dollars per million tokens. */
+  price: z.strictObject({ input: z.number().nonnegative(), output: z.number().nonnegative() }).optional(),
 });
 
 const urlSetting = 'ENDPOINT_BASE_URL';
@@ -26,7 +28,7 @@ function getModel(name: string, context: Context, options: Readonly<Record<strin
     const problems = result.error.issues.map(({ path, message }) => ['options', ...path].join('.') + `: ${message}`);
     throw new Failure('job-file-invalid', problems.join('\n'));
   }
-  const { baseUrl, key } = result.data;
+  const { baseUrl, key, price } = result.data;
   const address = baseUrl ?? context.setting(urlSetting);
   if (address === null) {
     throw new Failure('configuration-invalid', 'expected the address where the model is served, found none', {
@@ -35,7 +37,7 @@ function getModel(name: string, context: Context, options: Readonly<Record<strin
   }
   const location = parseBaseUrl(address, baseUrl === undefined ? urlSetting : 'options.baseUrl', 'http://gpu-box:8000/v1');
   const model = { kind: 'endpoint', identity: `${location} ${name}`, location, name, base: name } as const;
-  return key === undefined ? model : { ...model, credential: key };
+  return { ...model, ...(key !== undefined && { credential: key }), ...(price !== undefined && { price }) };
 }
 
 /** The key goes to the address of its own model alone: one that options name gets that of the options, or none. */
@@ -51,9 +53,12 @@ function openApi(model: EndpointModel, context: Context): Api {
     auth: () => (key === null ? { secret: null } : readCredential(context, [key], 'set the variable that options.key names')),
     statusMap: {},
     fence: null,
+    prices: model.price === undefined ? {} : { [model.name]: { input: toPrice(model.price.input), output: toPrice(model.price.output) } },
     chat: { maxTokens: 'max_tokens', logprobs: true },
   });
 }
+
+const toPrice = (usd: number): Price => ({ usd, asOf: null, source: 'options.price' });
 
 const Models = z.looseObject({ data: z.array(z.looseObject({ id: z.string() })) });
 const mostNamed = 10;

@@ -13,7 +13,7 @@ import { priceTokens, quotePredictions, quoteTraining } from './prices.ts';
 import { createTranslation, type CreateBody, type CreateRequest, type Prepared } from './request.ts';
 import { createUploads } from './upload.ts';
 
-export type { Auth, JobLabel, OpenAICompatibleConfig } from './config.ts';
+export type { Auth, JobLabel, OpenAICompatibleConfig, Price } from './config.ts';
 
 /** OpenAI's words for a job. `pausing` and `paused` are on the wire though its client does not name them. */
 export const openaiStatusMap = {

@@ -85,6 +85,8 @@ test('answers cost what the user says, and nobody knows it otherwise', () => {
     return endpoint.inference!.price!(getModel('my-model', context, { baseUrl: 'http://gpu-box/v1' }), tokens, context);
   };
   expect(price({})).toBeNull();
+  const own = getModel('my-model', toContext(), { baseUrl: 'http://gpu-box/v1', price: { input: 0, output: 0.5 } });
+  expect(endpoint.inference!.price!(own, tokens, toContext())).toBe(0.5);
   expect(price({ ORCHESTRATE_PRICES: '{"my-model": {"input": 1, "output": 2}}' })).toBe(3);
 });
 
