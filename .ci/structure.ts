@@ -189,7 +189,7 @@ const minLines = 20;
 /** The most lines that the files of a folder may have together. Who raises a budget gives the reason in the commit. */
 const budgets: Readonly<Record<string, number>> = {
   'providers/azure': 300,
-  'providers/endpoint': 120,
+  'providers/endpoint': 125,
   'providers/huggingface': 3400,
   'providers/local': 2320,
   'providers/openai': 50,
@@ -208,7 +208,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/store': 520,
   'src/testing': 1250,
   'src/trainer': 8000,
-  test: 38000,
+  test: 38100,
 };
 
 type Sources = Readonly<Record<string, string>>;

@@ -113,6 +113,11 @@ export const endpoint = defineProvider({
       yield* open.inference.predict!(model, rows, context);
     },
     price: (model, tokens, context) => openInference(model, context).inference.price!(model, tokens, context),
-    quote: async (model, rows, context) => await openInference(model, context).inference.quote!(model, rows, context),
+    // The first thing that is asked for: what does not answer needs no price.
+    async quote(model, rows, context) {
+      const open = openInference(model, context);
+      if (rows.length > 0) await checkServed(open.api, open.model, context);
+      return await open.inference.quote!(model, rows, context);
+    },
   },
 });

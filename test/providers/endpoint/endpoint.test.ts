@@ -62,6 +62,8 @@ test('a server that serves another model, or is not there, is said in one line',
     code: 'model-unavailable',
     message: expect.stringContaining(`expected it to serve "my-model", found `) as string,
   });
+  const quote = endpoint.inference!.quote!(getModel('my-model', toContext(), options), rows, toContext());
+  await expect(quote).rejects.toMatchObject({ code: 'model-unavailable' });
   await close();
   await expect(ask(getModel(served, toContext(), options), toContext())).rejects.toMatchObject({
     code: 'service-unreachable',
