@@ -30,7 +30,10 @@ export async function observe(
   const { id, phase, status: raw, model_output_name: name } = job;
   const { newModel, logs, ...found } = observeParts(
     {
-      ...{ job: id, phase, raw, events },
+      job: id,
+      phase,
+      raw,
+      events,
       rows: rows ?? [],
       at: job.updated_at ?? job.created_at ?? context.now().toISOString(),
       checkpoints: checkpoints.data.map(({ step }) => step),

@@ -59,8 +59,8 @@ export function findOwnJobs<Job extends ListedJob>(
   const attempts = new Map(prepared.map(({ trainingFile }, i) => [trainingFile, i + 1]));
   const own = listed.filter(({ suffix, training_file: file }) => suffix === key || attempts.has(file ?? ''));
   if (own.length === 0) {
-    const uploads = prepared.map(({ uploadedAt }) => uploadedAt ?? null).toSorted();
-    const since = uploads.includes(null) ? null : (uploads[0] ?? null); // a job on a file is younger than the file
+    const uploads = prepared.flatMap(({ uploadedAt }) => uploadedAt ?? []).toSorted((a, b) => a.localeCompare(b));
+    const since = uploads.length < prepared.length ? null : (uploads[0] ?? null); // a job on a file is younger than the file
     checkWhole(
       listed.map(({ created_at: time }) => time ?? ''),
       { call, since },

@@ -27,7 +27,7 @@ const file = await once('file-id', async () => {
   await client.post(`/files/${id}/preprocess`);
   return id;
 });
-while (!(await client.files.retrieve(file)).Processed) await sleep(50);
+while ((await client.files.retrieve(file)).processing_status !== 'COMPLETED') await sleep(50);
 const job = await once('job-id', async () => {
   return (await client.fineTuning.create({ model: 'Qwen/Qwen3-8B', training_file: file, suffix: 'naive' })).id;
 });

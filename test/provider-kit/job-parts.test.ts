@@ -46,7 +46,15 @@ test('events come in the order of their times, whatever they lack', () => {
 });
 
 const parts: JobParts = {
-  ...{ job: 'a', phase: 'succeeded', raw: 'completed', rows, at, checkpoints: [2, 1], epochs: 2, etaSeconds: null, model: 'tuned' },
+  job: 'a',
+  phase: 'succeeded',
+  raw: 'completed',
+  rows,
+  at,
+  checkpoints: [2, 1],
+  epochs: 2,
+  etaSeconds: null,
+  model: 'tuned',
   events: [{ at, type: '', level: null, message: 'begun', steps: 4 }],
 };
 

@@ -21,7 +21,7 @@ function toContext(
     setting: (name) => values[name] ?? null,
     credential: (name) => (secrets[name] === undefined ? null : new Secret(secrets[name])),
   };
-  return { ...context, generation: { maxTokens: 5 }, concurrency: 1 } as PredictionContext;
+  return { ...context, generation: { maxTokens: 5 }, concurrency: 1 };
 }
 
 async function open(): Promise<Sandbox & { readonly baseUrl: string }> {
