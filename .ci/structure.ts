@@ -89,7 +89,15 @@ const areas: Readonly<Record<string, readonly string[]>> = {
   'src/sandbox': [],
   'src/errors.ts': [],
   'src/lib': [],
-  'providers/index.ts': ['src/provider', 'providers/azure', 'providers/huggingface', 'providers/local', 'providers/openai'],
+  'providers/index.ts': [
+    'src/provider',
+    'providers/azure',
+    'providers/endpoint',
+    'providers/huggingface',
+    'providers/local',
+    'providers/openai',
+    'providers/together',
+  ],
   'providers/huggingface': ['src/provider-kit', ...model],
   'providers/local': [
     'src/provider-kit',
@@ -106,6 +114,8 @@ const areas: Readonly<Record<string, readonly string[]>> = {
   'providers/openai-compatible': ['src/provider-kit', ...model],
   'providers/openai': ['providers/openai-compatible', 'src/provider-kit', ...model],
   'providers/azure': ['providers/openai-compatible', 'src/provider-kit', ...model],
+  'providers/together': ['providers/openai-compatible', 'src/provider-kit', ...model],
+  'providers/endpoint': ['providers/openai-compatible', 'src/provider-kit', ...model],
 };
 
 /** Packages and modules of Node that only some areas may import. A package that is not named here may not be imported at all. */
@@ -131,6 +141,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   'p-queue': ['providers/openai-compatible'],
   'p-retry': ['src/provider-kit'],
   'string-width': ['src/cli'],
+  'together-ai': ['providers/together', 'types:src/sandbox'],
   undici: ['src/provider-kit'],
   yaml: ['src/job', 'src/import', 'src/sandbox', 'providers/huggingface'],
   zod: [
@@ -148,6 +159,8 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
     'providers/local',
     'providers/openai-compatible',
     'providers/azure',
+    'providers/together',
+    'providers/endpoint',
   ],
   'node:child_process': ['src/lib/process.ts'],
   'node:http': ['src/provider-kit', 'src/sandbox'],
@@ -176,10 +189,12 @@ const minLines = 20;
 /** The most lines that the files of a folder may have together. Who raises a budget gives the reason in the commit. */
 const budgets: Readonly<Record<string, number>> = {
   'providers/azure': 300,
+  'providers/endpoint': 125,
   'providers/huggingface': 3420,
   'providers/local': 2320,
   'providers/openai': 50,
-  'providers/openai-compatible': 2450,
+  'providers/openai-compatible': 2480,
+  'providers/together': 740,
   'src/cli': 3250,
   'src/dataset': 3600,
   'src/evaluate': 2850,
@@ -187,13 +202,13 @@ const budgets: Readonly<Record<string, number>> = {
   'src/job': 870,
   'src/lib': 810,
   'src/provider': 700,
-  'src/provider-kit': 1620,
-  'src/run': 3640,
-  'src/sandbox': 3600,
+  'src/provider-kit': 2150,
+  'src/run': 3680,
+  'src/sandbox': 4650,
   'src/store': 520,
   'src/testing': 1250,
   'src/trainer': 8100,
-  test: 38000,
+  test: 38100,
 };
 
 type Sources = Readonly<Record<string, string>>;

@@ -126,10 +126,9 @@ function toConstantRows(): string[][] {
     ['most attempts to submit', String(maxAttempts)],
     ['a person has to decide if no listing succeeded for', hours(patienceMs)],
     ['longest pause between two polls', `${longestPauseMs / 60_000} min`],
-    ...providers.map(({ id, listingDelayMs }) => [
-      `\`${id}\` lists a created job within (\`listingDelayMs\`)`,
-      `${listingDelayMs / 1000} s`,
-    ]),
+    ...providers
+      .filter(({ listingDelayMs }) => listingDelayMs > 0)
+      .map(({ id, listingDelayMs }) => [`\`${id}\` lists a created job within (\`listingDelayMs\`)`, `${listingDelayMs / 1000} s`]),
   ];
 }
 

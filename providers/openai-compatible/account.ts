@@ -100,32 +100,34 @@ const WireFile = z.looseObject({
 async function* listFiles(api: Api, context: Context): AsyncGenerator<ServiceFile> {
   const call = 'GET /files';
   for await (const items of api.readList({ call, list: (client, page) => client.files.list(page) }, context)) {
-    for (const item of items) {
-      const { id, filename, purpose, bytes, created_at, expires_at } = parseAnswer(WireFile, item, call);
-      yield {
-        id,
-        name: filename ?? null,
-        purpose: purpose ?? null,
-        bytes: bytes ?? null,
-        createdAt: toIsoTime(created_at),
-        expiresAt: toIsoTime(expires_at),
-      };
-    }
+    for (const item of items) yield toServiceFile(item, call);
   }
+}
+
+/** An item of a list of files. @throws Failure `response-invalid` */
+export function toServiceFile(item: unknown, call: string): ServiceFile {
+  const { id, filename, purpose, bytes, created_at, expires_at } = parseAnswer(WireFile, item, call);
+  const about = { name: filename ?? null, purpose: purpose ?? null, bytes: bytes ?? null };
+  return { id, ...about, createdAt: toIsoTime(created_at), expiresAt: toIsoTime(expires_at) };
 }
 
 const checkMs = 15_000;
 
 /** Whether the service answers with this key; it lists models, which costs nothing. Without a key nothing is asked. */
 export async function checkService(api: Api, context: Context): Promise<Check[]> {
+  return await checkKey(api, context, async (deadlineMs) => `${(await readModels(api, context, deadlineMs)).length} models`);
+}
+
+/** The same for a service that is asked otherwise. @param ask what it has to offer, in a few words */
+export async function checkKey(api: Api, context: Context, ask: (deadlineMs: number) => Promise<string>): Promise<Check[]> {
   const { name, credentials } = api.config;
   if (getSecrets(context, credentials).length === 0) {
     // No fault: most people use only some services.
     return [{ name, ok: null, found: `not set up: ${credentials.join(' and ')} not set`, hint: null }];
   }
   try {
-    const models = await readModels(api, context, checkMs);
-    return [{ name, ok: true, found: `the key works at ${api.readBaseUrl(context)}, ${models.length} models`, hint: null }];
+    const found = await ask(checkMs);
+    return [{ name, ok: true, found: `the key works at ${api.readBaseUrl(context)}, ${found}`, hint: null }];
   } catch (error) {
     if (!isFailure(error)) throw error;
     return [{ name, ok: false, found: error.message, hint: error.hint }];

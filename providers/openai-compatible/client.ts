@@ -13,7 +13,7 @@ import type { OpenAICompatibleConfig } from './config.ts';
 import { getAnswer, toServiceFailure, toSubmitFailure } from './failures.ts';
 
 /** A request, and how long and how large its answer may be; see `createFetch`. */
-export type CallOptions = Pick<FetchOptions, 'deadlineMs' | 'body' | 'maxBodyBytes'> & {
+export type CallOptions = Pick<FetchOptions, 'deadlineMs' | 'body' | 'maxBodyBytes' | 'redirect'> & {
   /** Such as `GET /models`, for messages. */
   readonly call: string;
 };
@@ -38,16 +38,12 @@ const Page = z.looseObject({ data: z.array(z.unknown()), has_more: z.unknown().o
 export type WireItem = Readonly<z.infer<typeof WireItem>>;
 
 /** The service as everything else here sees it. */
-export interface Api {
+export interface Api extends Calls<OpenAI> {
   readonly config: OpenAICompatibleConfig;
   readBaseUrl(context: Context): string;
   getBaseName(model: string): string;
   /** An existing model by the name that requests call it. */
   getModel(name: string, context: Context): EndpointModel;
-  /** Asks the service; whatever goes wrong is thrown as a Failure. */
-  call<T>(options: CallOptions, context: Context, use: (client: OpenAI) => Promise<T>): Promise<T>;
-  /** The same for the one call that may cost: it throws SubmitFailure. */
-  submit<T>(call: string, context: Context, use: (client: OpenAI) => Promise<T>): Promise<T>;
   /**
    * The pages of a list, newest items first, each item once.
    * @throws Failure `request-refused` where the service has no such list, `response-invalid` for an answer that is none
@@ -66,6 +62,46 @@ export interface Api {
 }
 
 const pageSize = 100;
+
+/** How a service is asked through an official client. */
+interface CallSettings<Client> {
+  open(context: Context, options: Omit<CallOptions, 'call'>): Promise<Client>;
+  describeRequest(call: string, context: Context): RequestInfo;
+  readonly explanations?: OpenAICompatibleConfig['explanations'];
+  /** See `RequestInfo`; of the call that may cost. */
+  readonly refusals?: readonly number[];
+}
+
+export interface Calls<Client> {
+  /** Asks the service; whatever goes wrong is thrown as a Failure. */
+  call<T>(options: CallOptions, context: Context, use: (client: Client) => Promise<T>): Promise<T>;
+  /** The same for the one call that may cost: it throws SubmitFailure. */
+  submit<T>(call: string, context: Context, use: (client: Client) => Promise<T>): Promise<T>;
+}
+
+export function createCalls<Client>({ open, describeRequest, explanations, refusals = [] }: CallSettings<Client>): Calls<Client> {
+  return {
+    async call({ call, ...options }, context, use) {
+      const client = await open(context, options);
+      try {
+        return await use(client);
+      } catch (error) {
+        throw toServiceFailure(error, describeRequest(call, context), explanations);
+      }
+    },
+    async submit(call, context, use) {
+      if (context.signal.aborted) throw new SubmitFailure('no', new Failure('interrupted', 'interrupted before it was sent'));
+      const client = await open(context, {}).catch((error: unknown) => {
+        throw isFailure(error) ? new SubmitFailure('no', error) : error;
+      });
+      try {
+        return await use(client);
+      } catch (error) {
+        throw toSubmitFailure(error, { ...describeRequest(call, context), refusals }, explanations);
+      }
+    },
+  };
+}
 
 export function createApi(config: OpenAICompatibleConfig): Api {
   const { name, credentials, explanations } = config;
@@ -86,27 +122,14 @@ export function createApi(config: OpenAICompatibleConfig): Api {
     getBaseName,
     describeRequest,
     redact,
+    ...createCalls<OpenAI>({
+      open: async (context, options) => await openClient(config, context, options),
+      describeRequest,
+      ...(explanations === undefined ? {} : { explanations }),
+    }),
     getModel(model, context) {
       const location = readBaseUrl(context);
       return { kind: 'endpoint', identity: `${location} ${model}`, location, name: model, base: getBaseName(model) };
-    },
-    async call({ call, ...options }, context, use) {
-      const client = await openClient(config, context, options);
-      try {
-        return await use(client);
-      } catch (error) {
-        throw toServiceFailure(error, describeRequest(call, context), explanations);
-      }
-    },
-    async submit(call, context, use) {
-      const client = await openClient(config, context).catch((error: unknown) => {
-        throw isFailure(error) ? new SubmitFailure('no', error) : error;
-      });
-      try {
-        return await use(client);
-      } catch (error) {
-        throw toSubmitFailure(error, describeRequest(call, context), explanations);
-      }
     },
     readList({ call, list, mustBeComplete = false }, context) {
       const readPage = async (after: string | null) => {
@@ -155,41 +178,58 @@ export async function openClient(
 ): Promise<OpenAI> {
   const { AzureOpenAI, OpenAI: Client } = await import('openai');
   const { apiVersion = null } = config.auth(context);
-  const settings = {
+  const own = { adminAPIKey: null, organization: null, project: null, webhookSecret: null };
+  const settings = { ...getClientSettings(config, context, options), ...own };
+  return apiVersion === null ? new Client(settings) : new AzureOpenAI({ ...settings, apiVersion });
+}
+
+/** Settings of an official client that was made by the same generator: without its retries, its log and its clock. */
+export function getClientSettings(config: OpenAICompatibleConfig, context: Context, options: Omit<CallOptions, 'call'>): ClientSettings {
+  return {
     baseURL: config.baseUrl(context),
     apiKey: placeholder,
-    adminAPIKey: null,
-    organization: null,
-    project: null,
-    webhookSecret: null,
     maxRetries: 0,
     timeout: 2 ** 31 - 1, // createFetch keeps the time
     logLevel: 'off',
     fetch: createClientFetch(config, context, options),
-  } as const;
-  return apiVersion === null ? new Client(settings) : new AzureOpenAI({ ...settings, apiVersion });
+  };
+}
+
+interface ClientSettings {
+  readonly baseURL: string;
+  readonly apiKey: string;
+  readonly maxRetries: 0;
+  readonly timeout: number;
+  readonly logLevel: 'off';
+  readonly fetch: typeof fetch;
 }
 
 /** The headers that the client may set itself: it would add others from the environment (`OPENAI_CUSTOM_HEADERS`). */
 const clientHeader = /^(accept|content-type|user-agent|openai-beta|x-stainless-[\w-]+)$/;
 
-function createClientFetch(config: OpenAICompatibleConfig, context: Context, options: Omit<CallOptions, 'call'>): typeof fetch {
+/** A fetch for an official client: it goes to this service alone, with its credential and no header from the environment. */
+export function createClientFetch(
+  config: Pick<OpenAICompatibleConfig, 'auth' | 'baseUrl'>,
+  context: Context,
+  options: Omit<CallOptions, 'call'> = {},
+): typeof fetch {
   const { secret, header, headers = {} } = config.auth(context);
   const send = createFetch({
     ...parseRequestDeadline(context),
     ...options,
     origin: new URL(config.baseUrl(context)).origin,
-    secrets: [secret],
+    secrets: secret === null ? [] : [secret],
     now: () => context.now(),
     wait: async (ms) => await context.wait(ms),
   });
   const clientFetch: typeof fetch = async (input, init = {}) => {
     const own = [...new Headers(init.headers)].filter(([name]) => clientHeader.test(name));
-    const credential = header === undefined ? ['authorization', `Bearer ${secret.reveal()}`] : [header, secret.reveal()];
+    const credential =
+      secret === null ? [] : [header === undefined ? ['authorization', `Bearer ${secret.reveal()}`] : [header, secret.reveal()]];
     const signal = init.signal == null ? context.signal : AbortSignal.any([context.signal, init.signal]);
     return await send(input, {
       ...init,
-      headers: new Headers([...own, ...Object.entries(headers), credential as [string, string]]),
+      headers: new Headers([...own, ...Object.entries(headers), ...(credential as [string, string][])]),
       signal,
     });
   };

@@ -44,8 +44,17 @@ export interface OpenAICompatibleConfig {
   readonly deprecations?: DeprecationTable;
   /** The name of the base model in that of a tuned one; a name that is not tuned stays as it is. Absent: every name stays. */
   getBaseName?(model: string): string;
+  /** How a conversation is asked for; as OpenAI has it when absent. */
+  readonly chat?: {
+    /** The field with the longest answer. */
+    readonly maxTokens: 'max_tokens' | 'max_completion_tokens';
+    /** The field `logprobs` that asks for the probability of an answer; null: it is never asked for. */
+    readonly logprobs: true | number | null;
+  };
   /** Whether models answer only once they are deployed. */
   readonly needsDeployment?: boolean;
+  /** Whether a deployed model costs by the time that it runs alone, not by its answers too. */
+  readonly paysByTime?: boolean;
   /** The page of a job for people; null where its address is not known. */
   getJobUrl?(baseUrl: string, id: string): string | null;
   /** What this service's own words for a refusal mean, beside those that are common. */
@@ -62,7 +71,8 @@ export interface TargetOptions {
 
 /** What opens a service. */
 export interface Auth {
-  readonly secret: Secret;
+  /** null: the service is open. */
+  readonly secret: Secret | null;
   /** The header that carries the secret; `authorization`, with `Bearer ` before the secret, when absent. */
   readonly header?: string;
   /** Further headers, such as the organization that pays. */

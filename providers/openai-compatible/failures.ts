@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Failure, toFailureData, type FailureData } from '../../src/errors.ts';
+import { isObject } from '../../src/lib/json.ts';
 import { SubmitFailure } from '../../src/provider/submit-failure.ts';
 import { toSendOutcome, type RequestInfo } from '../../src/provider-kit/http.ts';
 import type { Explanation, OpenAICompatibleConfig } from './config.ts';
@@ -75,7 +76,13 @@ export function getAnswer(error: unknown): {
   const isAnswer = error instanceof Error && 'status' in error && typeof error.status === 'number';
   if (!isAnswer) return { status: null, code: null, type: null, param: null, message: '' };
   const { status, message } = error as Error & { status: number };
-  const { code, type, param } = error as { code?: unknown; type?: unknown; param?: unknown };
+  const { error: body } = error as { error?: unknown };
+  // The client of Together keeps the whole body, that of OpenAI the words of its error.
+  const { code, type, param } = (isObject(body) && isObject(body['error']) ? body['error'] : error) as {
+    code?: unknown;
+    type?: unknown;
+    param?: unknown;
+  };
   return { status, code, type, param, message };
 }
 

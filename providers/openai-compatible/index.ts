@@ -1,8 +1,9 @@
-import { defineProvider, type Provider } from '../../src/provider/provider.ts';
+import type { ModelRef } from '../../src/provider/model.ts';
+import { defineProvider, type Inference, type Provider, type Quote } from '../../src/provider/provider.ts';
 import type { Context } from '../../src/provider/context.ts';
 import { readCredential } from '../../src/provider-kit/settings.ts';
 import { checkService, createAccount } from './account.ts';
-import { createApi } from './client.ts';
+import { createApi, type Api } from './client.ts';
 import type { Auth, OpenAICompatibleConfig } from './config.ts';
 import { getDeprecation } from './deprecations.ts';
 import { createJobs } from './jobs.ts';
@@ -12,7 +13,7 @@ import { priceTokens, quotePredictions, quoteTraining } from './prices.ts';
 import { createTranslation, type CreateBody, type CreateRequest, type Prepared } from './request.ts';
 import { createUploads } from './upload.ts';
 
-export type { Auth, JobLabel, OpenAICompatibleConfig } from './config.ts';
+export type { Auth, JobLabel, OpenAICompatibleConfig, Price } from './config.ts';
 
 /** OpenAI's words for a job. `pausing` and `paused` are on the wire though its client does not name them. */
 export const openaiStatusMap = {
@@ -29,6 +30,26 @@ export const openaiStatusMap = {
 /** The user's key as a bearer, as most services want it. @throws Failure `credentials-invalid` */
 export function readBearer(name: string, hint: string): (context: Context) => Auth {
   return (context) => readCredential(context, [name], hint);
+}
+
+const inEndpoint: Quote = {
+  currency: 'USD',
+  low: 0,
+  high: 0,
+  source: 'answers of a deployed model are in the price of its endpoint',
+  asOf: null,
+};
+
+/** Answers rows as OpenAI does, priced by the token, or by the time of an endpoint. */
+export function createInference(api: Api): Inference {
+  const isPaid = (model: ModelRef): boolean =>
+    api.config.paysByTime === true && model.kind === 'endpoint' && model.needsDeployment === true;
+  return {
+    getModel: (name, context) => api.getModel(name, context),
+    predict: (model, rows, context) => predict(api, { model, rows }, context),
+    price: (model, tokens, context) => (isPaid(model) ? 0 : priceTokens(api, { model, tokens }, context)),
+    quote: async (model, rows, context) => (isPaid(model) ? inEndpoint : await quotePredictions(api, { model, rows }, context)),
+  };
 }
 
 /** A provider that speaks the fine-tuning API of OpenAI. */
@@ -49,12 +70,7 @@ export function createOpenAICompatible(config: OpenAICompatibleConfig): Provider
       // Models that need a deployment cannot be asked before they are tuned either.
       ...(config.needsDeployment === true ? {} : { baseModel: ({ model }, context) => api.getModel(model, context) }),
     },
-    inference: {
-      getModel: (name, context) => api.getModel(name, context),
-      predict: (model, rows, context) => predict(api, { model, rows }, context),
-      price: (model, tokens, context) => priceTokens(api, { model, tokens }, context),
-      quote: async (model, rows, context) => await quotePredictions(api, { model, rows }, context),
-    },
+    inference: createInference(api),
     account: createAccount(api),
     getDeprecation: (model) => getDeprecation(api, model),
     check: async (context) => await checkService(api, context),

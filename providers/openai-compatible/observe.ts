@@ -159,7 +159,11 @@ function getNewModel({ job, status, cursor }: Found): string | null {
   return status.phase === 'succeeded' && model !== cursor.model ? model : null;
 }
 
-function buildArtifact({ config, getBaseName }: Api, { job, model, location }: { job: Job; model: string; location: string }): Artifact {
+/** The tuned model as a result. */
+export function buildArtifact(
+  { config, getBaseName }: Api,
+  { job, model, location }: { readonly job: Pick<Job, 'model'>; readonly model: string; readonly location: string },
+): Artifact {
   const endpoint = { kind: 'endpoint', identity: `${location} ${model}`, location, name: model, base: getBaseName(job.model) } as const;
   const deployed = config.needsDeployment === true ? { ...endpoint, needsDeployment: true as const } : endpoint;
   return { kind: 'endpoint', uri: `${config.id}:${model}`, sha256: null, model: deployed };

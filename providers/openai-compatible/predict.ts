@@ -153,28 +153,37 @@ async function post(client: OpenAI, target: Target, row: PromptRow): Promise<unk
   }
 }
 
+const openaiChat = { maxTokens: 'max_completion_tokens', logprobs: true } as const;
+
 function buildBody(
-  { model, generation, withLogprobs }: Target,
+  { api, model, generation, withLogprobs }: Target,
   { messages, tools }: PromptRow,
 ): OpenAI.Chat.ChatCompletionCreateParamsNonStreaming {
   const { temperature, maxTokens, seed } = generation;
+  const chat = api.config.chat ?? openaiChat;
   const body = {
     model: model.name, // on Azure the name of a deployment
     // Weights belong to training, and are refused here.
     messages: messages.map((message) => ({ ...message, weight: undefined })),
     tools: tools?.length === 0 ? undefined : tools,
     temperature,
-    // Not `max_tokens`: it is deprecated, and reasoning models refuse it; both services take this one for all models.
-    max_completion_tokens: maxTokens,
+    // Not `max_tokens` where nothing else is said: it is deprecated, and reasoning models refuse it; OpenAI and Azure take this for all models.
+    [chat.maxTokens]: maxTokens,
     seed,
-    logprobs: withLogprobs ? true : undefined,
+    logprobs: withLogprobs ? (chat.logprobs ?? undefined) : undefined,
   };
   return body as unknown as OpenAI.Chat.ChatCompletionCreateParamsNonStreaming; // rows hold whatever messages the user has
 }
 
 const anything = z.unknown().optional();
 const Message = z.looseObject({ content: anything, refusal: anything, tool_calls: anything });
-const Logprobs = z.looseObject({ content: z.array(z.looseObject({ logprob: z.number() })) });
+/** OpenAI has the probability of each token beside the token, Together all of them in a list. */
+const Logprobs = z.union([
+  z
+    .looseObject({ content: z.array(z.looseObject({ logprob: z.number() })) })
+    .transform(({ content }) => content.map(({ logprob }) => logprob)),
+  z.looseObject({ token_logprobs: z.array(z.number()) }).transform(({ token_logprobs: all }) => all),
+]);
 const Choice = z.looseObject({ message: Message, finish_reason: anything, logprobs: anything });
 const Usage = z.looseObject({ prompt_tokens: z.int().nonnegative(), completion_tokens: z.int().nonnegative() });
 
@@ -188,12 +197,12 @@ function toPrediction(id: string, completion: z.infer<typeof Completion> | null,
   }
   const [choice] = completion.choices;
   const usage = Usage.safeParse(completion.usage).data;
-  const logprobs = Logprobs.safeParse(choice.logprobs).data?.content ?? [];
+  const logprobs = Logprobs.safeParse(choice.logprobs).data ?? [];
   return {
     id,
     answer: getText(choice),
     probabilities: null,
-    logProbability: logprobs.length === 0 ? null : logprobs.reduce((sum, { logprob }) => sum + logprob, 0),
+    logProbability: logprobs.length === 0 ? null : logprobs.reduce((sum, logprob) => sum + logprob, 0),
     truncated: choice.finish_reason === 'length',
     latencyMs,
     tokens: usage === undefined ? null : { input: usage.prompt_tokens, output: usage.completion_tokens },

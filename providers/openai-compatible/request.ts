@@ -6,7 +6,7 @@ import type { RunSpec } from '../../src/job/run-spec.ts';
 import { isObject } from '../../src/lib/json.ts';
 import type { Note } from '../../src/provider/note.ts';
 import type { RequestPreview, Training, Translation, TranslationInput } from '../../src/provider/provider.ts';
-import { notePrompt } from '../../src/provider-kit/map-training.ts';
+import { noteNative, notePrompt, noteWritten } from '../../src/provider-kit/map-training.ts';
 import { parseOptions } from '../../src/provider-kit/settings.ts';
 import type { Api } from './client.ts';
 import type { JobLabel, MethodType, OpenAICompatibleConfig, TargetOptions } from './config.ts';
@@ -35,6 +35,8 @@ export interface CreateRequest {
 export interface Prepared {
   readonly trainingFile: string;
   readonly validationFile: string | null;
+  /** When the service got the training file, by its own clock, ISO 8601, where that is needed. */
+  readonly uploadedAt?: string | null;
 }
 
 /** The exact body of the create call. */
@@ -122,7 +124,8 @@ function translate(api: Api, { spec, facts, model }: TranslationInput): Translat
       converted: 'the service learns chats: a row is a question, its label the answer',
       unused: `the rows of the task "${spec.task}" are chats already`,
     }),
-    ...noteOptions(options, suffix),
+    ...noteWritten('options', options),
+    ...(options.suffix === suffix ? [] : [{ type: 'defaulted', field: 'options.suffix', value: suffix } as const]),
     ...nativeNotes,
     ...noteModel(api, spec.model.name, method),
     ...noteTraits(config, facts),
@@ -132,7 +135,7 @@ function translate(api: Api, { spec, facts, model }: TranslationInput): Translat
 }
 
 /** Never one method for the other: they learn different things, and both are paid. */
-function parseMethod({ task, target, training }: RunSpec, { name }: OpenAICompatibleConfig): MethodType {
+export function parseMethod({ task, target, training }: RunSpec, { name }: Pick<OpenAICompatibleConfig, 'name'>): MethodType {
   const method = training.method ?? (task === 'preference' ? 'dpo' : 'sft');
   if ((method === 'dpo') === (task === 'preference')) return method === 'dpo' ? 'dpo' : 'supervised';
   const expected = method === 'dpo' ? 'sft' : 'dpo';
@@ -142,9 +145,9 @@ function parseMethod({ task, target, training }: RunSpec, { name }: OpenAICompat
   );
 }
 
-function parseRowsPlan(
+export function parseRowsPlan(
   { task, target, prompt }: RunSpec,
-  { name }: OpenAICompatibleConfig,
+  { name }: Pick<OpenAICompatibleConfig, 'name'>,
   { labels, isPair }: { labels: readonly string[]; isPair: boolean },
 ): RowsPlan {
   if (task === 'text' || task === 'regression') {
@@ -155,14 +158,6 @@ function parseRowsPlan(
   if (task !== 'classification') return { task, conversion: null, prompt: null, labels: [] };
   if (prompt?.template !== undefined) checkTemplate(prompt.template, isPair);
   return { task, conversion: chatVersion, prompt, labels };
-}
-
-function noteOptions(options: TargetOptions, suffix: string | undefined): Note[] {
-  const written = Object.entries(options).filter(([, value]) => value !== undefined);
-  return [
-    ...written.map(([field, value]): Note => ({ type: 'sent', field: `options.${field}`, value })),
-    ...(options.suffix === suffix ? [] : [{ type: 'defaulted', field: 'options.suffix', value: suffix } as const]),
-  ];
 }
 
 /** What the rows have that the service takes in another way, or that nobody can price. */
@@ -210,17 +205,13 @@ function noteLimits(
 /** Fields of the create call for which the job has other words, and `rows`, which is our own. */
 const owned = ['model', 'training_file', 'validation_file', 'method', 'hyperparameters', 'seed', 'suffix', 'rows'];
 
-/** @throws Failure `job-file-invalid` for a raw field that would change what the job says, or how its runs are found */
-function checkNative({ native, target }: RunSpec, alsoOwned: readonly string[], options: readonly string[]): Note[] {
-  const place = `targets.${target}.native`;
-  for (const field of Object.keys(native)) {
-    if (!owned.includes(field) && !alsoOwned.includes(field)) continue;
-    throw new Failure('job-file-invalid', `${place}.${field}: expected a field for which the job has no word, found "${field}"`, {
-      hint: options.includes(field) ? `use the option targets.${target}.options.${field}` : 'say it with the fields of the job file',
-    });
-  }
-  const notes: Note[] = Object.entries(native).map(([field, value]) => ({ type: 'sent', field: `native.${field}`, value }));
-  return native['metadata'] === undefined ? notes : [...notes, ...checkMetadata(native['metadata'], place)];
+function checkNative(spec: RunSpec, alsoOwned: readonly string[], options: readonly string[]): Note[] {
+  const { native, target } = spec;
+  const notes = noteNative(spec, [...owned, ...alsoOwned], (field) => {
+    return options.includes(field) ? `use the option targets.${target}.options.${field}` : 'say it with the fields of the job file';
+  });
+  const { metadata } = native;
+  return metadata === undefined ? notes : [...notes, ...checkMetadata(metadata, `targets.${target}.native`)];
 }
 
 /** Metadata of the service: at most 16 pairs, keys of 64 and values of 512 characters; two pairs are ours. */

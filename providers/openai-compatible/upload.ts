@@ -9,7 +9,7 @@ import type { Training } from '../../src/provider/provider.ts';
 import { isRefusedWith, toHttpFailure } from '../../src/provider-kit/http.ts';
 import { parseAnswer } from '../../src/provider-kit/json.ts';
 import { poll } from '../../src/provider-kit/retry.ts';
-import { writeTrainingFile } from '../../src/provider-kit/training-file.ts';
+import { markFirst, writeTrainingFile, type TrainingFile } from '../../src/provider-kit/training-file.ts';
 import type { Api } from './client.ts';
 import type { UploadLimits } from './config.ts';
 import { getAnswer } from './failures.ts';
@@ -18,8 +18,25 @@ import type { CreateRequest, Prepared, RowsPlan } from './request.ts';
 /** Of OpenAI: 512 MB in one request, 64 MB a part. */
 export const uploadLimits: UploadLimits = { wholeBytes: 512_000_000, partBytes: 64_000_000 };
 
+/** How a service takes a file. */
+export interface UploadSteps {
+  /** Uploads a file without holding it in memory, and returns its id. Repeatable, at no cost. */
+  upload(file: TrainingFile, name: string, context: Context): Promise<string>;
+  /**
+   * Waits until the service has read the file: a job that comes earlier may be refused.
+   * @returns when the service got it, ISO 8601, where that is needed
+   * @throws Failure `data-invalid` with the service's words where it cannot read the file, `timeout`
+   */
+  wait(file: string, context: Context): Promise<string | null>;
+  /** Whether the service answers equal bytes with the file that it has: each attempt's then have to differ. */
+  readonly isMarked: boolean;
+}
+
 /** The part of a provider that brings the rows of an attempt to the service, and deletes them there. */
-export function createUploads(api: Api): Pick<Training<CreateRequest, Prepared>, 'prepare' | 'fence' | 'discard'> {
+export function createUploads(
+  api: Api,
+  { upload, wait, isMarked }: UploadSteps = createSteps(api),
+): Pick<Training<Pick<CreateRequest, 'rows'>, Prepared>, 'prepare' | 'fence' | 'discard'> {
   /** Deletes the attempt's training file, without which no job of it can be created. */
   const fence = async ({ trainingFile }: Prepared, context: Context): Promise<void> => await deleteFile(api, trainingFile, context);
   return {
@@ -28,22 +45,31 @@ export function createUploads(api: Api): Pick<Training<CreateRequest, Prepared>,
      * submission, by which its job can be found and without which it cannot begin.
      */
     async prepare({ rows }, context) {
-      const upload = async (part: 'train' | 'validation'): Promise<string> => {
+      const uploadPart = async (part: 'train' | 'validation'): Promise<string> => {
         context.signal.throwIfAborted();
-        const { path } = await writeTrainingFile(join(context.workDir, `${part}.jsonl`), context.readRows(part), (row) =>
-          toLine(row, rows),
-        );
-        return await uploadFile(api, { path, name: formatName(context, part) }, context);
+        const write = (row: Row): string => JSON.stringify(toLine(row, rows));
+        const writeLine = isMarked ? markFirst(write, [context.key, context.attempt, part]) : write;
+        const file = await writeTrainingFile(join(context.workDir, `${part}.jsonl`), context.readRows(part), writeLine);
+        return await upload(file, formatName(context, part), context);
       };
-      const trainingFile = await upload('train');
-      const validationFile = context.facts.validation === null ? null : await upload('validation');
-      for (const file of [trainingFile, validationFile]) if (file !== null) await waitUntilProcessed(api, file, context);
-      return { trainingFile, validationFile };
+      const trainingFile = await uploadPart('train');
+      const validationFile = context.facts.validation === null ? null : await uploadPart('validation');
+      const uploadedAt = await wait(trainingFile, context);
+      if (validationFile !== null) await wait(validationFile, context);
+      return { trainingFile, validationFile, ...(uploadedAt === null ? {} : { uploadedAt }) };
     },
     ...(api.config.fence === null ? {} : { fence }),
     async discard({ trainingFile, validationFile }, context) {
       for (const file of [trainingFile, validationFile]) if (file !== null) await deleteFile(api, file, context);
     },
+  };
+}
+
+function createSteps(api: Api): UploadSteps {
+  return {
+    upload: async ({ path }, name, context) => await uploadFile(api, { path, name }, context),
+    wait: async (file, context) => await waitUntilProcessed(api, file, context),
+    isMarked: false,
   };
 }
 
@@ -136,11 +162,7 @@ const FileState = z.looseObject({ status: z.string().nullish(), status_details: 
 
 const processing = { firstMs: 500, longestMs: 5000, withinMs: 600_000 };
 
-/**
- * Waits until the service has read the file: a job that comes earlier may be refused.
- * @throws Failure `data-invalid` with the service's words where it cannot read the file, `timeout`
- */
-async function waitUntilProcessed(api: Api, file: string, context: Context): Promise<void> {
+async function waitUntilProcessed(api: Api, file: string, context: Context): Promise<null> {
   const call = `GET /files/${encodeURIComponent(file)}`;
   const isProcessed = async (): Promise<true | null> => {
     const answer = await api.call({ call }, context, async (client) => await client.files.retrieve(file));
@@ -155,6 +177,7 @@ async function waitUntilProcessed(api: Api, file: string, context: Context): Pro
   const onTimeout = (): Failure =>
     new Failure('timeout', `${call}: expected the file to be read within ${processing.withinMs / 60_000} minutes`);
   await poll(isProcessed, context, { ...processing, onTimeout });
+  return null;
 }
 
 const Deleted = z.looseObject({ deleted: z.literal(true) });

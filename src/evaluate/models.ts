@@ -96,6 +96,7 @@ export function getTunedClient({ dir, provider }: Pick<Workspace, 'dir' | 'provi
 export interface ServiceModelName {
   readonly provider: string;
   readonly model: string;
+  readonly options?: Readonly<Record<string, unknown>> | undefined;
   /** Where: `references.old`, `--provider`. */
   readonly place: string;
 }
@@ -106,10 +107,13 @@ export interface ServiceModelName {
  */
 export function findServiceModel(
   workspace: Workspace,
-  { provider: id, model: name, place }: ServiceModelName,
+  { provider: id, model: name, options, place }: ServiceModelName,
 ): Omit<ModelClient, 'settings'> {
   const provider = withPlace(place, () => workspace.provider(id, place));
-  const model = withPlace(place, () => provider.inference?.getModel?.(name, workspace.context));
+  if (options !== undefined && provider.inference?.takesOptions !== true) {
+    throw new Failure('job-file-invalid', `${place}.options: the provider "${id}" takes none for a model`);
+  }
+  const model = withPlace(place, () => provider.inference?.getModel?.(name, workspace.context, options));
   if (model === undefined || (model.kind === 'repository' ? provider.inference?.download : provider.inference?.predict) === undefined) {
     throw new Failure('job-file-invalid', `${place}: the provider "${id}" answers only with models that it has tuned`, {
       hint: 'a reference can also be a file of answers ({"predictions": "./old.jsonl"}) or a command ({"command": ["python", "answer.py"]})',

@@ -106,6 +106,7 @@ const Reference = z.union(
     z.strictObject({
       provider: z.string().min(1).describe("the provider's id"),
       model: z.string().min(1).describe('an existing model of it, by its name there'),
+      options: RawFields.optional().describe('settings of the provider "endpoint", such as "baseUrl"'),
     }),
     z.strictObject({ predictions: Source.describe('a file of answers: JSON lines with "text" or "messages", and "answer"') }),
     z.strictObject({

@@ -77,8 +77,9 @@ export function resolveReferences({ references }: JobSpec, folder: string): Reco
       return [name, { command, folder, ...(env !== undefined && { env }) }];
     }
     if ('predictions' in reference) return [name, { predictions: toAbsolute(folder, reference.predictions) }];
-    const { provider, model } = reference;
-    return [name, { provider, model: isPath(model) ? toAbsolute(folder, model) : model }];
+    const { provider, model, options } = reference;
+    const path = isPath(model) ? toAbsolute(folder, model) : model;
+    return [name, { provider, model: path, ...(options !== undefined && { options }) }];
   });
   return Object.fromEntries(entries);
 }

@@ -21,7 +21,7 @@ export interface DataSpec {
 
 /** A model that is scored but not trained: one of a service, the answers in a file, or a command that runs in a folder. Paths are absolute. */
 export type ReferenceSpec =
-  | { readonly provider: string; readonly model: string }
+  | { readonly provider: string; readonly model: string; readonly options?: Readonly<Record<string, unknown>> }
   | { readonly predictions: string }
   | { readonly command: readonly string[]; readonly folder: string; readonly env?: readonly string[] };
 

@@ -17,6 +17,7 @@ export const serviceCredentials: readonly string[] = [
   'AZURE_OPENAI_AD_TOKEN',
   'AZURE_MANAGEMENT_TOKEN',
   'HF_TOKEN',
+  'TOGETHER_API_KEY',
 ];
 
 /** What a credential of any other program is called, or an address that may hold a password. */

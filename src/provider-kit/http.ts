@@ -30,6 +30,8 @@ export interface FetchOptions {
    * `stream`: the body comes as it arrives, for downloads; the reader deals with a body that breaks off.
    */
   readonly body?: 'whole' | 'stream';
+  /** What comes of a redirect of something else than a read: a failure (also when absent), or the answer itself, for its caller to judge. */
+  readonly redirect?: 'refuse' | 'answer';
   /** Opens the connections; absent: the agent of the process, which goes through the proxies of its environment. */
   readonly agent?: Agent;
   readonly now?: () => Date;
@@ -68,6 +70,7 @@ export function createFetch(options: FetchOptions = {}): Fetch {
     uploadBytesPerSecond: 256 * 1024,
     maxBodyBytes: 8 * 1024 * 1024,
     body: 'whole',
+    redirect: 'refuse',
     now: () => new Date(),
     random: () => Math.random(),
     wait: async (ms, signal) => await sleep(ms, undefined, signal === null ? {} : { signal }),
@@ -148,7 +151,7 @@ async function attempt(call: Call, settings: Settings, ms: number): Promise<Resp
     return signal.aborted ? signal.reason : toHttpFailure(error, { what, redact: settings.redact });
   };
   try {
-    const answer = await send(call, signal);
+    const answer = await send(call, signal, settings);
     if (answer.body === null) {
       end();
       return answer;
@@ -160,10 +163,10 @@ async function attempt(call: Call, settings: Settings, ms: number): Promise<Resp
   }
 }
 
-async function send({ request, agent, isRead, what }: Call, signal: AbortSignal): Promise<Response> {
+async function send({ request, agent, isRead, what }: Call, signal: AbortSignal, { redirect }: Settings): Promise<Response> {
   if (!isRead) {
     const answer = await fetchWith(sendOnce(agent, what), request, { signal });
-    if (getLocation(answer) === null) return answer;
+    if (redirect === 'answer' || getLocation(answer) === null) return answer;
     await answer.body?.cancel();
     throw new Failure('response-invalid', `${what}: expected no redirect, found ${answer.status}; only reads follow one`);
   }

@@ -1,3 +1,4 @@
+import { Failure } from '../errors.ts';
 import type { Training, TrainingField } from '../job/job-spec.ts';
 import type { RunSpec } from '../job/run-spec.ts';
 import type { Note } from '../provider/note.ts';
@@ -31,6 +32,42 @@ export function sent<Parameters>(parameters: Partial<Parameters> = {}): Mapped<P
 
 export function unsupported<Parameters>(why: string): Mapped<Parameters> {
   return { type: 'unsupported', why };
+}
+
+/** The names of parameters that trainers have in common, and what most services name so. */
+interface CommonParameters {
+  readonly n_epochs?: number;
+  readonly batch_size?: number | 'max';
+  readonly learning_rate?: number;
+  readonly warmup_ratio?: number;
+  readonly weight_decay?: number;
+  readonly max_grad_norm?: number;
+}
+
+/** The fields of a service that takes a trainer's own settings, with an absolute learning rate. */
+export const commonFields = {
+  method: () => sent<CommonParameters>(),
+  epochs: (epochs: number) =>
+    Number.isInteger(epochs)
+      ? sent<CommonParameters>({ n_epochs: epochs })
+      : unsupported<CommonParameters>('the service takes whole epochs only'),
+  batchSize: (size: number) => sent<CommonParameters>({ batch_size: size }),
+  learningRate: (rate: NonNullable<Training['learningRate']>) =>
+    typeof rate === 'number'
+      ? sent<CommonParameters>({ learning_rate: rate })
+      : unsupported<CommonParameters>('the service takes an absolute rate; {"multiplier": m} is relative to a rate that is not known'),
+  warmupRatio: (ratio: number) => sent<CommonParameters>({ warmup_ratio: ratio }),
+  weightDecay: (decay: number) => sent<CommonParameters>({ weight_decay: decay }),
+  maxGradNorm: (norm: number) => sent<CommonParameters>({ max_grad_norm: norm }),
+  steps: () => unsupported<CommonParameters>('the service counts epochs, not steps'),
+};
+
+/** What hinders a service that trains language models, with LoRA of a whole scale, from following an adapter; null: nothing. */
+export function findAdapterProblem(adapter: NonNullable<Training['adapter']>): string | null {
+  if (adapter.type === 'head') return 'a language model has no head of its own that could be trained alone';
+  if (adapter.type === 'full') return null;
+  if (adapter.rankStabilized === true) return 'the service multiplies with alpha / rank only';
+  return Number.isInteger(adapter.alpha ?? adapter.rank) ? null : 'the service takes a whole lora_alpha only';
 }
 
 /** The parameters of a training, and one note on each of its fields: those in the job are sent, converted or unsupported, the others defaulted. */
@@ -72,12 +109,27 @@ export function notePrompt(
   conversion: string | null,
   why: { readonly converted: string; readonly unused: string },
 ): Note[] {
-  const written = Object.entries(prompt ?? {}).filter(([, value]) => value !== undefined);
   if (conversion === null) {
+    const written = Object.entries(prompt ?? {}).filter(([, value]) => value !== undefined);
     return written.map(([field, value]) => ({ type: 'unsupported', field: `prompt.${field}`, value, why: why.unused }));
   }
-  return [
-    { type: 'converted', field: 'task', from: task, value: conversion, why: why.converted },
-    ...written.map(([field, value]): Note => ({ type: 'sent', field: `prompt.${field}`, value })),
-  ];
+  return [{ type: 'converted', field: 'task', from: task, value: conversion, why: why.converted }, ...noteWritten('prompt', prompt ?? {})];
+}
+
+/** Notes on what a part of the job sets, all of which is sent. */
+export function noteWritten(part: string, fields: object): Note[] {
+  const written = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return written.map(([field, value]): Note => ({ type: 'sent', field: `${part}.${field}`, value }));
+}
+
+/**
+ * Notes on a target's raw fields.
+ * @param owned fields of the request for which the job has other words
+ * @throws Failure `job-file-invalid` for one of these: it would change what the job says, or how its runs are found
+ */
+export function noteNative({ native, target }: RunSpec, owned: readonly string[], toHint: (field: string) => string): Note[] {
+  const field = Object.keys(native).find((name) => owned.includes(name));
+  if (field === undefined) return noteWritten('native', native);
+  const expected = `targets.${target}.native.${field}: expected a field for which the job has no word, found "${field}"`;
+  throw new Failure('job-file-invalid', expected, { hint: toHint(field) });
 }

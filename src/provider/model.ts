@@ -52,6 +52,10 @@ export interface EndpointModel {
   readonly base: string;
   /** It answers only while it is deployed (`deploy`). */
   readonly needsDeployment?: true;
+  /** The name of the credential that opens it, where its provider has none of its own. */
+  readonly credential?: string;
+  /** What its tokens cost, US dollars per million, where the user says it with its name; absent: nobody has. */
+  readonly price?: { readonly input: number; readonly output: number };
 }
 
 /** A model in a repository of a service: it answers once it has been brought to this machine (`download`). */

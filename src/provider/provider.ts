@@ -120,6 +120,11 @@ export interface Training<Request = unknown, Prepared = unknown, Wire = unknown,
   /** The cost of a run of this request; null where the price is not known. Absent: the provider knows no prices at all. */
   quote?(request: Request, context: QuoteContext): Promise<Quote | null>;
   /**
+   * The cost that the service itself names for the exact body, for a service that can do so only once it has the data; it is asked after
+   * `prepare`, and what it says counts instead of `quote`. Null where it does not say.
+   */
+  quotePrepared?(wire: Wire, context: Attempt): Promise<Quote | null>;
+  /**
    * The time and the memory of a run of this request; null where they are not known.
    * @throws Failure `job-file-invalid` for what this machine cannot do
    */
@@ -133,7 +138,9 @@ export interface Training<Request = unknown, Prepared = unknown, Wire = unknown,
 /** Answers rows with models. */
 export interface Inference {
   /** An existing model of the service by its name, for references. No request. @throws Failure `configuration-invalid` */
-  getModel?(name: string, context: Context): ModelRef;
+  getModel?(name: string, context: Context, options?: Readonly<Record<string, unknown>>): ModelRef;
+  /** Whether a model needs more than its name. */
+  readonly takesOptions?: true;
   /** Copies a model in a repository into the folder; files that are there already are kept. Reads only. */
   download?(model: RepositoryModel, folder: string, context: Context): Promise<FolderModel>;
   /** Answers rows with a model, in any order, one answer a row, each as soon as it is there. May cost where `quote` says so. */

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { isFailure, type Failure } from '../errors.ts';
 import type { Store } from '../store/open-store.ts';
 import type { RunPlan, UnpaidPlan } from './event.ts';
-import { addCharge, checkBudget, releaseCharge, reserve, type Charge } from './budget.ts';
+import { addCharge, checkBudget, getMostUsd, releaseCharge, reserve, type Charge } from './budget.ts';
 import { createRecord, getUnpaid } from './record.ts';
 import type { RunState } from './transitions.ts';
 import { appendEvents, findRun, insertEvents, type StoredRun } from './run-store.ts';
@@ -27,8 +27,8 @@ export async function findNewPlans(store: Store, plans: readonly RunPlan[]): Pro
   return plans.filter(({ key }) => !known.has(key));
 }
 
-function toCharge({ key, spec: { job, workspace }, quote }: RunPlan, at: string): Charge {
-  return { id: key, job, workspace, purpose: 'training', usd: quote?.high ?? null, at };
+function toCharge({ key, spec: { job, workspace }, ...plan }: RunPlan, at: string): Charge {
+  return { id: key, job, workspace, purpose: 'training', usd: getMostUsd(plan), at };
 }
 
 /**
@@ -61,9 +61,9 @@ export async function reserveAgain(store: Store, { key, record }: StoredRun, at:
 export async function checkPlans(store: Store, plans: readonly RunPlan[]): Promise<void> {
   const [first] = plans;
   if (first === undefined) return;
-  const needs = (await findNewPlans(store, plans)).map(({ key, spec, quote, model }) => {
+  const needs = (await findNewPlans(store, plans)).map(({ key, spec, model, ...plan }) => {
     const isNamed = spec.model.kind !== 'folder' && spec.model.kind !== 'hub';
-    return { id: key, name: `target "${spec.target}"`, usd: quote === null ? null : quote.high, model: isNamed ? model.base : undefined };
+    return { id: key, name: `target "${spec.target}"`, usd: getMostUsd(plan), model: isNamed ? model.base : undefined };
   });
   await checkBudget(store, first.spec, { budgetUsd: first.spec.budget.usd, needs });
 }

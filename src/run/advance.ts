@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import type { Attempt } from '../provider/context.ts';
 import type { Provider } from '../provider/provider.ts';
 import { SubmitFailure } from '../provider/submit-failure.ts';
-import { Failure, toFailureData } from '../errors.ts';
+import { Failure, failureKinds, isFailure, toFailureData } from '../errors.ts';
 import { hashJson } from '../lib/json.ts';
 import type { RunEvent } from './event.ts';
 import { withLease } from './lease.ts';
@@ -10,6 +10,7 @@ import { pollRun, type Step } from './poll.ts';
 import { adoptOldestJob, reconcile } from './reconcile.ts';
 import { reserveAgain } from './accept.ts';
 import { findRun, type StoredRun } from './run-store.ts';
+import { quoteLate } from './late-price.ts';
 import { isEnded } from './transitions.ts';
 import { createAttempt, getProvider, type Driver } from './workspace.ts';
 
@@ -73,10 +74,12 @@ async function prepare({ run, provider, context, append }: Step): Promise<Stored
   return await append([{ type: 'submission-prepared', attempt: run.record.attempt, prepared }]);
 }
 
-async function submit({ run, provider, context, append }: Step, prepared: unknown): Promise<StoredRun> {
+async function submit(step: Step, prepared: unknown): Promise<StoredRun> {
+  const { run, provider, context, append } = step;
   const { plan, attempt } = run.record;
   const wire = provider.training.bind(plan.request, prepared, plan.key, attempt);
   context.signal.throwIfAborted();
+  await settlePrice(step, { prepared, wire });
   // The intent is on the disk before the call that may cost.
   const intended = await append([{ type: 'submission-intended', attempt, wire, hash: hashJson(wire) }]);
   if (intended.record.cancelRequested) {
@@ -88,6 +91,21 @@ async function submit({ run, provider, context, append }: Step, prepared: unknow
   if (outcome.type !== 'submission-rejected') return stored;
   const events = await discard(provider, prepared, context);
   return events.length === 0 ? stored : await append(events);
+}
+
+/** The late price of a submission; what was uploaded for one that is refused is deleted again, and submitted again, the run begins anew. */
+async function settlePrice(step: Step, { prepared, wire }: { readonly prepared: unknown; readonly wire: unknown }): Promise<void> {
+  const { run, driver, provider, context, append } = step;
+  try {
+    const events = await quoteLate(driver.store, run.record, { provider, wire, context });
+    if (events.length > 0) await append(events);
+  } catch (error) {
+    if (isFailure(error) && !failureKinds[error.code].retryable) {
+      const { attempt } = run.record;
+      await append([...(await discard(provider, prepared, context)), { type: 'submission-discarded', attempt }]);
+    }
+    throw error;
+  }
 }
 
 /** Deletes what was prepared for a submission that the service has refused. A failure is only noted, so that it hides no refusal. */

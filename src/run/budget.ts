@@ -1,6 +1,7 @@
 import { Failure } from '../errors.ts';
 import type { Store } from '../store/open-store.ts';
 import type { ChargeTable } from '../store/tables.ts';
+import type { RunPlan } from './event.ts';
 import type { RunRecord } from './record.ts';
 import { describeReserved } from './reservations.ts';
 import { isEnded } from './transitions.ts';
@@ -140,7 +141,7 @@ export async function checkBudget(
   });
 }
 
-function createUnknownPriceFailure({ job }: Account, budgetUsd: number, unpriced: readonly Need[]): Failure {
+export function createUnknownPriceFailure({ job }: Pick<Account, 'job'>, budgetUsd: number, unpriced: readonly Need[]): Failure {
   const prices = unpriced.length === 1 ? 'the price of' : 'the prices of';
   const models = new Set(unpriced.flatMap(({ model }) => model ?? []));
   const setting = models.size === 0 ? 'give the prices in ORCHESTRATE_PRICES' : formatPriceSetting([...models], ['training']);
@@ -274,12 +275,17 @@ export async function setCharge(store: Store, id: string, { state, usd }: Charge
     .execute();
 }
 
+/** The most that a run may cost, as far as its price is known; nothing before a service has named it that does so late. */
+export function getMostUsd({ quote, isPricedLate }: Pick<RunPlan, 'quote' | 'isPricedLate'>): number | null {
+  return quote?.high ?? (isPricedLate === true ? 0 : null);
+}
+
 /**
  * The charge of a run, computed from its events. A submission that surely was not sent, or was refused, costs nothing. A run that goes
  * on reserves its upper limit. One that has ended costs what the service says; where the service does not say, the limit stays reserved.
  */
-export function getRunCharge({ state, job, cost, plan: { quote } }: RunRecord): ChargeChange {
-  const most = quote?.high ?? null;
+export function getRunCharge({ state, job, cost, plan }: RunRecord): ChargeChange {
+  const most = job === null ? getMostUsd(plan) : (plan.quote?.high ?? null);
   if (state === 'rejected' || (state === 'cancelled' && job === null)) return { state: 'released', usd: most };
   if (!isEnded(state)) return { state: 'reserved', usd: cost === null ? most : Math.max(most ?? 0, cost.usd) };
   if (cost !== null) return { state: 'spent', usd: cost.usd };

@@ -21,6 +21,8 @@ export interface RunPlan {
   readonly notes: readonly Note[];
   /** What it will cost; null where the price is not known. */
   readonly quote: Quote | null;
+  /** The service names the price only once it has the data: until then nothing is reserved. Absent: it is known, or never will be. */
+  readonly isPricedLate?: true;
   /** Its time and memory, where they can be computed; absent in runs that are older than this field. */
   readonly estimate?: Estimate | null;
   /** When the service shuts down the model and what is tuned from it, as far as was known at that time. */
@@ -41,6 +43,10 @@ export type RunEvent =
   | { readonly type: 'run-accepted'; readonly plan: RunPlan; readonly number: number }
   | { readonly type: 'job-file-changed'; readonly plan: UnpaidPlan }
   | { readonly type: 'submission-prepared'; readonly attempt: number; readonly prepared: unknown }
+  /** What the service asks for what it was sent. */
+  | { readonly type: 'submission-quoted'; readonly quote: Quote | null }
+  /** What the attempt had prepared was deleted at the service. */
+  | { readonly type: 'submission-discarded'; readonly attempt: number }
   | { readonly type: 'submission-intended'; readonly attempt: number; readonly wire: unknown; readonly hash: string }
   | { readonly type: 'submission-unsent'; readonly attempt: number; readonly failure: FailureData }
   | { readonly type: 'submission-rejected'; readonly attempt: number; readonly failure: FailureData }

@@ -104,6 +104,7 @@ export async function planRun(spec: RunSpec, provider: Provider, options: PlanOp
     request,
     notes: [...found, ...notes, ...facts.warnings.map((warning): Note => ({ type: 'warning', message: formatWarning(warning) }))],
     quote,
+    ...(quote === null && provider.training.quotePrepared !== undefined ? { isPricedLate: true } : {}),
     ...(estimate === null ? {} : { estimate }),
     deprecation,
   };

@@ -125,6 +125,12 @@ function getChange(record: RunRecord, event: RunEvent, at: string): Partial<RunR
       return { plan: withUnpaid(record.plan, event.plan) };
     case 'submission-prepared':
       return { prepared: [...record.prepared.slice(0, event.attempt - 1), event.prepared], attempt: event.attempt };
+    case 'submission-quoted': {
+      const { isPricedLate: _, ...plan } = record.plan;
+      return { plan: { ...plan, quote: event.quote } };
+    }
+    case 'submission-discarded':
+      return { prepared: record.prepared.slice(0, event.attempt - 1), plan: { ...record.plan, quote: null, isPricedLate: true } };
     case 'submission-intended':
       return { wire: event.wire, failure: null };
     case 'submission-unsent':

@@ -52,6 +52,8 @@ export const transitions: Readonly<Record<RunState, Row>> = {
     ...controlRequests,
     'job-adopted': 'submitted',
     'submission-prepared': 'preparing',
+    'submission-quoted': 'same',
+    'submission-discarded': 'accepted',
     'submission-intended': 'submitting',
     'note-added': 'same',
     'run-withdrawn': 'cancelled',

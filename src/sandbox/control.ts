@@ -11,6 +11,9 @@ import { readKey } from './openai/app.ts';
 import { addOtherJobs } from './openai/create-job.ts';
 import { formatFile } from './openai/files.ts';
 import { advanceJobs, formatJob } from './openai/jobs.ts';
+import { addOtherTogetherJobs } from './together/create-job.ts';
+import { formatTogetherFile } from './together/files.ts';
+import { advanceTogetherJobs, formatShortJob } from './together/jobs.ts';
 import { Settings, type AccountState, type SandboxEnv, type Service } from './service.ts';
 
 /** What has come of one API key so far: copies, all of it JSON. Jobs and files are as the services write them. */
@@ -20,7 +23,8 @@ export function reportAccount(service: Service, account: AccountState) {
   const nowMs = service.clock.nowMs();
   advanceJobs(account, nowMs);
   advanceHubJobs({ service, account }, nowMs);
-  const { name, bill, requests, used, settings, violations, openai, hub } = account;
+  advanceTogetherJobs(account, nowMs);
+  const { name, bill, requests, used, settings, violations, openai, hub, together } = account;
   return {
     /** The key without `sk-sandbox-`. */
     name,
@@ -40,6 +44,13 @@ export function reportAccount(service: Service, account: AccountState) {
       repos: [...hub.repos.values()].map(formatRepo),
       /** Tokens that arrived at the storage; must stay empty. */
       leakedTokens: [...hub.leaks],
+    },
+    together: {
+      /** Newest first. */
+      jobs: together.jobs.map((job) => ({ ...formatShortJob(job) })),
+      /** Oldest first. */
+      files: [...together.files.values()].map((file) => formatTogetherFile(file, nowMs)),
+      endpoints: [...together.endpoints.values()].map(({ wire }) => wire),
     },
     settings,
     /** Errors of the sandbox itself; must stay empty. */
@@ -70,6 +81,7 @@ export function setSettings(account: AccountState, settings: Partial<Settings>, 
   account.settings = { ...account.settings, ...settings };
   addOtherJobs(account, nowMs);
   addOtherHubJobs(account, nowMs);
+  addOtherTogetherJobs(account, nowMs);
 }
 
 /** What is no part of a service: how an account fares, and what shall go wrong with it, for other processes. */

@@ -7,6 +7,7 @@ export const RequestKind = z.enum([
   ...(['create', 'list', 'get', 'events', 'checkpoints', 'cancel', 'pause', 'resume'] as const),
   ...(['models', 'chat'] as const),
   ...(['deploy', 'deployment', 'deployment-delete'] as const),
+  ...(['upload-put', 'preprocess', 'estimate', 'limits', 'metrics', 'job-delete'] as const),
   ...(['whoami', 'repo-create', 'repo-delete', 'repo', 'tree', 'branch', 'branch-delete', 'preupload', 'commit', 'resolve'] as const),
   ...(['lfs-batch', 'lfs-upload', 'lfs-download'] as const),
   ...(['job-create', 'job-list', 'job-get', 'job-logs', 'job-cancel', 'job-hardware'] as const),

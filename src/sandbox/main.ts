@@ -14,6 +14,7 @@ import { createStorageApp } from './hub/storage.ts';
 import { createPublicModel } from './hub/repos.ts';
 import type { TrainModel } from './hub/train-model.ts';
 import { createOpenAIApp } from './openai/app.ts';
+import { createTogetherApp } from './together/app.ts';
 import { createAccount, getAccountName, type AccountState, type SandboxEnv, type Service, type Settings } from './service.ts';
 
 export type { Account } from './control.ts';
@@ -52,6 +53,8 @@ export interface Sandbox extends AsyncDisposable {
   readonly storageUrl: string;
   /** What the official clients of OpenAI and of the Hub read. */
   readonly env: Readonly<Record<'OPENAI_BASE_URL' | 'OPENAI_API_KEY' | 'HF_ENDPOINT' | 'HF_TOKEN' | 'HF_HUB_DISABLE_XET', string>>;
+  /** What the official clients of Together read; the upload of the one in JavaScript has an address of its own. */
+  readonly togetherEnv: Readonly<Record<`TOGETHER_${'BASE_URL' | 'API_BASE_URL' | 'API_KEY'}`, string>>;
   /** What the official client reads for Azure, and what Azure's management service is asked with. */
   readonly azureEnv: Readonly<
     Record<`AZURE_OPENAI_${'ENDPOINT' | 'API_KEY'}` | `AZURE_MANAGEMENT_${'URL' | 'TOKEN'}`, string> &
@@ -70,7 +73,7 @@ const ownKey = 'sk-sandbox-demo';
 const ownToken = 'hf_sandbox_demo';
 
 /**
- * Starts a stand-in of the OpenAI API, of Azure's, and of the Hugging Face Hub with its jobs on the loopback interface. It keeps nothing
+ * Starts a stand-in of the OpenAI API, of Azure's, of Together's, and of the Hugging Face Hub with its jobs on the loopback interface. It keeps nothing
  * on disk. @throws the system's error where the port is taken
  */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
@@ -95,6 +98,11 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     url,
     storageUrl,
     env: { OPENAI_BASE_URL: `${url}/v1`, OPENAI_API_KEY: ownKey, HF_ENDPOINT: url, HF_TOKEN: ownToken, HF_HUB_DISABLE_XET: '1' },
+    togetherEnv: {
+      TOGETHER_BASE_URL: `${url}/together/v1`,
+      TOGETHER_API_BASE_URL: `${url}/together/v1`,
+      TOGETHER_API_KEY: ownKey,
+    },
     azureEnv: {
       AZURE_OPENAI_ENDPOINT: url,
       AZURE_OPENAI_API_KEY: ownKey,
@@ -162,6 +170,7 @@ function createApp(service: Service): Hono<SandboxEnv> {
     })
     .route('/sandbox', createControlApp())
     .route('/', createOpenAIApp())
+    .route('/', createTogetherApp())
     .route('/', createHubApp())
     .notFound(({ req: { method, path } }) =>
       path.startsWith('/api/')

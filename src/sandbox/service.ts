@@ -9,6 +9,7 @@ import { createHubState, type HubState, type Repo, type Stage } from './hub/stat
 import type { TrainModel } from './hub/train-model.ts';
 import type { Dialect } from './openai/dialects.ts';
 import { createOpenAIState, type OpenAIState } from './openai/state.ts';
+import { createTogetherState, type TogetherState } from './together/state.ts';
 
 /** How the services treat one account, beside faults. */
 export const Settings = z.strictObject({
@@ -33,6 +34,12 @@ export const Settings = z.strictObject({
   hiddenFailure: z.boolean(),
   /** So many jobs of other people are in the list; they run for ever and cost nothing. */
   otherJobs: z.int().min(0).max(1000),
+  /** At Together: the list of jobs ends after so many. */
+  listCap: z.int().min(1).nullable(),
+  /** At Together: each job is started anew by the service, under another identifier, when half of its time is over. */
+  restartJobs: z.boolean(),
+  /** At Together: no price is estimated. */
+  hidePrice: z.boolean(),
 });
 export type Settings = Readonly<z.infer<typeof Settings>>;
 
@@ -45,6 +52,9 @@ const defaultSettings: Settings = {
   blockModel: false,
   hiddenFailure: false,
   otherJobs: 0,
+  listCap: null,
+  restartJobs: false,
+  hidePrice: false,
 };
 
 type Texts = Readonly<Record<string, string>>;
@@ -91,6 +101,7 @@ export interface AccountState {
   readonly violations: string[];
   readonly openai: OpenAIState;
   readonly hub: HubState;
+  readonly together: TogetherState;
   settings: Settings;
   faults: FaultPlans;
   /** How often each kind was asked for since the faults were set. */
@@ -165,6 +176,7 @@ export function createAccount(name: string, seed: number, faults: FaultPlans): A
     violations: [],
     openai: createOpenAIState(),
     hub: createHubState(),
+    together: createTogetherState(),
     settings: defaultSettings,
     faults,
     used: {},

@@ -1,8 +1,8 @@
 /**
- * `npm run kills -- [--count N] [--seed S] [--plan NAME] [--source] [--sandbox] [--hub]`: kills the program at its boundaries, freezes it, loses its state,
+ * `npm run kills -- [--count N] [--seed S] [--plan NAME] [--source] [--sandbox] [--hub] [--together]`: kills the program at its boundaries, freezes it, loses its state,
  * fails its system calls, and counts what the service was asked to pay. `--mutants`: leaves one thing out of the protocol after the
- * other, and must notice each. `--sandbox`: against the sandbox, with the official client beside. `--hub`: against
- * the sandbox's Hub. `--restart`: how soon a new process is ready among 10,000 open runs.
+ * other, and must notice each. `--sandbox`, `--together`: against the sandbox of OpenAI or Together, with the official client beside.
+ * `--hub`: against the sandbox's Hub. `--restart`: how soon a new process is ready among 10,000 open runs.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,7 +17,9 @@ import { measureRestart } from './restart.ts';
 import { hasStrace, toKillTasks, toScenarioTasks } from './schedule.ts';
 import { startHub } from './start-hub.ts';
 import { startSandbox } from './start-sandbox.ts';
+import { startTogether } from './start-together.ts';
 import { startStandIn } from './start-stand-in.ts';
+import type { Service } from './service.ts';
 import type { Bench, Outcome } from './trial.ts';
 
 const { values: flags } = parseArgs({
@@ -29,18 +31,25 @@ const { values: flags } = parseArgs({
     mutants: { type: 'boolean', default: false },
     sandbox: { type: 'boolean', default: false },
     hub: { type: 'boolean', default: false },
+    together: { type: 'boolean', default: false },
     restart: { type: 'boolean', default: false },
   },
 });
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
+async function start(): Promise<Service> {
+  if (flags.hub) return await startHub();
+  if (flags.together) return await startTogether();
+  return flags.sandbox ? await startSandbox() : await startStandIn();
+}
+
 async function runTrials(bench: Bench): Promise<Outcome[]> {
   const seed = Number(flags.seed);
   const kills = await toKillTasks(bench, { count: Number(flags.count), seed, plan: flags.plan });
   if (flags.plan !== undefined || flags.hub) return await inParallel(kills);
   // What the official client does with its defaults, and what the program does with it.
-  if (flags.sandbox) return [await countNaivePayments(bench), ...(await inParallel(kills))];
+  if (bench.service.naive !== undefined) return [await countNaivePayments(bench), ...(await inParallel(kills))];
   const scenarios = await toScenarioTasks(bench, seed);
   if (!hasStrace()) say('strace is not installed: no system call is made to fail, and none is counted');
   return await inParallel([...kills, ...Object.values(scenarios).flat()]);
@@ -51,7 +60,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'orchestrate-kills-'));
 let outcomes: Outcome[];
 if (flags.restart) outcomes = [await measureRestart(scratch, say)];
 else {
-  const service = flags.hub ? await startHub() : flags.sandbox ? await startSandbox() : await startStandIn();
+  const service = await start();
   try {
     const product = flags.source || flags.mutants ? sourceProduct : installProduct(scratch);
     const bench = { service, scratch, product };

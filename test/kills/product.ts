@@ -17,8 +17,10 @@ const sources = { '../../src/index.ts': 'finetune-orchestrator', '../../src/cli/
 /** The source as it lies here. */
 export const sourceProduct: Product = { program: join(here, 'program.ts'), hook: join(here, 'crash-hook.ts') };
 
-/** Scripts as many write them, in the place of the program. */
-export const naiveProduct: Product = { program: join(here, 'naive-client.ts'), hook: join(here, 'crash-hook.ts') };
+/** A script as many write it, in the place of the program. */
+export function toNaiveProduct(script: string): Product {
+  return { program: join(here, script), hook: join(here, 'crash-hook.ts') };
+}
 
 /** The package as it would be published, installed in an empty folder. */
 export function installProduct(scratch: string): Product {

@@ -18,5 +18,5 @@ function toHasty(provider: Provider): Provider {
 }
 
 const standIn = createStandInProvider({ url: KILLS_URL ?? '', listingDelayMs, timeoutMs: Number(KILLS_TIMEOUT_MS) });
-const hasty = providers.filter(({ id }) => id === 'openai' || id === 'huggingface').map(toHasty);
+const hasty = providers.filter(({ id }) => ['openai', 'huggingface', 'together'].includes(id)).map(toHasty);
 process.exitCode = await runCli(process.argv.slice(2), { providers: [standIn, ...hasty], leaseMs: Number(KILLS_LEASE_MS) });

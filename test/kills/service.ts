@@ -19,6 +19,8 @@ export interface Service {
   readonly target: { readonly provider: string; readonly model: string; readonly options?: object };
   /** What the program is told of a world. */
   toEnvironment(fixture: string): Readonly<Record<string, string>>;
+  /** A script with the service's official client and its defaults, in this folder. */
+  readonly naive?: string;
   /** Its requests as the boundaries are named: the one that may cost, and those that upload and take an upload away. */
   readonly requests: { readonly create: string; readonly upload: string; readonly fence: string };
 }

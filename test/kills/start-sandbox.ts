@@ -10,7 +10,7 @@ const otherJobs = 5;
 const polls = 3;
 
 interface RunningSandbox {
-  readonly env: { readonly OPENAI_BASE_URL: string; readonly HF_ENDPOINT: string };
+  readonly env: { readonly OPENAI_BASE_URL: string; readonly HF_ENDPOINT: string; readonly TOGETHER_BASE_URL: string };
   /** Asks about the account of a key, or with a body changes it. */
   control(key: string, path: string, body?: unknown): Promise<unknown>;
   stop(): Promise<void>;
@@ -43,6 +43,7 @@ export async function startSandbox(): Promise<Service> {
     name: 'sandbox',
     target: { provider: 'openai', model: 'gpt-4.1-mini-2025-04-14' },
     requests: { create: 'POST fine_tuning/jobs', upload: 'POST files', fence: 'DELETE files/ID' },
+    naive: 'naive-client.ts',
     toEnvironment: (key) => ({ OPENAI_BASE_URL: env.OPENAI_BASE_URL, OPENAI_API_KEY: key }),
     async begin(trial, plan) {
       const key = `sk-sandbox-${trial}`;

@@ -28,7 +28,9 @@ test('`sandbox --json` prints one line with what to set, answers, and ends with 
     'HF_ENDPOINT',
     'HF_TOKEN',
     'HF_HUB_DISABLE_XET',
+    ...['BASE_URL', 'API_BASE_URL', 'API_KEY'].map((name) => `TOGETHER_${name}`),
     ...azure.map((name) => `AZURE_${name}`),
+    ...['BASE_URL', 'API_KEY'].map((name) => `ENDPOINT_${name}`),
   ];
   expect(Object.keys(env)).toEqual(names);
   expect(env['OPENAI_BASE_URL']).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/v1$/);

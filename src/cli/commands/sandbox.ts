@@ -12,7 +12,9 @@ import { fixtures } from './init.ts';
 export async function sandbox(cli: Cli, _args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
   const base = findBaseModel(flags['baseModel']);
   await using running = await start(parsePort(flags['port']), base);
-  const env = { ...running.env, ...running.azureEnv };
+  // The models of its OpenAI, once more, as anybody serves one.
+  const served = { ENDPOINT_BASE_URL: running.env.OPENAI_BASE_URL, ENDPOINT_API_KEY: running.env.OPENAI_API_KEY };
+  const env = { ...running.env, ...running.togetherEnv, ...running.azureEnv, ...served };
   if (cli.json) cli.terminal.print(formatJson({ env }));
   else {
     const variables = Object.entries(env);

@@ -20,10 +20,8 @@ export interface PlanView {
 }
 
 /** What a target will be asked, field by field. */
-export function formatPlan(
-  { plan: { spec, facts, model, key, notes, quote, estimate, deprecation = null }, scoring, requests }: PlanView,
-  now: Date,
-): string {
+export function formatPlan({ plan, scoring, requests }: PlanView, now: Date): string {
+  const { spec, facts, model, key, notes, quote, estimate, deprecation = null } = plan;
   const labels = listLabels(facts.train.labels);
   return [
     escapeLine(`${spec.job}/${spec.target}`),
@@ -32,7 +30,7 @@ export function formatPlan(
     `  data      ${formatCount(facts.train.rows)} training, ${formatCount(facts.validation?.rows ?? 0)} validation, ${formatCount(scoring.rows)} held-out rows`,
     ...(labels.length === 0 ? [] : [`  labels    ${escapeLine(labels.join(', '))}`]),
     ...(quote?.trainingTokens === undefined ? [] : [`  tokens    ${formatCount(quote.trainingTokens)} in one pass over the training rows`]),
-    `  cost      ${escapeLine(quote === null ? formatUnknownPrice(spec, { base: model.base, facts }) : formatPrice(quote))}`,
+    `  cost      ${escapeLine(formatCost(plan))}`,
     ...formatScoring(scoring),
     ...(estimate == null ? [] : [`  training  ${escapeLine(formatEstimate(estimate))}`]),
     `  key       ${escapeLine(key)}`,
@@ -68,13 +66,14 @@ function formatEstimate({ seconds, memoryBytes, source }: Estimate): string {
   return `about ${formatSeconds(seconds)}, ${formatBytes(memoryBytes)} of memory (${source})`;
 }
 
-/** Of a model of a service that a person may know the price of. */
-function formatUnknownPrice(
-  { model: { kind } }: RunPlan['spec'],
-  { base, facts }: { readonly base: string; readonly facts: RunPlan['facts'] },
-): string {
+/** What a training costs; of a model of a service a person may know the price. */
+function formatCost({ quote, isPricedLate, spec, model, facts }: RunPlan): string {
+  if (quote !== null) return formatPrice(quote);
+  if (isPricedLate === true)
+    return 'the service names its price for the uploaded rows, before anything is started: there the budget decides';
   if (facts.train.traits?.images !== undefined) return 'unknown: rows have images, which are not priced';
-  return kind === 'folder' || kind === 'hub' ? 'price unknown' : `price unknown: ${formatPriceSetting([base], ['training'])}`;
+  const { kind } = spec.model;
+  return kind === 'folder' || kind === 'hub' ? 'price unknown' : `price unknown: ${formatPriceSetting([model.base], ['training'])}`;
 }
 
 function formatScoring({ maxTokens, problem }: Scoring): string[] {

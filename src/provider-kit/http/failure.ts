@@ -77,13 +77,19 @@ function toChain(error: unknown): unknown[] {
   return chain;
 }
 
-/** The answer inside an error of the SDKs `openai` (`status`, `error`) and `@huggingface/hub` (`statusCode`, `data`). */
+/**
+ * The answer inside an error of the SDKs `openai` (`status`, and in `error` that of the body), `together-ai` (in `error` the whole body) and
+ * `@huggingface/hub` (`statusCode`, `data`).
+ */
 function toAnswer(error: unknown): FailedAnswer | null {
   if (!(error instanceof Error)) return null;
   const fields = error as Error & Readonly<Partial<Record<'status' | 'statusCode' | 'error' | 'data' | 'headers', unknown>>>;
   const { status, statusCode, error: inner, data } = fields;
   const headers = fields.headers instanceof Headers ? fields.headers : new Headers();
-  if (typeof status === 'number') return { status, headers, body: inner == null ? '' : { error: inner } };
+  if (typeof status === 'number') {
+    const isWhole = isObject(inner) && inner['error'] != null;
+    return { status, headers, body: inner == null ? '' : isWhole ? inner : { error: inner } };
+  }
   if (typeof statusCode === 'number') return { status: statusCode, headers, body: data };
   return null;
 }

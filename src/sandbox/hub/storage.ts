@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { Hono } from 'hono';
+import { Hono, type MiddlewareHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import { z } from 'zod';
 import { formatTime } from '../clock.ts';
 import { getParam, receive, type PlannedErrors } from '../http.ts';
 import type { SandboxContext, SandboxEnv, Service } from '../service.ts';
 import { findOwnRepo, findRepo, findRevision, readHubBody, refuseHub } from './http.ts';
+import { putUpload } from '../together/files.ts';
 import { hashSha256 } from './repos.ts';
 import type { Grant, Leak, Repo } from './state.ts';
 
@@ -95,16 +96,18 @@ const storageErrors: PlannedErrors = {
 
 /** The app of the storage. A token that arrives here is written down and refused. */
 export function createStorageApp(service: Service): Hono<SandboxEnv> {
+  const identify: MiddlewareHandler<SandboxEnv> = async (context, next) => {
+    context.set('service', service);
+    const account = service.peekAccount(getParam(context, 'account')) ?? refuseStorage(403, 'AccessDenied');
+    context.set('account', account);
+    const request = `${context.req.method} ${context.req.path}`;
+    const leak = findLeak(context);
+    if (leak !== null) account.hub.leaks.push({ at: formatTime(service.clock.nowMs()), request, where: leak });
+    await next();
+  };
   return new Hono<SandboxEnv>()
-    .use('/:account/:oid', async (context, next) => {
-      context.set('service', service);
-      const account = service.peekAccount(getParam(context, 'account')) ?? refuseStorage(403, 'AccessDenied');
-      context.set('account', account);
-      const request = `${context.req.method} ${context.req.path}`;
-      const leak = findLeak(context);
-      if (leak !== null) account.hub.leaks.push({ at: formatTime(service.clock.nowMs()), request, where: leak });
-      await next();
-    })
+    .use('/:account/:oid', identify)
+    .put('/together/:account/upload', identify, receive('upload-put', storageErrors), putUpload)
     .put('/:account/:oid', receive('lfs-upload', storageErrors), uploadObject)
     .get('/:account/:oid', receive('lfs-download', storageErrors), downloadObject);
 }
@@ -135,5 +138,5 @@ function findGrant(context: SandboxContext, operation: Grant['operation']): Gran
 function findLeak({ req }: SandboxContext): Leak['where'] | null {
   if (req.header('authorization') !== undefined) return 'authorization';
   if (req.header('cookie') !== undefined) return 'cookie';
-  return new URL(req.url).search.includes('hf_') ? 'url' : null;
+  return new URL(req.url).search.includes('hf_') || req.url.includes('sk-sandbox-') ? 'url' : null;
 }

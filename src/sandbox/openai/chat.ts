@@ -73,7 +73,10 @@ function findPredictor({ var: { account, dialect } }: SandboxContext, id: string
 }
 
 /** The most probable answer at temperature 0, else one by chance, drawn from the seed and the conversation. */
-function chooseAnswer(choices: readonly Choice[], { temperature, seed, messages }: ChatRequest): AnswerMessage {
+export function chooseAnswer(
+  choices: readonly Choice[],
+  { temperature, seed, messages }: Pick<ChatRequest, 'temperature' | 'seed' | 'messages'>,
+): AnswerMessage {
   const heat = temperature ?? 1;
   const best = choices[0]!;
   if (heat === 0) return best.answer;
