@@ -193,13 +193,13 @@ const budgets: Readonly<Record<string, number>> = {
   'providers/huggingface': 3420,
   'providers/local': 2320,
   'providers/openai': 50,
-  'providers/openai-compatible': 2480,
+  'providers/openai-compatible': 2530,
   'providers/together': 740,
   'src/cli': 3250,
   'src/dataset': 3600,
   'src/evaluate': 2850,
   'src/import': 2090,
-  'src/job': 870,
+  'src/job': 880,
   'src/lib': 810,
   'src/provider': 700,
   'src/provider-kit': 2150,
@@ -208,7 +208,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/store': 520,
   'src/testing': 1250,
   'src/trainer': 8100,
-  test: 38100,
+  test: 39000,
 };
 
 type Sources = Readonly<Record<string, string>>;
