@@ -17,6 +17,7 @@ export const serviceCredentials: readonly string[] = [
   'AZURE_OPENAI_AD_TOKEN',
   'AZURE_MANAGEMENT_TOKEN',
   'HF_TOKEN',
+  'ENDPOINT_API_KEY',
   'TOGETHER_API_KEY',
 ];
 

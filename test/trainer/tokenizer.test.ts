@@ -150,5 +150,5 @@ test('a tokenizer.json that would fill the memory is not read', () => {
   truncateSync(path, 2 ** 40);
   expect(() => readTokenizer(folder)).toThrow('tokenizer: expected at most 67108864 bytes');
   rmSync(path);
-  expect(() => readTokenizer(folder)).toThrow('has no tokenizer.json');
+  expect(() => readTokenizer(folder)).toThrow('has neither a tokenizer.json nor a vocab.txt');
 });
