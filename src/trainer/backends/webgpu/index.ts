@@ -38,11 +38,13 @@ export const webgpu = {
   async load() {
     const [kernels, runtime] = [findPackage(library, id), findPackage(dawn, id)];
     if (kernels === null || runtime === null) return null;
-    const { create, globals } = await loadDawn(runtime.folder);
-    const gpu = create([]);
-    if ((await gpu.requestAdapter()) === null) return null;
-    Object.assign(globalThis, globals);
-    Object.defineProperty(navigator, 'gpu', { value: gpu, configurable: true });
+    if (!('gpu' in navigator)) {
+      const { create, globals } = await loadDawn(runtime.folder);
+      const gpu = create([]);
+      if ((await gpu.requestAdapter()) === null) return null;
+      Object.assign(globalThis, globals);
+      Object.defineProperty(navigator, 'gpu', { value: gpu, configurable: true });
+    }
     const { startTfjs } = await import('../tfjs.ts');
     const tf = await startTfjs(id, () => requirePackage(kernels));
     if (tf) await readInOneGo(tf);

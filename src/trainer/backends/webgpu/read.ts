@@ -44,8 +44,8 @@ const [stagingUsage, readMode] = [9, 1];
 const eagerLooks = 1000;
 const restMs = 0.1;
 
-/** Dawn's callbacks that have not been called yet: it gives no second one before it was called. */
-const waiting: (() => void)[] = [];
+/** Dawn's callbacks that were taken and not called yet: it gives no further one before that. */
+const waiting = new Set<() => void>();
 
 /**
  * Makes `dataSync` of the device's tensors work, and tries it. Errors of the device, which WebGPU tells at some later time, are thrown by
@@ -83,15 +83,19 @@ function copyFromDevice(backend: DeviceBackend, source: DeviceBuffer): ArrayBuff
 
 function waitUntilMapped(buffer: DeviceBuffer): void {
   const { setImmediate: real } = globalThis;
-  globalThis.setImmediate = ((callback: () => void) => void waiting.push(callback)) as unknown as typeof setImmediate;
+  const call = (callback: () => void): void => void (waiting.delete(callback) && callback());
+  globalThis.setImmediate = ((callback: () => void) => {
+    waiting.add(callback);
+    return real(call, callback); // what is left when the buffer is readable is called as ever
+  }) as typeof setImmediate;
   try {
     let failure: unknown = null;
     buffer.mapAsync(readMode).catch((error: unknown) => (failure = error)); // told when this program waits; the state is told at once
     const sleeper = new Int32Array(new SharedArrayBuffer(4));
     for (let looks = 0; buffer.mapState === 'pending'; looks++) {
-      if (waiting.length === 0) throw new Error('this version of the package webgpu does not tell when numbers can be read');
+      if (waiting.size === 0) throw new Error('this version of the package webgpu does not tell when numbers can be read');
       if (looks > eagerLooks) Atomics.wait(sleeper, 0, 0, restMs);
-      for (const callback of waiting.splice(0)) callback();
+      for (const callback of [...waiting]) call(callback);
     }
     if (buffer.mapState !== 'mapped') throw new Error('the device was lost', { cause: failure });
   } finally {
