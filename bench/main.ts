@@ -13,6 +13,7 @@ import { measureJobBesideTrainer, measureStepBesidePyTorch } from './pytorch.ts'
 import { measureStart } from './start.ts';
 import { measureStep } from './step.ts';
 import { measureThreads } from './threads.ts';
+import { measureTrainings } from './trainings.ts';
 
 /** Each gets an empty folder, and gives a part of the page. */
 const parts: Readonly<Record<string, (scratch: string) => Promise<string>>> = {
@@ -25,6 +26,7 @@ const parts: Readonly<Record<string, (scratch: string) => Promise<string>>> = {
   'pytorch-step': measureStepBesidePyTorch,
   'pytorch-job': measureJobBesideTrainer,
   adapters: measureAdapters,
+  trainings: measureTrainings,
 };
 
 const asked = process.argv.slice(2);

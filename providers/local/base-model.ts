@@ -13,7 +13,7 @@ import type { InspectedModel } from '../../src/provider/provider.ts';
 import { formatDrawn } from '../../src/provider-kit/trainer-events.ts';
 import { countParameters, parseLabelNames, parseModelConfig, readModelFolder } from '../../src/trainer/model-folder.ts';
 import { inspectHubModel, readKnown, type HubModel } from './hub-model.ts';
-import { countBytes, fetchModel, getModelFolder, getRepositoryFolder } from './model-cache.ts';
+import { countBytes, fetchModel, getModelFolder, getRepositoryFolder, isComplete, parseModelFolder } from './model-cache.ts';
 
 /** Names a model of the Hub in a request, and in the run folder. */
 const HubPlace = z.object({ endpoint: z.string(), repository: z.string(), commit: z.string() });
@@ -41,7 +41,7 @@ export async function inspectModel(name: ModelName, context: Context): Promise<I
     config: { ...config },
     ...(labels === null ? {} : { labels }),
   };
-  if (existsSync(folder)) return { model: known, notes: [...notes, ...noteDrawn(readModelFolder(folder).drawn)] };
+  if (await isComplete(folder, model)) return { model: known, notes: [...notes, ...noteDrawn(readModelFolder(folder).drawn)] };
   return { model: { ...known, downloadBytes: countBytes(model) }, notes };
 }
 
@@ -83,9 +83,19 @@ export async function bringModelAgain(context: Attempt): Promise<void> {
   if (text !== null) await fetchPlace(HubPlace.parse(JSON.parse(text)), context);
 }
 
+/**
+ * Sees to it that the folder of a model that answers is there: one of the Hub that was deleted from the cache is downloaded again.
+ * @throws Failure of `inspectHubModel` and `fetchModel`
+ */
+export async function bringDeleted(folder: string, context: Context): Promise<void> {
+  if (existsSync(folder)) return;
+  const place = parseModelFolder(folder, context);
+  if (place !== null) await fetchPlace(place, context);
+}
+
 async function fetchPlace(place: HubPlace, context: Context): Promise<void> {
-  if (existsSync(getModelFolder(place, context))) return;
   const known = await readKnown(getRepositoryFolder(place, context), place.commit);
+  if (known === null && existsSync(getModelFolder(place, context))) return; // it was whole when it came, and nobody knows its sizes
   const model: HubModel = known ?? (await inspectHubModel({ kind: 'hub', name: place.repository, revision: place.commit }, context)).model;
   await fetchModel(model, context);
 }

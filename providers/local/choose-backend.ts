@@ -39,7 +39,8 @@ const leastGain = 0.9;
 export async function chooseBackend({ shape, steps, fitsDefault }: Workload, context: Context, measure = askTrainer): Promise<Choice> {
   const present = backends.filter(({ id, check, ...backend }) => {
     const isOptional = 'isOptional' in backend && backend.isOptional;
-    return id === defaultBackend ? fitsDefault : isOptional && check(context.setting) === null;
+    const isExperimental = 'isExperimental' in backend;
+    return id === defaultBackend ? fitsDefault : isOptional && !isExperimental && check(context.setting) === null;
   });
   if (present.every(({ id }) => id === defaultBackend)) return { backend: defaultBackend, speed: null, why: null };
   const speeds = await measureSpeeds(present.map(({ id }) => id), { shape, context, measure }); // prettier-ignore

@@ -59,7 +59,7 @@ export function chooseMicroBatch({ model, backend, training }: Omit<LocalRequest
 }
 
 /** The machine's memory, or what a container may have of it. */
-function getMachineMemory(): number {
+export function getMachineMemory(): number {
   const allowed = process.constrainedMemory();
   return allowed > 0 ? Math.min(totalmem(), allowed) : totalmem();
 }
@@ -110,17 +110,23 @@ async function readWorkload({ model, training, threads: wanted }: LocalRequest, 
   return { threads, getNeeds: (rows: number) => getNeeds(rows, threads), workload: { shape, steps, fitsDefault: wasmBytes <= wasmLimit } };
 }
 
-/** The backend that `auto` stands for, which is the default one where the sizes of the model are not known, and the threads that share batches. */
-export async function chooseFor(
-  request: LocalRequest,
-  context: QuoteContext,
-): Promise<Pick<Choice, 'backend'> & { readonly threads: number }> {
-  const { backend: wanted, model, threads: asked = 1 } = request;
+/** What a training begins with. */
+export interface Chosen extends Pick<Choice, 'backend'> {
+  /** Threads that share each batch. */
+  readonly threads: number;
+  /** What it needs; null where that is not known. */
+  readonly memoryBytes: number | null;
+}
+
+/** The backend that `auto` stands for, which is the default one where the sizes of the model are not known. */
+export async function chooseFor(request: LocalRequest, context: QuoteContext): Promise<Chosen> {
+  const { backend: wanted, model, training, threads: asked = 1 } = request;
   const named = wanted === 'auto' ? defaultBackend : wanted;
-  if (model.config === undefined || named !== defaultBackend) return { backend: named, threads: asked };
-  const { workload, threads } = await readWorkload(request, context);
-  const backend = wanted === 'auto' ? (await chooseBackend(workload, context)).backend : wanted;
-  return { backend, threads: backend === defaultBackend ? threads : 1 };
+  if (model.config === undefined || named !== defaultBackend) return { backend: named, threads: asked, memoryBytes: null };
+  const { workload, threads, getNeeds } = await readWorkload(request, context);
+  const { backend, speed } = wanted === 'auto' ? await chooseBackend(workload, context) : { backend: wanted, speed: null };
+  if (backend !== defaultBackend) return { backend, threads: 1, memoryBytes: speed?.memoryBytes ?? null };
+  return { backend, threads, memoryBytes: getNeeds(training.microBatchSize).memoryBytes };
 }
 
 /**

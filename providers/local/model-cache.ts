@@ -8,14 +8,15 @@
  *     CACHE/HOST/OWNER--NAME/COMMIT.part/    what has come of it so far: each file in it is whole
  */
 import { existsSync } from 'node:fs';
-import { mkdir, rename, stat, statfs } from 'node:fs/promises';
+import { mkdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve, sep } from 'node:path';
 import { Failure, toFileFailure } from '../../src/errors.ts';
 import { flush } from '../../src/lib/fs.ts';
 import { takeRunLock, type RunLock } from '../../src/lib/run-lock.ts';
 import { formatBytes } from '../../src/lib/text.ts';
 import type { Context } from '../../src/provider/context.ts';
+import { parseEndpoint } from '../../src/provider-kit/hub.ts';
 import { copyHubFile } from '../../src/provider-kit/hub-files.ts';
 import type { HubModel } from './hub-model.ts';
 
@@ -40,6 +41,14 @@ export function getModelFolder(model: Pick<HubModel, 'endpoint' | 'repository' |
   return join(getRepositoryFolder(model, context), model.commit);
 }
 
+/** The model that a folder of the cache is of, at the Hub that is asked now; null for any other folder. */
+export function parseModelFolder(folder: string, context: Context): Pick<HubModel, 'endpoint' | 'repository' | 'commit'> | null {
+  const [host, name, commit, ...more] = relative(getCacheFolder(context), folder).split(sep);
+  if (host === undefined || name === undefined || commit === undefined || more.length > 0) return null;
+  const model = { endpoint: parseEndpoint(context), repository: name.replace('--', '/'), commit };
+  return getModelFolder(model, context) === resolve(folder) ? model : null;
+}
+
 export function countBytes({ files }: Pick<HubModel, 'files'>): number {
   return files.reduce((sum, { size }) => sum + size, 0);
 }
@@ -53,14 +62,15 @@ const lockPauseMs = 500;
  */
 export async function fetchModel(model: HubModel, context: Context): Promise<string> {
   const folder = getModelFolder(model, context);
-  if (existsSync(folder)) return folder;
+  if (await isComplete(folder, model)) return folder;
   const part = `${folder}.part`;
   await mkdir(part, { recursive: true }).catch((error: unknown) => {
     throw toFileFailure(error, 'folder of the model', part);
   });
   const lock = await takeLock(`${folder}.lock.db`, model, context);
   try {
-    if (existsSync(folder)) return folder; // another process was faster
+    if (await isComplete(folder, model)) return folder; // another process was faster
+    if (existsSync(folder)) await takeBack(folder, part);
     await mkdir(part, { recursive: true });
     await copyFiles(model, part, context);
     flush(part);
@@ -69,6 +79,19 @@ export async function fetchModel(model: HubModel, context: Context): Promise<str
   } finally {
     lock.release();
   }
+}
+
+/** Whether the folder is there with all files in their sizes. What is in them was compared when they came, and is not read again. */
+export async function isComplete(folder: string, { files }: HubModel): Promise<boolean> {
+  if (!existsSync(folder)) return false;
+  const whole = await Promise.all(files.map(async ({ path, size }) => await isWhole(join(folder, path), size)));
+  return !whole.includes(false);
+}
+
+/** A folder in which files are missing or cut short becomes a download that was interrupted: those come again. */
+async function takeBack(folder: string, part: string): Promise<void> {
+  await rm(part, { recursive: true, force: true });
+  await rename(folder, part);
 }
 
 /** The system drops the lock of a process that dies. */

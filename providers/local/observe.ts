@@ -1,10 +1,14 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { countMemoryKills } from '../../src/lib/memory-kills.ts';
+import { formatBytes } from '../../src/lib/text.ts';
 import type { Attempt } from '../../src/provider/context.ts';
 import type { Artifact, JobRef, Observation } from '../../src/provider/job.ts';
 import type { Phase } from '../../src/provider/status.ts';
 import { foldEvents } from '../../src/provider-kit/trainer-events.ts';
 import { listCheckpoints, readTrainFile, type TrainerEvent } from '../../src/trainer/protocol.ts';
+import { getMachineMemory } from './estimate.ts';
 import { eventsBegin, isTrainerAlive, readLogTail, readTrainerEvents, type EventPosition } from './run-folder.ts';
 
 /** The trainer's status: derived from its events, `lost` from its lock. */
@@ -75,6 +79,8 @@ export interface LocalCursor {
   readonly startedAt: string | null;
   /** The training that has to end before it starts. */
   readonly waitingFor?: string | null;
+  /** How many processes the system had ended for lack of memory when the trainer was started last. */
+  readonly memoryKills?: number | null;
 }
 
 const beginning: LocalCursor = { place: eventsBegin, word: 'starting', isLost: false, startedAt: null };
@@ -95,8 +101,11 @@ export async function observe(_job: JobRef, cursor: LocalCursor | null, context:
   const waitingFor =
     raw !== 'waiting' ? null : (events.findLast((event) => event.type === 'training-queued')?.behind ?? from.waitingFor ?? null);
   const report = foldEvents(events, workDir);
+  const memoryKills = findMemoryKills(events) ?? from.memoryKills ?? null;
   const crash =
-    isLost && (!from.isLost || events.length > 0) ? [{ at: context.now().toISOString(), text: await explainCrash(workDir) }] : [];
+    isLost && (!from.isLost || events.length > 0)
+      ? [{ at: context.now().toISOString(), text: await explainCrash(workDir, { ...from, memoryKills }) }]
+      : [];
   return {
     ...report,
     status: { phase: statusMap[raw], raw },
@@ -107,7 +116,14 @@ export async function observe(_job: JobRef, cursor: LocalCursor | null, context:
     startedAt,
     finishedAt: isEnd(word) ? (events.findLast((event) => getStatus(event) === word)?.at ?? null) : null,
     waitingFor,
-    cursor: { place: position, word, isLost, startedAt, ...(waitingFor !== null && { waitingFor }) },
+    cursor: {
+      place: position,
+      word,
+      isLost,
+      startedAt,
+      ...(waitingFor !== null && { waitingFor }),
+      ...(memoryKills !== null && { memoryKills }),
+    },
     nextInMs: pollMs,
   };
 }
@@ -116,6 +132,10 @@ export async function observe(_job: JobRef, cursor: LocalCursor | null, context:
 function findStart(events: readonly TrainerEvent[]): string | null {
   const start = events.find((event) => (event.type === 'trainer-started' ? event.isQueued !== true : event.type === 'data-read'));
   return start?.at ?? null;
+}
+
+function findMemoryKills(events: readonly TrainerEvent[]): number | undefined {
+  return events.findLast((event) => event.type === 'trainer-started')?.memoryKills;
 }
 
 /** The newest checkpoint, in the events or in the run folder. */
@@ -134,7 +154,28 @@ function findArtifacts(events: readonly TrainerEvent[], workDir: string): Artifa
   return [{ kind: 'folder', uri: pathToFileURL(path).href, sha256, model: ref }];
 }
 
-async function explainCrash(workDir: string): Promise<string> {
+/** A trainer that crashes says something; one that is killed does not. */
+async function explainCrash(workDir: string, { memoryKills = null }: LocalCursor): Promise<string> {
   const tail = await readLogTail(workDir);
-  return `the trainer was killed or crashed${tail === '' ? '' : `; its last words:\n${tail}`}`;
+  if (tail !== '') return `the trainer was killed or crashed; its last words:\n${tail}`;
+  const { memoryBytes } = existsSync(join(workDir, 'train.json')) ? readTrainFile(workDir) : {};
+  const needs = memoryBytes === undefined ? null : { memoryBytes, machineBytes: getMachineMemory() };
+  return explainKill({ before: memoryKills, after: countMemoryKills() }, needs);
+}
+
+/** Who has killed a trainer: of the system, for lack of memory, its count of such ends tells (see `countMemoryKills`). */
+export function explainKill(
+  { before, after }: { readonly before: number | null; readonly after: number | null },
+  needs: { readonly memoryBytes: number; readonly machineBytes: number } | null,
+): string {
+  const plan =
+    needs === null
+      ? ''
+      : ` (the plan needed about ${formatBytes(needs.memoryBytes)} of the ${formatBytes(needs.machineBytes)} of this machine)`;
+  const hint = 'a smaller options.microBatchSize of the target, or training.maxLength, needs less';
+  const isKnown = before !== null && after !== null && after >= before; // a machine that was started anew counts from 0
+  if (!isKnown) return `the trainer was killed, perhaps by the system for lack of memory${plan}; ${hint}`;
+  if (after === before) return `the trainer was killed; the system counts no end for lack of memory since it began${plan}`;
+  const meanwhile = `it has ended ${after - before} of its processes for that reason since the trainer began`;
+  return `the trainer was killed, as it seems by the system for lack of memory: ${meanwhile}${plan}; ${hint}`;
 }

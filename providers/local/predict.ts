@@ -9,11 +9,13 @@ import { toModelName } from '../../src/provider/model-name.ts';
 import { spawnPrediction } from '../../src/lib/process.ts';
 import { defaultBackend } from '../../src/trainer/backends/index.ts';
 import type { PredictAnswer, PredictFile, PredictRow } from '../../src/trainer/predict-protocol.ts';
+import { bringDeleted } from './base-model.ts';
 
 /** Answers rows with a model folder: a process of its own reads them as JSON lines and answers in JSON lines. */
 export async function* predict(model: ModelRef, rows: readonly PredictionRow[], context: PredictionContext): AsyncGenerator<Prediction> {
   if (model.kind !== 'folder') throw new Failure('model-invalid', `expected a model folder, found ${toModelName(model)}`);
   if (rows.length === 0) return;
+  await bringDeleted(model.path, context);
   const child = spawnPrediction(context.signal);
   await once(child, 'spawn'); // or it throws why there is none
   const { stdin, stdout, stderr } = child as Required<typeof child> & typeof child;

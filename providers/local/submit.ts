@@ -25,6 +25,8 @@ export interface LocalPrepared {
   readonly backendThreads?: number;
   /** Threads that share each batch; absent: one. */
   readonly threads?: number;
+  /** What the training was said to need; absent where that is not known. */
+  readonly memoryBytes?: number;
 }
 
 /**
@@ -48,7 +50,7 @@ export async function prepare(request: LocalRequest, context: Attempt): Promise<
     });
     return name;
   };
-  const { backend, threads } = await chooseFor(request, context);
+  const { backend, threads, memoryBytes } = await chooseFor(request, context);
   const { threads: backendThreads } = getBackend(backend);
   return {
     train: await write('train'),
@@ -56,12 +58,19 @@ export async function prepare(request: LocalRequest, context: Attempt): Promise<
     backend,
     ...(backendThreads > 1 && { backendThreads }),
     ...(threads > 1 && { threads }),
+    ...(memoryBytes !== null && { memoryBytes: Math.round(memoryBytes) }),
   };
 }
 
 export function bind(request: LocalRequest, prepared: LocalPrepared, key: RunKey, attempt: number): TrainFile {
   const { folder, labels, maxLength, hub } = request.model;
-  const { backend = request.backend === 'auto' ? defaultBackend : request.backend, backendThreads, threads, ...rows } = prepared;
+  const {
+    backend = request.backend === 'auto' ? defaultBackend : request.backend,
+    backendThreads,
+    threads,
+    memoryBytes,
+    ...rows
+  } = prepared;
   return {
     version: 1,
     nonce: `${key}.${attempt}`,
@@ -69,6 +78,7 @@ export function bind(request: LocalRequest, prepared: LocalPrepared, key: RunKey
     backend,
     ...(backendThreads !== undefined && { backendThreads }),
     ...(threads !== undefined && { threads }),
+    ...(memoryBytes !== undefined && { memoryBytes }),
     model: { folder, labels, maxLength, seed: request.training.seed },
     rows,
     training: request.training,

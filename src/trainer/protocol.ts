@@ -116,6 +116,8 @@ export const TrainFile = z.object({
   threads: positive.optional(),
   /** Threads of the backend itself, where it has more than one: other bits come of another number. Absent: as many as it has. */
   backendThreads: positive.optional(),
+  /** Bytes of memory that it was said to need; absent where that is not known. */
+  memoryBytes: count.optional(),
   model: ClassifierSource,
   rows: z.object({ train: path, validation: z.string('a path or null').nullable() }, 'an object').readonly(),
   training: TrainingSettings,
@@ -209,6 +211,8 @@ const TrainerEvent = z.discriminatedUnion('type', [
     /** How many threads compute, and on how many cores, where there are more than one. */
     threads: count.optional(),
     cores: count.optional(),
+    /** How many processes the system had ended for lack of memory by then; absent where it does not say so. */
+    memoryKills: count.optional(),
   }),
   /** It waits until the training of this name, and all before that, have ended. */
   event('training-queued').extend({ behind: z.string() }),

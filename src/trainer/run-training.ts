@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Failure, toFailureData, toSystemCode, type FailureCode } from '../errors.ts';
+import { countMemoryKills } from '../lib/memory-kills.ts';
 import { takeRunLock } from '../lib/run-lock.ts';
 import { chooseKernels, getBackend, startBackend, type TensorFlow } from './backends/index.ts';
 import type { KernelVariant } from './kernels/index.ts';
@@ -51,6 +52,7 @@ export async function runTraining(folder: string, log: (text: string) => void, q
       const isQueued = place !== null && place.findBlocker() !== null;
       const kernels = chooseKernels(file.backend, events.past.start);
       const { nonce, attempt, backend } = file;
+      const memoryKills = countMemoryKills();
       const parallel = (file.threads ?? 1) > 1 ? { threads: file.threads, cores: availableParallelism() } : {};
       events.write({
         type: 'trainer-started',
@@ -60,6 +62,7 @@ export async function runTraining(folder: string, log: (text: string) => void, q
         backend,
         kernels,
         ...parallel,
+        ...(memoryKills !== null && { memoryKills }),
         ...(isQueued && { isQueued }),
       });
       if (place !== null && (await hasEndedInQueue(folder, place, events))) return 0;

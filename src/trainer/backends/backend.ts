@@ -24,6 +24,8 @@ export interface Backend {
   readonly hint: string;
   /** Not a part of this program: the user installs it. `auto` takes it where it is there, and faster than the first one of the list. */
   readonly isOptional?: boolean;
+  /** Tried too little for `auto` to take it. */
+  readonly isExperimental?: boolean;
   /** The type of the numbers in its tensors. */
   readonly precision: 'float32';
   /** How many threads compute at once. */

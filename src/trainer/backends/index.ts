@@ -6,13 +6,14 @@ import { cpu } from './cpu/index.ts';
 import { tensorflow } from './tensorflow/index.ts';
 import { tensorflowGpu } from './tensorflow-gpu/index.ts';
 import { wasm } from './wasm/index.ts';
+import { webgpu } from './webgpu/index.ts';
 import { wasmPortable } from './wasm-portable/index.ts';
 
 export type { Backend, BackendDescription, TensorFlow } from './backend.ts';
 export { folderSetting, getInstallFolder, placeSettings, tfjsVersion } from './native/find-package.ts';
 
 /** A further backend is a folder beside these and an entry here. The first one is used where nobody chooses. */
-export const backends = [wasm, wasmPortable, cpu, tensorflow, tensorflowGpu] as const satisfies readonly Backend[];
+export const backends = [wasm, wasmPortable, cpu, tensorflow, tensorflowGpu, webgpu] as const satisfies readonly Backend[];
 
 export type BackendName = (typeof backends)[number]['id'];
 

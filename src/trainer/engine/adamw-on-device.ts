@@ -2,7 +2,7 @@
  * AdamW in kernels, for backends whose tensors are on a device: parameters, gradients and moments stay there, and two numbers a step
  * come back, the norm and whether all is finite. Computed in the backend's own precision.
  */
-import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import type { TensorFlow } from '../backends/index.ts';
 import { freeGradients } from './network.ts';
 import { createCoefficients, getClipFactor, type AdamW, type AdamWSettings, type Coefficients } from './optimizer.ts';
@@ -80,11 +80,11 @@ interface Step extends Coefficients {
   readonly factor: number;
 }
 
-/** The sum of one number of each tensor, read in one go. */
+/** The sum of one number of each tensor, read in one go. Some devices cannot add more than a few tensors at once (`addN`). */
 function readSum(tf: TensorFlow, tensors: readonly Tensor[], reduce: (tensor: Tensor) => Tensor): number {
   let sum = 0;
   tf.tidy(() => {
-    sum = tf.addN(tensors.map((tensor) => reduce(tensor) as Scalar)).dataSync()[0]!;
+    sum = tf.sum(tf.stack(tensors.map(reduce))).dataSync()[0]!;
   });
   return sum;
 }

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { bringModel, bringModelAgain } from '../../../providers/local/base-model.ts';
+import { bringDeleted, bringModel, bringModelAgain } from '../../../providers/local/base-model.ts';
 import { inspectHubModel, type HubModel } from '../../../providers/local/hub-model.ts';
 import { fetchModel, getCacheFolder, getModelFolder } from '../../../providers/local/model-cache.ts';
 import { readModelFolder } from '../../../src/trainer/model-folder.ts';
@@ -91,6 +91,37 @@ test('a run brings the commit of its plan, also after the branch has moved, and 
   expect(readModelFolder(folder).config.layers).toBe(2);
   await sandbox.close();
   await bringModelAgain(context); // nothing is asked where it is there
+});
+
+test('a model that answers and was deleted from the cache comes again, with the whole cache or without', async () => {
+  const { toContext, model, folder, asked, cache } = await createTrial();
+  await fetchModel(model, toContext());
+  for (const gone of [folder, cache]) {
+    rmSync(gone, { recursive: true });
+    asked.length = 0;
+    await bringDeleted(folder, toContext());
+    expect(readModelFolder(folder).config.layers).toBe(2);
+    expect(toDownloads(asked).filter((path) => path === 'model.safetensors')).toHaveLength(1);
+  }
+  asked.length = 0;
+  await bringDeleted(folder, toContext());
+  const others = [cache, join(cache, 'own/models/abc'), `${folder}/deeper`, folder.replace('127.0.0.1', 'elsewhere')];
+  for (const other of others) await bringDeleted(other, toContext());
+  expect(asked).toEqual([]);
+});
+
+test('a file of the cache that was deleted or cut short comes again, and the others stay', async () => {
+  const { toContext, model, folder, asked } = await createTrial();
+  await fetchModel(model, toContext());
+  const whole = readModelFolder(folder).revision;
+  const spoil = [() => truncateSync(join(folder, 'model.safetensors'), 1000), () => rmSync(join(folder, 'tokenizer.json'))];
+  for (const [i, one] of spoil.entries()) {
+    one();
+    asked.length = 0;
+    await fetchModel(model, toContext());
+    expect(readModelFolder(folder).revision).toBe(whole);
+    expect(toDownloads(asked)).toEqual([['model.safetensors'], ['tokenizer.json']][i]);
+  }
 });
 
 test('a folder of the user must be what it was in the plan', async () => {

@@ -2,11 +2,13 @@ import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { local } from '../../../providers/local/index.ts';
+import { explainKill } from '../../../providers/local/observe.ts';
 import type { Attempt } from '../../../src/provider/context.ts';
 import type { Observation } from '../../../src/provider/job.ts';
 import { SubmitFailure } from '../../../src/provider/submit-failure.ts';
 import { isFailure } from '../../../src/errors.ts';
 import { readModelFolder } from '../../../src/trainer/model-folder.ts';
+import { countMemoryKills } from '../../../src/lib/memory-kills.ts';
 import { takeRunLock } from '../../../src/lib/run-lock.ts';
 import { toMemoryPlan } from '../../run/memory-provider.ts';
 import { createScratchFolder } from '../../scratch.ts';
@@ -78,7 +80,14 @@ test('rows and settings are written, the trainer is started and found again, and
   expect(losses.map(({ step }) => step)).toEqual([1, 2]);
   expect(seen.flatMap(({ artifacts }) => artifacts)).toHaveLength(1);
   const mark = expect.stringMatching(/^[0-9a-f]{16}$/) as string;
-  const cursor = { place: { offset: expect.any(Number) as number, mark }, word: 'finished', isLost: false, startedAt: job.createdAt };
+  const counted = countMemoryKills() === null ? {} : { memoryKills: expect.any(Number) as number };
+  const cursor = {
+    place: { offset: expect.any(Number) as number, mark },
+    word: 'finished',
+    isLost: false,
+    startedAt: job.createdAt,
+    ...counted,
+  };
   expect(seen.at(-1)!.cursor).toEqual(cursor); // it is stored: its form must stay
   const all = await local.training.observe(job, null, context);
   expect(all.metrics).toEqual(seen.flatMap(({ metrics }) => metrics));
@@ -139,4 +148,40 @@ test('a trainer that is gone without an event is interrupted, and its last outpu
   expect(lost).toMatchObject({ status: { phase: 'interrupted', raw: 'lost' }, failure: null, startedAt: '2026-01-01T00:00:00.000Z' });
   expect(lost.logs.map(({ text }) => text)).toEqual([expect.stringContaining('out of memory')]);
   expect((await local.training.observe(job!, lost.cursor, context)).logs).toEqual([]);
+});
+
+test('a trainer that was killed without a word: the plan says what it needed', async () => {
+  const { context, request } = prepareAttempt();
+  writeFileSync(join(context.workDir, 'events.jsonl'), `${started}\n`);
+  const prepared = { train: 'rows/train.jsonl', validation: null, memoryBytes: 1_200_000_000 };
+  writeFileSync(join(context.workDir, 'train.json'), JSON.stringify(local.training.bind(request, prepared, context.key, 1)));
+  const [job] = await local.training.find({}, [], context);
+  const { logs } = await local.training.observe(job!, null, context);
+  expect(logs.slice(1).map(({ text }) => text)).toEqual([
+    expect.stringMatching(/^the trainer was killed, perhaps by .* \(the plan needed about 1\.2 GB of the \d[\d.]* \wB of this machine\)/),
+  ]);
+});
+
+test('who has killed a trainer, by the count of processes that the system has ended for lack of memory', () => {
+  const needs = { memoryBytes: 1.2e9, machineBytes: 4e9 };
+  const plan = '(the plan needed about 1.2 GB of the 4.0 GB of this machine)';
+  expect(explainKill({ before: 0, after: 0 }, needs)).toBe(
+    `the trainer was killed; the system counts no end for lack of memory since it began ${plan}`,
+  );
+  expect(explainKill({ before: 1, after: 3 }, needs)).toContain(`it has ended 2 of its processes for that reason`);
+  for (const unknown of [
+    { before: null, after: 1 },
+    { before: 1, after: null },
+    { before: 3, after: 0 },
+  ])
+    expect(explainKill(unknown, null)).toMatch(/^the trainer was killed, perhaps by the system for lack of memory; a smaller/);
+});
+
+test('the system counts the processes that it has ended for lack of memory, or says nothing', () => {
+  const path = join(createScratchFolder(), 'vmstat');
+  expect(countMemoryKills(path)).toBeNull();
+  writeFileSync(path, 'nr_free_pages 12\noom_kill 3\noom_kill_other 9\n');
+  expect(countMemoryKills(path)).toBe(3);
+  writeFileSync(path, 'nr_free_pages 12\n');
+  expect(countMemoryKills(path)).toBeNull();
 });

@@ -57,17 +57,25 @@ function resolvePackage(name: string, from: string): string | null {
   return above === from ? null : resolvePackage(name, above);
 }
 
-/** Why the package cannot be used; null where it can, as far as its files tell. */
-export function explainAbsence(name: string, backend: string, setting: Setting = readEnvironment): string | null {
+/** Why a package cannot be used: it is in none of the places, or is one of TensorFlow.js of another version; else null. */
+export function explainPackage(name: string, backend: string, setting: Setting = readEnvironment): string | null {
   const found = findPackage(name, backend, setting);
   if (found === null) {
     const named = setting(folderSetting);
     return `${name} is not installed${named === null ? '' : ` in ${resolve(named)}, which ${folderSetting} names`}`;
   }
-  if (found.version !== tfjsVersion) return `expected ${name} ${tfjsVersion}, found ${found.version} in ${found.folder}`;
-  if (!existsSync(join(found.folder, 'lib')))
-    return `${found.folder} lacks its native part: its own install script has not run, or has failed`;
+  if (name.startsWith('@tensorflow/') && found.version !== tfjsVersion)
+    return `expected ${name} ${tfjsVersion}, found ${found.version} in ${found.folder}`;
   return null;
+}
+
+/** Why a package with a native part cannot be used; null where it can, as far as its files tell. */
+export function explainAbsence(name: string, backend: string, setting: Setting = readEnvironment): string | null {
+  const problem = explainPackage(name, backend, setting);
+  if (problem !== null) return problem;
+  const { folder } = findPackage(name, backend, setting)!;
+  if (existsSync(join(folder, 'lib'))) return null;
+  return `${folder} lacks its native part: its own install script has not run, or has failed`;
 }
 
 /** Loads the package. Its own copy of TensorFlow.js shares engine and kernels with ours: both keep them in globals of the process. */
