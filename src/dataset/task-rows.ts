@@ -17,7 +17,10 @@ export interface RowShape {
   readonly columns: Columns;
 }
 
-type TaskRowsOptions = Omit<ReadRowsOptions, 'columns'>;
+export interface TaskRowsOptions extends Omit<ReadRowsOptions, 'columns'> {
+  /** Receives each row that is used as the file has it, in the order of the rows. */
+  readonly onRaw?: (raw: RawRow) => void;
+}
 
 /**
  * The mapped rows of the files, in order, streamed in batches.
@@ -29,7 +32,7 @@ export async function* readTaskBatches(
   options: TaskRowsOptions = {},
 ): AsyncGenerator<LocatedRow[]> {
   const wanted: Columns = { ...requiredColumns[task], ...named };
-  const { onBadRow = throwFailure, onNote = ignore } = options;
+  const { onBadRow = throwFailure, onNote = ignore, onRaw } = options;
   for (const source of paths) {
     const isTable = parseFormat(source) !== 'json';
     let parse: ((raw: RawRow) => Row) | null = null;
@@ -43,7 +46,9 @@ export async function* readTaskBatches(
         }
         const use = parse;
         const row = tryParse(() => use(raw), onBadRow, { source, line: raw.line });
-        if (row !== null) rows.push({ ...row, source, line: raw.line });
+        if (row === null) continue;
+        onRaw?.(raw);
+        rows.push({ ...row, source, line: raw.line });
       }
       if (rows.length > 0) yield rows;
     }
