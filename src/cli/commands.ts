@@ -1,29 +1,11 @@
 import type { CommandFunction } from './cli.ts';
+import { dataCommands } from './data-commands.ts';
 import * as parse from './options.ts';
 
-const tasks = ['classification', 'regression', 'chat', 'preference'] as const;
-
-/** What `data convert --to` can name. */
-const conversions = [
-  'chat',
-  'classification',
-  'preference',
-  'openai-preference',
-  'prompt-completion',
-  'text',
-  'sharegpt',
-  'alpaca',
-  'jsonl',
-  'csv',
-] as const;
-
-/** Services whose rules for rows `data check` knows. */
-const services = ['openai', 'azure', 'huggingface', 'local'] as const;
-
 /** Flag, description, and the parser of its value. */
-type Option = readonly [flags: string, description: string, parse?: (text: string, previous: unknown) => unknown];
+export type Option = readonly [flags: string, description: string, parse?: (text: string, previous: unknown) => unknown];
 
-interface CommandEntry {
+export interface CommandEntry {
   /** Name and arguments as commander reads them. */
   readonly usage: string;
   readonly summary: string;
@@ -54,15 +36,6 @@ const verdict: readonly Option[] = [
 ];
 const last: Option = ['--limit <count>', 'only the last', parse.count('--limit')];
 const firstRows: Option = ['--limit <count>', 'only the first rows', parse.count('--limit')];
-
-const out = (description: string): Option => ['-o, --out <path>', description];
-const force: Option = ['--force', 'replace what is there'];
-/** How files of rows are read, for commands that write some of them again. */
-const ofRows: readonly Option[] = [
-  ['--columns <pairs>', 'columns of the files by our names: text=body,label=team', parse.columns],
-  ['--task <task>', 'classification, regression, chat or preference (default: as the file is)', parse.oneOf('--task', tasks)],
-  ['--skip-bad', 'leave out rows that cannot be used, and list them (default: refuse the whole)'],
-];
 
 /** What stands above the actions of a command. */
 export const groups: Readonly<Record<string, string>> = {
@@ -231,44 +204,7 @@ export const commands: readonly CommandEntry[] = [
     ],
     load: async () => (await import('./commands/merge.ts')).merge,
   },
-  {
-    usage: 'data check <files...>',
-    summary: 'check data files before a job, without sending anything: data check train.jsonl --test test.jsonl',
-    options: [
-      ['--test <files...>', 'held-out rows that are checked against the training rows'],
-      ['--validation <files...>', 'validation rows'],
-      ['--columns <pairs>', 'columns of the files by our names: text=body,label=team', parse.columns],
-      ['--for <services>', 'rules of these services too: openai,azure,huggingface,local', parse.listOf('--for', services)],
-      ['--findings <file>', 'write every finding as a line of JSON: line, severity, code, message'],
-      ['--task <task>', 'classification, regression, chat or preference (default: as the file is)', parse.oneOf('--task', tasks)],
-    ],
-    load: async () => (await import('./commands/data.ts')).check,
-  },
-  {
-    usage: 'data convert <files...>',
-    summary: 'write rows in another form, or as another kind of file; no row is left out unless --skip-bad says so; - is standard input',
-    options: [
-      [
-        '--to <form>',
-        `what the rows become: ${conversions.join(', ')}; csv and jsonl keep the rows as they are`,
-        parse.oneOf('--to', conversions),
-      ],
-      out('a file that ends in .jsonl or .csv (default: standard output, also as -)'),
-      ['--system <text>', 'a system message for conversations that have none'],
-      ...ofRows,
-      force,
-    ],
-    load: async () => (await import('./commands/convert.ts')).convert,
-  },
-  {
-    usage: 'data from-predictions <file>',
-    summary: 'turn the answers of a predictions file into training rows',
-    options: [
-      ['--out <file>', 'where to write training rows'],
-      ['--task <task>', 'classification or chat (default: as the file is)', parse.oneOf('--task', tasks)],
-    ],
-    load: async () => (await import('./commands/data.ts')).fromPredictions,
-  },
+  ...dataCommands,
   {
     usage: 'import <source> [job]',
     summary: 'download a job of a service with its data; or turn a configuration of another program into a job file',

@@ -27,7 +27,11 @@ export interface ReadRowsOptions {
  */
 export async function* readRowBatches(path: string, options: ReadRowsOptions = {}): AsyncGenerator<RawRow[], void> {
   const format = parseFormat(path);
-  const events: RowEvents = { onBadRow: options.onBadRow ?? throwFailure, onNote: options.onNote ?? ((): void => {}), withText: options.withText };
+  const events: RowEvents = {
+    onBadRow: options.onBadRow ?? throwFailure,
+    onNote: options.onNote ?? ((): void => {}),
+    withText: options.withText,
+  };
   const { onBytes, columns } = options;
   if (!/\.gz$/i.test(path) && (await isGzip(path))) {
     events.onNote({ code: 'gzip-name', source: path, line: null, message: 'the file is packed by gzip, and was unpacked' });

@@ -59,7 +59,7 @@ export async function readFirstRow(path: string): Promise<RawRow['row'] | null> 
  * The rows in batches, in the order of the files.
  * @throws Failure as `readTaskBatches`
  */
-export async function* readExamples({ paths, columns }: RowFiles, kind: Kind, events: ExampleEvents): AsyncGenerator<Example[]> {
+export async function* readExamples({ paths, columns }: RowFiles, kind: Kind, events: ExampleEvents): AsyncGenerator<Example[], void> {
   if (kind === 'text') return yield* readTexts({ paths, columns }, events);
   let raws: RawRow[] = [];
   const onRaw = (raw: RawRow): void => void raws.push(raw);
@@ -70,7 +70,7 @@ export async function* readExamples({ paths, columns }: RowFiles, kind: Kind, ev
   }
 }
 
-async function* readTexts({ paths, columns }: RowFiles, events: ExampleEvents): AsyncGenerator<Example[]> {
+async function* readTexts({ paths, columns }: RowFiles, events: ExampleEvents): AsyncGenerator<Example[], void> {
   const wanted = { text: columns['text'] ?? 'text' };
   for (const source of paths) {
     let column: string | null = null;

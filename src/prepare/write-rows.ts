@@ -92,18 +92,6 @@ function formatRecord(fields: readonly string[]): string {
 
 const chunkCharacters = 64 * 1024;
 
-/** Lines in pieces that are worth a write. */
-export async function* toChunks(lines: AsyncIterable<string>): AsyncGenerator<Buffer, void> {
-  let open = '';
-  for await (const line of lines) {
-    open += line;
-    if (open.length < chunkCharacters) continue;
-    yield Buffer.from(open);
-    open = '';
-  }
-  if (open !== '') yield Buffer.from(open);
-}
-
 /** Adds lines to a file; resolves once there is room for more. */
 export type WriteLines = (lines: string) => Promise<void>;
 
