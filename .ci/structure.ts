@@ -30,7 +30,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
   'src/provider-kit': ['types:src/trainer/protocol.ts', ...model],
   'src/provider': ['src/dataset', 'src/job'],
   'src/dataset': ['types:src/job'],
-  'src/prepare': ['src/dataset'],
+  'src/prepare': ['src/dataset', 'types:src/job'],
   'src/job': [],
   'src/trainer': [
     'src/trainer/adapters',
@@ -110,6 +110,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
     'src/trainer/model-folder.ts',
     'src/trainer/protocol.ts',
     'types:src/trainer/queue.ts',
+    'src/trainer/tokenizer.ts',
     ...model,
   ],
   'providers/openai-compatible': ['src/provider-kit', ...model],

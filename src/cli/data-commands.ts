@@ -75,6 +75,15 @@ export const dataCommands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/split.ts')).split,
   },
   {
+    usage: 'data stats <files...>',
+    summary: 'measure rows: labels and their balance, lengths in characters, words and tokens, messages, duplicates; - is standard input',
+    options: [
+      ['--tokenizer <model>', 'count tokens too, as this model does: gpt-4.1-mini, a folder such as ./models/tiny-bert, or hub:owner/name'],
+      ...ofRows.slice(0, 2),
+    ],
+    load: async () => (await import('./commands/stats.ts')).stats,
+  },
+  {
     usage: 'data from-predictions <file>',
     summary: 'turn the answers of a predictions file into training rows',
     options: [

@@ -16,7 +16,7 @@ export function formatConversion({ rows, from, to, losses, notes, skipped }: Con
   ].join('\n');
 }
 
-function formatNote({ source, line, message }: ReadNote): string {
+export function formatNote({ source, line, message }: ReadNote): string {
   return `note: ${source}${line === null ? '' : `:${line}`}: ${message}`;
 }
 
