@@ -1,5 +1,5 @@
 import type { CommandFunction } from './cli.ts';
-import { dataCommands } from './data-commands.ts';
+import { dataCommands, initOptions } from './data-commands.ts';
 import * as parse from './options.ts';
 
 /** Flag, description, and the parser of its value. */
@@ -66,9 +66,10 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/submit.ts')).submit,
   },
   {
-    usage: 'init [folder]',
-    summary: 'write a sample job with its data and its model into a folder, ready to be submitted',
-    options: [['--sample', 'the sample: sentences with their sentiment, and a small BERT']],
+    usage: 'init [path]',
+    summary:
+      'write a job file for a file of rows, with what was guessed in its comments: init tickets.csv; or a sample job with its data and its model into a folder, ready to be submitted',
+    options: initOptions,
     load: async () => (await import('./commands/init.ts')).init,
   },
   {

@@ -30,6 +30,18 @@ const ofRows: readonly Option[] = [
   ['--skip-bad', 'leave out rows that cannot be used, and list them (default: refuse the whole)'],
 ];
 
+/** Of `init`. */
+export const initOptions: readonly Option[] = [
+  ['--sample', 'the sample: sentences with their sentiment, and a small BERT'],
+  ['--test <amount>', 'write held-out rows into a file of their own: a share such as 0.2, or a number of rows', parse.amount('--test')],
+  ['--validation <amount>', 'the same for validation rows', parse.amount('--validation')],
+  ['--model <model>', 'the model of the first target: ./folder, hub:owner/name, or a model of OpenAI'],
+  ['--columns <pairs>', 'columns of the file by our names, where the guess is wrong: text=body,label=team', parse.columns],
+  ['--task <task>', 'classification, regression, chat or preference (default: as the file is)', parse.oneOf('--task', tasks)],
+  out('the job file (default: job.jsonc beside the file)'),
+  force,
+];
+
 export const dataCommands: readonly CommandEntry[] = [
   {
     usage: 'data check <files...>',

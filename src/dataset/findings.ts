@@ -42,6 +42,7 @@ export const findingKinds = {
   'table-empty-rows': note('rows of delimiters only, as spreadsheets write them; they were left out'),
   'column-missing': error('a column that the job reads is not there'),
   'column-twice': error('two columns have the name that the job reads'),
+  'column-unnamed': note('columns of a table that have no name, or the name of another one, were left out of rows that are written again'),
   'column-alike': note('a column was taken whose name differs in capitals or white space'),
   // values
   'value-kind': error('a value of another kind than the column needs'),

@@ -27,13 +27,14 @@ export interface ColumnGuess {
   readonly reasons: Readonly<Record<string, string>>;
   /** Other columns that might hold the labels. */
   readonly otherLabels: readonly string[];
-  readonly labels: readonly string[];
 }
 
 export interface TableSample {
   /** In the order of the file. */
   readonly names: readonly string[];
   readonly rows: number;
+  /** Different values of a column, sorted; of one with very many, some. */
+  getValues(name: string): readonly string[];
   /** Null: no column looks like texts, or none like labels. */
   readonly guess: ColumnGuess | null;
   /** The columns of questions and answers, where the file has a pair that is called so. */
@@ -52,7 +53,8 @@ export async function sampleTable(path: string): Promise<TableSample> {
     if (rows >= sampledRows) break;
   }
   const samples = [...columns.values()];
-  return { names: [...columns.keys()], rows, guess: guess(samples, rows), answers: findAnswers(samples) };
+  const getValues = (name: string): readonly string[] => [...(columns.get(name)?.values ?? [])].sort();
+  return { names: [...columns.keys()], rows, getValues, guess: guess(samples, rows), answers: findAnswers(samples) };
 }
 
 function addValue(columns: Map<string, ColumnSample>, name: string, value: unknown): void {
@@ -164,7 +166,6 @@ function guess(samples: readonly ColumnSample[], rows: number): ColumnGuess | nu
       label: isScore ? `numbers: ${kinds}` : isNamed ? `its name, and ${kinds}` : kinds,
     },
     otherLabels: candidates.slice(1, 6).map(({ name }) => name),
-    labels: isScore ? [] : [...label.values].slice(0, 50).sort(),
   };
 }
 

@@ -92,8 +92,16 @@ function parseColumn({ row, line }: RawRow, column: string, path: string): strin
   return parseText(row[column], column, `${path}:${line}`);
 }
 
+/** @throws Failure `data-invalid` for a table whose first line looks like a row */
+export async function checkHeader(path: string): Promise<void> {
+  const row = await readFirstRow(path);
+  if (row === null) return;
+  findColumns({ text: 'text', label: 'label' }, { row, line: 1, path, isTable: parseFormat(path) !== 'json' }, () => {});
+}
+
 /** Says which columns a file has, where no form of rows fits them. @param hint what to do */
 export async function refuseUnknownRows(path: string, hint: string): Promise<never> {
+  await checkHeader(path);
   const names = Object.keys((await readFirstRow(path)) ?? {});
   if (names.length === 0) throw createDataFailure('rows-missing', `${path}: expected rows, found none`);
   const shown = `${names

@@ -60,7 +60,7 @@ export function formatSplit({ parts, repeated, notes, skipped }: Split): string 
     ...notes.map(formatNote),
     ...(repeated === 0
       ? []
-      : [`note: ${formatRows(repeated)} with the input of an earlier row, but for case, space and punctuation: each stands in its part`]),
+      : [`note: ${formatRows(repeated)} with the input of an earlier row, but for case, space and punctuation: in the part of that row`]),
     ...parts.flatMap(({ name, labels }) => formatMissing(name, Object.keys(labels), parts)),
     ...formatSkipped(skipped),
   ].join('\n');

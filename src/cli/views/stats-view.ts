@@ -23,8 +23,10 @@ export function formatStats(stats: RowStats): string {
     `${formatCount(rows)} ${rows === 1 ? 'row' : 'rows'} of ${kind}`,
     formatTable([['a row', 'total', 'least', 'median', '90 %', '99 %', 'most'], ...numbers], { right: [1, 2, 3, 4, 5, 6] }),
     ...formatLabels(labels, rows),
-    ...(tokens === null ? [] : [`tokens of ${tokens.tokenizer}${answers === null ? '' : `; ${formatCount(answers)} of them in answers`}`]),
-    [tokens === null ? 'characters' : 'tokens', ...formatHistogram(tokens?.rows ?? characters)].join('\n'),
+    [
+      tokens === null ? 'characters' : `tokens of ${tokens.tokenizer}${answers === null ? '' : `, ${formatCount(answers)} in answers`}`,
+      ...formatHistogram(tokens?.rows ?? characters),
+    ].join('\n'),
     ...(messages === null
       ? []
       : [
