@@ -41,7 +41,9 @@ export async function* readTaskBatches(
       for (const raw of batch) {
         if (parse === null) {
           const columns = findColumns(wanted, { ...raw, path: source, isTable }, onNote);
-          if (isTable) checkColumns(raw.row, Object.values(columns), source); // all rows of a table have the same: report an absent one once
+          // All rows of a table have the same columns: report an absent one once. Those of other forms of chats stand for messages.
+          const isOtherForm = task === 'chat' && findShape(raw.row, columns['messages']!) !== null;
+          if (isTable && !isOtherForm) checkColumns(raw.row, Object.values(columns), source);
           parse = createRowParser({ task, columns, path: source, onNote });
         }
         const use = parse;

@@ -173,6 +173,7 @@ export function toJobName(file: string): string {
   const base = file.replace(/\.gz$/i, '').replace(/\.\w+$/, '');
   const name = base
     .normalize('NFKD')
+    .replaceAll(/\p{M}/gu, '')
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
     .replaceAll(/^-+|-+$/g, '')
