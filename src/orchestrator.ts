@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Check, Provider } from './provider/provider.ts';
 import { limitTime, openWorkspace, toUninterruptible, type OrchestratorOptions } from './open-workspace.ts';
@@ -203,6 +204,19 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     listServiceFiles: async (id) => await (await import('./import/import-run.ts')).listServiceFiles(await findService(id), context),
     listServiceJobs: async (id) => await Array.fromAsync((await findService(id)).account?.jobs?.(context) ?? []),
     models: async (id) => await Array.fromAsync((await findService(id)).account?.models?.(context) ?? []),
+    async openTokenizer(name) {
+      const { resolveModel } = await import('./job/resolve.ts');
+      const place = resolve(options.from ?? '.');
+      const model = existsSync(resolve(place, name))
+        ? ({ kind: 'folder', path: resolve(place, name) } as const)
+        : resolveModel(name, place);
+      for (const { openTokenizer } of (await readProviders()).values()) {
+        const found = await openTokenizer?.(model, context);
+        if (found !== null && found !== undefined) return found;
+      }
+      const expected = 'a folder such as ./models/tiny-bert, hub:owner/name, or a model of OpenAI such as gpt-4.1-mini';
+      throw new Failure('usage', `a tokenizer is ${expected}; found ${formatValue(name)}`);
+    },
     providers: async () => [...(await readProviders()).values()],
     async check() {
       const checks: Check[] = [];

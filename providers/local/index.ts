@@ -5,6 +5,7 @@ import { cancel, pause, resume } from './controls.ts';
 import { estimate } from './estimate.ts';
 import { install, parts } from './install/index.ts';
 import { merge } from './merge.ts';
+import { openTokenizer } from './open-tokenizer.ts';
 import { observe, statusMap } from './observe.ts';
 import { predict } from './predict.ts';
 import { listSizes } from './sizes.ts';
@@ -48,6 +49,7 @@ export const local = defineProvider({
     },
   },
   inference: { predict, merge },
+  openTokenizer,
   check,
   parts,
   install,

@@ -1,15 +1,11 @@
 import type { CommandFunction } from './cli.ts';
+import { dataCommands, initOptions } from './data-commands.ts';
 import * as parse from './options.ts';
 
-const tasks = ['classification', 'regression', 'chat', 'preference'] as const;
-
-/** Services whose rules for rows `data check` knows. */
-const services = ['openai', 'azure', 'huggingface', 'local'] as const;
-
 /** Flag, description, and the parser of its value. */
-type Option = readonly [flags: string, description: string, parse?: (text: string, previous: unknown) => unknown];
+export type Option = readonly [flags: string, description: string, parse?: (text: string, previous: unknown) => unknown];
 
-interface CommandEntry {
+export interface CommandEntry {
   /** Name and arguments as commander reads them. */
   readonly usage: string;
   readonly summary: string;
@@ -41,6 +37,11 @@ const verdict: readonly Option[] = [
 const last: Option = ['--limit <count>', 'only the last', parse.count('--limit')];
 const firstRows: Option = ['--limit <count>', 'only the first rows', parse.count('--limit')];
 
+/** What stands above the actions of a command. */
+export const groups: Readonly<Record<string, string>> = {
+  data: 'check data files, convert, split and measure them, before a job and without sending anything',
+};
+
 /** Options that every command has. */
 export const sharedOptions: readonly Option[] = [
   ['--dir <folder>', 'the state folder (default: the nearest .orchestrate)'],
@@ -65,9 +66,10 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/submit.ts')).submit,
   },
   {
-    usage: 'init [folder]',
-    summary: 'write a sample job with its data and its model into a folder, ready to be submitted',
-    options: [['--sample', 'the sample: sentences with their sentiment, and a small BERT']],
+    usage: 'init [path]',
+    summary:
+      'write a job file for a file of rows, with what was guessed in its comments: init tickets.csv; or a sample job with its data and its model into a folder, ready to be submitted',
+    options: initOptions,
     load: async () => (await import('./commands/init.ts')).init,
   },
   {
@@ -203,21 +205,7 @@ export const commands: readonly CommandEntry[] = [
     ],
     load: async () => (await import('./commands/merge.ts')).merge,
   },
-  {
-    usage: 'data <action> <files...>',
-    summary:
-      'check data files before a job, without sending anything: data check train.jsonl --test test.jsonl; or turn a predictions file into training rows: data from-predictions FILE --out train.jsonl',
-    options: [
-      ['--test <files...>', 'held-out rows that are checked against the training rows'],
-      ['--validation <files...>', 'validation rows'],
-      ['--columns <pairs>', 'columns of the files by our names: text=body,label=team', parse.columns],
-      ['--for <services>', 'rules of these services too: openai,azure,huggingface,local', parse.listOf('--for', services)],
-      ['--findings <file>', 'write every finding as a line of JSON: line, severity, code, message'],
-      ['--out <file>', 'where to write training rows'],
-      ['--task <task>', 'classification, regression, chat or preference (default: as the file is)', parse.oneOf('--task', tasks)],
-    ],
-    load: async () => (await import('./commands/data.ts')).data,
-  },
+  ...dataCommands,
   {
     usage: 'import <source> [job]',
     summary: 'download a job of a service with its data; or turn a configuration of another program into a job file',

@@ -5,7 +5,7 @@ import { Failure, failureKinds, isFailure, toFailureData } from '../errors.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import { programName, type Cli } from './cli.ts';
 import { escapeText, formatJson } from './escape.ts';
-import { commands, sharedOptions } from './commands.ts';
+import { commands, groups, sharedOptions } from './commands.ts';
 import { readSettings, type Settings } from './env-file.ts';
 import { createProgress, createTerminal, flush, onOutputClosed, type Terminal } from './terminal.ts';
 
@@ -67,7 +67,7 @@ async function runCommand(
   const advice = findAdvice(argv[0] ?? '');
   const program = createProgram(asJson, advice).showSuggestionAfterError(!Object.hasOwn(otherNames, argv[0] ?? ''));
   for (const entry of commands) {
-    const command = program.command(entry.usage).summary(entry.summary).description(entry.summary);
+    const command = addCommand(program, entry.usage).summary(entry.summary).description(entry.summary);
     for (const [flags, description, parse] of [...(entry.options ?? []), ...sharedOptions]) {
       if (parse === undefined) command.option(flags, description);
       else command.option(flags, description, parse);
@@ -108,6 +108,14 @@ async function runCommand(
     return failureKinds.usage.exit;
   }
   return status;
+}
+
+/** A command, or one of the actions of a command: `data check <files...>`. */
+function addCommand(program: Command, usage: string): Command {
+  const [, name, action] = /^([a-z-]+) ([a-z-]+.*)$/.exec(usage) ?? [];
+  if (name === undefined || action === undefined) return program.command(usage);
+  const known = program.commands.find((command) => command.name() === name);
+  return (known ?? program.command(name).summary(groups[name]!).description(groups[name]!)).command(action);
 }
 
 /** Commands by the names that they have in other programs. */

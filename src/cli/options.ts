@@ -38,6 +38,20 @@ export const number = (flag: string, most: number, example: string) => (text: st
   throw new Failure('usage', `${flag} expects ${range}, such as ${example}, found "${text}"`);
 };
 
+/** A share such as `0.2` or `20%`, or a number of rows. */
+export const amount = (flag: string) => (text: string) => {
+  const share = /^(0?\.\d+)$/.test(text) ? Number(text) : /^\d+(\.\d+)?%$/.test(text) ? Number(text.slice(0, -1)) / 100 : null;
+  if (share !== null && share > 0 && share < 1) return { share };
+  if (share === null && /^[1-9]\d{0,8}$/.test(text)) return { rows: Number(text) };
+  throw new Failure('usage', `${flag} expects a share of the rows such as 0.2 or 20%, or a number of rows, found "${text}"`);
+};
+
+/** A whole number from 0 on. */
+export const whole = (flag: string) => (text: string) => {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new Failure('usage', `${flag} expects a whole number from 0 on, found "${text}"`);
+};
+
 /** One of these words. */
 export const oneOf =
   <Word extends string>(flag: string, words: readonly Word[]) =>

@@ -9,6 +9,10 @@ export interface Terminal {
   readonly columns: number;
   /** The width that tables keep to: that of the terminal, or what COLUMNS says; Infinity for a file or a pipe. */
   readonly width: number;
+  /** Whether a person reads standard output as it is written. */
+  readonly isScreen: boolean;
+  /** Adds to standard output what is meant for a program, and waits until there is room for more. */
+  write(text: string): Promise<void>;
   /** A result, already escaped by its view. */
   print(text: string): void;
   /** A remark for the person. */
@@ -29,6 +33,11 @@ export function createTerminal(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteS
     isWatched: stderr.isTTY === true && process.env['TERM'] !== 'dumb',
     columns: stderr.columns ?? 100,
     width: stdout.columns ?? readWidth(process.env['COLUMNS']),
+    isScreen: stdout.isTTY === true,
+    async write(text) {
+      clear();
+      await new Promise<void>((resolve) => void stdout.write(text, () => resolve()));
+    },
     print(text) {
       clear();
       stdout.write(`${text}\n`);

@@ -108,7 +108,7 @@ function watchBadRows(onRow: CheckOptions['onRow']): BadRows {
 }
 
 /** What the first row of a file is. */
-async function findTask(path: string, columns: DatasetSources['columns']): Promise<RowTask> {
+export async function findTask(path: string, columns: DatasetSources['columns']): Promise<RowTask> {
   for await (const [first] of readRowBatches(path, { onBadRow: () => {}, columns: [] })) {
     const { row } = first!;
     const has = (name: string): boolean => Object.hasOwn(row, columns[name] ?? name);

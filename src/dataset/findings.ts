@@ -42,6 +42,7 @@ export const findingKinds = {
   'table-empty-rows': note('rows of delimiters only, as spreadsheets write them; they were left out'),
   'column-missing': error('a column that the job reads is not there'),
   'column-twice': error('two columns have the name that the job reads'),
+  'column-unnamed': note('columns of a table that have no name, or the name of another one, were left out of rows that are written again'),
   'column-alike': note('a column was taken whose name differs in capitals or white space'),
   // values
   'value-kind': error('a value of another kind than the column needs'),
@@ -60,6 +61,7 @@ export const findingKinds = {
   'chat-pair': error('a better and a worse answer that are the same, or have no common prompt'),
   'shape-converted': note('rows in another known form were converted to messages'),
   'shape-mixed': error('rows of two forms in one file'),
+  'shape-target': error('a row that the form to which it shall be converted cannot hold'),
   // services
   'target-task': error('the service does not train rows of this kind'),
   'target-rows': error('the service needs more rows'),

@@ -103,7 +103,7 @@ function createLineReader(path: string, events: RowEvents, before: number): Bloc
     line++;
     const at = line;
     const row = tryParse(() => parse(text), events.onBadRow, { source: path, line: at });
-    if (row !== null) rows.push({ line: at, row });
+    if (row !== null) rows.push(events.withText === true ? { line: at, row, text } : { line: at, row });
   };
   return {
     read(block) {
@@ -170,7 +170,7 @@ function createItemReader({ path, layout, events, before }: ItemSource): BlockRe
       for (const item of splitter.split(block.toString('utf8'))) {
         const at = before + item.line;
         const row = tryParse(() => parseRow(item.text, `${path}:${at}`, null), events.onBadRow, { source: path, line: at });
-        if (row !== null) rows.push({ line: at, row });
+        if (row !== null) rows.push(events.withText === true ? { line: at, row, text: item.text } : { line: at, row });
       }
       line += countLines(block);
       if (splitter.getOpenLength() > maxLineBytes) throw createLongFailure(path, before + splitter.findEndProblem()!.line);

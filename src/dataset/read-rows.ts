@@ -17,6 +17,8 @@ export interface ReadRowsOptions {
   readonly onNote?: (note: ReadNote) => void;
   /** The columns that are needed; of a table no other column can stop it. Absent: all. */
   readonly columns?: readonly string[];
+  /** Whether rows of JSON keep their text. */
+  readonly withText?: boolean;
 }
 
 /**
@@ -25,7 +27,11 @@ export interface ReadRowsOptions {
  */
 export async function* readRowBatches(path: string, options: ReadRowsOptions = {}): AsyncGenerator<RawRow[], void> {
   const format = parseFormat(path);
-  const events: RowEvents = { onBadRow: options.onBadRow ?? throwFailure, onNote: options.onNote ?? ((): void => {}) };
+  const events: RowEvents = {
+    onBadRow: options.onBadRow ?? throwFailure,
+    onNote: options.onNote ?? ((): void => {}),
+    withText: options.withText,
+  };
   const { onBytes, columns } = options;
   if (!/\.gz$/i.test(path) && (await isGzip(path))) {
     events.onNote({ code: 'gzip-name', source: path, line: null, message: 'the file is packed by gzip, and was unpacked' });

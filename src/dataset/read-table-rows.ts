@@ -41,7 +41,7 @@ export async function* readTableRows(table: Table, events: RowEvents): AsyncGene
   const isLiteral = (delimiter === '\t' || delimiter === '|') && (await hasLiteralQuotes(table.again(), delimiter));
   if (isLiteral) onNote('table-quotes', null, 'quotes were read as text: not all of them hold a field together');
   const from = named === undefined ? 1 : 2;
-  const toRows = createRowMaker(table, onNote);
+  const toRows = createRowMaker(table, onNote, events.withText === true);
   let batch: RawRow[] = [];
   for await (const { record, line } of readRecords(table, { delimiter, from, isLiteral })) {
     const row = toRows(record, line);
@@ -114,7 +114,11 @@ async function* readUtf8(chunks: AsyncIterable<Buffer>, path: string): AsyncGene
 type NoteOnce = ReturnType<typeof createNoteOnce>;
 
 /** Makes rows of records: null for a record that is none, a Failure for one that is wrong. The first one is the header. */
-function createRowMaker({ path, columns }: Table, onNote: NoteOnce): (record: string[], line: number) => RawRow | Failure | null {
+function createRowMaker(
+  { path, columns }: Table,
+  onNote: NoteOnce,
+  isWrittenAgain: boolean,
+): (record: string[], line: number) => RawRow | Failure | null {
   let header: TableHeader | null = null;
   return (record, line) => {
     if (record[0]!.startsWith('\ufeff')) {
@@ -124,6 +128,9 @@ function createRowMaker({ path, columns }: Table, onNote: NoteOnce): (record: st
     const place = `${path}:${line}`;
     if (header === null) {
       header = parseHeader(record, columns, place);
+      if (isWrittenAgain && header.columns.length < record.length) {
+        onNote('column-unnamed', line, 'columns without a name of their own were left out');
+      }
       return null;
     }
     if (header.names.length > 1 && record.every((field) => field.trim() === '')) {

@@ -11,6 +11,8 @@ export interface RowEvents {
   /** Receives each row that cannot be read, and reading goes on after it, where it returns. */
   readonly onBadRow: (failure: Failure, place: Place) => void;
   readonly onNote: (note: ReadNote) => void;
+  /** Whether rows of JSON keep their text: who writes them again wants to know of all that is left out. */
+  readonly withText?: boolean | undefined;
 }
 
 /** What `parse` returns, or null after `onBadRow` has received the Failure that it threw. */

@@ -4,6 +4,8 @@ import { Failure } from '../errors.ts';
 export interface RawRow {
   readonly line: number;
   readonly row: Readonly<Record<string, unknown>>;
+  /** Its JSON as it stands in the file; only where that was asked for, and absent in a table. */
+  readonly text?: string;
 }
 
 /** Which columns of the data files hold what: our names, and theirs. */

@@ -17,7 +17,10 @@ export interface RowShape {
   readonly columns: Columns;
 }
 
-type TaskRowsOptions = Omit<ReadRowsOptions, 'columns'>;
+export interface TaskRowsOptions extends Omit<ReadRowsOptions, 'columns'> {
+  /** Receives each row that is used as the file has it, in the order of the rows. */
+  readonly onRaw?: (raw: RawRow) => void;
+}
 
 /**
  * The mapped rows of the files, in order, streamed in batches.
@@ -29,7 +32,7 @@ export async function* readTaskBatches(
   options: TaskRowsOptions = {},
 ): AsyncGenerator<LocatedRow[]> {
   const wanted: Columns = { ...requiredColumns[task], ...named };
-  const { onBadRow = throwFailure, onNote = ignore } = options;
+  const { onBadRow = throwFailure, onNote = ignore, onRaw } = options;
   for (const source of paths) {
     const isTable = parseFormat(source) !== 'json';
     let parse: ((raw: RawRow) => Row) | null = null;
@@ -38,12 +41,16 @@ export async function* readTaskBatches(
       for (const raw of batch) {
         if (parse === null) {
           const columns = findColumns(wanted, { ...raw, path: source, isTable }, onNote);
-          if (isTable) checkColumns(raw.row, Object.values(columns), source); // all rows of a table have the same: report an absent one once
+          // All rows of a table have the same columns: report an absent one once. Those of other forms of chats stand for messages.
+          const isOtherForm = task === 'chat' && findShape(raw.row, columns['messages']!) !== null;
+          if (isTable && !isOtherForm) checkColumns(raw.row, Object.values(columns), source);
           parse = createRowParser({ task, columns, path: source, onNote });
         }
         const use = parse;
         const row = tryParse(() => use(raw), onBadRow, { source, line: raw.line });
-        if (row !== null) rows.push({ ...row, source, line: raw.line });
+        if (row === null) continue;
+        onRaw?.(raw);
+        rows.push({ ...row, source, line: raw.line });
       }
       if (rows.length > 0) yield rows;
     }

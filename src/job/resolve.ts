@@ -26,7 +26,8 @@ function isPath(model: string): boolean {
   return /^\.{0,2}\//.test(model);
 }
 
-function resolveModel(model: string, folder: string): ModelName {
+/** A model as a target names it; paths begin at the folder. */
+export function resolveModel(model: string, folder: string): ModelName {
   if (isPath(model)) return { kind: 'folder', path: toAbsolute(folder, model) };
   return parseHubModel(model) ?? { kind: 'service', name: model };
 }

@@ -25,6 +25,8 @@ async function open(json = false): Promise<Fixture> {
     const lines: string[] = [];
     const terminal = {
       isWatched: false,
+      isScreen: false,
+      write: async () => await Promise.resolve(),
       columns: 80,
       width: 80,
       print: (line: string) => void lines.push(line),

@@ -18,15 +18,8 @@ interface DataFlags {
   readonly findings?: string;
 }
 
-/** `orchestrate data check FILES` and `orchestrate data from-predictions FILE`. */
-export async function data(cli: Cli, [action, ...files]: readonly string[], flags: DataFlags): Promise<number> {
-  if (action === 'check') return await check(cli, files, flags);
-  if (action === 'from-predictions') return await fromPredictions(cli, files, flags);
-  throw new Failure('usage', `expected the action check or from-predictions, found ${JSON.stringify(action)}`);
-}
-
-/** Prints what the files hold and all that is wrong with them; 65 where something is an error. */
-async function check(cli: Cli, train: readonly string[], flags: DataFlags): Promise<number> {
+/** `orchestrate data check FILES`: prints what they hold and all that is wrong with them; 65 where something is an error. */
+export async function check(cli: Cli, train: readonly string[], flags: DataFlags): Promise<number> {
   const { checkDataset } = await import('../../dataset/check.ts');
   const rows: RowFinding[] = [];
   const report = await checkDataset({
@@ -52,12 +45,11 @@ function toRow({ severity, code, message, lines }: Finding): object {
   return { line: lines[0] ?? null, severity, code, message };
 }
 
-/** The answers of a predictions file as training rows. */
-async function fromPredictions(cli: Cli, [file, ...more]: readonly string[], { out, task }: DataFlags): Promise<number> {
+/** `orchestrate data from-predictions FILE`: its answers as training rows. */
+export async function fromPredictions(cli: Cli, [file]: readonly string[], { out, task }: DataFlags): Promise<number> {
   if (out === undefined || !/\.jsonl$/i.test(out)) {
     throw new Failure('usage', `expected --out and a file that ends in .jsonl, found ${out ?? 'none'}`);
   }
-  if (more.length > 0) throw new Failure('usage', `expected one predictions file, found ${more.length + 1}`);
   if (task === 'preference' || task === 'regression') throw new Failure('usage', `--task expects classification or chat, found "${task}"`);
   const { writeTrainingRows } = await import('../../evaluate/training-rows.ts');
   const rows = await writeTrainingRows(file!, { out, ...(task !== undefined && { task: task satisfies TrainingTask }) });

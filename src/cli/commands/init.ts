@@ -3,6 +3,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Failure, toFileFailure } from '../../errors.ts';
 import { programName, type Cli } from '../cli.ts';
+import type { JobFlags } from './init-job.ts';
 import { escapeLine, formatJson } from '../escape.ts';
 
 /** What comes with the program: the same folder in a clone and in the package. */
@@ -17,16 +18,19 @@ const sample: readonly (readonly [place: string, source: string])[] = [
   ['job.json', 'sentiment/job.json'],
 ];
 
-interface InitFlags {
+interface InitFlags extends JobFlags {
   readonly sample?: boolean;
 }
 
-/** `orchestrate init --sample [FOLDER]`: writes a job with its data and its model, ready to be submitted. */
+/** `orchestrate init --sample [FOLDER]` writes a job with its data and its model, ready to be submitted; `orchestrate init FILE` a job for own rows. */
 export async function init(cli: Cli, [folder = '.']: readonly string[], flags: InitFlags): Promise<number> {
   if (flags.sample !== true) {
-    throw new Failure('usage', 'expected init --sample: it writes a job with its data and its model', {
-      hint: 'for your own data change the paths and columns of the sample',
-    });
+    const isFile = folder !== '.' && lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true;
+    if (isFile) return await (await import('./init-job.ts')).initJob(cli, folder, flags);
+    throw new Failure(
+      'usage',
+      'expected a file of rows, such as init tickets.csv; or init --sample, which writes a job with its data and its model',
+    );
   }
   const target = resolve(folder);
   writeSample(target);

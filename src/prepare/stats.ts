@@ -1,0 +1,185 @@
+/** `data stats`: what files of rows hold, in numbers. */
+import { hash } from 'node:crypto';
+import { createDataFailure, type ReadNote } from '../dataset/findings.ts';
+import { createBadRows, type BadRowKind } from '../dataset/problems.ts';
+import type { RowEvents } from '../dataset/row-events.ts';
+import type { ChatMessage } from '../dataset/row.ts';
+import { hashRow, hashText } from '../dataset/split.ts';
+import { countCharacters, createFingerprintSet, getFingerprint } from '../dataset/tally.ts';
+import { countTokens, type TokenCounter } from '../dataset/token-counter.ts';
+import { describeColumns } from './guess-columns.ts';
+import { findKind, readExamples, refuseUnknownRows, type Example, type Kind, type RowFiles } from './read-examples.ts';
+
+/** Of whole numbers, one a row. */
+export interface Distribution {
+  readonly least: number;
+  readonly median: number;
+  /** Nine of ten rows have at most so many. */
+  readonly p90: number;
+  readonly p99: number;
+  readonly most: number;
+  readonly total: number;
+  /** How many rows have 0, and from 2^(i-1) to below 2^i. */
+  readonly histogram: readonly number[];
+}
+
+export interface RowStats {
+  readonly kind: Kind;
+  readonly rows: number;
+  /** How many rows each label has; empty where rows have none. */
+  readonly labels: Readonly<Record<string, number>>;
+  /** Of the texts of a row; labels and roles are not counted. */
+  readonly characters: Distribution;
+  /** Separated by white space. */
+  readonly words: Distribution;
+  /** Null: no tokenizer was named. */
+  readonly tokens: { readonly tokenizer: string; readonly rows: Distribution; readonly answers: number | null } | null;
+  /** Null: rows are no conversations. */
+  readonly messages: (Distribution & { readonly roles: Readonly<Record<string, number>> }) | null;
+  readonly duplicates: {
+    /** Rows that equal an earlier row. */
+    readonly rows: number;
+    /** Rows with the input of an earlier row: those, and the ones with another label or answer. */
+    readonly inputs: number;
+  };
+  readonly notes: readonly ReadNote[];
+  /** Rows that cannot be used, and that no number counts. */
+  readonly skipped: readonly BadRowKind[];
+}
+
+/**
+ * Measures the rows that can be used.
+ * @throws Failure `data-invalid` for rows of no known form, and where no row can be used
+ */
+export async function measureRows(files: RowFiles, tokens: TokenCounter | null): Promise<RowStats> {
+  const kind = await findKind(files);
+  if (kind === null) return await refuseUnknownRows(files.paths[0]!, await describeColumns(files.paths[0]!));
+  const badRows = createBadRows();
+  const notes: ReadNote[] = [];
+  const events: RowEvents = { onBadRow: badRows.add, onNote: (note) => notes.push(note) };
+  const labels = new Map<string, number>();
+  const roles = new Map<string, number>();
+  const [characters, words, tokensOf, messages] = [createCounts(), createCounts(), createCounts(), createCounts()];
+  const [seenRows, seenInputs] = [createFingerprintSet(), createFingerprintSet()];
+  const repeated = { rows: 0, inputs: 0 };
+  let answers = 0;
+  for await (const examples of readExamples(files, kind, events)) {
+    for (const { row } of examples) {
+      const { inputs: asked, answers: learned } = collectTexts(row);
+      const texts = [...asked, ...learned];
+      characters.add('messages' in row || 'chosen' in row ? countCharacters(row) : texts.reduce((sum, text) => sum + text.length, 0));
+      words.add(texts.reduce((sum, text) => sum + countWords(text), 0));
+      if (tokens !== null) {
+        const answer = countTokens(tokens, learned);
+        answers += answer;
+        tokensOf.add(
+          'text' in row ? tokens.countInput(row.text, 'text2' in row ? row.text2 : undefined) : countTokens(tokens, asked) + answer,
+        );
+      }
+      if ('label' in row) labels.set(row.label, (labels.get(row.label) ?? 0) + 1);
+      const all = getMessages(row);
+      if (all !== null) messages.add(all.length);
+      for (const { role } of all ?? []) roles.set(role, (roles.get(role) ?? 0) + 1);
+      const [rowHash, inputHash] = hashBoth(row);
+      if (!seenRows.add(getFingerprint(rowHash))) repeated.rows++;
+      if (!seenInputs.add(getFingerprint(inputHash))) repeated.inputs++;
+    }
+  }
+  const rows = characters.getCount();
+  if (rows === 0) {
+    badRows.check();
+    throw createDataFailure('rows-missing', `expected rows, found none in ${files.paths.join(', ')}`);
+  }
+  const isTalk = kind === 'chat' || kind === 'preference';
+  return {
+    kind,
+    rows,
+    labels: Object.fromEntries([...labels].sort(([a, first], [b, second]) => second - first || (a < b ? -1 : 1))),
+    characters: characters.build(),
+    words: words.build(),
+    tokens: tokens === null ? null : { tokenizer: tokens.name, rows: tokensOf.build(), answers: isTalk ? answers : null },
+    messages: isTalk ? { ...messages.build(), roles: Object.fromEntries(roles) } : null,
+    duplicates: repeated,
+    notes,
+    skipped: badRows.list(),
+  };
+}
+
+function hashBoth(row: Example['row']): readonly [row: Buffer, input: Buffer] {
+  if ('label' in row || !('text' in row) || 'value' in row) return [hashRow(row), hashText(row)];
+  const one = hash('sha256', row.text, 'buffer');
+  return [one, one];
+}
+
+function getMessages(row: Example['row']): readonly ChatMessage[] | null {
+  if ('messages' in row) return row.messages;
+  return 'prompt' in row ? [...row.prompt, ...row.chosen, ...row.rejected] : null;
+}
+
+/** The texts of a row; of a conversation those of the assistant apart. */
+function collectTexts(row: Example['row']): { readonly inputs: string[]; readonly answers: string[] } {
+  if ('text' in row) return { inputs: 'text2' in row && row.text2 !== undefined ? [row.text, row.text2] : [row.text], answers: [] };
+  const inputs = 'tools' in row && row.tools !== undefined ? [JSON.stringify(row.tools)] : [];
+  const answers: string[] = [];
+  for (const message of getMessages(row)!) (message.role === 'assistant' ? answers : inputs).push(...listTexts(message));
+  return { inputs, answers };
+}
+
+function listTexts({ content, tool_calls: calls }: ChatMessage): string[] {
+  const texts = typeof content === 'string' ? [content] : [];
+  if (Array.isArray(content)) for (const { text } of content as { text?: unknown }[]) if (typeof text === 'string') texts.push(text);
+  if (!Array.isArray(calls)) return texts;
+  for (const { function: called } of calls as { function: { name: string; arguments: unknown } }[]) {
+    texts.push(called.name, typeof called.arguments === 'string' ? called.arguments : JSON.stringify(called.arguments));
+  }
+  return texts;
+}
+
+function countWords(text: string): number {
+  let count = 0;
+  for (const _ of text.matchAll(/\S+/g)) count++;
+  return count;
+}
+
+interface Counts {
+  add(value: number): void;
+  getCount(): number;
+  build(): Distribution;
+}
+
+/** Exact, in as much memory as there are different values. */
+function createCounts(): Counts {
+  const counts = new Map<number, number>();
+  let count = 0;
+  let total = 0;
+  return {
+    add(value) {
+      counts.set(value, (counts.get(value) ?? 0) + 1);
+      count++;
+      total += value;
+    },
+    getCount: () => count,
+    build() {
+      const sorted = [...counts].sort(([a], [b]) => a - b);
+      const histogram: number[] = [];
+      for (const [value, rows] of sorted) {
+        const slot = value === 0 ? 0 : 32 - Math.clz32(value);
+        histogram[slot] = (histogram[slot] ?? 0) + rows;
+      }
+      const find = (share: number): number => {
+        let before = 0;
+        for (const [value, rows] of sorted) if ((before += rows) >= share * count) return value;
+        return 0;
+      };
+      return {
+        least: sorted[0]?.[0] ?? 0,
+        median: find(0.5),
+        p90: find(0.9),
+        p99: find(0.99),
+        most: sorted.at(-1)?.[0] ?? 0,
+        total,
+        histogram: Array.from(histogram, (rows) => rows ?? 0),
+      };
+    },
+  };
+}
