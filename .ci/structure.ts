@@ -135,6 +135,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   'eventsource-parser': ['providers/huggingface'],
   'gpt-tokenizer': ['providers/openai-compatible'],
   hono: ['src/sandbox'],
+  hyparquet: ['src/dataset'],
   kysely: ['src/store', 'src/run', 'src/evaluate'],
   leven: ['src/job', 'src/dataset', 'src/cli'],
   openai: ['providers/openai-compatible', 'src/sandbox'],
@@ -196,7 +197,7 @@ const budgets: Readonly<Record<string, number>> = {
   'providers/openai-compatible': 2530,
   'providers/together': 740,
   'src/cli': 3250,
-  'src/dataset': 3600,
+  'src/dataset': 4000,
   'src/evaluate': 2850,
   'src/import': 2090,
   'src/job': 880,
@@ -208,7 +209,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/store': 520,
   'src/testing': 1250,
   'src/trainer': 8100,
-  test: 39000,
+  test: 40000,
 };
 
 type Sources = Readonly<Record<string, string>>;

@@ -31,14 +31,15 @@ export async function* readTaskBatches(
   const wanted: Columns = { ...requiredColumns[task], ...named };
   const { onBadRow = throwFailure, onNote = ignore } = options;
   for (const source of paths) {
-    const isTable = parseFormat(source) !== 'json';
+    const format = parseFormat(source);
+    const isTable = format === 'csv' || format === 'tsv';
     let parse: ((raw: RawRow) => Row) | null = null;
     for await (const batch of readRowBatches(source, { ...options, columns: Object.values(wanted) })) {
       const rows: LocatedRow[] = [];
       for (const raw of batch) {
         if (parse === null) {
           const columns = findColumns(wanted, { ...raw, path: source, isTable }, onNote);
-          if (isTable) checkColumns(raw.row, Object.values(columns), source); // all rows of a table have the same: report an absent one once
+          if (format !== 'json') checkColumns(raw.row, Object.values(columns), source); // all rows of a table have the same: report an absent one once
           parse = createRowParser({ task, columns, path: source, onNote });
         }
         const use = parse;
