@@ -23,6 +23,7 @@ export const findingKinds = {
   'mark-inside': note('a byte order mark inside the file, as where files were joined; it was left out'),
   'format-other': note('the file holds JSON or Parquet under another name'),
   'gzip-name': note('the file is packed by gzip, which its name does not say'),
+  'hub-cached': warning('the Hub does not answer, and a dataset is taken as it was before'),
   // Parquet
   'parquet-invalid': error('a Parquet file that is damaged, cut short, encrypted, or packed in a way that is not read'),
   'column-kind': error('a column that the job reads holds dates, bytes or other things that no row can hold'),

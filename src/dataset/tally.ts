@@ -7,6 +7,8 @@ import { readTaskBatches, type RowShape } from './task-rows.ts';
 /** A data file as it was read. */
 export interface SourceFacts {
   readonly path: string;
+  /** Of a file that was brought here: `hub:owner/name@commit:file`. */
+  readonly origin?: string;
   /** Over the decompressed bytes, in hex. */
   readonly sha256: string;
   /** Decompressed. */

@@ -22,9 +22,9 @@ test.each(['none', 'snappy', 'gzip', 'brotli', 'zstd', 'pages-2'])('rows in seve
 
 test('conversations that datasets wrote have no fields that only other messages have', async () => {
   const path = `${folder}/chats.parquet`;
-  const rows = (await Array.fromAsync(readTaskRows([path], { task: 'chat', columns: {} }))).map(({ source: _, ...row }) => row);
+  const rows = await Array.fromAsync(readTaskRows([path], { task: 'chat', columns: {} }));
   const expected = (await readExpected('chats')) as object[];
-  expect(rows).toEqual(expected.map((row, i) => ({ ...row, line: i + 1 })));
+  expect(rows).toEqual(expected.map((row, i) => ({ ...row, source: path, line: i + 1 })));
 });
 
 test('a ClassLabel has its names, with a note', async () => {
