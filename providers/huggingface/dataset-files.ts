@@ -55,7 +55,13 @@ export function chooseFiles(repository: Repository): readonly string[] {
   const called = formatCalled(repository);
   if (choice !== null && paths.includes(choice)) {
     if (readable.test(choice)) return [choice];
-    throw new Failure('job-file-invalid', `${called}: expected a file that ends in .jsonl, .json, .csv, .tsv or .parquet, found ${choice}`);
+    throw new Failure(
+      'job-file-invalid',
+      `${called}: expected a file that ends in .jsonl, .json, .csv, .tsv or .parquet, found ${choice}`,
+      {
+        hint: `Name a part of the dataset, such as ${formatRepository(repository)}#train, or another one of its files.`,
+      },
+    );
   }
   const data = paths.filter((path) => readable.test(path) && !described.test(path)).sort();
   if (data.length === 0) throw createNoDataFailure(repository);
