@@ -1,6 +1,7 @@
 /** Sources of a job that are not on this machine. */
 import { inspectDataset, type DataFacts, type DatasetSources } from '../dataset/inspect.ts';
 import type { DataWarning } from '../dataset/problems.ts';
+import { createReadingReport } from '../dataset/reading-progress.ts';
 import type { PartFacts } from '../dataset/tally.ts';
 import { Failure } from '../errors.ts';
 import type { Workspace } from './workspace.ts';
@@ -67,7 +68,9 @@ export async function inspectSources(sources: DatasetSources, bringer: Bringer):
     test: tests,
   };
   for (const [name, named] of Object.entries(test)) tests[name] = await bring(`test/${name}`, named);
-  const facts = await inspectDataset({ ...sources, ...here });
+  const { report } = bringer.context;
+  const onRead = report === undefined ? undefined : createReadingReport(report);
+  const facts = await inspectDataset({ ...sources, ...here, onRead });
   const withOrigins = <Facts extends PartFacts | null>(part: Facts): Facts =>
     part && { ...part, sources: part.sources.map((one) => ({ ...one, ...(origins.has(one.path) && { origin: origins.get(one.path)! }) })) };
   return {

@@ -20,7 +20,7 @@ import { readSpending, type Spending } from './budget.ts';
 import type { RunPlan } from './event.ts';
 import { inspectSources, type Bringer } from './bring-data.ts';
 import { checkQuote } from './figures.ts';
-import { readPart } from './run-data.ts';
+import { createRowReader } from './run-data.ts';
 import { findNewPlans } from './accept.ts';
 import { readRuns } from './run-store.ts';
 import type { Workspace } from './workspace.ts';
@@ -50,7 +50,7 @@ export async function planJob(
   const jobFile = job.path === '-' ? undefined : { path: join(job.folder, basename(job.path)), overrides: job.overrides ?? [] };
   const plans: RunPlan[] = [];
   for (const { spec, provider } of asked) {
-    const quote = { ...context, facts, readRows: (part: 'train' | 'validation') => readPart(dir, { facts, spec }, part) };
+    const quote = { ...context, facts, readRows: createRowReader(dir, { facts, spec }, context) };
     const first = await planRun(spec, provider, { facts, generation: 1, quote, isTentative });
     const generation = again === true ? (await findGeneration(store, first)) + 1 : 1;
     plans.push({

@@ -3,7 +3,7 @@ import type { Attempt, Context } from '../provider/context.ts';
 import type { BroughtData, Provider } from '../provider/provider.ts';
 import type { Store } from '../store/open-store.ts';
 import { toRunId } from './record.ts';
-import { readPart } from './run-data.ts';
+import { createRowReader } from './run-data.ts';
 import type { StoredRun } from './run-store.ts';
 
 /** What all work on runs and answers needs: the state, the world outside, and the providers. */
@@ -46,5 +46,5 @@ export function createAttempt({ context, dir }: Workspace, { key, record }: Stor
   const { plan, attempt } = record;
   const workDir = join(dir, 'runs', key);
   const queue = { folder: join(dir, 'queue'), name: toRunId(record) };
-  return { ...context, key, attempt, workDir, queue, facts: plan.facts, readRows: (part) => readPart(dir, plan, part) };
+  return { ...context, key, attempt, workDir, queue, facts: plan.facts, readRows: createRowReader(dir, plan, context) };
 }
