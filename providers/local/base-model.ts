@@ -10,10 +10,11 @@ import type { Attempt, Context } from '../../src/provider/context.ts';
 import type { BaseModel } from '../../src/provider/model.ts';
 import type { Note } from '../../src/provider/note.ts';
 import type { InspectedModel } from '../../src/provider/provider.ts';
+import { countBytes } from '../../src/provider-kit/hub-cache.ts';
 import { formatDrawn } from '../../src/provider-kit/trainer-events.ts';
 import { countParameters, parseLabelNames, parseModelConfig, readModelFolder } from '../../src/trainer/model-folder.ts';
 import { inspectHubModel, readKnown, type HubModel } from './hub-model.ts';
-import { countBytes, fetchModel, getModelFolder, getRepositoryFolder, isComplete, parseModelFolder } from './model-cache.ts';
+import { fetchModel, getModelFolder, isComplete, parseModelFolder } from './model-cache.ts';
 
 /** Names a model of the Hub in a request, and in the run folder. */
 const HubPlace = z.object({ endpoint: z.string(), repository: z.string(), commit: z.string() });
@@ -42,7 +43,7 @@ export async function inspectModel(name: ModelName, context: Context): Promise<I
     ...(labels === null ? {} : { labels }),
   };
   if (await isComplete(folder, model)) return { model: known, notes: [...notes, ...noteDrawn(readModelFolder(folder).drawn)] };
-  return { model: { ...known, downloadBytes: countBytes(model) }, notes };
+  return { model: { ...known, downloadBytes: countBytes(model.files) }, notes };
 }
 
 function inspectFolder(path: string): InspectedModel {
@@ -94,7 +95,7 @@ export async function bringDeleted(folder: string, context: Context): Promise<vo
 }
 
 async function fetchPlace(place: HubPlace, context: Context): Promise<void> {
-  const known = await readKnown(getRepositoryFolder(place, context), place.commit);
+  const known = await readKnown(place, context);
   if (known === null && existsSync(getModelFolder(place, context))) return; // it was whole when it came, and nobody knows its sizes
   const model: HubModel = known ?? (await inspectHubModel({ kind: 'hub', name: place.repository, revision: place.commit }, context)).model;
   await fetchModel(model, context);

@@ -13,10 +13,11 @@ import {
   type ReadPart,
 } from './problems.ts';
 import { tryParse } from './row-events.ts';
-import type { Columns, RowTask } from './row.ts';
+import type { ReadProgress } from './reading-progress.ts';
+import type { Columns, LocatedRow, RowTask } from './row.ts';
 import { divideRows, isBelowFraction, isHeldOutRow, type HeldOutSplit } from './split.ts';
 import { createFingerprintSet, createPartTally, readPart, toPartFacts, type PartFacts, type PartFiles, type PartTally } from './tally.ts';
-import { readTaskRows } from './task-rows.ts';
+import { readTaskBatches, type RowShape } from './task-rows.ts';
 
 export interface DatasetSources {
   /** The kind of the rows; `classification` when absent. */
@@ -32,6 +33,8 @@ export interface DatasetSources {
   readonly columns: Columns;
   /** Those of held-out sets that have columns of their own. */
   readonly testColumns?: Readonly<Record<string, Columns>>;
+  /** Is told how far the reading is. */
+  readonly onRead?: ((progress: ReadProgress) => void) | undefined;
 }
 
 /** Facts about the data, as plain JSON. */
@@ -65,24 +68,24 @@ export interface InspectHooks {
  *   classification a single training label, and a held-out label that no training row has
  */
 export async function inspectDataset(sources: DatasetSources, hooks?: InspectHooks): Promise<DataFacts> {
-  const { task = 'classification', train: paths, validation: rule, test, testFraction, columns, testColumns = {} } = sources;
+  const { task = 'classification', train: paths, validation: rule, test, testFraction, columns, testColumns = {}, onRead } = sources;
   const badRows = hooks?.badRows ?? createBadRows();
   const notes = createNotes();
-  const reader = { shape: { task, columns }, onBadRow: badRows.add };
+  const reader = { shape: { task, columns }, onBadRow: badRows.add, onRead };
   const trainTexts = createFingerprintSet();
   const fraction = rule !== null && 'fraction' in rule ? rule.fraction : 0;
   const train = createPartTally('train', trainTexts);
   const split = createPartTally('validation', trainTexts);
   const tested = createPartTally('test/test', trainTexts);
-  const readAgain = { onBadRow: (): void => {} }; // they are reported below
-  const heldOutSplit = testFraction === undefined ? {} : await divideRows(readTaskRows(paths, reader.shape, readAgain), testFraction);
+  const divided = testFraction === undefined ? null : watchRows(paths, reader);
+  const heldOutSplit = divided === null ? {} : await divideRows(divided, testFraction!);
   const trainFiles = await readPart(paths, { ...reader, onNote: notes.of('train') }, (row, rowHash) => {
     const part = isHeldOutRow(row, heldOutSplit) ? tested : isBelowFraction(rowHash, fraction) ? split : train;
     part.add(row, rowHash);
   });
   const readHeldOut = async (name: string, files: readonly string[], own = columns): Promise<ReadPart> => {
     const tally = createPartTally(name);
-    const events = { onBadRow: badRows.add, onNote: notes.of(name) };
+    const events = { onBadRow: badRows.add, onNote: notes.of(name), onRead };
     return { tally, files: await readPart(files, { ...events, shape: { task, columns: own } }, tally.addHeldOut(trainTexts)) };
   };
   const trained = { tally: train, files: trainFiles };
@@ -120,6 +123,22 @@ export async function inspectDataset(sources: DatasetSources, hooks?: InspectHoo
     majority: task === 'regression' ? findMedian(train.values) : findMajority(labels, train),
     warnings: [...[trained, ...heldOut].flatMap(({ tally }) => findWarnings(tally, columns)), ...notes.list()],
   };
+}
+
+/** The rows for a first look at them; bad ones are reported when they are read again. */
+async function* watchRows(
+  paths: readonly string[],
+  { shape, onRead }: { readonly shape: RowShape; readonly onRead: DatasetSources['onRead'] },
+): AsyncGenerator<LocatedRow> {
+  for (const path of paths) {
+    let [bytes, rows] = [0, 0];
+    const onBytes = (chunk: Buffer): void => void (bytes += chunk.length);
+    for await (const batch of readTaskBatches([path], shape, { onBadRow: () => {}, onBytes })) {
+      yield* batch;
+      rows += batch.length;
+      onRead?.({ path, bytes, rows });
+    }
+  }
 }
 
 /** What was read in another way than it is written, as warnings, each once. */

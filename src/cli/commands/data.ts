@@ -1,10 +1,13 @@
 import type { Finding, RowFinding, Service } from '../../dataset/check.ts';
 import { failureKinds, Failure } from '../../errors.ts';
+import { createReadingReport } from '../../dataset/reading-progress.ts';
 import type { RowTask } from '../../dataset/row.ts';
 import type { TrainingTask } from '../../evaluate/training-rows.ts';
 import { writeAtomic } from '../../lib/fs.ts';
 import type { Cli } from '../cli.ts';
+import { openDataSources } from '../data-sources.ts';
 import { formatJson } from '../escape.ts';
+import { createProgress } from '../terminal.ts';
 import { formatTrainingRows } from '../views/capture-view.ts';
 import { formatDataReport } from '../views/data-view.ts';
 
@@ -22,10 +25,12 @@ interface DataFlags {
 export async function check(cli: Cli, train: readonly string[], flags: DataFlags): Promise<number> {
   const { checkDataset } = await import('../../dataset/check.ts');
   const rows: RowFinding[] = [];
+  await using sources = await openDataSources(cli, [...train, ...(flags.validation ?? []), ...(flags.test ?? [])]);
   const report = await checkDataset({
-    train,
-    validation: flags.validation ?? null,
-    test: flags.test === undefined ? {} : { test: flags.test },
+    train: sources.find(train),
+    validation: flags.validation === undefined ? null : sources.find(flags.validation),
+    test: flags.test === undefined ? {} : { test: sources.find(flags.test) },
+    ...(!cli.quiet && { onRead: createReadingReport(createProgress(cli.terminal)) }),
     columns: flags.columns ?? {},
     services: flags.for ?? [],
     ...(flags.task !== undefined && { task: flags.task }),
