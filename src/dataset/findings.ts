@@ -22,7 +22,7 @@ export const findingKinds = {
   'line-ends': note('the lines of the file end in CR alone, as old Macs wrote them'),
   'mark-inside': note('a byte order mark inside the file, as where files were joined; it was left out'),
   'format-other': note('the file holds JSON under the name of a table'),
-  'gzip-name': note('the file is packed by gzip, which its name does not say'),
+  'gzip-name': note('the file is packed by gzip, which its name does not say, or is not packed, as its name says'),
   // JSON
   'json-invalid': error('a line is no valid JSON'),
   'json-python': error('a row in the notation of Python: quotes ’, None, True, False'),

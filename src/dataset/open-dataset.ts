@@ -19,6 +19,13 @@ const endings: Readonly<Record<string, RowFormat>> = {
   tab: 'tsv',
 };
 
+/** What to do with files of other endings. */
+const remedies: readonly (readonly [RegExp, string])[] = [
+  [/\.(?:xlsx?|xlsm|xlsb|ods|numbers)$/i, 'Open it in the spreadsheet and save the sheet as CSV.'],
+  [/\.(?:zip|zst|xz|bz2|7z|rar|tar|tgz|lz4)$/i, 'Unpack it first, and name the file that was in it.'],
+  [/\.(?:ya?ml|xml|toml|sql|arrow|feather|pkl|pickle|npy|h5)$/i, 'Write its rows as JSON Lines: one JSON object on each line.'],
+];
+
 /**
  * The format of a data file, by the end of its name.
  * @throws Failure `data-invalid` for every other ending.
@@ -28,7 +35,7 @@ export function parseFormat(path: string): RowFormat {
   if (Object.hasOwn(endings, ending)) return endings[ending]!;
   const expected = 'expected a data file that ends in .jsonl, .json, .csv or .tsv, or one of these and .gz';
   throw createDataFailure('file-format', `${expected}, found ${path}`, {
-    hint: 'Convert the file, or rename it if it holds one of these formats.',
+    hint: remedies.find(([endsSo]) => endsSo.test(path))?.[1] ?? 'Convert the file, or rename it if it holds one of these formats.',
   });
 }
 
@@ -43,7 +50,7 @@ const chunkBytes = 64 * 1024;
  */
 export async function* openDataset(path: string): AsyncGenerator<Buffer, void> {
   await checkKind(path);
-  const isPacked = /\.gz$/i.test(path) || (await isGzip(path));
+  const isPacked = await isGzip(path);
   const file = createReadStream(path, { highWaterMark: chunkBytes });
   // An error of either stream reaches the loop below, as the reason for which the last one is destroyed.
   const bytes = isPacked ? pipeline(file, createGunzip({ chunkSize: chunkBytes }), () => {}) : file;
@@ -70,10 +77,16 @@ async function checkKind(path: string): Promise<void> {
 
 /** Whether a file begins as gzip does. @throws Failure as `openDataset` */
 export async function isGzip(path: string): Promise<boolean> {
+  return (await readBegin(path, 2)).toString('hex') === '1f8b';
+}
+
+/** The first bytes of a file, as they are on the disk. @throws Failure as `openDataset` */
+export async function readBegin(path: string, bytes: number): Promise<Buffer> {
+  await checkKind(path);
   try {
     await using file = await open(path);
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(2), 0, 2, 0);
-    return bytesRead === 2 && buffer.readUInt16BE(0) === 0x1f8b;
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, 0);
+    return buffer.subarray(0, bytesRead);
   } catch (error) {
     throw toFileFailure(error, 'data file', path);
   }
