@@ -217,6 +217,12 @@ export function toFileFailure(error: unknown, what: string, path: string): unkno
     case 'ENOENT':
     case 'ENOTDIR':
       return new Failure('file-missing', `${what} not found: ${path}`, { error });
+    case 'ELOOP':
+      return new Failure('file-missing', `${what} not found: ${path} leads to itself, through symbolic links`, { error });
+    case 'ENAMETOOLONG':
+      return new Failure('file-missing', `${what} not found: a path cannot be as long as ${path.slice(0, 60)}…`, { error });
+    case 'ERR_INVALID_ARG_VALUE': // a character of code 0 in the path
+      return new Failure('file-missing', `${what} not found: no path has such characters: ${JSON.stringify(path)}`, { error });
     case 'EISDIR':
       return new Failure('file-missing', `expected a ${what}, found a folder: ${path}`, { error });
     case 'ENOSPC':

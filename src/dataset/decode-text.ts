@@ -70,9 +70,15 @@ function findEncoding(head: Buffer, path: string): Encoding | null {
   if (even + odd === 0) return null;
   if (!isWide && head[0] !== 0 && head[1] === 0 && odd > 8 * even) return 'utf-16le';
   if (!isWide && head[0] === 0 && head[1] !== 0 && even > 8 * odd) return 'utf-16be';
+  if (isUtf8(head) && even + odd <= 1 + head.length / 100) {
+    const line = head.subarray(0, head.indexOf(0)).filter((byte) => byte === lineFeed).length + 1;
+    throw createDataFailure('encoding', `${path}:${line}: expected text, found a character of code 0`, {
+      hint: "Remove it, such as with `tr -d '\\0'`.",
+    });
+  }
   const found = isWide || even + odd > head.length / 3 ? 'UTF-32, or a file that is no text' : 'bytes that are no text';
   throw createDataFailure('encoding', `${path}: expected text in UTF-8, found ${found}`, {
-    hint: isUtf8(head) ? 'Remove the characters of code 0, or save the rows again as UTF-8.' : 'Save the rows as text in UTF-8.',
+    hint: 'Save the rows as text in UTF-8.',
   });
 }
 

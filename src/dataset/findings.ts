@@ -22,7 +22,7 @@ export const findingKinds = {
   'line-ends': note('the lines of the file end in CR alone, as old Macs wrote them'),
   'mark-inside': note('a byte order mark inside the file, as where files were joined; it was left out'),
   'format-other': note('the file holds JSON or Parquet under another name'),
-  'gzip-name': note('the file is packed by gzip, which its name does not say'),
+  'gzip-name': note('the file is packed by gzip, which its name does not say, or is not packed, as its name says'),
   'hub-cached': warning('the Hub does not answer, and a dataset is taken as it was before'),
   // Parquet
   'parquet-invalid': error('a Parquet file that is damaged, cut short, encrypted, or packed in a way that is not read'),

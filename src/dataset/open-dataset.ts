@@ -21,6 +21,13 @@ const endings: Readonly<Record<string, RowFormat>> = {
   pq: 'parquet',
 };
 
+/** What to do with files of other endings. */
+const remedies: readonly (readonly [RegExp, string])[] = [
+  [/\.(?:xlsx?|xlsm|xlsb|ods|numbers)$/i, 'Open it in the spreadsheet and save the sheet as CSV.'],
+  [/\.(?:zip|zst|xz|bz2|7z|rar|tar|tgz|lz4)$/i, 'Unpack it first, and name the file that was in it.'],
+  [/\.(?:ya?ml|xml|toml|sql|arrow|feather|pkl|pickle|npy|h5)$/i, 'Write its rows as JSON Lines: one JSON object on each line.'],
+];
+
 /**
  * The format of a data file, by the end of its name.
  * @throws Failure `data-invalid` for every other ending.
@@ -30,7 +37,7 @@ export function parseFormat(path: string): RowFormat {
   if (Object.hasOwn(endings, ending)) return endings[ending]!;
   const expected = 'expected a data file that ends in .jsonl, .json, .csv, .tsv or .parquet, or one of these and .gz';
   throw createDataFailure('file-format', `${expected}, found ${path}`, {
-    hint: 'Convert the file, or rename it if it holds one of these formats.',
+    hint: remedies.find(([endsSo]) => endsSo.test(path))?.[1] ?? 'Convert the file, or rename it if it holds one of these formats.',
   });
 }
 
@@ -45,7 +52,7 @@ const chunkBytes = 64 * 1024;
  */
 export async function* openDataset(path: string): AsyncGenerator<Buffer, void> {
   await checkKind(path);
-  const isPacked = /\.gz$/i.test(path) || (await isGzip(path));
+  const isPacked = await isGzip(path);
   const file = createReadStream(path, { highWaterMark: chunkBytes });
   // An error of either stream reaches the loop below, as the reason for which the last one is destroyed.
   const bytes = isPacked ? pipeline(file, createGunzip({ chunkSize: chunkBytes }), () => {}) : file;

@@ -229,9 +229,9 @@ function listFiles({ files }: ReadPart): string {
 
 /** @throws Failure `data-invalid` for a single training label, and for held-out labels that no training row has */
 export function checkLabels(train: PartTally, heldOut: readonly ReadPart[]): void {
-  if (train.labels.size < 2) {
+  if (train.rows > 0 && train.labels.size < 2) {
     const [label] = train.labels.keys();
-    const found = `found only ${formatValue(label)} in ${train.rows} rows`;
+    const found = `found only ${formatValue(label)} in ${train.rows === 1 ? '1 row' : `${train.rows} rows`}`;
     throw createDataFailure('labels-one', `expected at least two labels in the training rows, ${found}`);
   }
   const badRows = createBadRows();

@@ -4,7 +4,8 @@ import type { Failure } from '../errors.ts';
 import { isObject } from '../lib/json.ts';
 import { maxLineBytes } from '../lib/lines.ts';
 import { formatValue } from '../lib/text.ts';
-import { createDataFailure, type FindingCode } from './findings.ts';
+import { createDataFailure } from './findings.ts';
+import { createJsonFailure } from './json-failure.ts';
 import { createNoteOnce, tryParse, type RowEvents } from './row-events.ts';
 import type { RawRow } from './row.ts';
 import { createJsonSplitter, findKeyTwice, isBegunOnly, mayHaveKeyTwice, type JsonLayout } from './split-json.ts';
@@ -79,13 +80,17 @@ function countLines(block: Buffer): number {
   return count;
 }
 
+/** So much of a text says whether lists follow one another. */
+const sampleLength = 4096;
+
 function findLayout(block: Buffer): 'blank' | 'lines' | JsonLayout {
   const text = block.toString('utf8');
   const begin = /[^\s\ufeff]/.exec(text);
   if (begin === null) return 'blank';
-  if (begin[0] === '[') return 'list';
-  if (begin[0] !== '{') return 'lines';
   const end = text.indexOf('\n', begin.index);
+  if (begin[0] === '[')
+    return end >= 0 && /^[^\n]*\]\s*\n\s*\[/.test(text.slice(begin.index, begin.index + sampleLength)) ? 'lines' : 'list';
+  if (begin[0] !== '{') return 'lines';
   return end >= 0 && isBegunOnly(text.slice(begin.index, end)) && /[^\s]/.test(text.slice(end)) ? 'stream' : 'lines';
 }
 
@@ -208,7 +213,9 @@ function parseRow(text: string, place: string, onComma: (() => void) | null): Re
     onComma?.();
   }
   if (!isObject(value)) {
-    throw createDataFailure('json-other', `${place}: expected a JSON object on each line, found ${formatValue(value)}`);
+    throw createDataFailure('json-other', `${place}: expected a JSON object on each line, found ${formatValue(value)}`, {
+      hint: 'A row has names for its values, such as {"text": "…", "label": "…"}.',
+    });
   }
   if (mayHaveKeyTwice(row, value)) {
     const key = findKeyTwice(row);
@@ -219,35 +226,4 @@ function parseRow(text: string, place: string, onComma: (() => void) | null): Re
     }
   }
   return value;
-}
-
-const fromPython = 'Write the rows with json.dumps(row), not with str(row) or print(row).';
-
-/** Known causes of invalid JSON, looked for outside of strings. */
-const causes: readonly { readonly pattern: RegExp; readonly code: FindingCode; readonly found: string; readonly hint: string }[] = [
-  { pattern: /^\s*[[({]\s*'|[[{,:]\s*(?:None|True|False)\b/, code: 'json-python', found: 'the notation of Python', hint: fromPython },
-  {
-    pattern: /[[{,:]\s*-?(?:NaN|Infinity|nan|inf)\b/,
-    code: 'json-number',
-    found: 'NaN or Infinity, which JSON does not have',
-    hint: 'Write null instead, or leave these rows out: DataFrame.to_json does, json.dumps of Python does not.',
-  },
-  { pattern: /,\s*[}\]]/, code: 'json-invalid', found: 'a comma before a closing bracket', hint: 'Remove the comma after the last value.' },
-  { pattern: /^\s*[{[][^"]*[\u201c\u201d]/, code: 'json-invalid', found: 'curly quotes', hint: 'Write straight quotes: ".' },
-];
-
-/** V8 gives the position in the message only, and not always. */
-function createJsonFailure(error: SyntaxError, text: string, place: string): Failure {
-  const position = /at position (\d+)/.exec(error.message);
-  const column = position !== null ? Number(position[1]) + 1 : error.message.includes('end of JSON input') ? text.length + 1 : null;
-  const at = column === null ? place : `${place}:${column}`;
-  const bare = text.replaceAll(/"(?:[^"\\]|\\.)*"/g, '""');
-  const cause = causes.find(({ pattern }) => pattern.test(bare));
-  if (cause !== undefined) {
-    return createDataFailure(cause.code, `${place}: not valid JSON: expected an object, found ${cause.found}`, { hint: cause.hint, error });
-  }
-  const reason = error.message.replace(/ in JSON at position.*$/s, '').replace(/, ".*$/s, '');
-  const isTable = !/^\s*[{["]/.test(text) && /[,;\t|]/.test(text);
-  const hint = isTable ? { hint: 'If the file is a table, give it a name that ends in .csv or .tsv.' } : {};
-  return createDataFailure('json-invalid', `${at}: not valid JSON: ${reason}, in ${formatValue(text)}`, { ...hint, error });
 }

@@ -39,8 +39,10 @@ export async function* readRowBatches(path: string, options: ReadRowsOptions = {
     if (onBytes !== undefined) for await (const bytes of openDataset(path)) onBytes(bytes); // its rows are not read in the order of its bytes
     return yield* readParquetRows({ path, columns }, events);
   }
-  if (!/\.gz$/i.test(path) && (await isGzip(path))) {
-    events.onNote({ code: 'gzip-name', source: path, line: null, message: 'the file is packed by gzip, and was unpacked' });
+  const isPacked = await isGzip(path);
+  if (isPacked !== /\.gz$/i.test(path)) {
+    const message = isPacked ? 'the file is packed by gzip, and was unpacked' : 'the file is not packed by gzip, and was read as it is';
+    events.onNote({ code: 'gzip-name', source: path, line: null, message });
   }
   const open = (on = onBytes, onNote = events.onNote): AsyncGenerator<Buffer, void> => {
     return decodeText(on === undefined ? openDataset(path) : watch(openDataset(path), on), path, onNote);

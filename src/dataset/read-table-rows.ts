@@ -67,14 +67,14 @@ interface TableRecord {
   readonly line: number;
 }
 
-async function* readRecords({ chunks, path }: Table, { delimiter, from, isLiteral }: Layout): AsyncGenerator<TableRecord> {
+async function* readRecords({ chunks, path, begin }: Table, { delimiter, from, isLiteral }: Layout): AsyncGenerator<TableRecord> {
   let next = from; // the line after the last record
   let emptyLines = 0;
   const begins: number[] = []; // the lines of the records that the loop below has not reached yet
   const options: Options<string[]> = {
     delimiter,
     quote: isLiteral ? null : '"',
-    record_delimiter: ['\r\n', '\n'],
+    record_delimiter: ['\r\r\n', '\r\n', '\n'], // the first is what Python writes for Windows into a file that was opened as text
     from_line: next,
     skip_empty_lines: true,
     relax_column_count: true, // checked below, with a better message
@@ -95,7 +95,9 @@ async function* readRecords({ chunks, path }: Table, { delimiter, from, isLitera
   try {
     for await (const item of parser) yield { record: item as string[], line: begins.shift()! };
   } catch (error) {
-    throw error instanceof CsvError ? createTableFailure(error, path, { line: next, delimiter }) : error;
+    throw error instanceof CsvError
+      ? createTableFailure(error, path, { line: next, delimiter, hasBackslashes: begin.includes('\\"') })
+      : error;
   }
 }
 
@@ -165,8 +167,12 @@ function countLineEnds(record: readonly string[]): number {
   return count;
 }
 
+const shownNames = 20;
+
 function createUnevenFailure({ names }: TableHeader, record: readonly string[], place: string): Failure {
-  return createDataFailure('table-fields', `${place}: expected ${names.length} fields (${names.join(', ')}), found ${record.length}`, {
+  const shown = names.slice(0, shownNames).map((name) => (name.length > 40 ? `${name.slice(0, 40)}…` : name));
+  const list = `${shown.join(', ')}${names.length > shownNames ? ', …' : ''}`;
+  return createDataFailure('table-fields', `${place}: expected ${names.length} fields (${list}), found ${record.length}`, {
     hint: 'Put a field that contains the delimiter or a line end in double quotes.',
   });
 }
@@ -175,7 +181,7 @@ function createUnevenFailure({ names }: TableHeader, record: readonly string[], 
 function createTableFailure(
   error: CsvError,
   path: string,
-  { line, delimiter }: { readonly line: number; readonly delimiter: string },
+  { line, delimiter, hasBackslashes }: { readonly line: number; readonly delimiter: string; readonly hasBackslashes: boolean },
 ): Failure {
   const found: Record<string, string> = {
     CSV_QUOTE_NOT_CLOSED: 'a double quote that is never closed',
@@ -184,8 +190,9 @@ function createTableFailure(
     CSV_MAX_RECORD_SIZE: `a row of more than ${maxLineBytes} bytes`,
   };
   const other = delimiter === '\t' ? ' Where quotes are text in the whole table, write the rows as JSON Lines instead.' : '';
+  const slash = hasBackslashes ? ' Here quotes have backslashes before them, as databases write them.' : '';
   return createDataFailure('table-invalid', `${path}:${line}: expected a row, found ${found[error.code] ?? error.message}`, {
-    hint: `Put the whole field in double quotes, and write a double quote inside it twice.${other}`,
+    hint: `Put the whole field in double quotes, and write a double quote inside it twice.${slash}${other}`,
     error,
   });
 }

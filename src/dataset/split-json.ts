@@ -112,8 +112,46 @@ function isWhite(code: number): boolean {
 export function isBegunOnly(text: string): boolean {
   const splitter = createJsonSplitter('stream', () => {});
   const items = splitter.split(text);
-  const isInString = text.replaceAll(/"(?:[^"\\]|\\.)*"/g, '').includes('"');
+  const isInString = dropStrings(text, '').includes('"');
   return items.length === 0 && splitter.findEndProblem() !== null && !isInString;
+}
+
+/** Where the string that begins at `start` ends, after its closing quote; -1: it does not. A pattern runs out of stack on long ones. */
+function findStringEnd(text: string, start: number): number {
+  for (let at = start + 1; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === backslash) at++;
+    else if (code === quote) return at + 1;
+  }
+  return -1;
+}
+
+/** A JSON text with all closed strings replaced. */
+export function dropStrings(text: string, by: string): string {
+  let rest = '';
+  let start = 0;
+  for (let at = text.indexOf('"'); at >= 0; at = text.indexOf('"', start)) {
+    const end = findStringEnd(text, at);
+    if (end < 0) break;
+    rest += text.slice(start, at) + by;
+    start = end;
+  }
+  return rest + text.slice(start);
+}
+
+/** Strings whole, and the characters that give a text its structure. */
+function* listTokens(text: string): Generator<{ readonly token: string; readonly end: number }> {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === quote) {
+      const end = findStringEnd(text, at);
+      if (end < 0) return;
+      yield { token: text.slice(at, end), end };
+      at = end - 1;
+    } else if (code === openObject || code === closeObject || code === openList || code === closeList || code === comma) {
+      yield { token: text[at]!, end: at + 1 };
+    }
+  }
 }
 
 /** The path to a key that stands twice in one object of a JSON text, and its name; null: there is none. */
@@ -125,13 +163,13 @@ export function findKeyTwice(text: string): string | null {
       .join('.')
       .replaceAll('.[', '[');
   };
-  for (const { 0: token, index } of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],]/g)) {
+  for (const { token, end } of listTokens(text)) {
     const inner = open.at(-1);
     if (token === '{' || token === '[') open.push({ keys: token === '{' ? new Set() : null, name: '', items: 0 });
     else if (token === '}' || token === ']') open.pop();
     else if (token === ',') {
       if (inner !== undefined) inner.items++;
-    } else if (inner != null && inner.keys !== null && /^\s*:/.test(text.slice(index + token.length, index + token.length + 20))) {
+    } else if (inner != null && inner.keys !== null && /^\s*:/.test(text.slice(end, end + 20))) {
       const name = JSON.parse(token) as string;
       if (inner.keys.has(name)) return toPath(name);
       inner.keys.add(name);
@@ -147,12 +185,17 @@ const maxDepth = 100;
 /** Whether a text has more keys than the value that it gave: one of them stands twice. It may be wrong with "yes" only. */
 export function mayHaveKeyTwice(text: string, value: object): boolean {
   let marks = 0;
-  for (let at = text.indexOf('":'); at >= 0; at = text.indexOf('":', at + 2)) if (text.charCodeAt(at - 1) !== backslash) marks++;
-  if (spacedMarks.some((mark) => text.includes(mark))) marks += text.match(/[^\\]"\s+:/g)?.length ?? 0;
+  for (let at = text.indexOf('":'); at >= 0; at = text.indexOf('":', at + 2)) if (!isEscaped(text, at)) marks++;
+  marks += text.match(/"[ \t\r\n]+:/g)?.length ?? 0;
   return marks > countKeys(value, 0);
 }
 
-const spacedMarks = ['" :', '"\t', '"\n', '"\r'];
+/** Whether an odd number of backslashes stands before a character. */
+function isEscaped(text: string, at: number): boolean {
+  let before = at;
+  while (text.charCodeAt(before - 1) === backslash) before--;
+  return (at - before) % 2 === 1;
+}
 
 function countKeys(value: object, depth: number): number {
   if (depth > maxDepth) return 0;

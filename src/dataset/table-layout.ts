@@ -96,6 +96,11 @@ export interface TableHeader {
  * @throws Failure `data-invalid` for a wanted name that stands twice
  */
 export function parseHeader(names: readonly string[], wanted: readonly string[] | undefined, place: string): TableHeader {
+  if (names.some((name) => name.includes('\r'))) {
+    throw createDataFailure('table-header', `${place}: expected the names of the columns, found a line that has further line ends inside`, {
+      hint: "Some lines of the file end in CR alone and others do not: write all in one way, such as with `tr '\\r' '\\n'`.",
+    });
+  }
   const counts = new Map<string, number>();
   for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
   const twice = names.find((name) => counts.get(name)! > 1 && name.trim() !== '' && wanted?.includes(name) !== false);

@@ -49,6 +49,9 @@ export function findFileKind(head: Uint8Array): FileKind | null {
   if (known !== undefined) return { name: known[1], remedy: known[2] };
   if (text.slice(257, 262) === 'ustar') return { name: 'a tar archive', remedy: unpack('tar -xf FILE') };
   if (/^\x80[\x02-\x05]/.test(text)) return { name: 'a pickle of Python', remedy: fromPython };
+  if (/^(?:\xef\xbb\xbf)?\s*<\?xml/i.test(text) && !/<html/i.test(text)) {
+    return { name: 'an XML document', remedy: 'Write its rows as JSON Lines: one JSON object on each line.' };
+  }
   if (/^(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|head|body|\?xml|!--)/i.test(text)) {
     const title = /<title[^>]*>\s*([^<]{1,60})/i.exec(text)?.[1]?.trim();
     return { name: `a page of HTML${title === undefined || !/^[\x20-\x7e]+$/.test(title) ? '' : ` ("${title}")`}`, remedy: download };
