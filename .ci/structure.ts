@@ -123,6 +123,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   '@bomb.sh/tab': ['src/cli'],
   '@hono/node-server': ['src/sandbox'],
   '@huggingface/hub': ['src/provider-kit', 'providers/huggingface'],
+  '@huggingface/jinja': ['src/dataset/chat-template.ts'],
   '@huggingface/tokenizers': ['src/trainer/tokenizer.ts'],
   '@humanwhocodes/momoa': ['src/job'],
   // Everything else of the trainer may be imported without loading an engine.

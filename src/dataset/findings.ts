@@ -60,6 +60,7 @@ export const findingKinds = {
   'chat-pair': error('a better and a worse answer that are the same, or have no common prompt'),
   'shape-converted': note('rows in another known form were converted to messages'),
   'shape-mixed': error('rows of two forms in one file'),
+  'chat-template': error('a conversation that the chat template of the tokenizer refuses'),
   // services
   'target-task': error('the service does not train rows of this kind'),
   'target-rows': error('the service needs more rows'),
