@@ -4,7 +4,7 @@ import * as parse from './options.ts';
 const tasks = ['classification', 'regression', 'chat', 'preference'] as const;
 
 /** Services whose rules for rows `data check` knows. */
-const services = ['openai', 'azure', 'huggingface', 'local'] as const;
+const services = ['openai', 'azure', 'together', 'huggingface', 'local'] as const;
 
 /** Flag, description, and the parser of its value. */
 type Option = readonly [flags: string, description: string, parse?: (text: string, previous: unknown) => unknown];
@@ -18,9 +18,12 @@ interface CommandEntry {
   readonly load: () => Promise<CommandFunction<never>>;
 }
 
+const allowSecrets: Option = ['--allow-secrets', 'use rows that seem to hold keys or secrets, which are refused otherwise'];
+
 const ofJob: readonly Option[] = [
   ['--target <names...>', 'only these targets'],
   ['--set <path=value...>', 'change a field of the job: training.epochs=1; null removes it'],
+  allowSecrets,
 ];
 
 const timeout: Option = [
@@ -211,7 +214,8 @@ export const commands: readonly CommandEntry[] = [
       ['--test <files...>', 'held-out rows that are checked against the training rows'],
       ['--validation <files...>', 'validation rows'],
       ['--columns <pairs>', 'columns of the files by our names: text=body,label=team', parse.columns],
-      ['--for <services>', 'rules of these services too: openai,azure,huggingface,local', parse.listOf('--for', services)],
+      ['--for <services>', 'rules of these services too: openai,azure,together,huggingface,local', parse.listOf('--for', services)],
+      allowSecrets,
       ['--findings <file>', 'write every finding as a line of JSON: line, severity, code, message'],
       ['--out <file>', 'where to write training rows'],
       ['--task <task>', 'classification, regression, chat or preference (default: as the file is)', parse.oneOf('--task', tasks)],

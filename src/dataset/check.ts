@@ -1,25 +1,14 @@
 /** The report of `data check`: what data files hold, and everything that is wrong with them. */
 import { isFailure, type Failure } from '../errors.ts';
-import { findingKinds, type FindingCode, type Severity } from './findings.ts';
+import { findingKinds, type Finding, type FindingCode, type Severity } from './findings.ts';
 import { inspectDataset, type DatasetSources } from './inspect.ts';
 import { createBadRows, formatWarning, type BadRows, type DataWarning, type ReadPart } from './problems.ts';
 import { readRowBatches } from './read-rows.ts';
 import type { Place } from './row-events.ts';
 import { type RowTask } from './row.ts';
+import { findForService, type Service } from './service-rules.ts';
 import { findShape } from './shapes.ts';
 import type { SourceFacts } from './tally.ts';
-
-export interface Finding {
-  readonly severity: Severity;
-  readonly code: FindingCode;
-  readonly message: string;
-  /** What to do about it; null where the message says it. */
-  readonly hint: string | null;
-  /** How many rows have it; null where it is not about rows. */
-  readonly rows: number | null;
-  /** The first lines that have it. */
-  readonly lines: readonly number[];
-}
 
 /** A single row with what is wrong with it. */
 export interface RowFinding extends Place {
@@ -53,11 +42,6 @@ export interface CheckOptions extends Omit<DatasetSources, 'task'> {
   /** Receives each row that cannot be used. */
   readonly onRow?: (finding: RowFinding) => void;
 }
-
-/** Services whose rules for rows are known. */
-export const services = ['openai', 'azure', 'huggingface', 'local'] as const;
-
-export type Service = (typeof services)[number];
 
 /**
  * Checks data files as `plan` and `submit` do, but goes on after what is wrong.
@@ -129,7 +113,7 @@ function toFinding({ finding, message, hint }: Failure): Finding {
   return { severity: findingKinds[code].severity, code, message, hint, rows: null, lines: line === undefined ? [] : [Number(line)] };
 }
 
-const warningCodes: Readonly<Record<Exclude<DataWarning['type'], 'reading'>, FindingCode>> = {
+const warningCodes: Readonly<Record<Exclude<DataWarning['type'], 'reading' | 'marked-rows'>, FindingCode>> = {
   'duplicate-rows': 'rows-twice',
   'texts-in-training': 'rows-leaked',
   'contradictory-labels': 'rows-contradict',
@@ -139,39 +123,22 @@ const warningCodes: Readonly<Record<Exclude<DataWarning['type'], 'reading'>, Fin
 };
 
 function toWarningFinding(warning: DataWarning): Finding {
-  const code = warning.type === 'reading' ? (isCode(warning.code) ? warning.code : 'unexpected') : warningCodes[warning.type];
+  const code =
+    warning.type === 'marked-rows'
+      ? warning.code
+      : warning.type === 'reading'
+        ? isCode(warning.code)
+          ? warning.code
+          : 'unexpected'
+        : warningCodes[warning.type];
   const { severity } = findingKinds[code];
-  const lines = 'example' in warning && warning.example !== undefined ? [warning.example.line] : [];
+  const lines =
+    'places' in warning
+      ? warning.places.map(({ line }) => line)
+      : 'example' in warning && warning.example !== undefined
+        ? [warning.example.line]
+        : [];
   return { severity, code, message: formatWarning(warning), hint: null, rows: 'rows' in warning ? warning.rows : null, lines };
-}
-
-/** OpenAI fails a job with fewer rows. */
-const fewestRows = 10;
-
-function findForService(service: Service, task: RowTask, parts: readonly ReadPart[]): Finding[] {
-  const trained = parts.find(({ tally }) => tally.name === 'train')?.tally;
-  const { images = 0, weights = 0, objectArguments = 0 } = trained?.traits ?? {};
-  const isHosted = service === 'openai' || service === 'azure';
-  const add = (code: FindingCode, rows: number, message: string): Finding[] => {
-    return rows === 0
-      ? []
-      : [{ severity: findingKinds[code].severity, code, message: `${service}: ${message}`, hint: null, rows, lines: [] }];
-  };
-  const rows = trained?.rows ?? 0;
-  return [
-    ...(isTrainedBy(service, task) ? [] : add('target-task', rows, `does not train the task "${task}"`)),
-    ...(isHosted && rows < fewestRows ? add('target-rows', rows, `needs at least ${fewestRows} training rows, and gets ${rows}`) : []),
-    ...(isHosted ? add('target-images', images, 'images are not priced, and not every model takes them in training') : []),
-    ...(isHosted ? add('target-arguments', objectArguments, 'arguments of calls are written as JSON text') : []),
-    ...(service === 'huggingface'
-      ? add('target-weights', weights, 'only the last message of the assistant that counts is learned as the answer')
-      : []),
-  ];
-}
-
-/** Classifiers and regressions are trained on this machine; the services train all but regressions. */
-function isTrainedBy(service: Service, task: RowTask): boolean {
-  return service === 'local' ? task === 'classification' || task === 'regression' : task !== 'regression';
 }
 
 function toPartReport({ tally, files }: ReadPart): PartReport {

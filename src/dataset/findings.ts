@@ -61,10 +61,22 @@ export const findingKinds = {
   'shape-converted': note('rows in another known form were converted to messages'),
   'shape-mixed': error('rows of two forms in one file'),
   'chat-template': error('a conversation that the chat template of the tokenizer refuses'),
+  'chat-empty': warning('a question without a word'),
+  'tools-unanswered': warning('calls of tools without an answer before the conversation goes on'),
+  'tools-unknown': error('an answer of a tool that nobody called'),
+  // what must not leave the house
+  secret: error('a key, a token or a password in a row; `--allow-secrets`, or `data.allowSecrets` of the job, lets it pass'),
+  'secret-allowed': note('rows with secrets that were allowed'),
+  'personal-email': warning('rows with addresses of e-mail'),
+  'personal-phone': warning('rows with numbers of telephones'),
   // services
   'target-task': error('the service does not train rows of this kind'),
   'target-rows': error('the service needs more rows'),
+  'target-size': error('a file that is larger than the service takes'),
   'target-images': warning('images, which are not priced, and which not every model takes'),
+  'target-images-many': error('more images in a conversation than the service takes'),
+  'target-images-pair': error('images in pairs of answers, which the service trains on text alone'),
+  'target-tools': error('answers of tools that do not say which call they answer'),
   'target-weights': warning('weights of messages that the service does not follow'),
   'target-arguments': note('arguments of calls that are written as JSON text for the service'),
   // the whole
@@ -99,4 +111,17 @@ export interface ReadNote {
   /** The first line of it; null: the whole file. */
   readonly line: number | null;
   readonly message: string;
+}
+
+/** One line of a report. */
+export interface Finding {
+  readonly severity: Severity;
+  readonly code: FindingCode;
+  readonly message: string;
+  /** What to do about it; null where the message says it. */
+  readonly hint: string | null;
+  /** How many rows have it; null where it is not about rows. */
+  readonly rows: number | null;
+  /** The first lines that have it. */
+  readonly lines: readonly number[];
 }

@@ -13,9 +13,11 @@ import {
   type ReadPart,
 } from './problems.ts';
 import { tryParse } from './row-events.ts';
-import type { Columns, RowTask } from './row.ts';
+import { findRowSecret } from './row-marks.ts';
+import type { Columns, LocatedRow, RowTask } from './row.ts';
 import { divideRows, isBelowFraction, isHeldOutRow, type HeldOutSplit } from './split.ts';
-import { createFingerprintSet, createPartTally, readPart, toPartFacts, type PartFacts, type PartFiles, type PartTally } from './tally.ts';
+import { createFingerprintSet } from './fingerprints.ts';
+import { createPartTally, readPart, toPartFacts, type PartFacts, type PartFiles, type PartTally } from './tally.ts';
 import { readTaskRows } from './task-rows.ts';
 
 export interface DatasetSources {
@@ -32,6 +34,8 @@ export interface DatasetSources {
   readonly columns: Columns;
   /** Those of held-out sets that have columns of their own. */
   readonly testColumns?: Readonly<Record<string, Columns>>;
+  /** Whether rows with keys and secrets are used. */
+  readonly allowSecrets?: boolean;
 }
 
 /** Facts about the data, as plain JSON. */
@@ -65,7 +69,16 @@ export interface InspectHooks {
  *   classification a single training label, and a held-out label that no training row has
  */
 export async function inspectDataset(sources: DatasetSources, hooks?: InspectHooks): Promise<DataFacts> {
-  const { task = 'classification', train: paths, validation: rule, test, testFraction, columns, testColumns = {} } = sources;
+  const {
+    task = 'classification',
+    train: paths,
+    validation: rule,
+    test,
+    testFraction,
+    columns,
+    testColumns = {},
+    allowSecrets = false,
+  } = sources;
   const badRows = hooks?.badRows ?? createBadRows();
   const notes = createNotes();
   const reader = { shape: { task, columns }, onBadRow: badRows.add };
@@ -76,14 +89,26 @@ export async function inspectDataset(sources: DatasetSources, hooks?: InspectHoo
   const tested = createPartTally('test/test', trainTexts);
   const readAgain = { onBadRow: (): void => {} }; // they are reported below
   const heldOutSplit = testFraction === undefined ? {} : await divideRows(readTaskRows(paths, reader.shape, readAgain), testFraction);
+  /** Whether the row may be used. */
+  const isAllowed = (row: LocatedRow, { marks }: PartTally): boolean => {
+    const failure = findRowSecret(row);
+    if (failure === null) return true;
+    if (allowSecrets) marks.add('secret-allowed', row);
+    else badRows.add(failure, row);
+    return allowSecrets;
+  };
   const trainFiles = await readPart(paths, { ...reader, onNote: notes.of('train') }, (row, rowHash) => {
     const part = isHeldOutRow(row, heldOutSplit) ? tested : isBelowFraction(rowHash, fraction) ? split : train;
-    part.add(row, rowHash);
+    if (isAllowed(row, part)) part.add(row, rowHash);
   });
   const readHeldOut = async (name: string, files: readonly string[], own = columns): Promise<ReadPart> => {
     const tally = createPartTally(name);
     const events = { onBadRow: badRows.add, onNote: notes.of(name) };
-    return { tally, files: await readPart(files, { ...events, shape: { task, columns: own } }, tally.addHeldOut(trainTexts)) };
+    const add = tally.addHeldOut(trainTexts);
+    const read = await readPart(files, { ...events, shape: { task, columns: own } }, (row, rowHash) => {
+      if (isAllowed(row, tally)) add(row, rowHash);
+    });
+    return { tally, files: read };
   };
   const trained = { tally: train, files: trainFiles };
   const readValidation = async (): Promise<ReadPart | null> => {

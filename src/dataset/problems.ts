@@ -4,6 +4,7 @@ import { formatValue } from '../lib/text.ts';
 import { createDataFailure } from './findings.ts';
 import type { Place } from './row-events.ts';
 import type { Columns } from './row.ts';
+import type { MarkCode } from './row-marks.ts';
 import type { Meeting, PartFiles, PartTally } from './tally.ts';
 
 /** `part` is `train`, `validation` or `test/<name>`; `example` is the first row of the kind beside the one that it meets. */
@@ -26,6 +27,14 @@ export type DataWarning =
       readonly rows: number;
       readonly texts: number;
       readonly columns: { readonly text: string; readonly label: string };
+    }
+  /** Rows that have something that a person should know. */
+  | {
+      readonly type: 'marked-rows';
+      readonly part: string;
+      readonly code: MarkCode;
+      readonly rows: number;
+      readonly places: readonly Place[];
     }
   /** Something was read in another way than it is written. */
   | { readonly type: 'reading'; readonly part: string; readonly code: string; readonly message: string };
@@ -57,6 +66,7 @@ export function findWarnings(tally: PartTally, columns: Columns): DataWarning[] 
     warnings.push({ type: 'many-labels', part, labels: labels.size, rows, texts: newTexts, columns: { text, label } });
   } else add('contradictory-labels', contradictions, examples.contradictions); // where columns are swapped, nearly every row contradicts
   add('texts-in-training', knownTexts, examples.knownTexts);
+  for (const mark of tally.marks.list()) warnings.push({ type: 'marked-rows', part, ...mark });
   if (part !== 'train') return warnings; // no other part has labels of its own
   const alike = Map.groupBy(labels.keys(), normalizeLabel);
   for (const group of alike.values()) {
@@ -95,6 +105,7 @@ export function formatWarning(warning: DataWarning): string {
     return `fewer than ${fewRows} rows of the ${where} have the label ${formatLabels(warning.labels)}: a model hardly learns it from so few`;
   }
   if (type === 'many-labels') return formatManyLabels(warning);
+  if (type === 'marked-rows') return formatMarked(warning, where);
   const { rows, example } = warning;
   const one = rows === 1;
   const place = example === undefined ? '' : formatMeeting(example, rows);
@@ -109,6 +120,20 @@ function formatManyLabels({ labels, rows, texts, columns }: Extract<DataWarning,
   if (texts * 4 > labels) return question;
   const swapped = `{"text": ${formatValue(columns.label)}, "label": ${formatValue(columns.text)}}`;
   return `${question} ${formatValue(columns.text)} has only ${texts} different values: if the two are swapped, set data.columns to ${swapped}`;
+}
+
+const marked: Readonly<Record<MarkCode, string>> = {
+  'secret-allowed': 'with a key or a secret, which you allowed',
+  'personal-email': 'with addresses of e-mail: a model may learn and tell them',
+  'personal-phone': 'with numbers of telephones: a model may learn and tell them',
+  'tools-unanswered': 'in which the conversation goes on before the calls of tools have their answers: services may refuse them',
+  'chat-empty': 'in which a message of the user has no word',
+};
+
+function formatMarked({ code, rows, places }: Extract<DataWarning, { readonly type: 'marked-rows' }>, where: string): string {
+  const [first] = places;
+  const place = first === undefined ? '' : ` (${rows === 1 ? '' : 'first '}${basename(first.source)}:${first.line})`;
+  return `${rows} ${rows === 1 ? 'row' : 'rows'} of the ${where} ${marked[code]}${place}`;
 }
 
 /** ` (line 61 like line 1)`. */

@@ -1,4 +1,6 @@
-import type { Finding, RowFinding, Service } from '../../dataset/check.ts';
+import type { RowFinding } from '../../dataset/check.ts';
+import type { Finding } from '../../dataset/findings.ts';
+import type { Service } from '../../dataset/service-rules.ts';
 import { failureKinds, Failure } from '../../errors.ts';
 import type { RowTask } from '../../dataset/row.ts';
 import type { TrainingTask } from '../../evaluate/training-rows.ts';
@@ -16,6 +18,7 @@ interface DataFlags {
   readonly columns?: Readonly<Record<string, string>>;
   readonly for?: readonly Service[];
   readonly findings?: string;
+  readonly allowSecrets?: boolean;
 }
 
 /** `orchestrate data check FILES` and `orchestrate data from-predictions FILE`. */
@@ -35,6 +38,7 @@ async function check(cli: Cli, train: readonly string[], flags: DataFlags): Prom
     test: flags.test === undefined ? {} : { test: flags.test },
     columns: flags.columns ?? {},
     services: flags.for ?? [],
+    allowSecrets: flags.allowSecrets ?? false,
     ...(flags.task !== undefined && { task: flags.task }),
     ...(flags.findings !== undefined && { onRow: (finding: RowFinding) => rows.push(finding) }),
   });

@@ -1,4 +1,5 @@
-import type { DataReport, Finding, PartReport } from '../../dataset/check.ts';
+import type { DataReport, PartReport } from '../../dataset/check.ts';
+import type { Finding } from '../../dataset/findings.ts';
 import { formatBytes } from '../../lib/text.ts';
 import { escapeLine } from '../escape.ts';
 import { formatCount } from './format.ts';
