@@ -2,7 +2,8 @@
 import { isFailure, type Failure } from '../errors.ts';
 import { findingKinds, type Finding, type FindingCode, type Severity } from './findings.ts';
 import { inspectDataset, type DatasetSources } from './inspect.ts';
-import { createBadRows, formatWarning, type BadRows, type DataWarning, type ReadPart } from './problems.ts';
+import { createBadRows, type BadRows } from './bad-rows.ts';
+import { formatWarning, type DataWarning, type ReadPart } from './problems.ts';
 import { readRowBatches } from './read-rows.ts';
 import type { Place } from './row-events.ts';
 import { type RowTask } from './row.ts';
@@ -113,7 +114,9 @@ function toFinding({ finding, message, hint }: Failure): Finding {
   return { severity: findingKinds[code].severity, code, message, hint, rows: null, lines: line === undefined ? [] : [Number(line)] };
 }
 
-const warningCodes: Readonly<Record<Exclude<DataWarning['type'], 'reading' | 'marked-rows'>, FindingCode>> = {
+const warningCodes: Readonly<Record<Exclude<DataWarning, { readonly code: string }>['type'], FindingCode>> = {
+  'missing-labels': 'labels-missing',
+  'uneven-labels': 'labels-uneven',
   'duplicate-rows': 'rows-twice',
   'texts-in-training': 'rows-leaked',
   'contradictory-labels': 'rows-contradict',
@@ -123,21 +126,9 @@ const warningCodes: Readonly<Record<Exclude<DataWarning['type'], 'reading' | 'ma
 };
 
 function toWarningFinding(warning: DataWarning): Finding {
-  const code =
-    warning.type === 'marked-rows'
-      ? warning.code
-      : warning.type === 'reading'
-        ? isCode(warning.code)
-          ? warning.code
-          : 'unexpected'
-        : warningCodes[warning.type];
+  const code = !('code' in warning) ? warningCodes[warning.type] : isCode(warning.code) ? warning.code : 'unexpected';
   const { severity } = findingKinds[code];
-  const lines =
-    'places' in warning
-      ? warning.places.map(({ line }) => line)
-      : 'example' in warning && warning.example !== undefined
-        ? [warning.example.line]
-        : [];
+  const lines = toLines(warning);
   return { severity, code, message: formatWarning(warning), hint: null, rows: 'rows' in warning ? warning.rows : null, lines };
 }
 
@@ -145,4 +136,10 @@ function toPartReport({ tally, files }: ReadPart): PartReport {
   const { name, rows, labels, longestCharacters, lengths } = tally;
   const counts = Object.fromEntries([...labels].map(([label, { rows: count }]) => [label, count]));
   return { name, sources: files.sources, rows, labels: counts, longestCharacters, lengths: Array.from(lengths, (count) => count ?? 0) };
+}
+
+function toLines(warning: DataWarning): readonly number[] {
+  if ('lines' in warning && warning.lines !== undefined) return warning.lines;
+  if ('places' in warning) return warning.places.map(({ line }) => line);
+  return 'example' in warning && warning.example !== undefined ? [warning.example.line] : [];
 }

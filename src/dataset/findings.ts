@@ -85,10 +85,16 @@ export const findingKinds = {
   'labels-one': error('fewer than two labels in the training rows'),
   'label-unknown': error('a label of held-out rows that no training row has'),
   'rows-twice': warning('rows that equal an earlier row of their part'),
-  'rows-contradict': warning('rows with the text of another row and another label'),
+  'rows-contradict': warning('rows with the input of another row and another label or answer'),
   'rows-leaked': warning('held-out rows with the input of a training row: their score says nothing'),
+  'rows-leaked-alike': warning('held-out rows with the input of a training row but for case, white space, punctuation or Unicode form'),
+  'rows-leaked-near': warning('held-out rows whose input is nearly that of a training row'),
+  'rows-near': warning('rows whose input is nearly that of an earlier row of their part'),
+  'near-off': note('nearly equal rows were not looked for, because there are too many rows'),
   'labels-alike': warning('labels that a person takes for one'),
   'labels-many': warning('nearly as many labels as rows'),
+  'labels-missing': warning('labels that look like missing values'),
+  'labels-uneven': warning('nearly all rows have one label'),
   'labels-rare': warning('labels with too few rows'),
 } as const satisfies Record<string, FindingKind>;
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { NearRows } from './near.ts';
 import type { ReadRowsOptions } from './read-rows.ts';
 import { createRowMarks, markRow, type RowMarks } from './row-marks.ts';
 import { createFingerprintSet, getFingerprint, type FingerprintSet, type RowPlace } from './fingerprints.ts';
@@ -57,7 +58,7 @@ export interface PartTally {
   duplicates: number;
   /** Rows whose text is in the training files, where that is counted. */
   knownTexts: number;
-  /** Rows whose text has occurred with another label before. */
+  /** Rows whose input has occurred with another label or answer before. */
   contradictions: number;
   /** The first of each of these kinds, beside the row that it meets. */
   readonly examples: Partial<Record<'duplicates' | 'knownTexts' | 'contradictions', Meeting>>;
@@ -73,8 +74,14 @@ export interface PartTally {
   addHeldOut(trainTexts: FingerprintSet): (row: LocatedRow, rowHash: Buffer) => void;
 }
 
-/** @param texts those of all parts that come from the same files */
-export function createPartTally(name: string, texts = createFingerprintSet()): PartTally {
+interface TallyOptions {
+  /** Those of all parts that come from the same files. */
+  readonly texts?: FingerprintSet;
+  /** Receives rows whose inputs are new. */
+  readonly near?: Pick<NearRows, 'add'> | null;
+}
+
+export function createPartTally(name: string, { texts = createFingerprintSet(), near = null }: TallyOptions = {}): PartTally {
   const seen = createFingerprintSet();
   const tally: PartTally = {
     name,
@@ -95,14 +102,15 @@ export function createPartTally(name: string, texts = createFingerprintSet()): P
     },
     addHeldOut: (trainTexts) => (row, rowHash) => {
       const text = getFingerprint(hashText(row));
-      if (trainTexts.has(text)) {
+      const isKnown = trainTexts.has(text);
+      if (isKnown) {
         tally.knownTexts++;
         tally.examples.knownTexts ??= toMeeting(row, trainTexts.getPlace(text));
       }
-      add(row, rowHash, text);
+      add(row, rowHash, text, isKnown);
     },
   };
-  const add = (row: LocatedRow, rowHash: Buffer, text: number): void => {
+  const add = (row: LocatedRow, rowHash: Buffer, text: number, isKnown = false): void => {
     tally.rows++;
     markRow(row, tally.marks);
     const characters = countCharacters(row);
@@ -116,16 +124,17 @@ export function createPartTally(name: string, texts = createFingerprintSet()): P
       tally.duplicates++;
       tally.examples.duplicates ??= toMeeting(row, seen.getPlace(fingerprint));
     }
+    if (isNewText && !isKnown) near?.add(row, name);
     if ('value' in row) tally.values.push(row.value);
+    if (isNewRow && !isNewText && !('chosen' in row)) {
+      tally.contradictions++;
+      tally.examples.contradictions ??= toMeeting(row, texts.getPlace(text));
+    }
     if (!('label' in row)) {
       if (!('text' in row)) for (const trait of findTraits(row)) tally.traits.add(trait, row);
       return;
     }
     if (isNewText) tally.newTexts++;
-    if (isNewRow && !isNewText) {
-      tally.contradictions++;
-      tally.examples.contradictions ??= toMeeting(row, texts.getPlace(text));
-    }
     const label = tally.labels.get(row.label);
     if (label === undefined) tally.labels.set(row.label, { rows: 1, source: row.source, line: row.line });
     else label.rows++;
