@@ -108,6 +108,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
     'types:src/trainer/predict-protocol.ts',
     'src/trainer/model-folder.ts',
     'src/trainer/protocol.ts',
+    'src/trainer/tokenizer.ts',
     'types:src/trainer/queue.ts',
     ...model,
   ],
@@ -197,7 +198,7 @@ const budgets: Readonly<Record<string, number>> = {
   'providers/openai-compatible': 2530,
   'providers/together': 740,
   'src/cli': 3250,
-  'src/dataset': 3600,
+  'src/dataset': 5000,
   'src/evaluate': 2850,
   'src/import': 2090,
   'src/job': 880,
@@ -209,7 +210,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/store': 520,
   'src/testing': 1250,
   'src/trainer': 8100,
-  test: 39000,
+  test: 40500,
 };
 
 type Sources = Readonly<Record<string, string>>;

@@ -7,6 +7,7 @@ import { install, parts } from './install/index.ts';
 import { merge } from './merge.ts';
 import { observe, statusMap } from './observe.ts';
 import { predict } from './predict.ts';
+import { loadRowTokenizer } from './row-tokenizer.ts';
 import { listSizes } from './sizes.ts';
 import { bind, create, fence, find, prepare } from './submit.ts';
 import { translate, type LocalRequest } from './translate.ts';
@@ -48,6 +49,7 @@ export const local = defineProvider({
     },
   },
   inference: { predict, merge },
+  loadTokenizer: loadRowTokenizer,
   check,
   parts,
   install,

@@ -215,6 +215,7 @@ export const commands: readonly CommandEntry[] = [
       ['--validation <files...>', 'validation rows'],
       ['--columns <pairs>', 'columns of the files by our names: text=body,label=team', parse.columns],
       ['--for <services>', 'rules of these services too: openai,azure,together,huggingface,local', parse.listOf('--for', services)],
+      ['--tokenizer <model>', 'count tokens as this model does: gpt-4.1-mini, or a folder with a tokenizer of Hugging Face'],
       allowSecrets,
       ['--findings <file>', 'write every finding as a line of JSON: line, severity, code, message'],
       ['--out <file>', 'where to write training rows'],

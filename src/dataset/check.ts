@@ -9,6 +9,7 @@ import type { Place } from './row-events.ts';
 import { type RowTask } from './row.ts';
 import { findForService, type Service } from './service-rules.ts';
 import { findShape } from './shapes.ts';
+import { countTokens, type RowTokenizer, type TokenFacts } from './token-counts.ts';
 import type { SourceFacts } from './tally.ts';
 
 /** A single row with what is wrong with it. */
@@ -26,6 +27,8 @@ export interface PartReport {
   readonly longestCharacters: number;
   /** How many rows have from 2^i to below 2^(i+1) characters. */
   readonly lengths: readonly number[];
+  /** Absent where no tokenizer was named. */
+  readonly tokens?: TokenFacts;
 }
 
 export interface DataReport {
@@ -42,13 +45,15 @@ export interface CheckOptions extends Omit<DatasetSources, 'task'> {
   readonly services: readonly Service[];
   /** Receives each row that cannot be used. */
   readonly onRow?: (finding: RowFinding) => void;
+  /** Counts tokens, in a further pass. */
+  readonly tokenizer?: RowTokenizer | null;
 }
 
 /**
  * Checks data files as `plan` and `submit` do, but goes on after what is wrong.
  * @throws Failure where a file is not there or may not be read
  */
-export async function checkDataset({ services: wanted, onRow, ...sources }: CheckOptions): Promise<DataReport> {
+export async function checkDataset({ services: wanted, onRow, tokenizer = null, ...sources }: CheckOptions): Promise<DataReport> {
   const failures: Failure[] = [];
   const parts: ReadPart[] = [];
   const badRows = watchBadRows(onRow);
@@ -62,6 +67,7 @@ export async function checkDataset({ services: wanted, onRow, ...sources }: Chec
     if (!isFailure(error, 'data-invalid')) throw error;
     failures.push(error); // the whole file cannot be read
   }
+  const counted = tokenizer === null ? [] : await countParts(tokenizer, { ...sources, task, services: wanted }, parts);
   const hasBadRows = badRows.list().length > 0;
   const findings = [
     ...badRows.list().map(({ failures: alike, places, rows }): Finding => {
@@ -71,13 +77,44 @@ export async function checkDataset({ services: wanted, onRow, ...sources }: Chec
     ...failures.filter(({ finding }) => !(hasBadRows && ['rows-missing', 'labels-one'].includes(finding ?? ''))).map(toFinding),
     ...warnings.map(toWarningFinding),
     ...wanted.flatMap((service) => findForService(service, task, parts)),
+    ...counted.flatMap(({ findings: ofTokens }) => ofTokens),
+    ...[tokenizer?.getNote(task) ?? null].flatMap((note) => (note === null ? [] : [toNote('tokens-about', `${tokenizer!.name}: ${note}`)])),
   ];
   const ranks: readonly Severity[] = ['error', 'warning', 'note'];
   return {
     task,
-    parts: parts.map(toPartReport),
+    parts: parts.map((part, i) => ({ ...toPartReport(part), ...(counted[i] && { tokens: counted[i].facts }) })),
     findings: findings.sort((a, b) => ranks.indexOf(a.severity) - ranks.indexOf(b.severity)),
   };
+}
+
+function toNote(code: FindingCode, message: string): Finding {
+  return { severity: findingKinds[code].severity, code, message, hint: null, rows: null, lines: [] };
+}
+
+type Counted = Awaited<ReturnType<typeof countTokens>>;
+
+/** Tokens of each part; with a share of the training rows for a part, none is counted apart. */
+async function countParts(
+  tokenizer: RowTokenizer,
+  { task, columns, services: wanted, ...files }: CheckOptions & { readonly task: RowTask },
+  parts: readonly ReadPart[],
+): Promise<Counted[]> {
+  // TRL learns the last answer alone.
+  const answers = wanted.length > 0 && wanted.every((service) => service === 'huggingface') ? 'last' : 'all';
+  const labels = [...(parts.find(({ tally }) => tally.name === 'train')?.tally.labels.keys() ?? [])].sort();
+  const validation = Array.isArray(files.validation) ? (files.validation as readonly string[]) : [];
+  const counted: Counted[] = [];
+  for (const { tally } of parts) {
+    const paths =
+      tally.name === 'train'
+        ? files.train
+        : tally.name === 'validation'
+          ? validation
+          : (files.test[tally.name.slice('test/'.length)] ?? []);
+    counted.push(await countTokens(paths, { tokenizer, shape: { task, columns }, answers, labels }));
+  }
+  return counted;
 }
 
 function watchBadRows(onRow: CheckOptions['onRow']): BadRows {

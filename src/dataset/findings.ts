@@ -69,6 +69,11 @@ export const findingKinds = {
   'secret-allowed': note('rows with secrets that were allowed'),
   'personal-email': warning('rows with addresses of e-mail'),
   'personal-phone': warning('rows with numbers of telephones'),
+  // tokens
+  'tokens-none': error('rows of which no token is learned, within the limit of the model'),
+  'answers-cut': warning('rows whose answer loses its end at the limit of the model'),
+  'tokens-cut': warning('rows that are longer than the limit of the model, and are cut'),
+  'tokens-about': note('how far the counts of tokens can be relied on'),
   // services
   'target-task': error('the service does not train rows of this kind'),
   'target-rows': error('the service needs more rows'),

@@ -33,10 +33,13 @@ export function findNearWarnings(near: NearRows): NearWarning[] {
 export function formatNearWarning({ code, rows, example }: NearWarning, where: string): string {
   if (code === 'near-off') return `nearly equal rows were not looked for: there are more than ${rows} rows`;
   const place = example === undefined ? '' : ` (${rows === 1 ? '' : 'first '}${formatPlace(example)})`;
-  const subject = `${rows} ${rows === 1 ? 'row' : 'rows'} of the ${where} ${rows === 1 ? 'has' : 'have'} nearly the input of`;
-  if (code === 'rows-near') return `${subject} an earlier row${place}`;
-  const how = code === 'rows-leaked-alike' ? ', but for case, white space or punctuation' : '';
-  return `${subject} a training row${how}: the scores will be too high${place}`;
+  const subject = `${rows} ${rows === 1 ? 'row' : 'rows'} of the ${where} ${rows === 1 ? 'has' : 'have'}`;
+  if (code === 'rows-near') return `${subject} nearly the input of an earlier row${place}`;
+  const what =
+    code === 'rows-leaked-near'
+      ? 'nearly the input of a training row'
+      : 'the input of a training row but for case, white space or punctuation';
+  return `${subject} ${what}: the scores will be too high${place}`;
 }
 
 function formatPlace({ source, line, otherSource, otherLine }: Meeting): string {

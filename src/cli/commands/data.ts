@@ -1,5 +1,10 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { RowFinding } from '../../dataset/check.ts';
 import type { Finding } from '../../dataset/findings.ts';
+import type { RowTokenizer } from '../../dataset/token-counts.ts';
+import { parseHubModel } from '../../job/resolve.ts';
+import type { ModelName } from '../../job/run-spec.ts';
 import type { Service } from '../../dataset/service-rules.ts';
 import { failureKinds, Failure } from '../../errors.ts';
 import type { RowTask } from '../../dataset/row.ts';
@@ -19,6 +24,7 @@ interface DataFlags {
   readonly for?: readonly Service[];
   readonly findings?: string;
   readonly allowSecrets?: boolean;
+  readonly tokenizer?: string;
 }
 
 /** `orchestrate data check FILES` and `orchestrate data from-predictions FILE`. */
@@ -32,7 +38,9 @@ export async function data(cli: Cli, [action, ...files]: readonly string[], flag
 async function check(cli: Cli, train: readonly string[], flags: DataFlags): Promise<number> {
   const { checkDataset } = await import('../../dataset/check.ts');
   const rows: RowFinding[] = [];
+  const tokenizer = flags.tokenizer === undefined ? null : await loadTokenizer(cli, flags.tokenizer);
   const report = await checkDataset({
+    tokenizer,
     train,
     validation: flags.validation ?? null,
     test: flags.test === undefined ? {} : { test: flags.test },
@@ -50,6 +58,20 @@ async function check(cli: Cli, train: readonly string[], flags: DataFlags): Prom
   if (cli.json) cli.terminal.print(formatJson({ schema: 'orchestrate.data/1', ...report }));
   else if (!cli.quiet) cli.terminal.print(formatDataReport(report));
   return report.findings.some(({ severity }) => severity === 'error') ? failureKinds['data-invalid'].exit : 0;
+}
+
+/** @throws Failure `usage` for a model whose tokens nobody here counts */
+async function loadTokenizer(cli: Cli, name: string): Promise<RowTokenizer> {
+  const isFolder = /^\.{0,2}\//.test(name) || existsSync(name);
+  const model: ModelName = isFolder ? { kind: 'folder', path: resolve(name) } : (parseHubModel(name) ?? { kind: 'service', name });
+  await using orchestrator = await cli.open({ mayCreateState: false });
+  for (const provider of await orchestrator.providers()) {
+    const tokenizer = await provider.loadTokenizer?.(model);
+    if (tokenizer != null) return { ...tokenizer, name };
+  }
+  const hint = model.kind === 'hub' ? { hint: 'Download the files of its tokenizer into a folder, and name the folder.' } : {};
+  const expected = 'a model of OpenAI such as gpt-4.1-mini, or a folder with a tokenizer of Hugging Face';
+  throw new Failure('usage', `--tokenizer expects ${expected}, found ${JSON.stringify(name)}`, hint);
 }
 
 function toRow({ severity, code, message, lines }: Finding): object {
