@@ -8,6 +8,7 @@ import { merge } from './merge.ts';
 import { openTokenizer } from './open-tokenizer.ts';
 import { observe, statusMap } from './observe.ts';
 import { predict } from './predict.ts';
+import { loadRowTokenizer } from './row-tokenizer.ts';
 import { listSizes } from './sizes.ts';
 import { bind, create, fence, find, prepare } from './submit.ts';
 import { translate, type LocalRequest } from './translate.ts';
@@ -50,6 +51,7 @@ export const local = defineProvider({
   },
   inference: { predict, merge },
   openTokenizer,
+  loadTokenizer: loadRowTokenizer,
   check,
   parts,
   install,

@@ -48,7 +48,7 @@ export async function openServiceTokenizer(model: string): Promise<TokenCounter 
 }
 
 /** Longer examples are cut at their end. */
-const longestExample = 65_536;
+export const longestExample = 65_536;
 
 /** Tokens that a training on a row counts, once through. */
 export function countRowTokens(row: Row, { prompt, labels }: Pick<RowsPlan, 'prompt' | 'labels'>, count: Tokenizer): TokenCount {

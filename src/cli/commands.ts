@@ -14,9 +14,12 @@ export interface CommandEntry {
   readonly load: () => Promise<CommandFunction<never>>;
 }
 
+export const allowSecrets: Option = ['--allow-secrets', 'use rows that seem to hold keys or secrets, which are refused otherwise'];
+
 const ofJob: readonly Option[] = [
   ['--target <names...>', 'only these targets'],
   ['--set <path=value...>', 'change a field of the job: training.epochs=1; null removes it'],
+  allowSecrets,
 ];
 
 const timeout: Option = [

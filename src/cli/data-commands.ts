@@ -1,5 +1,5 @@
 /** The actions of `data`. */
-import type { CommandEntry, Option } from './commands.ts';
+import { allowSecrets, type CommandEntry, type Option } from './commands.ts';
 import * as parse from './options.ts';
 
 const tasks = ['classification', 'regression', 'chat', 'preference'] as const;
@@ -19,7 +19,7 @@ const conversions = [
 ] as const;
 
 /** Services whose rules for rows `data check` knows. */
-const services = ['openai', 'azure', 'huggingface', 'local'] as const;
+const services = ['openai', 'azure', 'together', 'huggingface', 'local'] as const;
 
 const out = (description: string): Option => ['-o, --out <path>', description];
 const force: Option = ['--force', 'replace what is there'];
@@ -50,7 +50,9 @@ export const dataCommands: readonly CommandEntry[] = [
       ['--test <files...>', 'held-out rows that are checked against the training rows'],
       ['--validation <files...>', 'validation rows'],
       ['--columns <pairs>', 'columns of the files by our names: text=body,label=team', parse.columns],
-      ['--for <services>', 'rules of these services too: openai,azure,huggingface,local', parse.listOf('--for', services)],
+      ['--for <services>', 'rules of these services too: openai,azure,together,huggingface,local', parse.listOf('--for', services)],
+      ['--tokenizer <model>', 'count tokens as this model does: gpt-4.1-mini, or a folder with a tokenizer of Hugging Face'],
+      allowSecrets,
       ['--findings <file>', 'write every finding as a line of JSON: line, severity, code, message'],
       ['--task <task>', 'classification, regression, chat or preference (default: as the file is)', parse.oneOf('--task', tasks)],
     ],

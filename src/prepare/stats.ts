@@ -1,11 +1,12 @@
 /** `data stats`: what files of rows hold, in numbers. */
 import { hash } from 'node:crypto';
 import { createDataFailure, type ReadNote } from '../dataset/findings.ts';
-import { createBadRows, type BadRowKind } from '../dataset/problems.ts';
+import { createBadRows, type BadRowKind } from '../dataset/bad-rows.ts';
 import type { RowEvents } from '../dataset/row-events.ts';
 import type { ChatMessage } from '../dataset/row.ts';
 import { hashRow, hashText } from '../dataset/split.ts';
-import { countCharacters, createFingerprintSet, getFingerprint } from '../dataset/tally.ts';
+import { createFingerprintSet, getFingerprint } from '../dataset/fingerprints.ts';
+import { countCharacters } from '../dataset/row-traits.ts';
 import { countTokens, type TokenCounter } from '../dataset/token-counter.ts';
 import { describeColumns } from './guess-columns.ts';
 import { findKind, readExamples, refuseUnknownRows, type Example, type Kind, type RowFiles } from './read-examples.ts';

@@ -1,5 +1,6 @@
 import type { DataFacts } from '../dataset/inspect.ts';
 import type { TokenCounter } from '../dataset/token-counter.ts';
+import type { RowTokenizer } from '../dataset/token-counts.ts';
 import type { RunKey } from '../job/run-key.ts';
 import type { ModelName, RunSpec } from '../job/run-spec.ts';
 import type { Attempt, Context, DeploymentContext, PredictionContext, QuoteContext } from './context.ts';
@@ -260,6 +261,8 @@ export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown,
   readonly rate?: { readonly perSecond: number; readonly burst: number };
   readonly training: Training<Request, Prepared, Wire, Cursor>;
   readonly inference?: Inference;
+  /** What counts tokens as this model does; null for a model that this provider does not know. */
+  loadTokenizer?(model: ModelName): Promise<RowTokenizer | null>;
   readonly deployments?: Deployments;
   readonly account?: Account<Prepared>;
   /** Opens what counts tokens as a model does; null: it is no model of this provider. Downloads no more than the tokenizer. */

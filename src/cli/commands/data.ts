@@ -1,4 +1,11 @@
-import type { Finding, RowFinding, Service } from '../../dataset/check.ts';
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { RowFinding } from '../../dataset/check.ts';
+import type { Finding } from '../../dataset/findings.ts';
+import type { RowTokenizer } from '../../dataset/token-counts.ts';
+import { parseHubModel } from '../../job/resolve.ts';
+import type { ModelName } from '../../job/run-spec.ts';
+import type { Service } from '../../dataset/service-rules.ts';
 import { failureKinds, Failure } from '../../errors.ts';
 import { createReadingReport } from '../../dataset/reading-progress.ts';
 import type { RowTask } from '../../dataset/row.ts';
@@ -19,20 +26,25 @@ interface DataFlags {
   readonly columns?: Readonly<Record<string, string>>;
   readonly for?: readonly Service[];
   readonly findings?: string;
+  readonly allowSecrets?: boolean;
+  readonly tokenizer?: string;
 }
 
 /** `orchestrate data check FILES`: prints what they hold and all that is wrong with them; 65 where something is an error. */
 export async function check(cli: Cli, train: readonly string[], flags: DataFlags): Promise<number> {
   const { checkDataset } = await import('../../dataset/check.ts');
   const rows: RowFinding[] = [];
+  const tokenizer = flags.tokenizer === undefined ? null : await loadTokenizer(cli, flags.tokenizer);
   await using sources = await openDataSources(cli, [...train, ...(flags.validation ?? []), ...(flags.test ?? [])]);
   const report = await checkDataset({
+    tokenizer,
     train: sources.find(train),
     validation: flags.validation === undefined ? null : sources.find(flags.validation),
     test: flags.test === undefined ? {} : { test: sources.find(flags.test) },
     ...(!cli.quiet && { onRead: createReadingReport(createProgress(cli.terminal)) }),
     columns: flags.columns ?? {},
     services: flags.for ?? [],
+    allowSecrets: flags.allowSecrets ?? false,
     ...(flags.task !== undefined && { task: flags.task }),
     ...(flags.findings !== undefined && { onRow: (finding: RowFinding) => rows.push(finding) }),
   });
@@ -44,6 +56,20 @@ export async function check(cli: Cli, train: readonly string[], flags: DataFlags
   if (cli.json) cli.terminal.print(formatJson({ schema: 'orchestrate.data/1', ...report }));
   else if (!cli.quiet) cli.terminal.print(formatDataReport(report));
   return report.findings.some(({ severity }) => severity === 'error') ? failureKinds['data-invalid'].exit : 0;
+}
+
+/** @throws Failure `usage` for a model whose tokens nobody here counts */
+async function loadTokenizer(cli: Cli, name: string): Promise<RowTokenizer> {
+  const isFolder = /^\.{0,2}\//.test(name) || existsSync(name);
+  const model: ModelName = isFolder ? { kind: 'folder', path: resolve(name) } : (parseHubModel(name) ?? { kind: 'service', name });
+  await using orchestrator = await cli.open({ mayCreateState: false });
+  for (const provider of await orchestrator.providers()) {
+    const tokenizer = await provider.loadTokenizer?.(model);
+    if (tokenizer != null) return { ...tokenizer, name };
+  }
+  const hint = model.kind === 'hub' ? { hint: 'Download the files of its tokenizer into a folder, and name the folder.' } : {};
+  const expected = 'a model of OpenAI such as gpt-4.1-mini, or a folder with a tokenizer of Hugging Face';
+  throw new Failure('usage', `--tokenizer expects ${expected}, found ${JSON.stringify(name)}`, hint);
 }
 
 function toRow({ severity, code, message, lines }: Finding): object {
