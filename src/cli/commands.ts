@@ -1,5 +1,5 @@
 import type { CommandFunction } from './cli.ts';
-import { dataCommands, initOptions } from './data-commands.ts';
+import { allowSecrets, dataCommands, initOptions } from './data-commands.ts';
 import * as parse from './options.ts';
 
 /** Flag, description, and the parser of its value. */
@@ -13,8 +13,6 @@ export interface CommandEntry {
   /** A command's code is loaded when it runs. */
   readonly load: () => Promise<CommandFunction<never>>;
 }
-
-export const allowSecrets: Option = ['--allow-secrets', 'use rows that seem to hold keys or secrets, which are refused otherwise'];
 
 const ofJob: readonly Option[] = [
   ['--target <names...>', 'only these targets'],

@@ -1,5 +1,5 @@
 /** The actions of `data`. */
-import { allowSecrets, type CommandEntry, type Option } from './commands.ts';
+import type { CommandEntry, Option } from './commands.ts';
 import * as parse from './options.ts';
 
 const tasks = ['classification', 'regression', 'chat', 'preference'] as const;
@@ -22,6 +22,7 @@ const conversions = [
 const services = ['openai', 'azure', 'together', 'huggingface', 'local'] as const;
 
 const out = (description: string): Option => ['-o, --out <path>', description];
+export const allowSecrets: Option = ['--allow-secrets', 'use rows that seem to hold keys or secrets, which are refused otherwise'];
 const force: Option = ['--force', 'replace what is there'];
 /** How files of rows are read, for commands that write some of them again. */
 const ofRows: readonly Option[] = [
