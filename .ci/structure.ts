@@ -191,7 +191,7 @@ const budgets: Readonly<Record<string, number>> = {
   'providers/azure': 300,
   'providers/endpoint': 125,
   'providers/huggingface': 3420,
-  'providers/local': 2320,
+  'providers/local': 2400,
   'providers/openai': 50,
   'providers/openai-compatible': 2530,
   'providers/together': 740,
@@ -207,8 +207,8 @@ const budgets: Readonly<Record<string, number>> = {
   'src/sandbox': 4650,
   'src/store': 520,
   'src/testing': 1250,
-  'src/trainer': 8100,
-  test: 39000,
+  'src/trainer': 8300,
+  test: 39300,
 };
 
 type Sources = Readonly<Record<string, string>>;
