@@ -67,7 +67,13 @@ async function runJob(name: BackendName, scratch: string): Promise<Sample> {
 const print = (line: string): void => console.log(line);
 const scratch = mkdtempSync(join(tmpdir(), 'bench-'));
 try {
-  const { native } = await takeSteps(backend, { config: { ...shapes['tiny-bert, 2 x 128']! }, rows: 4, tokens: 8, isHeadOnly: false });
+  const { native } = await takeSteps(backend, {
+    config: { ...shapes['tiny-bert, 2 x 128']! },
+    rows: 4,
+    tokens: 8,
+    adapter: null,
+    threads: 1,
+  });
   const device = native === null ? backend : `${native.version}, ${native.device}${native.warning === null ? '' : ` (${native.warning})`}`;
   print(
     `${new Date().toISOString().slice(0, 10)}, ${cpus().length} processors (${cpus()[0]?.model}), Node ${process.versions.node}; ${device}.`,
@@ -78,7 +84,7 @@ try {
 
   const table: string[][] = [['', backend, defaultBackend, 'ratio', ...(python === undefined ? [] : ['PyTorch', 'ratio to PyTorch'])]];
   for (const [name, config] of Object.entries(shapes)) {
-    const shape: CheckShape = { config: { ...config }, rows: batchSize, tokens, isHeadOnly: false };
+    const shape: CheckShape = { config: { ...config }, rows: batchSize, tokens, adapter: null, threads: 1 };
     const cases: Record<string, () => Sample | Promise<Sample>> = {
       native: async () => await measureSteps(backend, shape),
       own: async () => await measureSteps(defaultBackend, shape),

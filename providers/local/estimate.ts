@@ -106,7 +106,7 @@ async function readWorkload({ model, training, threads: wanted }: LocalRequest, 
     limits,
   );
   const { steps, batch, wasmBytes } = getNeeds(training.microBatchSize, threads);
-  const shape = { config: { ...model.config }, ...batch, isHeadOnly: training.adapter?.type === 'head' };
+  const shape = { config: { ...model.config }, ...batch, adapter: training.adapter ?? null, threads };
   return { threads, getNeeds: (rows: number) => getNeeds(rows, threads), workload: { shape, steps, fitsDefault: wasmBytes <= wasmLimit } };
 }
 

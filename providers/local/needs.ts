@@ -141,8 +141,8 @@ export function computeNeeds(
   const validations = Math.ceil(total / perEpoch) * (validationRows / mean.rows);
   const micro = { rows: Math.ceil(Math.min(microBatchSize, rows) / threads), tokens: toTokens(length.most) };
   const { wasmBytes, memoryBytes } = predictMemory(sizes, micro, { kind, measured });
-  // The best weights so far, and gradients that are added up, are further copies of what is trained.
-  const copies = kind === 'full' ? (select === 'best' ? 1 : 0) + (microBatchSize < mean.rows ? 1 : 0) : 0;
+  // The best weights so far are a further copy of what is trained; gradients that are added up are one, beside those of the part before.
+  const copies = kind === 'full' ? (select === 'best' ? 1 : 0) + (microBatchSize < mean.rows ? 2 : 0) : 0;
   const others = (threads - 1) * (wasmBytes + threadBytes + 4 * (tables + maps)); // which have weights and gradients in shared memory
   const seconds = (total * stepMs + validations * fullMs * measured.forward) / 1000;
   const copied = 4 * copies * (tables + maps);

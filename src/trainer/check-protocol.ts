@@ -1,6 +1,7 @@
 /** What the process of a check is asked, and what it answers. */
 import { z } from 'zod';
 import type { BackendDescription } from './backends/index.ts';
+import { AdapterSettings } from './protocol.ts';
 
 const positive = z.int().min(1);
 
@@ -11,8 +12,10 @@ export const CheckShape = z.object({
   rows: positive,
   /** Of each row. */
   tokens: positive,
-  /** Whether the head alone is trained. */
-  isHeadOnly: z.boolean(),
+  /** What is trained; null: all. */
+  adapter: AdapterSettings.nullable(),
+  /** Threads that share each batch, on a backend that has only one itself. */
+  threads: positive,
 });
 export type CheckShape = Readonly<z.infer<typeof CheckShape>>;
 

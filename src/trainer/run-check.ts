@@ -1,15 +1,18 @@
 import { toNormals, toStreamKey } from '../lib/random.ts';
 import { getBackend, startBackend, type BackendName, type TensorFlow } from './backends/index.ts';
+import { addAdapter } from './adapters/index.ts';
 import { createAdamW } from './engine/adamw.ts';
 import { closeNetwork, createParameter } from './engine/network.ts';
 import { createOps } from './engine/ops.ts';
 import { adamWDefaults } from './engine/optimizer.ts';
+import type { ParameterSpec } from './engine/parameters.ts';
 import { takeStep } from './engine/train.ts';
 import { getFamily, type ModelConfig } from './families/index.ts';
 import type { CheckAnswer, CheckShape } from './check-protocol.ts';
 import { classification, type ClassifierNetwork } from './tasks/classification/classifier.ts';
 import { listHead, listParameters } from './tasks/classification/head.ts';
 import type { EncodedRow } from './tasks/classification/rows.ts';
+import { openWorkers } from './workers/index.ts';
 
 const small: CheckShape = {
   config: {
@@ -27,7 +30,8 @@ const small: CheckShape = {
   },
   rows: 4,
   tokens: 3,
-  isHeadOnly: false,
+  adapter: null,
+  threads: 1,
 };
 
 /** Steps before the first one that is measured: they prepare. Then at least so many, and for so long. */
@@ -35,9 +39,13 @@ const [warmUps, leastSteps, leastMs] = [2, 3, 1500];
 
 /** Training steps of a random network: proves that a backend computes forward, backward and the update, and tells how long they take. */
 export async function runCheck(backend: BackendName, shape: CheckShape = small): Promise<CheckAnswer> {
-  const tf = await startBackend(backend);
+  const kernels = getBackend(backend).findKernels();
+  const own = createNetwork(await startBackend(backend, kernels), shape);
+  const others = getBackend(backend).threads > 1 ? 0 : shape.threads - 1;
+  const helpers = others === 0 ? undefined : await openWorkers(own, { count: others, backend, kernels });
+  const network = { ...own, helpers };
+  const { tf } = network;
   const startMs = performance.now(); // the clock begins with the process
-  const network = createNetwork(tf, shape);
   const rows = createRows(network.config, shape);
   const optimizer = createAdamW(tf, { ...adamWDefaults, weightDecay: 0.01 }, getBackend(backend).memory);
   const settings = { optimizer, microBatchSize: rows.length, maxGradNorm: 1, seed: 1, learningRate: 1e-3 };
@@ -51,28 +59,27 @@ export async function runCheck(backend: BackendName, shape: CheckShape = small):
     spent += measured.at(-1)!;
   }
   const native = getBackend(backend).describe?.(tf) ?? null;
+  await helpers?.close();
   closeNetwork(network);
   const milliseconds = measured.sort((a, b) => a - b)[measured.length >> 1]!;
   return { loss, milliseconds, startMs, memoryBytes: 1024 * process.resourceUsage().maxRSS, native };
 }
 
-function createNetwork(tf: TensorFlow, { config: sizes, isHeadOnly }: CheckShape): ClassifierNetwork {
+function createNetwork(tf: TensorFlow, { config: sizes, adapter }: CheckShape): ClassifierNetwork {
   const config = sizes as unknown as ModelConfig;
   const labels = ['a', 'b'];
-  const head = listHead(config, labels.length).map(({ name }) => name);
-  const parameters = listParameters(config, labels.length).map((spec) => {
-    const size = spec.shape.reduce((product, count) => product * count, 1);
-    return [spec.name, tf.keep(createParameter(tf, spec, toNormals(toStreamKey(1, spec.name), size, 0.1)))] as const;
-  });
-  return {
-    tf,
-    ops: createOps(tf),
-    config,
-    task: classification,
-    labels,
-    parameters: new Map(parameters),
-    isTrainable: (name) => !isHeadOnly || head.includes(name),
-  };
+  const drawn = listHead(config, labels.length).map(({ name }) => name);
+  const specs = listParameters(config, labels.length);
+  const draw = ({ name, shape }: ParameterSpec): Float32Array =>
+    toNormals(
+      toStreamKey(1, name),
+      shape.reduce((product, count) => product * count, 1),
+      0.1,
+    );
+  const parameters = new Map(specs.map((spec) => [spec.name, tf.keep(createParameter(tf, spec, draw(spec)))]));
+  const { isTrainable, lowRank } = addAdapter(tf, { config, specs, parameters, drawn }, { settings: adapter, folder: null, seed: 1 });
+  for (const tensor of parameters.values()) tf.keep(tensor);
+  return { tf, ops: createOps(tf), config, task: classification, labels, parameters, isTrainable, lowRank };
 }
 
 /** Rows without meaning, all of one length. */

@@ -14,7 +14,7 @@ function writeTrainFile(change: object): string {
 
 test.each<[object, string]>([
   [{ version: 2 }, 'version: expected 1, found 2'],
-  [{ backend: 'gpu' }, 'backend: expected one of wasm, wasm-portable, cpu, tensorflow, tensorflow-gpu, found "gpu"'],
+  [{ backend: 'gpu' }, 'backend: expected one of wasm, wasm-portable, cpu, tensorflow, tensorflow-gpu, webgpu, found "gpu"'],
   [{ attempt: -1 }, 'attempt: expected a whole number from 0, found -1'],
   [{ nonce: 3 }, 'nonce: expected a text, found 3'],
   [{ model: null }, 'model: expected an object, found null'],

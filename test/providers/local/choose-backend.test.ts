@@ -9,7 +9,11 @@ import { tfjsVersion } from '../../../src/trainer/backends/index.ts';
 import { createScratchFolder } from '../../scratch.ts';
 import { createContexts, createSteppedClock, key } from '../stepped-context.ts';
 
-const workload: Workload = { shape: { config: { layers: 2 }, rows: 16, tokens: 24, isHeadOnly: false }, steps: 1000, fitsDefault: true };
+const workload: Workload = {
+  shape: { config: { layers: 2 }, rows: 16, tokens: 24, adapter: null, threads: 1 },
+  steps: 1000,
+  fitsDefault: true,
+};
 
 /** A context of somebody who has the package of `tensorflow`, or has not. */
 function createUser(hasPackage: boolean): Attempt {

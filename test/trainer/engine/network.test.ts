@@ -5,8 +5,8 @@ import { computeAndFree, copyToStoredLayout } from '../../../src/trainer/engine/
 test('numbers of a tensor are copied without a search for tensors among them, and nothing is left behind', async () => {
   const tf = await startBackend('cpu');
   const scopes: unknown[] = [];
-  const tidy = (work: () => unknown): unknown => {
-    const result = tf.tidy(work as () => void);
+  const tidy = (work: () => void): unknown => {
+    const result = tf.tidy(work);
     scopes.push(result); // `tf.tidy` has looked through all of it
     return result;
   };

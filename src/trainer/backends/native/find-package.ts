@@ -78,11 +78,11 @@ export function explainAbsence(name: string, backend: string, setting: Setting =
   return `${folder} lacks its native part: its own install script has not run, or has failed`;
 }
 
-/** Loads the package. Its own copy of TensorFlow.js shares engine and kernels with ours: both keep them in globals of the process. */
-export function requirePackage({ folder }: NativePackage): void {
+/** Loads the package and gives what it exports. Its own copy of TensorFlow.js shares engine and kernels with ours: both keep them in globals of the process. */
+export function requirePackage({ folder }: Pick<NativePackage, 'folder'>): unknown {
   const load = createRequire(join(folder, 'package.json'));
   const util = load('node:util') as Record<string, unknown>;
   util['isNullOrUndefined'] ??= (value: unknown) => value === null || value === undefined; // Node 23 took it away
   util['isArray'] = Array.isArray; // the same, without a warning
-  load(folder);
+  return load(folder) as unknown;
 }

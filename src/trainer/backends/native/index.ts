@@ -41,7 +41,7 @@ export function createNativeBackend<const Id extends string>({
       process.env['TF_NUM_INTRAOP_THREADS'] = String(threads); // the bits of a sum depend on it
       // It prints which instructions of the processor it does not use; with CUDA also errors that are none.
       process.env['TF_CPP_MIN_LOG_LEVEL'] ??= memory === 'device' ? '3' : '2';
-      return await startTfjs('tensorflow', () => requirePackage(found));
+      return await startTfjs('tensorflow', () => void requirePackage(found));
     },
     describe(tf) {
       const { isUsingGpuDevice, binding } = tf.backend() as unknown as NativeKernelBackend;

@@ -2,9 +2,6 @@
  * Graphics cards of any maker, by WebGPU: TensorFlow.js's kernels for it, on Dawn, the implementation of Chrome, which the npm package `webgpu`
  * brings to Node. Experimental: the user installs both packages, and `auto` never takes it.
  */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import type { Backend, TensorFlow } from '../backend.ts';
 import { explainPackage, findPackage, requirePackage } from '../native/find-package.ts';
 import { readInOneGo, type Device, type DeviceBackend } from './read.ts';
@@ -26,7 +23,7 @@ interface Dawn {
 export const webgpu = {
   id,
   description: 'WebGPU, experimental',
-  hint: 'it needs a graphics card with a driver for Vulkan, Metal or Direct3D 12, and two packages: `npm install webgpu @tensorflow/tfjs-backend-webgpu@4.22.0`; see docs/backends.md',
+  hint: 'it needs a driver for Vulkan, Metal or Direct3D 12, and two packages: `npm install webgpu @tensorflow/tfjs-backend-webgpu@4.22.0`; see docs/backends.md',
   isOptional: true,
   isExperimental: true,
   precision: 'float32',
@@ -39,14 +36,14 @@ export const webgpu = {
     const [kernels, runtime] = [findPackage(library, id), findPackage(dawn, id)];
     if (kernels === null || runtime === null) return null;
     if (!('gpu' in navigator)) {
-      const { create, globals } = await loadDawn(runtime.folder);
+      const { create, globals } = requirePackage(runtime) as Dawn;
       const gpu = create([]);
       if ((await gpu.requestAdapter()) === null) return null;
       Object.assign(globalThis, globals);
       Object.defineProperty(navigator, 'gpu', { value: gpu, configurable: true });
     }
     const { startTfjs } = await import('../tfjs.ts');
-    const tf = await startTfjs(id, () => requirePackage(kernels));
+    const tf = await startTfjs(id, () => void requirePackage(kernels));
     if (tf) await readInOneGo(tf);
     return tf;
   },
@@ -62,11 +59,6 @@ export const webgpu = {
     };
   },
 } as const satisfies Backend;
-
-async function loadDawn(folder: string): Promise<Dawn> {
-  const { main = 'index.js' } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { main?: string };
-  return (await import(pathToFileURL(join(folder, main)).href)) as Dawn;
-}
 
 function getDevice(tf: TensorFlow): Device {
   return (tf.backend() as unknown as DeviceBackend).device;
