@@ -203,7 +203,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/import': 2090,
   'src/job': 880,
   'src/lib': 810,
-  'src/prepare': 1600,
+  'src/prepare': 1900,
   'src/provider': 700,
   'src/provider-kit': 2150,
   'src/run': 3680,
@@ -211,7 +211,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/store': 520,
   'src/testing': 1250,
   'src/trainer': 8100,
-  test: 39000,
+  test: 40000,
 };
 
 type Sources = Readonly<Record<string, string>>;
