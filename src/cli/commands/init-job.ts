@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { writeAtomicText } from '../../lib/fs.ts';
 import type { JobDraft } from '../../prepare/new-job.ts';
@@ -31,7 +32,7 @@ export async function initJob(cli: Cli, file: string, flags: JobFlags): Promise<
     train: toPath('train') ?? toJobPath(dirname(job), file),
     test: toPath('test'),
     validation: toPath('validation'),
-    model,
+    model: model !== null && (/^\.{1,2}\//.test(model) || existsSync(model)) ? toJobPath(dirname(job), model) : model,
   };
   await writeAtomicText(job, formatNewJob(draft, files), 'job file');
   if (cli.json) cli.terminal.print(formatJson({ job, ...draft, parts: parts?.parts ?? [] }));
@@ -48,7 +49,7 @@ async function split(cli: Cli, file: string, { task, columns }: JobDraft, { test
 /** A path as a job file names it: from its own folder. */
 function toJobPath(folder: string, path: string): string {
   const near = relative(resolve(folder), resolve(path)).split(sep).join('/');
-  return near.startsWith('../') ? near : `./${near}`;
+  return near.startsWith('../') || near === '..' ? near : `./${near}`;
 }
 
 function formatInit(job: string, { task, columns, reasons, otherLabels, labels }: JobDraft, parts: Split | null): string {
