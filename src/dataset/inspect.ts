@@ -13,10 +13,11 @@ import {
   type ReadPart,
 } from './problems.ts';
 import { tryParse } from './row-events.ts';
+import { readPart } from './read-part.ts';
 import type { ReadProgress } from './reading-progress.ts';
 import type { Columns, LocatedRow, RowTask } from './row.ts';
 import { divideRows, isBelowFraction, isHeldOutRow, type HeldOutSplit } from './split.ts';
-import { createFingerprintSet, createPartTally, readPart, toPartFacts, type PartFacts, type PartFiles, type PartTally } from './tally.ts';
+import { createFingerprintSet, createPartTally, toPartFacts, type PartFacts, type PartFiles, type PartTally } from './tally.ts';
 import { readTaskBatches, type RowShape } from './task-rows.ts';
 
 export interface DatasetSources {
