@@ -196,7 +196,7 @@ const budgets: Readonly<Record<string, number>> = {
   'providers/openai': 50,
   'providers/openai-compatible': 2530,
   'providers/together': 740,
-  'src/cli': 3250,
+  'src/cli': 3350,
   'src/dataset': 4000,
   'src/evaluate': 2850,
   'src/import': 2090,
@@ -208,7 +208,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/sandbox': 4650,
   'src/store': 520,
   'src/testing': 1250,
-  'src/trainer': 8100,
+  'src/trainer': 8220,
   test: 40000,
 };
 
