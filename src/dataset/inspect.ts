@@ -7,12 +7,13 @@ import { checkLabels, checkRows, checkSplit, findWarnings, type DataWarning, typ
 import { createNearRows } from './near.ts';
 import { findNearWarnings } from './near-warnings.ts';
 import { tryParse } from './row-events.ts';
+import { readPart } from './read-part.ts';
 import type { ReadProgress } from './reading-progress.ts';
 import { findRowSecret } from './row-marks.ts';
 import type { Columns, LocatedRow, RowTask } from './row.ts';
 import { divideRows, isBelowFraction, isHeldOutRow, type HeldOutSplit } from './split.ts';
 import { createFingerprintSet } from './fingerprints.ts';
-import { createPartTally, readPart, toPartFacts, type PartFacts, type PartFiles, type PartTally } from './tally.ts';
+import { createPartTally, toPartFacts, type PartFacts, type PartFiles, type PartTally } from './tally.ts';
 import { readTaskBatches, type RowShape } from './task-rows.ts';
 
 export interface DatasetSources {

@@ -176,7 +176,7 @@ export const JobSpec = z.strictObject({
   data: z
     .strictObject({
       train: Sources.describe(
-        'training rows: a source or a list; a source is `./path` (.jsonl, .csv, .tsv, .parquet, the first three also .gz) or a dataset of the Hub: `hub:owner/name[@revision]#split`, `#configuration/split` or `:file`',
+        'training rows: a source or a list; a source is `./path` (.jsonl, .csv, .tsv, .parquet) or `hub:owner/name#split`, see data.md',
       ),
       validation: z
         .union([Sources, Fraction], 'a path, a list of paths or {"fraction": number}')
