@@ -197,7 +197,7 @@ const budgets: Readonly<Record<string, number>> = {
   'providers/together': 740,
   'src/cli': 3250,
   'src/dataset': 3600,
-  'src/evaluate': 2850,
+  'src/evaluate': 3060,
   'src/import': 2090,
   'src/job': 880,
   'src/lib': 810,
@@ -207,7 +207,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/sandbox': 4650,
   'src/store': 520,
   'src/testing': 1250,
-  'src/trainer': 8100,
+  'src/trainer': 8200,
   test: 39000,
 };
 

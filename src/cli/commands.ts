@@ -1,7 +1,7 @@
 import type { CommandFunction } from './cli.ts';
 import * as parse from './options.ts';
 
-const tasks = ['classification', 'regression', 'chat', 'preference'] as const;
+const tasks = ['classification', 'multi-label', 'regression', 'chat', 'preference'] as const;
 
 /** Services whose rules for rows `data check` knows. */
 const services = ['openai', 'azure', 'huggingface', 'local'] as const;
@@ -214,7 +214,11 @@ export const commands: readonly CommandEntry[] = [
       ['--for <services>', 'rules of these services too: openai,azure,huggingface,local', parse.listOf('--for', services)],
       ['--findings <file>', 'write every finding as a line of JSON: line, severity, code, message'],
       ['--out <file>', 'where to write training rows'],
-      ['--task <task>', 'classification, regression, chat or preference (default: as the file is)', parse.oneOf('--task', tasks)],
+      [
+        '--task <task>',
+        'classification, multi-label, regression, chat or preference (default: as the file is)',
+        parse.oneOf('--task', tasks),
+      ],
     ],
     load: async () => (await import('./commands/data.ts')).data,
   },

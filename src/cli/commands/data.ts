@@ -58,7 +58,8 @@ async function fromPredictions(cli: Cli, [file, ...more]: readonly string[], { o
     throw new Failure('usage', `expected --out and a file that ends in .jsonl, found ${out ?? 'none'}`);
   }
   if (more.length > 0) throw new Failure('usage', `expected one predictions file, found ${more.length + 1}`);
-  if (task === 'preference' || task === 'regression') throw new Failure('usage', `--task expects classification or chat, found "${task}"`);
+  if (task === 'preference' || task === 'regression' || task === 'multi-label')
+    throw new Failure('usage', `--task expects classification or chat, found "${task}"`);
   const { writeTrainingRows } = await import('../../evaluate/training-rows.ts');
   const rows = await writeTrainingRows(file!, { out, ...(task !== undefined && { task: task satisfies TrainingTask }) });
   if (cli.json) cli.terminal.print(formatJson({ path: out, ...rows }));

@@ -1,4 +1,4 @@
-/** The rows of a classifier: a text or a pair of texts, and a label. Texts become tokens. */
+/** The rows of a classifier: a text or a pair of texts, and its label or labels. Texts become tokens. */
 import { createReadStream } from 'node:fs';
 import { Failure, toFileFailure } from '../../../errors.ts';
 import { isObject } from '../../../lib/json.ts';
@@ -51,13 +51,20 @@ export interface EncodedRows {
   readonly truncated: number;
 }
 
+interface LabelledEncoder extends Encoder {
+  readonly labels: readonly string[];
+  readonly isMultiLabel: boolean;
+}
+
 /**
- * Training rows of a JSON Lines file, `{text, text2?, label}` each, as tokens. Without `labels` a row's label is a number.
+ * Training rows of a JSON Lines file, `{text, text2?, label}` each, as tokens. Without `labels` a row's label is a number; where texts have
+ * several, it is the list of them.
  *
  * @throws Failure `data-invalid` naming the line when a row is broken or its label is not one of `labels`; `file-missing`
  */
-export async function readRows(encoder: Encoder & { readonly labels: readonly string[] }, path: string): Promise<EncodedRows> {
-  const { labels } = encoder;
+export async function readRows(encoder: LabelledEncoder, path: string): Promise<EncodedRows> {
+  const { labels, isMultiLabel } = encoder;
+  const parse = isMultiLabel ? parseTargets : parseTarget;
   const rows: EncodedRow[] = [];
   let truncated = 0;
   let line = 0;
@@ -68,7 +75,7 @@ export async function readRows(encoder: Encoder & { readonly labels: readonly st
         const source = `${path}:${++line}`;
         const row = parseRow(bytes, source);
         if (row === null) continue;
-        const target = parseTarget(row.json['label'], labels, source);
+        const target = parse(row.json['label'], labels, source);
         const encoded = encodeText(encoder, row);
         rows.push({ ...encoded.row, ...target });
         if (encoded.truncated) truncated++;
@@ -86,6 +93,15 @@ function parseTarget(found: unknown, labels: readonly string[], source: string):
   if (labels.length === 0 && typeof found === 'number') return { label: 0, targets: [found] };
   const expected = labels.length === 0 ? 'a number' : `one of ${JSON.stringify(labels)}`;
   throw new Failure('data-invalid', `${source}: "label": expected ${expected}, found ${formatValue(found)}`);
+}
+
+/** 1 for each label that the row has, 0 for the others. */
+function parseTargets(found: unknown, labels: readonly string[], source: string): Pick<EncodedRow, 'label' | 'targets'> {
+  const given = Array.isArray(found) ? (found as unknown[]) : null;
+  if (given?.every((label) => labels.includes(label as string)))
+    return { label: 0, targets: labels.map((label) => Number(given.includes(label))) };
+  const expected = `expected a list with any of ${JSON.stringify(labels)}`;
+  throw new Failure('data-invalid', `${source}: "label": ${expected}, found ${formatValue(found)}`);
 }
 
 interface ParsedRow {
