@@ -208,7 +208,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/store': 520,
   'src/testing': 1250,
   'src/trainer': 8200,
-  test: 39000,
+  test: 39900,
 };
 
 type Sources = Readonly<Record<string, string>>;
