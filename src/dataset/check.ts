@@ -172,10 +172,10 @@ function findForService(service: Service, task: RowTask, parts: readonly ReadPar
   ];
 }
 
-/** Classifiers and regressions are trained on this machine; the services train all but regressions, and the Hub no rows with several labels. */
+/** Classifiers and regressions are trained on this machine; the services train all but regressions. */
 function isTrainedBy(service: Service, task: RowTask): boolean {
   if (service === 'local') return task === 'classification' || task === 'multi-label' || task === 'regression';
-  return task !== 'regression' && !(service === 'huggingface' && task === 'multi-label');
+  return task !== 'regression';
 }
 
 function toPartReport({ tally, files }: ReadPart): PartReport {

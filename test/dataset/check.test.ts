@@ -19,7 +19,7 @@ const rows: Readonly<Record<RowTask, (i: number) => object>> = {
 
 test.each<[task: RowTask, refusing: readonly string[]]>([
   ['classification', []],
-  ['multi-label', ['huggingface']],
+  ['multi-label', []],
   ['regression', ['openai', 'azure', 'huggingface']],
   ['chat', ['local']],
   ['preference', ['local']],

@@ -227,3 +227,23 @@ test.each([
   expect([keepsHead, base.hasOwnHead]).toEqual([isKept, isKept]);
   expect(base.identity).toContain(value === 'kept' ? 'with its own head' : 'with a new head');
 });
+
+test('several labels a text: the request says so, and a head for one of them is not kept', () => {
+  const several = { ...spec, task: 'multi-label' } as const;
+  const labels = ['no', 'yes'];
+  const plain = local.training.translate({ spec, facts: plan.facts, model, key: plan.key });
+  const { request } = local.training.translate({ spec: several, facts: plan.facts, model, key: plan.key });
+  expect((request as { model: object }).model).toMatchObject({ labels, isMultiLabel: true });
+  expect(local.training.bind(request, { train: 'a', validation: null }, plan.key, 1)).toMatchObject({ model: { isMultiLabel: true } });
+  const [base, other] = [request, plain.request].map((one) => local.training.baseModel!(one, {} as Context) as FolderModel);
+  expect(base).toMatchObject({ isMultiLabel: true });
+  expect(base!.identity).not.toBe(other!.identity); // their answers differ, and are stored by it
+  const heads = [{ labels }, { labels, isMultiLabel: true as const }].map((own) => {
+    const { notes } = local.training.translate({ spec: several, facts: plan.facts, model: { ...model, ...own }, key: plan.key });
+    return notes.find((note) => 'field' in note && note.field === "the model's head");
+  });
+  expect(heads).toMatchObject([
+    { value: 'new', why: 'for the labels no, yes; its own one is for no, yes, one of them for a text' },
+    { value: 'kept' },
+  ]);
+});
