@@ -45,6 +45,15 @@ function isYoungerName(model: string): boolean {
 /** @throws Failure `job-file-invalid` for what no engine, or not the one that was asked for, can learn */
 export function chooseEngine({ task, target, training }: RunSpec, options: Options, model: string, isPair: boolean): ChosenEngine {
   const location = `targets.${target}`;
+  if (task === 'multi-label' && options.engine !== 'trl') {
+    throw new Failure(
+      'job-file-invalid',
+      `${location}: Hugging Face learns several labels a text as chats only, with options.engine "trl"`,
+      {
+        hint: 'choose a chat model for it; classifiers of the task "multi-label" are trained by the provider "local"',
+      },
+    );
+  }
   if (task === 'text' || task === 'regression') {
     throw new Failure('job-file-invalid', `${location}: Hugging Face expects a task of chats or labels, found "${task}"`, {
       hint: task === 'text' ? 'plain text has no answer that it could learn; the task "chat" has' : 'the provider "local" trains it',

@@ -1,7 +1,7 @@
 import type { Note } from '../../src/provider/note.ts';
 import { mapTraining, notePrompt } from '../../src/provider-kit/map-training.ts';
 import type { Translation, TranslationInput } from '../../src/provider/provider.ts';
-import { chatVersion, checkTemplate } from '../../src/dataset/chat.ts';
+import { chatVersion, checkTemplate, labelListVersion } from '../../src/dataset/chat.ts';
 import { Failure } from '../../src/errors.ts';
 import type { RunSpec } from '../../src/job/run-spec.ts';
 import { parseOptions } from '../../src/provider-kit/settings.ts';
@@ -78,12 +78,14 @@ function planRows(
   { labels, isPair }: { labels: readonly string[]; isPair: boolean },
 ): RowsPlan {
   const isChat = chosen.task !== 'text-classification';
-  if (task === 'classification' && isChat && prompt?.template !== undefined) checkTemplate(prompt.template, isPair);
+  const isOfLabels = task === 'classification' || task === 'multi-label';
+  if (isOfLabels && isChat && prompt?.template !== undefined) checkTemplate(prompt.template, isPair);
   const shared = { conversion: null, prompt: null, labels: [], isPair: false };
   if (!isChat) return { ...shared, format: 'labels', labels, isPair };
   if (chosen.task === 'dpo') return { ...shared, format: chosen.engine === 'autotrain' ? 'conversations' : 'preference' };
   const format = chosen.engine === 'trl' && parameters['completion_only_loss'] !== false ? 'completion' : 'messages';
-  return task === 'classification' ? { format, conversion: chatVersion, prompt, labels, isPair } : { ...shared, format };
+  const conversion = task === 'multi-label' ? labelListVersion : chatVersion;
+  return isOfLabels ? { format, conversion, prompt, labels, isPair } : { ...shared, format };
 }
 
 function noteRows(spec: RunSpec, { conversion, format }: RowsPlan): Note[] {

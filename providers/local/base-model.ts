@@ -12,7 +12,14 @@ import type { Note } from '../../src/provider/note.ts';
 import type { InspectedModel } from '../../src/provider/provider.ts';
 import { countBytes } from '../../src/provider-kit/hub-cache.ts';
 import { formatDrawn } from '../../src/provider-kit/trainer-events.ts';
-import { countParameters, parseLabelNames, parseModelConfig, readModelFolder } from '../../src/trainer/model-folder.ts';
+import {
+  countParameters,
+  isMultiLabelConfig,
+  matchHead,
+  parseLabelNames,
+  parseModelConfig,
+  readModelFolder,
+} from '../../src/trainer/model-folder.ts';
 import { inspectHubModel, readKnown, type HubModel } from './hub-model.ts';
 import { fetchModel, getModelFolder, isComplete, parseModelFolder } from './model-cache.ts';
 
@@ -40,20 +47,41 @@ export async function inspectModel(name: ModelName, context: Context): Promise<I
     endpoint: model.endpoint,
     folder,
     config: { ...config },
-    ...(labels === null ? {} : { labels }),
+    ...nameLabels(labels, isMultiLabelConfig(model.config)),
   };
   if (await isComplete(folder, model)) return { model: known, notes: [...notes, ...noteDrawn(readModelFolder(folder).drawn)] };
   return { model: { ...known, downloadBytes: countBytes(model.files) }, notes };
 }
 
 function inspectFolder(path: string): InspectedModel {
-  const { revision, maxPositions: maxLength, parameters, config, drawn, labels } = readModelFolder(path);
-  const own = labels === null ? {} : { labels };
+  const { revision, maxPositions: maxLength, parameters, config, drawn, labels, isMultiLabel } = readModelFolder(path);
+  const own = nameLabels(labels, isMultiLabel);
   return { model: { base: path, revision, maxLength, parameters, folder: path, config: { ...config }, ...own }, notes: noteDrawn(drawn) };
+}
+
+function nameLabels(labels: readonly string[] | null, isMultiLabel: boolean): Pick<BaseModel, 'labels' | 'isMultiLabel'> {
+  return labels === null ? {} : { labels, ...(isMultiLabel ? { isMultiLabel } : {}) };
 }
 
 function noteDrawn(drawn: readonly string[]): Note[] {
   return drawn.length === 0 ? [] : [{ type: 'warning', message: formatDrawn(drawn) }];
+}
+
+/** Whether the training begins with the head that the model has, and what the plan says of it. */
+export function describeHead(
+  model: BaseModel,
+  wanted: { readonly labels: readonly string[]; readonly isMultiLabel?: true },
+): { readonly keepsHead: boolean; readonly notes: readonly Note[] } {
+  const { labels: own, isMultiLabel: givesSeveral } = model;
+  if (own === undefined) return { keepsHead: false, notes: [] };
+  const keepsHead = matchHead(model, wanted) !== null;
+  const { labels, isMultiLabel } = wanted;
+  const isNumber = labels.length === 0;
+  const kept = isNumber ? 'as it gives one number' : `as its labels are those of the data: ${own.join(', ')}`;
+  const count = givesSeveral === isMultiLabel ? '' : `, ${givesSeveral ? 'any number of them' : 'one of them'} for a text`;
+  const drawn = `for ${isNumber ? 'one number' : `the labels ${labels.join(', ')}`}; its own one is for ${own.join(', ')}${count}`;
+  const why = keepsHead ? kept : drawn;
+  return { keepsHead, notes: [{ type: 'defaulted', field: "the model's head", value: keepsHead ? 'kept' : 'new', why }] };
 }
 
 const placeFile = 'hub-model.json';

@@ -37,12 +37,14 @@ export const local = defineProvider({
     estimate,
     sizes: listSizes,
     baseModel({ model, training }: LocalRequest) {
-      const { folder: path, revision, labels, maxLength, keepsHead } = model;
+      const { folder: path, revision, labels, isMultiLabel, maxLength, keepsHead } = model;
+      const head = `a new head${isMultiLabel ? ' for several labels' : ''} of seed ${training.seed}`;
       return {
         kind: 'folder',
-        identity: keepsHead ? `${revision} with its own head` : `${revision} with a new head of seed ${training.seed}`,
+        identity: keepsHead ? `${revision} with its own head` : `${revision} with ${head}`,
         path,
         labels,
+        ...(isMultiLabel ? { isMultiLabel } : {}),
         seed: training.seed,
         maxLength,
         ...(keepsHead ? { hasOwnHead: true } : {}),

@@ -163,8 +163,10 @@ function findArtifacts(events: readonly TrainerEvent[], workDir: string): Artifa
   if (written?.type !== 'model-written') return [];
   const { model } = readTrainFile(workDir);
   const { sha256, folder } = written;
+  const { labels, isMultiLabel, seed, maxLength } = model;
   const path = join(workDir, folder);
-  const ref = { kind: 'folder', identity: sha256, path, labels: model.labels, seed: model.seed, maxLength: model.maxLength } as const;
+  const several = isMultiLabel === undefined ? {} : { isMultiLabel };
+  const ref = { kind: 'folder', identity: sha256, path, labels, ...several, seed, maxLength } as const;
   return [{ kind: 'folder', uri: pathToFileURL(path).href, sha256, model: ref }];
 }
 

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
+import { formatLabelList } from '../../src/dataset/label-list.ts';
 import { Failure, failureKinds, type FailureData } from '../../src/errors.ts';
 import type { PredictionContext } from '../../src/provider/context.ts';
-import type { ModelRef } from '../../src/provider/model.ts';
+import type { FolderModel, ModelRef } from '../../src/provider/model.ts';
 import type { Prediction, PredictionRow, TextRow } from '../../src/provider/prediction.ts';
 import { toModelName } from '../../src/provider/model-name.ts';
 import { spawnPrediction } from '../../src/lib/process.ts';
@@ -21,14 +22,15 @@ export async function* predict(model: ModelRef, rows: readonly PredictionRow[], 
   const { stdin, stdout, stderr } = child as Required<typeof child> & typeof child;
   const ended = once(child, 'close') as Promise<[number | null]>;
   const errors = text(stderr!);
-  const { path: folder, labels, seed, maxLength } = model;
-  const file: PredictFile = { version: 1, backend: defaultBackend, model: { folder, labels, seed, maxLength } };
+  const { path: folder, labels, isMultiLabel, seed, maxLength } = model;
+  const several = isMultiLabel === undefined ? {} : { isMultiLabel };
+  const file: PredictFile = { version: 1, backend: defaultBackend, model: { folder, labels, ...several, seed, maxLength } };
   // A process that dies early closes the pipe; its exit says why.
   stdin!.on('error', () => {});
   stdin!.end([file, ...(rows.filter(isText) satisfies readonly PredictRow[])].map((line) => `${JSON.stringify(line)}\n`).join(''));
   let answered = 0;
   for await (const line of createInterface({ input: stdout! })) {
-    yield toPrediction(JSON.parse(line) as PredictAnswer, labels);
+    yield toPrediction(JSON.parse(line) as PredictAnswer, model);
     answered++;
   }
   const [status] = await ended;
@@ -39,13 +41,14 @@ function isText(row: PredictionRow): row is TextRow {
   return 'text' in row;
 }
 
-function toPrediction(answer: PredictAnswer, labels: readonly string[]): Prediction {
+/** Of several labels a text each is given whose probability is more than one half. */
+function toPrediction(answer: PredictAnswer, { labels, isMultiLabel }: Pick<FolderModel, 'labels' | 'isMultiLabel'>): Prediction {
   const { value } = answer;
   if (value !== undefined) return { id: answer.id, answer: formatNumber(value), probabilities: null, truncated: answer.truncated };
   const best = answer.probabilities.indexOf(Math.max(...answer.probabilities));
   return {
     id: answer.id,
-    answer: labels[best] ?? null,
+    answer: isMultiLabel ? formatLabelList(labels.filter((_, i) => answer.probabilities[i]! > 0.5)) : (labels[best] ?? null),
     probabilities: Object.fromEntries(labels.map((label, i) => [label, answer.probabilities[i]!])),
     truncated: answer.truncated,
   };

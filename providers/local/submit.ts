@@ -1,7 +1,7 @@
 import { mkdir, statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import type { ClassificationRow, RegressionRow } from '../../src/dataset/row.ts';
+import type { ClassificationRow, MultiLabelRow, RegressionRow } from '../../src/dataset/row.ts';
 import { Failure, isFailure, toFailureData, toFileFailure, toSystemCode } from '../../src/errors.ts';
 import type { RunKey } from '../../src/job/run-key.ts';
 import { writeAtomicJson } from '../../src/lib/fs.ts';
@@ -44,8 +44,8 @@ export async function prepare(request: LocalRequest, context: Attempt): Promise<
   const write = async (part: 'train' | 'validation'): Promise<string> => {
     const name = `rows/${part}.jsonl`;
     await writeTrainingFile(join(context.workDir, name), context.readRows(part), (row): TrainRow => {
-      const { text, text2, ...rest } = row as ClassificationRow | RegressionRow; // `translate` refuses other tasks
-      const label = 'value' in rest ? rest.value : rest.label;
+      const { text, text2, ...rest } = row as ClassificationRow | MultiLabelRow | RegressionRow; // `translate` refuses other tasks
+      const label = 'value' in rest ? rest.value : 'labels' in rest ? rest.labels : rest.label;
       return text2 === undefined ? { text, label } : { text, text2, label };
     });
     return name;
@@ -63,7 +63,7 @@ export async function prepare(request: LocalRequest, context: Attempt): Promise<
 }
 
 export function bind(request: LocalRequest, prepared: LocalPrepared, key: RunKey, attempt: number): TrainFile {
-  const { folder, labels, maxLength, hub } = request.model;
+  const { folder, labels, isMultiLabel, maxLength, hub } = request.model;
   const {
     backend = request.backend === 'auto' ? defaultBackend : request.backend,
     backendThreads,
@@ -79,7 +79,7 @@ export function bind(request: LocalRequest, prepared: LocalPrepared, key: RunKey
     ...(backendThreads !== undefined && { backendThreads }),
     ...(threads !== undefined && { threads }),
     ...(memoryBytes !== undefined && { memoryBytes }),
-    model: { folder, labels, maxLength, seed: request.training.seed },
+    model: { folder, labels, ...(isMultiLabel !== undefined && { isMultiLabel }), maxLength, seed: request.training.seed },
     rows,
     training: request.training,
     card: { name: request.name, base: hub?.repository ?? folder.split('/').at(-1)! },

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { DataFacts } from '../../src/dataset/inspect.ts';
 import { Failure } from '../../src/errors.ts';
+import type { RunSpec } from '../../src/job/run-spec.ts';
 import { omitUndefined } from '../../src/lib/json.ts';
 import { formatValue } from '../../src/lib/text.ts';
 import type { Note } from '../../src/provider/note.ts';
@@ -26,12 +27,15 @@ type Options = Readonly<z.infer<typeof Options>>;
  */
 export function mapControls(
   { labelSmoothing, classWeights, layerDecay }: Options,
-  { labels, train }: Pick<DataFacts, 'labels' | 'train'>,
+  { labels, train, task }: Pick<DataFacts, 'labels' | 'train'> & Pick<RunSpec, 'task'>,
   location: string,
 ): { readonly settings: Partial<TrainingSettings>; readonly converted: readonly Extract<Note, { type: 'converted' }>[] } {
-  if (labels.length === 0 && (classWeights !== undefined || labelSmoothing !== undefined)) {
+  if (task !== 'classification' && (classWeights !== undefined || labelSmoothing !== undefined)) {
     const field = classWeights === undefined ? 'labelSmoothing' : 'classWeights';
-    throw new Failure('job-file-invalid', `${location}.${field}: expected the task "classification", which has labels, found none`);
+    throw new Failure(
+      'job-file-invalid',
+      `${location}.${field}: expected the task "classification", which has one label a text, found "${task}"`,
+    );
   }
   if (classWeights === undefined) return { settings: omitUndefined({ labelSmoothing, layerDecay }), converted: [] };
   const isBalanced = classWeights === 'balanced';

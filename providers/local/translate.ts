@@ -8,8 +8,8 @@ import { parseOptions } from '../../src/provider-kit/settings.ts';
 import { backendNames, defaultBackend, getBackend, type BackendName } from '../../src/trainer/backends/index.ts';
 import { checkTargets } from '../../src/trainer/adapters/index.ts';
 import type { AdapterSettings, TrainingSettings } from '../../src/trainer/protocol.ts';
-import { countParameters, countTrainedParameters, matchLabels, type ModelConfig } from '../../src/trainer/model-folder.ts';
-import type { HubPlace } from './base-model.ts';
+import { countParameters, countTrainedParameters, type ModelConfig } from '../../src/trainer/model-folder.ts';
+import { describeHead, type HubPlace } from './base-model.ts';
 import { controlOptions, mapControls } from './training-controls.ts';
 import { chooseMicroBatch } from './estimate.ts';
 
@@ -37,6 +37,8 @@ export interface LocalRequest {
     /** Of a folder the hash of its content, of a model of the Hub the commit. */
     readonly revision: string;
     readonly labels: readonly string[];
+    /** A text may have several of them, or none; absent: exactly one. */
+    readonly isMultiLabel?: true;
     readonly maxLength: number;
     /** Where it has to be downloaded from; absent: it is a folder of the user. */
     readonly hub?: HubPlace;
@@ -206,16 +208,17 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
   const prompt: Note[] =
     spec.prompt === null ? [] : [{ type: 'unsupported', field: 'prompt', value: spec.prompt, why: 'a classifier reads the text as it is' }];
   checkThreads(options, `targets.${spec.target}.options`);
-  const controls = mapControls(options, facts, `targets.${spec.target}.options`);
+  const several = spec.task === 'multi-label' ? { isMultiLabel: true as const } : {};
+  const controls = mapControls(options, { ...facts, task: spec.task }, `targets.${spec.target}.options`);
   const chosen = Object.entries(options).map(([option, value]): Note => {
     const field = `options.${option}`;
     return controls.converted.find((note) => note.field === field) ?? { type: 'sent', field, value };
   });
-  const { keepsHead, notes: head } = describeHead(model, facts.labels);
+  const { keepsHead, notes: head } = describeHead(model, { labels: facts.labels, ...several });
   const whole: LocalRequest = {
     backend: options.backend ?? 'auto',
     ...(options.threads !== undefined && { threads: options.threads }),
-    model: { ...base, labels: facts.labels, maxLength, ...(keepsHead ? { keepsHead } : {}) },
+    model: { ...base, labels: facts.labels, ...several, maxLength, ...(keepsHead ? { keepsHead } : {}) },
     training: {
       ...training,
       ...controls.settings,
@@ -226,20 +229,6 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
   };
   const { request, notes } = options.microBatchSize === undefined ? divideBatch(whole, facts) : { request: whole, notes: [] };
   return { request, notes: [...explained, ...prompt, ...chosen, ...head, ...notes] };
-}
-
-/** Whether the training begins with the head that the model has, and what the plan says of it. */
-function describeHead(
-  { labels: own }: TranslationInput['model'],
-  labels: readonly string[],
-): { readonly keepsHead: boolean; readonly notes: readonly Note[] } {
-  if (own === undefined) return { keepsHead: false, notes: [] };
-  const keepsHead = matchLabels(own, labels) !== null;
-  const isNumber = labels.length === 0;
-  const kept = isNumber ? 'as it gives one number' : `as its labels are those of the data: ${own.join(', ')}`;
-  const drawn = `for ${isNumber ? 'one number' : `the labels ${labels.join(', ')}`}; its own one is for ${own.join(', ')}`;
-  const why = keepsHead ? kept : drawn;
-  return { keepsHead, notes: [{ type: 'defaulted', field: "the model's head", value: keepsHead ? 'kept' : 'new', why }] };
 }
 
 /** @throws Failure `job-file-invalid` for a backend that computes with all cores by itself */
@@ -261,14 +250,16 @@ function divideBatch(whole: LocalRequest, { train, validation }: TranslationInpu
   return { request: { ...whole, training: { ...whole.training, microBatchSize } }, notes: [note] };
 }
 
+const trained: readonly RunSpec['task'][] = ['classification', 'multi-label', 'regression'];
+
 /** The model, where the trainer can do the task with it. @throws Failure `job-file-invalid` */
 function checkTarget(
   spec: RunSpec,
   model: TranslationInput['model'],
 ): Pick<LocalRequest['model'], 'folder' | 'revision' | 'hub' | 'config'> {
   const target = `targets.${spec.target}`;
-  if (spec.task !== 'classification' && spec.task !== 'regression') {
-    const expected = 'the local trainer expects the task "classification" or "regression"';
+  if (!trained.includes(spec.task)) {
+    const expected = 'the local trainer expects the task "classification", "multi-label" or "regression"';
     throw new Failure('job-file-invalid', `${target}: ${expected}, found "${spec.task}"`);
   }
   if (spec.model.kind === 'service') {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { chatVersion, checkTemplate } from '../../src/dataset/chat.ts';
+import { chatVersion, checkTemplate, labelListVersion } from '../../src/dataset/chat.ts';
 import { Failure } from '../../src/errors.ts';
 import type { RunKey } from '../../src/job/run-key.ts';
 import type { RunSpec } from '../../src/job/run-spec.ts';
@@ -16,10 +16,10 @@ import { mapHyperparameters } from './hyperparameters.ts';
 /** How the rows become lines of the training file. */
 export interface RowsPlan {
   readonly task: Exclude<RunSpec['task'], 'text'>;
-  /** How a row of `classification` becomes a chat; null for other tasks. */
+  /** How a row of `classification` or `multi-label` becomes a chat; null for other tasks. */
   readonly conversion: string | null;
   readonly prompt: RunSpec['prompt'];
-  /** Of `classification`, sorted; empty for other tasks. */
+  /** Of these two, sorted; empty for other tasks. */
   readonly labels: readonly string[];
 }
 
@@ -155,9 +155,9 @@ export function parseRowsPlan(
       hint: task === 'text' ? 'plain text has no answer that it could learn; the task "chat" has' : 'the provider "local" trains it',
     });
   }
-  if (task !== 'classification') return { task, conversion: null, prompt: null, labels: [] };
+  if (task !== 'classification' && task !== 'multi-label') return { task, conversion: null, prompt: null, labels: [] };
   if (prompt?.template !== undefined) checkTemplate(prompt.template, isPair);
-  return { task, conversion: chatVersion, prompt, labels };
+  return { task, conversion: task === 'multi-label' ? labelListVersion : chatVersion, prompt, labels };
 }
 
 /** What the rows have that the service takes in another way, or that nobody can price. */

@@ -2,7 +2,7 @@
 import type { CommandEntry, Option } from './commands.ts';
 import * as parse from './options.ts';
 
-const tasks = ['classification', 'regression', 'chat', 'preference'] as const;
+const tasks = ['classification', 'multi-label', 'regression', 'chat', 'preference'] as const;
 
 /** What `data convert --to` can name. */
 const conversions = [
@@ -27,7 +27,7 @@ const force: Option = ['--force', 'replace what is there'];
 /** How files of rows are read, for commands that write some of them again. */
 const ofRows: readonly Option[] = [
   ['--columns <pairs>', 'columns of the files by our names: text=body,label=team', parse.columns],
-  ['--task <task>', 'classification, regression, chat or preference (default: as the file is)', parse.oneOf('--task', tasks)],
+  ['--task <task>', 'classification, multi-label, regression, chat or preference (default: as the file is)', parse.oneOf('--task', tasks)],
   ['--skip-bad', 'leave out rows that cannot be used, and list them (default: refuse the whole)'],
 ];
 
@@ -38,7 +38,7 @@ export const initOptions: readonly Option[] = [
   ['--validation <amount>', 'the same for validation rows', parse.amount('--validation')],
   ['--model <model>', 'the model of the first target: ./folder, hub:owner/name, or a model of OpenAI'],
   ['--columns <pairs>', 'columns of the file by our names, where the guess is wrong: text=body,label=team', parse.columns],
-  ['--task <task>', 'classification, regression, chat or preference (default: as the file is)', parse.oneOf('--task', tasks)],
+  ['--task <task>', 'classification, multi-label, regression, chat or preference (default: as the file is)', parse.oneOf('--task', tasks)],
   out('the job file (default: job.jsonc beside the file)'),
   force,
 ];
@@ -55,7 +55,11 @@ export const dataCommands: readonly CommandEntry[] = [
       ['--tokenizer <model>', 'count tokens as this model does: gpt-4.1-mini, or a folder with a tokenizer of Hugging Face'],
       allowSecrets,
       ['--findings <file>', 'write every finding as a line of JSON: line, severity, code, message'],
-      ['--task <task>', 'classification, regression, chat or preference (default: as the file is)', parse.oneOf('--task', tasks)],
+      [
+        '--task <task>',
+        'classification, multi-label, regression, chat or preference (default: as the file is)',
+        parse.oneOf('--task', tasks),
+      ],
     ],
     load: async () => (await import('./commands/data.ts')).check,
   },

@@ -1,4 +1,5 @@
 /** Parsers of the values of options, made for the flag that their errors name. All throw Failure `usage`. */
+import { taskColumns } from '../dataset/row.ts';
 import { requirements, type Requirement } from '../evaluate/comparison.ts';
 import { Failure } from '../errors.ts';
 
@@ -74,7 +75,7 @@ export const tags = (pair: string, previous: unknown): Record<string, string> =>
   return { ...(previous as Record<string, string> | undefined), [pair.slice(0, equals)]: pair.slice(equals + 1) };
 };
 
-const columnNames = ['text', 'text2', 'label', 'messages', 'prompt', 'chosen', 'rejected'];
+const columnNames = [...new Set(Object.values(taskColumns).flat())];
 
 /** `text=body,label=team`: columns of a file by the names that the program gives them. */
 export const columns = (text: string) => {

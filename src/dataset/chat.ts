@@ -1,8 +1,12 @@
 import { Failure } from '../errors.ts';
-import type { ChatMessage, ChatRow, ClassificationRow, PreferenceRow, RegressionRow, Row } from './row.ts';
+import { formatLabelList, readLabelList } from './label-list.ts';
+import type { ChatMessage, ChatRow, ClassificationRow, MultiLabelRow, PreferenceRow, RegressionRow, Row } from './row.ts';
 
 /** Names the rules by which a classification row becomes a chat; a change of any of them changes it. */
 export const chatVersion = 'classification-chat/1';
+
+/** The same for rows with several labels. */
+export const labelListVersion = 'multi-label-chat/1';
 
 /** The job's `prompt`: how a row becomes a chat. */
 export interface ChatPrompt {
@@ -17,11 +21,47 @@ const defaultSystem = 'Classify the text.';
  * @param prompt has a template that `checkTemplate` accepts.
  */
 export function buildPromptMessages(
-  { text, text2 }: Omit<ClassificationRow, 'label'>,
+  row: Omit<ClassificationRow, 'label'>,
   prompt: ChatPrompt | null | undefined,
   labels: readonly string[],
 ): ChatMessage[] {
-  const answer = `Answer with exactly one of these labels: ${labels.map((label) => JSON.stringify(label)).join(', ')}.`;
+  return buildMessages(row, prompt, `Answer with exactly one of these labels: ${formatLabels(labels)}.`);
+}
+
+/** The same for all labels of a row. The answer is a JSON list, so that no label can be taken for two. */
+export function buildLabelListMessages(
+  row: Omit<ClassificationRow, 'label'>,
+  prompt: ChatPrompt | null | undefined,
+  labels: readonly string[],
+): ChatMessage[] {
+  const answer = `Answer with a JSON list of all of these labels that apply, in this order: ${formatLabels(labels)}.`;
+  return buildMessages(row, prompt, `${answer} Answer with [] where none applies.`);
+}
+
+/** What a model is asked, and how it is to answer. */
+export interface Question {
+  readonly task: string;
+  readonly prompt: ChatPrompt | null | undefined;
+  readonly labels: readonly string[];
+}
+
+/** The messages that ask for what the task wants of a text. */
+export function buildQuestion(row: Omit<ClassificationRow, 'label'>, { task, prompt, labels }: Question): ChatMessage[] {
+  return task === 'multi-label' ? buildLabelListMessages(row, prompt, labels) : buildPromptMessages(row, prompt, labels);
+}
+
+/** The label, or the labels as `formatLabelList` writes them, in a model's answer; null where there is none. */
+export function parseAnswer(answer: string | null, { task, labels }: Omit<Question, 'prompt'>): string | null {
+  return task === 'multi-label' ? parseLabelList(answer, labels) : parseLabel(answer, labels);
+}
+
+const formatLabels = (labels: readonly string[]): string => labels.map((label) => JSON.stringify(label)).join(', ');
+
+function buildMessages(
+  { text, text2 }: Omit<ClassificationRow, 'label'>,
+  prompt: ChatPrompt | null | undefined,
+  answer: string,
+): ChatMessage[] {
   const system = prompt?.system ?? defaultSystem;
   const template = prompt?.template ?? (text2 === undefined ? '{text}' : '{text}\n\n{text2}');
   return [
@@ -33,11 +73,12 @@ export function buildPromptMessages(
 
 /** The same with the answer that the model learns. */
 export function buildTrainingMessages(
-  row: ClassificationRow | RegressionRow,
+  row: ClassificationRow | MultiLabelRow | RegressionRow,
   prompt: ChatPrompt | null | undefined,
   labels: readonly string[],
 ): ChatMessage[] {
-  return [...buildPromptMessages(row, prompt, labels), { role: 'assistant', content: getExpectedAnswer(row) }];
+  const asked = 'labels' in row ? buildLabelListMessages(row, prompt, labels) : buildPromptMessages(row, prompt, labels);
+  return [...asked, { role: 'assistant', content: getExpectedAnswer(row) }];
 }
 
 /**
@@ -63,9 +104,10 @@ export function getPrompt(row: ChatRow | PreferenceRow): readonly ChatMessage[] 
   return row.messages.slice(0, answer);
 }
 
-/** The right answer: the label, or the text of the last assistant message; null where that has no text, as where it only calls tools. */
+/** The right answer: the label, the labels as a JSON list, or the text of the last assistant message; null where that has no text, as where it only calls tools. */
 export function getExpectedAnswer(row: Row): string | null {
   if ('label' in row) return row.label;
+  if ('labels' in row) return formatLabelList(row.labels);
   if ('value' in row) return String(row.value);
   const { content } = ('messages' in row ? row.messages : row.chosen).findLast(({ role }) => role === 'assistant')!;
   const parts = Array.isArray(content) ? (content as { text?: unknown }[]).map(({ text }) => text) : [content];
@@ -86,6 +128,20 @@ export function parseLabel(answer: string | null, labels: readonly string[]): st
     if (alike.length > 0) return alike.length === 1 ? alike[0]! : null;
   }
   return null;
+}
+
+/**
+ * The labels in a model's answer, as `formatLabelList` writes them: a JSON list, also in a block of code, or labels with commas or lines between
+ * them, each read as `parseLabel` does. Null where one of them is no label.
+ */
+export function parseLabelList(answer: string | null, labels: readonly string[]): string | null {
+  if (answer === null) return null;
+  const alone = parseLabel(answer, labels); // which may have a comma
+  if (alone !== null) return formatLabelList([alone]);
+  const text = answer.trim().replace(/^```(?:json)?\s*|\s*```$/g, '');
+  const parts = readLabelList(text) ?? (/^\[.*\]$/s.test(text) || text === '' ? null : text.split(/[,\n]/));
+  const found = parts?.map((part) => parseLabel(part.replace(/^\s*[-*•]\s+/, ''), labels)) ?? [null];
+  return found.includes(null) ? null : formatLabelList(found as string[]);
 }
 
 /** The answer as it is, and with one more layer removed each time. */

@@ -51,6 +51,22 @@ export function parseText(value: unknown, column: string, place: string): string
   throw createDataFailure('value-text', `${place}: expected text in column ${formatValue(column)}, found ${halfPair}`);
 }
 
+/**
+ * A value as a label: numbers and booleans become their JSON text.
+ * @throws Failure `data-invalid` for a blank text, and values of another kind
+ */
+export function parseLabelValue(value: unknown, column: string, place: string): string {
+  if (typeof value === 'string') return parseText(value, column, place);
+  if (typeof value === 'boolean') return String(value);
+  // Above 2^53 different numbers of the file would have become one label; 1e999 has become Infinity.
+  if (typeof value === 'number' && (Number.isInteger(value) ? Number.isSafeInteger(value) : Number.isFinite(value))) {
+    return JSON.stringify(value);
+  }
+  throw createDataFailure('value-kind', `${place}: expected a label in column ${formatValue(column)}, found ${formatValue(value)}`, {
+    hint: 'A label is a string, a boolean, or a number that is exact in 64 bits.',
+  });
+}
+
 const halfPair = 'half of a surrogate pair, which UTF-8 cannot encode';
 
 /** Lists and objects inside one another. No conversation is deeper, and code that walks a value must not run out of stack. */

@@ -24,6 +24,8 @@ export interface PartReport {
   readonly sources: readonly SourceFacts[];
   readonly rows: number;
   readonly labels: Readonly<Record<string, number>>;
+  /** Rows without a label, where a row may have several; absent: every row has one, or none of them can. */
+  readonly unlabelled?: number;
   readonly longestCharacters: number;
   /** How many rows have from 2^i to below 2^(i+1) characters. */
   readonly lengths: readonly number[];
@@ -135,6 +137,7 @@ export async function findTask(path: string, columns: DatasetSources['columns'])
     const { row } = first!;
     const has = (name: string): boolean => Object.hasOwn(row, columns[name] ?? name);
     if (has('chosen') || Object.hasOwn(row, 'preferred_output')) return 'preference';
+    if (has('labels') && !has('label')) return 'multi-label';
     if (has('text') || has('label')) return 'classification';
     return findShape(row, columns['messages'] ?? 'messages') === null ? 'classification' : 'chat';
   }
@@ -170,9 +173,18 @@ function toWarningFinding(warning: DataWarning): Finding {
 }
 
 function toPartReport({ tally, files }: ReadPart): PartReport {
-  const { name, rows, labels, longestCharacters, lengths } = tally;
+  const { name, rows, labels, unlabelled, longestCharacters, lengths } = tally;
   const counts = Object.fromEntries([...labels].map(([label, { rows: count }]) => [label, count]));
-  return { name, sources: files.sources, rows, labels: counts, longestCharacters, lengths: Array.from(lengths, (count) => count ?? 0) };
+  const without = unlabelled === 0 ? {} : { unlabelled };
+  return {
+    name,
+    sources: files.sources,
+    rows,
+    labels: counts,
+    ...without,
+    longestCharacters,
+    lengths: Array.from(lengths, (count) => count ?? 0),
+  };
 }
 
 function toLines(warning: DataWarning): readonly number[] {

@@ -56,6 +56,9 @@ export const findingKinds = {
   'value-text': error('half of a surrogate pair, which UTF-8 cannot encode'),
   'value-number': error('a number that 64 bits cannot hold'),
   'value-depth': error('lists and objects too deep inside one another'),
+  'labels-split': note('several labels of a row in one text, which was taken apart'),
+  'labels-mixed': error('labels with one sign between them in some rows, and with another one in others'),
+  'labels-repeated': note('a label that stands twice in a row; it counts once'),
   // conversations
   'chat-messages': error('no list of messages where one is needed'),
   'chat-role': error('a role that no service knows'),

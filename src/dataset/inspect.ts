@@ -6,6 +6,7 @@ import { createBadRows, type BadRows } from './bad-rows.ts';
 import { checkLabels, checkRows, checkSplit, findWarnings, type DataWarning, type ReadPart } from './problems.ts';
 import { createNearRows } from './near.ts';
 import { findNearWarnings } from './near-warnings.ts';
+import { findFrequentLabels, formatLabelList } from './label-list.ts';
 import { tryParse } from './row-events.ts';
 import { readPart } from './read-part.ts';
 import type { ReadProgress } from './reading-progress.ts';
@@ -50,7 +51,7 @@ export interface DataFacts {
   readonly heldOut?: HeldOutSplit;
   /** The training rows' labels, sorted by code unit; empty where the task has none. */
   readonly labels: readonly string[];
-  /** What a rule without a model answers: the most frequent label of the training rows, of several the first, or the median of their numbers; null where the task has neither. */
+  /** What a rule without a model answers: the most frequent label of the training rows, of several the first, the best labels for all rows where a row may have several (a JSON list), or the median of their numbers; null where the task has none of these. */
   readonly majority: string | null;
   readonly warnings: readonly DataWarning[];
 }
@@ -66,7 +67,7 @@ export interface InspectHooks {
 /**
  * Reads every file as a stream, once (the training files twice where a share of them is held out), and gathers its facts.
  * @throws Failure as `readRows`; `data-invalid` for rows that cannot be used (of up to 20 kinds), a part without rows, and for
- *   classification a single training label, and a held-out label that no training row has
+ *   classification a single training label or none, and a held-out label that no training row has
  */
 export async function inspectDataset(sources: DatasetSources, hooks?: InspectHooks): Promise<DataFacts> {
   const {
@@ -134,7 +135,9 @@ export async function inspectDataset(sources: DatasetSources, hooks?: InspectHoo
     if (fraction > 0) checkSplit(trained, split, `data.validation with the fraction ${fraction}`);
   });
   for (const part of [trained, ...heldOut]) check(() => checkRows(part));
-  if (task === 'classification') check(() => checkLabels(train, heldOut));
+  if (task === 'classification' || task === 'multi-label') {
+    check(() => checkLabels(train, heldOut, task === 'classification' ? 2 : 1));
+  }
   for (const part of [trained, ...heldOut]) hooks?.onPart(part);
   const labels = [...train.labels.keys()].sort();
   const toFacts = ({ tally, files }: ReadPart): PartFacts => toPartFacts(tally, files);
@@ -145,7 +148,7 @@ export async function inspectDataset(sources: DatasetSources, hooks?: InspectHoo
     test: Object.fromEntries(tests.map(([name, part]) => [name, toFacts(part)])),
     ...(testFraction === undefined ? {} : { heldOut: heldOutSplit }),
     labels,
-    majority: task === 'regression' ? findMedian(train.values) : findMajority(labels, train),
+    majority: findRule(task, labels, train),
     warnings: [
       ...[trained, ...heldOut].flatMap(({ tally }) => findWarnings(tally, columns)),
       ...(near === null ? [] : findNearWarnings(near)),
@@ -187,6 +190,13 @@ function createNotes(): { of(part: string): (note: ReadNote) => void; list(): Da
 /** A share of the training files has none of its own, and is another set for another fraction. */
 function toShare({ sha256 }: PartFiles, fraction: number): PartFiles {
   return { sources: [], sha256: hash('sha256', `${sha256} ${fraction}`) };
+}
+
+function findRule(task: RowTask, labels: readonly string[], train: PartTally): string | null {
+  if (task === 'regression') return findMedian(train.values);
+  if (task !== 'multi-label') return findMajority(labels, train);
+  const counts = new Map([...train.labels].map(([label, { rows }]) => [label, rows]));
+  return formatLabelList(findFrequentLabels(counts, train.rows));
 }
 
 /** The number with the least mean distance from all. */

@@ -80,7 +80,7 @@ export function findWarnings(tally: PartTally, columns: Columns): DataWarning[] 
   const hasMany = part === 'train' && labels.size > fewLabels && labels.size * 2 > rows;
   add('duplicate-rows', duplicates, examples.duplicates);
   if (hasMany) {
-    const { text = 'text', label = 'label' } = columns;
+    const { text = 'text', labels: several = 'label', label = several } = columns;
     warnings.push({ type: 'many-labels', part, labels: labels.size, rows, texts: newTexts, columns: { text, label } });
   } else add('contradictory-labels', contradictions, examples.contradictions); // where columns are swapped, nearly every row contradicts
   add('texts-in-training', knownTexts, examples.knownTexts);
@@ -211,12 +211,16 @@ function listFiles({ files }: ReadPart): string {
   return files.sources.map(({ path }) => path).join(', ');
 }
 
-/** @throws Failure `data-invalid` for a single training label, and for held-out labels that no training row has */
-export function checkLabels(train: PartTally, heldOut: readonly ReadPart[]): void {
-  if (train.rows > 0 && train.labels.size < 2) {
+/**
+ * @param least labels that the training rows need: two, or one where a row may have none
+ * @throws Failure `data-invalid` for fewer training labels, and for held-out labels that no training row has
+ */
+export function checkLabels(train: PartTally, heldOut: readonly ReadPart[], least: 1 | 2): void {
+  if (train.rows > 0 && train.labels.size < least) {
     const [label] = train.labels.keys();
-    const found = `found only ${formatValue(label)} in ${train.rows === 1 ? '1 row' : `${train.rows} rows`}`;
-    throw createDataFailure('labels-one', `expected at least two labels in the training rows, ${found}`);
+    const expected = `expected at least ${least === 1 ? 'one label' : 'two labels'} in the training rows`;
+    const found = `found ${label === undefined ? 'none' : `only ${formatValue(label)}`} in ${train.rows === 1 ? '1 row' : `${train.rows} rows`}`;
+    throw createDataFailure('labels-one', `${expected}, ${found}`);
   }
   const badRows = createBadRows();
   for (const { tally: part } of heldOut) {

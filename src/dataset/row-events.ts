@@ -26,11 +26,10 @@ export function tryParse<T>(parse: () => T, onBadRow: RowEvents['onBadRow'], pla
   }
 }
 
+export type NoteOnce = (code: FindingCode, line: number | null, message: string) => void;
+
 /** Notes of a file, each code once: at its first line. */
-export function createNoteOnce(
-  onNote: RowEvents['onNote'],
-  source: string,
-): (code: FindingCode, line: number | null, message: string) => void {
+export function createNoteOnce(onNote: RowEvents['onNote'], source: string): NoteOnce {
   const known = new Set<FindingCode>();
   return (code, line, message) => {
     if (known.has(code)) return;

@@ -12,11 +12,12 @@ export interface RawRow {
 export type Columns = Readonly<Record<string, string>>;
 
 /** The tasks whose data can be read. */
-export type RowTask = 'classification' | 'regression' | 'chat' | 'preference';
+export type RowTask = 'classification' | 'multi-label' | 'regression' | 'chat' | 'preference';
 
 /** Columns that the data of a task may have, by our names. */
 export const taskColumns: Readonly<Record<RowTask, readonly string[]>> = {
   classification: ['text', 'text2', 'label'],
+  'multi-label': ['text', 'text2', 'labels'],
   regression: ['text', 'text2', 'label'],
   chat: ['messages'],
   preference: ['prompt', 'chosen', 'rejected'],
@@ -38,7 +39,7 @@ function isRowTask(task: string): task is RowTask {
 }
 
 /** The rows of a job, by its task, under our names for the columns. */
-export type Row = ClassificationRow | RegressionRow | ChatRow | PreferenceRow;
+export type Row = ClassificationRow | MultiLabelRow | RegressionRow | ChatRow | PreferenceRow;
 
 /** A row and its place: `source` is the file's path, `line` counts from 1. */
 export type LocatedRow = Row & { readonly source: string; readonly line: number };
@@ -48,6 +49,14 @@ export interface ClassificationRow {
   /** The second text of a pair. */
   readonly text2?: string;
   readonly label: string;
+}
+
+export interface MultiLabelRow {
+  readonly text: string;
+  /** The second text of a pair. */
+  readonly text2?: string;
+  /** Each once, sorted by code unit; there may be none. */
+  readonly labels: readonly string[];
 }
 
 export interface RegressionRow {

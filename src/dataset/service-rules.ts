@@ -30,7 +30,7 @@ const pictures = {
   images: ['target-images', 'images are not priced, and not every model takes them in training'],
   imagesInPair: ['target-images-pair', 'pairs of answers are trained on text alone'],
 } as const;
-const generating = ['classification', 'chat', 'preference'] as const;
+const generating = ['classification', 'multi-label', 'chat', 'preference'] as const;
 
 const rules: Readonly<Record<Service, ServiceRules>> = {
   openai: {
@@ -50,7 +50,7 @@ const rules: Readonly<Record<Service, ServiceRules>> = {
     tasks: generating,
     traits: { weights: ['target-weights', 'only the last message of the assistant that counts is learned as the answer'] },
   },
-  local: { tasks: ['classification', 'regression'] },
+  local: { tasks: ['classification', 'multi-label', 'regression'] },
 };
 
 /** What a service asks and the parts do not have. */

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { formatCanonicalJson } from '../lib/json.ts';
 import { getPrompt } from './chat.ts';
+import { formatLabelList } from './label-list.ts';
 import type { Row } from './row.ts';
 
 /**
@@ -19,6 +20,7 @@ export function hashRow(row: Row): Buffer {
 function formatRow(row: Row): string {
   // For well-formed strings under names in order, JSON.stringify writes canonical JSON, many times faster than a walk over the value.
   if ('label' in row) return JSON.stringify({ label: row.label, text: row.text, text2: row.text2 });
+  if ('labels' in row) return JSON.stringify({ labels: row.labels, text: row.text, text2: row.text2 });
   if ('value' in row) return JSON.stringify({ text: row.text, text2: row.text2, value: row.value });
   const { tools, parallel_tool_calls } = row;
   if ('messages' in row) return formatCanonicalJson({ messages: row.messages, tools, parallel_tool_calls });
@@ -40,12 +42,20 @@ export function isBelowFraction(rowHash: Buffer, fraction: number): boolean {
   return rowHash.readUInt32BE(0) / 2 ** 32 < fraction;
 }
 
-/** Which rows of the training files are held out: of each label those whose text has a hash below this; under '' where rows have no label. */
+/**
+ * Which rows of the training files are held out: of each label those whose text has a hash below this; under '' where rows have no label. Where
+ * they have several, each combination that occurs counts as a label.
+ */
 export type HeldOutSplit = Readonly<Record<string, number>>;
+
+function getStratum(row: Row): string {
+  if ('label' in row) return row.label;
+  return 'labels' in row ? formatLabelList(row.labels) : '';
+}
 
 /** Whether a row of the training files is held out. Equal texts are on one side, unless they have different labels. */
 export function isHeldOutRow(row: Row, split: HeldOutSplit): boolean {
-  const label = 'label' in row ? row.label : '';
+  const label = getStratum(row);
   return Object.hasOwn(split, label) && getTextShare(row) < split[label]!;
 }
 
@@ -67,7 +77,7 @@ function getTextShare(row: Row): number {
 export async function divideRows(rows: AsyncIterable<Row>, fraction: number): Promise<HeldOutSplit> {
   const shares = new Map<string, number[]>();
   for await (const row of rows) {
-    const label = 'label' in row ? row.label : '';
+    const label = getStratum(row);
     const known = shares.get(label);
     if (known === undefined) shares.set(label, [getTextShare(row)]);
     else known.push(getTextShare(row));

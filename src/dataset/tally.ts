@@ -50,6 +50,8 @@ export interface PartTally {
   readonly name: string;
   /** How many rows a label has, and where the first of them is. */
   readonly labels: Map<string, { rows: number; readonly source: string; readonly line: number }>;
+  /** Rows without a label, where a row may have several. */
+  unlabelled: number;
   /** The numbers of the rows of a regression. */
   readonly values: number[];
   rows: number;
@@ -85,6 +87,7 @@ export function createPartTally(name: string, { texts = createFingerprintSet(), 
   const tally: PartTally = {
     name,
     labels: new Map(),
+    unlabelled: 0,
     values: [],
     rows: 0,
     longestCharacters: 0,
@@ -129,14 +132,18 @@ export function createPartTally(name: string, { texts = createFingerprintSet(), 
       tally.contradictions++;
       tally.examples.contradictions ??= toMeeting(row, texts.getPlace(text));
     }
-    if (!('label' in row)) {
+    const labels = 'label' in row ? [row.label] : 'labels' in row ? row.labels : null;
+    if (labels === null) {
       if (!('text' in row)) for (const trait of findTraits(row)) tally.traits.add(trait, row);
       return;
     }
     if (isNewText) tally.newTexts++;
-    const label = tally.labels.get(row.label);
-    if (label === undefined) tally.labels.set(row.label, { rows: 1, source: row.source, line: row.line });
-    else label.rows++;
+    if (labels.length === 0) tally.unlabelled++;
+    for (const name of labels) {
+      const label = tally.labels.get(name);
+      if (label === undefined) tally.labels.set(name, { rows: 1, source: row.source, line: row.line });
+      else label.rows++;
+    }
   };
   return tally;
 }

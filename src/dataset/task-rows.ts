@@ -1,13 +1,25 @@
 import { formatValue } from '../lib/text.ts';
-import { checkColumns, parseText } from './check-values.ts';
+import { checkColumns, parseLabelValue, parseText } from './check-values.ts';
 import { findColumns } from './columns.ts';
 import { createDataFailure } from './findings.ts';
 import { parseMessages, parseTools } from './messages.ts';
 import { parseFormat } from './open-dataset.ts';
 import { parsePreferenceRow } from './preference-row.ts';
 import { readRowBatches, type ReadRowsOptions } from './read-rows.ts';
-import { createNoteOnce, tryParse } from './row-events.ts';
-import type { ChatMessage, ChatRow, ClassificationRow, Columns, LocatedRow, RawRow, RegressionRow, Row, RowTask } from './row.ts';
+import { createLabelListParser } from './label-list.ts';
+import { createNoteOnce, tryParse, type NoteOnce } from './row-events.ts';
+import type {
+  ChatMessage,
+  ChatRow,
+  ClassificationRow,
+  Columns,
+  LocatedRow,
+  MultiLabelRow,
+  RawRow,
+  RegressionRow,
+  Row,
+  RowTask,
+} from './row.ts';
 import { findShape, shapeNames, toMessagesRow, type ChatShape } from './shapes.ts';
 
 /** How rows are read. */
@@ -72,6 +84,7 @@ export async function* readTaskRows(paths: readonly string[], shape: RowShape, o
 /** What every row must have, by our names and those that it has where a job says nothing. */
 const requiredColumns: Readonly<Record<RowTask, Columns>> = {
   classification: { text: 'text', label: 'label' },
+  'multi-label': { text: 'text', labels: 'labels' },
   regression: { text: 'text', label: 'label' },
   chat: { messages: 'messages' },
   preference: { chosen: 'chosen', rejected: 'rejected' },
@@ -87,6 +100,7 @@ function createRowParser({ task, columns, path, onNote }: FileShape): (raw: RawR
     const parse = task === 'regression' ? parseRegressionRow : parseClassificationRow;
     return (raw) => parse(raw, columns as unknown as ClassificationColumns, path);
   }
+  if (task === 'multi-label') return createMultiLabelParser(columns, path, createNoteOnce(onNote, path));
   const { chosen, rejected, prompt } = columns;
   if (task === 'preference') return (raw) => parsePreferenceRow(raw, { chosen: chosen!, rejected: rejected!, prompt }, path);
   const convert = createConverter(columns['messages']!, path, onNote);
@@ -114,9 +128,12 @@ function createConverter(column: string, path: string, onNote: FileShape['onNote
 }
 
 /** Which columns of the data files hold what. */
-export interface ClassificationColumns {
+export interface TextColumns {
   readonly text: string;
   readonly text2?: string | undefined;
+}
+
+export interface ClassificationColumns extends TextColumns {
   readonly label: string;
 }
 
@@ -128,11 +145,27 @@ export interface ClassificationColumns {
 export function parseClassificationRow({ line, row }: RawRow, columns: ClassificationColumns, path: string): ClassificationRow {
   const place = `${path}:${line}`;
   checkColumns(row, [columns.text, columns.text2, columns.label], place);
+  const texts = parseTexts(row, columns, place);
+  return { ...texts, label: parseLabelValue(row[columns.label], columns.label, place) };
+}
+
+/** The text of a row, or its pair of texts. */
+export function parseTexts(row: RawRow['row'], columns: TextColumns, place: string): Omit<ClassificationRow, 'label'> {
   const text = parseText(row[columns.text], columns.text, place);
-  const label = parseLabelColumn(row[columns.label], columns.label, place);
   const second = columns.text2 === undefined ? null : row[columns.text2];
-  if (second === null || second === '') return { text, label }; // a row of a pair without its second text
-  return { text, text2: parseText(second, columns.text2!, place), label };
+  if (second === null || second === '') return { text }; // a row of a pair without its second text
+  return { text, text2: parseText(second, columns.text2!, place) };
+}
+
+/** Rows with any number of labels. */
+function createMultiLabelParser(columns: Columns, path: string, noteOnce: NoteOnce): (raw: RawRow) => MultiLabelRow {
+  const { text, text2, labels: column } = columns as unknown as TextColumns & { readonly labels: string };
+  const parseLabels = createLabelListParser(column, noteOnce);
+  return ({ line, row }) => {
+    const place = `${path}:${line}`;
+    checkColumns(row, [text, text2, column], place);
+    return { ...parseTexts(row, { text, text2 }, place), labels: parseLabels(row[column], place, line) };
+  };
 }
 
 /** The same with a number in the place of the label; in a table it is a text. */
@@ -142,19 +175,6 @@ function parseRegressionRow(raw: RawRow, columns: ClassificationColumns, path: s
   if (Number.isFinite(value)) return { ...texts, value };
   const found = formatValue(raw.row[columns.label]);
   throw createDataFailure('value-kind', `${path}:${raw.line}: expected a number in column ${formatValue(columns.label)}, found ${found}`);
-}
-
-/** Numbers and booleans become their JSON text. */
-function parseLabelColumn(value: unknown, column: string, place: string): string {
-  if (typeof value === 'string') return parseText(value, column, place);
-  if (typeof value === 'boolean') return String(value);
-  // Above 2^53 different numbers of the file would have become one label; 1e999 has become Infinity.
-  if (typeof value === 'number' && (Number.isInteger(value) ? Number.isSafeInteger(value) : Number.isFinite(value))) {
-    return JSON.stringify(value);
-  }
-  throw createDataFailure('value-kind', `${place}: expected a label in column ${formatValue(column)}, found ${formatValue(value)}`, {
-    hint: 'A label is a string, a boolean, or a number that is exact in 64 bits.',
-  });
 }
 
 /**

@@ -1,4 +1,4 @@
-import { buildPromptMessages } from '../dataset/chat.ts';
+import { buildQuestion } from '../dataset/chat.ts';
 import { isFailure } from '../errors.ts';
 import type { ReferenceSpec } from '../job/run-spec.ts';
 import { hashJson } from '../lib/json.ts';
@@ -150,10 +150,11 @@ export async function findReferences(
  * A row of a classification may have been answered as it is, as the chat that the job makes of it, or as one with the job's system
  * message alone: logs of a service may lack the list of labels.
  */
-function findAnswer(known: ReadonlyMap<string, FilePrediction>, row: InputRow, { prompt, labels }: PromptSettings): FilePrediction | null {
+function findAnswer(known: ReadonlyMap<string, FilePrediction>, row: InputRow, settings: PromptSettings): FilePrediction | null {
   const asRow = known.get(hashInput(toInput(row)));
   if (asRow !== undefined || !('text' in row)) return asRow ?? null;
-  const messages = buildPromptMessages(row, prompt, labels);
+  const messages = buildQuestion(row, settings);
+  const { prompt } = settings;
   const system = prompt?.system ? [{ role: 'system', content: prompt.system }] : [];
   const bare = [...system, ...messages.filter(({ role }) => role === 'user')];
   return known.get(hashInput({ messages })) ?? known.get(hashInput({ messages: bare })) ?? null;

@@ -1,9 +1,10 @@
 import { checkColumns } from '../dataset/check-values.ts';
 import { type Columns, type RawRow } from '../dataset/row.ts';
-import { parseChatRow, parseClassificationRow } from '../dataset/task-rows.ts';
+import { parseChatRow, parseClassificationRow, parseTexts } from '../dataset/task-rows.ts';
 import { parseMessages, parseTools } from '../dataset/messages.ts';
 import { readRows } from '../dataset/read-rows.ts';
 import { getExpectedAnswer } from '../dataset/chat.ts';
+import { createLabelListParser, formatLabelList } from '../dataset/label-list.ts';
 import { Failure, isFailure } from '../errors.ts';
 import { readJobFile, type JobFile } from '../job/read-job-file.ts';
 import { resolveTarget } from '../job/resolve.ts';
@@ -173,14 +174,15 @@ export interface RowSettings {
  */
 export async function readCaptureRows(path: string, { task, columns, limit }: RowSettings): Promise<CaptureRow[]> {
   const rows: CaptureRow[] = [];
-  const names = { text: 'text', label: 'label', messages: 'messages', ...columns };
+  const names = { text: 'text', label: 'label', labels: 'labels', messages: 'messages', ...columns };
+  const parseLabels = createLabelListParser(names.labels, () => {});
   for await (const raw of readRows(path)) {
     if (rows.length >= limit) break;
     const has = (column: string): boolean => Object.hasOwn(raw.row, column);
     if (!has(names.text) && !has(names.messages)) {
       checkColumns(raw.row, [readsTexts(task) ? names.text : names.messages], `${path}:${raw.line}`);
     }
-    rows.push(has(names.messages) ? parseConversation(raw, names, path) : parseText(raw, { names, task, path }));
+    rows.push(has(names.messages) ? parseConversation(raw, names, path) : parseText(raw, { names, task, path, parseLabels }));
   }
   if (rows.length === 0) throw new Failure('data-invalid', `expected rows to answer in ${path}, found none`);
   return rows;
@@ -191,7 +193,14 @@ export async function readRunRows(path: string, { record: { plan } }: StoredRun)
   return await readCaptureRows(path, { task: plan.spec.task, columns: plan.spec.data.columns, limit: Infinity });
 }
 
-type Names = Columns & { readonly text: string; readonly label: string; readonly messages: string };
+type Names = Columns & { readonly text: string; readonly label: string; readonly labels: string; readonly messages: string };
+
+interface TextFile {
+  readonly names: Names;
+  readonly task: PromptSettings['task'];
+  readonly path: string;
+  readonly parseLabels: ReturnType<typeof createLabelListParser>;
+}
 
 function parseConversation(raw: RawRow, { messages: column }: Names, path: string): CaptureRow {
   const place = `${path}:${raw.line}`;
@@ -205,7 +214,14 @@ function parseConversation(raw: RawRow, { messages: column }: Names, path: strin
 }
 
 /** A classifier reads the text; for any other model it is a user's message. */
-function parseText(raw: RawRow, { names, task, path }: { names: Names; task: PromptSettings['task']; path: string }): CaptureRow {
+function parseText(raw: RawRow, { names, task, path, parseLabels }: TextFile): CaptureRow {
+  if (task === 'multi-label') {
+    const place = `${path}:${raw.line}`;
+    checkColumns(raw.row, [names.text, names['text2']], place);
+    const row = parseTexts(raw.row, { text: names.text, text2: names['text2'] }, place);
+    const given = raw.row[names.labels] ?? null;
+    return { row, input: toInput(row), expected: given === null ? null : formatLabelList(parseLabels(given, place, raw.line)) };
+  }
   const hasLabel = Object.hasOwn(raw.row, names.label) && raw.row[names.label] !== null;
   const { label, ...texts } = parseClassificationRow(raw, hasLabel ? names : { ...names, label: names.text }, path);
   const row: InputRow = readsTexts(task) ? texts : toUserMessage(texts.text);

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { openDataset } from '../dataset/open-dataset.ts';
-import { chatVersion, parseLabel } from '../dataset/chat.ts';
+import { chatVersion, labelListVersion, parseAnswer } from '../dataset/chat.ts';
 import { Failure, isFailure } from '../errors.ts';
 import { writeAtomic } from '../lib/fs.ts';
 import { hashJson } from '../lib/json.ts';
@@ -103,7 +103,7 @@ export async function capture(workspace: Workspace, name: string, options: Captu
     model: source.called,
     rows: rows.length,
     unanswered: count(({ answer }) => answer === null),
-    unparseable: labels.length === 0 ? null : count(({ answer }) => answer !== null && parseLabel(answer, labels) === null),
+    unparseable: labels.length === 0 ? null : count(({ answer }) => answer !== null && parseAnswer(answer, { task, labels }) === null),
     truncated: count(({ truncated }) => truncated),
     asked: rows.length - before,
     usd: tally.getProgress().usd,
@@ -142,7 +142,8 @@ async function checkOutput(path: string, stored: ReadonlySet<string>): Promise<v
 /** A row with its answer, as the file has it. */
 function formatLine({ called, client }: CaptureSource, { input, row, expected }: CaptureRow, stored: StoredAnswer): string {
   const { provider, settings, model } = client;
-  const { prompt, labels, generation } = settings;
+  const { task, prompt, labels, generation } = settings;
+  const version = task === 'multi-label' ? labelListVersion : chatVersion;
   const { temperature, maxTokens, seed } = generation;
   const { answer, probabilities, logProbability = null, truncated, latencyMs = null, tokens = null, at = null } = stored;
   return formatPredictionLine({
@@ -152,7 +153,7 @@ function formatLine({ called, client }: CaptureSource, { input, row, expected }:
     model: called,
     asked: {
       provider: provider.id,
-      ...('text' in row && model.kind === 'endpoint' && { prompt: hashJson({ chatVersion, prompt, labels }) }),
+      ...('text' in row && model.kind === 'endpoint' && { prompt: hashJson({ chatVersion: version, prompt, labels }) }),
       ...(temperature !== undefined && { temperature }),
       ...(maxTokens !== undefined && { max_tokens: maxTokens }),
       ...(seed !== undefined && { seed }),

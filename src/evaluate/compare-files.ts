@@ -1,7 +1,8 @@
 import { basename } from 'node:path';
-import { parseLabel } from '../dataset/chat.ts';
+import { parseAnswer } from '../dataset/chat.ts';
+import { readLabelList } from '../dataset/label-list.ts';
 import { Failure } from '../errors.ts';
-import type { Measure } from '../job/measures.ts';
+import { measureTasks, type Measure } from '../job/measures.ts';
 import { formatValue } from '../lib/text.ts';
 import { buildComparison, type Comparison } from './comparison.ts';
 import { hashInput, readPredictionLines, readPredictionsFile, type FilePrediction } from './predictions-file.ts';
@@ -25,7 +26,7 @@ interface AnswersFile {
 
 /**
  * Compares two models by their files of answers: on the inputs that both have answered, and whose right answer (`expected`) one of the files
- * says. Texts are classified, conversations must be answered exactly.
+ * says. Texts are classified, with one label or a JSON list of them, conversations must be answered exactly.
  * @throws Failure as `readPredictionsFile`, and `data-invalid` where the files do not agree, or have nothing in common
  */
 export async function compareFiles({ candidate, reference, margin = 0.02 }: FileComparison): Promise<Comparison> {
@@ -43,10 +44,14 @@ export async function compareFiles({ candidate, reference, margin = 0.02 }: File
       },
     );
   }
-  const measure: Measure = next.isChat || old.isChat ? 'exact_match' : 'accuracy';
-  const labels = measure === 'accuracy' ? [...new Set(rows.map((hash) => expected.get(hash)!))].sort() : [];
-  const listAnswers = ({ answers }: AnswersFile): (string | null)[] =>
-    rows.map((hash) => (measure === 'accuracy' ? parseLabel(answers.get(hash)!.answer, labels) : answers.get(hash)!.answer));
+  const right = rows.map((hash) => expected.get(hash)!);
+  const measure = next.isChat || old.isChat ? 'exact_match' : chooseMeasure(right);
+  const task = measureTasks[measure];
+  const labels = listLabels(right, measure);
+  const listAnswers = ({ answers }: AnswersFile): (string | null)[] => {
+    const given = rows.map((hash) => answers.get(hash)!.answer);
+    return measure === 'exact_match' ? given : given.map((answer) => parseAnswer(answer, { task, labels }));
+  };
   const [name, other] = basename(candidate) === basename(reference) ? [candidate, reference] : [basename(candidate), basename(reference)];
   const comparison = buildComparison({
     job: name,
@@ -54,7 +59,7 @@ export async function compareFiles({ candidate, reference, margin = 0.02 }: File
     measure,
     margin,
     labels,
-    expected: rows.map((hash) => expected.get(hash)!),
+    expected: right,
     candidates: [
       { name: other, kind: 'reference', run: null, answers: listAnswers(old) },
       { name, kind: 'tuned', run: null, answers: listAnswers(next) },
@@ -70,6 +75,16 @@ export async function compareFiles({ candidate, reference, margin = 0.02 }: File
       ...comparison.notes,
     ],
   };
+}
+
+/** Where each right answer is a list of labels, rows have several. */
+function chooseMeasure(right: readonly string[]): 'micro_f1' | 'accuracy' {
+  return right.every((answer) => readLabelList(answer) !== null) ? 'micro_f1' : 'accuracy';
+}
+
+function listLabels(right: readonly string[], measure: Measure): string[] {
+  const labels = measure === 'accuracy' ? right : measure === 'micro_f1' ? right.flatMap((answer) => readLabelList(answer)!) : [];
+  return [...new Set(labels)].sort();
 }
 
 async function readAnswersFile(path: string): Promise<AnswersFile> {

@@ -1,8 +1,18 @@
 import { Failure } from '../errors.ts';
 import type { Measure } from '../job/measures.ts';
 import { toStreamKey, toUniform } from '../lib/random.ts';
-import { measures, type Scores } from './measures.ts';
-import { computeBootstrapInterval, computeMcNemar, getVerdict, type Verdict } from './statistics.ts';
+import { measures, mostFrequent, type Scores } from './measures.ts';
+import {
+  computeBootstrapInterval,
+  computeMcNemar,
+  computeRandomizationTest,
+  computeRatioInterval,
+  getVerdict,
+  sum,
+  toRatio,
+  type Parts,
+  type Verdict,
+} from './statistics.ts';
 
 /** A model, or a rule, with its answers to the held-out rows. */
 export interface CandidateAnswers {
@@ -45,7 +55,7 @@ interface Difference {
   readonly difference: number | null;
   /** 95 % interval of the difference. */
   readonly interval: readonly [low: number, high: number] | null;
-  /** McNemar's exact test; null where answers are not right or wrong. */
+  /** McNemar's exact test; of a score that is a ratio, such as micro-F1, a randomization test; null of an error. */
   readonly pValue: number | null;
   readonly verdict: Verdict | null;
 }
@@ -71,15 +81,18 @@ export interface Comparison extends Omit<ComparisonInput, 'candidates' | 'expect
 /** Scores the candidates on the same rows, and compares the tuned ones with the reference. Pure: the same input gives the same figures. */
 export function buildComparison(input: ComparisonInput): Comparison {
   const { job, set, measure, margin, labels, expected, referenceAmong } = input;
-  const { judge, score, isError = false } = measures[measure];
+  const { judge, score, findConstant, isError = false } = measures[measure];
   const candidates = input.candidates.map((candidate) => {
     const worth = judge({ expected, answers: candidate.answers });
-    return { candidate, worth, sum: worth.reduce((total, value) => total + value, 0) };
+    return { candidate, worth, value: toScore(worth) };
   });
   const reference = candidates
     .filter(({ candidate }) => referenceAmong.includes(candidate.name))
-    .reduce<(typeof candidates)[number] | null>((best, next) => (best === null || next.sum > best.sum ? next : best), null);
-  const majority = candidates.find(({ candidate }) => candidate.kind === 'majority')?.worth ?? toMajority(labels, expected);
+    .reduce<(typeof candidates)[number] | null>((best, next) => (best === null || next.value > best.value ? next : best), null);
+  const constant = findConstant?.({ labels, expected }) ?? null; // where no rule stands among the candidates
+  const majority =
+    candidates.find(({ candidate }) => candidate.kind === 'majority')?.worth ??
+    (constant === null ? null : judge({ expected, answers: expected.map(() => constant) }));
   const compared = candidates.map(({ candidate, worth }): ComparedCandidate => {
     const { name, kind, run, answers, latency = null, cost = null, endsOn = null } = candidate;
     const isCompared = kind === 'tuned' && reference !== null && candidate !== reference.candidate;
@@ -113,38 +126,46 @@ export function buildComparison(input: ComparisonInput): Comparison {
     candidates: compared,
     leftOut: [],
     notes: [
-      ...compared.flatMap((candidate) => describeWorth(candidate, toShare(majority))),
-      ...(isError ? [] : describeRows(expected.length)),
+      ...compared.flatMap((candidate) => describeWorth(candidate, measure, majority === null ? 0 : toScore(majority))),
+      ...(isError ? [] : describeRows(expected.length, measure)),
     ],
   };
 }
 
-/** What the most frequent of the right labels would have right, where no rule stands among the candidates; null without labels. */
-function toMajority(labels: readonly string[], expected: readonly string[]): number[] | null {
-  const counts = labels.map((label) => expected.filter((other) => other === label).length);
-  const most = labels[counts.indexOf(Math.max(...counts))];
-  return most === undefined ? null : expected.map((label) => Number(label === most));
+/** How good each answer of a candidate is: see `measures`. */
+type Worth = readonly number[] | readonly Parts[];
+
+function isOfParts(worth: Worth): worth is readonly Parts[] {
+  return typeof worth[0] === 'object';
 }
 
-function toShare(worth: readonly number[] | null): number {
-  return worth === null ? 0 : worth.reduce((sum, value) => sum + value, 0) / worth.length;
+/** For which larger is better. */
+function toScore(worth: Worth): number {
+  return isOfParts(worth) ? toRatio(worth) : sum(worth) / worth.length;
 }
 
-/** What the accuracy of a tuned model is worth, where a verdict alone would sound better than it is. */
-function describeWorth({ name, measures: { accuracy }, beatsMajority }: ComparedCandidate, majority: number): string[] {
-  if (beatsMajority === null || accuracy === undefined) return [];
-  const figures = `accuracy ${accuracy.toFixed(3)}, and ${majority.toFixed(3)} for the most frequent label alone`;
-  if (!beatsMajority) return [`${name} does not beat the most frequent label by more than chance: ${figures}`];
-  return accuracy < 0.5 ? [`${name} is wrong on more than half of the rows: ${figures}`] : [];
+/** What the score of a tuned model is worth, where a verdict alone would sound better than it is. */
+function describeWorth({ name, measures: scores, beatsMajority }: ComparedCandidate, measure: Measure, majority: number): string[] {
+  const score = scores[measure];
+  const { columns, rule = mostFrequent, isError = false } = measures[measure];
+  if (beatsMajority === null || score === undefined || isError) return [];
+  const figures = `${columns[measure]} ${score.toFixed(3)}, and ${majority.toFixed(3)} for the ${rule} alone`;
+  if (!beatsMajority) return [`${name} does not beat the ${rule} by more than chance: ${figures}`];
+  return measure === 'accuracy' && score < 0.5 ? [`${name} is wrong on more than half of the rows: ${figures}`] : [];
 }
 
 /** With fewer rows chance moves a score by more than a seventh. */
 const fewRows = 50;
 
-/** Twice the standard error of a share of one half, the most that there is. */
-function describeRows(rows: number): string[] {
-  const most = (1 / Math.sqrt(rows)).toFixed(2);
-  return rows >= fewRows ? [] : [`${rows} held-out ${rows === 1 ? 'row is' : 'rows are'} few: chance alone moves a score by up to ${most}`];
+/** Twice the standard error of a share of one half, the most that there is; of a ratio nobody knows the most. */
+function describeRows(rows: number, measure: Measure): string[] {
+  if (rows >= fewRows) return [];
+  const few = `${rows} held-out ${rows === 1 ? 'row is' : 'rows are'} few`;
+  return [
+    measure === 'micro_f1'
+      ? `${few}: chance moves a score a good deal`
+      : `${few}: chance alone moves a score by up to ${(1 / Math.sqrt(rows)).toFixed(2)}`,
+  ];
 }
 
 const noDifference: Difference = { difference: null, interval: null, pValue: null, verdict: null };
@@ -152,19 +173,32 @@ const noDifference: Difference = { difference: null, interval: null, pValue: nul
 const bootstrapKey = toStreamKey(1, 'bootstrap');
 const bootstrap = { resamples: 10_000, level: 0.95, random: (index: number) => toUniform(bootstrapKey, index) };
 
-/** @param worth how good each answer is, for which larger is better */
+const exchangeKey = toStreamKey(1, 'exchange');
+const exchanges = { resamples: 10_000, random: (index: number) => toUniform(exchangeKey, index) };
+
+/** Both about the same rows, in their order. */
 function computeDifference(
-  worth: readonly number[],
-  reference: readonly number[],
+  worth: Worth,
+  reference: Worth,
   { margin, isError }: { readonly margin: number; readonly isError: boolean },
 ): Difference {
-  const differences = worth.map((value, row) => value - reference[row]!);
+  if (isOfParts(worth) && isOfParts(reference)) {
+    const interval = computeRatioInterval(worth, reference, bootstrap);
+    return {
+      difference: toRatio(worth) - toRatio(reference),
+      interval: [interval.low, interval.high],
+      pValue: computeRandomizationTest(worth, reference, exchanges),
+      verdict: getVerdict({ ...interval, margin }),
+    };
+  }
+  const [own, others] = [worth as readonly number[], reference as readonly number[]];
+  const differences = own.map((value, row) => value - others[row]!);
   const interval = computeBootstrapInterval(differences, bootstrap);
   return {
-    difference: differences.reduce((sum, difference) => sum + difference, 0) / differences.length,
+    difference: sum(differences) / differences.length,
     interval: [interval.low, interval.high],
     // Of answers that are right or wrong.
-    pValue: isError ? null : computeMcNemar(worth.map((value) => value === 1), reference.map((value) => value === 1)), // prettier-ignore
+    pValue: isError ? null : computeMcNemar(own.map((value) => value === 1), others.map((value) => value === 1)), // prettier-ignore
     verdict: getVerdict({ ...interval, margin }),
   };
 }
@@ -228,7 +262,7 @@ export function listHollowResults(comparisons: readonly Comparison[], requiremen
   return comparisons.flatMap((comparison) =>
     comparison.candidates
       .filter((candidate) => candidate.beatsMajority === false && isMet(candidate, comparison, requirement))
-      .map(({ name }) => `met, but ${name} does not beat the most frequent label by more than chance`),
+      .map(({ name }) => `met, but ${name} does not beat the ${measures[comparison.measure].rule ?? mostFrequent} by more than chance`),
   );
 }
 

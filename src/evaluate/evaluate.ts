@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { parseLabel } from '../dataset/chat.ts';
+import { parseAnswer } from '../dataset/chat.ts';
+import { readLabelList } from '../dataset/label-list.ts';
 import { Failure, isFailure } from '../errors.ts';
 import { toModelName } from '../provider/model-name.ts';
 import type { Prediction } from '../provider/prediction.ts';
@@ -77,8 +78,10 @@ export async function estimate(
 
 /** A tuned model's answer to a text; `answer` is the model's own text. */
 export interface TextAnswer extends Prediction {
-  /** The label that the answer is, or names; null where it is none. Absent where the task has no labels. */
+  /** The label that the answer is, or names; null where it is none. Absent where the task has no labels, or several a text. */
   readonly label?: string | null;
+  /** All labels that the answer names, sorted; null where it names none that the model knows. Absent unless a text may have several. */
+  readonly labels?: readonly string[] | null;
 }
 
 /** Texts to answer. */
@@ -105,15 +108,17 @@ export async function predict(
       hint: 'run it with another program; `orchestrate status` shows where it is',
     });
   }
-  const isClassification = settings.task === 'classification';
   const requests = rows.map((row) => buildRequest(client, readsTexts(settings.task) || 'messages' in row ? row : toUserMessage(row.text)));
   const batch = { client, requests };
   const limit = getSpendLimit(run, { purpose: 'texts', maxUsd });
   const answers = await payForAnswers(workspace, { limit, batches: [batch] }, async (meter) => await fetchAnswers(workspace, batch, meter));
-  if (!isClassification) return answers;
+  const { task, labels } = settings;
+  if (task === 'multi-label')
+    return answers.map((answer) => ({ ...answer, labels: readLabelList(parseAnswer(answer.answer, { task, labels })) }));
+  if (task !== 'classification') return answers;
   return answers.map((answer) => ({
     ...answer,
-    label: model.kind === 'endpoint' ? parseLabel(answer.answer, settings.labels) : answer.answer,
+    label: model.kind === 'endpoint' ? parseAnswer(answer.answer, settings) : answer.answer,
   }));
 }
 

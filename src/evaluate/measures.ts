@@ -1,5 +1,7 @@
 import type { Measure } from '../job/measures.ts';
+import { findConstantList, judgeLabelSets, scoreLabelSets } from './label-sets.ts';
 import { computeErrors, scoreNumbers } from './numbers.ts';
+import { divide, sum, type Parts } from './statistics.ts';
 
 export interface ClassMeasures {
   readonly label: string;
@@ -15,9 +17,9 @@ export interface ClassMeasures {
 
 /** The scores of one model's answers. */
 export interface Scores {
-  /** `accuracy` and `macro_f1`; `exact_match`; or `mean_absolute_error`, `pearson` and `spearman`. */
+  /** `accuracy` and `macro_f1`; `micro_f1`, `macro_f1` and `exact_match`; `exact_match`; or `mean_absolute_error`, `pearson` and `spearman`. */
   readonly measures: { readonly [name in Measure | 'macro_f1' | 'pearson' | 'spearman']?: number };
-  /** Empty without labels, as `confusion` is. */
+  /** Empty without labels, as `confusion` is; that is also empty where a row has several labels. */
   readonly perClass: readonly ClassMeasures[];
   /** Rows by true label (outer) and predicted label (inner), without the unparseable ones. */
   readonly confusion: readonly (readonly number[])[];
@@ -32,15 +34,19 @@ export interface Answered {
   readonly answers: readonly (string | null)[];
 }
 
+export const mostFrequent = 'most frequent label';
+
 interface MeasureRules {
   /** The numbers that a table shows, with their titles. */
   readonly columns: Readonly<Partial<Record<keyof Scores['measures'], string>>>;
   /** Whether the smaller value is better. */
   readonly isError?: true;
-  /** The name of what a rule without a model answers; absent: the most frequent label. */
+  /** The name of what a rule without a model answers; absent: `mostFrequent`. */
   readonly rule?: string;
-  /** How good each answer is: 1 where it is right and 0 where it is wrong, or minus its error. */
-  judge(answered: Pick<Answered, 'expected' | 'answers'>): number[];
+  /** The best answer that is the same for all rows, from the right answers; absent, or null: there is none to beat. */
+  findConstant?(answered: Pick<Answered, 'labels' | 'expected'>): string | null;
+  /** How good each answer is: 1 where it is right and 0 where it is wrong, or minus its error; or its parts, where the score is a ratio and no mean. */
+  judge(answered: Pick<Answered, 'expected' | 'answers'>): number[] | Parts[];
   score(answered: Answered): Scores;
 }
 
@@ -48,8 +54,16 @@ interface MeasureRules {
 export const measures: Readonly<Record<Measure, MeasureRules>> = {
   accuracy: {
     columns: { accuracy: 'accuracy', macro_f1: 'macro-F1' },
+    findConstant: ({ labels, expected }) => findMost(labels, expected),
     judge: ({ expected, answers }) => answers.map((answer, row) => Number(answer === expected[row])),
     score: scoreLabels,
+  },
+  micro_f1: {
+    columns: { micro_f1: 'micro-F1', macro_f1: 'macro-F1', exact_match: 'exact match' },
+    rule: 'most frequent labels',
+    findConstant: ({ expected }) => findConstantList(expected),
+    judge: judgeLabelSets,
+    score: scoreLabelSets,
   },
   mean_absolute_error: {
     columns: { mean_absolute_error: 'mean abs. error', pearson: 'Pearson', spearman: 'Spearman' },
@@ -68,6 +82,12 @@ export const measures: Readonly<Record<Measure, MeasureRules>> = {
     },
   },
 };
+
+/** The most frequent of the right labels; null without labels. */
+function findMost(labels: readonly string[], expected: readonly string[]): string | null {
+  const counts = labels.map((label) => expected.filter((other) => other === label).length);
+  return labels[counts.indexOf(Math.max(...counts))] ?? null;
+}
 
 /** A text may differ in the white space around it. */
 function isSameText(answer: string | null, expected: string): boolean {
@@ -102,12 +122,4 @@ function scoreLabels({ labels, expected, answers }: Answered): Scores {
   const accuracy = divide(sum(labels.map((_, k) => confusion[k]![k]!)), expected.length);
   const macroF1 = divide(sum(perClass.map(({ f1 }) => f1)), labels.length);
   return { measures: { accuracy, macro_f1: macroF1 }, perClass, confusion, unparseable };
-}
-
-function divide(numerator: number, denominator: number): number {
-  return denominator === 0 ? 0 : numerator / denominator;
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

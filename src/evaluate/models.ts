@@ -26,7 +26,7 @@ export interface PromptSettings {
 
 /** Whether models of this task, on this machine, read texts; all others read messages. */
 export function readsTexts(task: PromptSettings['task']): boolean {
-  return task === 'classification' || task === 'regression';
+  return task === 'classification' || task === 'multi-label' || task === 'regression';
 }
 
 /** A model with everything that decides its answers. */
@@ -51,12 +51,14 @@ const leastLabelTokens = 16;
 const labelMargin = 8;
 
 /**
- * The longest answer in tokens, where nobody names a number: what the longest label may need, and more; without labels a fixed number.
+ * The longest answer in tokens, where nobody names a number: what the longest label may need, and more, or all labels in one list; without
+ * labels a fixed number.
  * Every token of these services is at least one byte, so that no label has more tokens than bytes.
  */
-export function getDefaultMaxTokens(labels: readonly string[]): number {
+export function getDefaultMaxTokens(labels: readonly string[], isMultiLabel = false): number {
   if (labels.length === 0) return defaultChatTokens;
-  return Math.max(leastLabelTokens, ...labels.map((label) => Buffer.byteLength(label) + labelMargin));
+  const lengths = labels.map((label) => Buffer.byteLength(label) + labelMargin);
+  return isMultiLabel ? lengths.reduce((sum, length) => sum + length, leastLabelTokens) : Math.max(leastLabelTokens, ...lengths);
 }
 
 export function getPromptSettings({ spec, facts }: Pick<RunPlan, 'spec' | 'facts'>): PromptSettings {
@@ -66,7 +68,7 @@ export function getPromptSettings({ spec, facts }: Pick<RunPlan, 'spec' | 'facts
     task: spec.task,
     prompt: spec.prompt,
     labels,
-    generation: { ...generation, maxTokens: generation.maxTokens ?? getDefaultMaxTokens(labels) },
+    generation: { ...generation, maxTokens: generation.maxTokens ?? getDefaultMaxTokens(labels, spec.task === 'multi-label') },
     concurrency: concurrency ?? defaultConcurrency,
   };
 }
@@ -164,9 +166,11 @@ export async function downloadModel(
       await rm(partial, { recursive: true, force: true }); // another process was faster
     });
   }
-  const labels = model.labels.length > 0 ? model.labels : (readModelFolder(cacheFolder).labels ?? []);
+  const folder = readModelFolder(cacheFolder);
+  const labels = model.labels.length > 0 ? model.labels : (folder.labels ?? []);
   if (labels.length === 0) {
     throw new Failure('model-invalid', `${model.repository} is no classifier, and this machine can run classifiers only`);
   }
-  return { kind: 'folder', identity: model.identity, path: cacheFolder, labels, seed: 0, maxLength: model.maxLength };
+  const several = folder.isMultiLabel ? { isMultiLabel: true as const } : {};
+  return { kind: 'folder', identity: model.identity, path: cacheFolder, labels, ...several, seed: 0, maxLength: model.maxLength };
 }

@@ -1,5 +1,5 @@
 import type { ChatRow, ClassificationRow } from '../dataset/row.ts';
-import { chatVersion, getPrompt, buildPromptMessages } from '../dataset/chat.ts';
+import { chatVersion, getPrompt, buildQuestion } from '../dataset/chat.ts';
 import { hashJson } from '../lib/json.ts';
 import type { Context, PredictionContext } from '../provider/context.ts';
 import type { PredictionRow, PromptRow, TextRow } from '../provider/prediction.ts';
@@ -45,7 +45,7 @@ export function buildRequest({ model, settings }: Pick<ModelClient, 'model' | 's
     const { text, text2 = null } = row;
     return { id: hashJson({ model: identity, labels, maxLength, text, text2 }), ...toTexts(row) };
   }
-  const prompt = 'text' in row ? { messages: buildPromptMessages(row, settings.prompt, settings.labels) } : toConversation(row);
+  const prompt = 'text' in row ? { messages: buildQuestion(row, settings) } : toConversation(row);
   const { temperature = null, maxTokens = null, seed = null } = settings.generation;
   const generation = { temperature, maxTokens, seed };
   const place = model.kind === 'endpoint' ? model.location : null;

@@ -1,4 +1,4 @@
-import { parseLabel } from '../dataset/chat.ts';
+import { parseAnswer } from '../dataset/chat.ts';
 import type { Prediction } from '../provider/prediction.ts';
 import type { Deprecation } from '../provider/service.ts';
 import { formatDeprecationNotes } from '../run/deprecation.ts';
@@ -8,7 +8,7 @@ import { readAnswers, type StoredAnswer } from './answers.ts';
 import type { Candidate, ModelSource } from './candidates.ts';
 import { buildComparison, chooseReference, type CandidateAnswers, type Comparison } from './comparison.ts';
 import type { EvaluationSet, Scope } from './evaluation-set.ts';
-import { measures } from './measures.ts';
+import { measures, mostFrequent } from './measures.ts';
 import type { PromptSettings } from './models.ts';
 
 /** Why models cannot run here, in words. */
@@ -70,10 +70,10 @@ async function readCandidateAnswers(store: Store, source: Candidate['source']): 
 
 function buildMajority(answer: string, { expected, measure }: EvaluationSet): CandidateAnswers {
   const answers = expected.map(() => answer);
-  return { name: measures[measure].rule ?? 'most frequent label', kind: 'majority', run: null, answers };
+  return { name: measures[measure].rule ?? mostFrequent, kind: 'majority', run: null, answers };
 }
 
-/** A generated answer of a classification counts as the label that it names, if any. */
+/** A generated answer of a classification counts as the label or labels that it names, if any. */
 function scoreCandidate(
   { name, kind, run, source }: Candidate,
   answers: readonly (Answer | null)[],
@@ -86,7 +86,11 @@ function scoreCandidate(
     name,
     kind,
     run,
-    answers: task === 'classification' && isGenerated ? texts.map((text) => parseLabel(text, labels)) : texts,
+    // A list may be written in more than one way, by anybody.
+    answers:
+      (task === 'classification' && isGenerated) || task === 'multi-label'
+        ? texts.map((text) => parseAnswer(text, { task, labels }))
+        : texts,
     latency: getMedian(answers.flatMap((answer) => answer?.latencyMs ?? [])),
     cost: source.type === 'model' ? getCost(source, answers) : null, // what a command or the answers of a file cost is not known
     endsOn: findDeprecation(source)?.date ?? null,

@@ -65,12 +65,79 @@ export function computeBootstrapInterval(differences: readonly number[], { resam
     for (let draw = 0; draw < rows; draw++) total += differences[Math.floor(random(resample * rows + draw) * rows)]!;
     means[resample] = total / rows;
   }
-  const sorted = means.sort();
+  return toInterval(means, level);
+}
+
+function toInterval(values: Float64Array, level: number): Interval {
+  const sorted = values.sort();
   return {
     low: computeQuantile(sorted, (1 - level) / 2),
     high: computeQuantile(sorted, (1 + level) / 2),
     oneSidedLow: computeQuantile(sorted, 1 - level),
   };
+}
+
+/** What a row adds to a score that is a ratio: `Σ gain / Σ weight` over the rows. In a mean each row weighs 1. */
+export interface Parts {
+  readonly gain: number;
+  readonly weight: number;
+}
+
+export function toRatio(parts: readonly Parts[]): number {
+  return divide(sum(parts.map(({ gain }) => gain)), sum(parts.map(({ weight }) => weight)));
+}
+
+export function divide(numerator: number, denominator: number): number {
+  return denominator === 0 ? 0 : numerator / denominator;
+}
+
+export function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+/** The same interval of the difference of two ratios: with a row both models' parts are drawn, and the ratios are computed of what was drawn. */
+export function computeRatioInterval(a: readonly Parts[], b: readonly Parts[], { resamples, level, random }: BootstrapSettings): Interval {
+  const rows = a.length;
+  const differences = new Float64Array(resamples);
+  for (let resample = 0; resample < resamples; resample++) {
+    let [gainA, weightA, gainB, weightB] = [0, 0, 0, 0];
+    for (let draw = 0; draw < rows; draw++) {
+      const row = Math.floor(random(resample * rows + draw) * rows);
+      gainA += a[row]!.gain;
+      weightA += a[row]!.weight;
+      gainB += b[row]!.gain;
+      weightB += b[row]!.weight;
+    }
+    differences[resample] = divide(gainA, weightA) - divide(gainB, weightB);
+  }
+  return toInterval(differences, level);
+}
+
+/**
+ * The p-value of a paired randomization test of two ratios (Yeh, "More accurate tests for the statistical significance of result differences",
+ * COLING 2000): if the models are equally good, their results on a row may change places. It is the share of random exchanges, the real
+ * one counted, after which the ratios are at least as far apart. McNemar's test asks for rows that are right or wrong.
+ */
+export function computeRandomizationTest(
+  a: readonly Parts[],
+  b: readonly Parts[],
+  { resamples, random }: Pick<BootstrapSettings, 'resamples' | 'random'>,
+): number {
+  const rows = a.length;
+  const apart = Math.abs(toRatio(a) - toRatio(b));
+  let count = 1;
+  for (let resample = 0; resample < resamples; resample++) {
+    let [gainA, weightA, gainB, weightB] = [0, 0, 0, 0];
+    for (let row = 0; row < rows; row++) {
+      const [first, second] = random(resample * rows + row) < 0.5 ? [b[row]!, a[row]!] : [a[row]!, b[row]!];
+      gainA += first.gain;
+      weightA += first.weight;
+      gainB += second.gain;
+      weightB += second.weight;
+    }
+    if (Math.abs(divide(gainA, weightA) - divide(gainB, weightB)) >= apart - 1e-12) count++; // sums in another order
+  }
+  return count / (resamples + 1);
 }
 
 /** Linear between the two nearest values: type 7 of Hyndman and Fan (American Statistician 50, 1996), NumPy's default. */

@@ -57,6 +57,7 @@ type Columns = NonNullable<JobSpec['data']['columns']>;
 /** Our columns with AutoTrain's names for them and its defaults; null where a column is required. */
 const columns: Readonly<Record<JobSpec['task'], { readonly [C in keyof Columns]: readonly [theirs: string, otherwise: string | null] }>> = {
   classification: { text: ['text_column', 'text'], label: ['target_column', 'target'] },
+  'multi-label': {}, // AutoTrain has no such task
   regression: { text: ['text_column', 'text'], label: ['target_column', 'target'] },
   chat: { messages: ['text_column', 'text'] },
   text: { text: ['text_column', 'text'] },

@@ -129,9 +129,10 @@ const Reference = z.union(
 const Column = z.string().min(1);
 const Columns = z
   .strictObject({
-    text: Column.describe('classification, regression, text: the text'),
-    text2: Column.describe('classification, regression: the second text of a pair'),
+    text: Column.describe('classification, multi-label, regression, text: the text'),
+    text2: Column.describe('classification, multi-label, regression: the second text of a pair'),
     label: Column.describe('classification: the label; regression: the number'),
+    labels: Column.describe('multi-label: the list of labels, or a text with "|", ";" or "," between them'),
     messages: Column.describe('chat: the list of messages'),
     prompt: Column.describe('preference: the prompt'),
     chosen: Column.describe('preference: the better answer'),
@@ -171,8 +172,8 @@ export const JobSpec = z.strictObject({
     .optional()
     .describe('what to do when it is unknown whether a submission arrived; the provider decides when absent'),
   task: z
-    .enum(['classification', 'regression', 'chat', 'preference', 'text'])
-    .describe('what is learned; "regression" is one number for a text'),
+    .enum(['classification', 'multi-label', 'regression', 'chat', 'preference', 'text'])
+    .describe('what is learned: "classification" is one label for a text, "multi-label" any number of them, "regression" one number'),
   data: z
     .strictObject({
       train: Sources.describe(

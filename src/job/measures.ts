@@ -1,5 +1,10 @@
 /** The measures by which models can be compared, each with the task whose answers it judges. They are named here and nowhere else. */
-export const measureTasks = { accuracy: 'classification', mean_absolute_error: 'regression', exact_match: 'chat' } as const;
+export const measureTasks = {
+  accuracy: 'classification',
+  micro_f1: 'multi-label',
+  mean_absolute_error: 'regression',
+  exact_match: 'chat',
+} as const;
 
 export type Measure = keyof typeof measureTasks;
 

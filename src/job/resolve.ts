@@ -9,6 +9,7 @@ type Target = JobSpec['targets'][string];
 /** The columns of the data where the job does not name them. */
 const defaultColumns: Readonly<Record<JobSpec['task'], Record<string, string>>> = {
   classification: { text: 'text', label: 'label' },
+  'multi-label': { text: 'text', labels: 'labels' },
   regression: { text: 'text', label: 'label' },
   chat: { messages: 'messages' },
   preference: { chosen: 'chosen', rejected: 'rejected' },

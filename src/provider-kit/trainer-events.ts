@@ -92,6 +92,7 @@ function getMetrics(event: TrainerEvent | EngineEvent): Metric[] {
     return [
       { ...shared, name: 'loss', value: event.loss, source: 'loss' },
       ...(event.accuracy === undefined ? [] : [{ ...shared, name: 'accuracy', value: event.accuracy, source: 'accuracy' }]),
+      ...(event.microF1 === undefined ? [] : [{ ...shared, name: 'micro_f1', value: event.microF1, source: 'microF1' }]),
       ...(event.meanAbsoluteError === undefined
         ? []
         : [{ ...shared, name: 'mean_absolute_error', value: event.meanAbsoluteError, source: 'meanAbsoluteError' }]),
@@ -168,7 +169,8 @@ export function formatEvent(event: TrainerEvent | EngineEvent): string[] {
   }
 }
 
-function formatMeasure({ accuracy, meanAbsoluteError = NaN }: Extract<TrainerEvent, { type: 'epoch-evaluated' }>): string {
+function formatMeasure({ accuracy, microF1, meanAbsoluteError = NaN }: Extract<TrainerEvent, { type: 'epoch-evaluated' }>): string {
+  if (microF1 !== undefined) return `micro-F1 ${microF1.toFixed(4)}`;
   return accuracy === undefined ? `mean absolute error ${meanAbsoluteError.toFixed(4)}` : `accuracy ${accuracy.toFixed(4)}`;
 }
 

@@ -18,6 +18,8 @@ export interface BaseModel {
   readonly config?: Readonly<Record<string, unknown>>;
   /** The labels that it gives texts already, in the order of its classes; absent: none, or nobody has looked. */
   readonly labels?: readonly string[];
+  /** A text may have several of them, or none; absent: exactly one. */
+  readonly isMultiLabel?: true;
   /** How many numbers it is made of, where that is known. */
   readonly parameters?: number;
 }
@@ -32,6 +34,8 @@ export interface FolderModel {
   readonly identity: string;
   readonly path: string;
   readonly labels: readonly string[];
+  /** A text may have several of them, or none; absent: exactly one. */
+  readonly isMultiLabel?: true;
   /** Seeds the head where the folder has none for these labels. */
   readonly seed: number;
   readonly maxLength: number;

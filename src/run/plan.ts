@@ -159,7 +159,7 @@ export function checkRunSpec(spec: RunSpec): void {
 
 function checkPrompt({ task, prompt, data }: RunSpec): void {
   if (prompt === null || prompt === undefined) return;
-  if (task !== 'classification') {
+  if (task !== 'classification' && task !== 'multi-label') {
     throw new Failure(
       'job-file-invalid',
       `prompt: expected none for the task "${task}", whose rows are ${task === 'regression' ? 'read as they are' : 'messages already'}`,

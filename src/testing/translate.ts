@@ -236,6 +236,7 @@ function listUnusualInputs({ spec, ...rest }: TranslationInput): Inputs {
     'task chat': { task: 'chat' },
     'task preference': { task: 'preference', training: { method: 'dpo' } },
     'task text': { task: 'text' },
+    'task multi-label': { task: 'multi-label' },
     'task regression': { task: 'regression' },
     'a hub model': { model: { kind: 'hub', name: 'owner/name', revision: null } },
     'a model of a service': { model: { kind: 'service', name: 'some-model' } },

@@ -32,7 +32,7 @@ export interface MergedModel {
  */
 export function mergeAdapter({ base, adapter: folder, target, labels: given, name }: Merge): MergedModel {
   const model = readModelFolder(base);
-  const { config } = model;
+  const { config, isMultiLabel } = model;
   const stored = readPeftFolder(folder);
   const classes = readClasses(folder, getFamily(config).head) ?? model.labels?.length;
   if (classes === undefined) throw new Failure('model-invalid', `neither the adapter nor its base model has a classifier: ${folder}`);
@@ -45,7 +45,7 @@ export function mergeAdapter({ base, adapter: folder, target, labels: given, nam
     const weight = adapter.has(spec.name) ? adapter.read(spec.name) : readBase(spec.name);
     return { name: spec.name, shape: spec.shape, data: change(spec, weight, { adapter, scale, rank: stored.settings.rank }) };
   });
-  const sha256 = writeModelFolder(target, { config, labels, tensors, card: formatMergeCard(name, labels), source: base });
+  const sha256 = writeModelFolder(target, { config, labels, isMultiLabel, tensors, card: formatMergeCard(name, labels), source: base });
   return { labels, maps: adapter.maps, sha256 };
 }
 

@@ -36,6 +36,8 @@ export interface ModelFolder {
   readonly config: ModelConfig;
   /** Label names in the order of the classes where the folder has a classification head, else null. */
   readonly labels: readonly string[] | null;
+  /** Whether a text may have several of them, or none. */
+  readonly isMultiLabel: boolean;
   /** The longest sequence that the model can read, in tokens. */
   readonly maxPositions: number;
   readonly weights: readonly SafetensorsIndex[];
@@ -72,7 +74,9 @@ export function readNetworkFolder(folder: string): ModelFolder {
   const found = findParameters(weights, rules);
   const drawn = rules.specs.map(({ name }) => name).filter((name) => !found.has(name));
   const parameters = countParameters(config, labels?.length ?? 0);
-  return { folder, config, labels, maxPositions: config.maxPositions, weights, drawn, parameters, revision: readRevision(folder) };
+  const isMultiLabel = isMultiLabelConfig(json);
+  const revision = readRevision(folder);
+  return { folder, config, labels, isMultiLabel, maxPositions: config.maxPositions, weights, drawn, parameters, revision };
 }
 
 /**
@@ -163,6 +167,23 @@ export function matchLabels(own: readonly string[], labels: readonly string[]): 
     if (new Set(places).size === own.length && !places.includes(-1)) return places;
   }
   return null;
+}
+
+/** What a head is for: one label a text, or several of them. */
+interface HeadOf {
+  readonly labels?: readonly string[] | null | undefined;
+  readonly isMultiLabel?: boolean | undefined;
+}
+
+/** As `matchLabels`, of a head that gives as many labels a text as is wanted: of other ones nothing can be kept. */
+export function matchHead(own: HeadOf, wanted: HeadOf & { readonly labels: readonly string[] }): number[] | null {
+  if (!own.labels || (own.isMultiLabel ?? false) !== (wanted.isMultiLabel ?? false)) return null;
+  return matchLabels(own.labels, wanted.labels);
+}
+
+/** Whether a config.json is of a classifier whose texts have several labels. */
+export function isMultiLabelConfig(json: Readonly<Record<string, unknown>>): boolean {
+  return json['problem_type'] === 'multi_label_classification';
 }
 
 /** What a config.json says of the labels of a sequence classifier; null where it is none. Its weights may say otherwise. */

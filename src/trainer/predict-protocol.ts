@@ -12,7 +12,7 @@ export interface PredictRow {
   readonly text2?: string;
 }
 
-/** One line on standard output for each PredictRow, in any order; probabilities in the order of the labels. */
+/** One line on standard output for each PredictRow, in any order; probabilities in the order of the labels. They sum to 1, unless a text may have several labels. */
 export interface PredictAnswer {
   readonly id: string;
   readonly probabilities: readonly number[];

@@ -41,6 +41,8 @@ export const ClassifierSource = z.object(
     folder: path,
     /** Label names in the order of the classes; none: the model gives one number. */
     labels: z.array(z.string('a name'), 'a list of names').readonly(),
+    /** Each text has any number of the labels; absent: exactly one. */
+    isMultiLabel: z.literal(true, 'true').optional(),
     /** Absolute path of a PEFT folder with an adapter for it. */
     adapter: path.optional(),
     /** Seeds the new head where the folder has none for these labels. */
@@ -130,8 +132,8 @@ export type TrainFile = Readonly<z.infer<typeof TrainFile>>;
 export interface TrainRow {
   readonly text: string;
   readonly text2?: string;
-  /** The label, or the number of a model that gives one. */
-  readonly label: string | number;
+  /** The label, the number of a model that gives one, or all labels where a text may have several. */
+  readonly label: string | number | readonly string[];
 }
 
 /** `cancel` ends a training for good; `pause` stops it where it can go on, and is removed when the training is started again. */
@@ -175,6 +177,8 @@ export const EpochEvaluated = z.object({
   loss,
   /** Of a classifier. */
   accuracy: z.number().optional(),
+  /** Of a classifier whose texts have several labels. */
+  microF1: z.number().optional(),
   /** Of a model that gives a number; the loss is the mean squared error then. */
   meanAbsoluteError: z.number().optional(),
 });

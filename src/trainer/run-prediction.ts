@@ -7,7 +7,7 @@ import { readLines } from '../lib/lines.ts';
 import { formatValue } from '../lib/text.ts';
 import { getBackend, startBackend, type BackendName } from './backends/index.ts';
 import { closeNetwork } from './engine/network.ts';
-import { computeAllLogits, openClassifier, toProbabilities, type Classifier } from './tasks/classification/classifier.ts';
+import { computeAllLogits, openClassifier, toLabelProbabilities, type Classifier } from './tasks/classification/classifier.ts';
 import { getKernels } from './kernels/index.ts';
 import { openWorkers, type Workers } from './workers/index.ts';
 import { PredictFile, type PredictAnswer } from './predict-protocol.ts';
@@ -97,7 +97,9 @@ async function answer(model: Model, waiting: readonly WaitingRow[]): Promise<str
   if (model.helpers === undefined) model.helpers = await openHelpers(model);
   const logits = computeAllLogits({ ...model.classifier, helpers: model.helpers ?? undefined }, rows);
   const toOutput = (of: readonly number[]): Pick<PredictAnswer, 'probabilities' | 'value'> =>
-    model.classifier.labels.length === 0 ? { probabilities: [], value: of[0]! } : { probabilities: toProbabilities(of) };
+    model.classifier.labels.length === 0
+      ? { probabilities: [], value: of[0]! }
+      : { probabilities: toLabelProbabilities(model.classifier, of) };
   const answers = waiting.map(({ id, truncated }, i): PredictAnswer => ({ id, ...toOutput(logits[i]!), truncated }));
   return answers.map((one) => `${JSON.stringify(one)}\n`).join('');
 }

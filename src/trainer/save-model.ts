@@ -24,13 +24,13 @@ export function saveModel(
   target: string,
   { source, card, base }: { source: string; card: string; base: string },
 ): string {
-  const { tf, config, labels, specs, parameters, adapter } = classifier;
+  const { tf, config, labels, isMultiLabel, specs, parameters, adapter } = classifier;
   const tensors = specs.map(({ name, shape, isLinear }) => ({
     name,
     shape,
     data: computeAndFree(tf, () => copyToStoredLayout(tf, getMerged(classifier, name), isLinear)),
   }));
-  return writeModelFolder(target, { config, labels, tensors, card, source }, (folder) => {
+  return writeModelFolder(target, { config, labels, isMultiLabel, tensors, card, source }, (folder) => {
     if (!adapter) return;
     mkdirSync(join(folder, 'adapter'));
     writePeftFolder(join(folder, 'adapter'), { tf, config, parameters, base, ...adapter });
@@ -41,6 +41,7 @@ export function saveModel(
 export interface ModelToWrite {
   readonly config: Classifier['config'];
   readonly labels: readonly string[];
+  readonly isMultiLabel: boolean;
   readonly tensors: readonly TensorToWrite[];
   /** Its README.md. */
   readonly card: string;
@@ -51,13 +52,13 @@ export interface ModelToWrite {
 /** As `saveModel`; `addMore` writes further files before the folder has its name. */
 export function writeModelFolder(
   target: string,
-  { config, labels, tensors, card, source }: ModelToWrite,
+  { config, labels, isMultiLabel, tensors, card, source }: ModelToWrite,
   addMore: (folder: string) => void = () => {},
 ): string {
   const names = labels.length === 0 ? ['LABEL_0'] : labels; // transformers' name of the one output of a regression
   const json = {
     ...getFamily(config).buildConfigJson(config),
-    ...(labels.length === 0 ? { problem_type: 'regression' } : {}),
+    ...(labels.length === 0 ? { problem_type: 'regression' } : isMultiLabel ? { problem_type: 'multi_label_classification' } : {}),
     id2label: Object.fromEntries(names.map((label, i) => [String(i), label])),
     label2id: Object.fromEntries(names.map((label, i) => [label, i])),
   };
@@ -115,22 +116,27 @@ export function formatModelCard({ train, rows, steps, epochs, unfinished }: Card
     `# ${escape(card.name)}`,
     '',
     ...(unfinished ? ['**The training did not reach its end: these are the weights of its last good step.**', ''] : []),
-    model.labels.length === 0
-      ? `Gives a number for a text, fine-tuned from ${escape(card.base)}.`
-      : `A text classifier, fine-tuned from ${escape(card.base)}. Its classes are ${model.labels.map(escape).join(', ')}.`,
+    describeAnswers(train),
     '',
     ...formatTable(['setting', 'value'], settings),
     ...(epochs.length > 0
-      ? [
-          '',
-          ...formatTable(
-            ['epoch', 'step', 'validation loss', `validation ${model.labels.length === 0 ? 'mean absolute error' : 'accuracy'}`],
-            epochs.map(toCells),
-          ),
-        ]
+      ? ['', ...formatTable(['epoch', 'step', 'validation loss', `validation ${getMeasureName(model)}`], epochs.map(toCells))]
       : []),
     '',
   ].join('\n');
+}
+
+function describeAnswers({ card, model }: TrainFile): string {
+  const base = `fine-tuned from ${escape(card.base)}`;
+  const labels = model.labels.map(escape).join(', ');
+  if (model.labels.length === 0) return `Gives a number for a text, ${base}.`;
+  if (!model.isMultiLabel) return `A text classifier, ${base}. Its classes are ${labels}.`;
+  return `A classifier that gives a text any number of labels, ${base}: those whose probability is more than 0.5. Its labels are ${labels}.`;
+}
+
+function getMeasureName({ labels, isMultiLabel }: TrainFile['model']): string {
+  if (labels.length === 0) return 'mean absolute error';
+  return isMultiLabel ? 'micro-F1' : 'accuracy';
 }
 
 /** README.md of a base model into which an adapter was merged. */
@@ -153,7 +159,7 @@ function formatAdapter({ adapter }: TrainFile['training']): string {
 /** Settings that only some trainings have. */
 function formatControls({ training, model }: TrainFile): [string, string | number][] {
   const { earlyStopping: stop, labelSmoothing, classWeights, layerDecay } = training;
-  const name = stop?.by === 'measure' ? (model.labels.length === 0 ? 'mean absolute error' : 'accuracy') : 'loss';
+  const name = stop?.by === 'measure' ? getMeasureName(model) : 'loss';
   const rows: [string, string | number | undefined][] = [
     ['early stopping', stop && `after ${stop.patience} validations whose ${name} is not better by more than ${stop.minDelta}`],
     ['label smoothing', labelSmoothing],
@@ -163,8 +169,8 @@ function formatControls({ training, model }: TrainFile): [string, string | numbe
   return rows.flatMap(([setting, value]) => (value === undefined ? [] : [[setting, value]]));
 }
 
-function toCells({ epoch, step, loss, accuracy, meanAbsoluteError }: EpochEvaluated): (string | number)[] {
-  return [Number(epoch.toFixed(2)), step, loss.toFixed(4), (accuracy ?? meanAbsoluteError ?? NaN).toFixed(4)];
+function toCells({ epoch, step, loss, accuracy, microF1, meanAbsoluteError }: EpochEvaluated): (string | number)[] {
+  return [Number(epoch.toFixed(2)), step, loss.toFixed(4), (accuracy ?? microF1 ?? meanAbsoluteError ?? NaN).toFixed(4)];
 }
 
 function formatTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {

@@ -181,7 +181,7 @@ test.each([
   [
     ['data', 'from-predictions', 'old.jsonl', '--out', 'train.jsonl', '--task', 'poetry'],
     2,
-    '--task expects classification, regression, chat or preference, found "poetry"',
+    '--task expects classification, multi-label, regression, chat or preference, found "poetry"',
   ],
   [['data', 'from-predictions', 'old.jsonl', '--out', 'train.jsonl'], 66, 'data file not found: old.jsonl'],
 ])('refused: %j', async (args, status, message) => {

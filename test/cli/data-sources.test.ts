@@ -8,7 +8,16 @@ import type { Orchestrator } from '../../src/orchestrator.ts';
 
 const said: string[] = [];
 const cli: Cli = {
-  terminal: { isWatched: false, columns: 80, width: 80, print: () => {}, say: (text) => said.push(text), showLive: () => {} },
+  terminal: {
+    isWatched: false,
+    isScreen: false,
+    columns: 80,
+    width: 80,
+    write: async () => await Promise.resolve(),
+    print: () => {},
+    say: (text) => said.push(text),
+    showLive: () => {},
+  },
   json: false,
   quiet: false,
   signal: new AbortController().signal,

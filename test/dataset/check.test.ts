@@ -12,6 +12,7 @@ const messages = [
 ];
 const rows: Readonly<Record<RowTask, (i: number) => object>> = {
   classification: (i) => ({ text: `text ${i}`, label: String(i % 2) }),
+  'multi-label': (i) => ({ text: `text ${i}`, labels: ['a', 'b'].slice(i % 3) }),
   regression: (i) => ({ text: `text ${i}`, label: i / 2 }),
   chat: (i) => ({ messages, id: i }),
   preference: (i) => ({ prompt: `a ${i}`, chosen: 'b', rejected: 'c' }),
@@ -19,6 +20,7 @@ const rows: Readonly<Record<RowTask, (i: number) => object>> = {
 
 test.each<[task: RowTask, refusing: readonly string[]]>([
   ['classification', []],
+  ['multi-label', []],
   ['regression', ['openai', 'azure', 'together', 'huggingface']],
   ['chat', ['local']],
   ['preference', ['local']],

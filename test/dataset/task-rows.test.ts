@@ -55,7 +55,7 @@ test.each([
 test('a task is one whose rows can be read', () => {
   expect((['classification', 'regression', 'chat', 'preference'] satisfies RowTask[]).map(parseRowTask)).toHaveLength(4);
   for (const task of ['text', 'toString', '']) {
-    const message = `task: expected "classification", "regression", "chat" or "preference", which this version can train, found "${task}"`;
+    const message = `task: expected "classification", "multi-label", "regression", "chat" or "preference", which this version can train, found "${task}"`;
     expect(() => parseRowTask(task)).toThrow(expect.objectContaining({ code: 'job-file-invalid', message }));
   }
 });

@@ -21,7 +21,9 @@ test.each(['wasm, relaxed-simd', 'wasm, simd', 'wasm-portable'])('every figure o
   expect(count('hidden_states.', 'distilbert')).toBe(3);
   expect(count('logits', 'distilbert')).toBe(1);
   expect(count('distilbert.', 'distilbert')).toBeGreaterThanOrEqual(35 * 5);
-  expect(count('curve.loss', 'distilbert')).toBe(8);
+  expect(count('curve.loss', 'distilbert-step')).toBe(8);
+  expect(count('curve.loss', 'distilbert-several-step')).toBe(8); // several labels a row
+  expect(count('step.', 'distilbert-several-step')).toBe(3);
   expect(count('curve.loss', 'bert-lora')).toBe(20);
   expect(count('trained.entries', 'bert-lora')).toBe(10);
   expect(count('trained.merged_logits', 'bert-lora')).toBe(1);

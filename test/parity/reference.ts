@@ -16,7 +16,8 @@ export const BatchShape = z.object({
   input_ids: z.array(z.array(z.int().min(0)).min(1)).min(1),
   attention_mask: z.array(z.array(z.literal([0, 1]))),
   token_type_ids: z.array(z.array(z.int().min(0))).nullish(),
-  labels: z.array(z.int().min(0)).nullish(),
+  /** Of each row the class, or 1 for each of its labels and 0 for the others. */
+  labels: z.union([z.array(z.int().min(0)), z.array(z.array(z.literal([0, 1])))]).nullish(),
 });
 export type StoredBatch = z.infer<typeof BatchShape>;
 
@@ -31,14 +32,20 @@ export function findModel(folder: string, name: string): string | null {
   return places.find((place) => existsSync(join(place, 'config.json'))) ?? null;
 }
 
+interface Reference {
+  readonly model: string;
+  readonly head: string;
+  readonly labels: readonly string[];
+  readonly adapter?: string;
+  readonly problem_type?: 'multi_label_classification' | undefined;
+}
+
 /** The model, which needs no tokenizer, with the reference's head in the place of its own one, and without dropout, as all reference numbers are computed. */
-export function openReference(
-  tf: TensorFlow,
-  { model, head, labels, adapter }: { model: string; head: string; labels: readonly string[]; adapter?: string },
-): OpenNetwork {
+export function openReference(tf: TensorFlow, { model, head, labels, adapter, problem_type: problem }: Reference): OpenNetwork {
   const classifier = openNetwork(tf, {
     folder: model,
     labels,
+    ...(problem === undefined ? {} : { isMultiLabel: true as const }),
     seed: 0,
     maxLength: 1_000_000,
     ...(adapter !== undefined && { adapter }),
@@ -59,7 +66,8 @@ export function toRows(batch: StoredBatch): EncodedRow[] {
   return batch.input_ids.map((ids, i) => {
     const length = batch.attention_mask[i]!.reduce<number>((sum, one) => sum + one, 0);
     const typeIds = batch.token_type_ids?.[i]?.slice(0, length) ?? new Array<number>(length).fill(0);
-    return { ids: ids.slice(0, length), typeIds, label: batch.labels?.[i] ?? 0 };
+    const label = batch.labels?.[i] ?? 0;
+    return { ids: ids.slice(0, length), typeIds, ...(typeof label === 'number' ? { label } : { label: 0, targets: label }) };
   });
 }
 

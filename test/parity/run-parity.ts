@@ -29,6 +29,7 @@ const StepFile = z.object({
   model: z.string(),
   head: z.string(),
   labels: z.array(z.string()).min(2),
+  problem_type: z.literal('multi_label_classification').optional(),
   optimizer: Optimizer,
   step: Step,
   curve: Curve,

@@ -124,7 +124,11 @@ test('each way of writing preferences gives the same shape', async () => {
 });
 
 test.each([
-  ['text', {}, 'task: expected "classification", "regression", "chat" or "preference", which this version can train, found "text"'],
+  [
+    'text',
+    {},
+    'task: expected "classification", "multi-label", "regression", "chat" or "preference", which this version can train, found "text"',
+  ],
   [
     'classification',
     { evaluation: { measure: 'exact_match' } },

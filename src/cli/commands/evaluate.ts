@@ -1,4 +1,5 @@
 import { listFailedRequirements, listHollowResults, type Comparison } from '../../evaluate/comparison.ts';
+import { measures, mostFrequent } from '../../evaluate/measures.ts';
 import { Failure } from '../../errors.ts';
 import type { Cli } from '../cli.ts';
 import { escapeLine, formatJson } from '../escape.ts';
@@ -38,10 +39,10 @@ export async function evaluate(cli: Cli, args: readonly string[], flags: Evaluat
 }
 
 /** `reviews/gpt: better` for each tuned model. */
-function listVerdicts({ candidates }: Comparison): string[] {
+function listVerdicts({ candidates, measure }: Comparison): string[] {
   return candidates.flatMap(({ run, name, verdict, beatsMajority }) => {
     const isGood = verdict !== 'worse' && verdict !== 'cannot tell';
-    const worth = isGood && beatsMajority === false ? ' (no better than the most frequent label)' : '';
+    const worth = isGood && beatsMajority === false ? ` (no better than the ${measures[measure].rule ?? mostFrequent})` : '';
     return verdict === null ? [] : `${escapeLine(run ?? name)}: ${verdict}${worth}`;
   });
 }

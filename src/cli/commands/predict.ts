@@ -28,12 +28,13 @@ export async function predict(cli: Cli, args: readonly string[], { data, maxUsd 
     { maxUsd },
   );
   for (const [i, prediction] of predictions.entries()) {
-    const { answer, label, probabilities, truncated } = prediction;
+    const { answer, label, labels, probabilities, truncated } = prediction;
     const { row, expected } = rows[i]!;
     const asked = 'text' in row ? row.text : formatLastMessage(row);
     if (cli.json) {
       const known = path === undefined ? {} : { expected };
-      cli.terminal.print(formatJson({ text: asked, label: label ?? null, answer, probabilities, truncated, ...known }));
+      const said = labels === undefined ? { label: label ?? null } : { labels };
+      cli.terminal.print(formatJson({ text: asked, ...said, answer, probabilities, truncated, ...known }));
     } else if (cli.quiet) cli.terminal.print(formatAnswer(prediction));
     else cli.terminal.print(`${formatAnswer(prediction)}  ${formatProbability(prediction)}  ${escapeLine(asked)}`);
   }
@@ -58,14 +59,18 @@ function formatLastMessage({ messages }: ChatRow): string {
   return typeof content === 'string' ? content : JSON.stringify(content ?? null);
 }
 
-/** The label; where there is none, what the model said instead. */
-function formatAnswer({ answer, label }: TextAnswer): string {
+/** The label or labels; where there is none, what the model said instead. */
+function formatAnswer({ answer, label, labels }: TextAnswer): string {
   const said = escapeLine(answer ?? '(no answer)');
-  if (label === undefined) return said;
-  if (label !== null) return escapeLine(label);
+  if (labels != null) return labels.length === 0 ? '(none)' : escapeLine(labels.join(', '));
+  if (labels === undefined && label === undefined) return said;
+  if (label != null) return escapeLine(label);
   return answer === null ? '(no label)' : `(no label) ${said}`;
 }
 
-function formatProbability({ label, probabilities }: TextAnswer): string {
-  return label == null ? '' : (probabilities?.[label]?.toFixed(3) ?? '');
+/** That of the label, or of each of the labels; where there is none, the largest. */
+function formatProbability({ label, labels, probabilities }: TextAnswer): string {
+  const given = labels ?? (label == null ? [] : [label]);
+  if (probabilities !== null && labels?.length === 0) return Math.max(...Object.values(probabilities)).toFixed(3);
+  return given.flatMap((one) => probabilities?.[one]?.toFixed(3) ?? []).join(', ');
 }

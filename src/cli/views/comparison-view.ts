@@ -1,11 +1,11 @@
 import type { ComparedCandidate, Comparison } from '../../evaluate/comparison.ts';
-import { measures } from '../../evaluate/measures.ts';
+import { measures, mostFrequent } from '../../evaluate/measures.ts';
 import { escapeLine } from '../escape.ts';
 import { formatCount, formatTable, paint } from './format.ts';
 
 /** Why there may be no comparison at all. */
 export const nothingToCompare =
-  'nothing to compare: the job has no held-out rows (data.test), its task is not scored (classification, regression and chat are), ' +
+  'nothing to compare: the job has no held-out rows (data.test), its task is not scored (classification, multi-label, regression and chat are), ' +
   'or no provider of its runs answers rows';
 
 /** The numbers of a measure with their titles. */
@@ -70,12 +70,13 @@ export function formatScores(comparison: Comparison, width = Infinity): string {
     const unparseable = candidate.unparseable === 0 ? '' : `, ${candidate.unparseable} ${wrong}`;
     const title = `${escapeLine(formatName(candidate))}: ${scores}${unparseable}`;
     if (candidate.perClass.length === 0) return title;
-    const header = ['label', 'precision', 'recall', 'F1', 'rows', ...names.map((name) => `as ${name}`)];
+    const others = candidate.confusion.length === 0 ? [] : names.map((name) => `as ${name}`);
+    const header = ['label', 'precision', 'recall', 'F1', 'rows', ...others];
     const lines = candidate.perClass.map(({ label, precision, recall, f1, support }, i) => [
       escapeLine(label),
       ...[precision, recall, f1].map((value) => value.toFixed(3)),
       formatCount(support),
-      ...candidate.confusion[i]!.map(formatCount),
+      ...(candidate.confusion[i] ?? []).map(formatCount),
     ]);
     const right = header.map((_, column) => column).slice(1);
     return `${title}\n${formatTable([header, ...lines], { right, width })}`;
@@ -142,7 +143,7 @@ function formatVerdict(
   const kind = candidates.find(({ name: one }) => one === reference)?.kind;
   // "the base of gpt", but "old" and "laptop": names that people gave.
   const isHollow = beatsMajority === false;
-  const rule = measures[measure].rule ?? 'most frequent label';
+  const rule = measures[measure].rule ?? mostFrequent;
   const but = isHollow && kind !== 'majority' ? `, but no better than the ${rule}` : '';
   const good = isHollow ? 'yellow' : 'green';
   const best = `${kind === 'majority' || kind === 'untrained' || kind === 'base' ? 'the ' : ''}${escapeLine(reference)}`;

@@ -20,14 +20,15 @@ export function formatDataReport({ task, parts, findings }: DataReport): string 
   ].join('\n\n');
 }
 
-function formatPart({ name, sources, rows, labels, longestCharacters, lengths, tokens }: PartReport, task: string): string {
+function formatPart({ name, sources, rows, labels, unlabelled = 0, longestCharacters, lengths, tokens }: PartReport, task: string): string {
   const bytes = sources.reduce((sum, source) => sum + source.bytes, 0);
   const counts = Object.entries(labels).sort(([, a], [, b]) => b - a);
   const shown = counts.slice(0, shownLabels).map(([label, count]) => `${label.slice(0, 40)} ${formatCount(count)}`);
   const rest = counts.length > shown.length ? [`${formatCount(counts.length - shown.length)} more`] : [];
+  const none = unlabelled === 0 ? [] : [`rows without one ${formatCount(unlabelled)}`];
   return [
     escapeLine(`${name}  ${task}, ${formatCount(rows)} rows that can be used, ${formatBytes(bytes)}`),
-    ...(shown.length === 0 ? [] : [escapeLine(`  labels      ${[...shown, ...rest].join(', ')}`)]),
+    ...(shown.length === 0 ? [] : [escapeLine(`  labels      ${[...shown, ...rest, ...none].join(', ')}`)]),
     ...(rows === 0 ? [] : [`  characters  ${formatCount(longestCharacters)} in the longest row`, ...formatLengths(lengths)]),
     ...(tokens === undefined ? [] : [escapeLine(`  tokens      ${formatTokens(tokens)}`)]),
   ].join('\n');

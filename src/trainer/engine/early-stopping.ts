@@ -5,8 +5,8 @@ import type { EarlyStopping } from '../training-controls.ts';
 type Comparison = Pick<EarlyStopping, 'by'>;
 
 /** Less is better. What is not a number is worse than all others. */
-function toCost({ loss, accuracy = NaN, meanAbsoluteError = -accuracy }: EpochEvaluated, by: EarlyStopping['by']): number {
-  const cost = by === 'loss' ? loss : meanAbsoluteError;
+function toCost({ loss, accuracy, microF1 = NaN, meanAbsoluteError }: EpochEvaluated, by: EarlyStopping['by']): number {
+  const cost = by === 'loss' ? loss : (meanAbsoluteError ?? -(accuracy ?? microF1));
   return Number.isNaN(cost) ? Infinity : cost;
 }
 

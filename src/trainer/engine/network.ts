@@ -16,7 +16,7 @@ export interface Task<Row extends TokenRow> {
   /** What a sum of losses is divided by for their mean: the number of rows, or their weights together. */
   getWeight(rows: readonly Row[]): number;
   /** The mean loss of a row, and how well rows are answered. */
-  evaluate(network: Network<Row>, rows: readonly Row[]): Pick<EpochEvaluated, 'loss' | 'accuracy' | 'meanAbsoluteError'>;
+  evaluate(network: Network<Row>, rows: readonly Row[]): Pick<EpochEvaluated, 'loss' | 'accuracy' | 'microF1' | 'meanAbsoluteError'>;
 }
 
 /** A model that computes, and that can be trained for its task. */

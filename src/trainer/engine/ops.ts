@@ -50,6 +50,11 @@ export interface Ops extends FamilyOps {
    * its label, where labels are neither smoothed nor weighted.
    */
   crossEntropy(logits: Tensor2D, targets: Tensor2D): { readonly sum: Tensor; readonly count: number };
+  /**
+   * Sum over the rows of the mean of `log(1 + exp(x)) - t x` over the labels, for logits x and targets t of 0 and 1: [B, C], [B, C] -> a scalar.
+   * The mean over the rows is that of PyTorch's BCEWithLogitsLoss.
+   */
+  binaryCrossEntropy(logits: Tensor2D, targets: Tensor2D): Tensor;
   /** Sum of the squared differences: [B, 1], [B, 1] -> a scalar */
   squaredError(values: Tensor2D, targets: Tensor2D): Tensor;
 }
@@ -217,6 +222,15 @@ export function createPortableOps(tf: TensorFlow): Ops {
     return { sum: sum(logits), count: logits.shape[0] };
   };
 
+  const binaryCrossEntropy: Ops['binaryCrossEntropy'] = (logits, targets) =>
+    define((save, logits: Tensor2D) => {
+      const classes = logits.shape[1];
+      const beyond = tf.log1p(tf.exp(tf.neg(tf.abs(logits)))); // log(1 + exp(x)) is max(x, 0) and this: nothing overflows
+      const losses = tf.sub(tf.add(tf.relu(logits), beyond), tf.mul(logits, targets));
+      save([tf.div(tf.sub(tf.sigmoid(logits), targets), classes)]);
+      return { value: tf.div(tf.sum(losses), classes), gradFunc: (dy, [slope]) => tf.mul(slope!, dy) };
+    })(logits);
+
   const squaredError: Ops['squaredError'] = (values, targets) =>
     define((save, values: Tensor2D) => {
       const difference = tf.sub(values, targets);
@@ -239,6 +253,7 @@ export function createPortableOps(tf: TensorFlow): Ops {
     dropout,
     firstToken,
     crossEntropy,
+    binaryCrossEntropy,
     squaredError,
   };
 }

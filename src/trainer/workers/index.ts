@@ -10,7 +10,7 @@ import type { BackendName } from '../backends/index.ts';
 import { getTrained } from '../engine/network.ts';
 import type { BatchGradients, Helpers } from '../engine/shares.ts';
 import type { KernelVariant } from '../kernels/index.ts';
-import type { ClassifierNetwork } from '../tasks/classification/classifier.ts';
+import { multiLabel, type ClassifierNetwork } from '../tasks/classification/classifier.ts';
 import type { EncodedRow } from '../tasks/classification/rows.ts';
 import { addShared, createShared, writeShared, type Answer, type Opening, type Request, type SharedTensor, type Task } from './messages.ts';
 
@@ -111,7 +111,17 @@ function startWorker(
   const { port1, port2 } = new MessageChannel();
   const gradients = [...getTrained(network)].map(([name, tensor]) => createShared(name, tensor));
   const answered = new Int32Array(new SharedArrayBuffer(4));
-  const opening: Opening = { ...backend, config, labels, lowRank, parameters, gradients, port: port2, answered };
+  const opening: Opening = {
+    ...backend,
+    config,
+    labels,
+    isMultiLabel: network.task === multiLabel,
+    lowRank,
+    parameters,
+    gradients,
+    port: port2,
+    answered,
+  };
   const worker = new Worker(program, { workerData: opening, transferList: [port2] });
   const opened = new Promise<void>((resolve, reject) => {
     const end = (): void => reject(createEnd());

@@ -25,6 +25,7 @@ export interface Opening {
   readonly kernels: KernelVariant | null;
   readonly config: ModelConfig;
   readonly labels: readonly string[];
+  readonly isMultiLabel: boolean;
   readonly lowRank: LowRank | undefined;
   /** All parameters of the network. */
   readonly parameters: readonly SharedTensor[];

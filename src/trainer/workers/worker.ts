@@ -6,19 +6,19 @@ import { freeGradients } from '../engine/network.ts';
 import { createOps } from '../engine/ops.ts';
 import { accumulateShare } from '../engine/train.ts';
 import { explainMemory } from '../memory.ts';
-import { classification, computeBatchLogits, type ClassifierNetwork } from '../tasks/classification/classifier.ts';
+import { computeBatchLogits, getTask, type ClassifierNetwork } from '../tasks/classification/classifier.ts';
 import { createTensor, writeShared, type Answer, type Opening, type Request } from './messages.ts';
 
 const { port, answered, parameters, gradients, ...opening } = workerData as Opening;
 const shared = new Map(parameters.map((parameter) => [parameter.name, parameter]));
 
 async function openNetwork(): Promise<ClassifierNetwork> {
-  const { backend, kernels, config, labels, lowRank } = opening;
+  const { backend, kernels, config, labels, isMultiLabel, lowRank } = opening;
   const tf = await startBackend(backend, kernels);
   const trained = new Set(gradients.map(({ name }) => name));
   const tensors = new Map(parameters.map((parameter) => [parameter.name, createTensor(tf, parameter)]));
   const isTrainable = (name: string): boolean => trained.has(name);
-  return { tf, ops: createOps(tf), config, task: classification, labels, parameters: tensors, lowRank, isTrainable };
+  return { tf, ops: createOps(tf), config, task: getTask(isMultiLabel), labels, parameters: tensors, lowRank, isTrainable };
 }
 
 function answer(network: ClassifierNetwork, { changed, task }: Request): Answer {

@@ -30,6 +30,7 @@ describe('which engine learns what', () => {
     ['classification', 'autotrain', 'acme/base', 'autotrain', 'text-classification', 'labels'],
     ['classification', 'transformers', 'acme/base', 'transformers', 'text-classification', 'labels'],
     ['classification', 'trl', 'acme/base', 'trl', 'sft', 'completion'],
+    ['multi-label', 'trl', 'acme/base', 'trl', 'sft', 'completion'],
     ['chat', 'auto', 'acme/base', 'trl', 'sft', 'completion'],
     ['chat', 'trl', 'acme/base', 'trl', 'sft', 'completion'],
     ['chat', 'autotrain', 'acme/base', 'autotrain', 'sft', 'messages'],
@@ -51,6 +52,8 @@ describe('which engine learns what', () => {
   test.each([
     ['a folder', { model: { kind: 'folder', path: '/models/x' } }, 'expected a model of the Hub'],
     ['text', { task: 'text' }, 'found "text"'],
+    ['several labels a text', { task: 'multi-label' }, 'as chats only, with options.engine "trl"'],
+    ['several labels with AutoTrain', { task: 'multi-label', options: { engine: 'autotrain' } }, 'as chats only'],
     ['dpo of labels', { training: { method: 'dpo' } }, 'expected the method "sft"'],
     ['sft of preferences', { task: 'preference', training: { method: 'sft' } }, 'expected the method "dpo"'],
     ['chats with the classifier', { task: 'chat', options: { engine: 'transformers' } }, 'found "transformers"'],

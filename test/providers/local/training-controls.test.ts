@@ -9,16 +9,19 @@ const plan = toMemoryPlan();
 const train = { ...plan.facts.train, rows: 10, labels: { no: 8, yes: 2 } };
 const model = { base: '/models/bert', revision: 'r'.repeat(64), maxLength: 64 };
 
-function translate(options: RunSpec['options']): { training: Record<string, unknown>; notes: readonly Note[] } {
-  const spec: RunSpec = { ...plan.spec, provider: 'local', model: { kind: 'folder', path: '/models/bert' }, options };
+function translate(
+  options: RunSpec['options'],
+  task: RunSpec['task'] = 'classification',
+): { training: Record<string, unknown>; notes: readonly Note[] } {
+  const spec: RunSpec = { ...plan.spec, provider: 'local', model: { kind: 'folder', path: '/models/bert' }, options, task };
   const { request, notes } = local.training.translate({ spec, facts: { ...plan.facts, train }, model, key: plan.key });
   const { training } = request as { training: Record<string, unknown> };
   return { training, notes: notes.filter((note) => 'field' in note && note.field.startsWith('options.')) };
 }
 
-function findFailure(options: RunSpec['options']): string {
+function findFailure(options: RunSpec['options'], task?: RunSpec['task']): string {
   try {
-    translate(options);
+    translate(options, task);
   } catch (error) {
     if (isFailure(error, 'job-file-invalid')) return error.message;
     throw error;
@@ -48,4 +51,11 @@ test.each<[RunSpec['options'], string]>([
   [{ layerDecay: 0 }, 'targets.a.options.layerDecay'],
 ])('%j is refused', (options, message) => {
   expect(findFailure(options)).toContain(message);
+});
+
+test.each([{ labelSmoothing: 0.1 }, { classWeights: 'balanced' }])('%j belongs to one label a text', (options) => {
+  const [field] = Object.keys(options);
+  const message = `targets.a.options.${field}: expected the task "classification", which has one label a text, found "multi-label"`;
+  expect(findFailure(options, 'multi-label')).toBe(message);
+  expect(translate({ layerDecay: 0.9 }, 'multi-label').training).toMatchObject({ layerDecay: 0.9 });
 });

@@ -109,7 +109,7 @@ test('options choose the backend and the rows per forward pass', () => {
 });
 
 test.each<[Partial<RunSpec>, string]>([
-  [{ task: 'chat' }, 'expects the task "classification" or "regression", found "chat"'],
+  [{ task: 'chat' }, 'expects the task "classification", "multi-label" or "regression", found "chat"'],
   [{ model: { kind: 'service', name: 'gpt-4o-mini' } }, 'expects a folder such as'],
   [{ task: 'regression', options: { labelSmoothing: 0.1 } }, 'targets.a.options.labelSmoothing: expected the task "classification"'],
   [{ native: { fp16: true } }, 'targets.a.native.fp16: the local trainer has no fields of its own'],
@@ -226,4 +226,24 @@ test.each([
   const isKept = value === 'kept' ? true : undefined;
   expect([keepsHead, base.hasOwnHead]).toEqual([isKept, isKept]);
   expect(base.identity).toContain(value === 'kept' ? 'with its own head' : 'with a new head');
+});
+
+test('several labels a text: the request says so, and a head for one of them is not kept', () => {
+  const several = { ...spec, task: 'multi-label' } as const;
+  const labels = ['no', 'yes'];
+  const plain = local.training.translate({ spec, facts: plan.facts, model, key: plan.key });
+  const { request } = local.training.translate({ spec: several, facts: plan.facts, model, key: plan.key });
+  expect((request as { model: object }).model).toMatchObject({ labels, isMultiLabel: true });
+  expect(local.training.bind(request, { train: 'a', validation: null }, plan.key, 1)).toMatchObject({ model: { isMultiLabel: true } });
+  const [base, other] = [request, plain.request].map((one) => local.training.baseModel!(one, {} as Context) as FolderModel);
+  expect(base).toMatchObject({ isMultiLabel: true });
+  expect(base!.identity).not.toBe(other!.identity); // their answers differ, and are stored by it
+  const heads = [{ labels }, { labels, isMultiLabel: true as const }].map((own) => {
+    const { notes } = local.training.translate({ spec: several, facts: plan.facts, model: { ...model, ...own }, key: plan.key });
+    return notes.find((note) => 'field' in note && note.field === "the model's head");
+  });
+  expect(heads).toMatchObject([
+    { value: 'new', why: 'for the labels no, yes; its own one is for no, yes, one of them for a text' },
+    { value: 'kept' },
+  ]);
 });

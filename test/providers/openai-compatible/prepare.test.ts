@@ -38,6 +38,15 @@ test('rows of labels become chats, every one of them', async () => {
   });
 });
 
+test('the labels of a row become a JSON list, which may be empty', async () => {
+  const held = Array.from({ length: 10 }, (_, i) => ({ text: `text ${i}`, labels: i === 0 ? [] : ['no', 'yes'] }));
+  const lines = (await writeTrain({ task: 'multi-label' }, held)) as { messages: { content: string }[] }[];
+  expect(lines.slice(0, 2).map(({ messages }) => messages.at(-1)!.content)).toEqual(['[]', '["no","yes"]']);
+  expect(lines[0]!.messages[0]!.content).toContain(
+    'Answer with a JSON list of all of these labels that apply, in this order: "no", "yes".',
+  );
+});
+
 const tools = [{ type: 'function', function: { name: 'look', parameters: {} } }];
 
 // Portkey dropped rows without a system message, and those with tool calls.

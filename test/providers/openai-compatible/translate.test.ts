@@ -120,6 +120,13 @@ test('classification becomes chats: that is noted, and the prompt is sent', () =
   expect(notes).toContainEqual({ type: 'sent', field: 'prompt.template', value: 'Text: {text}' });
 });
 
+test('rows with several labels become chats whose answer is a list', () => {
+  const { request, notes } = openai.training.translate(toInput({ task: 'multi-label', prompt: { system: 'Sort it.' } }));
+  const rows = { task: 'multi-label', conversion: 'multi-label-chat/1', prompt: { system: 'Sort it.' }, labels: ['no', 'yes'] };
+  expect((request as CreateRequest).rows).toEqual(rows);
+  expect(notes).toContainEqual(expect.objectContaining({ type: 'converted', field: 'task', value: 'multi-label-chat/1' }));
+});
+
 test('a prompt has no meaning for rows that are chats', () => {
   const { request, notes } = openai.training.translate(toInput({ task: 'chat', prompt: { system: 'Sort it.' } }));
   expect((request as CreateRequest).rows).toEqual({ task: 'chat', conversion: null, prompt: null, labels: [] });

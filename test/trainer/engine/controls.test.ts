@@ -25,6 +25,13 @@ interface Figures {
       readonly gradient: readonly number[];
     }[];
   };
+  readonly multiLabel: {
+    readonly logits: readonly number[];
+    readonly targets: readonly number[];
+    readonly classes: number;
+    readonly loss: number;
+    readonly gradient: readonly number[];
+  };
   readonly regression: {
     readonly values: readonly number[];
     readonly targets: readonly number[];
@@ -69,6 +76,16 @@ describe.each(['cpu', 'wasm', 'wasm-portable'] as const)('beside PyTorch, on the
       expect(value.dataSync()[0]! / weight).toBeCloseTo(loss, 5);
       expect(toLargestDistance(grads[0]!.dataSync().map((number) => number / weight), gradient)).toBeLessThan(1e-6); // prettier-ignore
     }
+  });
+
+  test('the loss of several labels a row, with its gradient, also for logits of which no power of e is finite', async () => {
+    const tf = await startBackend(backend);
+    const { logits, targets, classes, loss, gradient } = figures.multiLabel;
+    const rows = logits.length / classes;
+    const [x, y] = [logits, targets].map((numbers) => tf.tensor2d([...numbers], [rows, classes])) as [Logits, Logits];
+    const { value, grads } = tf.valueAndGrads((x) => createOps(tf).binaryCrossEntropy(x as Logits, y))([x]);
+    expect(Math.abs(value.dataSync()[0]! / rows - loss)).toBeLessThan(1e-6 * loss);
+    expect(toLargestDistance(grads[0]!.dataSync().map((number) => number / rows), gradient)).toBeLessThan(1e-7); // prettier-ignore
   });
 
   test('the squared error of one number, with its gradient', async () => {

@@ -1,4 +1,4 @@
-/** A model that gives each text one of a set of labels, or one number: opened from a folder, and what it computes. */
+/** A model that gives each text one of a set of labels, several of them, or one number: opened from a folder, and what it computes. */
 import type { Tensor2D } from '@tensorflow/tfjs-core';
 import { Failure } from '../../../errors.ts';
 import { addAdapter, type LowRankAdapter } from '../../adapters/index.ts';
@@ -8,7 +8,7 @@ import { computeAndFree, createParameter, type Network, type Task } from '../../
 import { createOps, type NextDropout } from '../../engine/ops.ts';
 import { findParameters, type ParameterRules, type Parameters, type ParameterSpec } from '../../engine/parameters.ts';
 import { computeLinear, getFamily } from '../../families/index.ts';
-import { matchLabels, readNetworkFolder } from '../../model-folder.ts';
+import { matchHead, readNetworkFolder } from '../../model-folder.ts';
 import type { AdapterSettings, ClassifierSource } from '../../protocol.ts';
 import { readTensor, type SafetensorsIndex } from '../../safetensors.ts';
 import { readTokenizer } from '../../tokenizer.ts';
@@ -31,6 +31,8 @@ export interface OpenNetwork extends ClassifierNetwork {
   readonly specs: readonly ParameterSpec[];
   /** Its low-rank adapter, if it has one. */
   readonly adapter: LowRankAdapter | null;
+  /** Whether a text may have several labels, or none. */
+  readonly isMultiLabel: boolean;
   /** Identifies the content of the folder that it was opened from. */
   readonly revision: string;
   /** Parameters beside the head that the folder does not have: they were drawn from the seed. */
@@ -38,7 +40,7 @@ export interface OpenNetwork extends ClassifierNetwork {
 }
 
 /**
- * Reads a model folder as a classifier: with its own head where that is for the same labels (see `matchLabels`), else with a new one drawn from the seed. `adapter`
+ * Reads a model folder as a classifier: with its own head where that is for the same labels (see `matchHead`), else with a new one drawn from the seed. `adapter`
  * says which parameters are to be trained; null: all.
  *
  * @throws Failure `file-missing`, `model-invalid`, or `configuration-invalid` when there are fewer than two labels
@@ -50,14 +52,15 @@ export function openClassifier(tf: TensorFlow, source: ClassifierSource, adapter
 
 /** The same without a tokenizer, which its folder may lack. */
 export function openNetwork(tf: TensorFlow, source: ClassifierSource, adapter: AdapterSettings | null = null): OpenNetwork {
-  const { labels } = source;
-  if (labels.length === 1 || new Set(labels).size !== labels.length) {
-    throw new Failure('configuration-invalid', `expected at least two different labels, found ${JSON.stringify(labels)}`);
+  const { labels, isMultiLabel = false } = source;
+  if (new Set(labels).size !== labels.length || (isMultiLabel ? labels.length === 0 : labels.length === 1)) {
+    const expected = isMultiLabel ? 'different labels' : 'at least two different labels';
+    throw new Failure('configuration-invalid', `expected ${expected}, found ${JSON.stringify(labels)}`);
   }
   const outputs = countOutputs(labels);
   const { config, weights, maxPositions, ...folder } = readNetworkFolder(source.folder);
   const specs = listParameters(config, outputs);
-  const classes = folder.labels && matchLabels(folder.labels, labels);
+  const classes = matchHead(folder, source);
   const parameters = readParameters(tf, weights, getRules(config, classes ? outputs : null));
   if (classes) orderHead(tf, parameters, { head: listHead(config, outputs), classes });
   const missing = specs.filter(({ name }) => !parameters.has(name));
@@ -70,7 +73,8 @@ export function openNetwork(tf: TensorFlow, source: ClassifierSource, adapter: A
     tf,
     ops: createOps(tf),
     config,
-    task: classification,
+    task: getTask(isMultiLabel),
+    isMultiLabel,
     labels,
     specs,
     parameters,
@@ -129,6 +133,37 @@ export const classification: Task<EncodedRow> = {
   },
 };
 
+/**
+ * Several labels a text, each by itself: the binary cross-entropy of each label's sigmoid, in the mean over the labels, as transformers has it
+ * (`problem_type` "multi_label_classification").
+ */
+export const multiLabel: Task<EncodedRow> = {
+  computeLoss(network, rows, next) {
+    const { tf, ops, labels } = network;
+    const expected = Float32Array.from(rows.flatMap(({ targets }) => targets!));
+    return ops.binaryCrossEntropy(computeLogits(network, rows, next), tf.tensor2d(expected, [rows.length, labels.length]));
+  },
+  getWeight: (rows) => rows.length,
+  evaluate(network, rows) {
+    let [loss, right, given] = [0, 0, 0];
+    for (const [i, logits] of computeAllLogits(network, rows).entries()) {
+      for (const [label, logit] of logits.entries()) {
+        const target = rows[i]!.targets![label]!;
+        loss += (Math.max(logit, 0) + Math.log1p(Math.exp(-Math.abs(logit))) - logit * target) / logits.length;
+        const isAnswered = Number(logit > 0); // a probability of more than one half
+        right += isAnswered * target;
+        given += isAnswered + target;
+      }
+    }
+    return { loss: loss / rows.length, microF1: given === 0 ? 0 : (2 * right) / given };
+  },
+};
+
+/** What a thread of its own computes with. */
+export function getTask(isMultiLabel: boolean): Task<EncodedRow> {
+  return isMultiLabel ? multiLabel : classification;
+}
+
 function measureErrors(network: ClassifierNetwork, rows: readonly EncodedRow[]): { loss: number; meanAbsoluteError: number } {
   const errors = computeAllLogits(network, rows).map(([value], i) => value! - rows[i]!.targets![0]!);
   const getMean = (measure: (error: number) => number): number => errors.reduce((sum, error) => sum + measure(error), 0) / rows.length;
@@ -169,6 +204,15 @@ export function computeAllLogits(network: ClassifierNetwork, rows: readonly Enco
 /** Logits of rows that fit in the memory together. */
 export function computeBatchLogits(network: ClassifierNetwork, rows: readonly EncodedRow[]): number[][] {
   return computeAndFree(network.tf, () => computeLogits(network, rows, null).arraySync());
+}
+
+/** The probability of each label: of one label a text the softmax, of several the sigmoid of each. In double precision. */
+export function toLabelProbabilities({ isMultiLabel }: Pick<OpenNetwork, 'isMultiLabel'>, logits: readonly number[]): number[] {
+  return isMultiLabel ? logits.map(toSigmoid) : toProbabilities(logits);
+}
+
+function toSigmoid(logit: number): number {
+  return logit >= 0 ? 1 / (1 + Math.exp(-logit)) : Math.exp(logit) / (1 + Math.exp(logit));
 }
 
 /** Softmax in double precision. */

@@ -1,4 +1,4 @@
-/** The rows of a classifier: a text or a pair of texts, and a label. Texts become tokens. */
+/** The rows of a classifier: a text or a pair of texts, and its label or labels. Texts become tokens. */
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { Failure, toFileFailure } from '../../../errors.ts';
@@ -56,19 +56,23 @@ export interface EncodedRows<Row = EncodedRow> {
   readonly truncated: number;
 }
 
+interface LabelledEncoder extends Encoder {
+  readonly labels: readonly string[];
+  readonly isMultiLabel: boolean;
+}
+
 export interface ReadRowsOptions {
   /** Is told how far the reading is, with each part of the file. */
   readonly onRead?: (progress: { readonly rows: number; readonly share: number }) => void;
 }
 
-type RowEncoder = Encoder & { readonly labels: readonly string[] };
-
 /**
- * Training rows of a JSON Lines file, `{text, text2?, label}` each, as tokens. Without `labels` a row's label is a number.
+ * Training rows of a JSON Lines file, `{text, text2?, label}` each, as tokens. Without `labels` a row's label is a number; where texts have
+ * several, it is the list of them.
  *
  * @throws Failure `data-invalid` naming the line when a row is broken or its label is not one of `labels`; `file-missing`
  */
-export async function readRows(encoder: RowEncoder, path: string, options: ReadRowsOptions = {}): Promise<EncodedRows> {
+export async function readRows(encoder: LabelledEncoder, path: string, options: ReadRowsOptions = {}): Promise<EncodedRows> {
   const { rows, truncated } = await readChosenRows(encoder, path, { ...options, choose: null });
   return { rows: rows.filter((row) => row !== undefined), truncated };
 }
@@ -78,11 +82,12 @@ export async function readRows(encoder: RowEncoder, path: string, options: ReadR
  * @param options `choose` gives the rows that are needed of so many, counted from 0; null: all
  */
 export async function readChosenRows(
-  encoder: RowEncoder,
+  encoder: LabelledEncoder,
   path: string,
   { choose, onRead }: ReadRowsOptions & { readonly choose: ((count: number) => ReadonlySet<number> | null) | null },
 ): Promise<EncodedRows<EncodedRow | undefined>> {
-  const { labels } = encoder;
+  const { labels, isMultiLabel } = encoder;
+  const parse = isMultiLabel ? parseTargets : parseTarget;
   const rows: (EncodedRow | undefined)[] = [];
   let [truncated, line, bytesRead] = [0, 0, 0];
   try {
@@ -98,7 +103,7 @@ export async function readChosenRows(
         }
         const row = parseRow(bytes, source);
         if (row === null) continue;
-        const target = parseTarget(row.json['label'], labels, source);
+        const target = parse(row.json['label'], labels, source);
         const encoded = encodeText(encoder, row);
         rows.push({ ...encoded.row, ...target });
         if (encoded.truncated) truncated++;
@@ -131,6 +136,15 @@ function parseTarget(found: unknown, labels: readonly string[], source: string):
   if (labels.length === 0 && typeof found === 'number') return { label: 0, targets: [found] };
   const expected = labels.length === 0 ? 'a number' : `one of ${JSON.stringify(labels)}`;
   throw new Failure('data-invalid', `${source}: "label": expected ${expected}, found ${formatValue(found)}`);
+}
+
+/** 1 for each label that the row has, 0 for the others. */
+function parseTargets(found: unknown, labels: readonly string[], source: string): Pick<EncodedRow, 'label' | 'targets'> {
+  const given = Array.isArray(found) ? (found as unknown[]) : null;
+  if (given?.every((label) => labels.includes(label as string)))
+    return { label: 0, targets: labels.map((label) => Number(given.includes(label))) };
+  const expected = `expected a list with any of ${JSON.stringify(labels)}`;
+  throw new Failure('data-invalid', `${source}: "label": ${expected}, found ${formatValue(found)}`);
 }
 
 interface ParsedRow {
