@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -19,7 +19,7 @@ function createMasked(): Map<string, Uint8Array> {
   return new Map([...readTinyBert(), ['model.safetensors', readFileSync(path)]]);
 }
 
-function writeJob(folder: string): string {
+function writeJob(folder: string, more: object = {}): string {
   const rows = Array.from({ length: 16 }, (_, i) => JSON.stringify({ text: `row number ${i}`, label: i % 2 === 0 ? 'a' : 'b' }));
   writeFileSync(join(folder, 'train.jsonl'), rows.join('\n'));
   const job = {
@@ -29,6 +29,7 @@ function writeJob(folder: string): string {
     data: { train: './train.jsonl' },
     training: { steps: 2, batchSize: 4, maxLength: 16 },
     targets: { laptop: { provider: 'local', model: 'hub:acme/masked' } },
+    ...more,
   };
   writeFileSync(join(folder, 'job.json'), JSON.stringify(job));
   return join(folder, 'job.json');
@@ -60,6 +61,21 @@ test('a model by name is downloaded once and trained; the run keeps its commit, 
   expect(again!.key).toBe(run!.key);
   expect(asked.filter((path) => path.endsWith('.safetensors'))).toEqual([]);
 });
+
+test('a model that was deleted from the cache after the training comes again to be compared with', async () => {
+  const { sandbox, cache, asked } = await createHubTrial({ 'acme/masked': createMasked() });
+  const folder = createScratchFolder();
+  const environment = { HF_ENDPOINT: sandbox.url, ORCHESTRATE_MODELS: cache };
+  await using orchestrator = await createOrchestrator({ dir: join(folder, 'state'), environment });
+  const path = writeJob(folder, { data: { train: './train.jsonl', test: './train.jsonl' } });
+  await orchestrator.submit(await orchestrator.load(path));
+  await orchestrator.wait(['byname'], { timeoutMs: 60_000 });
+  rmSync(cache, { recursive: true });
+  asked.length = 0;
+  const [comparison] = await orchestrator.evaluate('byname');
+  expect(comparison!.candidates.map(({ kind }) => kind)).toEqual(['majority', 'untrained', 'tuned']);
+  expect(asked.filter((one) => one.endsWith('model.safetensors'))).toHaveLength(1);
+}, 60_000);
 
 test('without a network a plan tells all but the model, and a submission is refused and stores nothing', async () => {
   const { sandbox, cache } = await createHubTrial();

@@ -95,7 +95,8 @@ function waitUntilMapped(buffer: DeviceBuffer): void {
     for (let looks = 0; buffer.mapState === 'pending'; looks++) {
       if (waiting.size === 0) throw new Error('this version of the package webgpu does not tell when numbers can be read');
       if (looks > eagerLooks) Atomics.wait(sleeper, 0, 0, restMs);
-      for (const callback of [...waiting]) call(callback);
+      const due = [...waiting]; // those that they give in turn are for the next look
+      for (const callback of due) call(callback);
     }
     if (buffer.mapState !== 'mapped') throw new Error('the device was lost', { cause: failure });
   } finally {
