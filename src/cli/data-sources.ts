@@ -75,13 +75,14 @@ const headBytes = 4096;
 
 async function takeFirst(input: AsyncIterable<Buffer>): Promise<[first: Buffer, whole: AsyncGenerator<Buffer>]> {
   const chunks = input[Symbol.asyncIterator]();
-  const { value, done } = await chunks.next();
+  const begin = await chunks.next();
+  const first = begin.done === true ? null : begin.value;
   const whole = async function* (): AsyncGenerator<Buffer> {
-    if (done === true) return;
-    yield value;
+    if (first === null) return;
+    yield first;
     yield* { [Symbol.asyncIterator]: () => chunks };
   };
-  return [done === true ? Buffer.alloc(0) : value, whole()];
+  return [first ?? Buffer.alloc(0), whole()];
 }
 
 /** JSON begins with a bracket, in any encoding that is read; all other text is a table. */
