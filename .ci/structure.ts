@@ -208,7 +208,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/store': 520,
   'src/testing': 1250,
   'src/trainer': 8100,
-  test: 39000,
+  test: 41000,
 };
 
 type Sources = Readonly<Record<string, string>>;
