@@ -150,7 +150,7 @@ const fewestRows = 10;
 
 function findForService(service: Service, task: RowTask, parts: readonly ReadPart[]): Finding[] {
   const trained = parts.find(({ tally }) => tally.name === 'train')?.tally;
-  const { images = 0, weights = 0, objectArguments = 0 } = trained?.traits ?? {};
+  const { images = 0, bareImages = 0, weights = 0, objectArguments = 0 } = trained?.traits ?? {};
   const isHosted = service === 'openai' || service === 'azure';
   const add = (code: FindingCode, rows: number, message: string): Finding[] => {
     return rows === 0
@@ -161,6 +161,7 @@ function findForService(service: Service, task: RowTask, parts: readonly ReadPar
   return [
     ...(isTrainedBy(service, task) ? [] : add('target-task', rows, `does not train the task "${task}"`)),
     ...(isHosted && rows < fewestRows ? add('target-rows', rows, `needs at least ${fewestRows} training rows, and gets ${rows}`) : []),
+    ...(isHosted ? add('target-parts', bareImages, 'takes images as "image_url" with an address, not as "image" alone') : []),
     ...(isHosted ? add('target-images', images, 'images are not priced, and not every model takes them in training') : []),
     ...(isHosted ? add('target-arguments', objectArguments, 'arguments of calls are written as JSON text') : []),
     ...(service === 'huggingface'

@@ -63,6 +63,7 @@ export const findingKinds = {
   // services
   'target-task': error('the service does not train rows of this kind'),
   'target-rows': error('the service needs more rows'),
+  'target-parts': error('parts of messages that the service does not take: images that stand beside the messages'),
   'target-images': warning('images, which are not priced, and which not every model takes'),
   'target-weights': warning('weights of messages that the service does not follow'),
   'target-arguments': note('arguments of calls that are written as JSON text for the service'),

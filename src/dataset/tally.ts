@@ -34,7 +34,7 @@ export interface PartFacts extends PartFiles {
 }
 
 /** What a conversation may have that not every service can follow. */
-export type RowTrait = 'images' | 'weights' | 'objectArguments';
+export type RowTrait = 'images' | 'bareImages' | 'weights' | 'objectArguments';
 
 export type RowTraits = Readonly<Partial<Record<RowTrait, number>>>;
 
@@ -211,6 +211,7 @@ export function findTraits(row: ChatRow | PreferenceRow): ReadonlySet<RowTrait> 
     for (const { content, weight, tool_calls: calls } of messages) {
       if (weight === 0) traits.add('weights');
       if (Array.isArray(content) && (content as { type: string }[]).some(({ type }) => type.startsWith('image'))) traits.add('images');
+      if (Array.isArray(content) && (content as { type: string }[]).some(({ type }) => type === 'image')) traits.add('bareImages');
       if (!Array.isArray(calls)) continue;
       const isObject = (call: { function: { arguments: unknown } }): boolean => typeof call.function.arguments !== 'string';
       if ((calls as { function: { arguments: unknown } }[]).some(isObject)) traits.add('objectArguments');

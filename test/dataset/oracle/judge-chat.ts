@@ -139,7 +139,8 @@ function checkMessages(messages: unknown): asserts messages is readonly Fields[]
   expect(Array.isArray(messages) && messages.length > 0, 'no messages');
   for (const message of messages as unknown[]) {
     expect(isObject(message), 'no message');
-    const { role, content, weight, tool_calls: calls, function_call: call } = message;
+    const { role, content, name, weight, tool_calls: calls, function_call: call } = message;
+    expect(!isGiven(name) || typeof name === 'string', 'a name that is no text');
     expect(['system', 'developer', 'user', 'assistant', 'tool'].includes(role as string), 'an unknown role');
     expect(!isGiven(call), 'a call of old');
     expect(weight === undefined || weight === 0 || weight === 1, 'another weight');
@@ -147,8 +148,8 @@ function checkMessages(messages: unknown): asserts messages is readonly Fields[]
       expect(role === 'assistant' && Array.isArray(calls) && calls.length > 0, 'calls in another place');
       for (const one of calls as unknown[]) {
         expect(isObject(one) && isObject(one['function']), 'no call');
-        const { name, arguments: given } = one['function'];
-        expect(typeof name === 'string' && name !== '' && (typeof given === 'string' || isObject(given)), 'a call without its parts');
+        const { name: called, arguments: given } = one['function'];
+        expect(typeof called === 'string' && called !== '' && (typeof given === 'string' || isObject(given)), 'a call without its parts');
       }
       if (!isGiven(content)) continue;
     }
@@ -177,7 +178,12 @@ function isPart(part: unknown, role: string): boolean {
         isUser && isObject(part['image_url']) && /^(?:https?:\/\/|data:image\/[\w.+-]+;base64,)/i.test(String(part['image_url']['url']))
       );
     case 'input_audio':
-      return isUser && isObject(part['input_audio']);
+      return (
+        isUser &&
+        isObject(part['input_audio']) &&
+        typeof part['input_audio']['data'] === 'string' &&
+        ['wav', 'mp3'].includes(String(part['input_audio']['format']))
+      );
     case 'file':
       return isUser && isObject(part['file']);
     default:
@@ -197,9 +203,15 @@ function checkValues(value: unknown, outer = 0): void {
   }
 }
 
+function isTool(tool: unknown): boolean {
+  if (!isObject(tool)) return false;
+  const { name } = isObject(tool['function']) ? tool['function'] : tool;
+  return typeof name === 'string' && name !== '';
+}
+
 function checkTools({ tools, parallel_tool_calls: parallel, functions }: Omit<Conversation, 'messages'>): object {
   expect(!isGiven(functions), 'functions of old');
-  expect(!isGiven(tools) || (Array.isArray(tools) && tools.every(isObject)), 'no list of tools');
+  expect(!isGiven(tools) || (Array.isArray(tools) && tools.every(isTool)), 'no list of tools');
   expect(!isGiven(parallel) || typeof parallel === 'boolean', 'neither true nor false');
   checkValues(tools);
   return { ...(isGiven(tools) ? { tools } : {}), ...(isGiven(parallel) ? { parallel_tool_calls: parallel } : {}) };
