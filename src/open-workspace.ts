@@ -111,6 +111,12 @@ function createContext({
 
 /** Keys are copied from documents, which change hyphens and quotes. @throws Failure `credentials-invalid`, without the value */
 function checkCredential(name: string, value: string): void {
+  const around = /^(?:Bearer\s|Authorization:)/i.test(value.trim()) ? 'the beginning of a header before it' : findQuotes(value.trim());
+  if (around !== null) {
+    throw new Failure('credentials-invalid', `${name}: expected a key alone, found ${around}`, {
+      hint: 'set the variable to the key and nothing else; nothing was sent',
+    });
+  }
   const at = value.trim().search(/[^\x21-\x7e]/);
   if (at < 0) return;
   const found = /\s/.test(value.trim()[at]!) ? 'white space' : 'a character that no key has, such as a typographic dash or quote,';
@@ -121,6 +127,11 @@ function checkCredential(name: string, value: string): void {
       hint: 'copy the key from where the service shows it, not from a document; nothing was sent',
     },
   );
+}
+
+/** Quotes belong to the shell or to a document, never to a key. */
+function findQuotes(value: string): string | null {
+  return /^(["'`]).*\1$|^<.*>$|^\$\{?\w+\}?$/.test(value) ? 'quotes, brackets or the name of a variable around it' : null;
 }
 
 /** The same context with a signal that never aborts: what costs by the hour is ended even if the user has interrupted the command. */

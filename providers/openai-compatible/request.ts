@@ -162,8 +162,13 @@ export function parseRowsPlan(
 
 /** What the rows have that the service takes in another way, or that nobody can price. */
 function noteTraits({ name }: OpenAICompatibleConfig, { train }: TranslationInput['facts']): Note[] {
-  const { images = 0, objectArguments = 0 } = train.traits ?? {};
+  const { images = 0, bareImages = 0, objectArguments = 0 } = train.traits ?? {};
   const rows = (count: number): string => `${count} training ${count === 1 ? 'row' : 'rows'}`;
+  if (bareImages > 0) {
+    throw new Failure('data-invalid', `${name} expects images as "image_url" with an address, found "image" alone in ${rows(bareImages)}`, {
+      hint: 'Write each as {"type": "image_url", "image_url": {"url": "https://…"}}, or as data:image/png;base64,….',
+    });
+  }
   return [
     ...(objectArguments === 0
       ? []

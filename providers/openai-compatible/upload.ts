@@ -1,8 +1,7 @@
 import { openAsBlob } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { ChatMessage, Row, ToolFields } from '../../src/dataset/row.ts';
-import { buildTrainingMessages } from '../../src/dataset/chat.ts';
+import type { Row } from '../../src/dataset/row.ts';
 import { Failure } from '../../src/errors.ts';
 import type { Attempt, Context } from '../../src/provider/context.ts';
 import type { Training } from '../../src/provider/provider.ts';
@@ -13,7 +12,8 @@ import { markFirst, writeTrainingFile, type TrainingFile } from '../../src/provi
 import type { Api } from './client.ts';
 import type { UploadLimits } from './config.ts';
 import { getAnswer } from './failures.ts';
-import type { CreateRequest, Prepared, RowsPlan } from './request.ts';
+import { toLine } from './lines.ts';
+import type { CreateRequest, Prepared } from './request.ts';
 
 /** Of OpenAI: 512 MB in one request, 64 MB a part. */
 export const uploadLimits: UploadLimits = { wholeBytes: 512_000_000, partBytes: 64_000_000 };
@@ -75,37 +75,6 @@ function createSteps(api: Api): UploadSteps {
 
 function formatName({ key, attempt }: Attempt, part: string): string {
   return `orchestrate-${key}-${attempt}-${part}.jsonl`;
-}
-
-/** A row as the service reads it. Only fields that it knows: a row may come with its place in the data. */
-function toLine(row: Row, { prompt, labels }: RowsPlan): object {
-  if ('messages' in row) return { messages: toMessages(row.messages), ...getTools(row) };
-  if ('chosen' in row) {
-    const [prompt, chosen, rejected] = [row.prompt, row.chosen, row.rejected].map(toMessages);
-    return { input: { messages: prompt, ...getTools(row) }, preferred_output: chosen, non_preferred_output: rejected };
-  }
-  return { messages: buildTrainingMessages(row, prompt, labels) };
-}
-
-/** The service takes the arguments of a call as JSON in a string; rows for templates of open models have objects. */
-function toMessages(messages: readonly ChatMessage[]): readonly ChatMessage[] {
-  return messages.map((message) => {
-    const { tool_calls: calls } = message;
-    return Array.isArray(calls) ? { ...message, tool_calls: (calls as Call[]).map(toCall) } : message;
-  });
-}
-
-interface Call {
-  readonly function: { readonly arguments: unknown };
-}
-
-function toCall(call: Call): Call {
-  const { arguments: given } = call.function;
-  return typeof given === 'string' ? call : { ...call, function: { ...call.function, arguments: JSON.stringify(given) } };
-}
-
-function getTools({ tools, parallel_tool_calls }: ToolFields): ToolFields {
-  return { ...(tools === undefined ? {} : { tools }), ...(parallel_tool_calls === undefined ? {} : { parallel_tool_calls }) };
 }
 
 const WithId = z.looseObject({ id: z.string().min(1) });

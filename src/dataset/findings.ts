@@ -89,6 +89,7 @@ export const findingKinds = {
   'target-task': error('the service does not train rows of this kind'),
   'target-rows': error('the service needs more rows'),
   'target-size': error('a file that is larger than the service takes'),
+  'target-parts': error('parts of messages that the service does not take: images that stand beside the messages'),
   'target-images': warning('images, which are not priced, and which not every model takes'),
   'target-images-many': error('more images in a conversation than the service takes'),
   'target-images-pair': error('images in pairs of answers, which the service trains on text alone'),

@@ -55,16 +55,17 @@ function findCode(problem: string): FindingCode {
   if (problem.startsWith('.weight')) return 'chat-weight';
   if (problem.includes('expected an answer')) return 'chat-answer';
   if (problem.startsWith('.content')) return 'chat-content';
-  return problem.startsWith(':') ? 'chat-messages' : 'chat-tools';
+  return problem.startsWith(':') || problem.startsWith('.name') ? 'chat-messages' : 'chat-tools';
 }
 
 /** The first wrong field with what is wrong, or null. */
 function findMessageProblem(message: Readonly<Record<string, unknown>>): string | null {
-  const { role, content, weight, tool_calls: calls, function_call: call } = message;
+  const { role, content, name, weight, tool_calls: calls, function_call: call } = message;
   if (role === 'function') return '.role: expected "tool", found "function", its old name, which is read in rows of chats only';
   if (!roles.includes(role))
     return `.role: expected ${roles.slice(0, -1).join(', ')} or ${String(roles.at(-1))}, found ${formatValue(role)}`;
   if (call !== undefined && call !== null) return '.function_call: expected "tool_calls", found its old name';
+  if (name !== undefined && name !== null && typeof name !== 'string') return `.name: expected a text, found ${formatValue(name)}`;
   if (weight !== undefined && weight !== 0 && weight !== 1) return `.weight: expected 0 or 1, found ${formatValue(weight)}`;
   const hasCalls = calls !== undefined && calls !== null;
   if (hasCalls && role !== 'assistant')
@@ -138,12 +139,21 @@ function findPartProblem(part: unknown, role: string): string | null {
   if (type === 'text' || type === 'refusal')
     return typeof value === 'string' ? null : `.${field}: expected a string, found ${formatValue(value)}`;
   if (type === 'image_url') return findImageProblem(value);
+  if (type === 'input_audio') return findAudioProblem(value);
   return field === null || isObject(value) ? null : `.${field}: expected an object, found ${formatValue(value)}`;
+}
+
+function findAudioProblem(audio: unknown): string | null {
+  const { data, format } = isObject(audio) ? audio : {};
+  if (typeof data === 'string' && (format === 'wav' || format === 'mp3')) return null;
+  return `.input_audio: expected {"data": …, "format": "wav" or "mp3"}, found ${formatValue(audio)}`;
 }
 
 function findImageProblem(image: unknown): string | null {
   if (!isObject(image)) return `.image_url: expected {"url": …}, found ${formatValue(image)}`;
-  const { url } = image;
+  const { url, detail } = image;
+  if (detail !== undefined && detail !== 'auto' && detail !== 'low' && detail !== 'high')
+    return `.image_url.detail: expected "auto", "low" or "high", found ${formatValue(detail)}`;
   if (typeof url === 'string' && /^(https?:\/\/|data:image\/[\w.+-]+;base64,)/i.test(url)) return null;
   return `.image_url.url: expected an address, or data:image/…;base64,…, found ${formatValue(url)}`;
 }
@@ -160,6 +170,9 @@ export function parseTools(row: Readonly<Record<string, unknown>>, place: string
   if (tools !== undefined && tools !== null && !(Array.isArray(tools) && tools.every(isObject))) {
     throw refuse('a list of objects in "tools"', Array.isArray(tools) ? 'other items' : formatValue(tools));
   }
+  const nameless = Array.isArray(tools) ? tools.findIndex((tool) => !isNamed(tool as Record<string, unknown>)) : -1;
+  if (nameless >= 0)
+    throw refuse(`a tool {"type", "function": {"name", …}} as tools[${nameless}]`, formatValue((tools as unknown[])[nameless]));
   if (parallel !== undefined && parallel !== null && typeof parallel !== 'boolean') {
     throw refuse('true or false in "parallel_tool_calls"', formatValue(parallel));
   }
@@ -168,4 +181,10 @@ export function parseTools(row: Readonly<Record<string, unknown>>, place: string
     ...(Array.isArray(tools) ? { tools } : {}),
     ...(typeof parallel === 'boolean' ? { parallel_tool_calls: parallel } : {}),
   };
+}
+
+/** Whether a tool has a name, with which calls ask for it; some programs write the function alone. */
+function isNamed(tool: Readonly<Record<string, unknown>>): boolean {
+  const { name } = isObject(tool['function']) ? tool['function'] : tool;
+  return typeof name === 'string' && name !== '';
 }

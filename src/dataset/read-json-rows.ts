@@ -185,7 +185,10 @@ function createItemReader({ path, layout, events, before }: ItemSource): BlockRe
     end() {
       const end = splitter.findEndProblem();
       if (end === null) return;
-      const place = `${path}:${before + end.line}`;
+      const at = before + end.line;
+      const place = `${path}:${at}`;
+      if (end.problem === 'bare-text')
+        return void tryParse(() => parseRow(end.text!, place, null), events.onBadRow, { source: path, line: at });
       const expected = end.problem === 'open-list' ? 'the list to end with "]"' : `the end of the object that begins here`;
       throw createDataFailure('json-invalid', `${place}: not valid JSON: expected ${expected}, found the end of the file`, {
         hint: 'The file is cut short: write or download it again.',

@@ -2,7 +2,8 @@
 import type { ChatMessage, ChatRow, PreferenceRow, Row } from './row.ts';
 
 /** What a conversation may have that not every service can follow. */
-export type RowTrait = 'images' | 'manyImages' | 'tooManyImages' | 'imagesInPair' | 'weights' | 'objectArguments' | 'answersWithoutCall';
+export type RowTrait =
+  'images' | 'bareImages' | 'manyImages' | 'tooManyImages' | 'imagesInPair' | 'weights' | 'objectArguments' | 'answersWithoutCall';
 
 export type RowTraits = Readonly<Partial<Record<RowTrait, number>>>;
 
@@ -45,7 +46,10 @@ export function findTraits(row: ChatRow | PreferenceRow): ReadonlySet<RowTrait> 
     for (const { role, content, weight, tool_calls: calls, tool_call_id: answered } of messages) {
       if (weight === 0) traits.add('weights');
       if (role === 'tool' && typeof answered !== 'string') traits.add('answersWithoutCall');
-      if (Array.isArray(content)) for (const { type } of content as { type: string }[]) if (type.startsWith('image')) images++;
+      for (const { type } of Array.isArray(content) ? (content as { type: string }[]) : []) {
+        if (type.startsWith('image')) images++;
+        if (type === 'image') traits.add('bareImages');
+      }
       if (!Array.isArray(calls)) continue;
       const isObject = (call: { function: { arguments: unknown } }): boolean => typeof call.function.arguments !== 'string';
       if ((calls as { function: { arguments: unknown } }[]).some(isObject)) traits.add('objectArguments');

@@ -27,6 +27,7 @@ const calls = {
   answersWithoutCall: ['target-tools', 'messages of the role "tool" need the "tool_call_id" of the call that they answer'],
 } as const;
 const pictures = {
+  bareImages: ['target-parts', 'takes images as "image_url" with an address, not as "image" alone'],
   images: ['target-images', 'images are not priced, and not every model takes them in training'],
   imagesInPair: ['target-images-pair', 'pairs of answers are trained on text alone'],
 } as const;

@@ -18,7 +18,9 @@ export interface JsonSplitter {
 export interface JsonEndProblem {
   /** Where the open item begins, or the text ends. */
   readonly line: number;
-  readonly problem: 'open-item' | 'open-list';
+  /** `bare-text`: no bracket or quote is open, so that the end of the text ends the item, of this text. */
+  readonly problem: 'open-item' | 'open-list' | 'bare-text';
+  readonly text?: string;
 }
 
 /** `list`: the items of one list; `stream`: values after one another, with white space or commas between them. */
@@ -80,7 +82,10 @@ export function createJsonSplitter(layout: JsonLayout, onTrailing: (line: number
             open = { text: '', line };
             start = at;
             depth = 0;
-            stays(code);
+            if (!stays(code)) {
+              items.push({ line, text: text[at]! }); // a closing bracket that closes nothing
+              open = null;
+            }
           } else skip(code);
         } else {
           const stayed = stays(code);
@@ -98,6 +103,7 @@ export function createJsonSplitter(layout: JsonLayout, onTrailing: (line: number
     },
     getOpenLength: () => open?.text.length ?? 0,
     findEndProblem() {
+      if (open !== null && depth === 0 && !isInString) return { line: open.line, problem: 'bare-text', text: open.text };
       if (open !== null) return { line: open.line, problem: 'open-item' };
       return layout === 'list' && list !== 'after' ? { line, problem: 'open-list' } : null;
     },

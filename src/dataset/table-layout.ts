@@ -17,8 +17,8 @@ export function nameDelimiter(delimiter: string): string {
  * @param begin the beginning of the text
  */
 export function findDelimiter(begin: string, usual: string, wanted: readonly string[] = []): string {
-  const line = /[^\r\n].*/.exec(begin.replaceAll(/"(?:[^"]|"")*"?/g, (quoted) => quoted.replaceAll(/[^"]/g, '_')))?.[0] ?? '';
-  const whole = /[^\r\n].*/.exec(begin)?.[0] ?? '';
+  const line = /[^\r\n]+/.exec(begin.replaceAll(/"(?:[^"]|"")*"?/g, (quoted) => quoted.replaceAll(/[^"]/g, '_')))?.[0] ?? '';
+  const whole = /[^\r\n]+/.exec(begin)?.[0] ?? '';
   const count = (delimiter: string): number => line.split(delimiter).length - 1;
   const countWanted = (delimiter: string): number => {
     const names = whole.split(delimiter).map((name) => name.trim().replace(/^"(.*)"$/, '$1'));
@@ -96,7 +96,7 @@ export interface TableHeader {
  * @throws Failure `data-invalid` for a wanted name that stands twice
  */
 export function parseHeader(names: readonly string[], wanted: readonly string[] | undefined, place: string): TableHeader {
-  if (names.some((name) => name.includes('\r'))) {
+  if (names.some((name) => /\r(?!\n)/.test(name))) {
     throw createDataFailure('table-header', `${place}: expected the names of the columns, found a line that has further line ends inside`, {
       hint: "Some lines of the file end in CR alone and others do not: write all in one way, such as with `tr '\\r' '\\n'`.",
     });

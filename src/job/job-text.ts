@@ -110,7 +110,9 @@ function describeSyntax(message: string): string {
   const character = /^Unexpected character '?(.+?)'? found/s.exec(message)?.[1];
   if (character === "'") return 'found a single quote: JSON has double quotes only';
   if (character !== undefined) return `found the character ${JSON.stringify(character)}: texts and names stand in double quotes`;
-  return message.replace(/\s*\(\d+:\d+\)$/, '');
+  const word = /^Unexpected identifier '?(.+?)'? found/s.exec(message)?.[1];
+  if (word !== undefined) return `found ${JSON.stringify(word)}: texts and names stand in double quotes`;
+  return 'found something else here: are quotes, commas and brackets in their places?';
 }
 
 function getMemberName({ name }: { name: { type: 'String'; value: string } | { type: 'Identifier'; name: string } }): string {
@@ -147,6 +149,27 @@ function locateInJson(body: ValueNode, path: FieldPath): Place {
   return place;
 }
 
+/** What the parser's codes mean. */
+const yamlCodes: Readonly<Record<string, string>> = {
+  TAB_AS_INDENT: 'found a tab: lines are indented by spaces',
+  BAD_INDENT: 'found a line that is indented too little, or a bracket that is not closed',
+  DUPLICATE_KEY: 'found a name that stands there already',
+  MISSING_CHAR: 'found no closing quote or bracket, or no space after a colon',
+  BAD_DQ_ESCAPE: 'found a backslash in double quotes that means nothing: use single quotes for paths',
+  BLOCK_AS_IMPLICIT_KEY: 'found a second colon: a text with ": " in it stands in quotes',
+  MULTILINE_IMPLICIT_KEY: 'found a name over several lines: is a colon missing?',
+  BAD_SCALAR_START: 'found a sign with which no text begins: put it in quotes',
+  BAD_ALIAS: 'found an alias (*name) that is none: put a text that begins with * in quotes',
+  BAD_DIRECTIVE: 'found a directive (%) that is not known',
+  MULTIPLE_DOCS: 'found a second document: remove what follows ---',
+  RESOURCE_EXHAUSTION: 'found a text that is nested too deeply',
+  BAD_COLLECTION_TYPE: 'found a list where its tag says an object, or the other way round',
+};
+
+function describeYaml(code: string): string {
+  return yamlCodes[code] ?? 'found something else here: are colons, dashes and indentation in their places?';
+}
+
 async function parseYamlText(text: string, refuse: Refuse): Promise<JobText> {
   const yaml = await import('yaml');
   const lines = new yaml.LineCounter();
@@ -154,13 +177,13 @@ async function parseYamlText(text: string, refuse: Refuse): Promise<JobText> {
   const [error] = document.errors;
   if (error !== undefined) {
     const { line, col } = lines.linePos(error.pos[0]);
-    throw refuse(`:${line}:${col} expected YAML: ${error.message}`, error);
+    throw refuse(`:${line}:${col} expected YAML: ${describeYaml(error.code)}`, error);
   }
   let value: unknown;
   try {
     value = document.toJS(); // refuses an explosion of aliases
   } catch (reason) {
-    throw refuse(`: expected YAML: ${(reason as Error).message}`, reason);
+    throw refuse(': expected YAML: found an alias (*name) without its anchor (&name), or too many of them', reason);
   }
   const locate = (path: FieldPath): Place => {
     const { line, col } = lines.linePos(findYamlOffset(yaml, document, path));

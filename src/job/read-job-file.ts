@@ -144,6 +144,38 @@ export function formatExpectation(issue: z.core.$ZodIssue): string {
   }
 }
 
+/** Fields of a training by the names that they have in other programs, in small letters without signs. */
+const otherNames: Readonly<Record<string, string>> = {
+  lr: 'learningRate',
+  learningratemultiplier: 'learningRate',
+  steplr: 'learningRate',
+  numtrainepochs: 'epochs',
+  numepochs: 'epochs',
+  nepochs: 'epochs',
+  maxsteps: 'steps',
+  numsteps: 'steps',
+  bs: 'batchSize',
+  perdevicetrainbatchsize: 'batchSize',
+  trainbatchsize: 'batchSize',
+  microbatchsize: 'batchSize',
+  lrschedulertype: 'schedule',
+  lrscheduler: 'schedule',
+  scheduler: 'schedule',
+  wd: 'weightDecay',
+  maxgradientnorm: 'maxGradNorm',
+  gradientclipping: 'maxGradNorm',
+  maxseqlength: 'maxLength',
+  maxseqlen: 'maxLength',
+  modelmaxlength: 'maxLength',
+  cutofflen: 'maxLength',
+  sequencelen: 'maxLength',
+  blocksize: 'maxLength',
+  warmup: 'warmupRatio',
+  dpobeta: 'beta',
+  lora: 'adapter',
+  peft: 'adapter',
+};
+
 function describeUnknownKey(parent: FieldPath, key: string): JobProblem {
   const path = [...parent, key];
   const inTarget = path[0] === 'targets' ? path.slice(2).join('.') : null;
@@ -151,7 +183,9 @@ function describeUnknownKey(parent: FieldPath, key: string): JobProblem {
     return { path, message: 'this name is reserved for a later version; remove it' };
   }
   const known = listKnownKeys(parent);
-  const close = closestMatch(key, known, { maxDistance: 3 });
+  const meant = otherNames[key.toLowerCase().replaceAll(/[-_\s]/g, '')];
+  const close =
+    meant !== undefined && known.includes(meant) ? meant : closestMatch(key, known, { maxDistance: Math.min(3, key.length - 1) });
   return {
     path,
     message: close === undefined ? `unknown field; expected one of ${known.join(', ')}` : `unknown field, did you mean "${close}"?`,

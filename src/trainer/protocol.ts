@@ -18,7 +18,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { Failure, toSystemCode } from '../errors.ts';
-import { parseFields, readJsonObject } from '../lib/json.ts';
+import { parseFields, parseJsonOr, readJsonObject } from '../lib/json.ts';
 import { backendNames } from './backends/index.ts';
 import { Comparison, trainingControls } from './training-controls.ts';
 import { kernelVariants, type KernelVariant } from './kernels/index.ts';
@@ -283,12 +283,8 @@ export function parseEvents(bytes: Buffer, from = 0): { readonly events: Trainer
   const events: TrainerEvent[] = [];
   let start = from;
   for (let end = bytes.indexOf(10, start); end >= 0; end = bytes.indexOf(10, start)) {
-    let json: unknown;
-    try {
-      json = JSON.parse(bytes.toString('utf8', start, end));
-    } catch {
-      break;
-    }
+    const json = parseJsonOr(bytes.toString('utf8', start, end), undefined);
+    if (json === undefined) break;
     const event = TrainerEvent.safeParse(json);
     if (event.success) events.push(event.data);
     start = end + 1;

@@ -1,5 +1,6 @@
 /** What people really bring, by situations of public reports: `plan` reads it, or says the cause in one message with a way out. */
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startSandbox, type Sandbox } from '../../src/sandbox/main.ts';
@@ -253,6 +254,36 @@ test('a key with a typographic dash is told, and not shown', async () => {
   expect(status).toBe(77);
   expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'credentials-invalid' } });
   expect(stdout).not.toContain('rehearsal');
+});
+
+test.each(['"sk-sandbox-rehearsal"', 'Bearer sk-sandbox-rehearsal', 'sk-sandbox-\nrehearsal', '$sk_sandbox_rehearsal'])(
+  'a key that is not alone is told, and not shown: %j',
+  async (key) => {
+    const { stdout, status } = await write({}).run(['models', 'openai', '--json'], { OPENAI_API_KEY: key });
+    expect(status).toBe(77);
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'credentials-invalid' } });
+    expect(stdout).not.toContain('rehearsal');
+  },
+);
+
+test.each([
+  ['lr', 'learningRate'],
+  ['num_train_epochs', 'epochs'],
+  ['per_device_train_batch_size', 'batchSize'],
+  ['max_seq_length', 'maxLength'],
+])('the field %s of other programs suggests %s', async (name, suggestion) => {
+  const { stderr, status } = await plan({ text: (job) => job.replace('"epochs": 1', `"${name}": 1`) });
+  expect(stderr).toContain(`training.${name}: unknown field, did you mean "${suggestion}"?`);
+  expect(status).toBe(78);
+});
+
+test('a pipe, and a link that leads to itself, are refused at once', async () => {
+  const { cwd, run } = write({});
+  execFileSync('mkfifo', [join(cwd, 'pipe.jsonl')]);
+  symlinkSync('loop.jsonl', join(cwd, 'loop.jsonl'));
+  const piped = await run(['data', 'check', 'pipe.jsonl']);
+  expect(piped).toMatchObject({ status: 65, stdout: expect.stringContaining('expected a file, found a pipe or a device') });
+  expect(await run(['data', 'check', 'loop.jsonl'])).toMatchObject({ status: 66, stderr: expect.stringContaining('leads to itself') });
 });
 
 test('a configuration of another program is named as such', async () => {

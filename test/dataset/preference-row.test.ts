@@ -70,7 +70,7 @@ test('results of tools that differ belong to the ends, with the call before them
 });
 
 test('tools are beside the columns, or in the input', () => {
-  const tools = { tools: [{ type: 'function' }], parallel_tool_calls: true };
+  const tools = { tools: [{ type: 'function', function: { name: 'f' } }], parallel_tool_calls: true };
   expect(parse({ ...expected, ...tools })).toEqual({ ...expected, ...tools });
   const outputs = { preferred_output: expected.chosen, non_preferred_output: expected.rejected };
   expect(parse({ input: { messages: expected.prompt, ...tools }, ...outputs })).toEqual({ ...expected, ...tools });

@@ -72,7 +72,7 @@ test.each([
   ['', 'expected a configuration, found an empty file'],
   ['x: &x { lr: 1 }\ntask: llm-sft\nparams: { <<: *x }\n', 'expected every field written out, found "<<"'],
   ['# nothing\n', 'found keys of none of them'],
-  ['task: a\ntask: b\n', 'expected YAML: Map keys must be unique'],
+  ['task: a\ntask: b\n', 'expected YAML: found a name that stands there already'],
   ['task: [', 'expected YAML'],
   ['task: a\n---\ntask: b\n', 'expected YAML'],
   ['task: llm-sft\nself: &s\n  inner: *s\n', ''],

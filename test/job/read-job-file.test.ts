@@ -192,7 +192,7 @@ test('YAML says the same as JSON, with comments and anchors', async () => {
 test.each([
   [yaml.replace('name: mini', 'name: Mini\nnmae: x'), ['3:1 name: expected 1 to 32', '4:1 nmae: unknown field, did you mean "name"?']],
   [yaml.replace('./train.jsonl', '[./a.jsonl, b.jsonl]'), ['6:22 data.train.1: expected a path']],
-  [yaml.replace('local,', 'local, provider: other,'), ['8:33 expected YAML: Map keys must be unique']],
+  [yaml.replace('local,', 'local, provider: other,'), ['8:33 expected YAML: found a name that stands there already']],
   [yaml.replace('data:', 'data: ['), ['expected YAML: ']],
   ['- just\n- a list', ['1:1 (the whole file): expected an object']],
 ])('an error in YAML is reported with its place: %j', async (text, expected) => {

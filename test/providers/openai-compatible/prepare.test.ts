@@ -64,7 +64,11 @@ test('chats stay as they are, with tools and weights, and without their place in
   ];
   const located: LocatedRow = { messages, tools, parallel_tool_calls: false, source: '/data/train.jsonl', line: 1 };
   const held = Array.from({ length: 10 }, () => located);
-  expect((await writeTrain({ task: 'chat' }, held))[0]).toEqual({ messages, tools, parallel_tool_calls: false });
+  expect((await writeTrain({ task: 'chat' }, held))[0]).toEqual({
+    messages: [...messages.slice(0, -1), { role: 'assistant', tool_calls: call.tool_calls }], // null is as good as absent
+    tools,
+    parallel_tool_calls: false,
+  });
 });
 
 test('preferences have the fields of the service', async () => {

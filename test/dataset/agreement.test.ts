@@ -1,0 +1,10 @@
+import { expect, test } from 'vitest';
+import { checkAgreement } from './agreement.ts';
+
+const seed = Number(process.env['SEED'] ?? 20261130);
+
+test(`two readers agree on the verdict and the line of 2,000 files (SEED=${seed})`, async () => {
+  const { kinds, disagreement } = await checkAgreement({ count: 2000, seed });
+  expect(disagreement).toBeNull();
+  expect(kinds).toBeGreaterThan(50);
+});
