@@ -70,6 +70,7 @@ async function checkKind(path: string): Promise<void> {
 
 /** Whether a file begins as gzip does. @throws Failure as `openDataset` */
 export async function isGzip(path: string): Promise<boolean> {
+  await checkKind(path); // opening a pipe waits for someone who writes to it
   try {
     await using file = await open(path);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(2), 0, 2, 0);
