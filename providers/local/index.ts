@@ -5,9 +5,9 @@ import { cancel, pause, resume } from './controls.ts';
 import { estimate } from './estimate.ts';
 import { install, parts } from './install/index.ts';
 import { merge } from './merge.ts';
-import { openTokenizer } from './open-tokenizer.ts';
 import { observe, statusMap } from './observe.ts';
 import { predict } from './predict.ts';
+import { loadRowTokenizer } from './row-tokenizer.ts';
 import { listSizes } from './sizes.ts';
 import { bind, create, fence, find, prepare } from './submit.ts';
 import { translate, type LocalRequest } from './translate.ts';
@@ -49,7 +49,7 @@ export const local = defineProvider({
     },
   },
   inference: { predict, merge },
-  openTokenizer,
+  loadTokenizer: loadRowTokenizer,
   check,
   parts,
   install,

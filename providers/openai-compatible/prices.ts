@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ChatMessage } from '../../src/dataset/row.ts';
-import { findTraits } from '../../src/dataset/tally.ts';
+import { findTraits } from '../../src/dataset/row-traits.ts';
 import { Failure } from '../../src/errors.ts';
 import { parseJsonOr } from '../../src/lib/json.ts';
 import type { Context, PredictionContext, QuoteContext } from '../../src/provider/context.ts';

@@ -1,5 +1,7 @@
 import type { Context } from '../../src/provider/context.ts';
+import type { Provider } from '../../src/provider/provider.ts';
 import { parseBaseUrl } from '../../src/provider-kit/settings.ts';
+import { loadRowTokenizer } from '../openai-compatible/row-tokenizer.ts';
 import { createOpenAICompatible, openaiStatusMap, readBearer, type OpenAICompatibleConfig } from '../openai-compatible/index.ts';
 import deprecations from './deprecations.json' with { type: 'json' };
 import prices from './prices.json' with { type: 'json' };
@@ -39,4 +41,4 @@ function getPayer(context: Context): Record<string, string> {
   };
 }
 
-export const openai = createOpenAICompatible(config);
+export const openai: Provider = { ...createOpenAICompatible(config), loadTokenizer: loadRowTokenizer };

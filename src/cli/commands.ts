@@ -1,5 +1,5 @@
 import type { CommandFunction } from './cli.ts';
-import { dataCommands, initOptions } from './data-commands.ts';
+import { allowSecrets, dataCommands, initOptions } from './data-commands.ts';
 import * as parse from './options.ts';
 
 /** Flag, description, and the parser of its value. */
@@ -17,6 +17,7 @@ export interface CommandEntry {
 const ofJob: readonly Option[] = [
   ['--target <names...>', 'only these targets'],
   ['--set <path=value...>', 'change a field of the job: training.epochs=1; null removes it'],
+  allowSecrets,
 ];
 
 const timeout: Option = [

@@ -1,25 +1,16 @@
 /** The report of `data check`: what data files hold, and everything that is wrong with them. */
 import { isFailure, type Failure } from '../errors.ts';
-import { findingKinds, type FindingCode, type Severity } from './findings.ts';
+import { findingKinds, type Finding, type FindingCode, type Severity } from './findings.ts';
 import { inspectDataset, type DatasetSources } from './inspect.ts';
-import { createBadRows, formatWarning, type BadRows, type DataWarning, type ReadPart } from './problems.ts';
+import { createBadRows, type BadRows } from './bad-rows.ts';
+import { formatWarning, type DataWarning, type ReadPart } from './problems.ts';
 import { readRowBatches } from './read-rows.ts';
 import type { Place } from './row-events.ts';
 import { type RowTask } from './row.ts';
+import { findForService, type Service } from './service-rules.ts';
 import { findShape } from './shapes.ts';
+import { countTokens, type RowTokenizer, type TokenFacts } from './token-counts.ts';
 import type { SourceFacts } from './tally.ts';
-
-export interface Finding {
-  readonly severity: Severity;
-  readonly code: FindingCode;
-  readonly message: string;
-  /** What to do about it; null where the message says it. */
-  readonly hint: string | null;
-  /** How many rows have it; null where it is not about rows. */
-  readonly rows: number | null;
-  /** The first lines that have it. */
-  readonly lines: readonly number[];
-}
 
 /** A single row with what is wrong with it. */
 export interface RowFinding extends Place {
@@ -36,6 +27,8 @@ export interface PartReport {
   readonly longestCharacters: number;
   /** How many rows have from 2^i to below 2^(i+1) characters. */
   readonly lengths: readonly number[];
+  /** Absent where no tokenizer was named. */
+  readonly tokens?: TokenFacts;
 }
 
 export interface DataReport {
@@ -52,18 +45,15 @@ export interface CheckOptions extends Omit<DatasetSources, 'task'> {
   readonly services: readonly Service[];
   /** Receives each row that cannot be used. */
   readonly onRow?: (finding: RowFinding) => void;
+  /** Counts tokens, in a further pass. */
+  readonly tokenizer?: RowTokenizer | null;
 }
-
-/** Services whose rules for rows are known. */
-export const services = ['openai', 'azure', 'huggingface', 'local'] as const;
-
-export type Service = (typeof services)[number];
 
 /**
  * Checks data files as `plan` and `submit` do, but goes on after what is wrong.
  * @throws Failure where a file is not there or may not be read
  */
-export async function checkDataset({ services: wanted, onRow, ...sources }: CheckOptions): Promise<DataReport> {
+export async function checkDataset({ services: wanted, onRow, tokenizer = null, ...sources }: CheckOptions): Promise<DataReport> {
   const failures: Failure[] = [];
   const parts: ReadPart[] = [];
   const badRows = watchBadRows(onRow);
@@ -77,6 +67,7 @@ export async function checkDataset({ services: wanted, onRow, ...sources }: Chec
     if (!isFailure(error, 'data-invalid')) throw error;
     failures.push(error); // the whole file cannot be read
   }
+  const counted = tokenizer === null ? [] : await countParts(tokenizer, { ...sources, task, services: wanted }, parts);
   const hasBadRows = badRows.list().length > 0;
   const findings = [
     ...badRows.list().map(({ failures: alike, places, rows }): Finding => {
@@ -86,13 +77,44 @@ export async function checkDataset({ services: wanted, onRow, ...sources }: Chec
     ...failures.filter(({ finding }) => !(hasBadRows && ['rows-missing', 'labels-one'].includes(finding ?? ''))).map(toFinding),
     ...warnings.map(toWarningFinding),
     ...wanted.flatMap((service) => findForService(service, task, parts)),
+    ...counted.flatMap(({ findings: ofTokens }) => ofTokens),
+    ...[tokenizer?.getNote(task) ?? null].flatMap((note) => (note === null ? [] : [toNote('tokens-about', `${tokenizer!.name}: ${note}`)])),
   ];
   const ranks: readonly Severity[] = ['error', 'warning', 'note'];
   return {
     task,
-    parts: parts.map(toPartReport),
+    parts: parts.map((part, i) => ({ ...toPartReport(part), ...(counted[i] && { tokens: counted[i].facts }) })),
     findings: findings.sort((a, b) => ranks.indexOf(a.severity) - ranks.indexOf(b.severity)),
   };
+}
+
+function toNote(code: FindingCode, message: string): Finding {
+  return { severity: findingKinds[code].severity, code, message, hint: null, rows: null, lines: [] };
+}
+
+type Counted = Awaited<ReturnType<typeof countTokens>>;
+
+/** Tokens of each part; with a share of the training rows for a part, none is counted apart. */
+async function countParts(
+  tokenizer: RowTokenizer,
+  { task, columns, services: wanted, ...files }: CheckOptions & { readonly task: RowTask },
+  parts: readonly ReadPart[],
+): Promise<Counted[]> {
+  // TRL learns the last answer alone.
+  const answers = wanted.length > 0 && wanted.every((service) => service === 'huggingface') ? 'last' : 'all';
+  const labels = [...(parts.find(({ tally }) => tally.name === 'train')?.tally.labels.keys() ?? [])].sort();
+  const validation = Array.isArray(files.validation) ? (files.validation as readonly string[]) : [];
+  const counted: Counted[] = [];
+  for (const { tally } of parts) {
+    const paths =
+      tally.name === 'train'
+        ? files.train
+        : tally.name === 'validation'
+          ? validation
+          : (files.test[tally.name.slice('test/'.length)] ?? []);
+    counted.push(await countTokens(paths, { tokenizer, shape: { task, columns }, answers, labels }));
+  }
+  return counted;
 }
 
 function watchBadRows(onRow: CheckOptions['onRow']): BadRows {
@@ -129,7 +151,9 @@ function toFinding({ finding, message, hint }: Failure): Finding {
   return { severity: findingKinds[code].severity, code, message, hint, rows: null, lines: line === undefined ? [] : [Number(line)] };
 }
 
-const warningCodes: Readonly<Record<Exclude<DataWarning['type'], 'reading'>, FindingCode>> = {
+const warningCodes: Readonly<Record<Exclude<DataWarning, { readonly code: string }>['type'], FindingCode>> = {
+  'missing-labels': 'labels-missing',
+  'uneven-labels': 'labels-uneven',
   'duplicate-rows': 'rows-twice',
   'texts-in-training': 'rows-leaked',
   'contradictory-labels': 'rows-contradict',
@@ -139,43 +163,20 @@ const warningCodes: Readonly<Record<Exclude<DataWarning['type'], 'reading'>, Fin
 };
 
 function toWarningFinding(warning: DataWarning): Finding {
-  const code = warning.type === 'reading' ? (isCode(warning.code) ? warning.code : 'unexpected') : warningCodes[warning.type];
+  const code = !('code' in warning) ? warningCodes[warning.type] : isCode(warning.code) ? warning.code : 'unexpected';
   const { severity } = findingKinds[code];
-  const lines = 'example' in warning && warning.example !== undefined ? [warning.example.line] : [];
+  const lines = toLines(warning);
   return { severity, code, message: formatWarning(warning), hint: null, rows: 'rows' in warning ? warning.rows : null, lines };
-}
-
-/** OpenAI fails a job with fewer rows. */
-const fewestRows = 10;
-
-function findForService(service: Service, task: RowTask, parts: readonly ReadPart[]): Finding[] {
-  const trained = parts.find(({ tally }) => tally.name === 'train')?.tally;
-  const { images = 0, weights = 0, objectArguments = 0 } = trained?.traits ?? {};
-  const isHosted = service === 'openai' || service === 'azure';
-  const add = (code: FindingCode, rows: number, message: string): Finding[] => {
-    return rows === 0
-      ? []
-      : [{ severity: findingKinds[code].severity, code, message: `${service}: ${message}`, hint: null, rows, lines: [] }];
-  };
-  const rows = trained?.rows ?? 0;
-  return [
-    ...(isTrainedBy(service, task) ? [] : add('target-task', rows, `does not train the task "${task}"`)),
-    ...(isHosted && rows < fewestRows ? add('target-rows', rows, `needs at least ${fewestRows} training rows, and gets ${rows}`) : []),
-    ...(isHosted ? add('target-images', images, 'images are not priced, and not every model takes them in training') : []),
-    ...(isHosted ? add('target-arguments', objectArguments, 'arguments of calls are written as JSON text') : []),
-    ...(service === 'huggingface'
-      ? add('target-weights', weights, 'only the last message of the assistant that counts is learned as the answer')
-      : []),
-  ];
-}
-
-/** Classifiers and regressions are trained on this machine; the services train all but regressions. */
-function isTrainedBy(service: Service, task: RowTask): boolean {
-  return service === 'local' ? task === 'classification' || task === 'regression' : task !== 'regression';
 }
 
 function toPartReport({ tally, files }: ReadPart): PartReport {
   const { name, rows, labels, longestCharacters, lengths } = tally;
   const counts = Object.fromEntries([...labels].map(([label, { rows: count }]) => [label, count]));
   return { name, sources: files.sources, rows, labels: counts, longestCharacters, lengths: Array.from(lengths, (count) => count ?? 0) };
+}
+
+function toLines(warning: DataWarning): readonly number[] {
+  if ('lines' in warning && warning.lines !== undefined) return warning.lines;
+  if ('places' in warning) return warning.places.map(({ line }) => line);
+  return 'example' in warning && warning.example !== undefined ? [warning.example.line] : [];
 }

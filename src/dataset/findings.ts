@@ -62,10 +62,28 @@ export const findingKinds = {
   'shape-converted': note('rows in another known form were converted to messages'),
   'shape-mixed': error('rows of two forms in one file'),
   'shape-target': error('a row that the form to which it shall be converted cannot hold'),
+  'chat-template': error('a conversation that the chat template of the tokenizer refuses'),
+  'chat-empty': warning('a question without a word'),
+  'tools-unanswered': warning('calls of tools without an answer before the conversation goes on'),
+  'tools-unknown': error('an answer of a tool that nobody called'),
+  // what must not leave the house
+  secret: error('a key, a token or a password in a row; `--allow-secrets`, or `data.allowSecrets` of the job, lets it pass'),
+  'secret-allowed': note('rows with secrets that were allowed'),
+  'personal-email': warning('rows with addresses of e-mail'),
+  'personal-phone': warning('rows with numbers of telephones'),
+  // tokens
+  'tokens-none': error('rows of which no token is learned, within the limit of the model'),
+  'answers-cut': warning('rows whose answer loses its end at the limit of the model'),
+  'tokens-cut': warning('rows that are longer than the limit of the model, and are cut'),
+  'tokens-about': note('how far the counts of tokens can be relied on'),
   // services
   'target-task': error('the service does not train rows of this kind'),
   'target-rows': error('the service needs more rows'),
+  'target-size': error('a file that is larger than the service takes'),
   'target-images': warning('images, which are not priced, and which not every model takes'),
+  'target-images-many': error('more images in a conversation than the service takes'),
+  'target-images-pair': error('images in pairs of answers, which the service trains on text alone'),
+  'target-tools': error('answers of tools that do not say which call they answer'),
   'target-weights': warning('weights of messages that the service does not follow'),
   'target-arguments': note('arguments of calls that are written as JSON text for the service'),
   // the whole
@@ -74,10 +92,16 @@ export const findingKinds = {
   'labels-one': error('fewer than two labels in the training rows'),
   'label-unknown': error('a label of held-out rows that no training row has'),
   'rows-twice': warning('rows that equal an earlier row of their part'),
-  'rows-contradict': warning('rows with the text of another row and another label'),
+  'rows-contradict': warning('rows with the input of another row and another label or answer'),
   'rows-leaked': warning('held-out rows with the input of a training row: their score says nothing'),
+  'rows-leaked-alike': warning('held-out rows with the input of a training row but for case, white space, punctuation or Unicode form'),
+  'rows-leaked-near': warning('held-out rows whose input is nearly that of a training row'),
+  'rows-near': warning('rows whose input is nearly that of an earlier row of their part'),
+  'near-off': note('nearly equal rows were not looked for, because there are too many rows'),
   'labels-alike': warning('labels that a person takes for one'),
   'labels-many': warning('nearly as many labels as rows'),
+  'labels-missing': warning('labels that look like missing values'),
+  'labels-uneven': warning('nearly all rows have one label'),
   'labels-rare': warning('labels with too few rows'),
 } as const satisfies Record<string, FindingKind>;
 
@@ -100,4 +124,17 @@ export interface ReadNote {
   /** The first line of it; null: the whole file. */
   readonly line: number | null;
   readonly message: string;
+}
+
+/** One line of a report. */
+export interface Finding {
+  readonly severity: Severity;
+  readonly code: FindingCode;
+  readonly message: string;
+  /** What to do about it; null where the message says it. */
+  readonly hint: string | null;
+  /** How many rows have it; null where it is not about rows. */
+  readonly rows: number | null;
+  /** The first lines that have it. */
+  readonly lines: readonly number[];
 }

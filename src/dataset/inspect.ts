@@ -2,20 +2,16 @@ import { hash } from 'node:crypto';
 import { basename } from 'node:path';
 import type { ReadNote } from './findings.ts';
 import type { Failure } from '../errors.ts';
-import {
-  checkLabels,
-  checkRows,
-  checkSplit,
-  createBadRows,
-  findWarnings,
-  type BadRows,
-  type DataWarning,
-  type ReadPart,
-} from './problems.ts';
+import { createBadRows, type BadRows } from './bad-rows.ts';
+import { checkLabels, checkRows, checkSplit, findWarnings, type DataWarning, type ReadPart } from './problems.ts';
+import { createNearRows } from './near.ts';
+import { findNearWarnings } from './near-warnings.ts';
 import { tryParse } from './row-events.ts';
-import type { Columns, RowTask } from './row.ts';
+import { findRowSecret } from './row-marks.ts';
+import type { Columns, LocatedRow, RowTask } from './row.ts';
 import { divideRows, isBelowFraction, isHeldOutRow, type HeldOutSplit } from './split.ts';
-import { createFingerprintSet, createPartTally, readPart, toPartFacts, type PartFacts, type PartFiles, type PartTally } from './tally.ts';
+import { createFingerprintSet } from './fingerprints.ts';
+import { createPartTally, readPart, toPartFacts, type PartFacts, type PartFiles, type PartTally } from './tally.ts';
 import { readTaskRows } from './task-rows.ts';
 
 export interface DatasetSources {
@@ -32,6 +28,10 @@ export interface DatasetSources {
   readonly columns: Columns;
   /** Those of held-out sets that have columns of their own. */
   readonly testColumns?: Readonly<Record<string, Columns>>;
+  /** Whether rows with nearly equal inputs are looked for; absent: they are. */
+  readonly looksForNear?: boolean;
+  /** Whether rows with keys and secrets are used. */
+  readonly allowSecrets?: boolean;
 }
 
 /** Facts about the data, as plain JSON. */
@@ -65,25 +65,48 @@ export interface InspectHooks {
  *   classification a single training label, and a held-out label that no training row has
  */
 export async function inspectDataset(sources: DatasetSources, hooks?: InspectHooks): Promise<DataFacts> {
-  const { task = 'classification', train: paths, validation: rule, test, testFraction, columns, testColumns = {} } = sources;
+  const {
+    task = 'classification',
+    train: paths,
+    validation: rule,
+    test,
+    testFraction,
+    columns,
+    testColumns = {},
+    allowSecrets = false,
+    looksForNear = true,
+  } = sources;
   const badRows = hooks?.badRows ?? createBadRows();
   const notes = createNotes();
   const reader = { shape: { task, columns }, onBadRow: badRows.add };
   const trainTexts = createFingerprintSet();
   const fraction = rule !== null && 'fraction' in rule ? rule.fraction : 0;
-  const train = createPartTally('train', trainTexts);
-  const split = createPartTally('validation', trainTexts);
-  const tested = createPartTally('test/test', trainTexts);
+  const near = looksForNear ? createNearRows() : null;
+  const train = createPartTally('train', { texts: trainTexts, near });
+  const split = createPartTally('validation', { texts: trainTexts, near });
+  const tested = createPartTally('test/test', { texts: trainTexts, near });
   const readAgain = { onBadRow: (): void => {} }; // they are reported below
   const heldOutSplit = testFraction === undefined ? {} : await divideRows(readTaskRows(paths, reader.shape, readAgain), testFraction);
+  /** Whether the row may be used. */
+  const isAllowed = (row: LocatedRow, { marks }: PartTally): boolean => {
+    const failure = findRowSecret(row);
+    if (failure === null) return true;
+    if (allowSecrets) marks.add('secret-allowed', row);
+    else badRows.add(failure, row);
+    return allowSecrets;
+  };
   const trainFiles = await readPart(paths, { ...reader, onNote: notes.of('train') }, (row, rowHash) => {
     const part = isHeldOutRow(row, heldOutSplit) ? tested : isBelowFraction(rowHash, fraction) ? split : train;
-    part.add(row, rowHash);
+    if (isAllowed(row, part)) part.add(row, rowHash);
   });
   const readHeldOut = async (name: string, files: readonly string[], own = columns): Promise<ReadPart> => {
-    const tally = createPartTally(name);
+    const tally = createPartTally(name, { near });
     const events = { onBadRow: badRows.add, onNote: notes.of(name) };
-    return { tally, files: await readPart(files, { ...events, shape: { task, columns: own } }, tally.addHeldOut(trainTexts)) };
+    const add = tally.addHeldOut(trainTexts);
+    const read = await readPart(files, { ...events, shape: { task, columns: own } }, (row, rowHash) => {
+      if (isAllowed(row, tally)) add(row, rowHash);
+    });
+    return { tally, files: read };
   };
   const trained = { tally: train, files: trainFiles };
   const readValidation = async (): Promise<ReadPart | null> => {
@@ -118,7 +141,11 @@ export async function inspectDataset(sources: DatasetSources, hooks?: InspectHoo
     ...(testFraction === undefined ? {} : { heldOut: heldOutSplit }),
     labels,
     majority: task === 'regression' ? findMedian(train.values) : findMajority(labels, train),
-    warnings: [...[trained, ...heldOut].flatMap(({ tally }) => findWarnings(tally, columns)), ...notes.list()],
+    warnings: [
+      ...[trained, ...heldOut].flatMap(({ tally }) => findWarnings(tally, columns)),
+      ...(near === null ? [] : findNearWarnings(near)),
+      ...notes.list(),
+    ],
   };
 }
 

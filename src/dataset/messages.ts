@@ -25,7 +25,28 @@ export function parseMessages(value: unknown, place: string): readonly ChatMessa
     if (problem !== null) throw createDataFailure(findCode(problem), `${place}[${i}]${problem}`);
   }
   checkJson(value, place);
+  checkToolAnswers(value as ChatMessage[], place);
   return value as ChatMessage[];
+}
+
+/** Answers of tools follow the calls that they belong to. */
+function checkToolAnswers(messages: readonly ChatMessage[], place: string): void {
+  let open: unknown[] = [];
+  for (const [i, { role, tool_calls: calls, tool_call_id: id }] of messages.entries()) {
+    if (role !== 'tool') {
+      open = Array.isArray(calls) ? (calls as { id?: unknown }[]).map((call) => call.id) : [];
+      continue;
+    }
+    // Templates of open models need no identifiers.
+    const at = id === undefined || id === null ? 0 : open.findIndex((one) => one === id || one === undefined);
+    if (at < 0 || open.length === 0) {
+      const found =
+        open.length === 0 ? 'no open call' : `the answer to ${formatValue(id)}, and open calls ${open.map(formatValue).join(', ')}`;
+      const hint = 'Each message of the role "tool" answers one of the "tool_calls" of the assistant’s message before it.';
+      throw createDataFailure('tools-unknown', `${place}[${i}]: expected an answer to a call before it, found ${found}`, { hint });
+    }
+    open.splice(at, 1);
+  }
 }
 
 /** Problems begin with the path of the field. */

@@ -1,9 +1,12 @@
+import { createBadRows } from './bad-rows.ts';
 import { basename } from 'node:path';
-import { Failure } from '../errors.ts';
 import { formatValue } from '../lib/text.ts';
 import { createDataFailure } from './findings.ts';
+import { findLabelWarnings, formatLabelWarning, type LabelWarning } from './label-warnings.ts';
+import { formatNearWarning, type NearWarning } from './near-warnings.ts';
 import type { Place } from './row-events.ts';
 import type { Columns } from './row.ts';
+import type { MarkCode } from './row-marks.ts';
 import type { Meeting, PartFiles, PartTally } from './tally.ts';
 
 /** `part` is `train`, `validation` or `test/<name>`; `example` is the first row of the kind beside the one that it meets. */
@@ -12,12 +15,25 @@ export type DataWarning =
   | { readonly type: 'duplicate-rows'; readonly part: string; readonly rows: number; readonly example?: Meeting }
   /** Rows whose text, or messages before the answer, are in the training files too: the model has seen them. */
   | { readonly type: 'texts-in-training'; readonly part: string; readonly rows: number; readonly example?: Meeting }
-  /** Rows whose text has occurred with another label before. */
-  | { readonly type: 'contradictory-labels'; readonly part: string; readonly rows: number; readonly example?: Meeting }
+  /** Rows whose text, or messages before the answer, have occurred with another label or answer before. */
+  | {
+      readonly type: 'contradictory-labels';
+      readonly part: string;
+      readonly rows: number;
+      readonly example?: Meeting;
+      /** Rows of conversations, which have answers. */
+      readonly areChats?: boolean;
+    }
   /** Labels that differ only in capitals, white space or the form of accents; `counts` are their rows. */
-  | { readonly type: 'similar-labels'; readonly part: string; readonly labels: readonly string[]; readonly counts?: readonly number[] }
+  | {
+      readonly type: 'similar-labels';
+      readonly part: string;
+      readonly labels: readonly string[];
+      readonly counts?: readonly number[];
+      readonly lines?: readonly number[];
+    }
   /** Labels with fewer training rows than a model can learn from. */
-  | { readonly type: 'rare-labels'; readonly part: string; readonly labels: readonly string[] }
+  | { readonly type: 'rare-labels'; readonly part: string; readonly labels: readonly string[]; readonly lines?: readonly number[] }
   /** Nearly as many labels as rows; `texts` is the number of different texts. */
   | {
       readonly type: 'many-labels';
@@ -26,6 +42,16 @@ export type DataWarning =
       readonly rows: number;
       readonly texts: number;
       readonly columns: { readonly text: string; readonly label: string };
+    }
+  | NearWarning
+  | LabelWarning
+  /** Rows that have something that a person should know. */
+  | {
+      readonly type: 'marked-rows';
+      readonly part: string;
+      readonly code: MarkCode;
+      readonly rows: number;
+      readonly places: readonly Place[];
     }
   /** Something was read in another way than it is written. */
   | { readonly type: 'reading'; readonly part: string; readonly code: string; readonly message: string };
@@ -48,7 +74,8 @@ export function findWarnings(tally: PartTally, columns: Columns): DataWarning[] 
     count: number,
     example: Meeting | undefined,
   ): void => {
-    if (count > 0) warnings.push({ type, part, rows: count, ...(example === undefined ? {} : { example }) });
+    const areChats = type === 'contradictory-labels' && labels.size === 0;
+    if (count > 0) warnings.push({ type, part, rows: count, ...(example && { example }), ...(areChats && { areChats }) });
   };
   const hasMany = part === 'train' && labels.size > fewLabels && labels.size * 2 > rows;
   add('duplicate-rows', duplicates, examples.duplicates);
@@ -57,15 +84,24 @@ export function findWarnings(tally: PartTally, columns: Columns): DataWarning[] 
     warnings.push({ type: 'many-labels', part, labels: labels.size, rows, texts: newTexts, columns: { text, label } });
   } else add('contradictory-labels', contradictions, examples.contradictions); // where columns are swapped, nearly every row contradicts
   add('texts-in-training', knownTexts, examples.knownTexts);
+  for (const mark of tally.marks.list()) warnings.push({ type: 'marked-rows', part, ...mark });
   if (part !== 'train') return warnings; // no other part has labels of its own
+  const findLines = (some: readonly string[]): number[] => some.slice(0, shownLabels).map((label) => labels.get(label)!.line);
   const alike = Map.groupBy(labels.keys(), normalizeLabel);
   for (const group of alike.values()) {
     if (group.length === 1) continue;
     const sorted = group.sort();
-    warnings.push({ type: 'similar-labels', part, labels: sorted, counts: sorted.map((label) => labels.get(label)!.rows) });
+    warnings.push({
+      type: 'similar-labels',
+      part,
+      labels: sorted,
+      counts: sorted.map((label) => labels.get(label)!.rows),
+      lines: findLines(sorted),
+    });
   }
   const rare = [...labels].filter(([, { rows: count }]) => count < fewRows).map(([label]) => label);
-  if (rare.length > 0 && !hasMany) warnings.push({ type: 'rare-labels', part, labels: rare.sort() });
+  if (!hasMany) warnings.push(...findLabelWarnings(tally));
+  if (rare.length > 0 && !hasMany) warnings.push({ type: 'rare-labels', part, labels: rare.sort(), lines: findLines(rare) });
   return warnings;
 }
 
@@ -95,12 +131,17 @@ export function formatWarning(warning: DataWarning): string {
     return `fewer than ${fewRows} rows of the ${where} have the label ${formatLabels(warning.labels)}: a model hardly learns it from so few`;
   }
   if (type === 'many-labels') return formatManyLabels(warning);
+  if (type === 'marked-rows') return formatMarked(warning, where);
+  if (type === 'near-rows') return formatNearWarning(warning, where);
+  if (type === 'missing-labels' || type === 'uneven-labels') return formatLabelWarning(warning, where);
   const { rows, example } = warning;
   const one = rows === 1;
   const place = example === undefined ? '' : formatMeeting(example, rows);
   if (type === 'duplicate-rows') return `${rows} duplicate ${one ? 'row' : 'rows'} in the ${where}${place}`;
   const subject = `${rows} ${one ? 'row' : 'rows'} of the ${where} ${one ? 'has' : 'have'}`;
-  if (type === 'contradictory-labels') return `${subject} the text of another row with another label${place}`;
+  if (type === 'contradictory-labels') {
+    return `${subject} ${warning.areChats === true ? 'the messages of another row with another answer' : 'the text of another row with another label'}${place}`;
+  }
   return `${subject} the same input as a training row: the scores will be too high${place}`;
 }
 
@@ -109,6 +150,20 @@ function formatManyLabels({ labels, rows, texts, columns }: Extract<DataWarning,
   if (texts * 4 > labels) return question;
   const swapped = `{"text": ${formatValue(columns.label)}, "label": ${formatValue(columns.text)}}`;
   return `${question} ${formatValue(columns.text)} has only ${texts} different values: if the two are swapped, set data.columns to ${swapped}`;
+}
+
+const marked: Readonly<Record<MarkCode, string>> = {
+  'secret-allowed': 'with a key or a secret, which you allowed',
+  'personal-email': 'with addresses of e-mail: a model may learn and tell them',
+  'personal-phone': 'with numbers of telephones: a model may learn and tell them',
+  'tools-unanswered': 'in which the conversation goes on before the calls of tools have their answers: services may refuse them',
+  'chat-empty': 'in which a message of the user has no word',
+};
+
+function formatMarked({ code, rows, places }: Extract<DataWarning, { readonly type: 'marked-rows' }>, where: string): string {
+  const [first] = places;
+  const place = first === undefined ? '' : ` (${rows === 1 ? '' : 'first '}${basename(first.source)}:${first.line})`;
+  return `${rows} ${rows === 1 ? 'row' : 'rows'} of the ${where} ${marked[code]}${place}`;
 }
 
 /** ` (line 61 like line 1)`. */
@@ -134,77 +189,6 @@ function formatPart(part: string): string {
   if (!part.startsWith('test/')) return `${part} data`;
   const name = part.slice('test/'.length);
   return name === 'test' ? 'test data' : `test data ${formatValue(name)}`;
-}
-
-const shownKinds = 20;
-/** Of a problem that more rows have, the first is shown with the lines of some others. */
-const shownAlike = 3;
-
-/** Rows that cannot be used for the same cause. */
-export interface BadRowKind {
-  /** Of the first of them. */
-  readonly failures: readonly Failure[];
-  readonly places: readonly Place[];
-  readonly rows: number;
-}
-
-export interface BadRows {
-  add(failure: Failure, place: Place): void;
-  list(): readonly BadRowKind[];
-  /** @throws Failure `data-invalid` that lists the failures, if there are any. */
-  check(): void;
-}
-
-/** Gathers failures of single rows, so that a person sees all of them at once, and those of the same cause once. */
-export function createBadRows(): BadRows {
-  const kinds = new Map<string, { readonly failures: Failure[]; readonly places: Place[]; rows: number }>();
-  let count = 0;
-  return {
-    add(failure, place) {
-      count++;
-      const cause = `${place.source} ${toCause(failure)}`;
-      const kind = kinds.get(cause);
-      if (kind === undefined) {
-        if (kinds.size < shownKinds) kinds.set(cause, { failures: [failure], places: [place], rows: 1 });
-        return;
-      }
-      kind.rows++;
-      if (kind.failures.length > shownAlike) return;
-      kind.failures.push(failure);
-      kind.places.push(place);
-    },
-    list: () => [...kinds.values()],
-    check() {
-      const all = [...kinds.values()];
-      const failures = all.flatMap((kind) => kind.failures);
-      const [first] = failures;
-      if (first === undefined) return;
-      if (count === 1) throw first;
-      const hint = first.hint !== null && failures.every((failure) => failure.hint === first.hint) ? { hint: first.hint } : {};
-      const shown = all.flatMap(listAlike);
-      if (shown.length === 1) throw new Failure('data-invalid', shown[0]!, hint);
-      const rest = count - all.reduce((sum, { rows }) => sum + rows, 0);
-      const lines = [...shown, ...(rest > 0 ? [`and ${rest} more`] : [])].map((line) => `  ${line}`);
-      throw new Failure('data-invalid', `${count} rows cannot be used:\n${lines.join('\n')}`, hint);
-    },
-  };
-}
-
-/** What failures of one cause have in common: the code, and what was expected; not the place, and not what was found. */
-function toCause({ message, finding }: Failure): string {
-  const expected = message
-    .replace(/:\d+(:\d+)?/, '')
-    .replace(/, (?:found|in) .*$/s, '')
-    .replace(/\[\d+\]/g, '[]');
-  return finding === 'json-invalid' ? finding : `${finding ?? ''} ${expected}`;
-}
-
-/** Each of a few failures, or the first of many with the lines of the next ones. */
-function listAlike({ failures, places, rows }: BadRowKind): string[] {
-  const messages = failures.map(({ message }) => message);
-  if (rows <= shownAlike) return messages;
-  const lines = places.slice(1).map(({ line }) => line);
-  return [`${messages[0]!} (and ${rows - 1} more rows like it: lines ${lines.join(', ')}${rows - 1 > lines.length ? ', …' : ''})`];
 }
 
 /** @throws Failure `data-invalid` for a fraction that leaves one side empty */

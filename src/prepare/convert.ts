@@ -1,6 +1,6 @@
 /** `data convert`: rows of any known form in another form, or in another kind of file. */
 import { createDataFailure, type ReadNote } from '../dataset/findings.ts';
-import { createBadRows, type BadRowKind } from '../dataset/problems.ts';
+import { createBadRows, type BadRowKind } from '../dataset/bad-rows.ts';
 import { readRowBatches } from '../dataset/read-rows.ts';
 import { tryParse, type RowEvents } from '../dataset/row-events.ts';
 import { taskColumns, type RawRow } from '../dataset/row.ts';

@@ -1,5 +1,5 @@
 /** Dividing rows into parts so that rows of one group are in one part. */
-import { createFingerprintSet } from '../dataset/tally.ts';
+import { createFingerprintSet } from '../dataset/fingerprints.ts';
 
 /** How much of the rows a part gets: a share of them, or so many. */
 export type Amount = { readonly share: number } | { readonly rows: number };

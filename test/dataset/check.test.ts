@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { checkDataset, services } from '../../src/dataset/check.ts';
+import { checkDataset } from '../../src/dataset/check.ts';
+import { services } from '../../src/dataset/service-rules.ts';
 import type { RowTask } from '../../src/dataset/row.ts';
 import { createScratchFolder } from '../scratch.ts';
 
@@ -18,7 +19,7 @@ const rows: Readonly<Record<RowTask, (i: number) => object>> = {
 
 test.each<[task: RowTask, refusing: readonly string[]]>([
   ['classification', []],
-  ['regression', ['openai', 'azure', 'huggingface']],
+  ['regression', ['openai', 'azure', 'together', 'huggingface']],
   ['chat', ['local']],
   ['preference', ['local']],
 ])('%s: refused for the services that do not train it', async (task, refusing) => {

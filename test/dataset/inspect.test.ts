@@ -8,7 +8,7 @@ import { createDataFolder } from './data-folder.ts';
 
 const columns = { text: 'text', label: 'label' };
 const both = 'text,label\ngood,yes\nbad,no\n';
-const rare = { type: 'rare-labels', part: 'train', labels: ['no', 'yes'] };
+const rare = { type: 'rare-labels', part: 'train', labels: ['no', 'yes'], lines: [3, 2] };
 
 function inspect(sources: Partial<DatasetSources>): Promise<DataFacts> {
   return inspectDataset({ train: [], validation: null, test: {}, columns, ...sources });
@@ -54,7 +54,7 @@ test('facts of several files: hashes, counts, labels, duplicates, texts that are
         rows: 1,
         example: { source: train[1], line: 3, otherSource: train[0], otherLine: 1 },
       },
-      { type: 'rare-labels', part: 'train', labels: ['no', 'yes'] },
+      { type: 'rare-labels', part: 'train', labels: ['no', 'yes'], lines: [2, 1] },
       { type: 'texts-in-training', part: 'test/main', rows: 2, example: { source: held, line: 2, otherSource: train[0], otherLine: 1 } },
     ],
   });
@@ -85,8 +85,9 @@ test('labels that are alike or rare, and texts with two labels, are warned of', 
   ]);
   const alike = `text,label\n${rows('BILLING', 5)}${rows(' billing', 5)}${rows('e\u0301', 5)}${rows('\u00c9', 5)}${rows('other', 5)}`;
   expect((await inspect({ train: [write('b.csv', alike)] })).warnings).toEqual([
-    { type: 'similar-labels', part: 'train', labels: [' billing', 'BILLING'], counts: [5, 5] },
-    { type: 'similar-labels', part: 'train', labels: ['e\u0301', '\u00c9'], counts: [5, 5] },
+    { type: 'similar-labels', part: 'train', labels: [' billing', 'BILLING'], counts: [5, 5], lines: [7, 2] },
+    { type: 'similar-labels', part: 'train', labels: ['e\u0301', '\u00c9'], counts: [5, 5], lines: [12, 17] },
+    expect.objectContaining({ code: 'rows-near', rows: 10 }), // the texts differ as the labels do
   ]);
   const twice = `text,label\n${rows('a', 6)}${rows('b', 6)}b 1,a\nb 1,a\n`;
   const sides = await Promise.all(
@@ -364,7 +365,14 @@ describe('conversations', () => {
     expect(facts.train.rows + facts.validation!.rows).toBe(rows);
     expect(facts.validation).toMatchObject({ sources: [], sha256: facts.train.sha256 });
     expect(facts.test['test']!.rows).toBe(24);
-    expect(facts.warnings).toEqual([]);
+    // Square roots of 49 and 81.
+    expect(facts.warnings.map(formatWarning)).toEqual(
+      task === 'chat'
+        ? []
+        : [
+            '1 row of the test data has nearly the input of a training row: the scores will be too high (test.jsonl:20 against train.jsonl:20)',
+          ],
+    );
   });
 
   test('wrong rows of all files are reported at once, and a file without rows is refused', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createFingerprintSet, getFingerprint } from '../../src/dataset/tally.ts';
+import { createFingerprintSet, getFingerprint } from '../../src/dataset/fingerprints.ts';
 
 test('behaves as a Set, also after it has grown', () => {
   const fingerprint = fc.oneof(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 2 ** 53 - 50, max: 2 ** 53 - 1 }), fc.maxSafeInteger());

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { isFailure, type Failure } from '../../src/errors.ts';
 import { parseRowTask, type LocatedRow, type RowTask } from '../../src/dataset/row.ts';
 import { hashRow, hashText } from '../../src/dataset/split.ts';
-import { countCharacters } from '../../src/dataset/tally.ts';
+import { countCharacters } from '../../src/dataset/row-traits.ts';
 import { parseChatRow, parseClassificationRow, readTaskRows, type RowShape } from '../../src/dataset/task-rows.ts';
 import { createDataFolder } from './data-folder.ts';
 
@@ -301,7 +301,31 @@ describe('a chat row', () => {
     ],
     [only({ ...user, content: 'a\ud800' }), ': messages[1].content: expected text, found half of a surrogate pair'],
     [{ messages: [user] }, `: messages[0].role: expected the last message to be the assistant's, found "user"`],
-    [{ messages: [user, answer, { role: 'tool', content: 'r' }] }, `: messages[2].role: expected the last message to be the assistant's`],
+    [
+      { messages: [user, { role: 'assistant', tool_calls: [call] }, { role: 'tool', content: 'r' }] },
+      `: messages[2].role: expected the last message to be the assistant's`,
+    ],
+    [
+      { messages: [user, answer, { role: 'tool', content: 'r' }, answer] },
+      ': messages[2]: expected an answer to a call before it, found no open call',
+    ],
+    [
+      {
+        messages: [
+          user,
+          { role: 'assistant', tool_calls: [{ ...call, id: 'a' }] },
+          { role: 'tool', tool_call_id: 'b', content: 'r' },
+          answer,
+        ],
+      },
+      ': messages[2]: expected an answer to a call before it, found the answer to "b", and open calls "a"',
+    ],
+    [
+      {
+        messages: [user, { role: 'assistant', tool_calls: [call] }, { role: 'tool', content: 'r' }, { role: 'tool', content: 'r' }, answer],
+      },
+      ': messages[3]: expected an answer to a call before it, found no open call',
+    ],
     [{ messages: [answer] }, ': messages: expected a message before the answer, found none'],
     [{ messages: [user, { ...answer, weight: 0 }] }, ': messages: expected an assistant message to learn, found only messages of weight 0'],
     [{ messages: [user, answer], tools: '[]' }, ': expected a list of objects in "tools", found "[]"'],

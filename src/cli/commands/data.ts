@@ -1,4 +1,7 @@
-import type { Finding, RowFinding, Service } from '../../dataset/check.ts';
+import type { RowFinding } from '../../dataset/check.ts';
+import type { Finding } from '../../dataset/findings.ts';
+import type { RowTokenizer } from '../../dataset/token-counts.ts';
+import type { Service } from '../../dataset/service-rules.ts';
 import { failureKinds, Failure } from '../../errors.ts';
 import type { RowTask } from '../../dataset/row.ts';
 import type { TrainingTask } from '../../evaluate/training-rows.ts';
@@ -16,18 +19,23 @@ interface DataFlags {
   readonly columns?: Readonly<Record<string, string>>;
   readonly for?: readonly Service[];
   readonly findings?: string;
+  readonly allowSecrets?: boolean;
+  readonly tokenizer?: string;
 }
 
 /** `orchestrate data check FILES`: prints what they hold and all that is wrong with them; 65 where something is an error. */
 export async function check(cli: Cli, train: readonly string[], flags: DataFlags): Promise<number> {
   const { checkDataset } = await import('../../dataset/check.ts');
   const rows: RowFinding[] = [];
+  const tokenizer = flags.tokenizer === undefined ? null : await loadTokenizer(cli, flags.tokenizer);
   const report = await checkDataset({
+    tokenizer,
     train,
     validation: flags.validation ?? null,
     test: flags.test === undefined ? {} : { test: flags.test },
     columns: flags.columns ?? {},
     services: flags.for ?? [],
+    allowSecrets: flags.allowSecrets ?? false,
     ...(flags.task !== undefined && { task: flags.task }),
     ...(flags.findings !== undefined && { onRow: (finding: RowFinding) => rows.push(finding) }),
   });
@@ -39,6 +47,12 @@ export async function check(cli: Cli, train: readonly string[], flags: DataFlags
   if (cli.json) cli.terminal.print(formatJson({ schema: 'orchestrate.data/1', ...report }));
   else if (!cli.quiet) cli.terminal.print(formatDataReport(report));
   return report.findings.some(({ severity }) => severity === 'error') ? failureKinds['data-invalid'].exit : 0;
+}
+
+/** @throws Failure `usage` for a model whose tokens nobody here counts */
+export async function loadTokenizer(cli: Cli, name: string): Promise<RowTokenizer> {
+  await using orchestrator = await cli.open({ mayCreateState: false });
+  return await orchestrator.loadTokenizer(name);
 }
 
 function toRow({ severity, code, message, lines }: Finding): object {

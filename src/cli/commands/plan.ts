@@ -6,12 +6,18 @@ import { formatBudget, formatPlan, toPlanJson } from '../views/plan-view.ts';
 export interface JobFlags {
   readonly target?: readonly string[];
   readonly set?: readonly string[];
+  readonly allowSecrets?: boolean;
+}
+
+/** What the flags change of a job, as `--set` says it. */
+export function listOverrides({ set = [], allowSecrets = false }: JobFlags): string[] {
+  return [...set, ...(allowSecrets ? ['data.allowSecrets=true'] : [])];
 }
 
 /** `orchestrate plan JOB`: what each target would be asked. */
-export async function plan(cli: Cli, args: readonly string[], { target, set }: JobFlags): Promise<number> {
+export async function plan(cli: Cli, args: readonly string[], flags: JobFlags): Promise<number> {
   await using orchestrator = await cli.open();
-  const plans = await orchestrator.plan(await orchestrator.load(args[0]!, set), { targets: target });
+  const plans = await orchestrator.plan(await orchestrator.load(args[0]!, listOverrides(flags)), { targets: flags.target });
   const providers = new Map((await orchestrator.providers()).map((provider) => [provider.id, provider]));
   const scoring = await orchestrator.describeScoring(plans);
   const views = plans.map((one, i) => ({

@@ -8,7 +8,7 @@ import type { RunView } from '../../run/run-view.ts';
 import type { JobSpec } from '../../job/job-spec.ts';
 import { escapeLine, escapeText, formatJson } from '../escape.ts';
 import { getOutcome, programName, type Cli } from '../cli.ts';
-import type { JobFlags } from './plan.ts';
+import { listOverrides, type JobFlags } from './plan.ts';
 import { formatComparison } from '../views/comparison-view.ts';
 import { formatCount, formatLocation, formatSeconds } from '../views/format.ts';
 import { formatPrice, formatRejection, formatWarnings, formatRunPage, getNextCommand, needsDeployment } from '../views/run-view.ts';
@@ -28,7 +28,7 @@ export async function submit(cli: Cli, args: readonly string[], flags: SubmitFla
   const begun = performance.now();
   const since = new Date().toISOString();
   await using orchestrator = await cli.open({ mayCreateState: true });
-  const job = await orchestrator.load(args[0]!, [...set, ...formatTagOverrides(tag ?? {})]);
+  const job = await orchestrator.load(args[0]!, [...listOverrides(flags), ...formatTagOverrides(tag ?? {})]);
   const failures: Failure[] = [];
   const runs = await orchestrator.submit(job, {
     targets: target,

@@ -1,4 +1,6 @@
-import type { DataReport, Finding, PartReport } from '../../dataset/check.ts';
+import type { DataReport, PartReport } from '../../dataset/check.ts';
+import type { TokenFacts } from '../../dataset/token-counts.ts';
+import type { Finding } from '../../dataset/findings.ts';
 import { formatBytes } from '../../lib/text.ts';
 import { escapeLine } from '../escape.ts';
 import { formatCount } from './format.ts';
@@ -18,7 +20,7 @@ export function formatDataReport({ task, parts, findings }: DataReport): string 
   ].join('\n\n');
 }
 
-function formatPart({ name, sources, rows, labels, longestCharacters, lengths }: PartReport, task: string): string {
+function formatPart({ name, sources, rows, labels, longestCharacters, lengths, tokens }: PartReport, task: string): string {
   const bytes = sources.reduce((sum, source) => sum + source.bytes, 0);
   const counts = Object.entries(labels).sort(([, a], [, b]) => b - a);
   const shown = counts.slice(0, shownLabels).map(([label, count]) => `${label.slice(0, 40)} ${formatCount(count)}`);
@@ -27,7 +29,18 @@ function formatPart({ name, sources, rows, labels, longestCharacters, lengths }:
     escapeLine(`${name}  ${task}, ${formatCount(rows)} rows that can be used, ${formatBytes(bytes)}`),
     ...(shown.length === 0 ? [] : [escapeLine(`  labels      ${[...shown, ...rest].join(', ')}`)]),
     ...(rows === 0 ? [] : [`  characters  ${formatCount(longestCharacters)} in the longest row`, ...formatLengths(lengths)]),
+    ...(tokens === undefined ? [] : [escapeLine(`  tokens      ${formatTokens(tokens)}`)]),
   ].join('\n');
+}
+
+function formatTokens({ model, all, learned, longest, limit, cutRows, cutTokens }: TokenFacts): string {
+  const cut = `${formatCount(cutTokens)} in ${formatCount(cutRows)} rows cut off after ${formatCount(limit ?? 0)}`;
+  return [
+    `${formatCount(all)} with ${model}`,
+    ...(learned === null ? [] : [`${formatCount(learned)} learned`]),
+    `${formatCount(longest)} in the longest row`,
+    ...(limit === null ? [] : [cutRows === 0 ? `none cut off after ${formatCount(limit)}` : cut]),
+  ].join(', ');
 }
 
 /** A bar for each power of two between the shortest and the longest row. */

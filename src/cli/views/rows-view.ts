@@ -1,5 +1,5 @@
 /** What became of the rows of data files. Texts are escaped by who prints them. */
-import type { BadRowKind } from '../../dataset/problems.ts';
+import type { BadRowKind } from '../../dataset/bad-rows.ts';
 import type { Conversion } from '../../prepare/convert.ts';
 import type { ReadNote } from '../../dataset/findings.ts';
 import type { Split } from '../../prepare/split-rows.ts';

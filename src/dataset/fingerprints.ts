@@ -1,0 +1,73 @@
+/** Sets of rows, by hashes of what they hold. */
+
+/** Where a row is. */
+export interface RowPlace {
+  readonly source: string;
+  readonly line: number;
+}
+
+/**
+ * A set of 53-bit fingerprints of rows, with the place of the first row of each, 12 bytes a slot: JavaScript's own Map ends at 2^24 members
+ * and takes several times as much.
+ */
+export interface FingerprintSet {
+  /** Adds a fingerprint; true where it was new. */
+  add(fingerprint: number, place?: RowPlace): boolean;
+  has(fingerprint: number): boolean;
+  /** Of the row with which the fingerprint was added. */
+  getPlace(fingerprint: number): RowPlace;
+}
+
+/** A number in [1, 2^53] from bits of a SHA-256 that the split does not use. Of n rows, n²/2^54 pairs meet by chance. */
+export function getFingerprint(sha256: Buffer): number {
+  return sha256.readUInt32BE(8) * 2 ** 21 + (sha256.readUInt32BE(12) >>> 11) + 1;
+}
+
+/** An empty set: open addressing with linear probing, at most two thirds full; 0 marks a free slot. */
+export function createFingerprintSet(): FingerprintSet {
+  let slots = new Float64Array(1024);
+  let places = new Uint32Array(1024); // lines, counted through all files
+  const files: { readonly source: string; readonly before: number }[] = [];
+  let lastPlace = 0;
+  let size = 0;
+
+  /** Where the fingerprint is, or the free slot where it belongs. Fingerprints are uniform, so that they are their own hash. */
+  const find = (fingerprint: number): number => {
+    let at = fingerprint % slots.length;
+    while (slots[at] !== 0 && slots[at] !== fingerprint) at = (at + 1) % slots.length;
+    return at;
+  };
+  const grow = (): void => {
+    const old = { slots, places };
+    slots = new Float64Array(2 * old.slots.length);
+    places = new Uint32Array(slots.length);
+    for (let i = 0; i < old.slots.length; i++) {
+      const fingerprint = old.slots[i]!;
+      if (fingerprint === 0) continue;
+      const at = find(fingerprint);
+      slots[at] = fingerprint;
+      places[at] = old.places[i]!;
+    }
+  };
+
+  return {
+    add(fingerprint, place) {
+      const at = find(fingerprint);
+      if (slots[at] === fingerprint) return false;
+      slots[at] = fingerprint;
+      if (place !== undefined) {
+        if (files.at(-1)?.source !== place.source) files.push({ source: place.source, before: lastPlace });
+        lastPlace = files.at(-1)!.before + place.line;
+        places[at] = lastPlace;
+      }
+      if (++size * 3 > slots.length * 2) grow();
+      return true;
+    },
+    has: (fingerprint) => slots[find(fingerprint)] === fingerprint,
+    getPlace(fingerprint) {
+      const place = places[find(fingerprint)]!;
+      const file = files.findLast(({ before }) => before < place);
+      return { source: file?.source ?? '', line: place - (file?.before ?? 0) };
+    },
+  };
+}

@@ -1,0 +1,85 @@
+/** What services ask of rows and files beside what every task does: `data check --for`. */
+import { formatBytes } from '../lib/text.ts';
+import { findingKinds, type Finding, type FindingCode } from './findings.ts';
+import type { ReadPart } from './problems.ts';
+import type { Mark } from './row-marks.ts';
+import type { RowTask } from './row.ts';
+import type { RowTrait } from './row-traits.ts';
+
+/** Services whose rules for rows are known. */
+export const services = ['openai', 'azure', 'together', 'huggingface', 'local'] as const;
+
+export type Service = (typeof services)[number];
+
+interface ServiceRules {
+  readonly tasks: readonly RowTask[];
+  /** Fewer fail the job. */
+  readonly fewestRows?: number;
+  /** Of one file. */
+  readonly mostBytes?: number;
+  /** What its rows may have, and what becomes of it; the code of the finding says how grave that is. */
+  readonly traits?: Readonly<Partial<Record<RowTrait, readonly [code: FindingCode, message: string]>>>;
+}
+
+const megabyte = 1e6;
+const calls = {
+  objectArguments: ['target-arguments', 'arguments of calls are written as JSON text'],
+  answersWithoutCall: ['target-tools', 'messages of the role "tool" need the "tool_call_id" of the call that they answer'],
+} as const;
+const pictures = {
+  images: ['target-images', 'images are not priced, and not every model takes them in training'],
+  imagesInPair: ['target-images-pair', 'pairs of answers are trained on text alone'],
+} as const;
+const generating = ['classification', 'chat', 'preference'] as const;
+
+const rules: Readonly<Record<Service, ServiceRules>> = {
+  openai: {
+    tasks: generating,
+    fewestRows: 10,
+    mostBytes: 512 * megabyte,
+    traits: { ...calls, ...pictures, manyImages: ['target-images-many', 'a conversation has at most 10 images'] },
+  },
+  azure: {
+    tasks: generating,
+    fewestRows: 10,
+    mostBytes: 512 * megabyte,
+    traits: { ...calls, ...pictures, tooManyImages: ['target-images-many', 'a conversation has at most 64 images'] },
+  },
+  together: { tasks: generating, mostBytes: 50_100 * megabyte, traits: calls },
+  huggingface: {
+    tasks: generating,
+    traits: { weights: ['target-weights', 'only the last message of the assistant that counts is learned as the answer'] },
+  },
+  local: { tasks: ['classification', 'regression'] },
+};
+
+/** What a service asks and the parts do not have. */
+export function findForService(service: Service, task: RowTask, parts: readonly ReadPart[]): Finding[] {
+  const { tasks, fewestRows = 0, mostBytes = Infinity, traits = {} } = rules[service];
+  const trained = parts.find(({ tally }) => tally.name === 'train')?.tally;
+  const rows = trained?.rows ?? 0;
+  const add = (code: FindingCode, message: string, of?: Pick<Mark<string>, 'rows' | 'places'>): Finding => ({
+    severity: findingKinds[code].severity,
+    code,
+    message: `${service}: ${message}`,
+    hint: null,
+    rows: of?.rows ?? null,
+    lines: of?.places.map(({ line }) => line) ?? [],
+  });
+  const sources = parts.filter(({ tally }) => !tally.name.startsWith('test/')).flatMap(({ files }) => files.sources);
+  return [
+    ...(tasks.includes(task) || rows === 0 ? [] : [add('target-task', `does not train the task "${task}"`, { rows, places: [] })]),
+    ...(rows > 0 && rows < fewestRows
+      ? [add('target-rows', `needs at least ${fewestRows} training rows, and gets ${rows}`, { rows, places: [] })]
+      : []),
+    ...sources
+      .filter(({ bytes }) => bytes > mostBytes)
+      .map(({ path, bytes }) =>
+        add('target-size', `takes files of at most ${formatBytes(mostBytes)}, and gets ${formatBytes(bytes)} in ${path}`),
+      ),
+    ...(trained?.traits.list() ?? []).flatMap((mark) => {
+      const [code, message] = traits[mark.code] ?? [];
+      return code === undefined ? [] : [add(code, message!, mark)];
+    }),
+  ];
+}
