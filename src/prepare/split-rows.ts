@@ -174,7 +174,7 @@ export function foldInput(value: unknown): string {
 function collectTexts(value: unknown, texts: string[]): void {
   if (typeof value === 'string') texts.push(value);
   else if (typeof value === 'object' && value !== null) for (const inner of Object.values(value)) collectTexts(inner, texts);
-  else if (value !== null && value !== undefined) texts.push(String(value));
+  else if (value !== null && value !== undefined) texts.push(JSON.stringify(value));
 }
 
 type StratumOf = (raw: RawRow, row: Example['row'] | null, source: string) => string;
