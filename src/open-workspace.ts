@@ -54,10 +54,15 @@ export function openWorkspace(options: OrchestratorOptions): OpenWorkspace {
     const { providers } = await import('../providers/index.ts');
     return new Map([...providers, ...(options.providers ?? [])].map((provider) => [provider.id, provider]));
   };
+  const bringData: Workspace['bringData'] = async (source, context) => {
+    for (const { account } of (await readProviders()).values()) if (account?.bringData) return await account.bringData(source, context);
+    throw new Failure('job-file-invalid', `expected a file, found ${source}, which no provider can bring here`);
+  };
   const load = async (): Promise<Workspace> => {
     const known = await readProviders();
     return {
       ...state,
+      bringData,
       provider(id, target) {
         const provider = known.get(id);
         if (provider !== undefined) return provider;
@@ -68,6 +73,7 @@ export function openWorkspace(options: OrchestratorOptions): OpenWorkspace {
   };
   return {
     ...state,
+    bringData,
     readProviders,
     load,
     createDriver: async (choice) => ({ ...(await load()), random: Math.random, mayCreate: false, ...choice }),

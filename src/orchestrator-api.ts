@@ -22,6 +22,7 @@ import type { DeployOptions } from './run/deployments.ts';
 import type { Exported, ExportOptions } from './run/export.ts';
 import type { RunPlan } from './run/event.ts';
 import type { MergeOptions } from './run/merge-model.ts';
+import type { Brought } from './run/bring-data.ts';
 import type { BudgetView, PlanJobOptions } from './run/plan.ts';
 import type { RunView } from './run/run-view.ts';
 
@@ -88,6 +89,8 @@ export interface Orchestrator extends AsyncDisposable {
   load(path: string, overrides?: readonly string[]): Promise<JobFile>;
   /** The request for each target; changes nothing. */
   plan(job: JobFile, options?: PlanJobOptions): Promise<RunPlan[]>;
+  /** The paths of data sources; datasets of the Hub, such as `hub:owner/name#train`, are brought to this machine first. */
+  bringData(sources: readonly string[]): Promise<Brought>;
   /** What the job may spend, has spent, and would spend for these plans. */
   budget(plans: readonly RunPlan[]): Promise<BudgetView>;
   /** Whether the models of these plans can be scored once they are trained, and why not; costs nothing. */

@@ -107,6 +107,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     dir,
     load,
     plan,
+    bringData: async (sources) => await (await import('./run/bring-data.ts')).bringSources(sources, workspace),
     budget: async (plans) => await (await import('./run/plan.ts')).readBudget(store, plans),
     async describeScoring(plans) {
       const { describeScoring } = await import('./evaluate/scoring.ts');

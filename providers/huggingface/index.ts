@@ -1,5 +1,6 @@
 import { defineProvider, type Provider } from '../../src/provider/provider.ts';
 import { check, deleteResource, listResources } from './account.ts';
+import { bringData } from './dataset.ts';
 import { logLimits, type LogLimits } from './job-log.ts';
 import { cancel, statusMap } from './jobs.ts';
 import { baseModel, download, getModel } from './model.ts';
@@ -35,7 +36,7 @@ export function createHuggingFace(limits: LogLimits = logLimits): Provider {
       baseModel,
     },
     inference: { getModel, download },
-    account: { publish, resources: { list: listResources, delete: deleteResource } },
+    account: { bringData, publish, resources: { list: listResources, delete: deleteResource } },
     check,
   });
 }

@@ -10,10 +10,11 @@ import type { Attempt, Context } from '../../src/provider/context.ts';
 import type { BaseModel } from '../../src/provider/model.ts';
 import type { Note } from '../../src/provider/note.ts';
 import type { InspectedModel } from '../../src/provider/provider.ts';
+import { countBytes } from '../../src/provider-kit/hub-cache.ts';
 import { formatDrawn } from '../../src/provider-kit/trainer-events.ts';
 import { countParameters, parseLabelNames, parseModelConfig, readModelFolder } from '../../src/trainer/model-folder.ts';
 import { inspectHubModel, readKnown, type HubModel } from './hub-model.ts';
-import { countBytes, fetchModel, getModelFolder, getRepositoryFolder } from './model-cache.ts';
+import { fetchModel, getModelFolder } from './model-cache.ts';
 
 /** Names a model of the Hub in a request, and in the run folder. */
 const HubPlace = z.object({ endpoint: z.string(), repository: z.string(), commit: z.string() });
@@ -42,7 +43,7 @@ export async function inspectModel(name: ModelName, context: Context): Promise<I
     ...(labels === null ? {} : { labels }),
   };
   if (existsSync(folder)) return { model: known, notes: [...notes, ...noteDrawn(readModelFolder(folder).drawn)] };
-  return { model: { ...known, downloadBytes: countBytes(model) }, notes };
+  return { model: { ...known, downloadBytes: countBytes(model.files) }, notes };
 }
 
 function inspectFolder(path: string): InspectedModel {
@@ -85,7 +86,7 @@ export async function bringModelAgain(context: Attempt): Promise<void> {
 
 async function fetchPlace(place: HubPlace, context: Context): Promise<void> {
   if (existsSync(getModelFolder(place, context))) return;
-  const known = await readKnown(getRepositoryFolder(place, context), place.commit);
+  const known = await readKnown(place, context);
   const model: HubModel = known ?? (await inspectHubModel({ kind: 'hub', name: place.repository, revision: place.commit }, context)).model;
   await fetchModel(model, context);
 }

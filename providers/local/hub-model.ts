@@ -1,18 +1,14 @@
 /** Base models of the Hugging Face Hub: what is known of one before it is downloaded. Nothing large is read here. */
-import { mkdir, readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { z } from 'zod';
-import { Failure, isFailure, type FailureCode } from '../../src/errors.ts';
+import { Failure } from '../../src/errors.ts';
 import type { ModelName } from '../../src/job/run-spec.ts';
-import { writeAtomicJson } from '../../src/lib/fs.ts';
 import type { Context } from '../../src/provider/context.ts';
 import type { Note } from '../../src/provider/note.ts';
 import { openHub, parseEndpoint } from '../../src/provider-kit/hub.ts';
+import { getRepositoryFolder } from '../../src/provider-kit/hub-cache.ts';
 import { formatFilePath, listFiles, type HubFile } from '../../src/provider-kit/hub-files.ts';
+import { askRepository, commitName, readRecord, RecordedFile } from '../../src/provider-kit/hub-records.ts';
 import { maxConfigBytes, parseModelConfig, tokenizerFiles } from '../../src/trainer/model-folder.ts';
-import { getRepositoryFolder } from './model-cache.ts';
-
-const File = z.object({ path: z.string(), size: z.number(), oid: z.string().nullable(), sha256: z.string().nullable() });
 
 /** A model at one commit. It is kept beside the model's files, so that a plan needs the Hub only once. */
 const HubModel = z.object({
@@ -24,18 +20,11 @@ const HubModel = z.object({
   license: z.string().nullable(),
   config: z.record(z.string(), z.unknown()),
   /** What the trainer needs of it. */
-  files: z.array(File).readonly(),
+  files: z.array(RecordedFile).readonly(),
 });
 export type HubModel = Readonly<z.infer<typeof HubModel>>;
 
-/** Which commits branches had when they were last asked for. */
-const Branches = z.record(z.string(), z.object({ commit: z.string(), at: z.string() }));
-
 type HubName = Extract<ModelName, { readonly kind: 'hub' }>;
-
-const commitName = /^[0-9a-f]{40}$/;
-/** A connection that fails says nothing about the model. */
-const passing: readonly FailureCode[] = ['service-unreachable', 'service-unavailable', 'timeout', 'rate-limited', 'certificate-invalid'];
 
 /**
  * What a name stands for now: the commit, its files, its sizes and its licence. A commit that was seen before is not asked for again, and a
@@ -50,22 +39,17 @@ export async function inspectHubModel(
     throw new Failure('job-file-invalid', `expected a model of the Hub such as hub:owner/name, found hub:${name}`);
   }
   const endpoint = parseEndpoint(context);
-  const folder = getRepositoryFolder({ endpoint, repository: name }, context);
-  const branch = revision ?? 'main';
-  const known = commitName.test(branch) ? await readKnown(folder, branch) : null;
-  if (known !== null) return { model: known, notes: [] };
-  try {
-    const model = await askHub({ endpoint, name, revision }, context);
-    await keep(folder, { model, branch, at: context.now().toISOString() });
-    return { model, notes: [] };
-  } catch (error) {
-    const failure = explain(error, { endpoint, name, revision }, context);
-    const last = isFailure(failure) && passing.includes(failure.code) ? (await readBranches(folder))[branch] : undefined;
-    const model = last === undefined ? null : await readKnown(folder, last.commit);
-    if (model === null) throw failure;
-    const message = `the Hub does not answer: ${name} is taken as it was on ${last!.at.slice(0, 10)}, at the commit ${last!.commit}`;
-    return { model, notes: [{ type: 'warning', message }] };
-  }
+  const question = { type: 'model', endpoint, repository: name, revision, schema: HubModel, byHand: formatByHand(name) } as const;
+  const { record, warning } = await askRepository(
+    { ...question, ask: async () => await askHub({ endpoint, name, revision }, context) },
+    context,
+  );
+  return { model: record, notes: warning === null ? [] : [{ type: 'warning', message: warning }] };
+}
+
+/** What was kept of a commit of a model; null where nothing was. */
+export async function readKnown(place: Pick<HubModel, 'endpoint' | 'repository' | 'commit'>, context: Context): Promise<HubModel | null> {
+  return await readRecord(getRepositoryFolder({ type: 'model', ...place }, context), place.commit, HubModel);
 }
 
 interface Asked {
@@ -131,63 +115,4 @@ function chooseFiles(listed: readonly HubFile[], name: string): HubFile[] {
     if (path === 'config.json' || tokenizerFiles.some((file) => file === path)) return true;
     return isWhole ? path === 'model.safetensors' : path === 'model.safetensors.index.json' || parts.test(path);
   });
-}
-
-/** Says which model it was, and how to get it by hand. */
-function explain(error: unknown, { endpoint, name, revision }: Asked, context: Context): unknown {
-  if (!isFailure(error) || error.code === 'interrupted' || error.code === 'configuration-invalid') return error;
-  const called = `hub:${name}${revision === null ? '' : `@${revision}`}`;
-  const hasToken = context.credential('HF_TOKEN') !== null;
-  const details = { error, ...(error.status === null ? {} : { status: error.status }) };
-  if (error.status === 404 || (error.status === 401 && !hasToken)) {
-    const who = hasToken ? 'this HF_TOKEN may see' : 'everybody may see (HF_TOKEN is not set)';
-    return new Failure('model-unavailable', `${called}: expected a model at ${endpoint} that ${who}, found none: ${error.message}`, {
-      ...details,
-      hint: `check the name and the revision, and for a private or gated model set HF_TOKEN; or ${formatByHand(name)}`,
-    });
-  }
-  if (error.status === 401 || error.status === 403) {
-    return new Failure('credentials-invalid', `${called}: ${error.message}`, {
-      ...details,
-      hint: `for a gated model agree to its terms at ${endpoint}/${name}, with the account of HF_TOKEN; or ${formatByHand(name)}`,
-    });
-  }
-  return passing.includes(error.code)
-    ? new Failure(error.code, `${called}: ${error.message}`, { ...details, hint: `without a network, ${formatByHand(name)}` })
-    : error;
-}
-
-function getModelFile(folder: string, commit: string): string {
-  return `${folder}/${commit}.json`;
-}
-
-/** What was kept of a commit; null where nothing was, or it cannot be read. */
-export async function readKnown(folder: string, commit: string): Promise<HubModel | null> {
-  return HubModel.safeParse(await readJson(getModelFile(folder, commit))).data ?? null;
-}
-
-async function readBranches(folder: string): Promise<z.infer<typeof Branches>> {
-  return Branches.safeParse(await readJson(`${folder}/branches.json`)).data ?? {};
-}
-
-async function readJson(path: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8'));
-  } catch {
-    return null;
-  }
-}
-
-/** A cache that cannot be written is no reason to fail a look. */
-async function keep(folder: string, { model, branch, at }: { model: HubModel; branch: string; at: string }): Promise<void> {
-  try {
-    const path = getModelFile(folder, model.commit);
-    await mkdir(dirname(path), { recursive: true });
-    await writeAtomicJson(path, model, 'record of the model');
-    if (commitName.test(branch)) return;
-    const branches = { ...(await readBranches(folder)), [branch]: { commit: model.commit, at } };
-    await writeAtomicJson(`${folder}/branches.json`, branches, 'record of the model');
-  } catch (error) {
-    if (!isFailure(error) && !(error instanceof Error && 'code' in error)) throw error;
-  }
 }

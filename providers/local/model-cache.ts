@@ -1,50 +1,19 @@
-/**
- * The models of the Hub on this machine, for all jobs and state folders of a user: large, the same for everybody, and free to delete. So they
- * are in the cache folder of the user and not in the state folder:
- *
- *     CACHE/HOST/OWNER--NAME/branches.json   which commit each branch had when it was last asked for
- *     CACHE/HOST/OWNER--NAME/COMMIT.json     what the Hub says of a commit (see hub-model.ts)
- *     CACHE/HOST/OWNER--NAME/COMMIT/         its files; appears by rename, whole
- *     CACHE/HOST/OWNER--NAME/COMMIT.part/    what has come of it so far: each file in it is whole
- */
+/** The models of the Hub on this machine. Beside what hub-cache.ts says, COMMIT.part/ holds what has come of a model so far. */
 import { existsSync } from 'node:fs';
-import { mkdir, rename, stat, statfs } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { Failure, toFileFailure } from '../../src/errors.ts';
+import { mkdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { toFileFailure } from '../../src/errors.ts';
 import { flush } from '../../src/lib/fs.ts';
-import { takeRunLock, type RunLock } from '../../src/lib/run-lock.ts';
-import { formatBytes } from '../../src/lib/text.ts';
 import type { Context } from '../../src/provider/context.ts';
-import { copyHubFile } from '../../src/provider-kit/hub-files.ts';
+import { copySnapshot, getRepositoryFolder, takeDownloadLock } from '../../src/provider-kit/hub-cache.ts';
 import type { HubModel } from './hub-model.ts';
 
-/** `ORCHESTRATE_MODELS`, else the user's cache folder as the XDG rules have it. */
-export function getCacheFolder(context: Pick<Context, 'setting'>): string {
-  const own = context.setting('ORCHESTRATE_MODELS');
-  if (own !== null) return resolve(own);
-  const cache = context.setting('XDG_CACHE_HOME') ?? join(context.setting('HOME') ?? homedir(), '.cache');
-  return join(cache, 'orchestrate', 'models');
-}
-
-/** Models of one name at two Hubs are two models. */
-export function getRepositoryFolder(
-  { endpoint, repository }: Pick<HubModel, 'endpoint' | 'repository'>,
+export function getModelFolder(
+  { endpoint, repository, commit }: Pick<HubModel, 'endpoint' | 'repository' | 'commit'>,
   context: Pick<Context, 'setting'>,
 ): string {
-  const host = new URL(endpoint).host.replaceAll(':', '_');
-  return join(getCacheFolder(context), host, repository.replace('/', '--'));
+  return join(getRepositoryFolder({ type: 'model', endpoint, repository }, context), commit);
 }
-
-export function getModelFolder(model: Pick<HubModel, 'endpoint' | 'repository' | 'commit'>, context: Pick<Context, 'setting'>): string {
-  return join(getRepositoryFolder(model, context), model.commit);
-}
-
-export function countBytes({ files }: Pick<HubModel, 'files'>): number {
-  return files.reduce((sum, { size }) => sum + size, 0);
-}
-
-const lockPauseMs = 500;
 
 /**
  * Brings the files of a model to this machine, each compared with the hash that the Hub lists, and returns their folder: it is there whole or
@@ -58,73 +27,15 @@ export async function fetchModel(model: HubModel, context: Context): Promise<str
   await mkdir(part, { recursive: true }).catch((error: unknown) => {
     throw toFileFailure(error, 'folder of the model', part);
   });
-  const lock = await takeLock(`${folder}.lock.db`, model, context);
+  const lock = await takeDownloadLock(`${folder}.lock.db`, model.repository, context);
   try {
     if (existsSync(folder)) return folder; // another process was faster
     await mkdir(part, { recursive: true });
-    await copyFiles(model, part, context);
+    await copySnapshot({ ...model, type: 'model' }, part, context, folder);
     flush(part);
     await rename(part, folder);
     return folder;
   } finally {
     lock.release();
   }
-}
-
-/** The system drops the lock of a process that dies. */
-async function takeLock(path: string, { repository }: HubModel, context: Context): Promise<RunLock> {
-  for (let isFirst = true; ; isFirst = false) {
-    context.signal.throwIfAborted();
-    const lock = takeRunLock(path, 0);
-    if (lock !== null) return lock;
-    if (isFirst) context.report?.(`waiting for another process that downloads ${repository}`);
-    await context.wait(lockPauseMs);
-  }
-}
-
-async function copyFiles(model: HubModel, part: string, context: Context): Promise<void> {
-  const missing = [];
-  for (const file of model.files) if (!(await isWhole(join(part, file.path), file.size))) missing.push(file);
-  await checkSpace(part, countBytes({ files: missing }));
-  const all = countBytes(model);
-  let done = all - countBytes({ files: missing });
-  const report = createReport(model, { all, part }, context);
-  for (const file of missing) {
-    context.signal.throwIfAborted();
-    report(done);
-    const copy = { file, path: join(part, file.path), isPublic: true, onBytes: (bytes: number) => report(done + bytes) };
-    await copyHubFile({ repository: model.repository, revision: model.commit }, copy, context);
-    done += file.size;
-  }
-  context.report?.(`${model.repository}: ${formatBytes(all)} downloaded`);
-}
-
-/** A file has its name once all its bytes were compared. */
-async function isWhole(path: string, size: number): Promise<boolean> {
-  return (await stat(path).catch(() => null))?.size === size;
-}
-
-async function checkSpace(folder: string, bytes: number): Promise<void> {
-  const { bavail, bsize } = await statfs(folder);
-  if (bavail * bsize >= bytes) return;
-  throw new Failure('disk-full', `the model needs ${formatBytes(bytes)}, and ${folder} has ${formatBytes(bavail * bsize)} left`, {
-    hint: 'free some space, or set ORCHESTRATE_MODELS to a folder on another disk',
-  });
-}
-
-const reportMs = 250;
-
-function createReport(
-  { repository }: HubModel,
-  { all, part }: { readonly all: number; readonly part: string },
-  context: Context,
-): (done: number) => void {
-  let last = -Infinity;
-  return (done) => {
-    const now = context.now().getTime();
-    if (now - last < reportMs) return;
-    last = now;
-    const share = all === 0 ? 100 : Math.floor((100 * done) / all);
-    context.report?.(`downloading ${repository}: ${share} % of ${formatBytes(all)} to ${part.replace(/\.part$/, '')}`);
-  };
 }

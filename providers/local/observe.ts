@@ -47,6 +47,7 @@ function getStatus(event: TrainerEvent): LocalStatus | null {
       return 'cancelled';
     case 'training-failed':
       return 'failed';
+    case 'rows-read':
     case 'training-ended-early':
     case 'checkpoint-written':
     case 'checkpoint-skipped':
@@ -75,6 +76,8 @@ export interface LocalCursor {
   readonly startedAt: string | null;
   /** The training that has to end before it starts. */
   readonly waitingFor?: string | null;
+  /** What it does before its first step. */
+  readonly doing?: string | null;
 }
 
 const beginning: LocalCursor = { place: eventsBegin, word: 'starting', isLost: false, startedAt: null };
@@ -94,6 +97,7 @@ export async function observe(_job: JobRef, cursor: LocalCursor | null, context:
   const startedAt = from.startedAt ?? findStart(events);
   const waitingFor =
     raw !== 'waiting' ? null : (events.findLast((event) => event.type === 'training-queued')?.behind ?? from.waitingFor ?? null);
+  const doing = raw !== 'starting' && raw !== 'waiting' ? null : (findReading(events) ?? from.doing ?? null);
   const report = foldEvents(events, workDir);
   const crash =
     isLost && (!from.isLost || events.length > 0) ? [{ at: context.now().toISOString(), text: await explainCrash(workDir) }] : [];
@@ -107,9 +111,18 @@ export async function observe(_job: JobRef, cursor: LocalCursor | null, context:
     startedAt,
     finishedAt: isEnd(word) ? (events.findLast((event) => getStatus(event) === word)?.at ?? null) : null,
     waitingFor,
-    cursor: { place: position, word, isLost, startedAt, ...(waitingFor !== null && { waitingFor }) },
+    doing,
+    cursor: { place: position, word, isLost, startedAt, ...(waitingFor !== null && { waitingFor }), ...(doing !== null && { doing }) },
     nextInMs: pollMs,
   };
+}
+
+/** How far the reading of the rows is. */
+function findReading(events: readonly TrainerEvent[]): string | null {
+  const last = events.findLast((event) => event.type === 'rows-read');
+  if (last === undefined) return null;
+  const part = last.part === 'train' ? 'training' : 'validation';
+  return `reading ${part} rows: ${Math.floor(100 * last.share)} %, ${last.rows.toLocaleString('en')} so far`;
 }
 
 /** One that had to wait has started when it has read its data. */

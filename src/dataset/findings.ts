@@ -21,8 +21,14 @@ export const findingKinds = {
   'utf-16': note('the file is UTF-16, and was read as such'),
   'line-ends': note('the lines of the file end in CR alone, as old Macs wrote them'),
   'mark-inside': note('a byte order mark inside the file, as where files were joined; it was left out'),
-  'format-other': note('the file holds JSON under the name of a table'),
+  'format-other': note('the file holds JSON or Parquet under another name'),
   'gzip-name': note('the file is packed by gzip, which its name does not say'),
+  'hub-cached': warning('the Hub does not answer, and a dataset is taken as it was before'),
+  // Parquet
+  'parquet-invalid': error('a Parquet file that is damaged, cut short, encrypted, or packed in a way that is not read'),
+  'column-kind': error('a column that the job reads holds dates, bytes or other things that no row can hold'),
+  'column-left': note('columns that no row can hold, and that nobody reads, were left out'),
+  'label-names': note('the numbers of a column were replaced by the names that the file has for them (ClassLabel of datasets)'),
   // JSON
   'json-invalid': error('a line is no valid JSON'),
   'json-python': error('a row in the notation of Python: quotes ’, None, True, False'),

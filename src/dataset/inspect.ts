@@ -8,11 +8,13 @@ import { createNearRows } from './near.ts';
 import { findNearWarnings } from './near-warnings.ts';
 import { tryParse } from './row-events.ts';
 import { findRowSecret } from './row-marks.ts';
+import { readPart } from './read-part.ts';
+import type { ReadProgress } from './reading-progress.ts';
 import type { Columns, LocatedRow, RowTask } from './row.ts';
 import { divideRows, isBelowFraction, isHeldOutRow, type HeldOutSplit } from './split.ts';
 import { createFingerprintSet } from './fingerprints.ts';
-import { createPartTally, readPart, toPartFacts, type PartFacts, type PartFiles, type PartTally } from './tally.ts';
-import { readTaskRows } from './task-rows.ts';
+import { createPartTally, toPartFacts, type PartFacts, type PartFiles, type PartTally } from './tally.ts';
+import { readTaskBatches, type RowShape } from './task-rows.ts';
 
 export interface DatasetSources {
   /** The kind of the rows; `classification` when absent. */
@@ -32,6 +34,8 @@ export interface DatasetSources {
   readonly looksForNear?: boolean;
   /** Whether rows with keys and secrets are used. */
   readonly allowSecrets?: boolean;
+  /** Is told how far the reading is. */
+  readonly onRead?: ((progress: ReadProgress) => void) | undefined;
 }
 
 /** Facts about the data, as plain JSON. */
@@ -75,18 +79,19 @@ export async function inspectDataset(sources: DatasetSources, hooks?: InspectHoo
     testColumns = {},
     allowSecrets = false,
     looksForNear = true,
+    onRead,
   } = sources;
   const badRows = hooks?.badRows ?? createBadRows();
   const notes = createNotes();
-  const reader = { shape: { task, columns }, onBadRow: badRows.add };
+  const reader = { shape: { task, columns }, onBadRow: badRows.add, onRead };
   const trainTexts = createFingerprintSet();
   const fraction = rule !== null && 'fraction' in rule ? rule.fraction : 0;
   const near = looksForNear ? createNearRows() : null;
   const train = createPartTally('train', { texts: trainTexts, near });
   const split = createPartTally('validation', { texts: trainTexts, near });
   const tested = createPartTally('test/test', { texts: trainTexts, near });
-  const readAgain = { onBadRow: (): void => {} }; // they are reported below
-  const heldOutSplit = testFraction === undefined ? {} : await divideRows(readTaskRows(paths, reader.shape, readAgain), testFraction);
+  const divided = testFraction === undefined ? null : watchRows(paths, reader);
+  const heldOutSplit = divided === null ? {} : await divideRows(divided, testFraction!);
   /** Whether the row may be used. */
   const isAllowed = (row: LocatedRow, { marks }: PartTally): boolean => {
     const failure = findRowSecret(row);
@@ -101,7 +106,7 @@ export async function inspectDataset(sources: DatasetSources, hooks?: InspectHoo
   });
   const readHeldOut = async (name: string, files: readonly string[], own = columns): Promise<ReadPart> => {
     const tally = createPartTally(name, { near });
-    const events = { onBadRow: badRows.add, onNote: notes.of(name) };
+    const events = { onBadRow: badRows.add, onNote: notes.of(name), onRead };
     const add = tally.addHeldOut(trainTexts);
     const read = await readPart(files, { ...events, shape: { task, columns: own } }, (row, rowHash) => {
       if (isAllowed(row, tally)) add(row, rowHash);
@@ -147,6 +152,22 @@ export async function inspectDataset(sources: DatasetSources, hooks?: InspectHoo
       ...notes.list(),
     ],
   };
+}
+
+/** The rows for a first look at them; bad ones are reported when they are read again. */
+async function* watchRows(
+  paths: readonly string[],
+  { shape, onRead }: { readonly shape: RowShape; readonly onRead: DatasetSources['onRead'] },
+): AsyncGenerator<LocatedRow> {
+  for (const path of paths) {
+    let [bytes, rows] = [0, 0];
+    const onBytes = (chunk: Buffer): void => void (bytes += chunk.length);
+    for await (const batch of readTaskBatches([path], shape, { onBadRow: () => {}, onBytes })) {
+      yield* batch;
+      rows += batch.length;
+      onRead?.({ path, bytes, rows });
+    }
+  }
 }
 
 /** What was read in another way than it is written, as warnings, each once. */

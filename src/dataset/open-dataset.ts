@@ -7,7 +7,7 @@ import { isFailure, toFileFailure, toSystemCode } from '../errors.ts';
 import { createDataFailure } from './findings.ts';
 
 /** `json`: JSON Lines, or a JSON list. */
-export type RowFormat = 'json' | 'csv' | 'tsv';
+export type RowFormat = 'json' | 'csv' | 'tsv' | 'parquet';
 
 const endings: Readonly<Record<string, RowFormat>> = {
   jsonl: 'json',
@@ -17,6 +17,8 @@ const endings: Readonly<Record<string, RowFormat>> = {
   csv: 'csv',
   tsv: 'tsv',
   tab: 'tsv',
+  parquet: 'parquet',
+  pq: 'parquet',
 };
 
 /**
@@ -26,7 +28,7 @@ const endings: Readonly<Record<string, RowFormat>> = {
 export function parseFormat(path: string): RowFormat {
   const ending = /\.([a-z]+)(?:\.gz)?$/i.exec(path)?.[1]?.toLowerCase() ?? '';
   if (Object.hasOwn(endings, ending)) return endings[ending]!;
-  const expected = 'expected a data file that ends in .jsonl, .json, .csv or .tsv, or one of these and .gz';
+  const expected = 'expected a data file that ends in .jsonl, .json, .csv, .tsv or .parquet, or one of these and .gz';
   throw createDataFailure('file-format', `${expected}, found ${path}`, {
     hint: 'Convert the file, or rename it if it holds one of these formats.',
   });
@@ -70,14 +72,47 @@ async function checkKind(path: string): Promise<void> {
 
 /** Whether a file begins as gzip does. @throws Failure as `openDataset` */
 export async function isGzip(path: string): Promise<boolean> {
+  return (await readBegin(path, 2)).toString('hex') === '1f8b';
+}
+
+/** The first bytes of a file, as they are on the disk. @throws Failure as `openDataset` */
+export async function readBegin(path: string, bytes: number): Promise<Buffer> {
   await checkKind(path); // opening a pipe waits for someone who writes to it
   try {
     await using file = await open(path);
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(2), 0, 2, 0);
-    return bytesRead === 2 && buffer.readUInt16BE(0) === 0x1f8b;
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, 0);
+    return buffer.subarray(0, bytesRead);
   } catch (error) {
     throw toFileFailure(error, 'data file', path);
   }
+}
+
+/** A file of which any part can be read. */
+export interface Slices extends AsyncDisposable {
+  readonly byteLength: number;
+  readonly slice: (start: number, end?: number) => Promise<ArrayBuffer>;
+}
+
+/** For formats that are not read from their beginning to their end. @throws Failure as `openDataset`, also the parts that are read */
+export async function openSlices(path: string): Promise<Slices> {
+  const explain = (error: unknown): never => {
+    throw toFileFailure(error, 'data file', path);
+  };
+  const file = await open(path).catch(explain);
+  const { size } = await file.stat();
+  return {
+    byteLength: size,
+    async slice(start, end = size) {
+      const bytes = Buffer.from(new ArrayBuffer(end - start));
+      for (let done = 0; done < bytes.length;) {
+        const { bytesRead } = await file.read(bytes, done, bytes.length - done, start + done).catch(explain);
+        if (bytesRead === 0) throw createDataFailure('file-kind', `${path}: the file became shorter while it was read`);
+        done += bytesRead;
+      }
+      return bytes.buffer;
+    },
+    [Symbol.asyncDispose]: async () => await file.close(),
+  };
 }
 
 /**

@@ -1,9 +1,10 @@
 import { decodeText } from './decode-text.ts';
 import type { Failure } from '../errors.ts';
 import { isObject, parseJsonOr } from '../lib/json.ts';
-import type { ReadNote } from './findings.ts';
-import { isGzip, openDataset, parseFormat, type RowFormat } from './open-dataset.ts';
+import { createDataFailure, type ReadNote } from './findings.ts';
+import { isGzip, openDataset, parseFormat, readBegin, type RowFormat } from './open-dataset.ts';
 import { readJsonRows } from './read-json-rows.ts';
+import { parquetMark, readParquetRows } from './read-parquet-rows.ts';
 import { readTableRows } from './read-table-rows.ts';
 import type { Place, RowEvents } from './row-events.ts';
 import type { RawRow } from './row.ts';
@@ -33,6 +34,11 @@ export async function* readRowBatches(path: string, options: ReadRowsOptions = {
     withText: options.withText,
   };
   const { onBytes, columns } = options;
+  if ((await readBegin(path, parquetMark.length)).equals(parquetMark)) {
+    if (format !== 'parquet') events.onNote(toFormatNote(path, 'Parquet', format));
+    if (onBytes !== undefined) for await (const bytes of openDataset(path)) onBytes(bytes); // its rows are not read in the order of its bytes
+    return yield* readParquetRows({ path, columns }, events);
+  }
   if (!/\.gz$/i.test(path) && (await isGzip(path))) {
     events.onNote({ code: 'gzip-name', source: path, line: null, message: 'the file is packed by gzip, and was unpacked' });
   }
@@ -45,9 +51,14 @@ export async function* readRowBatches(path: string, options: ReadRowsOptions = {
   const begin = first.done === true ? Buffer.alloc(0) : first.value;
   const whole = withFirst(first, chunks);
   if (holdsJson(begin)) {
-    const message = `the file holds JSON, not ${format.toUpperCase()} as its name says, and was read as such`;
-    events.onNote({ code: 'format-other', source: path, line: null, message });
+    events.onNote(toFormatNote(path, 'JSON', format));
     return yield* readJsonRows(whole, path, events);
+  }
+  if (format === 'parquet') {
+    await whole.return(undefined);
+    throw createDataFailure('file-kind', `${path}: expected a Parquet file, found other text or bytes`, {
+      hint: 'Rename the file if it holds rows in another format.',
+    });
   }
   const again = (): AsyncGenerator<Buffer, void> =>
     open(
@@ -57,7 +68,17 @@ export async function* readRowBatches(path: string, options: ReadRowsOptions = {
   yield* readTableRows({ chunks: whole, begin: begin.toString('utf8'), again, path, usual: delimiters[format], columns }, events);
 }
 
-const delimiters: Readonly<Record<Exclude<RowFormat, 'json'>, ',' | '\t'>> = { csv: ',', tsv: '\t' };
+const delimiters: Readonly<Record<Exclude<RowFormat, 'json' | 'parquet'>, ',' | '\t'>> = { csv: ',', tsv: '\t' };
+
+function toFormatNote(source: string, found: string, format: RowFormat): ReadNote {
+  const said = { json: 'JSON', csv: 'CSV', tsv: 'TSV', parquet: 'Parquet' }[format];
+  return {
+    code: 'format-other',
+    source,
+    line: null,
+    message: `the file holds ${found}, not ${said} as its name says, and was read as such`,
+  };
+}
 
 /** The rows one by one. @throws Failure as `readRowBatches` */
 export async function* readRows(path: string, options: ReadRowsOptions = {}): AsyncGenerator<RawRow> {

@@ -1,16 +1,15 @@
-import { createHash } from 'node:crypto';
 import type { NearRows } from './near.ts';
-import type { ReadRowsOptions } from './read-rows.ts';
 import { createRowMarks, markRow, type RowMarks } from './row-marks.ts';
 import { createFingerprintSet, getFingerprint, type FingerprintSet, type RowPlace } from './fingerprints.ts';
 import { countCharacters, findTraits, type RowTrait, type RowTraits } from './row-traits.ts';
 import type { LocatedRow } from './row.ts';
-import { hashRow, hashText } from './split.ts';
-import { readTaskBatches, type RowShape } from './task-rows.ts';
+import { hashText } from './split.ts';
 
 /** A data file as it was read. */
 export interface SourceFacts {
   readonly path: string;
+  /** Of a file that was brought here: `hub:owner/name@commit:file`. */
+  readonly origin?: string;
   /** Over the decompressed bytes, in hex. */
   readonly sha256: string;
   /** Decompressed. */
@@ -159,30 +158,4 @@ export function toPartFacts(tally: PartTally, { sources, sha256 }: PartFiles): P
     duplicates,
     ...(found.length > 0 ? { traits: Object.fromEntries(found) as RowTraits } : {}),
   };
-}
-
-interface PartReader extends Pick<ReadRowsOptions, 'onBadRow' | 'onNote'> {
-  readonly shape: RowShape;
-}
-
-/** Reads the files one after the other, each once, and passes on every row that can be used. */
-export async function readPart(
-  paths: readonly string[],
-  { shape, ...events }: PartReader,
-  onRow: (row: LocatedRow, rowHash: Buffer) => void,
-): Promise<PartFiles> {
-  const sources: SourceFacts[] = [];
-  const whole = createHash('sha256');
-  for (const path of paths) {
-    const sha256 = createHash('sha256');
-    let bytes = 0;
-    const onBytes = (chunk: Buffer): void => {
-      sha256.update(chunk);
-      if (paths.length > 1) whole.update(chunk);
-      bytes += chunk.length;
-    };
-    for await (const batch of readTaskBatches([path], shape, { onBytes, ...events })) for (const row of batch) onRow(row, hashRow(row));
-    sources.push({ path, sha256: sha256.digest('hex'), bytes });
-  }
-  return { sources, sha256: paths.length === 1 ? sources[0]!.sha256 : whole.digest('hex') };
 }

@@ -34,7 +34,8 @@ export async function* readTaskBatches(
   const wanted: Columns = { ...requiredColumns[task], ...named };
   const { onBadRow = throwFailure, onNote = ignore, onRaw } = options;
   for (const source of paths) {
-    const isTable = parseFormat(source) !== 'json';
+    const format = parseFormat(source);
+    const isTable = format === 'csv' || format === 'tsv';
     let parse: ((raw: RawRow) => Row) | null = null;
     for await (const batch of readRowBatches(source, { ...options, columns: Object.values(wanted) })) {
       const rows: LocatedRow[] = [];
@@ -43,7 +44,7 @@ export async function* readTaskBatches(
           const columns = findColumns(wanted, { ...raw, path: source, isTable }, onNote);
           // All rows of a table have the same columns: report an absent one once. Those of other forms of chats stand for messages.
           const isOtherForm = task === 'chat' && findShape(raw.row, columns['messages']!) !== null;
-          if (isTable && !isOtherForm) checkColumns(raw.row, Object.values(columns), source);
+          if (format !== 'json' && !isOtherForm) checkColumns(raw.row, Object.values(columns), source);
           parse = createRowParser({ task, columns, path: source, onNote });
         }
         const use = parse;

@@ -110,7 +110,7 @@ async function findNamed(workspace: Workspace, named: NamedModel): Promise<Captu
     return { name, called, client: { ...found, settings }, columns: {}, account };
   }
   const spec = resolveTarget(job.spec, Object.keys(job.spec.targets)[0]!, job.folder); // only what all its targets share is used
-  const settings = getPromptSettings({ spec, facts: await inspectJobData(spec) });
+  const settings = getPromptSettings({ spec, facts: await inspectJobData(spec, workspace) });
   return { name, called, client: { ...found, settings }, columns: spec.data.columns, account: getAccount(spec) };
 }
 

@@ -10,8 +10,11 @@ const Name = z.string().regex(/^[a-z0-9-]{1,32}$/, '1 to 32 characters of a-z, 0
 
 const Source = z
   .string()
-  .regex(/^(\.{0,2}\/.+|hub:[\w.-]+\/[\w.-]+(@[\w./-]+)?(#[\w.-]+\/[\w.-]+)?)$/, 'a path that begins with "./", "../" or "/"');
-const Sources = z.union([Source, z.array(Source).min(1)], 'a path or a list of paths');
+  .regex(
+    /^(\.{0,2}\/.+|hub:[\w.-]+\/[\w.-]+(@[\w./-]+)?([#:].+)?)$/,
+    'a path that begins with "./", "../" or "/", or a dataset of the Hub such as "hub:owner/name#train"',
+  );
+const Sources = z.union([Source, z.array(Source).min(1)], 'a path, a dataset of the Hub, or a list of them');
 
 const Json: z.ZodType<unknown> = z.json();
 const RawFields = z.record(z.string(), Json);
@@ -172,7 +175,9 @@ export const JobSpec = z.strictObject({
     .describe('what is learned; "regression" is one number for a text'),
   data: z
     .strictObject({
-      train: Sources.describe('training rows: a source or a list; a source is `./path` (.jsonl, .csv, .tsv, each also .gz)'),
+      train: Sources.describe(
+        'training rows: a source or a list; a source is `./path` (.jsonl, .csv, .tsv, .parquet) or `hub:owner/name#split`, see data.md',
+      ),
       validation: z
         .union([Sources, Fraction], 'a path, a list of paths or {"fraction": number}')
         .optional()

@@ -17,7 +17,7 @@ const download = 'Download the file itself: open its address in a browser to see
 
 /** Kinds that begin with fixed bytes, written as latin1; the longer of two alike comes first. */
 const beginnings: readonly (readonly [bytes: string, name: string, remedy: string])[] = [
-  ['PAR1', 'a Parquet file', fromPython],
+  ['PAR1', 'a Parquet file', 'Rows are read from it where it is a file of its own, not packed once more.'],
   ['\xd0\xcf\x11\xe0', 'a workbook or document of an old Office program', fromSpreadsheet],
   ['ARROW1', 'an Arrow file', fromPython],
   ['FEA1', 'a Feather file', fromPython],

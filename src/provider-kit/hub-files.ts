@@ -45,9 +45,9 @@ export async function listFiles(hub: Hub, repo: Repository, revision: string): P
   });
 }
 
-/** The path of a file in a repository of a model. */
-export function formatFilePath({ repository, revision }: FileSource, path: string): string {
-  return `/${repository}/resolve/${revision}/${path.split('/').map(encodeURIComponent).join('/')}`;
+/** The path of a file in a repository. */
+export function formatFilePath({ type = 'model', repository, revision }: FileSource, path: string): string {
+  return `${type === 'dataset' ? '/datasets' : ''}/${repository}/resolve/${revision}/${path.split('/').map(encodeURIComponent).join('/')}`;
 }
 
 const slowestBytesPerSecond = 256 * 1024;
@@ -62,7 +62,9 @@ export interface HubCopy {
 }
 
 export interface FileSource {
-  /** `owner/name` of a model. */
+  /** Absent: a model. */
+  readonly type?: Repository['type'];
+  /** `owner/name`. */
   readonly repository: string;
   /** A commit, never a branch. */
   readonly revision: string;
@@ -73,7 +75,7 @@ export interface FileSource {
  * @param onBytes is told how many bytes have come, again from 0 where a try breaks off
  * @throws Failure `response-invalid` for other bytes
  */
-export async function copyHubFile(model: FileSource, { file, path, isPublic, onBytes }: HubCopy, context: Context): Promise<void> {
+export async function copyHubFile(source: FileSource, { file, path, isPublic, onBytes }: HubCopy, context: Context): Promise<void> {
   const { size, sha256, oid } = file;
   const hub = openHub(context, {
     ...(isPublic === undefined ? {} : { isPublic }),
@@ -81,7 +83,7 @@ export async function copyHubFile(model: FileSource, { file, path, isPublic, onB
     deadlineMs: 60_000 + (size / slowestBytesPerSecond) * 1000,
     maxBodyBytes: size + 65_536,
   });
-  const address = formatFilePath(model, file.path);
+  const address = formatFilePath(source, file.path);
   const hash = sha256 === null ? ({ algorithm: 'git', hex: oid ?? '' } as const) : ({ algorithm: 'sha256', hex: sha256 } as const);
   const request = { open: async () => await hub.send(address), info: hub.describe('GET', address) };
   await hub.call(
@@ -89,7 +91,7 @@ export async function copyHubFile(model: FileSource, { file, path, isPublic, onB
     async () =>
       await download(
         request,
-        { path, what: 'file of the model', bytes: size, hash, ...(onBytes === undefined ? {} : { onBytes }) },
+        { path, what: `file of the ${source.type ?? 'model'}`, bytes: size, hash, ...(onBytes === undefined ? {} : { onBytes }) },
         context,
       ),
   );

@@ -133,7 +133,7 @@ export function formatEvent(event: TrainerEvent | EngineEvent): string[] {
       return [`running ${event.engine} for ${event.task}`];
     case 'data-read':
       return [
-        `${event.rows} training rows, ${event.validationRows} validation rows, ${event.truncated} cut; ${event.steps} steps`,
+        `${event.rows} training rows${event.read === undefined ? '' : `, of which the steps read ${event.read}`}, ${event.validationRows} validation rows, ${event.truncated} cut; ${event.steps} steps`,
         ...(event.library === undefined ? [] : [`computes with ${event.library}`]),
       ];
     case 'epoch-evaluated':
@@ -158,6 +158,7 @@ export function formatEvent(event: TrainerEvent | EngineEvent): string[] {
       return [event.step === 0 ? 'starts again from the beginning: there is no checkpoint' : `goes on after step ${event.step}`];
     case 'checkpoint-skipped':
       return [event.reason];
+    case 'rows-read':
     case 'step-finished':
     case 'checkpoint-written':
     case 'progress-made':

@@ -51,6 +51,8 @@ export interface Observation<Cursor> {
   readonly cursor: Cursor;
   /** The run that has to end before this one starts, where it waits for one. */
   readonly waitingFor?: string | null;
+  /** What is done before the first step, and how far that is, where it takes long. */
+  readonly doing?: string | null;
   /** A sensible pause before the next poll; null leaves it to the age of the run. */
   readonly nextInMs: number | null;
 }

@@ -212,6 +212,8 @@ export interface Account<Prepared = unknown> {
   models?(context: Context): AsyncIterable<ServiceModel>;
   /** @throws Failure `request-refused` where the service has no such list */
   files?(context: Context): AsyncIterable<ServiceFile>;
+  /** Brings the files that a source such as `hub:owner/name#train` names to this machine, once. Reads only. */
+  bringData?(source: string, context: Context): Promise<BroughtData>;
   /** Downloads the files of a job: each is written whole into the folder, and an existing one is kept. */
   fetchJob?(id: string, folder: string, context: Context): Promise<FetchedJob>;
   /**
@@ -225,6 +227,18 @@ export interface Account<Prepared = unknown> {
     /** Deletes a resource for good; one that is gone already is no error. @throws Failure `usage` for a resource that is not ours */
     delete(resource: RemoteResource, context: Context): Promise<void>;
   };
+}
+
+/** Files of rows that a provider has brought to this machine. */
+export interface BroughtData {
+  readonly files: readonly {
+    /** Absolute. */
+    readonly path: string;
+    /** Where it comes from, at a version that does not change: `hub:owner/name@commit:file`. */
+    readonly origin: string;
+  }[];
+  /** What a reader of the plan should know; null: nothing. */
+  readonly warning: string | null;
 }
 
 /**

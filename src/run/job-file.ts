@@ -1,6 +1,5 @@
 /** A job file and the runs of it: which of them train what it says now, and what else it says now. */
 import { createHash } from 'node:crypto';
-import { inspectDataset } from '../dataset/inspect.ts';
 import { openDataset } from '../dataset/open-dataset.ts';
 import { parseRowTask } from '../dataset/row.ts';
 import { isFailure, type FailureCode } from '../errors.ts';
@@ -9,6 +8,7 @@ import { resolveTarget } from '../job/resolve.ts';
 import { buildFingerprint, type ContentHashes } from '../job/run-key.ts';
 import type { RunSpec } from '../job/run-spec.ts';
 import { hashJson } from '../lib/json.ts';
+import { inspectSources, isHubSource, type Bringer } from './bring-data.ts';
 import type { RunPlan, UnpaidPlan } from './event.ts';
 import { isJobFile } from './find-runs.ts';
 import { checkRunSpec, readBaseModel } from './plan.ts';
@@ -22,7 +22,7 @@ const unreadable: readonly FailureCode[] = ['file-missing', 'permission-denied',
 
 /** Hashes of what a job file names, each read once; null where it cannot be read. */
 interface Content {
-  hashData(paths: readonly string[]): Promise<string | null>;
+  hashData(paths: readonly string[], stored: readonly string[]): Promise<string | null>;
   readRevision(spec: RunSpec): Promise<string | null>;
 }
 
@@ -34,7 +34,11 @@ function createContent(): Content {
     return await hash;
   };
   return {
-    hashData: async (paths) => await once(`data ${JSON.stringify(paths)}`, async () => await hashSources(paths)),
+    hashData: async (paths, stored) => {
+      // Where a dataset of the Hub is named as before, the Hub is not asked: `plan` and `submit` do.
+      if (paths.some(isHubSource)) return hashJson(paths) === hashJson(stored) ? null : hashJson(paths);
+      return await once(`data ${JSON.stringify(paths)}`, async () => await hashSources(paths));
+    },
     readRevision: async (spec) =>
       await once(`model ${JSON.stringify(spec.model)}`, async () => await Promise.resolve(readBaseModel(spec).revision)),
   };
@@ -77,9 +81,16 @@ async function findMatchingSpec(job: JobFile, { record: { plan } }: StoredRun, c
   const { train, validation } = spec.data;
   const hasValidation = validation !== null;
   if (!isSame(hasValidation ? stored : { ...stored, validation: null })) return null; // whatever the files hold: none is read in vain
-  const own = !hasValidation || 'fraction' in validation ? null : ((await content.hashData(validation)) ?? stored.validation);
+  const own =
+    !hasValidation || 'fraction' in validation
+      ? null
+      : ((await content.hashData(validation, listSources(plan.spec.data.validation))) ?? stored.validation);
   const model = (await content.readRevision(spec)) ?? stored.model;
-  return isSame({ train: (await content.hashData(train)) ?? stored.train, validation: own, model }) ? spec : null;
+  return isSame({ train: (await content.hashData(train, plan.spec.data.train)) ?? stored.train, validation: own, model }) ? spec : null;
+}
+
+function listSources(validation: RunSpec['data']['validation']): readonly string[] {
+  return validation === null || 'fraction' in validation ? [] : validation;
 }
 
 /** Runs with what their job file says now. */
@@ -104,7 +115,7 @@ export interface PresentOptions {
  * @throws Failure of reading the file and its held-out rows, where the address is the file
  */
 export async function readPresentRuns(
-  { dir }: Pick<Workspace, 'dir'>,
+  workspace: Pick<Workspace, 'dir' | 'context' | 'bringData'>,
   stored: readonly StoredRun[],
   { address, withTests }: PresentOptions,
 ): Promise<PresentRuns> {
@@ -114,7 +125,7 @@ export async function readPresentRuns(
   const runs: StoredRun[] = [];
   for (const run of stored) {
     const jobFile = isNamed ? { path: address, overrides: [] } : run.record.plan.jobFile;
-    const present = jobFile === undefined ? null : await readPresentRun({ dir, content }, run, { jobFile, isNamed, withTests });
+    const present = jobFile === undefined ? null : await readPresentRun({ workspace, content }, run, { jobFile, isNamed, withTests });
     runs.push(present?.run ?? run);
     if (present?.note != null) notes.add(present.note);
   }
@@ -127,7 +138,7 @@ interface Present {
 }
 
 async function readPresentRun(
-  { dir, content }: { readonly dir: string; readonly content: Content },
+  { workspace, content }: { readonly workspace: Pick<Workspace, 'dir' | 'context' | 'bringData'>; readonly content: Content },
   run: StoredRun,
   {
     jobFile,
@@ -145,7 +156,7 @@ async function readPresentRun(
     const present = getUnpaid({ ...plan, spec });
     const stored = getUnpaid(plan);
     if (!withTests || (await hasSameTests(plan, spec, content))) return { run: withPlan({ ...stored, spec: present.spec }), note: null };
-    return { run: withPlan({ ...present, facts: await inspectTests(dir, plan, spec) }), note: null };
+    return { run: withPlan({ ...present, facts: await inspectTests(workspace, plan, spec) }), note: null };
   } catch (error) {
     if (isNamed || !isFailure(error) || error.code === 'unexpected' || error.code === 'interrupted') throw error;
     return { run, note: `${jobFile.path} cannot be used now (${error.message.split('\n')[0]}): ${holds}` };
@@ -161,16 +172,20 @@ async function hasSameTests({ facts, spec }: RunPlan, now: RunSpec, content: Con
   for (const name of names) {
     const paths = now.data.test[name]!;
     if (hashJson(toColumns(now, name)) !== hashJson(toColumns(spec, name))) return false;
-    const hash = await content.hashData(paths);
+    const hash = await content.hashData(paths, spec.data.test[name] ?? []);
     if (hash === null ? hashJson(paths) !== hashJson(spec.data.test[name]) : hash !== facts.test[name]!.sha256) return false;
   }
   return true;
 }
 
 /** Facts about other held-out rows than those that are stored, beside the training rows as they are stored. */
-async function inspectTests(dir: string, { facts }: RunPlan, { data, task }: RunSpec): Promise<UnpaidPlan['facts']> {
-  const train = await Promise.all(facts.train.sources.map(async (source) => await findSource(dir, source)));
+async function inspectTests(
+  workspace: Bringer & Pick<Workspace, 'dir'>,
+  { facts }: RunPlan,
+  { data, task }: RunSpec,
+): Promise<UnpaidPlan['facts']> {
+  const train = await Promise.all(facts.train.sources.map(async (source) => await findSource(workspace.dir, source)));
   const validation = data.validation !== null && 'fraction' in data.validation ? data.validation : null;
-  const { test, warnings } = await inspectDataset({ ...data, task: parseRowTask(task), train, validation });
+  const { test, warnings } = await inspectSources({ ...data, task: parseRowTask(task), train, validation }, workspace);
   return { test, warnings };
 }

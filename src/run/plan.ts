@@ -1,5 +1,5 @@
 import { basename, join } from 'node:path';
-import { inspectDataset, type DataFacts } from '../dataset/inspect.ts';
+import type { DataFacts } from '../dataset/inspect.ts';
 import { formatWarning } from '../dataset/problems.ts';
 import { parseRowTask, taskColumns } from '../dataset/row.ts';
 import { checkTemplate } from '../dataset/chat.ts';
@@ -18,8 +18,9 @@ import { hashJson } from '../lib/json.ts';
 import type { Store } from '../store/open-store.ts';
 import { readSpending, type Spending } from './budget.ts';
 import type { RunPlan } from './event.ts';
+import { inspectSources, type Bringer } from './bring-data.ts';
 import { checkQuote } from './figures.ts';
-import { readPart } from './run-data.ts';
+import { createRowReader } from './run-data.ts';
 import { findNewPlans } from './accept.ts';
 import { readRuns } from './run-store.ts';
 import type { Workspace } from './workspace.ts';
@@ -35,20 +36,21 @@ export interface PlanJobOptions {
 
 /** Plans each target of a job; the data is read once. */
 export async function planJob(
-  { store, dir, context, provider: findProvider }: Pick<Workspace, 'store' | 'dir' | 'context' | 'provider'>,
+  workspace: Pick<Workspace, 'store' | 'dir' | 'context' | 'provider' | 'bringData'>,
   job: JobFile,
   { targets, again, isTentative = false }: PlanJobOptions,
 ): Promise<RunPlan[]> {
+  const { store, dir, context, provider: findProvider } = workspace;
   const asked = (targets ?? Object.keys(job.spec.targets)).map((name) => {
     const spec = resolveTarget(job.spec, name, job.folder);
     return { spec, provider: findProvider(spec.provider, spec.target) };
   });
-  const facts = await inspectJobData(asked[0]!.spec);
+  const facts = await inspectJobData(asked[0]!.spec, workspace);
   // Standard input cannot be read again.
   const jobFile = job.path === '-' ? undefined : { path: join(job.folder, basename(job.path)), overrides: job.overrides ?? [] };
   const plans: RunPlan[] = [];
   for (const { spec, provider } of asked) {
-    const quote = { ...context, facts, readRows: (part: 'train' | 'validation') => readPart(dir, { facts, spec }, part) };
+    const quote = { ...context, facts, readRows: createRowReader(dir, { facts, spec }, context) };
     const first = await planRun(spec, provider, { facts, generation: 1, quote, isTentative });
     const generation = again === true ? (await findGeneration(store, first)) + 1 : 1;
     plans.push({
@@ -129,14 +131,14 @@ async function inspectModel(
 
 /**
  * Reads the data of a job once; all targets share the facts.
- * @throws Failure as `inspectDataset` and `checkRunSpec`
+ * @throws Failure as `inspectSources` and `checkRunSpec`
  */
-export async function inspectJobData(spec: RunSpec): Promise<DataFacts> {
+export async function inspectJobData(spec: RunSpec, bringer: Bringer): Promise<DataFacts> {
   checkRunSpec(spec);
-  return await inspectDataset({ ...spec.data, task: parseRowTask(spec.task) });
+  return await inspectSources({ ...spec.data, task: parseRowTask(spec.task) }, bringer);
 }
 
-/** @throws Failure `job-file-invalid` for a task, measure, column, source or prompt that does not fit the rest. */
+/** @throws Failure `job-file-invalid` for a task, measure, column or prompt that does not fit the rest. */
 export function checkRunSpec(spec: RunSpec): void {
   const task = parseRowTask(spec.task);
   const { measure } = spec.evaluation;
@@ -145,7 +147,6 @@ export function checkRunSpec(spec: RunSpec): void {
     const expected = `evaluation.measure: expected ${measures.join(' or ')} for the task "${task}"`;
     throw new Failure('job-file-invalid', `${expected}, found "${measure}"`);
   }
-  checkSources(spec);
   const { columns, testColumns = {} } = spec.data;
   for (const own of [columns, ...Object.values(testColumns)]) {
     const column = Object.keys(own).find((name) => !taskColumns[task].includes(name));
@@ -154,26 +155,6 @@ export function checkRunSpec(spec: RunSpec): void {
     throw new Failure('job-file-invalid', `${expected}, found "${column}"`);
   }
   checkPrompt(spec);
-}
-
-/** An imported job file may name a dataset of the Hub; no target reads one. */
-function checkSources({ data }: RunSpec): void {
-  const { train, validation, test } = data;
-  const sources = [
-    ...train.map((path) => ['data.train', path] as const),
-    ...(validation === null || 'fraction' in validation ? [] : validation.map((path) => ['data.validation', path] as const)),
-    ...Object.values(test).flatMap((paths) => paths.map((path) => ['data.test', path] as const)),
-  ];
-  const [field, found] = sources.find(([, path]) => path.startsWith('hub:')) ?? [];
-  if (field === undefined || found === undefined) return;
-  const name = /^hub:([^@#]+)/.exec(found)![1]!;
-  throw new Failure(
-    'job-file-invalid',
-    `${field}: expected a file, found the dataset ${found} of the Hub, which this version cannot read`,
-    {
-      hint: `download it, such as with \`hf download --repo-type dataset ${name} --local-dir data\`, and name a .jsonl, .csv or .tsv file of it`,
-    },
-  );
 }
 
 function checkPrompt({ task, prompt, data }: RunSpec): void {

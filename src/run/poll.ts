@@ -86,6 +86,7 @@ async function pollJob(step: Step): Promise<StoredRun> {
     failedPolls: null,
     nextPollAt: toNextPollAt(now, nextInMs),
     waitingFor: seen.waitingFor ?? null,
+    ...(seen.doing != null && { doing: seen.doing }),
   };
   const events = [...(checked?.events ?? []), ...getNewEvents(run, seen)];
   const stored = await step.append(events, { poll, metrics: seen.metrics, logs: seen.logs });

@@ -6,9 +6,11 @@ import type { DataFacts } from '../dataset/inspect.ts';
 import { parseRowTask, type Row } from '../dataset/row.ts';
 import { hashDataset } from '../dataset/open-dataset.ts';
 import { readTaskRows } from '../dataset/task-rows.ts';
+import { reportRows } from '../dataset/reading-progress.ts';
 import { getPart } from '../dataset/split.ts';
 import { Failure, toFileFailure, toSystemCode } from '../errors.ts';
 import type { RunSpec } from '../job/run-spec.ts';
+import type { Context, QuoteContext } from '../provider/context.ts';
 
 /** Larger files are not copied: they are read from their own path, and checked. */
 const copyBytes = 2 ** 30;
@@ -86,4 +88,17 @@ export async function* readPart(
   for await (const row of readTaskRows(paths, { task: parseRowTask(spec.task), columns: own })) {
     if (isOwn || getPart(row, heldOut, fraction) === (isTest ? 'test' : part)) yield row;
   }
+}
+
+/** `readRows` of a context: the rows of a part, and how far that is where it takes long. */
+export function createRowReader(
+  dir: string,
+  run: { readonly facts: DataFacts; readonly spec: RunSpec },
+  { report }: Pick<Context, 'report'>,
+): QuoteContext['readRows'] {
+  return (part) => {
+    const rows = readPart(dir, run, part);
+    if (report === undefined) return rows;
+    return reportRows(rows, { part: part === 'train' ? 'training' : part, of: run.facts[part]?.rows ?? 0, report });
+  };
 }

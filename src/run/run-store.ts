@@ -24,6 +24,8 @@ export interface LastPoll {
   readonly nextPollAt: string | null;
   /** The run that has to end before this one starts. */
   readonly waitingFor?: string | null;
+  /** What is done before the first step, and how far that is. */
+  readonly doing?: string;
 }
 
 /** A run as it is stored. */

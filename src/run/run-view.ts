@@ -42,6 +42,8 @@ export interface RunView {
   };
   /** The run on this machine that has to end before this one starts. */
   readonly waitingFor: string | null;
+  /** What is done before the first step, and how far that is, where it takes long. */
+  readonly doing: string | null;
   readonly times: RunRecord['times'];
   readonly cost: {
     readonly currency: 'USD';
@@ -136,6 +138,7 @@ export function toRunView(run: StoredRun, now: Date): RunView {
       etaSource: terminal || progress?.etaSeconds == null ? null : 'trainer',
     },
     waitingFor: terminal ? null : (lastPoll?.waitingFor ?? null),
+    doing: terminal ? null : (lastPoll?.doing ?? null),
     times: record.times,
     cost: getCost(record),
     data: {

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import type { Attempt, Context } from '../provider/context.ts';
-import type { Provider } from '../provider/provider.ts';
+import type { BroughtData, Provider } from '../provider/provider.ts';
 import type { Store } from '../store/open-store.ts';
 import { toRunId } from './record.ts';
-import { readPart } from './run-data.ts';
+import { createRowReader } from './run-data.ts';
 import type { StoredRun } from './run-store.ts';
 
 /** What all work on runs and answers needs: the state, the world outside, and the providers. */
@@ -17,6 +17,8 @@ export interface Workspace {
    * @throws Failure `job-file-invalid` where there is none
    */
   provider(id: string, target: string): Provider;
+  /** Brings the files that a source of the Hub names to this machine. Absent: there is no such source. */
+  bringData?(source: string, context: Context): Promise<BroughtData>;
   /** Describes this process to people: `process 123 on host`. */
   readonly owner: string;
   /** A lease that is not renewed for so long has ended: its process has died or hangs. */
@@ -44,5 +46,5 @@ export function createAttempt({ context, dir }: Workspace, { key, record }: Stor
   const { plan, attempt } = record;
   const workDir = join(dir, 'runs', key);
   const queue = { folder: join(dir, 'queue'), name: toRunId(record) };
-  return { ...context, key, attempt, workDir, queue, facts: plan.facts, readRows: (part) => readPart(dir, plan, part) };
+  return { ...context, key, attempt, workDir, queue, facts: plan.facts, readRows: createRowReader(dir, plan, context) };
 }

@@ -184,6 +184,8 @@ const event = <T extends string>(name: T): z.ZodObject<{ type: z.ZodLiteral<T>; 
 
 const DataRead = event('data-read').extend({
   rows: count,
+  /** How many of them the steps read; absent: all. */
+  read: count.optional(),
   validationRows: count,
   truncated: count,
   steps: count,
@@ -214,6 +216,8 @@ const TrainerEvent = z.discriminatedUnion('type', [
   event('training-queued').extend({ behind: z.string() }),
   /** After an interruption: goes on after this step, 0 without a checkpoint. `changed`: why the last digits of the result may differ. */
   event('training-resumed').extend({ step: count, changed: z.string().nullable() }),
+  /** How far the reading of a part's rows is, where it takes long. */
+  event('rows-read').extend({ part: z.enum(['train', 'validation']), rows: count, share: z.number() }),
   DataRead,
   StepFinished.extend(at),
   EpochEvaluated.extend(at),

@@ -7,7 +7,7 @@ import { chooseKernels, getBackend, startBackend, type TensorFlow } from './back
 import type { KernelVariant } from './kernels/index.ts';
 import { openCheckpoints } from './checkpoint/checkpoints.ts';
 import { openClassifier, type Classifier } from './tasks/classification/classifier.ts';
-import { applyLossSettings, readRows } from './tasks/classification/rows.ts';
+import { applyLossSettings, readChosenRows, readRows, type EncodedRow, type ReadRowsOptions } from './tasks/classification/rows.ts';
 import { explainMemory } from './memory.ts';
 import { openEvents, type EventFile } from './event-file.ts';
 import { joinQueue, waitForTurn, type Place, type Queue } from './queue.ts';
@@ -22,7 +22,7 @@ import {
   type TrainFile,
 } from './protocol.ts';
 import { formatModelCard, saveModel } from './save-model.ts';
-import { countSteps, createTrainingState, train } from './engine/train.ts';
+import { countSteps, createTrainingState, findNeededRows, train } from './engine/train.ts';
 import { openWorkers, type Workers } from './workers/index.ts';
 
 /** Status of a trainer that found the folder taken, the attempt fenced or the training ended. */
@@ -126,13 +126,18 @@ interface OpenedTraining {
 async function trainClassifier(folder: string, training: OpenedTraining): Promise<number> {
   const { file, events, kernels, opening, began } = training;
   const now = (): number => performance.now();
-  const { rows, truncated } = await readRows(training.classifier, resolve(folder, file.rows.train));
-  const validation = file.rows.validation === null ? [] : (await readRows(training.classifier, resolve(folder, file.rows.validation))).rows;
+  const { rows, truncated } = await readChosenRows(training.classifier, resolve(folder, file.rows.train), {
+    choose: (count) => findNeededRows(count, file.training),
+    onRead: createReadingReport('train', events, now),
+  });
+  const validation = await readValidation(folder, training, now);
   const classifier = { ...training.classifier, helpers: (await opening) ?? undefined };
   const steps = countSteps(rows.length, file.training).total;
   const drawn = classifier.drawn.length === 0 ? {} : { drawn: [...classifier.drawn] };
   const known = describeLibrary(classifier.tf, file);
-  events.write({ type: 'data-read', rows: rows.length, validationRows: validation.length, truncated, steps, ...drawn, ...known });
+  const read = rows.filter((row) => row !== undefined).length;
+  const some = read === rows.length ? {} : { read };
+  events.write({ type: 'data-read', rows: rows.length, ...some, validationRows: validation.length, truncated, steps, ...drawn, ...known });
 
   const state = createTrainingState(classifier.tf, file.training, getBackend(file.backend).memory);
   const checkpoints = openCheckpoints({ folder, file, kernels, library: known.library, network: classifier, state, events, began, now });
@@ -161,6 +166,28 @@ async function trainClassifier(folder: string, training: OpenedTraining): Promis
   else events.write(buildDivergence(end.step + 1));
   checkpoints.remove(); // not before the events say that the training has ended: it would begin again
   return end.reason === 'diverged' ? 1 : 0;
+}
+
+async function readValidation(
+  folder: string,
+  { file, events, classifier }: Pick<OpenedTraining, 'file' | 'events' | 'classifier'>,
+  now: () => number,
+): Promise<readonly EncodedRow[]> {
+  if (file.rows.validation === null) return [];
+  const onRead = createReadingReport('validation', events, now);
+  return (await readRows(classifier, resolve(folder, file.rows.validation), { onRead })).rows;
+}
+
+/** Between two events about the reading of rows, and before the first of them. */
+const reportMs = 2000;
+
+function createReadingReport(part: 'train' | 'validation', events: EventFile, now: () => number): NonNullable<ReadRowsOptions['onRead']> {
+  let last = now();
+  return ({ rows, share }) => {
+    if (now() - last < reportMs) return;
+    last = now();
+    events.write({ type: 'rows-read', part, rows, share });
+  };
 }
 
 /**

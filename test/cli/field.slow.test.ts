@@ -230,10 +230,10 @@ test.each<[name: string, situation: Situation, status: number, says: readonly st
     ['found "{": is a comma missing before it, or are there two objects?'],
   ],
   [
-    'a dataset of the Hub',
-    { fields: { data: { train: 'hub:stanfordnlp/imdb' } } },
-    78,
-    ['found the dataset hub:stanfordnlp/imdb of the Hub', 'hf download'],
+    'a dataset that the Hub does not have',
+    { fields: { data: { train: 'hub:stanfordnlp/imdb#plain_text/train' } } },
+    66,
+    ['hub:stanfordnlp/imdb: expected a dataset at', 'hf download stanfordnlp/imdb --repo-type dataset'],
   ],
 ])('%s: refused in one message', async (_, situation, status, says) => {
   const ended = await plan(situation);

@@ -231,6 +231,8 @@ test('under a list stands how old it is, where it is not new', () => {
 
 test('a run that waits in the queue, and one that is paused, say so instead of a bar', () => {
   expect(formatProgress({ ...toRunning(10), waitingFor: 'job/b' }, 200)).toBe('job/a  running, waiting for job/b');
+  const reading = { ...toRunning(10), progress: { ...toRunning(10).progress, fraction: null }, doing: 'reading training rows: 34 %' };
+  expect(formatProgress(reading, 200)).toBe('job/a  running, reading training rows: 34 %');
   for (const phase of ['paused', 'interrupted']) {
     const { status } = toRunning(10);
     expect(formatProgress(toRunning(10, { status: { ...status, phase } }), 200)).toBe(`job/a  ${phase}`);

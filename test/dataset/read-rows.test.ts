@@ -112,7 +112,7 @@ test.each([
   ['a.jsonl', Buffer.from('\ufeff{"a":"\ud800"}', 'utf16le'), ':1: expected UTF-16, as the file begins'],
   ['a.jsonl', Buffer.from('0000feff0000007b', 'hex'), ': expected text in UTF-8, found UTF-32'],
   ['a.jsonl', '{"a":"x\0"}', ': expected text in UTF-8, found bytes that are no text'],
-  ['a.csv', Buffer.from('PAR1\x15'), ': expected rows, found a Parquet file'],
+  ['a.csv', gzipSync(Buffer.from('PAR1\x15')), ': expected rows, found a Parquet file'],
   ['a.jsonl', '<!DOCTYPE html>\n<html>', ': expected rows, found a page of HTML'],
   ['a.csv', 'a,b\n1,2\n\n3\n', ':4: expected 2 fields (a, b), found 1'],
   ['a.csv', 'a,b\n"x\ny",2\n1,2,3\n', ':4: expected 2 fields (a, b), found 3'],
@@ -124,8 +124,8 @@ test.each([
   ['a.csv', Buffer.from('a,b\n1,\xe9\n', 'latin1'), ':2: expected UTF-8'],
   ['a.jsonl.gz', '{"a":1}', ': cannot be decompressed'],
   ['a.jsonl.gz', gzipSync('{"a":1}').subarray(0, -6), ': cannot be decompressed'],
-  ['a.parquet', '', '.jsonl, .json, .csv or .tsv'],
-  ['jsonl', '', '.jsonl, .json, .csv or .tsv'],
+  ['a.orc', '', '.jsonl, .json, .csv, .tsv or .parquet'],
+  ['jsonl', '', '.jsonl, .json, .csv, .tsv or .parquet'],
 ])('%s with %j fails at its place', async (name, content, message) => {
   const path = createDataFolder()(name, content);
   const place = message.startsWith(':') ? `${path}${message}` : message;

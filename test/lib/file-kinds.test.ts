@@ -16,7 +16,7 @@ test.each([
   [zip('archive/data.pkl'), 'a model saved by PyTorch', 'save_pretrained'],
   [zip('train.csv'), 'a zip archive', 'unzip'],
   [Buffer.from('d0cf11e0a1b11ae1', 'hex'), 'a workbook or document of an old Office program', 'as CSV'],
-  [Buffer.from('PAR1\x15\x04'), 'a Parquet file', 'to_json'],
+  [Buffer.from('PAR1\x15\x04'), 'a Parquet file', 'of its own'],
   [Buffer.from('28b52ffd04', 'hex'), 'a file packed by zstd', 'zstd -d'],
   [Buffer.from('8004950a', 'hex'), 'a pickle of Python', 'to_json'],
   ['\n<!DOCTYPE html><html><title>Sign in</title>', 'a page of HTML ("Sign in")', 'Download'],

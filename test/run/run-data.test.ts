@@ -3,11 +3,23 @@ import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import type { ChatRow, PreferenceRow, Row } from '../../src/dataset/row.ts';
 import { hashText } from '../../src/dataset/split.ts';
+import type { Bringer } from '../../src/run/bring-data.ts';
 import { inspectJobData } from '../../src/run/plan.ts';
 import { readPart } from '../../src/run/run-data.ts';
 import { JobSpec } from '../../src/job/job-spec.ts';
 import { resolveTarget } from '../../src/job/resolve.ts';
 import type { RunSpec } from '../../src/job/run-spec.ts';
+
+/** Brings nothing from elsewhere. */
+const here: Bringer = {
+  context: {
+    signal: new AbortController().signal,
+    now: () => new Date(0),
+    wait: async () => await Promise.resolve(),
+    setting: () => null,
+    credential: () => null,
+  },
+};
 
 function toSpec(task: string, change: object = {}): RunSpec {
   const folder = task === 'classification' ? 'sentiment' : task;
@@ -27,7 +39,7 @@ test.each([
   ['preference', ['prompt', 'chosen', 'rejected']],
 ])('the parts of a run of the task %s are its rows, each once', async (task, fields) => {
   const spec = toSpec(task);
-  const facts = await inspectJobData(spec);
+  const facts = await inspectJobData(spec, here);
   const read = (part: 'train' | 'validation' | { test: string }): Promise<Row[]> =>
     Array.fromAsync(readPart('/none', { facts, spec }, part));
   const [train, validation, held] = [await read('train'), await read('validation'), await read({ test: 'test' })];
@@ -43,7 +55,7 @@ test.each(['classification', 'chat'])('of the task %s a share of the training ro
   const { data } = toSpec(task);
   const own = `./${task === 'classification' ? 'sentiment' : task}/train.jsonl`;
   const spec = toSpec(task, { data: { train: own, validation: { fraction: 0.25 }, test: { fraction: 0.2 } } });
-  const facts = await inspectJobData(spec);
+  const facts = await inspectJobData(spec, here);
   const parts = await Promise.all(
     (['train', 'validation', { test: 'test' }] as const).map((part) => Array.fromAsync(readPart('/none', { facts, spec }, part))),
   );
@@ -60,18 +72,34 @@ test.each(['classification', 'chat'])('of the task %s a share of the training ro
   expect(facts.test['test']!.rows / lines.length).toBeCloseTo(0.2, 1);
 });
 
-test.each(['train', 'validation', 'test'])('a dataset of the Hub as data.%s is refused with what to do', async (part) => {
-  const data = { train: './sentiment/train.jsonl', [part]: 'hub:owner/rows@main#a/b' };
-  await expect(inspectJobData(toSpec('classification', { data }))).rejects.toMatchObject({
-    code: 'job-file-invalid',
-    message: `data.${part}: expected a file, found the dataset hub:owner/rows@main#a/b of the Hub, which this version cannot read`,
-    hint: expect.stringContaining('hf download --repo-type dataset owner/rows '),
+test.each(['train', 'validation', 'test'])('a dataset of the Hub as data.%s is read from where it was brought', async (part) => {
+  const data = { train: './sentiment/train.jsonl', validation: './sentiment/train.jsonl', [part]: 'hub:owner/rows@main#a/b' };
+  const spec = toSpec('classification', { data });
+  const path = resolve('fixtures/sentiment/train.jsonl');
+  const origin = 'hub:owner/rows@0123:b.jsonl';
+  const asked: string[] = [];
+  const facts = await inspectJobData(spec, {
+    ...here,
+    bringData: async (source) => {
+      asked.push(source);
+      return await Promise.resolve({ files: [{ path, origin }], warning: 'the Hub does not answer' });
+    },
   });
+  expect(asked).toEqual(['hub:owner/rows@main#a/b']);
+  const found = part === 'train' ? facts.train : part === 'validation' ? facts.validation! : facts.test['test']!;
+  expect(found.sources).toEqual([expect.objectContaining({ path, origin })]);
+  expect(facts.warnings[0]).toEqual({
+    type: 'reading',
+    part: part === 'test' ? 'test/test' : part,
+    code: 'hub-cached',
+    message: 'the Hub does not answer',
+  });
+  await expect(inspectJobData(spec, here)).rejects.toMatchObject({ code: 'job-file-invalid' });
 });
 
 test('rows without a system message and rows that call tools are complete', async () => {
   const spec = toSpec('chat');
-  const facts = await inspectJobData({ ...spec, data: { ...spec.data, validation: null } });
+  const facts = await inspectJobData({ ...spec, data: { ...spec.data, validation: null } }, here);
   const rows = (await Array.fromAsync(
     readPart('/none', { facts, spec: { ...spec, data: { ...spec.data, validation: null } } }, 'train'),
   )) as ChatRow[];
@@ -85,7 +113,7 @@ test('rows without a system message and rows that call tools are complete', asyn
 
 test('each way of writing preferences gives the same shape', async () => {
   const spec = toSpec('preference');
-  const rows = (await Array.fromAsync(readPart('/none', { facts: await inspectJobData(spec), spec }, 'train'))) as PreferenceRow[];
+  const rows = (await Array.fromAsync(readPart('/none', { facts: await inspectJobData(spec, here), spec }, 'train'))) as PreferenceRow[];
   for (const { prompt, chosen, rejected } of rows) {
     expect([prompt.at(-1)!.role, chosen.map(({ role }) => role), rejected.map(({ role }) => role)]).toEqual([
       'user',
@@ -112,11 +140,11 @@ test.each([
   ['chat', { prompt: { system: 'Be kind.' } }, 'prompt: expected none for the task "chat", whose rows are messages already'],
   ['classification', { prompt: { template: 'Read: {txt}' } }, 'prompt.template: expected {text}, found {txt}'],
 ])('a job of the task %s with %j is refused', async (task, change, message) => {
-  await expect(inspectJobData(toSpec(task, change))).rejects.toMatchObject({ code: 'job-file-invalid', message });
+  await expect(inspectJobData(toSpec(task, change), here)).rejects.toMatchObject({ code: 'job-file-invalid', message });
 });
 
 test('a template of two texts goes with data of two texts', async () => {
   const data = { train: './sentiment/train.jsonl', columns: { text2: 'source' } };
   const spec = toSpec('classification', { data, prompt: { template: '{text}\n{text2}' } });
-  expect((await inspectJobData(spec)).columns).toEqual({ text: 'text', text2: 'source', label: 'label' });
+  expect((await inspectJobData(spec, here)).columns).toEqual({ text: 'text', text2: 'source', label: 'label' });
 });

@@ -3,11 +3,14 @@ import type { Finding } from '../../dataset/findings.ts';
 import type { RowTokenizer } from '../../dataset/token-counts.ts';
 import type { Service } from '../../dataset/service-rules.ts';
 import { failureKinds, Failure } from '../../errors.ts';
+import { createReadingReport } from '../../dataset/reading-progress.ts';
 import type { RowTask } from '../../dataset/row.ts';
 import type { TrainingTask } from '../../evaluate/training-rows.ts';
 import { writeAtomic } from '../../lib/fs.ts';
 import type { Cli } from '../cli.ts';
+import { openDataSources } from '../data-sources.ts';
 import { formatJson } from '../escape.ts';
+import { createProgress } from '../terminal.ts';
 import { formatTrainingRows } from '../views/capture-view.ts';
 import { formatDataReport } from '../views/data-view.ts';
 
@@ -28,11 +31,13 @@ export async function check(cli: Cli, train: readonly string[], flags: DataFlags
   const { checkDataset } = await import('../../dataset/check.ts');
   const rows: RowFinding[] = [];
   const tokenizer = flags.tokenizer === undefined ? null : await loadTokenizer(cli, flags.tokenizer);
+  await using sources = await openDataSources(cli, [...train, ...(flags.validation ?? []), ...(flags.test ?? [])]);
   const report = await checkDataset({
     tokenizer,
-    train,
-    validation: flags.validation ?? null,
-    test: flags.test === undefined ? {} : { test: flags.test },
+    train: sources.find(train),
+    validation: flags.validation === undefined ? null : sources.find(flags.validation),
+    test: flags.test === undefined ? {} : { test: sources.find(flags.test) },
+    ...(!cli.quiet && { onRead: createReadingReport(createProgress(cli.terminal)) }),
     columns: flags.columns ?? {},
     services: flags.for ?? [],
     allowSecrets: flags.allowSecrets ?? false,

@@ -1,5 +1,6 @@
 import { failureKinds } from '../../errors.ts';
 import type { Cli } from '../cli.ts';
+import { openDataSources } from '../data-sources.ts';
 import { escapeText, formatJson } from '../escape.ts';
 import { toSkippedData } from '../views/rows-view.ts';
 import { formatStats } from '../views/stats-view.ts';
@@ -13,11 +14,9 @@ interface StatsFlags extends RowFlags {
 /** `orchestrate data stats FILES`: prints what the rows are, in numbers; 65 where some cannot be used. */
 export async function stats(cli: Cli, files: readonly string[], { tokenizer, columns = {}, task }: StatsFlags): Promise<number> {
   const { measureRows } = await import('../../prepare/stats.ts');
-  const { withStandardInput } = await import('../../prepare/standard-input.ts');
   const tokens = tokenizer === undefined ? null : await loadTokenizer(cli, tokenizer);
-  const measured = await withStandardInput(files, { input: process.stdin, signal: cli.signal }, async (paths) => {
-    return await measureRows({ paths, columns, ...(task !== undefined && { task }) }, tokens);
-  });
+  await using sources = await openDataSources(cli, files);
+  const measured = await measureRows({ paths: sources.find(files), columns, ...(task !== undefined && { task }) }, tokens);
   const { skipped } = measured;
   if (cli.json) cli.terminal.print(formatJson({ schema: 'orchestrate.stats/1', ...measured, skipped: skipped.map(toSkippedData) }));
   else if (cli.quiet) cli.terminal.print(String(measured.rows));

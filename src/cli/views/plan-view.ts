@@ -28,6 +28,7 @@ export function formatPlan({ plan, scoring, requests }: PlanView, now: Date): st
     `  provider  ${escapeLine(spec.provider)}`,
     ...formatModel(model).map((line) => `  ${escapeLine(line)}`),
     `  data      ${formatCount(facts.train.rows)} training, ${formatCount(facts.validation?.rows ?? 0)} validation, ${formatCount(scoring.rows)} held-out rows`,
+    ...listOrigins(facts).map((origin) => `  from      ${escapeLine(origin)}`),
     ...(labels.length === 0 ? [] : [`  labels    ${escapeLine(labels.join(', '))}`]),
     ...(quote?.trainingTokens === undefined ? [] : [`  tokens    ${formatCount(quote.trainingTokens)} in one pass over the training rows`]),
     `  cost      ${escapeLine(formatCost(plan))}`,
@@ -37,6 +38,15 @@ export function formatPlan({ plan, scoring, requests }: PlanView, now: Date): st
     ...[...notes, ...formatDeprecationNotes(deprecation, now)].map((note) => `  ${signs[note.type]} ${escapeLine(formatNote(note))}`),
     ...(requests ?? []).map(formatRequest),
   ].join('\n');
+}
+
+const shownOrigins = 4;
+
+/** Where files come from that are not of this machine, each once. */
+function listOrigins({ train, validation, test }: RunPlan['facts']): string[] {
+  const sources = [train, ...(validation === null ? [] : [validation]), ...Object.values(test)].flatMap((part) => part.sources);
+  const all = [...new Set(sources.flatMap(({ origin }) => origin ?? []))];
+  return all.length <= shownOrigins ? all : [...all.slice(0, shownOrigins - 1), `${all.length - shownOrigins + 1} more files`];
 }
 
 const shownLabels = 12;

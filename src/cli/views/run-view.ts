@@ -80,8 +80,9 @@ export function formatRunPage(run: RunView, now: Date): string {
   return [escapeLine(run.id), ...lines, ...notes, ...failure, '', `  next: ${escapeLine(getNextCommand(run))}`].join('\n');
 }
 
-function formatWaiting({ waitingFor }: RunView): string {
-  return waitingFor === null ? '' : `, waiting for ${waitingFor}`;
+function formatWaiting({ waitingFor, doing }: RunView): string {
+  if (waitingFor !== null) return `, waiting for ${waitingFor}`;
+  return doing === null ? '' : `, ${doing}`;
 }
 
 export function formatWarnings({ notes }: Pick<RunView, 'notes'>): string[] {
@@ -174,7 +175,7 @@ export function createProgressLog(say: (line: string) => void): (runs: readonly 
   return (runs) => {
     for (const run of runs) {
       const tenth = run.progress.fraction === null ? -1 : Math.floor(run.progress.fraction * 10);
-      const mark = run.terminal ? run.status.phase : `${run.status.phase} ${tenth}`;
+      const mark = run.terminal ? run.status.phase : `${run.status.phase} ${tenth} ${run.doing?.replace(/\d .*$/, '') ?? ''}`;
       if (said.get(run.id) === mark) continue;
       said.set(run.id, mark);
       say(formatProgress(run, Infinity));

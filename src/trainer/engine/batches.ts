@@ -13,22 +13,51 @@ export interface TokenRow {
 
 const sortedBatches = 16; // sorted together: enough for little padding, few enough to stay random
 
-/**
- * One pass over the rows: row indices in batches. Shuffled, then each 16 batches sorted by length, so that a batch holds rows of
- * similar length and needs little padding, then the batches shuffled. The same for the same seed and epoch.
- */
-export function planEpoch(
-  lengths: readonly number[],
-  { batchSize, seed, epoch }: { batchSize: number; seed: number; epoch: number },
-): number[][] {
-  const rows = toShuffled([...lengths.keys()], toStreamKey(seed, 'rows', epoch));
-  const batches = toParts(rows, sortedBatches * batchSize).flatMap((part) =>
-    toParts(
-      part.toSorted((a, b) => lengths[a]! - lengths[b]!),
-      batchSize,
-    ),
+/** What decides the batches of one pass over so many rows. */
+export interface EpochOrder {
+  readonly count: number;
+  readonly batchSize: number;
+  readonly seed: number;
+  readonly epoch: number;
+}
+
+/** Rows in shuffled parts, and the order of the batches that they become. Each part but the last becomes as many. */
+function shuffleRows({ count, batchSize, seed, epoch }: EpochOrder): { readonly parts: number[][]; readonly order: number[] } {
+  const rows = toShuffled(
+    Array.from({ length: count }, (_, i) => i),
+    toStreamKey(seed, 'rows', epoch),
   );
-  return toShuffled(batches, toStreamKey(seed, 'batches', epoch));
+  const batches = Array.from({ length: Math.ceil(count / batchSize) }, (_, i) => i);
+  return { parts: toParts(rows, sortedBatches * batchSize), order: toShuffled(batches, toStreamKey(seed, 'batches', epoch)) };
+}
+
+/**
+ * One pass over the rows: the row indices of each batch, by its place in the pass. Shuffled, then each 16 batches sorted by length, so that a
+ * batch holds rows of similar length and needs little padding, then the batches shuffled. The same for the same seed and epoch.
+ * @param getLength of a row; it is asked only for those of the 16 batches
+ */
+export function planEpoch(epoch: EpochOrder, getLength: (row: number) => number): (place: number) => number[] {
+  const { parts, order } = shuffleRows(epoch);
+  const sorted = new Map<number, number[][]>();
+  return (place) => {
+    const batch = order[place]!;
+    const part = Math.floor(batch / sortedBatches);
+    const batches =
+      sorted.get(part) ??
+      toParts(
+        parts[part]!.toSorted((a, b) => getLength(a) - getLength(b)),
+        epoch.batchSize,
+      );
+    sorted.set(part, batches);
+    return batches[batch % sortedBatches]!;
+  };
+}
+
+/** The rows whose lengths decide the first batches of a pass; these batches have no others. */
+export function findRowsOfBatches(epoch: EpochOrder, batches: number): ReadonlySet<number> {
+  const { parts, order } = shuffleRows(epoch);
+  const needed = new Set(order.slice(0, batches).map((batch) => Math.floor(batch / sortedBatches)));
+  return new Set([...needed].flatMap((part) => parts[part]!));
 }
 
 /** Batches of similar length for reading only: the longest row first, so that memory is asked for once. */

@@ -5,7 +5,7 @@ import type { Backend, TensorFlow } from '../backends/index.ts';
 import type { ControlRequest, EpochEvaluated, StepFinished, TrainerNews, TrainingSettings } from '../protocol.ts';
 import { createAdamW } from './adamw.ts';
 import { findEarlyEnd, isBetter } from './early-stopping.ts';
-import { planEpoch, toParts, type TokenRow } from './batches.ts';
+import { findRowsOfBatches, planEpoch, toParts, type TokenRow } from './batches.ts';
 import { computeGradients, copyWeights, freeGradients, restoreWeights } from './network.ts';
 import type { Gradients, Network, WeightsSnapshot } from './network.ts';
 import { createDropout } from './ops.ts';
@@ -14,7 +14,8 @@ import { takeShare, wholeBatch, type BatchGradients, type BatchSettings, type Sh
 
 /** What is trained on. */
 export interface TrainingData<Row extends TokenRow> {
-  readonly rows: readonly Row[];
+  /** Undefined: a row that no step reads. */
+  readonly rows: readonly (Row | undefined)[];
   /** Scored after each epoch; empty where there are none. */
   readonly validation: readonly Row[];
   readonly settings: TrainingSettings;
@@ -92,16 +93,18 @@ export function train<Row extends TokenRow>(
     steps: total,
     warmupSteps: countWarmupSteps(settings.warmupRatio, total),
   };
-  const lengths = rows.map((row) => row.ids.length);
-  let batches: number[][] | null = null;
+  const getLength = (row: number): number => rows[row]!.ids.length;
+  let getBatch: ((place: number) => number[]) | null = null;
 
   while (state.step < total) {
     const { step } = state;
     const request = hooks.readControlRequest();
     if (request !== null) return { reason: request === 'pause' ? 'paused' : 'cancelled', step, best: null };
     const began = hooks.now();
-    if (batches === null || step % perEpoch === 0) batches = planEpoch(lengths, { batchSize, seed, epoch: Math.floor(step / perEpoch) });
-    const batch = batches[step % perEpoch]!.map((i) => rows[i]!);
+    if (getBatch === null || step % perEpoch === 0) {
+      getBatch = planEpoch({ count: rows.length, batchSize, seed, epoch: Math.floor(step / perEpoch) }, getLength);
+    }
+    const batch = getBatch(step % perEpoch).map((i) => rows[i]!);
 
     const learningRate = getLearningRate(schedule, step);
     const { loss, gradNorm, isFinite } = takeStep(network, batch, { ...settings, optimizer: state.optimizer, step, learningRate });
@@ -263,6 +266,16 @@ export function getLearningRate({ name, learningRate, warmupSteps, steps }: Sche
     case 'cosine':
       return learningRate * Math.max(0, 0.5 * (1 + Math.cos(Math.PI * done)));
   }
+}
+
+/** The rows that a training reads of so many; null: all of them. */
+export function findNeededRows(
+  count: number,
+  settings: Pick<TrainingSettings, 'batchSize' | 'epochs' | 'steps' | 'seed'>,
+): ReadonlySet<number> | null {
+  const { batchSize, seed } = settings;
+  const { perEpoch, total } = countSteps(count, settings);
+  return total >= perEpoch ? null : findRowsOfBatches({ count, batchSize, seed, epoch: 0 }, total);
 }
 
 /** Optimizer steps of one pass over the rows, and of the whole training. A last batch that is not full is a step too. */

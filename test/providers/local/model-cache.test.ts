@@ -3,7 +3,8 @@ import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { bringModel, bringModelAgain } from '../../../providers/local/base-model.ts';
 import { inspectHubModel, type HubModel } from '../../../providers/local/hub-model.ts';
-import { fetchModel, getCacheFolder, getModelFolder } from '../../../providers/local/model-cache.ts';
+import { fetchModel, getModelFolder } from '../../../providers/local/model-cache.ts';
+import { getCacheFolder } from '../../../src/provider-kit/hub-cache.ts';
 import { readModelFolder } from '../../../src/trainer/model-folder.ts';
 import { createHubTrial, readTinyBert, type HubTrial } from './hub-fixture.ts';
 
@@ -103,7 +104,7 @@ test('a folder of the user must be what it was in the plan', async () => {
 });
 
 test('models are in the cache of the user, or where ORCHESTRATE_MODELS says', () => {
-  const toFolder = (values: Readonly<Record<string, string>>): string => getCacheFolder({ setting: (key) => values[key] ?? null });
+  const toFolder = (values: Readonly<Record<string, string>>): string => getCacheFolder('model', { setting: (key) => values[key] ?? null });
   expect(toFolder({ HOME: '/home/a' })).toBe('/home/a/.cache/orchestrate/models');
   expect(toFolder({ HOME: '/home/a', XDG_CACHE_HOME: '/tmp/cache' })).toBe('/tmp/cache/orchestrate/models');
   expect(toFolder({ HOME: '/home/a', ORCHESTRATE_MODELS: '/data/models' })).toBe('/data/models');

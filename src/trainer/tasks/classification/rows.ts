@@ -1,5 +1,6 @@
 /** The rows of a classifier: a text or a pair of texts, and a label. Texts become tokens. */
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { Failure, toFileFailure } from '../../../errors.ts';
 import { isObject } from '../../../lib/json.ts';
 import { readLines } from '../../../lib/lines.ts';
@@ -25,7 +26,11 @@ export type LossSettings = Pick<TrainingSettings, 'labelSmoothing' | 'classWeigh
  * Training rows whose losses are those of PyTorch's CrossEntropyLoss with its `label_smoothing` e and `weight` w: a label's target is 1 - e, then
  * every class of C gets e / C more, each target is multiplied with the weight of its class, and a row counts as the weight of its label.
  */
-export function applyLossSettings(rows: readonly EncodedRow[], classes: number, settings: LossSettings): readonly EncodedRow[] {
+export function applyLossSettings<Row extends EncodedRow | undefined>(
+  rows: readonly Row[],
+  classes: number,
+  settings: LossSettings,
+): readonly Row[] {
   const { labelSmoothing = 0, classWeights } = settings;
   if (classes === 0 || (labelSmoothing === 0 && !classWeights)) return rows;
   const getWeight = (label: number): number => classWeights?.[label] ?? 1;
@@ -33,7 +38,7 @@ export function applyLossSettings(rows: readonly EncodedRow[], classes: number, 
   const targets = all.map((label) =>
     all.map((other) => getWeight(other) * ((other === label ? 1 - labelSmoothing : 0) + labelSmoothing / classes)),
   );
-  return rows.map((row) => ({ ...row, targets: targets[row.label]!, weight: getWeight(row.label) }));
+  return rows.map((row) => row && { ...row, targets: targets[row.label]!, weight: getWeight(row.label) });
 }
 
 /** What turns texts into tokens for a model. */
@@ -45,27 +50,52 @@ export interface Encoder {
   readonly maxLength: number;
 }
 
-export interface EncodedRows {
-  readonly rows: readonly EncodedRow[];
+export interface EncodedRows<Row = EncodedRow> {
+  readonly rows: readonly Row[];
   /** Rows that were longer than the model may read. */
   readonly truncated: number;
 }
+
+export interface ReadRowsOptions {
+  /** Is told how far the reading is, with each part of the file. */
+  readonly onRead?: (progress: { readonly rows: number; readonly share: number }) => void;
+}
+
+type RowEncoder = Encoder & { readonly labels: readonly string[] };
 
 /**
  * Training rows of a JSON Lines file, `{text, text2?, label}` each, as tokens. Without `labels` a row's label is a number.
  *
  * @throws Failure `data-invalid` naming the line when a row is broken or its label is not one of `labels`; `file-missing`
  */
-export async function readRows(encoder: Encoder & { readonly labels: readonly string[] }, path: string): Promise<EncodedRows> {
+export async function readRows(encoder: RowEncoder, path: string, options: ReadRowsOptions = {}): Promise<EncodedRows> {
+  const { rows, truncated } = await readChosenRows(encoder, path, { ...options, choose: null });
+  return { rows: rows.filter((row) => row !== undefined), truncated };
+}
+
+/**
+ * The same with undefined in the place of each row that is not needed, which is not looked at.
+ * @param options `choose` gives the rows that are needed of so many, counted from 0; null: all
+ */
+export async function readChosenRows(
+  encoder: RowEncoder,
+  path: string,
+  { choose, onRead }: ReadRowsOptions & { readonly choose: ((count: number) => ReadonlySet<number> | null) | null },
+): Promise<EncodedRows<EncodedRow | undefined>> {
   const { labels } = encoder;
-  const rows: EncodedRow[] = [];
-  let truncated = 0;
-  let line = 0;
-  const chunks = createReadStream(path) as AsyncIterable<Buffer>;
+  const rows: (EncodedRow | undefined)[] = [];
+  let [truncated, line, bytesRead] = [0, 0, 0];
   try {
-    for await (const lines of readLines(chunks, path)) {
+    const needed = choose?.(await countRows(path)) ?? null;
+    const { size } = await stat(path);
+    for await (const lines of readLines(createReadStream(path) as AsyncIterable<Buffer>, path)) {
       for (const bytes of lines) {
         const source = `${path}:${++line}`;
+        bytesRead += bytes.length;
+        if (needed?.has(rows.length) === false) {
+          if (!isBlank(bytes)) rows.push(undefined);
+          continue;
+        }
         const row = parseRow(bytes, source);
         if (row === null) continue;
         const target = parseTarget(row.json['label'], labels, source);
@@ -73,11 +103,26 @@ export async function readRows(encoder: Encoder & { readonly labels: readonly st
         rows.push({ ...encoded.row, ...target });
         if (encoded.truncated) truncated++;
       }
+      onRead?.({ rows: rows.length, share: Math.min(1, bytesRead / Math.max(1, size)) });
     }
   } catch (error) {
     throw toFileFailure(error, 'data file', path);
   }
   return { rows, truncated };
+}
+
+/** Lines that are not blank, which costs far less than to read them. */
+async function countRows(path: string): Promise<number> {
+  let count = 0;
+  for await (const lines of readLines(createReadStream(path) as AsyncIterable<Buffer>, path)) {
+    for (const bytes of lines) if (!isBlank(bytes)) count++;
+  }
+  return count;
+}
+
+/** As `parseLine` has it. */
+function isBlank(bytes: Buffer): boolean {
+  return bytes[0] !== 0x7b && bytes.toString('utf8').trim() === '';
 }
 
 function parseTarget(found: unknown, labels: readonly string[], source: string): Pick<EncodedRow, 'label' | 'targets'> {
