@@ -1,4 +1,4 @@
-import type { TokenCounter } from './dataset/token-counter.ts';
+import type { RowTokenizer } from './dataset/token-counts.ts';
 import type { Metric } from './provider/metric.ts';
 import type { RemoteResource } from './provider/remote-resource.ts';
 import type { Check, MergedModel, Provider, Quote } from './provider/provider.ts';
@@ -145,7 +145,7 @@ export interface Orchestrator extends AsyncDisposable {
   /** The models of a service that can be tuned, and the tuned models of the account. */
   models(provider: string): Promise<ServiceModel[]>;
   /** Opens what counts tokens as a model does: of a folder, of `hub:owner/name`, or of a service. @throws Failure `usage` for a name that no provider knows */
-  openTokenizer(name: string): Promise<TokenCounter>;
+  loadTokenizer(name: string): Promise<RowTokenizer>;
   providers(): Promise<readonly Provider[]>;
   /** Checks what the providers need on this machine; costs nothing. */
   check(): Promise<Check[]>;

@@ -205,15 +205,15 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     listServiceFiles: async (id) => await (await import('./import/import-run.ts')).listServiceFiles(await findService(id), context),
     listServiceJobs: async (id) => await Array.fromAsync((await findService(id)).account?.jobs?.(context) ?? []),
     models: async (id) => await Array.fromAsync((await findService(id)).account?.models?.(context) ?? []),
-    async openTokenizer(name) {
+    async loadTokenizer(name) {
       const { resolveModel } = await import('./job/resolve.ts');
       const place = resolve(options.from ?? '.');
       const model = existsSync(resolve(place, name))
         ? ({ kind: 'folder', path: resolve(place, name) } as const)
         : resolveModel(name, place);
-      for (const { openTokenizer } of (await readProviders()).values()) {
-        const found = await openTokenizer?.(model, context);
-        if (found !== null && found !== undefined) return found;
+      for (const { loadTokenizer } of (await readProviders()).values()) {
+        const found = await loadTokenizer?.(model, context);
+        if (found !== null && found !== undefined) return { ...found, name };
       }
       const expected = 'a folder such as ./models/tiny-bert, hub:owner/name, or a model of OpenAI such as gpt-4.1-mini';
       throw new Failure('usage', `a tokenizer is ${expected}; found ${formatValue(name)}`);

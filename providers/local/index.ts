@@ -5,7 +5,6 @@ import { cancel, pause, resume } from './controls.ts';
 import { estimate } from './estimate.ts';
 import { install, parts } from './install/index.ts';
 import { merge } from './merge.ts';
-import { openTokenizer } from './open-tokenizer.ts';
 import { observe, statusMap } from './observe.ts';
 import { predict } from './predict.ts';
 import { loadRowTokenizer } from './row-tokenizer.ts';
@@ -52,7 +51,6 @@ export const local = defineProvider({
     },
   },
   inference: { predict, merge },
-  openTokenizer,
   loadTokenizer: loadRowTokenizer,
   check,
   parts,

@@ -9,15 +9,17 @@ import type { ModelName } from '../../src/job/run-spec.ts';
 import { readBoundedFile } from '../../src/lib/fs.ts';
 import { isObject, readJsonObject } from '../../src/lib/json.ts';
 import { readTokenizerFiles } from '../../src/trainer/model-folder.ts';
+import type { Context } from '../../src/provider/context.ts';
 import { readTokenizer } from '../../src/trainer/tokenizer.ts';
+import { fetchTokenizer } from './hub-tokenizer.ts';
 
 const maxBytes = 64e6;
 const longest = Number.MAX_SAFE_INTEGER;
 
-/** Counts tokens with the tokenizer of a Hugging Face folder, and its chat template; null for other models. */
-export async function loadRowTokenizer(model: ModelName): Promise<RowTokenizer | null> {
-  if (model.kind !== 'folder') return await Promise.resolve(null);
-  const { path: folder } = model;
+/** Counts tokens with the tokenizer of a Hugging Face folder or of the Hub, and its chat template; null for other models. */
+export async function loadRowTokenizer(model: ModelName, context: Context): Promise<RowTokenizer | null> {
+  if (model.kind === 'service') return null;
+  const folder = model.kind === 'folder' ? model.path : await fetchTokenizer(model, context);
   const { config } = readTokenizerFiles(folder);
   const tokenizer = readTokenizer(folder);
   const special = tokenizer.encode('', undefined, longest).ids.length;
@@ -33,6 +35,7 @@ export async function loadRowTokenizer(model: ModelName): Promise<RowTokenizer |
       found === null && (task === 'chat' || task === 'preference')
         ? 'the folder has no chat template: conversations are counted as ChatML writes them'
         : null,
+    countText: count,
     count: (row, context) =>
       'text' in row
         ? { all: tokenizer.encode(row.text, row.text2, longest).ids.length, learned: null, learnedWithin: null }

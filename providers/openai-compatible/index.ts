@@ -72,10 +72,6 @@ export function createOpenAICompatible(config: OpenAICompatibleConfig): Provider
     },
     inference: createInference(api),
     account: createAccount(api),
-    async openTokenizer(model) {
-      if (model.kind !== 'service') return null;
-      return await (await import('./tokens.ts')).openServiceTokenizer(config.getBaseName?.(model.name) ?? model.name);
-    },
     getDeprecation: (model) => getDeprecation(api, model),
     check: async (context) => await checkService(api, context),
   });

@@ -16,6 +16,7 @@ export async function loadRowTokenizer(model: ModelName): Promise<RowTokenizer |
     name: model.name,
     limit: longestExample,
     getNote: () => 'what the service writes around messages, tools and calls is estimated, and images are not counted',
+    countText: count,
     count: (row, context) => countRow(row, context, count),
   };
 }

@@ -1,6 +1,5 @@
 import { buildTrainingMessages } from '../../src/dataset/chat.ts';
 import type { ChatMessage, Row } from '../../src/dataset/row.ts';
-import type { TokenCounter } from '../../src/dataset/token-counter.ts';
 import type { RowsPlan } from './request.ts';
 
 /** Tokens of a text. */
@@ -24,27 +23,6 @@ export async function loadTokenizer(): Promise<Tokenizer> {
   const { countTokens } = await import('gpt-tokenizer/encoding/o200k_base');
   const options = { disallowedSpecial: new Set<string>() };
   return (text) => countTokens(text, options);
-}
-
-/** Encodings by the models that use them. */
-const encodings: readonly (readonly [models: RegExp, name: 'o200k_base' | 'cl100k_base'])[] = [
-  [/^(gpt-4o|chatgpt-4o|gpt-4\.[1-9]|gpt-5|o[134])(-|\.|$)/, 'o200k_base'],
-  [/^(gpt-4|gpt-3\.5-turbo|gpt-35-turbo|babbage-002|davinci-002|text-embedding-(ada-002|3-small|3-large))(-|$)/, 'cl100k_base'],
-];
-
-/** What counts the tokens of texts as a model does; null: its encoding is not known. */
-export async function openServiceTokenizer(model: string): Promise<TokenCounter | null> {
-  const encoding = encodings.find(([models]) => models.test(model))?.[1];
-  if (encoding === undefined) return null;
-  const { countTokens } =
-    encoding === 'o200k_base' ? await import('gpt-tokenizer/encoding/o200k_base') : await import('gpt-tokenizer/encoding/cl100k_base');
-  const options = { disallowedSpecial: new Set<string>() };
-  const countText = (text: string): number => countTokens(text, options);
-  return {
-    name: `${encoding} of ${model}`,
-    countText,
-    countInput: (text, text2) => countText(text) + (text2 === undefined ? 0 : countText(text2)),
-  };
 }
 
 /** Longer examples are cut at their end. */

@@ -22,6 +22,10 @@ const conversions = [
 const services = ['openai', 'azure', 'together', 'huggingface', 'local'] as const;
 
 const out = (description: string): Option => ['-o, --out <path>', description];
+const tokenizer: Option = [
+  '--tokenizer <model>',
+  'count tokens too, as this model does: gpt-4.1-mini, a folder such as ./models/tiny-bert, or hub:owner/name',
+];
 export const allowSecrets: Option = ['--allow-secrets', 'use rows that seem to hold keys or secrets, which are refused otherwise'];
 const force: Option = ['--force', 'replace what is there'];
 /** How files of rows are read, for commands that write some of them again. */
@@ -52,7 +56,7 @@ export const dataCommands: readonly CommandEntry[] = [
       ['--validation <files...>', 'validation rows'],
       ['--columns <pairs>', 'columns of the files by our names: text=body,label=team', parse.columns],
       ['--for <services>', 'rules of these services too: openai,azure,together,huggingface,local', parse.listOf('--for', services)],
-      ['--tokenizer <model>', 'count tokens as this model does: gpt-4.1-mini, or a folder with a tokenizer of Hugging Face'],
+      tokenizer,
       allowSecrets,
       ['--findings <file>', 'write every finding as a line of JSON: line, severity, code, message'],
       [
@@ -96,10 +100,7 @@ export const dataCommands: readonly CommandEntry[] = [
   {
     usage: 'data stats <files...>',
     summary: 'measure rows: labels and their balance, lengths in characters, words and tokens, messages, duplicates; - is standard input',
-    options: [
-      ['--tokenizer <model>', 'count tokens too, as this model does: gpt-4.1-mini, a folder such as ./models/tiny-bert, or hub:owner/name'],
-      ...ofRows.slice(0, 2),
-    ],
+    options: [tokenizer, ...ofRows.slice(0, 2)],
     load: async () => (await import('./commands/stats.ts')).stats,
   },
   {

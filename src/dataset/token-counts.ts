@@ -29,6 +29,8 @@ export interface RowTokenizer {
   readonly limit: number | null;
   /** What a person must know about the figures; null: they are exact. */
   getNote(task: RowTask): string | null;
+  /** Of a text alone. */
+  countText(text: string): number;
   /** @throws Failure `data-invalid` for a conversation that the chat template refuses */
   count(row: Row, context: RowContext): RowTokens;
 }

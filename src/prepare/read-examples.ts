@@ -76,7 +76,7 @@ async function* readTexts({ paths, columns }: RowFiles, events: ExampleEvents): 
     let column: string | null = null;
     const options = { ...events, withText: events.withText === true };
     for await (const batch of readRowBatches(source, options)) {
-      column ??= findColumns(wanted, { ...batch[0]!, path: source, isTable: parseFormat(source) !== 'json' }, events.onNote)['text']!;
+      column ??= findColumns(wanted, { ...batch[0]!, path: source, isTable: isTable(source) }, events.onNote)['text']!;
       const name = column;
       yield batch.flatMap((raw) => {
         const { line } = raw;
@@ -92,11 +92,16 @@ function parseColumn({ row, line }: RawRow, column: string, path: string): strin
   return parseText(row[column], column, `${path}:${line}`);
 }
 
+/** Whether a file has a first line that names its columns, by its name. */
+export function isTable(path: string): boolean {
+  return ['csv', 'tsv'].includes(parseFormat(path));
+}
+
 /** @throws Failure `data-invalid` for a table whose first line looks like a row */
 export async function checkHeader(path: string): Promise<void> {
   const row = await readFirstRow(path);
   if (row === null) return;
-  findColumns({ text: 'text', label: 'label' }, { row, line: 1, path, isTable: parseFormat(path) !== 'json' }, () => {});
+  findColumns({ text: 'text', label: 'label' }, { row, line: 1, path, isTable: isTable(path) }, () => {});
 }
 
 /** Says which columns a file has, where no form of rows fits them. @param hint what to do */

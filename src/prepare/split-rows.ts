@@ -4,7 +4,6 @@ import { basename, dirname, join } from 'node:path';
 import { getExpectedAnswer, getPrompt } from '../dataset/chat.ts';
 import { isAlike } from '../dataset/columns.ts';
 import { createDataFailure, type ReadNote } from '../dataset/findings.ts';
-import { parseFormat } from '../dataset/open-dataset.ts';
 import { createBadRows, type BadRowKind } from '../dataset/bad-rows.ts';
 import { readRowBatches } from '../dataset/read-rows.ts';
 import { tryParse, type RowEvents } from '../dataset/row-events.ts';
@@ -13,7 +12,7 @@ import { getFingerprint } from '../dataset/fingerprints.ts';
 import { Failure } from '../errors.ts';
 import { formatValue } from '../lib/text.ts';
 import { createGroups, type Amount, type Division } from './divide-groups.ts';
-import { findKind, readExamples, type Example, type Kind, type RowFiles } from './read-examples.ts';
+import { findKind, isTable, readExamples, type Example, type Kind, type RowFiles } from './read-examples.ts';
 import { createTableFormat, formatHeader, formatRawJson, writeTogether, type Format, type WriteLines } from './write-rows.ts';
 
 export type PartName = 'train' | 'test' | 'validation';
@@ -119,7 +118,7 @@ function checkFormats(paths: readonly string[]): void {
 }
 
 function getFormat(path: string): Format {
-  return parseFormat(path) === 'json' ? 'jsonl' : 'csv';
+  return isTable(path) ? 'csv' : 'jsonl';
 }
 
 async function* readSamples(options: SplitOptions, kind: Kind | null, { onBadRow, onNote }: RowEvents): AsyncGenerator<Sample> {
@@ -219,15 +218,15 @@ async function writeParts(
   { options, kind, division, writers }: Writing,
   onRow: (part: number, label: string | null) => void,
 ): Promise<void> {
-  const isTable = getFormat(options.paths[0]!) === 'csv';
+  const asTable = getFormat(options.paths[0]!) === 'csv';
   let formatLine: ((sample: Sample) => string) | null = null;
   const events: RowEvents = { onBadRow: () => {}, onNote: () => {} }; // they are known from the first pass
   for await (const sample of readSamples(options, kind, events)) {
     if (formatLine === null) {
       const columns = Object.keys(sample.raw.row);
       const formatRow = createTableFormat(columns);
-      formatLine = isTable ? ({ raw, source }) => formatRow(raw.row, `${source}:${raw.line}`) : ({ raw }) => formatRawJson(raw);
-      if (isTable) for (const write of writers) await write(formatHeader(columns));
+      formatLine = asTable ? ({ raw, source }) => formatRow(raw.row, `${source}:${raw.line}`) : ({ raw }) => formatRawJson(raw);
+      if (asTable) for (const write of writers) await write(formatHeader(columns));
     }
     const part = division.getPart(sample.group);
     if (part === null) throw createDataFailure('unexpected', `${sample.source}:${sample.raw.line}: the file was changed while it was read`);

@@ -7,7 +7,7 @@ import type { ChatMessage } from '../dataset/row.ts';
 import { hashRow, hashText } from '../dataset/split.ts';
 import { createFingerprintSet, getFingerprint } from '../dataset/fingerprints.ts';
 import { countCharacters } from '../dataset/row-traits.ts';
-import { countTokens, type TokenCounter } from '../dataset/token-counter.ts';
+import type { RowTokenizer } from '../dataset/token-counts.ts';
 import { describeColumns } from './guess-columns.ts';
 import { findKind, readExamples, refuseUnknownRows, type Example, type Kind, type RowFiles } from './read-examples.ts';
 
@@ -34,7 +34,7 @@ export interface RowStats {
   /** Separated by white space. */
   readonly words: Distribution;
   /** Null: no tokenizer was named. */
-  readonly tokens: { readonly tokenizer: string; readonly rows: Distribution; readonly answers: number | null } | null;
+  readonly tokens: TokenStats | null;
   /** Null: rows are no conversations. */
   readonly messages: (Distribution & { readonly roles: Readonly<Record<string, number>> }) | null;
   readonly duplicates: {
@@ -48,11 +48,21 @@ export interface RowStats {
   readonly skipped: readonly BadRowKind[];
 }
 
+export interface TokenStats {
+  /** The model that counts. */
+  readonly tokenizer: string;
+  readonly rows: Distribution;
+  /** Those that are learned; null where labels are learned, which are no texts. */
+  readonly learned: number | null;
+  /** What a person must know about the figures. */
+  readonly note: string | null;
+}
+
 /**
  * Measures the rows that can be used.
  * @throws Failure `data-invalid` for rows of no known form, and where no row can be used
  */
-export async function measureRows(files: RowFiles, tokens: TokenCounter | null): Promise<RowStats> {
+export async function measureRows(files: RowFiles, tokenizer: RowTokenizer | null): Promise<RowStats> {
   const kind = await findKind(files);
   if (kind === null) return await refuseUnknownRows(files.paths[0]!, await describeColumns(files.paths[0]!));
   const badRows = createBadRows();
@@ -60,23 +70,14 @@ export async function measureRows(files: RowFiles, tokens: TokenCounter | null):
   const events: RowEvents = { onBadRow: badRows.add, onNote: (note) => notes.push(note) };
   const labels = new Map<string, number>();
   const roles = new Map<string, number>();
-  const [characters, words, tokensOf, messages] = [createCounts(), createCounts(), createCounts(), createCounts()];
+  const [characters, words, messages] = [createCounts(), createCounts(), createCounts()];
   const [seenRows, seenInputs] = [createFingerprintSet(), createFingerprintSet()];
   const repeated = { rows: 0, inputs: 0 };
-  let answers = 0;
   for await (const examples of readExamples(files, kind, events)) {
     for (const { row } of examples) {
-      const { inputs: asked, answers: learned } = collectTexts(row);
-      const texts = [...asked, ...learned];
+      const texts = collectTexts(row);
       characters.add('messages' in row || 'chosen' in row ? countCharacters(row) : texts.reduce((sum, text) => sum + text.length, 0));
       words.add(texts.reduce((sum, text) => sum + countWords(text), 0));
-      if (tokens !== null) {
-        const answer = countTokens(tokens, learned);
-        answers += answer;
-        tokensOf.add(
-          'text' in row ? tokens.countInput(row.text, 'text2' in row ? row.text2 : undefined) : countTokens(tokens, asked) + answer,
-        );
-      }
       if ('label' in row) labels.set(row.label, (labels.get(row.label) ?? 0) + 1);
       const all = getMessages(row);
       if (all !== null) messages.add(all.length);
@@ -91,6 +92,7 @@ export async function measureRows(files: RowFiles, tokens: TokenCounter | null):
     badRows.check();
     throw createDataFailure('rows-missing', `expected rows, found none in ${files.paths.join(', ')}`);
   }
+  const tokens = tokenizer === null ? null : await countTokens({ files, kind }, tokenizer, [...labels.keys()].sort());
   const isTalk = kind === 'chat' || kind === 'preference';
   return {
     kind,
@@ -98,12 +100,32 @@ export async function measureRows(files: RowFiles, tokens: TokenCounter | null):
     labels: Object.fromEntries([...labels].sort(([a, first], [b, second]) => second - first || (a < b ? -1 : 1))),
     characters: characters.build(),
     words: words.build(),
-    tokens: tokens === null ? null : { tokenizer: tokens.name, rows: tokensOf.build(), answers: isTalk ? answers : null },
+    tokens,
     messages: isTalk ? { ...messages.build(), roles: Object.fromEntries(roles) } : null,
     duplicates: repeated,
     notes,
     skipped: badRows.list(),
   };
+}
+
+/** Reads the rows once more: a model of a service is told all labels, which are known now. */
+async function countTokens(
+  { files, kind }: { readonly files: RowFiles; readonly kind: Kind },
+  tokenizer: RowTokenizer,
+  labels: readonly string[],
+): Promise<TokenStats> {
+  const counts = createCounts();
+  let learned = 0;
+  for await (const examples of readExamples(files, kind, { onBadRow: () => {}, onNote: () => {} })) {
+    for (const { row } of examples) {
+      const isPlain = 'text' in row && !('label' in row) && !('value' in row);
+      const tokens = isPlain ? { all: tokenizer.countText(row.text), learned: null } : tokenizer.count(row, { answers: 'all', labels });
+      counts.add(tokens.all);
+      learned += tokens.learned ?? 0;
+    }
+  }
+  const note = kind === 'text' ? null : tokenizer.getNote(kind);
+  return { tokenizer: tokenizer.name, rows: counts.build(), learned: learned === 0 ? null : learned, note };
 }
 
 function hashBoth(row: Example['row']): readonly [row: Buffer, input: Buffer] {
@@ -117,13 +139,11 @@ function getMessages(row: Example['row']): readonly ChatMessage[] | null {
   return 'prompt' in row ? [...row.prompt, ...row.chosen, ...row.rejected] : null;
 }
 
-/** The texts of a row; of a conversation those of the assistant apart. */
-function collectTexts(row: Example['row']): { readonly inputs: string[]; readonly answers: string[] } {
-  if ('text' in row) return { inputs: 'text2' in row && row.text2 !== undefined ? [row.text, row.text2] : [row.text], answers: [] };
-  const inputs = 'tools' in row && row.tools !== undefined ? [JSON.stringify(row.tools)] : [];
-  const answers: string[] = [];
-  for (const message of getMessages(row)!) (message.role === 'assistant' ? answers : inputs).push(...listTexts(message));
-  return { inputs, answers };
+/** The texts of a row, without its label. */
+function collectTexts(row: Example['row']): string[] {
+  if ('text' in row) return 'text2' in row && row.text2 !== undefined ? [row.text, row.text2] : [row.text];
+  const tools = 'tools' in row && row.tools !== undefined ? [JSON.stringify(row.tools)] : [];
+  return [...tools, ...getMessages(row)!.flatMap(listTexts)];
 }
 
 function listTexts({ content, tool_calls: calls }: ChatMessage): string[] {

@@ -1,5 +1,4 @@
 import type { DataFacts } from '../dataset/inspect.ts';
-import type { TokenCounter } from '../dataset/token-counter.ts';
 import type { RowTokenizer } from '../dataset/token-counts.ts';
 import type { RunKey } from '../job/run-key.ts';
 import type { ModelName, RunSpec } from '../job/run-spec.ts';
@@ -261,12 +260,10 @@ export interface Provider<Request = unknown, Prepared = unknown, Wire = unknown,
   readonly rate?: { readonly perSecond: number; readonly burst: number };
   readonly training: Training<Request, Prepared, Wire, Cursor>;
   readonly inference?: Inference;
-  /** What counts tokens as this model does; null for a model that this provider does not know. */
-  loadTokenizer?(model: ModelName): Promise<RowTokenizer | null>;
+  /** What counts tokens as this model does; null for a model that this provider does not know. Downloads no more than the tokenizer. */
+  loadTokenizer?(model: ModelName, context: Context): Promise<RowTokenizer | null>;
   readonly deployments?: Deployments;
   readonly account?: Account<Prepared>;
-  /** Opens what counts tokens as a model does; null: it is no model of this provider. Downloads no more than the tokenizer. */
-  openTokenizer?(model: ModelName, context: Context): Promise<TokenCounter | null>;
   /** When a model is shut down, as far as the program knew when it was published. Pure; null: no date is known. */
   getDeprecation?(model: string): Deprecation | null;
   /** Tries what the provider needs on this machine; costs nothing. */

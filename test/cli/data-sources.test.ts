@@ -11,9 +11,9 @@ const cli: Cli = {
   terminal: {
     isWatched: false,
     isScreen: false,
+    write: async () => await Promise.resolve(),
     columns: 80,
     width: 80,
-    write: async () => await Promise.resolve(),
     print: () => {},
     say: (text) => said.push(text),
     showLive: () => {},

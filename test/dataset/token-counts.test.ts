@@ -7,10 +7,14 @@ import { checkDataset } from '../../src/dataset/check.ts';
 import { findLearned } from '../../src/dataset/chat-mask.ts';
 import type { ChatMessage } from '../../src/dataset/row.ts';
 import type { RowTokenizer } from '../../src/dataset/token-counts.ts';
+import type { Context } from '../../src/provider/context.ts';
 import { readTokenizer } from '../../src/trainer/tokenizer.ts';
 import { createScratchFolder } from '../scratch.ts';
 
 const bert = 'fixtures/models/tiny-bert';
+
+/** Neither a folder nor a service asks for anything. */
+const context = {} as Context;
 
 /** tiny-bert with a chat template of its own, and room for so many tokens. */
 async function makeTokenizer(template: string | null, limit: number): Promise<RowTokenizer> {
@@ -21,7 +25,7 @@ async function makeTokenizer(template: string | null, limit: number): Promise<Ro
     join(folder, 'tokenizer_config.json'),
     JSON.stringify({ ...config, ...(template !== null && { chat_template: template }) }),
   );
-  return (await local.loadTokenizer!({ kind: 'folder', path: folder }))!;
+  return (await local.loadTokenizer!({ kind: 'folder', path: folder }, context))!;
 }
 
 const template =
@@ -59,7 +63,7 @@ test('a limit cuts the end, and answers are learned as far as they are left', as
 });
 
 test('OpenAI models count messages by their tokenizer', async () => {
-  const tokenizer = (await openai.loadTokenizer!({ kind: 'service', name: 'gpt-4.1-mini-2025-04-14' }))!;
+  const tokenizer = (await openai.loadTokenizer!({ kind: 'service', name: 'gpt-4.1-mini-2025-04-14' }, context))!;
   const { all, learned } = tokenizer.count({ messages }, { answers: 'all', labels: [] });
   // Four tokens a message with its role, three for the next answer; each word here is one.
   expect({ all, learned }).toEqual({ all: 4 * 4 + 3 + 4 + 3 + 3 + 4, learned: 3 + 4 });
@@ -67,8 +71,8 @@ test('OpenAI models count messages by their tokenizer', async () => {
   expect(tokenizer.count({ messages: weighed }, { answers: 'all', labels: [] }).learned).toBe(4);
   const long = messages.with(0, { role: 'user', content: 'word '.repeat(70_000) });
   expect(tokenizer.count({ messages: long }, { answers: 'all', labels: [] }).learnedWithin).toBe(0);
-  expect(await openai.loadTokenizer!({ kind: 'service', name: 'gpt-3.5-turbo' })).toBeNull();
-  expect(await openai.loadTokenizer!({ kind: 'folder', path: bert })).toBeNull();
+  expect(await openai.loadTokenizer!({ kind: 'service', name: 'gpt-3.5-turbo' }, context)).toBeNull();
+  expect(await openai.loadTokenizer!({ kind: 'folder', path: bert }, context)).toBeNull();
 });
 
 test('the report has tokens in all, learned and cut off, and names the rows without a learned token', async () => {

@@ -7,6 +7,7 @@ import { Failure } from '../../errors.ts';
 import type { ConversionName } from '../../prepare/convert.ts';
 import type { Format } from '../../prepare/write-rows.ts';
 import type { Cli } from '../cli.ts';
+import { openDataSources } from '../data-sources.ts';
 import { escapeLine, escapeText, formatJson } from '../escape.ts';
 import { formatConversion, toSkippedData } from '../views/rows-view.ts';
 
@@ -30,7 +31,6 @@ export async function convert(cli: Cli, files: readonly string[], flags: Convert
   if (to === undefined) throw new Failure('usage', 'expected --to and what the rows become, such as --to chat');
   const { convertRows } = await import('../../prepare/convert.ts');
   const { checkOut, parseOutFormat, writeTogether } = await import('../../prepare/write-rows.ts');
-  const { withStandardInput } = await import('../../prepare/standard-input.ts');
   const isFile = out !== '-';
   const format = isFile ? parseOutFormat(out) : to === 'csv' ? 'csv' : 'jsonl';
   checkFormat({ to, format, out });
@@ -38,16 +38,15 @@ export async function convert(cli: Cli, files: readonly string[], flags: Convert
   const folder = isFile ? null : await mkdtemp(join(tmpdir(), 'orchestrate-'));
   try {
     const path = folder === null ? out : join(folder, 'rows');
-    const conversion = await withStandardInput(files, { input: process.stdin, signal: cli.signal }, async (paths) => {
-      const { columns = {}, task, skipBad = false } = flags;
-      const options = { paths, columns, to, format, system, skipBad, ...(task !== undefined && { task }) };
-      return await convertRows(options, async (lines) => {
-        await writeTogether([path], async ([write]) => {
-          for await (const line of lines) {
-            cli.signal.throwIfAborted();
-            await write!(line);
-          }
-        });
+    await using sources = await openDataSources(cli, files);
+    const { columns = {}, task, skipBad = false } = flags;
+    const options = { paths: sources.find(files), columns, to, format, system, skipBad, ...(task !== undefined && { task }) };
+    const conversion = await convertRows(options, async (lines) => {
+      await writeTogether([path], async ([write]) => {
+        for await (const line of lines) {
+          cli.signal.throwIfAborted();
+          await write!(line);
+        }
       });
     });
     if (folder !== null) {

@@ -1,10 +1,6 @@
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
 import type { RowFinding } from '../../dataset/check.ts';
 import type { Finding } from '../../dataset/findings.ts';
 import type { RowTokenizer } from '../../dataset/token-counts.ts';
-import { parseHubModel } from '../../job/resolve.ts';
-import type { ModelName } from '../../job/run-spec.ts';
 import type { Service } from '../../dataset/service-rules.ts';
 import { failureKinds, Failure } from '../../errors.ts';
 import { createReadingReport } from '../../dataset/reading-progress.ts';
@@ -59,17 +55,9 @@ export async function check(cli: Cli, train: readonly string[], flags: DataFlags
 }
 
 /** @throws Failure `usage` for a model whose tokens nobody here counts */
-async function loadTokenizer(cli: Cli, name: string): Promise<RowTokenizer> {
-  const isFolder = /^\.{0,2}\//.test(name) || existsSync(name);
-  const model: ModelName = isFolder ? { kind: 'folder', path: resolve(name) } : (parseHubModel(name) ?? { kind: 'service', name });
+export async function loadTokenizer(cli: Cli, name: string): Promise<RowTokenizer> {
   await using orchestrator = await cli.open({ mayCreateState: false });
-  for (const provider of await orchestrator.providers()) {
-    const tokenizer = await provider.loadTokenizer?.(model);
-    if (tokenizer != null) return { ...tokenizer, name };
-  }
-  const hint = model.kind === 'hub' ? { hint: 'Download the files of its tokenizer into a folder, and name the folder.' } : {};
-  const expected = 'a model of OpenAI such as gpt-4.1-mini, or a folder with a tokenizer of Hugging Face';
-  throw new Failure('usage', `--tokenizer expects ${expected}, found ${JSON.stringify(name)}`, hint);
+  return await orchestrator.loadTokenizer(name);
 }
 
 function toRow({ severity, code, message, lines }: Finding): object {

@@ -4,6 +4,7 @@ import { Failure, toFileFailure } from '../../errors.ts';
 import type { Amount } from '../../prepare/divide-groups.ts';
 import type { Split, SplitOptions } from '../../prepare/split-rows.ts';
 import { programName, type Cli } from '../cli.ts';
+import { openDataSources } from '../data-sources.ts';
 import { escapeLine, escapeText, formatJson } from '../escape.ts';
 import { formatSplit, toSkippedData } from '../views/rows-view.ts';
 import type { RowFlags } from './convert.ts';
@@ -48,31 +49,31 @@ export async function writeSplit(cli: Cli, files: readonly string[], flags: Spli
   }
   const { splitRows, getPartPaths } = await import('../../prepare/split-rows.ts');
   const { checkOut } = await import('../../prepare/write-rows.ts');
-  const { withStandardInput } = await import('../../prepare/standard-input.ts');
-  if (files.includes('-') && out === null) throw new Failure('usage', 'expected --out and a folder for the parts of standard input');
-  return await withStandardInput(files, { input: process.stdin, signal: cli.signal }, async (paths) => {
-    const places = getPartPaths(paths[0]!, out);
-    const isWanted = { train: true, test: test !== null, validation: validation !== null };
-    checkOut(
-      (['train', 'test', 'validation'] as const).filter((name) => isWanted[name]).map((name) => places[name]),
-      force,
-    );
-    if (out !== null) {
-      await mkdir(out, { recursive: true }).catch((error: unknown) => {
-        throw toFileFailure(error, 'folder of the parts', out);
-      });
-    }
-    const options: SplitOptions = {
-      paths,
-      columns,
-      test,
-      validation,
-      stratify,
-      seed,
-      skipBad,
-      out: places,
-      ...(task !== undefined && { task }),
-    };
-    return await splitRows(options);
-  });
+  const isElsewhere = files.some((file) => file === '-' || file.startsWith('hub:'));
+  if (isElsewhere && out === null) throw new Failure('usage', 'expected --out and a folder for the parts of what is no file here');
+  await using sources = await openDataSources(cli, files);
+  const paths = sources.find(files);
+  const places = getPartPaths(paths[0]!, out);
+  const isWanted = { train: true, test: test !== null, validation: validation !== null };
+  checkOut(
+    (['train', 'test', 'validation'] as const).filter((name) => isWanted[name]).map((name) => places[name]),
+    force,
+  );
+  if (out !== null) {
+    await mkdir(out, { recursive: true }).catch((error: unknown) => {
+      throw toFileFailure(error, 'folder of the parts', out);
+    });
+  }
+  const options: SplitOptions = {
+    paths,
+    columns,
+    test,
+    validation,
+    stratify,
+    seed,
+    skipBad,
+    out: places,
+    ...(task !== undefined && { task }),
+  };
+  return await splitRows(options);
 }

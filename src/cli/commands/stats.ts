@@ -1,10 +1,11 @@
 import { failureKinds } from '../../errors.ts';
-import type { TokenCounter } from '../../dataset/token-counter.ts';
 import type { Cli } from '../cli.ts';
+import { openDataSources } from '../data-sources.ts';
 import { escapeText, formatJson } from '../escape.ts';
 import { toSkippedData } from '../views/rows-view.ts';
 import { formatStats } from '../views/stats-view.ts';
 import type { RowFlags } from './convert.ts';
+import { loadTokenizer } from './data.ts';
 
 interface StatsFlags extends RowFlags {
   readonly tokenizer?: string;
@@ -13,19 +14,12 @@ interface StatsFlags extends RowFlags {
 /** `orchestrate data stats FILES`: prints what the rows are, in numbers; 65 where some cannot be used. */
 export async function stats(cli: Cli, files: readonly string[], { tokenizer, columns = {}, task }: StatsFlags): Promise<number> {
   const { measureRows } = await import('../../prepare/stats.ts');
-  const { withStandardInput } = await import('../../prepare/standard-input.ts');
-  const tokens = tokenizer === undefined ? null : await openTokenizer(cli, tokenizer);
-  const measured = await withStandardInput(files, { input: process.stdin, signal: cli.signal }, async (paths) => {
-    return await measureRows({ paths, columns, ...(task !== undefined && { task }) }, tokens);
-  });
+  const tokens = tokenizer === undefined ? null : await loadTokenizer(cli, tokenizer);
+  await using sources = await openDataSources(cli, files);
+  const measured = await measureRows({ paths: sources.find(files), columns, ...(task !== undefined && { task }) }, tokens);
   const { skipped } = measured;
   if (cli.json) cli.terminal.print(formatJson({ schema: 'orchestrate.stats/1', ...measured, skipped: skipped.map(toSkippedData) }));
   else if (cli.quiet) cli.terminal.print(String(measured.rows));
   else cli.terminal.print(escapeText(formatStats(measured)));
   return skipped.length > 0 ? failureKinds['data-invalid'].exit : 0;
-}
-
-async function openTokenizer(cli: Cli, name: string): Promise<TokenCounter> {
-  await using orchestrator = await cli.open();
-  return await orchestrator.openTokenizer(name);
 }

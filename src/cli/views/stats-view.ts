@@ -18,13 +18,15 @@ export function formatStats(stats: RowStats): string {
     name,
     ...[total, least, median, p90, p99, most].map(formatCount),
   ]);
-  const answers = tokens?.answers ?? null;
+  const learned = tokens?.learned ?? null;
   return [
     `${formatCount(rows)} ${rows === 1 ? 'row' : 'rows'} of ${kind}`,
     formatTable([['a row', 'total', 'least', 'median', '90 %', '99 %', 'most'], ...numbers], { right: [1, 2, 3, 4, 5, 6] }),
     ...formatLabels(labels, rows),
     [
-      tokens === null ? 'characters' : `tokens of ${tokens.tokenizer}${answers === null ? '' : `, ${formatCount(answers)} in answers`}`,
+      tokens === null
+        ? 'characters'
+        : `tokens of ${tokens.tokenizer}${learned === null ? '' : `, ${formatCount(learned)} of them learned`}`,
       ...formatHistogram(tokens?.rows ?? characters),
     ].join('\n'),
     ...(messages === null
@@ -35,6 +37,7 @@ export function formatStats(stats: RowStats): string {
             .join(', ')}`,
         ]),
     `duplicates: ${formatCount(duplicates.rows)} rows equal an earlier row, ${formatCount(duplicates.inputs)} have its input`,
+    ...(tokens?.note == null ? [] : [`note: ${tokens.note}`]),
     ...(notes.length === 0 ? [] : [notes.map(formatNote).join('\n')]),
     ...(skipped.length === 0 ? [] : [formatSkipped(skipped).join('\n')]),
   ].join('\n\n');

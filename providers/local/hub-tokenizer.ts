@@ -1,9 +1,8 @@
-/** Tokenizers in folders of models, and of the Hugging Face Hub, whose weights are not downloaded for them. */
+/** Tokenizers of the Hugging Face Hub: the weights of their models are not downloaded. */
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import type { TokenCounter } from '../../src/dataset/token-counter.ts';
 import { Failure, toFileFailure } from '../../src/errors.ts';
 import type { ModelName } from '../../src/job/run-spec.ts';
 import type { Context } from '../../src/provider/context.ts';
@@ -12,25 +11,13 @@ import { openHub, parseEndpoint } from '../../src/provider-kit/hub.ts';
 import { tokenizerFiles } from '../../src/trainer/model-folder.ts';
 import { getModelFolder } from './model-cache.ts';
 
-/** @throws Failure `model-invalid`, `file-missing`, `model-unavailable`, or of the connection */
-export async function openTokenizer(model: ModelName, context: Context): Promise<TokenCounter | null> {
-  if (model.kind === 'service') return null;
-  const folder = model.kind === 'folder' ? model.path : await fetchTokenizer(model, context);
-  const { readTokenizer } = await import('../../src/trainer/tokenizer.ts');
-  const tokenizer = readTokenizer(folder);
-  const countInput = (text: string, text2?: string): number => tokenizer.encode(text, text2, Infinity).ids.length;
-  const around = countInput('');
-  return {
-    name: model.kind === 'folder' ? model.path : `hub:${model.name}`,
-    countText: (text) => countInput(text) - around,
-    countInput,
-  };
-}
-
 const Info = z.looseObject({ sha: z.string().regex(/^[0-9a-f]{40}$/) });
 
-/** The folder with the tokenizer of a repository at the commit that its name stands for now; files that are here are not fetched again. */
-async function fetchTokenizer({ name, revision }: Extract<ModelName, { kind: 'hub' }>, context: Context): Promise<string> {
+/**
+ * The folder with the tokenizer of a repository at the commit that its name stands for now; files that are here are not fetched again.
+ * @throws Failure `model-invalid`, `model-unavailable`, or of the connection
+ */
+export async function fetchTokenizer({ name, revision }: Extract<ModelName, { kind: 'hub' }>, context: Context): Promise<string> {
   const hub = openHub(context, { isPublic: true });
   const address = `/api/models/${name}`;
   const { sha } = await hub.read(Info, revision === null ? address : `${address}/revision/${encodeURIComponent(revision)}`);
@@ -38,7 +25,8 @@ async function fetchTokenizer({ name, revision }: Extract<ModelName, { kind: 'hu
   const folder = [whole, `${whole}.tokenizer`].find((path) => existsSync(path));
   if (folder !== undefined) return folder;
   const listed = (await listFiles(hub, { type: 'model', name }, sha)) ?? [];
-  const files = listed.filter(({ path }) => tokenizerFiles.some((file) => file === path));
+  const wanted: readonly string[] = [...tokenizerFiles, 'chat_template.jinja', 'config.json'];
+  const files = listed.filter(({ path }) => wanted.includes(path));
   if (!files.some(({ path }) => path === 'tokenizer.json' || path === 'vocab.txt')) {
     throw new Failure('model-invalid', `hub:${name}: expected a tokenizer.json or a vocab.txt, found neither in the repository`, {
       hint: 'Name a repository that holds the tokenizer, or a folder: transformers writes one with save_pretrained.',
