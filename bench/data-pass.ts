@@ -1,4 +1,4 @@
-/** `node data-pass.ts bare|inspect FILE`: reads a file once and prints `{"ms", "peak"}`: milliseconds and megabytes. */
+/** `node data-pass.ts bare|inspect|near FILE`: reads a file once and prints `{"ms", "peak"}`: milliseconds and megabytes. */
 import { createReadStream, readFileSync } from 'node:fs';
 import { inspectDataset } from '../src/dataset/inspect.ts';
 
@@ -17,7 +17,7 @@ async function passBare(path: string): Promise<void> {
 }
 
 const [name, path] = process.argv.slice(2);
-if ((name !== 'bare' && name !== 'inspect') || path === undefined) throw new Error('usage: data-pass.ts bare|inspect FILE');
+if (!['bare', 'inspect', 'near'].includes(name ?? '') || path === undefined) throw new Error('usage: data-pass.ts bare|inspect|near FILE');
 const begun = performance.now();
 if (name === 'bare') await passBare(path);
 else
@@ -27,6 +27,7 @@ else
     validation: { fraction: 0.1 },
     test: {},
     columns: { text: 'text', label: 'label' },
+    looksForNear: name === 'near',
   });
 const ms = performance.now() - begun;
 // Not `maxRSS`: that one begins with what the parent had.

@@ -20,7 +20,8 @@ export async function measureData(scratch: string): Promise<string> {
       const printed = execFileSync(process.execPath, [join(import.meta.dirname, 'data-pass.ts'), name, path], { encoding: 'utf8' });
       return JSON.parse(printed) as Sample;
     };
-    const { bare, inspect } = await interleave({ bare: pass('bare'), inspect: pass('inspect') }, { warmUps: 1, rounds: 5 });
+    const passes = { bare: pass('bare'), inspect: pass('inspect'), near: pass('near') };
+    const { bare, inspect, near } = await interleave(passes, { warmUps: 1, rounds: 5 });
     const toRow = (name: string, { ms, peak }: typeof bare): string[] => [
       `${count} ${kind}`,
       name,
@@ -28,7 +29,7 @@ export async function measureData(scratch: string): Promise<string> {
       toRatio(ms!, bare['ms']!),
       toSpread(peak!),
     ];
-    rows.push(toRow('read and `JSON.parse`', bare), toRow('`inspectDataset`', inspect));
+    rows.push(toRow('read and `JSON.parse`', bare), toRow('`inspectDataset`', inspect), toRow('the same with nearly equal rows', near));
   }
   const head = ['rows', 'pass', 'ms', 'ratio', 'peak memory, MB'];
   return `Check of ${megabytes} MB of classification rows in JSON Lines; bars: a ratio of 2, 200 MB.\n\n${toTable([head, ...rows])}`;

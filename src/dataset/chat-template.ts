@@ -1,8 +1,22 @@
 /** The chat template of a tokenizer: a conversation as the text that a model reads, as transformers' `apply_chat_template` writes it. */
-import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
+import * as jinja from '@huggingface/jinja';
 import { Failure } from '../errors.ts';
 import { createDataFailure } from './findings.ts';
 import type { ChatMessage } from './row.ts';
+
+/** What we use of the library. Its own declarations name files without endings, which Node's resolution does not find. */
+interface Scope {
+  set(name: string, value: unknown): void;
+}
+interface Program {
+  readonly type: string;
+}
+const library = jinja as unknown as {
+  readonly Environment: new () => Scope;
+  readonly Interpreter: new (scope: Scope) => { run(program: Program): { readonly value: string } };
+  readonly tokenize: (template: string, options: { readonly lstrip_blocks: boolean; readonly trim_blocks: boolean }) => unknown;
+  readonly parse: (tokens: unknown) => Program;
+};
 
 /** What a template is given of a conversation. */
 export interface TemplateInput {
@@ -69,11 +83,9 @@ export function parseChatTemplate({ template, specialTokens, path }: TemplateSou
   };
 }
 
-type Program = ReturnType<typeof parse>;
-
 function parseProgram(template: string, path: string): Program {
   try {
-    return parse(tokenize(template, { lstrip_blocks: true, trim_blocks: true }));
+    return library.parse(library.tokenize(template, { lstrip_blocks: true, trim_blocks: true }));
   } catch (error) {
     throw new Failure('model-invalid', `${path}: the chat template is not valid: ${toReason(error)}`, { error });
   }
@@ -83,8 +95,8 @@ function parseProgram(template: string, path: string): Program {
 class TemplateError extends Error {}
 
 /** The globals that transformers gives to every template, and the variables of one conversation. */
-function createScope(variables: Readonly<Record<string, unknown>>, now: () => Date): Environment {
-  const scope = new Environment();
+function createScope(variables: Readonly<Record<string, unknown>>, now: () => Date): Scope {
+  const scope = new library.Environment();
   const globals = {
     true: true,
     false: false,
@@ -104,9 +116,9 @@ function createScope(variables: Readonly<Record<string, unknown>>, now: () => Da
   return scope;
 }
 
-function run(program: Program, scope: Environment, path: string): string {
+function run(program: Program, scope: Scope, path: string): string {
   try {
-    return (new Interpreter(scope).run(program) as { readonly value: string }).value;
+    return new library.Interpreter(scope).run(program).value;
   } catch (error) {
     const reason = toReason(error);
     const message =

@@ -121,7 +121,9 @@ function findCommon(texts: readonly string[]): Set<number> {
 
 const rowsOfChunk = 1 << 12;
 /** So many rows that agree in a band are compared: more are copies of one another, which meet elsewhere too. */
-const longestWalk = 32;
+const longestWalk = 16;
+/** Where all rows are alike in part, each is compared with so many only. */
+const mostCompared = 48;
 
 function findAll(entries: readonly Entry[], chunks: readonly Uint8Array[]): Found {
   const buckets = new Int32Array(2 ** Math.ceil(Math.log2(entries.length * 2 + 2)));
@@ -129,10 +131,13 @@ function findAll(entries: readonly Entry[], chunks: readonly Uint8Array[]): Foun
   const near = new Int32Array(entries.length).fill(-1);
   const leaked = new Int32Array(entries.length).fill(-1);
   const isFolded = new Uint8Array(entries.length);
+  const compared = new Uint8Array(entries.length);
   const meet = (earlier: number, later: number): void => {
     const [one, other] = [entries[earlier]!, entries[later]!];
     const isEqual = one.fingerprint === other.fingerprint;
-    if (!isEqual && (one.isShort || other.isShort || estimateLikeness(chunks, earlier, later) < nearFrom)) return;
+    if (!isEqual && (one.isShort || other.isShort || compared[later] === mostCompared)) return;
+    if (!isEqual) compared[later]!++;
+    if (!isEqual && estimateLikeness(chunks, earlier, later) < nearFrom) return;
     if (one.part === other.part) {
       if (near[later] === -1) near[later] = earlier;
       return;
@@ -149,7 +154,7 @@ function findAll(entries: readonly Entry[], chunks: readonly Uint8Array[]): Foun
       const key = toBandKey(chunks, row, band) & (buckets.length - 1);
       let other = buckets[key]!;
       for (let walked = 0; !isDone && other !== -1 && walked < longestWalk; walked++, other = next[other]!) {
-        if (areInBand(chunks, row, other, band)) meet(other, row);
+        if (areInBand(chunks, [row, other], band)) meet(other, row);
       }
       next[row] = buckets[key]!;
       buckets[key] = row;
@@ -166,26 +171,23 @@ function toBandKey(chunks: readonly Uint8Array[], row: number, band: number): nu
   return (key ^ (key >>> 16)) >>> 0;
 }
 
-function areInBand(chunks: readonly Uint8Array[], one: number, other: number, band: number): boolean {
-  return countEqual(chunks, [one, other], { from: band * binsOfBand, to: (band + 1) * binsOfBand }) === binsOfBand;
+function areInBand(chunks: readonly Uint8Array[], [one, other]: readonly [number, number], band: number): boolean {
+  const [a, b] = [chunks[Math.trunc(one / rowsOfChunk)]!, chunks[Math.trunc(other / rowsOfChunk)]!];
+  const [startA, startB] = [(one % rowsOfChunk) * bins + band * binsOfBand, (other % rowsOfChunk) * bins + band * binsOfBand];
+  for (let i = 0; i < binsOfBand; i++) if (a[startA + i] !== b[startB + i]) return false;
+  return true;
 }
+
+/** With fewer, two inputs are not nearly equal, however many. */
+const fewestEqual = bins / 2;
 
 /** The share of their parts that two inputs have in common (Jaccard), as their sketches tell it: of 8 bits one in 256 is equal by chance. */
 function estimateLikeness(chunks: readonly Uint8Array[], one: number, other: number): number {
-  const equal = countEqual(chunks, [one, other], { from: 0, to: bins });
-  return Math.max(0, (equal / bins - 1 / 256) / (1 - 1 / 256));
-}
-
-function countEqual(
-  chunks: readonly Uint8Array[],
-  [one, other]: readonly [number, number],
-  { from, to }: { from: number; to: number },
-): number {
   const [a, b] = [chunks[Math.trunc(one / rowsOfChunk)]!, chunks[Math.trunc(other / rowsOfChunk)]!];
   const [startA, startB] = [(one % rowsOfChunk) * bins, (other % rowsOfChunk) * bins];
-  let equal = 0;
-  for (let i = from; i < to; i++) if (a[startA + i] === b[startB + i]) equal++;
-  return equal;
+  let equal = bins;
+  for (let i = 0; i < bins && equal > fewestEqual; i++) if (a[startA + i] !== b[startB + i]) equal--;
+  return Math.max(0, (equal / bins - 1 / 256) / (1 - 1 / 256));
 }
 
 interface Found {

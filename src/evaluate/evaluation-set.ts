@@ -1,6 +1,6 @@
 import type { ChatRow, ClassificationRow } from '../dataset/row.ts';
 import { getExpectedAnswer } from '../dataset/chat.ts';
-import { formatWarning, omitExample } from '../dataset/problems.ts';
+import { formatWarning, omitExample, type DataWarning } from '../dataset/problems.ts';
 import { isMeasure } from '../job/measures.ts';
 import { stillFalling } from '../run/loss-trend.ts';
 import { toRunId } from '../run/record.ts';
@@ -94,11 +94,18 @@ export async function findEvaluationSets(workspace: Workspace, scope: Scope): Pr
   return sets;
 }
 
+/** Whether a warning about held-out rows is about their scores. A few rows that are nearly training rows change none. */
+function saysSomething(warning: DataWarning, rows: number): boolean {
+  if (warning.type === 'near-rows') return warning.code !== 'rows-near' && warning.rows * 100 > rows;
+  return warning.type !== 'reading' && warning.type !== 'marked-rows';
+}
+
 /** What is wrong with the held-out rows, and with trainings: of each run that it is about, where that is not all of them. */
 function listRunNotes(runs: readonly StoredRun[], set: string): string[] {
   const found = runs.flatMap(({ record }) => {
+    const rows = record.plan.facts.test[set]?.rows ?? 0;
     const warnings = record.plan.facts.warnings
-      .filter(({ part, type }) => part === `test/${set}` && type !== 'reading')
+      .filter((warning) => warning.part === `test/${set}` && saysSomething(warning, rows))
       .map((warning) => formatWarning(omitExample(warning)));
     const trend = record.notes.flatMap((note) => (note.type === 'warning' && note.message.startsWith(stillFalling) ? note.message : []));
     return [...warnings, ...trend].map((message) => ({ id: toRunId(record), message }));

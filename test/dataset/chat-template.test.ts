@@ -31,12 +31,16 @@ function toTemplate(template: string): ChatTemplate {
 describe('a chat template', () => {
   test.each(reference.cases)('$template, $conversation, $add_generation_prompt: as Jinja2 renders it', (one) => {
     const template = toTemplate(templates[one.template]!);
+    const messages = conversations[one.conversation]!;
     const render = (): string => {
-      const { messages } = { messages: conversations[one.conversation]! };
-      return template.render({ messages }, { addGenerationPrompt: one.add_generation_prompt }).text;
+      try {
+        return template.render({ messages }, { addGenerationPrompt: one.add_generation_prompt }).text;
+      } catch (error) {
+        return (error as Failure).message;
+      }
     };
-    if (one.rendered !== undefined) expect(render()).toBe(one.rendered);
-    else expect(render).toThrow(`refuses the conversation: ${one.error!.replace('TemplateError: ', '')}`);
+    const error = `the chat template refuses the conversation: ${one.error?.replace('TemplateError: ', '')}`;
+    expect(render()).toBe(one.rendered ?? error);
   });
 
   test('has the tools as JSON of Python, or none', () => {
