@@ -170,7 +170,7 @@ export function parseTools(row: Readonly<Record<string, unknown>>, place: string
   if (tools !== undefined && tools !== null && !(Array.isArray(tools) && tools.every(isObject))) {
     throw refuse('a list of objects in "tools"', Array.isArray(tools) ? 'other items' : formatValue(tools));
   }
-  const nameless = Array.isArray(tools) ? tools.findIndex((tool) => !isNamed(tool as Record<string, unknown>)) : -1;
+  const nameless = Array.isArray(tools) ? tools.findIndex((tool) => !isNamed(tool)) : -1;
   if (nameless >= 0)
     throw refuse(`a tool {"type", "function": {"name", …}} as tools[${nameless}]`, formatValue((tools as unknown[])[nameless]));
   if (parallel !== undefined && parallel !== null && typeof parallel !== 'boolean') {
