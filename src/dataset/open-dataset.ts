@@ -82,7 +82,7 @@ export async function isGzip(path: string): Promise<boolean> {
 
 /** The first bytes of a file, as they are on the disk. @throws Failure as `openDataset` */
 export async function readBegin(path: string, bytes: number): Promise<Buffer> {
-  await checkKind(path);
+  await checkKind(path); // opening a pipe waits for someone who writes to it
   try {
     await using file = await open(path);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, 0);

@@ -52,7 +52,7 @@ test.each<[string, () => string, number, string]>([
     'an unknown provider',
     () => writeJob({ provider: 'cloud' }),
     78,
-    'targets.local: expected a provider that is one of local, openai, azure, huggingface, found "cloud"',
+    'targets.local: expected a provider that is one of local, openai, azure, huggingface, together, endpoint, found "cloud"',
   ],
   ['an unknown option', () => writeJob({ options: { bakend: 'cpu' } }), 78, 'targets.local.options'],
 ])('%s', async (_, toJob, status, message) => {
@@ -81,7 +81,12 @@ test.each<[string, () => string, number, string]>([
   ['no data file', () => writeJob({ fields: { data: { train: './none.jsonl' } } }), 66, 'data file not found: '],
   ['a folder', () => writeJobWithFolder(), 66, 'expected a data file, found a folder'],
   ['a pipe', () => writeJobWithPipe(), 65, 'expected a file, found a pipe or a device'],
-  ['another format', () => writeJob({ file: 'train.txt' }), 65, 'expected a data file that ends in .jsonl, .csv or .tsv'],
+  [
+    'another format',
+    () => writeJob({ file: 'train.txt' }),
+    65,
+    'expected a data file that ends in .jsonl, .json, .csv or .tsv, or one of these and .gz',
+  ],
   [
     'rows of wrong types, all at once',
     () => writeJob({ rows: '{"text": 5, "label": "a"}\n{"text": "b", "label": {}}\n[1]\n{"text": "c"}\n{"te\n' }),
@@ -152,7 +157,12 @@ function spoilSum(bytes: Buffer): Buffer {
 
 const toWeights = (folder: string): string => join(folder, 'model.safetensors');
 test.each<[string, () => string, number, string]>([
-  ['no tokenizer', () => writeJobOf((folder) => rmSync(join(folder, 'tokenizer.json'))), 65, 'the model folder has no tokenizer.json'],
+  [
+    'no tokenizer',
+    () => writeJobOf((folder) => rmSync(join(folder, 'tokenizer.json'))),
+    65,
+    'the model folder has neither a tokenizer.json nor a vocab.txt',
+  ],
   ['no weights', () => writeJobOf((folder) => rmSync(toWeights(folder))), 65, 'the model folder has no model.safetensors'],
   ['no configuration', () => writeJobOf((folder) => rmSync(join(folder, 'config.json'))), 65, 'the model folder has no config.json'],
   [
