@@ -56,16 +56,25 @@ async function* readBlocks(chunks: AsyncIterable<Buffer>, path: string, getLine:
     isFirst = false;
     return hasMark ? whole.subarray(3) : whole;
   };
+  let held: Buffer | null = null; // the first block, which shows the layout: of a short file all of it
   for await (const chunk of chunks) {
+    if (held !== null) yield held;
+    held = null;
     const end = chunk.lastIndexOf(lineFeed);
-    if (end >= 0) yield close(chunk.subarray(0, end + 1));
+    if (end >= 0) {
+      const wasFirst = isFirst;
+      const block = close(chunk.subarray(0, end + 1));
+      if (wasFirst) held = block;
+      else yield block;
+    }
     if (end + 1 < chunk.length) {
       open.push(chunk.subarray(end + 1));
       bytes += chunk.length - end - 1;
     }
     if (bytes > maxLineBytes) throw createLongFailure(path, getLine() + 1);
   }
-  if (bytes > 0) yield close(Buffer.alloc(0));
+  const last = bytes > 0 ? close(Buffer.alloc(0)) : Buffer.alloc(0);
+  if (held !== null || last.length > 0) yield held === null ? last : Buffer.concat([held, last]);
 }
 
 function createLongFailure(path: string, line: number): Failure {

@@ -313,7 +313,7 @@ describe('conversations', () => {
 
   test('facts of chats: no labels, all text, duplicate rows, prompts that are in two parts', async () => {
     const write = createDataFolder();
-    const tools = `{"tools":[{"type":"function"}],"messages":[{"role":"user","content":[{"type":"text","text":"abc"}]},
+    const tools = `{"tools":[{"name":"function"}],"messages":[{"role":"user","content":[{"type":"text","text":"abc"}]},
       {"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"fn","arguments":"{}"}}]}]}`.replaceAll(
       '\n',
       '',

@@ -18,6 +18,7 @@ test.each<[what: string, name: string, content: string | Buffer, notes: readonly
   ['a packed file of another name', 'a.jsonl', gzipSync(two), ['gzip-name']],
   ['lines that end in CR CR LF, as Python writes them for Windows', 'a.csv', 'text,label\r\r\na,x\r\r\nb,y\r\r\n', []],
   ['lines of JSON that end in CR CR LF', 'a.jsonl', two.replaceAll('\n', '\r\r\n'), []],
+  ['objects over lines without a line end at the end', 'a.jsonl', '{\n"text":"a","label":"x"}{"text":"b","label":"y"}', ['json-spread']],
   ['a comma after the last item of a list', 'a.json', '[{"text":"a","label":"x"},\n{"text":"b","label":"y"},\n]\n', ['json-list']],
   ['files joined with their byte order marks', 'a.jsonl', two.replace('\n', '\n\ufeff'), ['mark-inside']],
 ])('%s: read', async (_, name, content, notes) => {

@@ -114,7 +114,7 @@ test('any model of a service, with rows that have no answer: the file holds the 
         { role: 'system', content: 'Be kind.' },
         { role: 'user', content: 'hi' },
       ],
-      tools: [{ type: 'function' }],
+      tools: [{ type: 'function', function: { name: 'f' } }],
     },
     {
       messages: [
