@@ -30,7 +30,7 @@ const starve = `
   import { predict } from ${JSON.stringify(join(process.cwd(), 'providers/local/predict.ts'))};
   import { toFailureData } from ${JSON.stringify(join(process.cwd(), 'src/errors.ts'))};
   const model = { kind: 'folder', identity: 'm', path: '/m', labels: ['a'], seed: 1, maxLength: 8 };
-  const context = { signal: new AbortController().signal };
+  const context = { signal: new AbortController().signal, setting: () => null };
   const answers = predict(model, [{ id: '1', text: 'a' }], context);
   try { for (;;) openSync(process.execPath); } catch {}
   try { await answers.next(); } catch (error) { console.log(JSON.stringify(toFailureData(error))); }

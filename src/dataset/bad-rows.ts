@@ -46,12 +46,16 @@ export function createBadRows(): BadRows {
       const [first] = failures;
       if (first === undefined) return;
       if (count === 1) throw first;
-      const hint = first.hint !== null && failures.every((failure) => failure.hint === first.hint) ? { hint: first.hint } : {};
+      const isSame = (field: 'hint' | 'finding'): boolean => failures.every((failure) => failure[field] === first[field]);
+      const details = {
+        ...(first.hint !== null && isSame('hint') ? { hint: first.hint } : {}),
+        ...(first.finding !== null && isSame('finding') ? { finding: first.finding } : {}),
+      };
       const shown = all.flatMap(listAlike);
-      if (shown.length === 1) throw new Failure('data-invalid', shown[0]!, hint);
+      if (shown.length === 1) throw new Failure('data-invalid', shown[0]!, details);
       const rest = count - all.reduce((sum, { rows }) => sum + rows, 0);
       const lines = [...shown, ...(rest > 0 ? [`and ${rest} more`] : [])].map((line) => `  ${line}`);
-      throw new Failure('data-invalid', `${count} rows cannot be used:\n${lines.join('\n')}`, hint);
+      throw new Failure('data-invalid', `${count} rows cannot be used:\n${lines.join('\n')}`, details);
     },
   };
 }

@@ -175,7 +175,6 @@ test.each([
     '--temperature expects a number, such as 0 or 0.7, found "hot"',
   ],
   [['capture', 'old', '--data', 'rows.jsonl', ...given, '--max-tokens', '0'], 2, '--max-tokens expects a positive whole number, found "0"'],
-  [['data', 'make', 'old.jsonl', '--out', 'train.jsonl'], 2, 'expected the action check or from-predictions, found "make"'],
   [['data', 'from-predictions', 'old.jsonl'], 2, 'expected --out and a file that ends in .jsonl, found none'],
   [['data', 'from-predictions', 'old.jsonl', '--out', 'train.csv'], 2, 'expected --out and a file that ends in .jsonl, found train.csv'],
   [

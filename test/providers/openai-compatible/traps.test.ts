@@ -105,7 +105,8 @@ describe.each(services)('%s', (service) => {
   test('no row is dropped: none without a system message, with calls of tools, or with several answers', async () => {
     const few = { ...facts, train: { ...facts.train, rows: chats.length } };
     await withJob(toInput({ task: 'chat' }, { facts: few }), { ...options, rows: chats, facts: few }, async ({ readLines }) => {
-      expect(await readLines()).toEqual(chats);
+      const withoutNull = JSON.parse(JSON.stringify(chats), (_, value: unknown) => value ?? undefined) as object[]; // absent, for the service
+      expect(await readLines()).toEqual(withoutNull);
     });
   });
 
