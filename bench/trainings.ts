@@ -1,6 +1,6 @@
 /**
- * Whole trainings beside what their plan said of them: the real commands on models of shapes that no constant was fitted to. Short ones: the
- * most memory is needed within the first steps. `npm run bench -- trainings`.
+ * Whole trainings beside what their plan said of them: the real commands on models of shapes that no constant of a step was fitted to. Short
+ * ones: the most memory is needed within the first steps. `npm run bench -- trainings`.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
