@@ -1,4 +1,6 @@
 /** Sets of rows, by hashes of what they hold. */
+import type { Row } from './row.ts';
+import { formatInput, formatRow } from './split.ts';
 
 /** Where a row is. */
 export interface RowPlace {
@@ -18,9 +20,40 @@ export interface FingerprintSet {
   getPlace(fingerprint: number): RowPlace;
 }
 
-/** A number in [1, 2^53] from bits of a SHA-256 that the split does not use. Of n rows, n²/2^54 pairs meet by chance. */
-export function getFingerprint(sha256: Buffer): number {
-  return sha256.readUInt32BE(8) * 2 ** 21 + (sha256.readUInt32BE(12) >>> 11) + 1;
+/**
+ * A number in [1, 2^53] of the UTF-16 units of a text, evenly distributed: of n different texts about n²/2^54 pairs meet by chance. Two sums of
+ * 32 bits, stirred for each unit and at the end as MurmurHash3 does; SHA-256 would take most of the time of a check.
+ */
+export function getFingerprint(text: string): number {
+  let low = text.length;
+  let high = ~text.length;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    low = Math.imul((low << 13) | (low >>> 19), 0xcc9e2d51) ^ unit;
+    high = Math.imul((high << 15) | (high >>> 17), 0x1b873593) + unit;
+  }
+  low = stir(low ^ (high >>> 7));
+  high = stir(high + low);
+  return (high >>> 11) * 2 ** 32 + (low >>> 0) + 1;
+}
+
+/** Of what the model reads of a row: all but the label, or the messages before the answer. */
+export function getInputFingerprint(row: Row): number {
+  return getFingerprint('text' in row && row.text2 === undefined ? row.text : formatInput(row));
+}
+
+/** Of a whole row, beside that of its input. */
+export function getRowFingerprint(row: Row, input: number): number {
+  if ('label' in row) return getFingerprint(`${input} ${row.label}`);
+  if ('labels' in row) return getFingerprint(`${input} ${JSON.stringify(row.labels)}`);
+  return getFingerprint('value' in row ? `${input} ${row.value}` : formatRow(row));
+}
+
+/** Each bit of the result depends on each bit of the number. */
+function stir(number: number): number {
+  const once = Math.imul(number ^ (number >>> 16), 0x85ebca6b);
+  const twice = Math.imul(once ^ (once >>> 13), 0xc2b2ae35);
+  return twice ^ (twice >>> 16);
 }
 
 /** An empty set: open addressing with linear probing, at most two thirds full; 0 marks a free slot. */

@@ -12,7 +12,7 @@ import { readPart } from './read-part.ts';
 import type { ReadProgress } from './reading-progress.ts';
 import { findRowSecret } from './row-marks.ts';
 import type { Columns, LocatedRow, RowTask } from './row.ts';
-import { divideRows, isBelowFraction, isHeldOutRow, type HeldOutSplit } from './split.ts';
+import { divideRows, isHeldOutRow, isValidationRow, type HeldOutSplit } from './split.ts';
 import { createFingerprintSet } from './fingerprints.ts';
 import { createPartTally, toPartFacts, type PartFacts, type PartFiles, type PartTally } from './tally.ts';
 import { readTaskBatches, type RowShape } from './task-rows.ts';
@@ -101,16 +101,16 @@ export async function inspectDataset(sources: DatasetSources, hooks?: InspectHoo
     else badRows.add(failure, row);
     return allowSecrets;
   };
-  const trainFiles = await readPart(paths, { ...reader, onNote: notes.of('train') }, (row, rowHash) => {
-    const part = isHeldOutRow(row, heldOutSplit) ? tested : isBelowFraction(rowHash, fraction) ? split : train;
-    if (isAllowed(row, part)) part.add(row, rowHash);
+  const trainFiles = await readPart(paths, { ...reader, onNote: notes.of('train') }, (row) => {
+    const part = isHeldOutRow(row, heldOutSplit) ? tested : isValidationRow(row, fraction) ? split : train;
+    if (isAllowed(row, part)) part.add(row);
   });
   const readHeldOut = async (name: string, files: readonly string[], own = columns): Promise<ReadPart> => {
     const tally = createPartTally(name, { near });
     const events = { onBadRow: badRows.add, onNote: notes.of(name), onRead };
     const add = tally.addHeldOut(trainTexts);
-    const read = await readPart(files, { ...events, shape: { task, columns: own } }, (row, rowHash) => {
-      if (isAllowed(row, tally)) add(row, rowHash);
+    const read = await readPart(files, { ...events, shape: { task, columns: own } }, (row) => {
+      if (isAllowed(row, tally)) add(row);
     });
     return { tally, files: read };
   };

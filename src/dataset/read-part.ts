@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import type { ReadRowsOptions } from './read-rows.ts';
 import type { ReadProgress } from './reading-progress.ts';
 import type { LocatedRow } from './row.ts';
-import { hashRow } from './split.ts';
 import type { PartFiles, SourceFacts } from './tally.ts';
 import { readTaskBatches, type RowShape } from './task-rows.ts';
 
@@ -17,7 +16,7 @@ interface PartReader extends Pick<ReadRowsOptions, 'onBadRow' | 'onNote'> {
 export async function readPart(
   paths: readonly string[],
   { shape, onRead, ...events }: PartReader,
-  onRow: (row: LocatedRow, rowHash: Buffer) => void,
+  onRow: (row: LocatedRow) => void,
 ): Promise<PartFiles> {
   const sources: SourceFacts[] = [];
   const whole = createHash('sha256');
@@ -30,7 +29,7 @@ export async function readPart(
       bytes += chunk.length;
     };
     for await (const batch of readTaskBatches([path], shape, { onBytes, ...events })) {
-      for (const row of batch) onRow(row, hashRow(row));
+      for (const row of batch) onRow(row);
       rows += batch.length;
       onRead?.({ path, bytes, rows });
     }

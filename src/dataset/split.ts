@@ -9,15 +9,17 @@ import type { Row } from './row.ts';
  * adding, removing or moving rows changes the side of no other row, and equal rows are on one side.
  */
 export function isValidationRow(row: Row, fraction: number): boolean {
-  return isBelowFraction(hashRow(row), fraction);
+  // The first 32 bits, big endian, as a share of 2^32.
+  return fraction > 0 && hashRow(row).readUInt32BE(0) / 2 ** 32 < fraction;
 }
 
-/** SHA-256 over the RFC 8785 JSON of the mapped columns. */
+/** SHA-256 over `formatRow`. */
 export function hashRow(row: Row): Buffer {
   return hash('sha256', formatRow(row), 'buffer');
 }
 
-function formatRow(row: Row): string {
+/** RFC 8785 JSON of the mapped columns. */
+export function formatRow(row: Row): string {
   // For well-formed strings under names in order, JSON.stringify writes canonical JSON, many times faster than a walk over the value.
   if ('label' in row) return JSON.stringify({ label: row.label, text: row.text, text2: row.text2 });
   if ('labels' in row) return JSON.stringify({ labels: row.labels, text: row.text, text2: row.text2 });
@@ -28,18 +30,14 @@ function formatRow(row: Row): string {
   return formatCanonicalJson({ prompt, chosen, rejected, tools, parallel_tool_calls });
 }
 
-/** The same over the model's input: the row without its label, the messages before the answer. */
-export function hashText(row: Row): Buffer {
-  return hash(
-    'sha256',
-    'text' in row ? JSON.stringify({ text: row.text, text2: row.text2 }) : formatCanonicalJson(getPrompt(row)),
-    'buffer',
-  );
+/** The same of the model's input: the row without its label, the messages before the answer. */
+export function formatInput(row: Row): string {
+  return 'text' in row ? JSON.stringify({ text: row.text, text2: row.text2 }) : formatCanonicalJson(getPrompt(row));
 }
 
-/** The first 32 bits, big endian, as a share of 2^32. */
-export function isBelowFraction(rowHash: Buffer, fraction: number): boolean {
-  return rowHash.readUInt32BE(0) / 2 ** 32 < fraction;
+/** SHA-256 over `formatInput`. */
+export function hashText(row: Row): Buffer {
+  return hash('sha256', formatInput(row), 'buffer');
 }
 
 /**
@@ -65,7 +63,7 @@ export function getPart(row: Row, heldOut: HeldOutSplit, validationFraction: num
   return isValidationRow(row, validationFraction) ? 'validation' : 'train';
 }
 
-/** 48 bits of the hash of the text that neither the other split nor the fingerprints use, as a share of 2^48. */
+/** 48 bits of the hash of the text that the other split does not use, as a share of 2^48. */
 function getTextShare(row: Row): number {
   return hashText(row).readUIntBE(16, 6) / 2 ** 48;
 }

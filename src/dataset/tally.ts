@@ -1,9 +1,8 @@
-import { createFingerprintSet, getFingerprint, type FingerprintSet, type RowPlace } from './fingerprints.ts';
+import { createFingerprintSet, getInputFingerprint, getRowFingerprint, type FingerprintSet, type RowPlace } from './fingerprints.ts';
 import type { NearRows } from './near.ts';
 import { createRowMarks, markRow, type RowMarks } from './row-marks.ts';
 import { countCharacters, findTraits, type RowTrait, type RowTraits } from './row-traits.ts';
 import type { LocatedRow } from './row.ts';
-import { hashText } from './split.ts';
 
 /** A data file as it was read. */
 export interface SourceFacts {
@@ -70,9 +69,9 @@ export interface PartTally {
   /** Conversations that not every service can follow. */
   readonly traits: RowMarks<RowTrait>;
   readonly marks: RowMarks;
-  add(row: LocatedRow, rowHash: Buffer): void;
+  add(row: LocatedRow): void;
   /** Adds rows of a file of its own, and counts the texts that the training files have. */
-  addHeldOut(trainTexts: FingerprintSet): (row: LocatedRow, rowHash: Buffer) => void;
+  addHeldOut(trainTexts: FingerprintSet): (row: LocatedRow) => void;
 }
 
 interface TallyOptions {
@@ -99,27 +98,27 @@ export function createPartTally(name: string, { texts = createFingerprintSet(), 
     lengths: [],
     traits: createRowMarks(),
     marks: createRowMarks(),
-    add(row, rowHash) {
-      add(row, rowHash, getFingerprint(hashText(row)));
+    add(row) {
+      add(row, getInputFingerprint(row));
     },
-    addHeldOut: (trainTexts) => (row, rowHash) => {
-      const text = getFingerprint(hashText(row));
+    addHeldOut: (trainTexts) => (row) => {
+      const text = getInputFingerprint(row);
       const isKnown = trainTexts.has(text);
       if (isKnown) {
         tally.knownTexts++;
         tally.examples.knownTexts ??= toMeeting(row, trainTexts.getPlace(text));
       }
-      add(row, rowHash, text, isKnown);
+      add(row, text, isKnown);
     },
   };
-  const add = (row: LocatedRow, rowHash: Buffer, text: number, isKnown = false): void => {
+  const add = (row: LocatedRow, text: number, isKnown = false): void => {
     tally.rows++;
     markRow(row, tally.marks);
     const characters = countCharacters(row);
     tally.longestCharacters = Math.max(tally.longestCharacters, characters);
     const power = 31 - Math.clz32(Math.max(1, characters));
     tally.lengths[power] = (tally.lengths[power] ?? 0) + 1;
-    const fingerprint = getFingerprint(rowHash);
+    const fingerprint = getRowFingerprint(row, text);
     const isNewRow = seen.add(fingerprint, row);
     const isNewText = texts.add(text, row);
     if (!isNewRow) {

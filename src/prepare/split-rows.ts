@@ -8,7 +8,6 @@ import { createBadRows, type BadRowKind } from '../dataset/bad-rows.ts';
 import { readRowBatches } from '../dataset/read-rows.ts';
 import { tryParse, type RowEvents } from '../dataset/row-events.ts';
 import type { RawRow, Row } from '../dataset/row.ts';
-import { getFingerprint } from '../dataset/fingerprints.ts';
 import { Failure } from '../errors.ts';
 import { formatValue } from '../lib/text.ts';
 import { createGroups, type Amount, type Division } from './divide-groups.ts';
@@ -121,12 +120,17 @@ function getFormat(path: string): Format {
   return isTable(path) ? 'csv' : 'jsonl';
 }
 
+/** 53 bits of a hash, from 1 on. */
+function toGroup(sha256: Buffer): number {
+  return sha256.readUInt32BE(8) * 2 ** 21 + (sha256.readUInt32BE(12) >>> 11) + 1;
+}
+
 async function* readSamples(options: SplitOptions, kind: Kind | null, { onBadRow, onNote }: RowEvents): AsyncGenerator<Sample> {
   const seed = String(options.seed);
   const getStratum = createStratum(options, kind);
   const toSample = (raw: RawRow, source: string, row: Example['row'] | null): Sample => {
     const input = foldInput(row === null ? raw.row : getInput(row));
-    const group = getFingerprint(hash('sha256', `${seed}\n${input}`, 'buffer'));
+    const group = toGroup(hash('sha256', `${seed}\n${input}`, 'buffer'));
     const stratum = getStratum?.(raw, row, source) ?? '';
     const label = getStratum !== null ? stratum : row !== null && 'label' in row ? row.label : null;
     return { raw, source, group, stratum, label };

@@ -1,15 +1,13 @@
 /** `data stats`: what files of rows hold, in numbers. */
-import { hash } from 'node:crypto';
 import { createDataFailure, type ReadNote } from '../dataset/findings.ts';
 import { createBadRows, type BadRowKind } from '../dataset/bad-rows.ts';
 import type { RowEvents } from '../dataset/row-events.ts';
 import type { ChatMessage } from '../dataset/row.ts';
-import { hashRow, hashText } from '../dataset/split.ts';
-import { createFingerprintSet, getFingerprint } from '../dataset/fingerprints.ts';
+import { createFingerprintSet, getFingerprint, getInputFingerprint, getRowFingerprint } from '../dataset/fingerprints.ts';
 import { countCharacters } from '../dataset/row-traits.ts';
 import type { RowTokenizer } from '../dataset/token-counts.ts';
 import { describeColumns } from './guess-columns.ts';
-import { findKind, readExamples, refuseUnknownRows, type Example, type Kind, type RowFiles } from './read-examples.ts';
+import { findKind, readExamples, refuseUnknownRows, type Example, type Kind, type PlainText, type RowFiles } from './read-examples.ts';
 
 /** Of whole numbers, one a row. */
 export interface Distribution {
@@ -82,9 +80,9 @@ export async function measureRows(files: RowFiles, tokenizer: RowTokenizer | nul
       const all = getMessages(row);
       if (all !== null) messages.add(all.length);
       for (const { role } of all ?? []) roles.set(role, (roles.get(role) ?? 0) + 1);
-      const [rowHash, inputHash] = hashBoth(row);
-      if (!seenRows.add(getFingerprint(rowHash))) repeated.rows++;
-      if (!seenInputs.add(getFingerprint(inputHash))) repeated.inputs++;
+      const input = isPlainText(row) ? getFingerprint(row.text) : getInputFingerprint(row);
+      if (!seenRows.add(isPlainText(row) ? input : getRowFingerprint(row, input))) repeated.rows++;
+      if (!seenInputs.add(input)) repeated.inputs++;
     }
   }
   const rows = characters.getCount();
@@ -118,8 +116,9 @@ async function countTokens(
   let learned = 0;
   for await (const examples of readExamples(files, kind, { onBadRow: () => {}, onNote: () => {} })) {
     for (const { row } of examples) {
-      const isPlain = 'text' in row && !('label' in row) && !('value' in row);
-      const tokens = isPlain ? { all: tokenizer.countText(row.text), learned: null } : tokenizer.count(row, { answers: 'all', labels });
+      const tokens = isPlainText(row)
+        ? { all: tokenizer.countText(row.text), learned: null }
+        : tokenizer.count(row, { answers: 'all', labels });
       counts.add(tokens.all);
       learned += tokens.learned ?? 0;
     }
@@ -128,10 +127,9 @@ async function countTokens(
   return { tokenizer: tokenizer.name, rows: counts.build(), learned: learned === 0 ? null : learned, note };
 }
 
-function hashBoth(row: Example['row']): readonly [row: Buffer, input: Buffer] {
-  if ('label' in row || !('text' in row) || 'value' in row) return [hashRow(row), hashText(row)];
-  const one = hash('sha256', row.text, 'buffer');
-  return [one, one];
+/** Whether a row is a text with nothing beside it. */
+function isPlainText(row: Example['row']): row is PlainText {
+  return 'text' in row && !('label' in row) && !('labels' in row) && !('value' in row);
 }
 
 function getMessages(row: Example['row']): readonly ChatMessage[] | null {
