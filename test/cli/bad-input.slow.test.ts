@@ -85,7 +85,7 @@ test.each<[string, () => string, number, string]>([
     'another format',
     () => writeJob({ file: 'train.txt' }),
     65,
-    'expected a data file that ends in .jsonl, .json, .csv or .tsv, or one of these and .gz',
+    'expected a data file that ends in .jsonl, .json, .csv, .tsv or .parquet, or one of these and .gz',
   ],
   [
     'rows of wrong types, all at once',
@@ -118,7 +118,7 @@ test.each<[string, () => string, number, string]>([
     65,
     'train.jsonl:1: expected UTF-8',
   ],
-  ['gzip that is none', () => writeJob({ file: 'train.jsonl.gz' }), 65, 'cannot be decompressed: incorrect header check'],
+  ['gzip that is none', () => writeJob({ file: 'train.jsonl.gz', rows: Buffer.from('1f8b0000', 'hex') }), 65, 'cannot be decompressed: '],
   [
     'gzip that is cut',
     () => writeJob({ file: 'train.jsonl.gz', rows: gzipped.subarray(0, -9) }),

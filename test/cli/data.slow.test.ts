@@ -84,7 +84,7 @@ test('stats counts the tokens of a model; rows that cannot be used make it exit 
     run('data', 'stats', 'bad.jsonl'),
     run('data', 'stats', 'rows.jsonl', '--tokenizer', 'nothing'),
   ]);
-  expect(JSON.parse(good.stdout)).toMatchObject({ rows: 40, labels: { a: 20, b: 20 }, tokens: { rows: { total: 160 } } });
+  expect(JSON.parse(good.stdout)).toMatchObject({ rows: 40, labels: { a: 20, b: 20 }, tokens: { rows: { total: 1560 }, learned: 40 } });
   expect(bad).toMatchObject({ status: 65, stdout: expect.stringContaining('left out: 1 row that cannot be used') as string });
   expect(unknown).toMatchObject({ status: 2, stderr: expect.stringContaining('a tokenizer is a folder') as string });
 });
