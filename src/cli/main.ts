@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import type { Provider } from '../provider/provider.ts';
 import { Failure, failureKinds, isFailure, toFailureData } from '../errors.ts';
 import type { Orchestrator } from '../orchestrator.ts';
-import { programName, type Cli } from './cli.ts';
+import { completeCommands, programName, repeatOptions, type Cli } from './cli.ts';
 import { escapeText, formatJson } from './escape.ts';
 import { commands, groups, sharedOptions } from './commands.ts';
 import { readSettings, type Settings } from './env-file.ts';
@@ -74,6 +74,7 @@ async function runCommand(
     }
     command.action(async () => {
       const { dir, json, quiet, utc, envFile, ...flags } = command.opts<SharedFlags>();
+      repeatOptions({ dir, envFile });
       if (utc === true) process.env['TZ'] = 'UTC';
       const settings = readSettings(process.env, { path: envFile, address: command.args[0] });
       const open: Cli['open'] = async ({ mayCreateState } = { mayCreateState: false }) => {
@@ -185,7 +186,8 @@ function createProgram(asJson: boolean, advice: string): Command {
 
 /** Prints a failure and says what to do. */
 function report(error: unknown, terminal: Terminal, json: boolean): number {
-  const failure = toFailureData(error);
+  const { hint, ...data } = toFailureData(error);
+  const failure = { ...data, hint: hint === null ? null : completeCommands(hint) };
   if (json) terminal.print(formatJson({ error: failure }));
   else terminal.say(`orchestrate: ${failure.message}${failure.hint === null ? '' : `\n  ${failure.hint}`}`);
   if (!isFailure(error) && process.env['ORCHESTRATE_DEBUG'] !== undefined) terminal.say(error instanceof Error ? (error.stack ?? '') : '');

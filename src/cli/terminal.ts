@@ -1,4 +1,5 @@
 import { isFailure, toFileFailure, type Failure } from '../errors.ts';
+import { completeCommands } from './cli.ts';
 import { escapeText } from './escape.ts';
 
 /** Where a command writes: results to standard output, talk to standard error. */
@@ -44,7 +45,7 @@ export function createTerminal(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteS
     },
     say(text) {
       clear();
-      stderr.write(`${escapeText(text)}\n`);
+      stderr.write(`${escapeText(completeCommands(text))}\n`);
     },
     showLive(lines) {
       clear();

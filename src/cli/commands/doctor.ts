@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises';
 import type { Check } from '../../provider/provider.ts';
 import { failureKinds } from '../../errors.ts';
 import { escapeLine, formatJson } from '../escape.ts';
-import { programName, type Cli } from '../cli.ts';
+import { completeCommands, nameCommand, type Cli } from '../cli.ts';
 
 /** Less free space than this is worth a warning: a model with its run folder takes several times its size. */
 const leastFreeBytes = 2 ** 30;
@@ -20,7 +20,7 @@ export async function doctor(cli: Cli, _args: readonly string[], { install }: { 
       name: 'free space',
       ok: free >= leastFreeBytes,
       found: `${(free / 1e9).toFixed(1)} GB`,
-      hint: free >= leastFreeBytes ? null : `\`${programName} clean\` shows what can be deleted`,
+      hint: free >= leastFreeBytes ? null : `\`${nameCommand('clean')}\` shows what can be deleted`,
     },
     ...(await orchestrator.check()),
   ];
@@ -36,5 +36,5 @@ function print(cli: Cli, checks: readonly Check[]): number {
 function formatCheck({ name, ok, found, hint }: Check): string {
   const mark = ok === null ? '-      ' : ok ? 'ok     ' : 'MISSING';
   const line = `${mark}  ${escapeLine(name)}: ${escapeLine(found)}`;
-  return hint === null ? line : `${line}\n         ${escapeLine(hint)}`;
+  return hint === null ? line : `${line}\n         ${escapeLine(completeCommands(hint))}`;
 }
