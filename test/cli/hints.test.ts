@@ -1,9 +1,11 @@
 /** A command that the program names must mean the same state and the same account as the one that was typed. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { PassThrough, type Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import { completeCommands, nameCommand, repeatOptions } from '../../src/cli/cli.ts';
+import { createTerminal } from '../../src/cli/terminal.ts';
 import { createScratchFolder } from '../scratch.ts';
 import { runProgram, startCli, type Ended } from './run-cli.ts';
 import { writeJob } from './write-job.ts';
@@ -30,6 +32,14 @@ test.each([
   expect(completeCommands(`now \`orchestrate ${words}\` or \`orchestrate wait\`; orchestrate logs`)).toBe(
     `now \`orchestrate ${named}\` or \`${nameCommand('wait').slice(4)}\`; orchestrate logs`,
   );
+});
+
+test('what is said repeats --dir too: a failure of a run, and why a model cannot be scored', () => {
+  const stream = new PassThrough();
+  repeatOptions({ dir: 's' });
+  const terminal = createTerminal(new PassThrough() as Writable as NodeJS.WriteStream, stream as Writable as NodeJS.WriteStream);
+  terminal.say('`orchestrate resume a/b` goes on, `orchestrate logs a/b --follow` shows why');
+  expect(String(stream.read())).toBe('`orchestrate resume a/b --dir s` goes on, `orchestrate logs a/b --dir s --follow` shows why\n');
 });
 
 test('hints on standard error, in pages, in JSON and after a submission repeat --dir', async () => {

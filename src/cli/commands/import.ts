@@ -95,8 +95,8 @@ async function importOne(cli: Cli, { service, name, out }: { service: string; na
 
 async function importFile(cli: Cli, path: string, { out, method }: Flags): Promise<number> {
   const { importConfig } = await import('../../import/import-config.ts');
-  const { path: written, notes } = await importConfig(path, { out: out ?? null, method });
-  if (cli.json) cli.terminal.print(formatJson({ job: written, notes }));
-  else cli.terminal.print(cli.quiet ? written : formatConfig(written, notes));
+  const imported = await importConfig(path, { out: out ?? null, method });
+  if (cli.json) cli.terminal.print(formatJson({ job: imported.path, notes: imported.notes, absent: imported.absent }));
+  else cli.terminal.print(cli.quiet ? imported.path : formatConfig(imported));
   return 0;
 }

@@ -1,7 +1,7 @@
 import type { ModelSizes } from '../../provider/provider.ts';
 import type { ServiceFile, ServiceJob, ServiceModel } from '../../provider/service.ts';
 import type { ImportRecord } from '../../import/import-record.ts';
-import type { ImportNote } from '../../import/source.ts';
+import type { importConfig } from '../../import/import-config.ts';
 import { formatBytes, quoteWord } from '../../lib/text.ts';
 import { formatAge } from '../../run/deprecation.ts';
 import type { RunView } from '../../run/run-view.ts';
@@ -79,14 +79,15 @@ function getNextStep({ folder, record, run }: ImportedView): string {
 }
 
 /** What did not become a field of the job under the same name, and what had to be assumed of the source, a line each. */
-export function formatConfig(path: string, notes: readonly ImportNote[]): string {
+export function formatConfig({ path, notes, absent }: Awaited<ReturnType<typeof importConfig>>): string {
   const lines = notes.flatMap(({ kind, path: from, field, value, text }) => {
     const why = text === null ? '' : `: ${text}`;
     if (kind === 'unmatched') return [`  without an equal: ${from}${why}`];
     if (kind === 'converted') return [`  converted: ${from}${why}`];
     return kind === 'absent' && decisive.includes(field) ? [`  assumed: ${field} = ${JSON.stringify(value)}${why}`] : [];
   });
-  return [path, ...lines, `next: ${nameCommand(`plan ${quoteWord(path)}`)}`].map(escapeLine).join('\n');
+  const first = absent.length === 0 ? '' : `put ${absent.join(' and ')} there, or name others in the job file, then `;
+  return [path, ...lines, `next: ${first}${nameCommand(`plan ${quoteWord(path)}`)}`].map(escapeLine).join('\n');
 }
 
 /** Fields that make another training of the whole job; what else is absent is told in the file. */
