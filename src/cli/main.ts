@@ -45,6 +45,7 @@ export async function runCli(argv: readonly string[], options: RunOptions = {}):
     const status = await runCommand(argv, { terminal, signal: interrupt.signal, options });
     await flush(process.stdout);
     if (outputFailure !== null) throw outputFailure as Failure;
+    if (isClosed) return closedStatus;
     return status;
   } catch (error) {
     if (isClosed) return closedStatus;
@@ -65,7 +66,7 @@ async function runCommand(
   let status = 0;
   const asJson = argv.includes('--json');
   const advice = findAdvice(argv[0] ?? '');
-  const program = createProgram(asJson, advice).showSuggestionAfterError(!Object.hasOwn(otherNames, argv[0] ?? ''));
+  const program = createProgram(terminal, asJson, advice).showSuggestionAfterError(!Object.hasOwn(otherNames, argv[0] ?? ''));
   for (const entry of commands) {
     const command = addCommand(program, entry.usage).summary(entry.summary).description(entry.summary);
     for (const [flags, description, parse] of [...(entry.options ?? []), ...sharedOptions]) {
@@ -168,7 +169,7 @@ async function openOrchestrator(from: Opening): Promise<Orchestrator> {
   });
 }
 
-function createProgram(asJson: boolean, advice: string): Command {
+function createProgram(terminal: Terminal, asJson: boolean, advice: string): Command {
   const manifest = JSON.parse(
     readFileSync(new URL(import.meta.url.endsWith('.ts') ? '../../package.json' : '../package.json', import.meta.url), 'utf8'),
   ) as {
@@ -181,7 +182,10 @@ function createProgram(asJson: boolean, advice: string): Command {
     .version(manifest.version)
     .exitOverride()
     .showHelpAfterError(`(${advice})`)
-    .configureOutput({ writeErr: (text) => void (asJson || process.stderr.write(escapeText(text))) });
+    .configureOutput({
+      writeOut: (text) => terminal.print(text.replace(/\n$/, '')),
+      writeErr: (text) => void (asJson || process.stderr.write(escapeText(text))),
+    });
 }
 
 /** Prints a failure and says what to do. */
