@@ -32,8 +32,7 @@ export function createTerminal(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteS
     live = 0;
   };
   return {
-    // A terminal that calls itself dumb cannot move its cursor.
-    isWatched: stderr.isTTY === true && process.env['TERM'] !== 'dumb',
+    isWatched: stderr.isTTY === true && canMoveCursor(process.env['TERM']),
     columns: stderr.columns ?? 100,
     width: stdout.columns ?? readWidth(process.env['COLUMNS']),
     isScreen: stdout.isTTY === true,
@@ -55,6 +54,11 @@ export function createTerminal(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteS
       live = lines.length;
     },
   };
+}
+
+/** A terminal that calls itself dumb cannot; one without a name may not. Windows names none. */
+function canMoveCursor(name = ''): boolean {
+  return name === '' ? process.platform === 'win32' : name !== 'dumb' && name !== 'unknown';
 }
 
 /**
