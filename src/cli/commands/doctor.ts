@@ -1,3 +1,4 @@
+import { accessSync, constants } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import type { Check } from '../../provider/provider.ts';
 import { failureKinds } from '../../errors.ts';
@@ -15,7 +16,7 @@ export async function doctor(cli: Cli, _args: readonly string[], { install }: { 
   const free = bavail * bsize;
   const checks: Check[] = [
     { name: 'Node.js', ok: true, found: `${process.versions.node} (${process.execPath})`, hint: null },
-    { name: 'state folder', ok: true, found: `${orchestrator.dir} can be written`, hint: null },
+    checkState(orchestrator.dir),
     {
       name: 'free space',
       ok: free >= leastFreeBytes,
@@ -25,6 +26,17 @@ export async function doctor(cli: Cli, _args: readonly string[], { install }: { 
     ...(await orchestrator.check()),
   ];
   return print(cli, checks);
+}
+
+/** A state folder that may not be written can be looked at all the same. */
+function checkState(dir: string): Check {
+  try {
+    accessSync(dir, constants.W_OK);
+    return { name: 'state folder', ok: true, found: `${dir} can be written`, hint: null };
+  } catch {
+    const hint = 'what is there can be looked at; to submit, change its permissions or name another folder with --dir';
+    return { name: 'state folder', ok: false, found: `${dir} cannot be written`, hint };
+  }
 }
 
 function print(cli: Cli, checks: readonly Check[]): number {
