@@ -181,6 +181,7 @@ const texts: readonly { readonly pattern: RegExp; readonly only: readonly string
   { pattern: /\bprocess\.exit\(/, only: ['src/cli/main.ts'] }, // cuts off what is being written: for the second Ctrl-C
   { pattern: /\b(Sqlite|Postgres)(Driver|Adapter|Dialect|QueryCompiler)\b/, only: ['src/store'] },
   { pattern: /wasm/i, only: ['src/trainer/backends', 'src/trainer/kernels', 'providers/local/estimate.ts', 'providers/local/needs.ts'] }, // measured on it; and so for a further backend: its name stands in its folder and in the list
+  { pattern: /\bprogramName\b/, only: ['src/cli/main.ts', 'src/cli/cli.ts'] }, // `nameCommand` repeats --dir
   { pattern: /\bfetch\(/, only: ['src/provider-kit'] },
   { pattern: /\bimport\((?!\s*')/, only: ['bin'] }, // what is imported must be readable here
 ];
@@ -210,7 +211,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/provider-kit': 2400,
   'src/run': 3820,
   'src/sandbox': 4650,
-  'src/store': 520,
+  'src/store': 570,
   'src/testing': 1250,
   'src/trainer': 8550,
   test: 44500,

@@ -231,6 +231,11 @@ export function toFileFailure(error: unknown, what: string, path: string): unkno
         hint: spaceHint,
         error,
       });
+    case 'EFBIG':
+      return new Failure('disk-full', `the system lets the ${what} grow no further: ${path}`, {
+        hint: 'raise the limit, such as with `ulimit -f unlimited`, or write it elsewhere',
+        error,
+      });
     case 'EMFILE':
     case 'ENFILE':
       return createTooManyFiles(`${what}: ${path}`, error);

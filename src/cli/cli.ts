@@ -1,5 +1,6 @@
 import { isAbsolute, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { quoteWord } from '../lib/text.ts';
 import { formatJson } from './escape.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { RunView } from '../run/run-view.ts';
@@ -28,6 +29,33 @@ export type CommandFunction<Flags = object> = (cli: Cli, args: readonly string[]
  * of this name.
  */
 export const programName = isInClone(import.meta.url) ? 'npx orchestrate' : 'orchestrate';
+
+/** The options that a later command line needs to mean the same state and the same account, as one types them. */
+let sharedWords = '';
+
+/** Has every command that is named from now on repeat these options; none where none was given. */
+export function repeatOptions({ dir, envFile }: { readonly dir?: string | undefined; readonly envFile?: string | undefined }): void {
+  const given = [
+    ['--dir', dir],
+    ['--env-file', envFile],
+  ] as const;
+  sharedWords = given.map(([name, value]) => (value === undefined ? '' : ` ${name} ${quoteWord(value)}`)).join('');
+}
+
+/** @param words what follows the name of the program, such as `wait job/target` */
+export function nameCommand(words: string): string {
+  return `${programName} ${addShared(words)}`;
+}
+
+/** The hints of all that knows no command line: their commands, which stand in backquotes, as one has to type them here. */
+export function completeCommands(text: string): string {
+  return sharedWords === '' ? text : text.replaceAll(/(?<=`(?:npx )?orchestrate )[a-z][^`\n]*(?=`)/g, addShared);
+}
+
+/** Before the first option: after it there may be a choice, `--absent | --cancel`. */
+function addShared(words: string): string {
+  return words.includes(sharedWords) ? words : words.replace(/(?= --)|$/, () => sharedWords);
+}
 
 function isInClone(url: string): boolean {
   if (!url.endsWith('.ts')) return false;

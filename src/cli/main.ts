@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import type { Provider } from '../provider/provider.ts';
 import { Failure, failureKinds, isFailure, toFailureData } from '../errors.ts';
 import type { Orchestrator } from '../orchestrator.ts';
-import { programName, type Cli } from './cli.ts';
+import { completeCommands, programName, repeatOptions, type Cli } from './cli.ts';
 import { escapeText, formatJson } from './escape.ts';
 import { commands, groups, sharedOptions } from './commands.ts';
 import { readSettings, type Settings } from './env-file.ts';
@@ -45,6 +45,7 @@ export async function runCli(argv: readonly string[], options: RunOptions = {}):
     const status = await runCommand(argv, { terminal, signal: interrupt.signal, options });
     await flush(process.stdout);
     if (outputFailure !== null) throw outputFailure as Failure;
+    if (isClosed) return closedStatus;
     return status;
   } catch (error) {
     if (isClosed) return closedStatus;
@@ -65,7 +66,7 @@ async function runCommand(
   let status = 0;
   const asJson = argv.includes('--json');
   const advice = findAdvice(argv[0] ?? '');
-  const program = createProgram(asJson, advice).showSuggestionAfterError(!Object.hasOwn(otherNames, argv[0] ?? ''));
+  const program = createProgram(terminal, asJson, advice).showSuggestionAfterError(!Object.hasOwn(otherNames, argv[0] ?? ''));
   for (const entry of commands) {
     const command = addCommand(program, entry.usage).summary(entry.summary).description(entry.summary);
     for (const [flags, description, parse] of [...(entry.options ?? []), ...sharedOptions]) {
@@ -74,6 +75,7 @@ async function runCommand(
     }
     command.action(async () => {
       const { dir, json, quiet, utc, envFile, ...flags } = command.opts<SharedFlags>();
+      repeatOptions({ dir, envFile });
       if (utc === true) process.env['TZ'] = 'UTC';
       const settings = readSettings(process.env, { path: envFile, address: command.args[0] });
       const open: Cli['open'] = async ({ mayCreateState } = { mayCreateState: false }) => {
@@ -167,7 +169,7 @@ async function openOrchestrator(from: Opening): Promise<Orchestrator> {
   });
 }
 
-function createProgram(asJson: boolean, advice: string): Command {
+function createProgram(terminal: Terminal, asJson: boolean, advice: string): Command {
   const manifest = JSON.parse(
     readFileSync(new URL(import.meta.url.endsWith('.ts') ? '../../package.json' : '../package.json', import.meta.url), 'utf8'),
   ) as {
@@ -180,12 +182,16 @@ function createProgram(asJson: boolean, advice: string): Command {
     .version(manifest.version)
     .exitOverride()
     .showHelpAfterError(`(${advice})`)
-    .configureOutput({ writeErr: (text) => void (asJson || process.stderr.write(escapeText(text))) });
+    .configureOutput({
+      writeOut: (text) => terminal.print(text.replace(/\n$/, '')),
+      writeErr: (text) => void (asJson || process.stderr.write(escapeText(text))),
+    });
 }
 
 /** Prints a failure and says what to do. */
 function report(error: unknown, terminal: Terminal, json: boolean): number {
-  const failure = toFailureData(error);
+  const { hint, ...data } = toFailureData(error);
+  const failure = { ...data, hint: hint === null ? null : completeCommands(hint) };
   if (json) terminal.print(formatJson({ error: failure }));
   else terminal.say(`orchestrate: ${failure.message}${failure.hint === null ? '' : `\n  ${failure.hint}`}`);
   if (!isFailure(error) && process.env['ORCHESTRATE_DEBUG'] !== undefined) terminal.say(error instanceof Error ? (error.stack ?? '') : '');

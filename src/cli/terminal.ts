@@ -1,4 +1,6 @@
-import { isFailure, toFileFailure, type Failure } from '../errors.ts';
+import { fstatSync, writeSync } from 'node:fs';
+import { Failure, isFailure, toFileFailure } from '../errors.ts';
+import { completeCommands } from './cli.ts';
 import { escapeText } from './escape.ts';
 
 /** Where a command writes: results to standard output, talk to standard error. */
@@ -23,28 +25,28 @@ export interface Terminal {
 
 export function createTerminal(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStream): Terminal {
   let live = 0;
+  const put = createWriter(stdout);
   const clear = (): void => {
     // The cursor may stand behind a `^C`, which the terminal itself has written.
     if (live > 0) stderr.write(`\r\u001b[${live}A\u001b[J`);
     live = 0;
   };
   return {
-    // A terminal that calls itself dumb cannot move its cursor.
-    isWatched: stderr.isTTY === true && process.env['TERM'] !== 'dumb',
+    isWatched: stderr.isTTY === true && canMoveCursor(process.env['TERM']),
     columns: stderr.columns ?? 100,
     width: stdout.columns ?? readWidth(process.env['COLUMNS']),
     isScreen: stdout.isTTY === true,
     async write(text) {
       clear();
-      await new Promise<void>((resolve) => void stdout.write(text, () => resolve()));
+      await new Promise<void>((resolve) => put(text, resolve));
     },
     print(text) {
       clear();
-      stdout.write(`${text}\n`);
+      put(`${text}\n`);
     },
     say(text) {
       clear();
-      stderr.write(`${escapeText(text)}\n`);
+      stderr.write(`${escapeText(completeCommands(text))}\n`);
     },
     showLive(lines) {
       clear();
@@ -52,6 +54,34 @@ export function createTerminal(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteS
       live = lines.length;
     },
   };
+}
+
+/** A terminal that calls itself dumb cannot; one without a name may not. Windows names none. */
+function canMoveCursor(name = ''): boolean {
+  return name === '' ? process.platform === 'win32' : name !== 'dumb' && name !== 'unknown';
+}
+
+/**
+ * Node's own stream for a file takes a part of a text for the whole of it, which is all that is written where the disk is nearly full: what
+ * is missing would be missed by nobody.
+ */
+function createWriter(stream: NodeJS.WriteStream): (text: string, done?: () => void) => void {
+  const fd = getFile(stream);
+  if (fd === null) return (text, done) => void stream.write(text, () => done?.());
+  return (text, done) => {
+    const bytes = Buffer.from(text);
+    try {
+      for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+    } catch (error) {
+      stream.emit('error', error);
+    }
+    done?.();
+  };
+}
+
+/** The number of an open file; null for a terminal or a pipe. */
+function getFile(stream: NodeJS.WriteStream): number | null {
+  return 'fd' in stream && typeof stream.fd === 'number' && fstatSync(stream.fd).isFile() ? stream.fd : null;
 }
 
 /** A line every so often is enough for a log. */
@@ -74,15 +104,14 @@ function readWidth(columns: string | undefined): number {
 }
 
 /**
- * Calls back when an output ends early: with null where its reader is gone, as `head` is after its lines, and with the Failure where there is
- * no space left. Another error of an output is thrown.
+ * Calls back when an output ends early: with null where its reader is gone, as `head` is after its lines or a terminal that was closed, and
+ * with the Failure where there is no space left, or whatever else is wrong.
  */
 export function onOutputClosed(streams: readonly NodeJS.WriteStream[], callback: (failure: Failure | null) => void): () => void {
-  const listen = (error: NodeJS.ErrnoException): void => {
-    if (error.code === 'EPIPE') return callback(null);
+  const listen = function (this: NodeJS.WriteStream, error: NodeJS.ErrnoException): void {
+    if (['EPIPE', 'ECONNRESET', ...(getFile(this) === null ? ['EIO'] : [])].includes(error.code ?? '')) return callback(null);
     const failure = toFileFailure(error, 'output', 'standard output');
-    if (!isFailure(failure, 'disk-full')) throw error;
-    callback(failure);
+    callback(isFailure(failure) ? failure : new Failure('unexpected', `the output cannot be written: ${error.message}`, { error }));
   };
   for (const stream of streams) stream.on('error', listen);
   return () => {

@@ -95,17 +95,25 @@ export async function readConfig(path: string, { method, to }: ReadOptions = {})
  * Writes the configuration of another program as a job file, `job.jsonc` beside it where no other path is given.
  * @param out the path of the job file, or of the folder for it
  * @param method the command of a TRL file, where its flags do not say
+ * @returns also the files and folders that the job names and that are not there, as paths from the current folder
  * @throws Failure `usage` where there is a file already, and as `readConfig`
  */
 export async function importConfig(
   path: string,
   { out, method }: { readonly out: string | null; readonly method?: 'sft' | 'dpo' | undefined },
-): Promise<{ path: string; notes: readonly ImportNote[] }> {
+): Promise<{ path: string; notes: readonly ImportNote[]; absent: readonly string[] }> {
   const to = out === null ? join(dirname(path), 'job.jsonc') : /\.jsonc?$/i.test(out) ? out : join(out, 'job.jsonc');
   const job = await readConfig(path, { method, to: resolve(dirname(to)) });
   await writeFile(to, formatJobFile(job), { flag: 'wx' }).catch((error: unknown) => {
     if (toSystemCode(error) !== 'EEXIST') throw toFileFailure(error, 'job file', to);
     throw new Failure('usage', `${to}: the file exists already`, { hint: 'name another with --out' });
   });
-  return { path: to, notes: job.notes };
+  return { path: to, notes: job.notes, absent: listAbsent(job, dirname(to)) };
+}
+
+function listAbsent({ data, target }: ImportedJob, folder: string): string[] {
+  const { train, validation, test } = data;
+  const named = [train, validation, typeof test === 'string' ? test : null, target.model].flat();
+  const paths = named.filter((name) => typeof name === 'string' && /^\.{0,2}\//.test(name)) as string[];
+  return paths.map((name) => (name.startsWith('/') ? name : join(folder, name))).filter((path) => !existsSync(path));
 }

@@ -110,16 +110,13 @@ export const together: ConfigFormat = {
     const method = readMethod(source);
     const text = 'Together looks at the rows: write "text" where each has one text';
     if (method === 'sft') source.assume('(rows)', 'task', { value: 'chat', text });
-    const suffix = readText(source, 'suffix');
-    source.note('suffix', 'targets.options.suffix');
-    const options = suffix === undefined ? undefined : { suffix };
     return {
       source: 'a create call of Together',
-      name: readName(source, 'suffix'),
+      name: readName(source, 'suffix'), // the suffix of a run is its key, so that it is found again
       task: method === 'dpo' ? 'preference' : 'chat',
       data: readServiceFiles(source),
       training: readTraining(source, method),
-      target: { name: 'together', provider: 'together', model: readServiceModel(source), options },
+      target: { name: 'together', provider: 'together', model: readServiceModel(source) },
     };
   },
 };

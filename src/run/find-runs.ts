@@ -1,4 +1,5 @@
 import { Failure } from '../errors.ts';
+import { quoteWord } from '../lib/text.ts';
 import type { Store } from '../store/open-store.ts';
 import { toRunId } from './record.ts';
 import { findRun, readRuns, type StoredRun } from './run-store.ts';
@@ -59,10 +60,7 @@ async function findRunsOfFile(store: Store, path: string, adopt?: Adopt): Promis
   const where = adopt === undefined ? 'nothing that it trains was submitted from here' : 'its providers have no job of it either';
   const others = ofName.length === 0 ? '' : `; the runs called "${job.spec.name}" train something else: ${formatNames(ofName)}`;
   throw new Failure('run-not-found', `${path} has no run yet: ${where}${others}`, {
-    hint:
-      ofName.length === 0
-        ? `\`orchestrate submit ${path}\` makes one`
-        : `submit it (orchestrate submit ${path}), or name the run that you mean`,
+    hint: `\`orchestrate submit ${quoteWord(path)}\` makes one${ofName.length === 0 ? '' : '; or name the run that you mean'}`,
   });
 }
 

@@ -69,7 +69,7 @@ export async function reconcile(provider: Provider, record: RunRecord, context: 
 function askPerson({ attempt, plan }: RunRecord, why: string): RunEvent {
   const { job, target, provider } = plan.spec;
   const failure = new Failure('needs-decision', `attempt ${attempt} to submit ${job}/${target} got no answer: ${why}`, {
-    hint: `look for a job with the run key ${plan.key} at ${provider}, then: orchestrate resolve ${job}/${target} --adopt ID | --absent | --cancel`,
+    hint: `look for a job with the run key ${plan.key} at ${provider}, then \`orchestrate resolve ${job}/${target} --adopt ID | --absent | --cancel\``,
   });
   return { type: 'attention-needed', failure: toFailureData(failure) };
 }

@@ -12,6 +12,11 @@ export function isWithoutSharedMemory(error: unknown): boolean {
   return [4618, 4874, 5386].includes(toSqliteCode(error) ?? 0); // SQLITE_IOERR_SHMOPEN, SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_SHMMAP
 }
 
+/** Whether a file of the database, or its folder, may not be written. */
+export function isUnwritable(error: unknown): boolean {
+  return [8, 14].includes((toSqliteCode(error) ?? 0) & 0xff); // SQLITE_READONLY, SQLITE_CANTOPEN
+}
+
 /** An error of the database or of its folder as a Failure; any other error is returned unchanged. `path` is that of the database. */
 export function toStoreFailure(error: unknown, path: string): unknown {
   if (isFailure(error)) return error;

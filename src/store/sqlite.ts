@@ -1,23 +1,75 @@
+import { closeSync, copyFileSync, existsSync, mkdtempSync, openSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { CompiledQuery, SqliteDialect, SqliteDriver, type DatabaseConnection, type Driver, type SqliteDialectConfig } from 'kysely';
 import { Failure } from '../errors.ts';
 import { migrations } from './migrations.ts';
-import { isWithoutSharedMemory, toStoreFailure } from './sqlite-failure.ts';
+import { isUnwritable, isWithoutSharedMemory, toStoreFailure } from './sqlite-failure.ts';
 
 /** How long a statement waits for the transaction of another process. */
 const busyMs = 5000;
 
 /**
  * Opens a database, creates it where it is absent, and brings its schema up to date. Every commit is on the disk when it returns
- * (`synchronous=full`). On a full disk a store can still be read: alone, without the memory that is shared with other processes.
+ * (`synchronous=full`). On a full disk a store can still be read: alone, without the memory that is shared with other processes; and so can
+ * one that may not be written.
  * @throws Failure `store-newer`, and errors of SQLite
  */
 export function openDatabase(path: string): DatabaseSync {
   try {
     return openLocking(path, 'normal');
   } catch (error) {
-    if (!isWithoutSharedMemory(error)) throw error;
-    return openLocking(path, 'exclusive');
+    if (isWithoutSharedMemory(error)) return openLocking(path, 'exclusive');
+    if (isUnwritable(error) && existsSync(path)) return openReadOnly(path);
+    throw error;
+  }
+}
+
+/**
+ * Opens a database where nothing may be written: what it holds can be seen, and whatever writes is refused by SQLite.
+ * @throws errors of SQLite, and of the system where it may not be read either
+ */
+function openReadOnly(path: string): DatabaseSync {
+  closeSync(openSync(path, 'r')); // its error says more than SQLite's
+  const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
+  const plain = (): DatabaseSync => openPresent(path);
+  // Without a log nobody writes, and no file is needed beside the database.
+  const immutable = (): DatabaseSync => openPresent(Object.assign(pathToFileURL(path), { search: '?immutable=1' }));
+  const [first, ...others] = log === undefined || log.size === 0 ? [plain, immutable] : [plain];
+  for (const open of [first!, ...others]) {
+    try {
+      return open();
+    } catch (error) {
+      if (!isUnwritable(error) && !isWithoutSharedMemory(error)) throw error;
+    }
+  }
+  return openCopy(path);
+}
+
+function openPresent(path: string | URL): DatabaseSync {
+  const sqlite = process.getBuiltinModule('node:sqlite');
+  const database = new sqlite.DatabaseSync(path, { timeout: busyMs, readOnly: true });
+  try {
+    migrate(database, typeof path === 'string' ? path : fileURLToPath(path)); // an older schema cannot be written
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** A copy can be brought up to date, with what stands in a log that a process has left. It is gone when this process has ended. */
+function openCopy(path: string): DatabaseSync {
+  const folder = mkdtempSync(join(tmpdir(), 'orchestrate-'));
+  try {
+    for (const ending of ['', '-wal']) if (existsSync(path + ending)) copyFileSync(path + ending, join(folder, `state.db${ending}`));
+    const database = openLocking(join(folder, 'state.db'), 'exclusive');
+    database.exec('pragma query_only=on');
+    return database;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 

@@ -182,7 +182,8 @@ async function createReadOnlyState(): Promise<string> {
 
 test('a state folder that may not be written is told', async () => {
   const dir = await createReadOnlyState();
-  for (const args of [['status'], ['submit', writeJob()]]) {
+  // What is there can be looked at: read-only-state.slow.test.ts; in /proc there is nothing.
+  for (const args of [...(canMount ? [] : [['status']]), ['submit', writeJob()]]) {
     const { status, stdout, stderr } = await runCli(...args, '--dir', dir);
     expect(stderr).toBe(
       `orchestrate: cannot write ${join(dir, 'state.db')}\n  change its permissions, or name another folder with --dir\n`,

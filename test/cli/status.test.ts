@@ -9,7 +9,7 @@ const program = fileURLToPath(new URL('refusing-program.ts', import.meta.url));
 
 test('an empty list says in which folder it looked', async () => {
   const dir = join(createScratchFolder(), 'state');
-  const hint = `no runs yet in ${dir}: \`npx orchestrate submit job.json\` makes one, \`--dir\` names another folder\n`;
+  const hint = `no runs yet in ${dir}: \`npx orchestrate submit job.json --dir ${dir}\` makes one, \`--dir\` names another folder\n`;
   expect(await runCli('status', '--dir', dir)).toEqual({ status: 0, stdout: '', stderr: hint });
   expect(await runCli('status', '--dir', dir, '--tag', 'a=b')).toMatchObject({ stderr: hint });
 });

@@ -227,7 +227,6 @@ test('Together', () => {
     'training.weightDecay': 'weight_decay',
     'training.maxLength': 'max_seq_length',
     'training.seed': 'random_seed',
-    'targets.options.suffix': 'suffix',
     name: 'suffix',
     'training.method': 'method',
     'training.loss*': 'train_on_inputs',

@@ -3,7 +3,7 @@ import { Failure, toFailureData, type FailureCode } from '../../errors.ts';
 import type { RunHandle } from '../../orchestrator.ts';
 import type { RunView } from '../../run/run-view.ts';
 import { escapeLine, formatJson } from '../escape.ts';
-import { programName, type Cli } from '../cli.ts';
+import { nameCommand, type Cli } from '../cli.ts';
 import { formatUsd } from '../../run/budget.ts';
 import { formatDeployment } from '../views/run-view.ts';
 
@@ -27,7 +27,7 @@ export async function deploy(cli: Cli, args: readonly string[], { hours, maxUsd,
   const handle = orchestrator.run(args[0]!);
   const begun = new Date().toISOString();
   if (detach === true) {
-    printUp(cli, await handle.deploy(asked), { begun, until: `It costs until \`${programName} undeploy ${args[0]!}\` ends it.` });
+    printUp(cli, await handle.deploy(asked), { begun, until: `It costs until \`${nameCommand(`undeploy ${args[0]!}`)}\` ends it.` });
     return 0;
   }
   using leave = catchLeave(cli.signal);
@@ -88,7 +88,7 @@ function printUp(cli: Cli, run: RunView, { begun, until }: { readonly begun: str
   else {
     cli.terminal.say(`${run.id} is deployed ${formatDeployment(run, new Date()) ?? ''}`);
     if (run.deployment!.since < begun) cli.terminal.say('It was asked for before: its time stays as it was.');
-    cli.terminal.say(`\`${programName} evaluate ${run.job}\` and \`${programName} predict ${run.id}\` ask it`);
+    cli.terminal.say(`\`${nameCommand(`evaluate ${run.job}`)}\` and \`${nameCommand(`predict ${run.id}`)}\` ask it`);
     cli.terminal.say(until);
   }
 }
@@ -127,7 +127,7 @@ async function endAfter(cli: Cli, { handle, address }: { handle: RunHandle; addr
 }
 
 function reportStillUp(cli: Cli, address: string, error: unknown): void {
-  cli.terminal.say(`the deployment may be up and cost on: \`${programName} undeploy ${address}\` ends it`);
+  cli.terminal.say(`the deployment may be up and cost on: \`${nameCommand(`undeploy ${address}`)}\` ends it`);
   cli.terminal.say(`it could not be ended now: ${toFailureData(error).message}`);
 }
 

@@ -1,8 +1,9 @@
+import { accessSync, constants } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import type { Check } from '../../provider/provider.ts';
 import { failureKinds } from '../../errors.ts';
 import { escapeLine, formatJson } from '../escape.ts';
-import { programName, type Cli } from '../cli.ts';
+import { completeCommands, nameCommand, type Cli } from '../cli.ts';
 
 /** Less free space than this is worth a warning: a model with its run folder takes several times its size. */
 const leastFreeBytes = 2 ** 30;
@@ -15,16 +16,27 @@ export async function doctor(cli: Cli, _args: readonly string[], { install }: { 
   const free = bavail * bsize;
   const checks: Check[] = [
     { name: 'Node.js', ok: true, found: `${process.versions.node} (${process.execPath})`, hint: null },
-    { name: 'state folder', ok: true, found: `${orchestrator.dir} can be written`, hint: null },
+    checkState(orchestrator.dir),
     {
       name: 'free space',
       ok: free >= leastFreeBytes,
       found: `${(free / 1e9).toFixed(1)} GB`,
-      hint: free >= leastFreeBytes ? null : `\`${programName} clean\` shows what can be deleted`,
+      hint: free >= leastFreeBytes ? null : `\`${nameCommand('clean')}\` shows what can be deleted`,
     },
     ...(await orchestrator.check()),
   ];
   return print(cli, checks);
+}
+
+/** A state folder that may not be written can be looked at all the same. */
+function checkState(dir: string): Check {
+  try {
+    accessSync(dir, constants.W_OK);
+    return { name: 'state folder', ok: true, found: `${dir} can be written`, hint: null };
+  } catch {
+    const hint = 'what is there can be looked at; to submit, change its permissions or name another folder with --dir';
+    return { name: 'state folder', ok: false, found: `${dir} cannot be written`, hint };
+  }
 }
 
 function print(cli: Cli, checks: readonly Check[]): number {
@@ -36,5 +48,5 @@ function print(cli: Cli, checks: readonly Check[]): number {
 function formatCheck({ name, ok, found, hint }: Check): string {
   const mark = ok === null ? '-      ' : ok ? 'ok     ' : 'MISSING';
   const line = `${mark}  ${escapeLine(name)}: ${escapeLine(found)}`;
-  return hint === null ? line : `${line}\n         ${escapeLine(hint)}`;
+  return hint === null ? line : `${line}\n         ${escapeLine(completeCommands(hint))}`;
 }

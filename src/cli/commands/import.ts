@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { Failure, isFailure } from '../../errors.ts';
 import type { Orchestrator } from '../../orchestrator.ts';
-import { programName, type Cli } from '../cli.ts';
+import { nameCommand, type Cli } from '../cli.ts';
 import { escapeLine, formatJson } from '../escape.ts';
 import { formatConfig, formatImport, formatAccount } from '../views/account-view.ts';
 
@@ -72,7 +72,7 @@ async function findJobOf(orchestrator: Orchestrator, service: string, model: str
     'model-unavailable',
     `expected the id of a job, found the name of a model, which no job of this account has made: ${model}`,
     {
-      hint: `\`${programName} import ${service} --list\` shows the jobs and their models`,
+      hint: `\`${nameCommand(`import ${service} --list`)}\` shows the jobs and their models`,
     },
   );
 }
@@ -84,7 +84,7 @@ async function importOne(cli: Cli, { service, name, out }: { service: string; na
   const folder = out ?? toFolder(id);
   const { record, run, problem } = await orchestrator.importJob(service, id, folder).catch((error: unknown) => {
     if (!isFailure(error) || error.status !== 404) throw error;
-    const hint = `\`${programName} import ${service} --list\` shows the jobs of this account`;
+    const hint = `\`${nameCommand(`import ${service} --list`)}\` shows the jobs of this account`;
     throw new Failure(error.code, error.message, { hint, error, status: 404 });
   });
   if (cli.json) cli.terminal.print(formatJson({ folder, import: record, run, problem }));
@@ -95,8 +95,8 @@ async function importOne(cli: Cli, { service, name, out }: { service: string; na
 
 async function importFile(cli: Cli, path: string, { out, method }: Flags): Promise<number> {
   const { importConfig } = await import('../../import/import-config.ts');
-  const { path: written, notes } = await importConfig(path, { out: out ?? null, method });
-  if (cli.json) cli.terminal.print(formatJson({ job: written, notes }));
-  else cli.terminal.print(cli.quiet ? written : formatConfig(written, notes));
+  const imported = await importConfig(path, { out: out ?? null, method });
+  if (cli.json) cli.terminal.print(formatJson({ job: imported.path, notes: imported.notes, absent: imported.absent }));
+  else cli.terminal.print(cli.quiet ? imported.path : formatConfig(imported));
   return 0;
 }

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { writeAtomicText } from '../../lib/fs.ts';
+import { quoteWord } from '../../lib/text.ts';
 import type { JobDraft } from '../../prepare/new-job.ts';
 import type { Split } from '../../prepare/split-rows.ts';
-import { programName, type Cli } from '../cli.ts';
+import { nameCommand, type Cli } from '../cli.ts';
 import { escapeLine, escapeText, formatJson } from '../escape.ts';
 import { formatSplit } from '../views/rows-view.ts';
 import { writeSplit, type SplitFlags } from './split.ts';
@@ -63,6 +64,6 @@ function formatInit(job: string, { task, columns, reasons, otherLabels, labels }
     ...(parts === null
       ? ['held out: a fifth of the rows (data.test), by their hash; `init --test 0.2` writes them into a file']
       : [formatSplit(parts)]),
-    `next: ${programName} plan ${job}`,
+    `next: ${nameCommand(`plan ${quoteWord(job)}`)}`,
   ].join('\n');
 }

@@ -2,7 +2,8 @@ import { cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, re
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Failure, toFileFailure } from '../../errors.ts';
-import { programName, type Cli } from '../cli.ts';
+import { quoteWord } from '../../lib/text.ts';
+import { nameCommand, type Cli } from '../cli.ts';
 import type { JobFlags } from './init-job.ts';
 import { escapeLine, formatJson } from '../escape.ts';
 
@@ -41,7 +42,7 @@ export async function init(cli: Cli, [folder = '.']: readonly string[], flags: I
   else {
     cli.terminal.print(escapeLine(`written to ${relative('.', target) || 'this folder'}: ${files.join(', ')}`));
     cli.terminal.print('the licences are in NOTICE.md (data: CC BY 4.0) and models/tiny-bert/NOTICE.md (model: Apache-2.0 and WordNet)');
-    cli.terminal.print(escapeLine(`next: ${programName} submit ${job} --wait`));
+    cli.terminal.print(escapeLine(`next: ${nameCommand(`submit ${quoteWord(job)} --wait`)}`));
   }
   return await Promise.resolve(0);
 }

@@ -1,7 +1,7 @@
 import { Failure } from '../../errors.ts';
 import type { Orchestrator } from '../../orchestrator.ts';
 import { escapeLine, formatJson } from '../escape.ts';
-import { programName, type Cli } from '../cli.ts';
+import { nameCommand, type Cli } from '../cli.ts';
 import { formatTime } from '../views/format.ts';
 
 interface LogFlags {
@@ -44,7 +44,7 @@ async function follow(
     }
   } catch (error) {
     if (!cli.signal.aborted) throw error;
-    cli.terminal.say(`the run goes on; \`${programName} logs ${address} --follow\` follows it again`);
+    cli.terminal.say(`the run goes on; \`${nameCommand(`logs ${address} --follow`)}\` follows it again`);
     throw new Failure('interrupted', 'stopped following', { error });
   }
   return count;

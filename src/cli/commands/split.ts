@@ -3,7 +3,8 @@ import { relative } from 'node:path';
 import { Failure, toFileFailure } from '../../errors.ts';
 import type { Amount } from '../../prepare/divide-groups.ts';
 import type { Split, SplitOptions } from '../../prepare/split-rows.ts';
-import { programName, type Cli } from '../cli.ts';
+import { quoteWord } from '../../lib/text.ts';
+import { nameCommand, type Cli } from '../cli.ts';
 import { openDataSources } from '../data-sources.ts';
 import { escapeLine, escapeText, formatJson } from '../escape.ts';
 import { formatSplit, toSkippedData } from '../views/rows-view.ts';
@@ -24,9 +25,9 @@ export async function split(cli: Cli, files: readonly string[], flags: SplitFlag
   if (cli.json) cli.terminal.print(formatJson({ ...done, skipped: skipped.map(toSkippedData) }));
   else if (cli.quiet) for (const path of paths) cli.terminal.print(path);
   else {
-    const [train, ...heldOut] = parts.map(({ name }, i) => (name === 'train' ? paths[i]! : `--${name} ${paths[i]!}`));
+    const [train, ...heldOut] = parts.map(({ name }, i) => `${name === 'train' ? '' : `--${name} `}${quoteWord(paths[i]!)}`);
     cli.terminal.print(escapeText(formatSplit(done)));
-    cli.terminal.print(`next: ${programName} data check ${[train, ...heldOut].join(' ')}`);
+    cli.terminal.print(`next: ${nameCommand(`data check ${[train, ...heldOut].join(' ')}`)}`);
   }
   return 0;
 }

@@ -2,7 +2,7 @@ import { Failure } from '../../errors.ts';
 import { isJobFile } from '../../run/find-runs.ts';
 import type { Costs } from '../../run/costs.ts';
 import { formatJson } from '../escape.ts';
-import { getOutcome, printRuns, programName, type Cli } from '../cli.ts';
+import { getOutcome, printRuns, nameCommand, type Cli } from '../cli.ts';
 import { formatCosts } from '../views/costs-view.ts';
 import { formatCount } from '../views/format.ts';
 import { formatOldestLook, formatRunPage, formatRunTable } from '../views/run-view.ts';
@@ -47,7 +47,7 @@ function printCosts({ terminal, json }: Cli, costs: Costs): number {
 
 /** Why a list of runs is empty. */
 function formatNothing(dir: string, { found, tags }: { found: number; tags: readonly (readonly [string, string])[] }): string {
-  if (found === 0) return `no runs yet in ${dir}: \`${programName} submit job.json\` makes one, \`--dir\` names another folder`;
+  if (found === 0) return `no runs yet in ${dir}: \`${nameCommand('submit job.json')}\` makes one, \`--dir\` names another folder`;
   const wanted = tags.map(([name, value]) => `${name}=${value}`).join(' and ');
   return `none of ${formatCount(found)} ${found === 1 ? 'run' : 'runs'} has the ${tags.length === 1 ? 'tag' : 'tags'} ${wanted}`;
 }

@@ -6,8 +6,9 @@ import { formatDeprecationNotes } from '../../run/deprecation.ts';
 import type { RunPlan } from '../../run/event.ts';
 import type { RunView } from '../../run/run-view.ts';
 import type { JobSpec } from '../../job/job-spec.ts';
+import { quoteWord } from '../../lib/text.ts';
 import { escapeLine, escapeText, formatJson } from '../escape.ts';
-import { getOutcome, programName, type Cli } from '../cli.ts';
+import { getOutcome, nameCommand, type Cli } from '../cli.ts';
 import { listOverrides, type JobFlags } from './plan.ts';
 import { formatComparison } from '../views/comparison-view.ts';
 import { formatCount, formatLocation, formatSeconds } from '../views/format.ts';
@@ -79,7 +80,9 @@ async function findSubject(
 ): Promise<{ subject: Subject; address: string }> {
   const listed = await orchestrator.list(job, { look: 'never' });
   const newest = runs.every((run) => listed.find(({ target }) => target === run.target)?.key === run.key);
-  return newest ? { subject: job, address: job } : { subject: runs.map(({ id }) => id), address: path ?? runs[0]!.id };
+  return newest
+    ? { subject: job, address: job }
+    : { subject: runs.map(({ id }) => id), address: path === null ? runs[0]!.id : quoteWord(path) };
 }
 
 /** Tags of the command line stand beside those of the job file. */
@@ -153,7 +156,7 @@ const free: Quote = { currency: 'USD', low: 0, high: 0, source: '', asOf: null }
 
 /** How to score the models whose answers cost; null where there are none. */
 function formatEvaluation(job: JobSpec, address: string, estimate: Quote | null): string | null {
-  const command = `${programName} evaluate ${address}`;
+  const command = nameCommand(`evaluate ${address}`);
   if (estimate === null) return `score it ${command} --max-usd DOLLARS, once ORCHESTRATE_PRICES says what an answer costs`;
   if (estimate.high === 0) return hasCommands(job) ? `score it ${command} (runs the commands of the job's references)` : null;
   const limit = Math.max(0.01, Math.ceil(estimate.high * 100) / 100);
@@ -188,7 +191,7 @@ function printResult({ terminal }: Cli, { runs, comparisons, evaluation, seconds
     if (comparisons.length === 0) for (const note of formatWarnings(run)) terminal.print(note);
     for (const { uri } of run.outputs) terminal.print(`model    ${escapeLine(formatLocation(uri))}`);
     if (needsDeployment(run)) terminal.print(`deploy   ${getNextCommand(run)} (costs by the hour; until then it answers nobody)`);
-    else if (!cannotPredict(run)) terminal.print(`try it   ${programName} predict ${run.id} "a text of your own"`);
+    else if (!cannotPredict(run)) terminal.print(`try it   ${nameCommand(`predict ${run.id} "a text of your own"`)}`);
   }
   if (evaluation !== null) terminal.print(escapeLine(evaluation));
 }

@@ -1,7 +1,7 @@
 import { Failure } from '../../errors.ts';
 import type { Orchestrator } from '../../orchestrator.ts';
 import type { RunView } from '../../run/run-view.ts';
-import { getOutcome, printRuns, programName, type Cli } from '../cli.ts';
+import { getOutcome, printRuns, nameCommand, type Cli } from '../cli.ts';
 import { formatJson } from '../escape.ts';
 import { createProgressLog, formatProgress, formatRunPage } from '../views/run-view.ts';
 
@@ -56,7 +56,7 @@ export async function followRuns(
     }
   } catch (error) {
     if (!cli.signal.aborted) throw error;
-    terminal.say(`the training goes on; \`${programName} wait ${addresses.join(' ')}\` follows it again`);
+    terminal.say(`the training goes on; \`${nameCommand(`wait ${addresses.join(' ')}`)}\` follows it again`);
     throw new Failure('interrupted', 'stopped waiting', { error });
   }
   if (timeoutMs !== undefined && last.some((run) => !run.terminal && !run.attention)) {

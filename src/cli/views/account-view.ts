@@ -1,11 +1,11 @@
 import type { ModelSizes } from '../../provider/provider.ts';
 import type { ServiceFile, ServiceJob, ServiceModel } from '../../provider/service.ts';
 import type { ImportRecord } from '../../import/import-record.ts';
-import type { ImportNote } from '../../import/source.ts';
-import { formatBytes } from '../../lib/text.ts';
+import type { importConfig } from '../../import/import-config.ts';
+import { formatBytes, quoteWord } from '../../lib/text.ts';
 import { formatAge } from '../../run/deprecation.ts';
 import type { RunView } from '../../run/run-view.ts';
-import { programName } from '../cli.ts';
+import { nameCommand } from '../cli.ts';
 import { escapeLine, escapeText } from '../escape.ts';
 import { formatCount, formatSeconds, formatTable } from './format.ts';
 
@@ -69,24 +69,25 @@ export function formatImport({ folder, record, run, problem }: ImportedView): st
 
 /** A command that can succeed, with what must be done before it. */
 function getNextStep({ folder, record, run }: ImportedView): string {
-  if (run !== null) return `${programName} status ${run.id}`;
+  if (run !== null) return nameCommand(`status ${run.id}`);
   const has = (wanted: string): boolean => record.files.some(({ name }) => name === wanted);
-  if (!has('job.jsonc')) return `${programName} import ${record.provider} --list`;
-  const plan = `${programName} plan ${folder}/job.jsonc`;
+  if (!has('job.jsonc')) return nameCommand(`import ${record.provider} --list`);
+  const plan = nameCommand(`plan ${quoteWord(`${folder}/job.jsonc`)}`);
   return has('train.jsonl')
     ? `fix the rows in ${folder}/train.jsonl, or the job file, then ${plan}`
     : `put the rows into ${folder}/train.jsonl, then ${plan}`;
 }
 
 /** What did not become a field of the job under the same name, and what had to be assumed of the source, a line each. */
-export function formatConfig(path: string, notes: readonly ImportNote[]): string {
+export function formatConfig({ path, notes, absent }: Awaited<ReturnType<typeof importConfig>>): string {
   const lines = notes.flatMap(({ kind, path: from, field, value, text }) => {
     const why = text === null ? '' : `: ${text}`;
     if (kind === 'unmatched') return [`  without an equal: ${from}${why}`];
     if (kind === 'converted') return [`  converted: ${from}${why}`];
     return kind === 'absent' && decisive.includes(field) ? [`  assumed: ${field} = ${JSON.stringify(value)}${why}`] : [];
   });
-  return [path, ...lines, `next: ${programName} plan ${path}`].map(escapeLine).join('\n');
+  const first = absent.length === 0 ? '' : `put ${absent.join(' and ')} there, or name others in the job file, then `;
+  return [path, ...lines, `next: ${first}${nameCommand(`plan ${quoteWord(path)}`)}`].map(escapeLine).join('\n');
 }
 
 /** Fields that make another training of the whole job; what else is absent is told in the file. */
@@ -119,7 +120,7 @@ export function formatSizes({ measuredOn, kinds, sizes }: ModelSizes, width = In
     '',
     `Measured in batches of ${rows} rows of ${tokens} tokens: ${escapeLine(measuredOn)}. The time is that of ${examplePasses} passes.`,
     `Models of these kinds train here (model_type in config.json): ${kinds.map(escapeLine).join(', ')}.`,
-    `Other sizes train too: \`${programName} plan JOB\` computes their time and memory.`,
+    `Other sizes train too: \`${nameCommand('plan JOB')}\` computes their time and memory.`,
   ].join('\n');
 }
 

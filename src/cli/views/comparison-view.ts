@@ -1,5 +1,6 @@
 import type { ComparedCandidate, Comparison } from '../../evaluate/comparison.ts';
 import { measures, mostFrequent } from '../../evaluate/measures.ts';
+import { completeCommands } from '../cli.ts';
 import { escapeLine } from '../escape.ts';
 import { formatCount, formatTable, paint } from './format.ts';
 
@@ -119,7 +120,7 @@ function formatUnparseable({ name, kind, unparseable, perClass }: ComparedCandid
 }
 
 function formatNoteLines(notes: readonly string[]): string[] {
-  return notes.map((note) => `note: ${escapeLine(note)}`);
+  return notes.map((note) => `note: ${escapeLine(completeCommands(note))}`);
 }
 
 function formatName({ kind, name }: ComparedCandidate): string {

@@ -6,6 +6,7 @@ import type { RunPlan } from '../../run/event.ts';
 import { formatPriceSetting, formatUsd } from '../../run/budget.ts';
 import type { BudgetView } from '../../run/plan.ts';
 import { formatBytes } from '../../lib/text.ts';
+import { completeCommands } from '../cli.ts';
 import { escapeLine } from '../escape.ts';
 import { formatCount, formatSeconds } from './format.ts';
 import { formatNote, formatPrice } from './run-view.ts';
@@ -87,7 +88,7 @@ function formatCost({ quote, isPricedLate, spec, model, facts }: RunPlan): strin
 }
 
 function formatScoring({ maxTokens, problem }: Scoring): string[] {
-  if (problem !== null) return [`  scoring   not possible: ${escapeLine(problem)}`];
+  if (problem !== null) return [`  scoring   not possible: ${escapeLine(completeCommands(problem))}`];
   return maxTokens === null ? [] : [`  scoring   with answers of up to ${formatCount(maxTokens)} tokens`];
 }
 

@@ -3,7 +3,7 @@ import { formatDeprecationNotes } from '../../run/deprecation.ts';
 import type { RunView } from '../../run/run-view.ts';
 import type { Quote } from '../../provider/provider.ts';
 import { isDifference, type Note } from '../../provider/note.ts';
-import { programName } from '../cli.ts';
+import { completeCommands, nameCommand } from '../cli.ts';
 import { escapeLine, escapeText } from '../escape.ts';
 import { formatAge, formatCount, formatLocation, formatSeconds, formatTable, formatTime, paint } from './format.ts';
 
@@ -33,7 +33,7 @@ export function formatOldestLook(runs: readonly RunView[], now: Date): string | 
   if (oldest <= freshMs) return null;
   const run = open[ages.indexOf(oldest)]!.id;
   const seen = oldest === Infinity ? `${run} was not seen yet` : `${run} was seen ${formatAge(oldest)} ago`;
-  return `${seen}${open.length > 1 ? ', the others later' : ''}; \`${programName} status --refresh\` looks now`;
+  return `${seen}${open.length > 1 ? ', the others later' : ''}; \`${nameCommand('status --refresh')}\` looks now`;
 }
 
 /** All that is worth knowing of a run, and what to type next. */
@@ -71,8 +71,8 @@ export function formatRunPage(run: RunView, now: Date): string {
       ? []
       : [
           '',
-          paint('red', `  ${run.status.phase === 'paused' ? 'stopped' : 'failed'}: ${escapeText(run.failure.message)}`),
-          ...(run.failure.hint === null ? [] : [`  ${escapeText(run.failure.hint)}`]),
+          paint('red', `  ${run.status.phase === 'paused' ? 'stopped' : 'failed'}: ${escapeText(completeCommands(run.failure.message))}`),
+          ...(run.failure.hint === null ? [] : [`  ${escapeText(completeCommands(run.failure.hint))}`]),
         ];
   const notes = [...run.notes.filter(isDifference), ...formatDeprecationNotes(run.endsOn, now)].map(
     (note) => `  note: ${escapeLine(formatNote(note))}`,
@@ -121,15 +121,15 @@ export function needsDeployment({ outputs, deployment }: RunView): boolean {
 
 /** The command that a person most likely wants after seeing this run. */
 export function getNextCommand(run: RunView): string {
-  if (run.deployment?.overdue === true) return `${programName} undeploy ${run.id}`;
-  if (needsDeployment(run)) return `${programName} deploy ${run.id} --hours 1`;
-  if (run.ok) return `${programName} compare ${run.job}`;
+  if (run.deployment?.overdue === true) return nameCommand(`undeploy ${run.id}`);
+  if (needsDeployment(run)) return nameCommand(`deploy ${run.id} --hours 1`);
+  if (run.ok) return nameCommand(`compare ${run.job}`);
   if (run.status.phase === 'accepted' || run.status.phase === 'preparing')
     return `submit the job file again: the submission was not finished`;
   if (run.status.phase === 'rejected') return 'fix this and submit the job file again, with --again if the file did not change';
-  if (run.attention) return `${programName} resolve ${run.id} --adopt ID | --absent | --cancel`;
-  if (run.status.phase === 'paused') return `${programName} resume ${run.id}`;
-  return run.terminal ? `${programName} logs ${run.id}` : `${programName} wait ${run.id}`;
+  if (run.attention) return nameCommand(`resolve ${run.id} --adopt ID | --absent | --cancel`);
+  if (run.status.phase === 'paused') return nameCommand(`resume ${run.id}`);
+  return run.terminal ? nameCommand(`logs ${run.id}`) : nameCommand(`wait ${run.id}`);
 }
 
 /** A note in one sentence. */
@@ -144,7 +144,7 @@ export function formatNote(note: Note): string {
     case 'unsupported':
       return `${note.field} = ${JSON.stringify(note.value)} is not followed: ${note.why}`;
     case 'warning':
-      return note.message;
+      return completeCommands(note.message);
   }
 }
 
@@ -189,7 +189,7 @@ export function formatDeployment({ id, deployment }: Pick<RunView, 'id' | 'deplo
   const { name, isUp, until, usdPerHour, usd, overdue } = deployment;
   const leftMs = Date.parse(until) - now.getTime();
   const left = overdue
-    ? `OVERDUE by ${formatSeconds(-leftMs / 1000)}: \`${programName} undeploy ${id}\` ends it`
+    ? `OVERDUE by ${formatSeconds(-leftMs / 1000)}: \`${nameCommand(`undeploy ${id}`)}\` ends it`
     : `${formatSeconds(leftMs / 1000)} left`;
   const price = usdPerHour === 0 ? 'costs nothing' : `${formatUsd(usdPerHour)} an hour, ${formatUsd(usd)} so far`;
   return `${isUp ? '' : 'not seen to answer yet, '}as ${name} until ${formatMinute(until)} (${left}); ${price}`;
