@@ -27,7 +27,8 @@ beforeAll(async () => {
   writeFileSync(join(cwd, 'train.jsonl'), twoRows.repeat(30));
   writeFileSync(join(cwd, 'test.jsonl'), twoRows);
   writeFileSync(join(cwd, 'job.json'), JSON.stringify(job));
-  expect(await startCli(['submit', 'job.json', '--wait', '-q'], { cwd }).ended).toMatchObject({ status: 0 });
+  const { status, stderr } = await startCli(['submit', 'job.json', '--wait', '-q'], { cwd }).ended;
+  if (status !== 0) throw new Error(stderr);
 });
 
 /** Runs a line of the shell in which `$O` is the program. */
