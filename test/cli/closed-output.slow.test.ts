@@ -1,5 +1,5 @@
 /** The reader of the output goes away, as `head` does, or the disk below it is full: a quiet end, or one message; never a stack trace. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -96,5 +96,4 @@ test.runIf(canMount)('a disk with too little space takes the first part of the o
   disk.empty();
   expect(runShell(`$O schema >'${join(disk.folder, 'schema.json')}'`).status).toBe(0);
   expect(() => JSON.parse(readFileSync(join(disk.folder, 'schema.json'), 'utf8')) as unknown).not.toThrow();
-  expect(execFileSync('tail', ['-c', '2', join(disk.folder, 'schema.json')], { encoding: 'utf8' })).toBe('}\n');
 });
