@@ -8,6 +8,7 @@ import { listMetrics } from './run/metrics.ts';
 import { acceptRuns, checkPlans, findNewPlans } from './run/accept.ts';
 import { findRun, listLogs, listRuns, type StoredRun } from './run/run-store.ts';
 import { toRunView, type RunView } from './run/run-view.ts';
+import { checkWritable } from './store/open-store.ts';
 import { Failure } from './errors.ts';
 import { formatValue } from './lib/text.ts';
 import type { Subject, Orchestrator } from './orchestrator-api.ts';
@@ -66,7 +67,9 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     using time = limitTime(context, timeoutMs);
     const plans = await (await import('./run/plan.ts')).planJob({ ...(await workspace.load()), context: time.context }, job, planOptions);
     await checkPlans(store, plans); // a submission that is refused leaves no copy of its data behind
-    if (onPlanned !== undefined) await onPlanned(await findNewPlans(store, plans));
+    const fresh = await findNewPlans(store, plans);
+    if (fresh.length > 0) await checkWritable(store);
+    if (onPlanned !== undefined) await onPlanned(fresh);
     await (await import('./run/run-data.ts')).keepData(dir, plans[0]!.facts);
     const accepted = await acceptRuns(store, plans, context.now().toISOString());
     const { driveSubmissions } = await import('./run/drive.ts');

@@ -9,6 +9,7 @@ import type { RunPlan } from '../run/event.ts';
 import { planJob } from '../run/plan.ts';
 import { keepData } from '../run/run-data.ts';
 import type { StoredRun } from '../run/run-store.ts';
+import { checkWritable } from '../store/open-store.ts';
 import type { Driver } from '../run/workspace.ts';
 import { importJob } from './import-job.ts';
 import type { ImportRecord } from './import-record.ts';
@@ -30,6 +31,7 @@ export async function importRun(
   provider: Provider,
   { id, folder }: { readonly id: string; readonly folder: string },
 ): Promise<ImportedRun> {
+  await checkWritable(driver.store);
   const record = await importJob(provider, { id, folder }, driver.context);
   const has = (name: string): boolean => record.files.some((file) => file.name === name);
   if (record.job === null || !has(jobFile) || !has('train.jsonl')) return { record, run: null, problem: record.notes[0] ?? null };

@@ -36,6 +36,11 @@ export function openEmptyStore(): Store {
   return new Kysely<Tables>({ dialect: new NodeSqliteDialect(openDatabase(':memory:'), ':memory:') });
 }
 
+/** Asks for what writes, and changes nothing. @throws Failure `permission-denied` where the state may only be looked at */
+export async function checkWritable(store: Store): Promise<void> {
+  await store.deleteFrom('run').where('key', '=', '').execute(); // no run has this key
+}
+
 /**
  * Creates a folder and its parents; false where it is there already. Node's recursive option hides the reason of a failure, and never ends
  * where nothing can be created.

@@ -37,8 +37,7 @@ function openReadOnly(path: string): DatabaseSync {
   const plain = (): DatabaseSync => openPresent(path);
   // Without a log nobody writes, and no file is needed beside the database.
   const immutable = (): DatabaseSync => openPresent(Object.assign(pathToFileURL(path), { search: '?immutable=1' }));
-  const [first, ...others] = log === undefined || log.size === 0 ? [plain, immutable] : [plain];
-  for (const open of [first!, ...others]) {
+  for (const open of log === undefined || log.size === 0 ? [plain, immutable] : [plain]) {
     try {
       return open();
     } catch (error) {

@@ -1,5 +1,5 @@
 /** The reader of the output goes away, as `head` does, or the disk below it is full: a quiet end, or one message; never a stack trace. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,7 +27,8 @@ beforeAll(async () => {
   writeFileSync(join(cwd, 'train.jsonl'), twoRows.repeat(30));
   writeFileSync(join(cwd, 'test.jsonl'), twoRows);
   writeFileSync(join(cwd, 'job.json'), JSON.stringify(job));
-  expect(await startCli(['submit', 'job.json', '--wait', '-q'], { cwd }).ended).toMatchObject({ status: 0 });
+  const { status, stderr } = await startCli(['submit', 'job.json', '--wait', '-q'], { cwd }).ended;
+  if (status !== 0) throw new Error(stderr);
 });
 
 /** Runs a line of the shell in which `$O` is the program. */
@@ -95,5 +96,4 @@ test.runIf(canMount)('a disk with too little space takes the first part of the o
   disk.empty();
   expect(runShell(`$O schema >'${join(disk.folder, 'schema.json')}'`).status).toBe(0);
   expect(() => JSON.parse(readFileSync(join(disk.folder, 'schema.json'), 'utf8')) as unknown).not.toThrow();
-  expect(execFileSync('tail', ['-c', '2', join(disk.folder, 'schema.json')], { encoding: 'utf8' })).toBe('}\n');
 });
