@@ -1,7 +1,7 @@
 import { isAbsolute, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { quoteWord } from '../lib/text.ts';
-import { formatJson } from './escape.ts';
+import { escapeLine, formatJson } from './escape.ts';
 import type { Orchestrator } from '../orchestrator.ts';
 import type { RunView } from '../run/run-view.ts';
 import type { Terminal } from './terminal.ts';
@@ -39,7 +39,7 @@ export function repeatOptions({ dir, envFile }: { readonly dir?: string | undefi
     ['--dir', dir],
     ['--env-file', envFile],
   ] as const;
-  sharedWords = given.map(([name, value]) => (value === undefined ? '' : ` ${name} ${quoteWord(value)}`)).join('');
+  sharedWords = escapeLine(given.map(([name, value]) => (value === undefined ? '' : ` ${name} ${quoteWord(value)}`)).join(''));
 }
 
 /** @param words what follows the name of the program, such as `wait job/target` */

@@ -22,7 +22,7 @@ export function openDatabase(path: string): DatabaseSync {
     return openLocking(path, 'normal');
   } catch (error) {
     if (isWithoutSharedMemory(error)) return openLocking(path, 'exclusive');
-    if (isUnwritable(error) && existsSync(path)) return openReadOnly(path);
+    if (isUnwritable(error) && statSync(path, { throwIfNoEntry: false })?.isFile() === true) return openReadOnly(path);
     throw error;
   }
 }

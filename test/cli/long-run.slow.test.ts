@@ -62,7 +62,7 @@ test('the first Ctrl-C ends the waiting, says how to go on, and leaves the train
   });
   const { status, stderr } = await ended;
   expect(status).toBe(130);
-  expect(stderr).toContain('the training goes on; `npx orchestrate wait sentiment/laptop` follows it again');
+  expect(stderr).toContain(`the training goes on; \`npx orchestrate wait sentiment/laptop --dir ${dir}\` follows it again`);
   expect((await runCli('cancel', 'sentiment', '--dir', dir)).status).toBe(0);
   expect((await runCli('wait', 'sentiment', '--dir', dir)).status).toBe(103);
 });
