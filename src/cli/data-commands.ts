@@ -1,25 +1,31 @@
 /** The actions of `data`. */
 import type { CommandEntry, Option } from './commands.ts';
+import type { RowTask } from '../dataset/row.ts';
+import type { Service } from '../dataset/service-rules.ts';
+import type { Form } from '../prepare/forms.ts';
 import * as parse from './options.ts';
 
-const tasks = ['classification', 'multi-label', 'regression', 'chat', 'preference'] as const;
+/** The names of a type, all of them: their modules are loaded by the commands that need them, and not at each start. */
+const listNames = <Name extends string>(names: Readonly<Record<Name, true>>): readonly Name[] => Object.keys(names) as Name[];
+
+const tasks = listNames<RowTask>({ classification: true, 'multi-label': true, regression: true, chat: true, preference: true });
 
 /** What `data convert --to` can name. */
-const conversions = [
-  'chat',
-  'classification',
-  'preference',
-  'openai-preference',
-  'prompt-completion',
-  'text',
-  'sharegpt',
-  'alpaca',
-  'jsonl',
-  'csv',
-] as const;
+const conversions = listNames<Form | 'jsonl' | 'csv'>({
+  chat: true,
+  classification: true,
+  preference: true,
+  'openai-preference': true,
+  'prompt-completion': true,
+  text: true,
+  sharegpt: true,
+  alpaca: true,
+  jsonl: true,
+  csv: true,
+});
 
 /** Services whose rules for rows `data check` knows. */
-const services = ['openai', 'azure', 'together', 'huggingface', 'local'] as const;
+const services = listNames<Service>({ openai: true, azure: true, together: true, huggingface: true, local: true });
 
 const out = (description: string): Option => ['-o, --out <path>', description];
 const tokenizer: Option = [

@@ -7,9 +7,7 @@ import type { RowTask } from './row.ts';
 import type { RowTrait } from './row-traits.ts';
 
 /** Services whose rules for rows are known. */
-export const services = ['openai', 'azure', 'together', 'huggingface', 'local'] as const;
-
-export type Service = (typeof services)[number];
+export type Service = 'openai' | 'azure' | 'together' | 'huggingface' | 'local';
 
 interface ServiceRules {
   readonly tasks: readonly RowTask[];

@@ -2,10 +2,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { checkDataset } from '../../src/dataset/check.ts';
-import { services } from '../../src/dataset/service-rules.ts';
+import type { Service } from '../../src/dataset/service-rules.ts';
 import type { RowTask } from '../../src/dataset/row.ts';
 import { createScratchFolder } from '../scratch.ts';
 
+const services: readonly Service[] = ['openai', 'azure', 'together', 'huggingface', 'local'];
 const messages = [
   { role: 'user', content: 'a' },
   { role: 'assistant', content: 'b' },
