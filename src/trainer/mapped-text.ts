@@ -12,7 +12,11 @@ export interface MappedText {
 
 /** A text as it is. */
 export function createMapped(text: string): MappedText {
-  return { text, starts: Uint32Array.from({ length: text.length }, (_, i) => i), ends: Uint32Array.from({ length: text.length }, (_, i) => i + 1) };
+  return {
+    text,
+    starts: Uint32Array.from({ length: text.length }, (_, i) => i),
+    ends: Uint32Array.from({ length: text.length }, (_, i) => i + 1),
+  };
 }
 
 export function sliceMapped({ text, starts, ends }: MappedText, start: number, end: number): MappedText {
@@ -62,7 +66,7 @@ function replaceMapped(mapped: MappedText, from: string, to: string): MappedText
   const { text } = mapped;
   if (from === '' || !text.includes(from)) return mapped;
   const builder = createBuilder(mapped);
-  for (let i = 0; i < text.length; ) {
+  for (let i = 0; i < text.length;) {
     const isMatch = text.startsWith(from, i);
     const end = i + (isMatch ? from.length : 1);
     builder.add(isMatch ? to : text[i]!, i, end);
@@ -80,11 +84,11 @@ function composeMapped(mapped: MappedText, form: (typeof forms)[number]): Mapped
   if (normal === mapped.text) return mapped;
   const builder = createBuilder(mapped);
   for (const { 0: found, index } of mapped.text.matchAll(cluster)) {
-    const places = [...found].map((character, i, all) => {
+    const places = Array.from(found).map((character, i, all) => {
       const start = index + all.slice(0, i).join('').length;
       return [start, start + character.length] as const;
     });
-    const made = [...found.normalize(form)];
+    const made = Array.from(found.normalize(form));
     const more = made.length - places.length;
     made.forEach((character, i) => {
       const [start, end] = places[i === 0 ? 0 : Math.max(0, i - more)] ?? places.at(-1)!;

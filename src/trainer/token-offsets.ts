@@ -37,9 +37,7 @@ export function createLocator({ definition, parts, toId, path }: OffsetSource): 
   const locateWords = createWordLocator({ definition, parts, toId, path });
   return (text) =>
     asIs(createMapped(text.toWellFormed())).flatMap((piece) =>
-      'id' in piece
-        ? [piece]
-        : normalized(normalize(piece)).flatMap((inner) => ('id' in inner ? [inner] : locateWords(inner))),
+      'id' in piece ? [piece] : normalized(normalize(piece)).flatMap((inner) => ('id' in inner ? [inner] : locateWords(inner))),
     );
 }
 
@@ -122,7 +120,8 @@ function createWordLocator({ definition, parts, toId, path }: OffsetSource): (pi
   const splits = listParts(definition['pre_tokenizer']);
   const isByteLevel = splits.some(({ type }) => type === 'ByteLevel');
   const metaspace = splits.find(({ type }) => type === 'Metaspace');
-  const space = metaspace === undefined ? ' ' : String(metaspace['replacement'] ?? '\u2581');
+  const { replacement } = metaspace ?? {};
+  const space = metaspace === undefined ? ' ' : typeof replacement === 'string' ? replacement : '\u2581';
   const lost = (word: string): Failure =>
     new Failure('model-invalid', `${path}: the tokens of a text cannot be found in it, at ${JSON.stringify(word.slice(0, 40))}`, {
       hint: 'The tokenizer is not of a language model that this version knows.',
@@ -186,7 +185,7 @@ function toByteSpans({ text, starts, ends }: MappedText): { readonly starts: Arr
   if (bytes === text.length) return { starts, ends };
   const found = { starts: new Uint32Array(bytes), ends: new Uint32Array(bytes) };
   let at = 0;
-  for (let unit = 0; unit < text.length; ) {
+  for (let unit = 0; unit < text.length;) {
     const character = String.fromCodePoint(text.codePointAt(unit)!);
     const next = unit + character.length;
     const end = at + Buffer.byteLength(character);
@@ -207,7 +206,13 @@ function locateCharacters(tokens: readonly string[], { text, starts, ends }: Map
     const isByte = parseByteToken(token) !== null && !text.startsWith(token, unit);
     const isUnknown = !isByte && token === unknown && !text.startsWith(token, unit);
     const next = isUnknown ? tokens[i + 1] : token;
-    const found = isByte ? unit : next === undefined ? text.length : next === unknown ? unit + character.length : text.indexOf(next, isUnknown ? unit + 1 : unit);
+    const found = isByte
+      ? unit
+      : next === undefined
+        ? text.length
+        : next === unknown
+          ? unit + character.length
+          : text.indexOf(next, isUnknown ? unit + 1 : unit);
     if (found < 0 || unit >= text.length) return null;
     const start = isUnknown ? unit : found;
     const end = isByte ? unit + character.length : isUnknown ? found : found + token.length;

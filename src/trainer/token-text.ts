@@ -133,9 +133,13 @@ function createLeadCutter(lead: Style['lead']): (text: string) => string {
 
 function parseDecoder(decoder: unknown, path: string): Style {
   const refuse = (part: unknown): Failure =>
-    new Failure('model-invalid', `${path}: decoder: expected ByteLevel, Metaspace, Replace, ByteFallback, Fuse or Strip, found ${formatValue(part)}`, {
-      hint: 'The tokenizer is not of a language model that this version knows.',
-    });
+    new Failure(
+      'model-invalid',
+      `${path}: decoder: expected ByteLevel, Metaspace, Replace, ByteFallback, Fuse or Strip, found ${formatValue(part)}`,
+      {
+        hint: 'The tokenizer is not of a language model that this version knows.',
+      },
+    );
   const parts = isObject(decoder) && Array.isArray(decoder['decoders']) ? (decoder['decoders'] as unknown[]) : [decoder];
   let style: Style = { isByteLevel: false, hasByteTokens: false, replacements: [], lead: null };
   for (const part of parts) {
@@ -177,9 +181,7 @@ function readVocabulary({ model, added_tokens: added }: Readonly<Record<string, 
   const others = Array.isArray(added) ? (added as unknown[]).filter(isObject) : [];
   return {
     tokens: new Map(own.map(([token, id]) => [id as number, token])),
-    added: new Map(
-      others.map(({ id, content, special }) => [id as number, { content: String(content), isSpecial: special === true }]),
-    ),
+    added: new Map(others.map(({ id, content, special }) => [id as number, { content: String(content), isSpecial: special === true }])),
   };
 }
 

@@ -6,8 +6,6 @@ import { readTokenizerFiles } from './model-folder.ts';
 import { createLocator, type LocatedToken, type TokenizerParts, type TokenSpan } from './token-offsets.ts';
 import { createTokenTexts, type TokenTexts } from './token-text.ts';
 
-export type { DecodeOptions, TextStream } from './token-text.ts';
-
 /** A text, or a pair of texts, as the model reads it. */
 export interface EncodedText {
   readonly ids: readonly number[];
