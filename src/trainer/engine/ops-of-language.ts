@@ -41,6 +41,8 @@ export interface LanguageOps {
    * no matrix of all rows and all tokens is kept. A table that is not trained has no gradient.
    */
   logProbabilities(x: Tensor2D, table: { readonly values: Tensor2D; readonly isTrained: boolean }, tokens: Int32Array): Tensor1D;
+  /** The logits of all tokens, without a gradient: [N, H], [V, H] -> [N, V] */
+  predict(x: Tensor2D, table: Tensor2D): Tensor2D;
   /** Attention of each position to those before it and to itself: [B*Q, A*D], [B*T, G*D], [B*T, G*D] -> [B*Q, A*D], G heads of keys for A of queries */
   causalAttention(q: Tensor2D, k: Tensor2D, v: Tensor2D, context: CausalContext): Tensor2D;
   /** Minus the sum: [N] -> a scalar */
@@ -245,6 +247,7 @@ export function createLanguageOps(tf: TensorFlow, products: Products, attention:
     geluOfTanh,
     pickRows,
     logProbabilities,
+    predict: (x, table) => products.withTransposed(x, table),
     causalAttention,
     negativeSum,
   };
