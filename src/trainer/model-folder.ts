@@ -8,8 +8,20 @@ import { isObject, readJsonObject } from '../lib/json.ts';
 import { formatValue } from '../lib/text.ts';
 import { countTrained } from './adapters/index.ts';
 import { readVocabulary } from './vocabulary.ts';
-import { causalFamilies, families, findCausalFamily, findFamily, getCausalFamily, getFamily, type CausalConfig, type Family, type ModelConfig } from './families/index.ts';
-import { findParameters } from './engine/parameters.ts';
+import {
+  causalFamilies,
+  families,
+  findCausalFamily,
+  findFamily,
+  getCausalFamily,
+  getFamily,
+  getFamilyFiles,
+  type CausalConfig,
+  type Family,
+  type ModelConfig,
+  type NetworkConfig,
+} from './families/index.ts';
+import { findParameters, type ParameterSpec } from './engine/parameters.ts';
 import type { AdapterSettings } from './protocol.ts';
 import { readSafetensorsIndex, type SafetensorsIndex } from './safetensors.ts';
 import { getRules, listParameters } from './tasks/classification/head.ts';
@@ -20,7 +32,16 @@ export type { CausalConfig, ModelConfig };
 export const familyNames: readonly string[] = Object.keys(families);
 
 /** Files that are copied with a model and counted in its revision, where present. */
-export const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'vocab.txt'] as const;
+export const tokenizerFiles = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'vocab.txt',
+  'chat_template.jinja',
+] as const;
+
+/** Files that are copied with a language model, where present. */
+export const languageFiles = ['generation_config.json'] as const;
 
 /** Twice the largest tokenizers of today's models. */
 const maxTokenizerBytes = 64 * 2 ** 20;
@@ -94,10 +115,9 @@ export function readLanguageFolder(folder: string): LanguageFolder {
   const config = parseCausalConfig(readJsonObject(path, 'model configuration', maxConfigBytes), path);
   const family = getCausalFamily(config);
   const weights = findWeightFiles(folder).map((file) => readSafetensorsIndex(join(folder, file)));
-  const specs = family.listParameters(config);
-  findParameters(weights, { specs, toCanonicalName: family.toCanonicalName, isIgnored: family.isIgnored, optional: [] });
-  const parameters = specs.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
-  return { folder, config, weights, parameters, revision: readRevision(folder) };
+  const { toCanonicalName, isIgnored } = family;
+  findParameters(weights, { specs: family.listParameters(config), toCanonicalName, isIgnored, optional: [] });
+  return { folder, config, weights, parameters: countParameters(config, 0), revision: readRevision(folder) };
 }
 
 /**
@@ -127,14 +147,40 @@ export function parseModelConfig(json: Readonly<Record<string, unknown>>, source
   });
 }
 
-/** How many numbers a classifier of this shape trains. */
-export function countParameters(config: ModelConfig, classes: number): number {
-  return listParameters(config, classes).reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+/** The sizes of a network of any family; `source` names it in messages. @throws Failure `model-invalid` */
+export function parseNetworkConfig(json: Readonly<Record<string, unknown>>, source: string): ModelConfig | CausalConfig {
+  return isLanguageConfig(json) ? parseCausalConfig(json, source) : parseModelConfig(json, source);
+}
+
+/** Whether a config.json is of a language model that can be trained. */
+export function isLanguageConfig({ model_type: name }: Readonly<Record<string, unknown>>): boolean {
+  return typeof name === 'string' && findCausalFamily(name) !== null;
+}
+
+/** Whether the model of a folder, or sizes that were read, are those of a language model. */
+export function isLanguageModel({ family }: Pick<NetworkConfig, 'family'>): boolean {
+  return findCausalFamily(family) !== null;
+}
+
+/** Whether a folder holds a language model. @throws Failure `file-missing` or `model-invalid` where its config.json cannot be read */
+export function isLanguageFolder(folder: string): boolean {
+  checkFolder(folder);
+  const path = requireFile(folder, 'config.json', 'Give the folder that transformers’ save_pretrained wrote.');
+  return isLanguageConfig(readJsonObject(path, 'model configuration', maxConfigBytes));
+}
+
+/** How many numbers a classifier of this shape trains, or a language model, which has no classes. */
+export function countParameters(config: NetworkConfig, classes: number): number {
+  return listAll(config, classes).reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
 }
 
 /** How many of them an adapter trains, with its own. */
-export function countTrainedParameters(config: ModelConfig, classes: number, adapter: AdapterSettings): number {
-  return countTrained(config, adapter, listParameters(config, classes));
+export function countTrainedParameters(config: NetworkConfig, classes: number, adapter: AdapterSettings): number {
+  return countTrained(config, adapter, listAll(config, classes));
+}
+
+function listAll(config: NetworkConfig, classes: number): ParameterSpec[] {
+  return isLanguageModel(config) ? getFamilyFiles(config).listParameters(config) : listParameters(config as ModelConfig, classes);
 }
 
 /**

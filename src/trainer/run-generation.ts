@@ -9,8 +9,8 @@ import { CancelRow, GenerateFile, GenerateRow, type GenerateAnswer } from './gen
 import { createJsonGuides, type JsonGuides } from './language/json-guide.ts';
 import { openLanguageModel } from './language/model.ts';
 import { writeAnswers, type Reader, type Writer } from './language/answering.ts';
-import { chat } from './tasks/chat/chat.ts';
-import { parseLine } from './tasks/classification/rows.ts';
+import { chat } from './tasks/language/chat.ts';
+import { parseLine } from './tasks/row-lines.ts';
 import { readTokenizer } from './tokenizer.ts';
 
 /** Answers that are written together: more of them cost little more time, but memory. */

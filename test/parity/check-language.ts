@@ -5,7 +5,8 @@ import type { TensorFlow } from '../../src/trainer/backends/index.ts';
 import { closeNetwork, computeAndFree } from '../../src/trainer/engine/network.ts';
 import { takeStep } from '../../src/trainer/engine/train.ts';
 import { computeLogProbabilities, openLanguageModel, type LanguageModel } from '../../src/trainer/language/model.ts';
-import { chat, type ChatRow } from '../../src/trainer/tasks/chat/chat.ts';
+import { chat } from '../../src/trainer/tasks/language/chat.ts';
+import type { LearnedRow } from '../../src/trainer/tasks/language/rows.ts';
 import { readTensors } from '../trainer/read-tensors.ts';
 import { toCheck, toEqualCheck, toRelativeCheck, type Check } from './check.ts';
 import { checkStepOfRows, Optimizer, Step, toAdamW } from './check-step.ts';
@@ -15,7 +16,7 @@ const matrix = z.array(z.array(z.number()));
 const Batch = z.object({ input_ids: z.array(z.array(z.int())), attention_mask: z.array(z.array(z.int())), labels: z.array(z.array(z.int())) });
 
 /** Rows without padding; what is to be predicted has its own token as its label. */
-export function toChatRows({ input_ids, attention_mask, labels }: z.infer<typeof Batch>): ChatRow[] {
+export function toChatRows({ input_ids, attention_mask, labels }: z.infer<typeof Batch>): LearnedRow[] {
   return input_ids.map((all, row) => {
     const length = attention_mask[row]!.reduce((sum, one) => sum + one, 0);
     return { ids: all.slice(0, length), learned: labels[row]!.slice(0, length).map((label) => label >= 0) };
@@ -56,7 +57,7 @@ export interface LanguagePlace {
   readonly name: string;
 }
 
-function open(tf: TensorFlow, folder: string, adapter: string | null): LanguageModel<ChatRow> {
+function open(tf: TensorFlow, folder: string, adapter: string | null): LanguageModel<LearnedRow> {
   const own = adapter === null ? {} : { adapter };
   const model = openLanguageModel(tf, { folder, ...own, seed: 0, maxLength: 1_000_000 }, { task: chat });
   return { ...model, config: { ...model.config, hiddenDropout: 0, attentionDropout: 0, ...{ embeddingDropout: 0 } } };
@@ -114,7 +115,7 @@ export function checkSft(
 
 function checkCurve(
   tf: TensorFlow,
-  network: LanguageModel<ChatRow>,
+  network: LanguageModel<LearnedRow>,
   { lora_curve: curve, optimizer, trained_adapter }: z.infer<typeof SftFile>,
   { folder, name }: { folder: string; name: string },
 ): Check[] {

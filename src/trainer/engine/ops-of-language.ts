@@ -19,6 +19,13 @@ export interface CausalContext {
   readonly dropout: Dropout | null;
 }
 
+interface PairSettings {
+  readonly signs: Float32Array;
+  readonly start: Float32Array;
+  readonly beta: number;
+  readonly labelSmoothing: number;
+}
+
 /** Operations of language models: from tfjs's own kernels on every backend. Letters as in ops.ts; N tokens that are predicted. */
 export interface LanguageOps {
   toIds(values: Int32Array): Tensor1D;
@@ -45,6 +52,11 @@ export interface LanguageOps {
   predict(x: Tensor2D, table: Tensor2D): Tensor2D;
   /** Attention of each position to those before it and to itself: [B*Q, A*D], [B*T, G*D], [B*T, G*D] -> [B*Q, A*D], G heads of keys for A of queries */
   causalAttention(q: Tensor2D, k: Tensor2D, v: Tensor2D, context: CausalContext): Tensor2D;
+  /**
+   * The sum over pairs of `-(1 - s) log σ(m) - s log σ(-m)`, s the label smoothing, `m = beta (Σ signs x - start)`: [N] -> a scalar, with the signs
+   * [B, N] of each pair in rows, and B numbers in `start`.
+   */
+  pairLoss(x: Tensor1D, pairs: PairSettings): Tensor;
   /** Minus the sum: [N] -> a scalar */
   negativeSum(x: Tensor1D): Tensor;
 }
@@ -232,6 +244,21 @@ export function createLanguageOps(tf: TensorFlow, products: Products, attention:
     return attention(q, keys, values, { mask: batch.mask, sizes, dropout });
   };
 
+  const pairLoss: LanguageOps['pairLoss'] = (x, { signs: values, start, beta, labelSmoothing }) =>
+    define((save, x: Tensor1D) => {
+      const [B, N] = [start.length, x.shape[0]];
+      const signs = tf.tensor2d(values, [B, N]);
+      const margins = tf.mul<Tensor2D>(tf.sub(tf.matMul(signs, tf.reshape(x, [N, 1])), tf.tensor2d(start, [B, 1])), beta); // [B, 1]
+      const softplus = (m: Tensor): Tensor => tf.add(tf.relu(m), tf.log1p(tf.exp(tf.neg(tf.abs(m)))));
+      const losses = tf.add(tf.mul(softplus(tf.neg(margins)), 1 - labelSmoothing), tf.mul(softplus(margins), labelSmoothing));
+      save([signs, tf.sub(tf.sigmoid(margins), 1 - labelSmoothing)]);
+      return {
+        value: tf.sum(losses),
+        gradFunc: (dy, [signs, slope]) =>
+          tf.reshape(tf.matMul(tf.reshape(tf.mul(slope!, tf.mul(dy, beta)), [1, B]) as Tensor2D, signs as Tensor2D), [N]),
+      };
+    })(x);
+
   const negativeSum = define((save, x: Tensor1D) => {
     save([x]);
     return { value: tf.neg(tf.sum(x)), gradFunc: (dy, [x]) => [tf.mul(tf.neg(dy), tf.onesLike(x!))] };
@@ -249,6 +276,7 @@ export function createLanguageOps(tf: TensorFlow, products: Products, attention:
     logProbabilities,
     predict: (x, table) => products.withTransposed(x, table),
     causalAttention,
+    pairLoss,
     negativeSum,
   };
 }
