@@ -144,6 +144,19 @@ export interface TrainRow {
   readonly label: string | number | readonly string[];
 }
 
+/** A text of which only parts are learned: a conversation as the chat template writes it, and its answers. */
+export interface ChatTrainRow {
+  readonly text: string;
+  /** In UTF-16 units, each from the first to before the last one, in order. */
+  readonly learned: readonly (readonly [start: number, end: number])[];
+}
+
+/** A conversation with its better and its worse end. */
+export interface PreferenceTrainRow {
+  readonly chosen: ChatTrainRow;
+  readonly rejected: ChatTrainRow;
+}
+
 /** `cancel` ends a training for good; `pause` stops it where it can go on, and is removed when the training is started again. */
 export const ControlFile = z.object({ command: z.enum(['cancel', 'pause']) });
 export type ControlFile = Readonly<z.infer<typeof ControlFile>>;
