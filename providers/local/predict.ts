@@ -42,7 +42,7 @@ function isText(row: PredictionRow): row is TextRow {
 }
 
 /** Of several labels a text each is given whose probability is more than one half. */
-function toPrediction(answer: PredictAnswer, { labels, isMultiLabel }: Pick<FolderModel, 'labels' | 'isMultiLabel'>): Prediction {
+export function toPrediction(answer: PredictAnswer, { labels, isMultiLabel }: Pick<FolderModel, 'labels' | 'isMultiLabel'>): Prediction {
   const { value } = answer;
   if (value !== undefined) return { id: answer.id, answer: formatNumber(value), probabilities: null, truncated: answer.truncated };
   const best = answer.probabilities.indexOf(Math.max(...answer.probabilities));
@@ -60,7 +60,7 @@ function formatNumber(value: number): string {
 }
 
 /** The process ends with its failure as one JSON line; anything else that it printed is shown as it is. */
-function parsePredictFailure(printed: string, status: number | null): Failure {
+export function parsePredictFailure(printed: string, status: number | null): Failure {
   const last = printed.trim().split('\n').at(-1) ?? '';
   try {
     const { failure } = JSON.parse(last) as { failure: FailureData };

@@ -44,7 +44,7 @@ export async function loadRowTokenizer(model: ModelName, context: Context): Prom
 }
 
 /** What most open models use that have no template of their own. */
-const chatml = parseChatTemplate(
+export const chatml = parseChatTemplate(
   {
     template:
       "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + (m.content or '') + '<|im_end|>\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
@@ -94,7 +94,7 @@ function countMasked({ text, learned: spans }: MaskedChat, { count, limit }: Cha
 }
 
 /** `model_max_length`, which is a huge number where nobody knows it; else as many as the model has positions. */
-function readLimit(folder: string, { model_max_length: given }: Readonly<Record<string, unknown>>): number | null {
+export function readLimit(folder: string, { model_max_length: given }: Readonly<Record<string, unknown>>): number | null {
   if (typeof given === 'number' && given > 0 && given < 1e8) return given;
   const path = join(folder, 'config.json');
   if (!existsSync(path)) return null;
@@ -103,7 +103,7 @@ function readLimit(folder: string, { model_max_length: given }: Readonly<Record<
 }
 
 /** The template in the places where transformers looks for it. @throws Failure `model-invalid` for one that is not valid */
-function readTemplate(folder: string, config: Readonly<Record<string, unknown>>): ChatTemplate | null {
+export function readTemplate(folder: string, config: Readonly<Record<string, unknown>>): ChatTemplate | null {
   const path = join(folder, 'chat_template.jinja');
   const template = existsSync(path)
     ? readBoundedFile(path, 'chat template', maxBytes).toString('utf8')

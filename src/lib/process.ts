@@ -82,6 +82,11 @@ export function spawnPrediction(signal: AbortSignal): ChildProcess {
   return spawn(process.execPath, [getTrainerEntry(), 'predict'], { stdio: ['pipe', 'pipe', 'pipe'], env: buildEnvironment(), signal });
 }
 
+/** A process that is kept for many requests: in a group of its own, so that Ctrl-C leaves it the time to finish. It ends with its input. */
+export function spawnAnswering(command: 'predict' | 'generate'): ChildProcess {
+  return spawn(process.execPath, [getTrainerEntry(), command], { stdio: ['pipe', 'pipe', 'pipe'], env: buildEnvironment(), detached: true });
+}
+
 /**
  * A user's own command, in a folder: rows in, answers out; its standard error is passed on. `stopCommand` ends it with
  * all processes that it has started. It gets the credentials of services that are named in `env`, and no others.
