@@ -34,7 +34,16 @@ export async function open(model: FolderModel | FolderName, context: Context, st
   return opened;
 }
 
-const briefest: SamplingSettings = { maxTokens: 1, temperature: 0, topP: 1, topK: null, seed: 0, stop: [], schema: null, alternatives: null };
+const briefest: SamplingSettings = {
+  maxTokens: 1,
+  temperature: 0,
+  topP: 1,
+  topK: null,
+  seed: 0,
+  stop: [],
+  schema: null,
+  alternatives: null,
+};
 
 /** Whether config.json names a model with a head for the next token. */
 function writesText(folder: string): boolean {

@@ -43,7 +43,7 @@ function toDetails(message: string): { readonly code?: string } {
 
 async function* listParts({ first, rest }: BegunAnswer): AsyncGenerator<AnswerPart> {
   try {
-    for (let part: AnswerPart | undefined = first; part !== undefined; ) {
+    for (let part: AnswerPart | undefined = first; part !== undefined;) {
       yield part;
       const next: IteratorResult<AnswerPart, unknown> = await rest.next();
       part = next.done === true ? undefined : next.value;

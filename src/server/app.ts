@@ -65,8 +65,9 @@ export function createApp(served: Served, options: AppOptions): Hono<Env> {
     .notFound(({ req: { method, path } }) => buildError(404, `Unknown request URL: ${method} ${path}.`, { code: 'unknown_url' }))
     .onError((error) => {
       if (error instanceof HTTPException) return error.getResponse();
+      if (options.signal.aborted) return buildError(503, 'The server is being stopped.');
       onFailure(error);
-      return buildError(options.signal.aborted ? 503 : 500, options.signal.aborted ? 'The server is being stopped.' : hiddenFault);
+      return buildError(500, hiddenFault);
     });
 }
 
@@ -76,7 +77,9 @@ const pass: MiddlewareHandler<Env> = async (_context, next) => await next();
 const checkHost: MiddlewareHandler<Env> = async (context, next) => {
   const host = context.req.header('host') ?? '';
   if (!/^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i.test(host)) {
-    refuse(403, `Expected a request for localhost or 127.0.0.1, found one for the host ${JSON.stringify(host)}.`, { code: 'host_not_allowed' });
+    refuse(403, `Expected a request for localhost or 127.0.0.1, found one for the host ${JSON.stringify(host)}.`, {
+      code: 'host_not_allowed',
+    });
   }
   await next();
 };
@@ -86,7 +89,8 @@ function createKeyCheck(key: Secret): MiddlewareHandler<Env> {
   const expected = hash(key.reveal());
   return async (context, next) => {
     const given = /^Bearer (.*)$/i.exec(context.req.header('authorization') ?? '')?.[1];
-    if (given === undefined) refuse(401, "You didn't provide an API key: send it as `Authorization: Bearer KEY`.", { code: 'missing_api_key' });
+    if (given === undefined)
+      refuse(401, "You didn't provide an API key: send it as `Authorization: Bearer KEY`.", { code: 'missing_api_key' });
     if (!timingSafeEqual(hash(given), expected)) refuse(401, 'Incorrect API key provided.', { code: 'invalid_api_key' });
     await next();
   };
@@ -124,7 +128,8 @@ async function readBody(context: Context<Env>, served: Served): Promise<{ readon
 function toInput(messages: readonly ChatMessage[], { model, question }: Served): AnswerRequest['input'] {
   if (model.gives === 'text') return { messages };
   const last = messages.findLast(({ role }) => role === 'user');
-  if (typeof last?.content !== 'string') return refuse(400, 'This model is a classifier: expected a message of the user, found none.', { param: 'messages' });
+  if (typeof last?.content !== 'string')
+    return refuse(400, 'This model is a classifier: expected a message of the user, found none.', { param: 'messages' });
   return question === undefined ? { text: last.content } : readQuestion(last.content, question);
 }
 
@@ -145,11 +150,11 @@ function createAnswering({ model }: Served, { enter, now, signal, onFailure }: A
     const gone = new AbortController();
     context.env.outgoing.once('close', () => gone.abort());
     const stop = AbortSignal.any([signal, gone.signal]);
-    const leave = await enter(stop);
-    context.env.outgoing.once('close', leave);
     const { settings } = request;
     const wording: Wording = word({ model: name, now: now(), withLogprobs: settings.alternatives !== null });
     try {
+      const leave = await enter(stop);
+      context.env.outgoing.once('close', leave);
       const begun = await beginAnswer(model, { ...settings, input }, stop);
       if (!request.isStream) return await sendWhole(begun, wording);
       const onEnd = (error: unknown): void => {

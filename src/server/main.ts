@@ -26,6 +26,8 @@ export interface RunningServer {
   /** `http://127.0.0.1:8080/v1`. */
   readonly url: string;
   readonly names: readonly string[];
+  /** Something that whoever asks should know; null: nothing. */
+  readonly note: string | null;
   /** Takes no further requests, gives the others some time to end, and cuts them off then. */
   close(graceMs: number): Promise<void>;
 }
@@ -35,20 +37,31 @@ const usualLimits = { concurrency: 4, waiting: 64, bodyBytes: 4 * 2 ** 20 };
 export const defaultHost = '127.0.0.1';
 
 /** Whether only this machine itself reaches a host. */
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i.test(host);
 }
 
-/** @throws Failure `usage` for another host without a key, `service-unavailable` where it cannot listen there */
+/** @throws Failure `usage` where other machines could ask without a key */
+export function checkAddress({ host, key }: Pick<ServerOptions, 'host' | 'key'>): void {
+  if (isLoopback(host) || key !== null) return;
+  throw new Failure('usage', `other machines can ask a server at ${host}: expected a key with --key-name, found none`, {
+    hint: 'put a secret into a variable, such as SERVE_KEY, and give its name: --key-name SERVE_KEY',
+  });
+}
+
+/** @throws Failure as `checkAddress`, and `service-unavailable` where it cannot listen there */
 export async function startServer(served: Served, options: ServerOptions): Promise<RunningServer> {
+  checkAddress(options);
   const { host, port, key, limits, now, onFailure } = options;
-  if (!isLoopback(host) && key === null) {
-    throw new Failure('usage', `a server at ${host} can be asked by other machines: expected a key with --key-name, found none`, {
-      hint: 'put a secret into a variable, such as SERVE_KEY, and give its name: --key-name SERVE_KEY',
-    });
-  }
   const cut = new AbortController();
-  const app = createApp(served, { limits: { ...usualLimits, ...limits }, key, isLoopback: isLoopback(host), now, signal: cut.signal, onFailure });
+  const app = createApp(served, {
+    limits: { ...usualLimits, ...limits },
+    key,
+    isLoopback: isLoopback(host),
+    now,
+    signal: cut.signal,
+    onFailure,
+  });
   // Node's own Request and Response stay in their places: clients in this process have them, too.
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   const server = createServer();
@@ -64,6 +77,7 @@ export async function startServer(served: Served, options: ServerOptions): Promi
   return {
     url: `http://${name === '::1' ? '[::1]' : name}:${chosen}/v1`,
     names: served.names,
+    note: served.model.note,
     async close(graceMs) {
       const closed = once(server, 'close');
       server.close();

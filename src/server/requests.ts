@@ -41,7 +41,10 @@ const ResponseFormat = z.discriminatedUnion(
     z.looseObject({ type: z.literal('json_object') }),
     z.looseObject({
       type: z.literal('json_schema'),
-      json_schema: z.looseObject({ schema: z.record(z.string(), z.unknown(), 'expected a JSON Schema') }, 'expected an object with a schema'),
+      json_schema: z.looseObject(
+        { schema: z.record(z.string(), z.unknown(), 'expected a JSON Schema') },
+        'expected an object with a schema',
+      ),
     }),
   ],
   'expected text, json_object or json_schema',
@@ -192,6 +195,7 @@ function parseConversation(value: unknown): readonly ChatMessage[] {
 
 function joinParts(parts: readonly { readonly type: string; readonly text?: string }[], i: number): string {
   const other = parts.find(({ type }) => type !== 'text');
-  if (other !== undefined) refuse(400, `messages[${i}].content: this model reads texts, found a part of the type "${other.type}".`, { param: 'messages' });
+  if (other !== undefined)
+    refuse(400, `messages[${i}].content: this model reads texts, found a part of the type "${other.type}".`, { param: 'messages' });
   return parts.map(({ text = '' }) => text).join('');
 }
