@@ -169,7 +169,7 @@ interface GenerateDone {
   readonly tokens: number;
 }
 
-function toText({ delta, logprob = undefined, top = [] }: GenerateDelta): AnswerText {
+function toText({ delta, logprob, top = [] }: GenerateDelta): AnswerText {
   const alternatives = top.map((one) => ({ text: one.token, logProbability: one.logprob }));
   return { type: 'text', text: delta, logProbability: logprob ?? null, alternatives };
 }

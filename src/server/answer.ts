@@ -27,9 +27,9 @@ export interface BegunAnswer {
 export async function beginAnswer(model: OpenModel, request: AnswerRequest, signal: AbortSignal): Promise<BegunAnswer> {
   const rest = model.answer(request, signal)[Symbol.asyncIterator]();
   try {
-    const { done, value: first } = await rest.next();
-    if (done === true) throw new Error('expected an answer of the model, found none');
-    return { first, rest };
+    const next: IteratorResult<AnswerPart, unknown> = await rest.next();
+    if (next.done === true) throw new Error('expected an answer of the model, found none');
+    return { first: next.value, rest };
   } catch (error) {
     if (isFailure(error) && isRequestFault(error)) return refuse(400, error.message, toDetails(error.message));
     throw error;

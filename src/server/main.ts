@@ -81,7 +81,7 @@ export async function startServer(served: Served, options: ServerOptions): Promi
     async close(graceMs) {
       const closed = once(server, 'close');
       server.close();
-      const ended = Promise.all([...open].map(async (response) => await once(response, 'close')));
+      const ended = Promise.all([...open].map(async (response) => void (await once(response, 'close'))));
       await waitAtMost(ended, graceMs);
       cut.abort(new Failure('interrupted', 'the server is being stopped'));
       server.closeAllConnections();

@@ -69,10 +69,8 @@ const CompletionBody = z.object({
 });
 
 /** Fields that neither the model nor the answer depends on. */
-const ignored = new Set([
-  ...['user', 'store', 'metadata', 'service_tier', 'safety_identifier', 'prompt_cache_key', 'prompt_cache_retention'],
-  ...['prediction', 'parallel_tool_calls'],
-]);
+const ignored: readonly string[] =
+  'user store metadata service_tier safety_identifier prompt_cache_key prompt_cache_retention prediction parallel_tool_calls'.split(' ');
 
 const isEmpty = (value: unknown): boolean => isObject(value) && Object.keys(value).length === 0;
 const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
@@ -128,7 +126,7 @@ const named = { label: 'its label', labels: 'its labels', number: 'its number' }
 function parseBody<T>(body: unknown, schema: z.ZodObject & z.ZodType<T>): T {
   if (!isObject(body)) return refuse(400, 'Expected a JSON object as the body of the request.');
   for (const [name, value] of Object.entries(body)) {
-    if (value === null || ignored.has(name) || Object.hasOwn(schema.shape, name)) continue;
+    if (value === null || ignored.includes(name) || Object.hasOwn(schema.shape, name)) continue;
     if (!Object.hasOwn(refused, name)) {
       refuse(400, `Unrecognized request argument supplied: ${name}`, { param: name, code: 'unknown_parameter' });
     }
