@@ -1,7 +1,7 @@
 /** Answers that are written together, token by token. */
 import { toFailureData, type FailureData } from '../../errors.ts';
 import type { Tokenizer } from '../tokenizer.ts';
-import type { GenerateDone, GenerateRow } from '../generate-protocol.ts';
+import type { GenerateDelta, GenerateDone, GenerateRow } from '../generate-protocol.ts';
 import type { TextStream } from '../token-text.ts';
 import { startContinuation } from './continuation.ts';
 import type { LanguageNetwork } from './model.ts';
@@ -20,7 +20,7 @@ export interface Writer {
 
 /** What becomes of a request. */
 export interface Reader {
-  write(part: { readonly delta: string; readonly logprob?: number; readonly top?: readonly { token: string; logprob: number }[] }): void;
+  write(part: GenerateDelta): void;
   end(done: GenerateDone): void;
   fail(failure: FailureData): void;
   /** Asked before each token. */
