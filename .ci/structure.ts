@@ -196,7 +196,7 @@ const budgets: Readonly<Record<string, number>> = {
   'providers/azure': 300,
   'providers/endpoint': 125,
   'providers/huggingface': 3680,
-  'providers/local': 2520,
+  'providers/local': 2600,
   'providers/openai': 50,
   'providers/openai-compatible': 2680,
   'providers/together': 740,
