@@ -65,7 +65,7 @@ function countChat(row: Exclude<Row, { text: unknown }>, { template, tokenizer, 
 }
 
 /** `model_max_length`, which is a huge number where nobody knows it; else as many as the model has positions. */
-function readLimit(folder: string, { model_max_length: given }: Readonly<Record<string, unknown>>): number | null {
+export function readLimit(folder: string, { model_max_length: given }: Readonly<Record<string, unknown>>): number | null {
   if (typeof given === 'number' && given > 0 && given < 1e8) return given;
   const path = join(folder, 'config.json');
   if (!existsSync(path)) return null;
