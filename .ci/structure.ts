@@ -132,6 +132,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   '@tensorflow/tfjs-backend-cpu': ['src/trainer/backends'],
   '@tensorflow/tfjs-backend-wasm': ['src/trainer/backends'],
   '@tensorflow/tfjs-core': ['src/trainer/backends/tfjs.ts', 'types:src/trainer'],
+  ajv: ['src/job'],
   canonicalize: ['src/lib', 'src/job'],
   commander: ['src/cli'],
   'csv-parse': ['src/dataset', 'providers/openai-compatible'],
