@@ -6,6 +6,7 @@ import { estimate } from './estimate.ts';
 import { install, parts } from './install/index.ts';
 import { merge } from './merge.ts';
 import { observe, statusMap } from './observe.ts';
+import { open } from './open-model.ts';
 import { predict } from './predict.ts';
 import { loadRowTokenizer } from './row-tokenizer.ts';
 import { listSizes } from './sizes.ts';
@@ -50,7 +51,7 @@ export const local = defineProvider({
       } as const;
     },
   },
-  inference: { predict, merge },
+  inference: { predict, open: async (model, context) => await open(model, context), merge },
   loadTokenizer: loadRowTokenizer,
   check,
   parts,

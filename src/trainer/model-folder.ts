@@ -8,19 +8,40 @@ import { isObject, readJsonObject } from '../lib/json.ts';
 import { formatValue } from '../lib/text.ts';
 import { countTrained } from './adapters/index.ts';
 import { readVocabulary } from './vocabulary.ts';
-import { families, findFamily, getFamily, type Family, type ModelConfig } from './families/index.ts';
-import { findParameters } from './engine/parameters.ts';
+import {
+  causalFamilies,
+  families,
+  findCausalFamily,
+  findFamily,
+  getCausalFamily,
+  getFamily,
+  getFamilyFiles,
+  type CausalConfig,
+  type Family,
+  type ModelConfig,
+  type NetworkConfig,
+} from './families/index.ts';
+import { findParameters, type ParameterSpec } from './engine/parameters.ts';
 import type { AdapterSettings } from './protocol.ts';
 import { readSafetensorsIndex, type SafetensorsIndex } from './safetensors.ts';
 import { getRules, listParameters } from './tasks/classification/head.ts';
 
-export type { ModelConfig };
+export type { CausalConfig, ModelConfig };
 
 /** The families that can be trained: `model_type` of config.json. */
 export const familyNames: readonly string[] = Object.keys(families);
 
 /** Files that are copied with a model and counted in its revision, where present. */
-export const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'vocab.txt'] as const;
+export const tokenizerFiles = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'vocab.txt',
+  'chat_template.jinja',
+] as const;
+
+/** Files that are copied with a language model, where present. */
+export const languageFiles = ['generation_config.json'] as const;
 
 /** Twice the largest tokenizers of today's models. */
 const maxTokenizerBytes = 64 * 2 ** 20;
@@ -79,6 +100,40 @@ export function readNetworkFolder(folder: string): ModelFolder {
   return { folder, config, labels, isMultiLabel, maxPositions: config.maxPositions, weights, drawn, parameters, revision };
 }
 
+/** A folder with a language model. */
+export interface LanguageFolder extends Pick<ModelFolder, 'folder' | 'weights' | 'parameters' | 'revision'> {
+  readonly config: CausalConfig;
+}
+
+/**
+ * Reads the folder of a language model without the numbers of its weights, and checks that all its parameters are there.
+ * @throws Failure `file-missing` or `model-invalid`
+ */
+export function readLanguageFolder(folder: string): LanguageFolder {
+  checkFolder(folder);
+  const path = requireFile(folder, 'config.json', 'Give the folder that transformers’ save_pretrained wrote.');
+  const config = parseCausalConfig(readJsonObject(path, 'model configuration', maxConfigBytes), path);
+  const family = getCausalFamily(config);
+  const weights = findWeightFiles(folder).map((file) => readSafetensorsIndex(join(folder, file)));
+  const { toCanonicalName, isIgnored } = family;
+  findParameters(weights, { specs: family.listParameters(config), toCanonicalName, isIgnored, optional: [] });
+  return { folder, config, weights, parameters: countParameters(config, 0), revision: readRevision(folder) };
+}
+
+/**
+ * The sizes of a language model that a config.json gives; `source` names it in messages.
+ * @throws Failure `model-invalid` for a family that is not supported, or a field that is wrong
+ */
+export function parseCausalConfig(json: Readonly<Record<string, unknown>>, source: string): CausalConfig {
+  const name = json['model_type'];
+  const family = typeof name === 'string' ? findCausalFamily(name) : null;
+  if (family) return family.parseConfig(json, source);
+  const expected = `a language model (${Object.keys(causalFamilies).join(', ')})`;
+  throw new Failure('model-invalid', `${source}: model_type: expected ${expected}, found ${formatValue(name)}`, {
+    hint: 'Choose a model of a supported family, or another provider for this one.',
+  });
+}
+
 /**
  * The sizes that a config.json gives; `source` names it in messages.
  * @throws Failure `model-invalid` for a family that is not supported, or a field that is wrong
@@ -92,14 +147,40 @@ export function parseModelConfig(json: Readonly<Record<string, unknown>>, source
   });
 }
 
-/** How many numbers a classifier of this shape trains. */
-export function countParameters(config: ModelConfig, classes: number): number {
-  return listParameters(config, classes).reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+/** The sizes of a network of any family; `source` names it in messages. @throws Failure `model-invalid` */
+export function parseNetworkConfig(json: Readonly<Record<string, unknown>>, source: string): ModelConfig | CausalConfig {
+  return isLanguageConfig(json) ? parseCausalConfig(json, source) : parseModelConfig(json, source);
+}
+
+/** Whether a config.json is of a language model that can be trained. */
+export function isLanguageConfig({ model_type: name }: Readonly<Record<string, unknown>>): boolean {
+  return typeof name === 'string' && findCausalFamily(name) !== null;
+}
+
+/** Whether the model of a folder, or sizes that were read, are those of a language model. */
+export function isLanguageModel({ family }: Pick<NetworkConfig, 'family'>): boolean {
+  return findCausalFamily(family) !== null;
+}
+
+/** Whether a folder holds a language model. @throws Failure `file-missing` or `model-invalid` where its config.json cannot be read */
+export function isLanguageFolder(folder: string): boolean {
+  checkFolder(folder);
+  const path = requireFile(folder, 'config.json', 'Give the folder that transformers’ save_pretrained wrote.');
+  return isLanguageConfig(readJsonObject(path, 'model configuration', maxConfigBytes));
+}
+
+/** How many numbers a classifier of this shape trains, or a language model, which has no classes. */
+export function countParameters(config: NetworkConfig, classes: number): number {
+  return listAll(config, classes).reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
 }
 
 /** How many of them an adapter trains, with its own. */
-export function countTrainedParameters(config: ModelConfig, classes: number, adapter: AdapterSettings): number {
-  return countTrained(config, adapter, listParameters(config, classes));
+export function countTrainedParameters(config: NetworkConfig, classes: number, adapter: AdapterSettings): number {
+  return countTrained(config, adapter, listAll(config, classes));
+}
+
+function listAll(config: NetworkConfig, classes: number): ParameterSpec[] {
+  return isLanguageModel(config) ? getFamilyFiles(config).listParameters(config) : listParameters(config as ModelConfig, classes);
 }
 
 /**

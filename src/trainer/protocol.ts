@@ -54,6 +54,10 @@ export const ClassifierSource = z.object(
 );
 export type ClassifierSource = Readonly<z.infer<typeof ClassifierSource>>;
 
+/** A language model. */
+export const LanguageSource = ClassifierSource.pick({ folder: true, adapter: true, seed: true, maxLength: true });
+export type LanguageSource = Readonly<z.infer<typeof LanguageSource>>;
+
 /** Low-rank adapters of linear maps. */
 const LoraSettings = z.object({
   type: z.literal('lora'),
@@ -95,6 +99,8 @@ export const TrainingSettings = z
       seed: wholeNumber,
       /** Optimizer steps between checkpoints; null: at the ends of epochs and by time. Changes no result. */
       checkpointSteps: positive.nullable(),
+      /** How strongly a model that learns preferences is held to what it was; absent: 0.1, where it matters. */
+      beta: amount.optional(),
       /** Which parameters are trained; absent: all. */
       adapter: AdapterSettings.optional(),
       ...trainingControls,
@@ -120,6 +126,8 @@ export const TrainFile = z.object({
   backendThreads: positive.optional(),
   /** Bytes of memory that it was said to need; absent where that is not known. */
   memoryBytes: count.optional(),
+  /** What is learned; absent: to classify. A language model has no labels. */
+  task: z.enum(['chat', 'preference'], '"chat" or "preference"').optional(),
   model: ClassifierSource,
   rows: z.object({ train: path, validation: z.string('a path or null').nullable() }, 'an object').readonly(),
   training: TrainingSettings,
@@ -134,6 +142,19 @@ export interface TrainRow {
   readonly text2?: string;
   /** The label, the number of a model that gives one, or all labels where a text may have several. */
   readonly label: string | number | readonly string[];
+}
+
+/** A text of which only parts are learned: a conversation as the chat template writes it, and its answers. */
+export interface ChatTrainRow {
+  readonly text: string;
+  /** In UTF-16 units, each from the first to before the last one, in order. */
+  readonly learned: readonly (readonly [start: number, end: number])[];
+}
+
+/** A conversation with its better and its worse end. */
+export interface PreferenceTrainRow {
+  readonly chosen: ChatTrainRow;
+  readonly rejected: ChatTrainRow;
 }
 
 /** `cancel` ends a training for good; `pause` stops it where it can go on, and is removed when the training is started again. */
@@ -168,7 +189,7 @@ const StepFinished = z.object({
 });
 export type StepFinished = Readonly<z.infer<typeof StepFinished>>;
 
-/** The validation rows, scored after an epoch; the loss is the mean cross-entropy, nats. */
+/** The validation rows, scored after an epoch; the loss is the mean cross-entropy of a row, or of a token that is learned, nats. */
 export const EpochEvaluated = z.object({
   type: z.literal('epoch-evaluated'),
   step: count,
@@ -181,6 +202,8 @@ export const EpochEvaluated = z.object({
   microF1: z.number().optional(),
   /** Of a model that gives a number; the loss is the mean squared error then. */
   meanAbsoluteError: z.number().optional(),
+  /** Of a model that learns preferences: the share of pairs whose better answer has the greater reward. */
+  rewardAccuracy: z.number().optional(),
 });
 export type EpochEvaluated = Readonly<z.infer<typeof EpochEvaluated>>;
 
