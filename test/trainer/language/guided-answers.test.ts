@@ -57,5 +57,5 @@ test('a model that knows nothing of JSON answers with what the schema allows, wh
   }
   expect(new Set(answers.map(({ text: answer }) => answer)).size).toBeGreaterThan(3);
   expect(answers[6]!.text).not.toContain('{');
-  expect(answers[7]!.last).toMatchObject({ failure: { code: 'configuration-invalid' } });
+  expect(answers[7]!.last).toMatchObject({ failure: { code: 'data-invalid' } });
 });
