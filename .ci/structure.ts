@@ -24,7 +24,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
   'src/open-workspace.ts': ['providers/index.ts', ...work],
   'src/import': ['src/run', 'src/store', ...model],
   'src/evaluate': ['src/run', 'src/store', 'src/trainer/model-folder.ts', ...model],
-  'src/run': ['src/store', 'src/trainer/model-folder.ts', ...model],
+  'src/run': ['src/store', 'src/trainer/gguf', 'src/trainer/model-folder.ts', ...model],
   'src/store': [],
   'src/testing': ['src/provider', 'src/job'],
   'src/provider-kit': ['types:src/trainer/protocol.ts', ...model],
@@ -42,6 +42,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
     'src/trainer/tasks',
     'src/trainer/workers',
   ],
+  'src/trainer/gguf': ['src/trainer/model-folder.ts', 'src/trainer/safetensors.ts'],
   'src/trainer/workers': [
     'src/trainer/backends',
     'src/trainer/engine',
@@ -213,7 +214,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/sandbox': 4650,
   'src/store': 570,
   'src/testing': 1250,
-  'src/trainer': 8550,
+  'src/trainer': 9350,
   test: 44500,
 };
 

@@ -156,6 +156,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       for await (const runs of watch(addresses, watchOptions)) last = runs;
       return last;
     },
+    exportFile: async (...args) => await (await import('./run/export.ts')).exportFile(workspace, ...args),
     merge: async (...args) => await (await import('./run/merge-model.ts')).mergeModel(await workspace.load(), ...args),
     run: (address) => ({
       view: async () => toView((await findSeen(address))[0]!),

@@ -54,7 +54,8 @@ export function* buildGguf(
   for (const tensor of tensors) {
     let written = 0;
     for (const numbers of tensor.read()) {
-      const bytes = tensor.type === 'F32' ? toBytes(numbers) : toHalves(numbers, (place) => refuse(tensor, numbers[place]!, written + place));
+      const bytes =
+        tensor.type === 'F32' ? toBytes(numbers) : toHalves(numbers, (place) => refuse(tensor, numbers[place]!, written + place));
       written += numbers.length;
       yield bytes;
     }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Failure } from '../../errors.ts';
 import { writeAtomic, type WrittenFile } from '../../lib/fs.ts';
 import { readJsonObject } from '../../lib/json.ts';
-import { findWeightFiles, maxConfigBytes, readTokenizerFiles } from '../model-folder.ts';
+import { findWeightFiles, maxConfigBytes } from '../model-folder.ts';
 import { readSafetensorsIndex } from '../safetensors.ts';
 import { buildGguf, type GgufTensor, type Metadata } from './format.ts';
 import { listNetworkMetadata, listTensors } from './network.ts';
@@ -34,7 +34,6 @@ export interface WrittenGguf extends WrittenFile {
  */
 export async function writeGguf({ folder, name }: GgufSource, path: string): Promise<WrittenGguf> {
   const configPath = join(folder, 'config.json');
-  readTokenizerFiles(folder); // says first that there is no such folder
   const shape = parseShape(readJsonObject(configPath, 'model configuration', maxConfigBytes), configPath);
   const weights = findWeightFiles(folder).map((file) => readSafetensorsIndex(join(folder, file)));
   const tensors = listTensors(shape, weights, folder);

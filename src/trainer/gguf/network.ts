@@ -64,7 +64,11 @@ function listParts(shape: Shape): Part[] {
   const { vocabSize: V, hiddenSize: H, headSize: D, intermediateSize: F, biases, hasHeadNorms, isTied } = shape;
   const [queries, keys] = [shape.heads * D, shape.keyHeads * D];
   const isTurned = shape.family === 'llama'; // Qwen's are read with the halves of a head one after the other
-  const map = (names: readonly [string, string], [outputs, inputs]: readonly [number, number], more: { bias?: boolean; turned?: boolean } = {}): Part[] => {
+  const map = (
+    names: readonly [string, string],
+    [outputs, inputs]: readonly [number, number],
+    more: { bias?: boolean; turned?: boolean } = {},
+  ): Part[] => {
     const [source, name] = names;
     const turned = more.turned ?? false;
     const weight = { source: `${source}.weight`, name: `${name}.weight`, shape: [outputs, inputs], isTurned: turned };

@@ -17,7 +17,12 @@ const gpt4o = [
 ].join('|');
 
 /** By what stands before the step that turns bytes into characters; that step has a pattern of its own, GPT-2's, where `ownPattern` says so. */
-const names: readonly { readonly steps: readonly string[]; readonly ownPattern: boolean; readonly name: string; readonly whole?: string }[] = [
+const names: readonly {
+  readonly steps: readonly string[];
+  readonly ownPattern: boolean;
+  readonly name: string;
+  readonly whole?: string;
+}[] = [
   { steps: [], ownPattern: true, name: 'gpt-2' },
   { steps: ['digits one by one'], ownPattern: true, name: 'smollm' },
   // `whole`: where a word that is a token itself is not merged.
@@ -39,9 +44,13 @@ export function findPreTokenizer({ pre_tokenizer: given, model }: Readonly<Recor
   if (last?.['type'] === 'ByteLevel' && last['add_prefix_space'] !== true && found) {
     return isObject(model) && model['ignore_merges'] === true ? (found.whole ?? found.name) : found.name;
   }
-  throw new Failure('model-invalid', `${path}: pre_tokenizer: expected a way of ${names.map(({ name }) => name).join(', ')}, found ${formatValue(given)}`, {
-    hint: 'llama.cpp would read a text as other tokens than the model was trained on',
-  });
+  throw new Failure(
+    'model-invalid',
+    `${path}: pre_tokenizer: expected a way of ${names.map(({ name }) => name).join(', ')}, found ${formatValue(given)}`,
+    {
+      hint: 'llama.cpp would read a text as other tokens than the model was trained on',
+    },
+  );
 }
 
 /** One step, or the steps of a sequence. */

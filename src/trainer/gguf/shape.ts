@@ -73,7 +73,7 @@ export function parseShape(json: Readonly<Record<string, unknown>>, path: string
   const { model_type: family, architectures } = json;
   if (family !== 'llama' && family !== 'qwen2' && family !== 'qwen3') throw refuseFamily(family, path);
   const className = Array.isArray(architectures) ? (architectures[0] as unknown) : undefined;
-  if (className !== undefined && !String(className).endsWith('ForCausalLM')) {
+  if (typeof className === 'string' && !className.endsWith('ForCausalLM')) {
     throw new Failure('model-invalid', `${path}: architectures: expected a model that writes text, found ${formatValue(className)}`, {
       hint: 'llama.cpp has no place for a head that classifies; transformers opens the folder as it is',
     });
@@ -83,7 +83,10 @@ export function parseShape(json: Readonly<Record<string, unknown>>, path: string
   const keyHeads = found.num_key_value_heads ?? heads;
   const headSize = found.head_dim ?? (family === 'qwen3' ? 128 : hiddenSize / heads);
   if (!Number.isInteger(headSize / 2) || !Number.isInteger(heads / keyHeads)) {
-    throw new Failure('model-invalid', `${path}: expected heads of an even size, shared evenly, found ${headSize} numbers, ${heads}/${keyHeads}`);
+    throw new Failure(
+      'model-invalid',
+      `${path}: expected heads of an even size, shared evenly, found ${headSize} numbers, ${heads}/${keyHeads}`,
+    );
   }
   const bias = found.attention_bias ?? false;
   return {
@@ -119,6 +122,10 @@ function parseScaling(rope: z.infer<typeof Rope>, path: string): Scaling | null 
   if (!rope || type === 'default') return null;
   const { factor, low_freq_factor: low, high_freq_factor: high, original_max_position_embeddings: positions } = rope;
   if (type === 'linear' && factor != null) return { type, factor };
-  if (type === 'llama3' && factor != null && low != null && high != null && positions != null) return { type, factor, low, high, positions };
-  throw new Failure('model-invalid', `${path}: rotary positions: expected the type default, linear or llama3 with its fields, found ${formatValue(rope)}`);
+  if (type === 'llama3' && factor != null && low != null && high != null && positions != null)
+    return { type, factor, low, high, positions };
+  throw new Failure(
+    'model-invalid',
+    `${path}: rotary positions: expected the type default, linear or llama3 with its fields, found ${formatValue(rope)}`,
+  );
 }

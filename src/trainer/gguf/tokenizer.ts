@@ -76,9 +76,13 @@ function parseVocabulary({ model, added_tokens: added }: Json, path: string, voc
   const wrong = places.find((id) => !Number.isSafeInteger(id) || id < 0 || id >= vocabSize);
   if (wrong !== undefined || new Set(places).size < places.length) {
     const found = wrong === undefined ? 'a number twice' : formatValue(wrong);
-    throw new Failure('model-invalid', `${path}: expected each token with a number below ${vocabSize}, the rows of the model, found ${found}`, {
-      hint: 'the tokenizer belongs to another model',
-    });
+    throw new Failure(
+      'model-invalid',
+      `${path}: expected each token with a number below ${vocabSize}, the rows of the model, found ${found}`,
+      {
+        hint: 'the tokenizer belongs to another model',
+      },
+    );
   }
   return {
     path,
@@ -137,7 +141,9 @@ function toSentencePiece(definition: Json, vocabulary: Vocabulary, vocabSize: nu
     warnings:
       unlisted === 0
         ? []
-        : [`llama.cpp merges ${unlisted} pairs of tokens that the tokenizer of the folder does not: it reads some words as other tokens`],
+        : [
+            `llama.cpp also merges ${unlisted} pairs of tokens that the tokenizer of the folder does not: it may read rare words as other tokens`,
+          ],
   };
 }
 
@@ -146,7 +152,7 @@ function countUnlisted({ ids, merges, added }: Vocabulary, ranks: ReadonlyMap<st
   const listed = new Set(merges.map((pair) => pair.join(' ')));
   let count = 0;
   for (const token of ranks.keys()) {
-    const characters = [...token];
+    const characters = Array.from(token);
     for (let i = 1; i < characters.length; i++) {
       const pair = [characters.slice(0, i).join(''), characters.slice(i).join('')];
       if (pair.every((part) => ids.has(part) && !added.has(part)) && !listed.has(pair.join(' '))) count++;
