@@ -42,7 +42,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
     'src/trainer/tasks',
     'src/trainer/workers',
   ],
-  'src/trainer/gguf': ['src/trainer/model-folder.ts', 'src/trainer/safetensors.ts'],
+  'src/trainer/gguf': ['src/trainer/engine', 'src/trainer/families', 'src/trainer/model-folder.ts', 'src/trainer/safetensors.ts'],
   'src/trainer/workers': [
     'src/trainer/backends',
     'src/trainer/engine',
@@ -214,7 +214,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/sandbox': 4650,
   'src/store': 570,
   'src/testing': 1250,
-  'src/trainer': 9350,
+  'src/trainer': 9700,
   test: 44500,
 };
 

@@ -1,7 +1,6 @@
 import type { Rank, Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import type { TensorFlow } from '../src/trainer/backends/index.ts';
-import type { Dropout, Ops } from '../src/trainer/engine/ops.ts';
-import { createFamilyOps } from '../src/trainer/engine/ops-of-families.ts';
+import { createPortableOps, type Dropout, type Ops } from '../src/trainer/engine/ops.ts';
 
 /**
  * The trainer's operations written as anyone would with tfjs: from its public functions, differentiated by its own gradients. One
@@ -20,7 +19,7 @@ export function createPlainOps(tf: TensorFlow): Ops {
     return dropout ? tf.dropout(P, dropout.rate, undefined, dropout.key) : P;
   };
   return {
-    ...createFamilyOps(tf), // BERT needs none of them
+    ...createPortableOps(tf), // BERT needs none of the others
     takesCompact: false,
     linear: (x, w, b) => tf.add(tf.matMul(x, w), b),
     linearOfFrozen: (x, w, b) => tf.add(tf.matMul(x, w), b),

@@ -78,8 +78,8 @@ export function readJsonObject(path: string, what: string, maxBytes: number): Re
   return value;
 }
 
-/** Goes level by level: recursion could overflow the stack. */
-function isWithinDepth(value: object): boolean {
+/** Whether a value is nested at most 64 levels deep. Goes level by level: recursion could overflow the stack. */
+export function isWithinDepth(value: object): boolean {
   let level: object[] = [value];
   for (let i = 0; i < maxDepth && level.length > 0; i++) {
     level = level.flatMap((parent) => Object.values(parent).filter((child) => typeof child === 'object' && child !== null) as object[]);

@@ -8,13 +8,13 @@ import { isObject, readJsonObject } from '../lib/json.ts';
 import { formatValue } from '../lib/text.ts';
 import { countTrained } from './adapters/index.ts';
 import { readVocabulary } from './vocabulary.ts';
-import { families, findFamily, getFamily, type Family, type ModelConfig } from './families/index.ts';
+import { causalFamilies, families, findCausalFamily, findFamily, getCausalFamily, getFamily, type CausalConfig, type Family, type ModelConfig } from './families/index.ts';
 import { findParameters } from './engine/parameters.ts';
 import type { AdapterSettings } from './protocol.ts';
 import { readSafetensorsIndex, type SafetensorsIndex } from './safetensors.ts';
 import { getRules, listParameters } from './tasks/classification/head.ts';
 
-export type { ModelConfig };
+export type { CausalConfig, ModelConfig };
 
 /** The families that can be trained: `model_type` of config.json. */
 export const familyNames: readonly string[] = Object.keys(families);
@@ -77,6 +77,41 @@ export function readNetworkFolder(folder: string): ModelFolder {
   const isMultiLabel = isMultiLabelConfig(json);
   const revision = readRevision(folder);
   return { folder, config, labels, isMultiLabel, maxPositions: config.maxPositions, weights, drawn, parameters, revision };
+}
+
+/** A folder with a language model. */
+export interface LanguageFolder extends Pick<ModelFolder, 'folder' | 'weights' | 'parameters' | 'revision'> {
+  readonly config: CausalConfig;
+}
+
+/**
+ * Reads the folder of a language model without the numbers of its weights, and checks that all its parameters are there.
+ * @throws Failure `file-missing` or `model-invalid`
+ */
+export function readLanguageFolder(folder: string): LanguageFolder {
+  checkFolder(folder);
+  const path = requireFile(folder, 'config.json', 'Give the folder that transformers’ save_pretrained wrote.');
+  const config = parseCausalConfig(readJsonObject(path, 'model configuration', maxConfigBytes), path);
+  const family = getCausalFamily(config);
+  const weights = findWeightFiles(folder).map((file) => readSafetensorsIndex(join(folder, file)));
+  const specs = family.listParameters(config);
+  findParameters(weights, { specs, toCanonicalName: family.toCanonicalName, isIgnored: family.isIgnored, optional: [] });
+  const parameters = specs.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+  return { folder, config, weights, parameters, revision: readRevision(folder) };
+}
+
+/**
+ * The sizes of a language model that a config.json gives; `source` names it in messages.
+ * @throws Failure `model-invalid` for a family that is not supported, or a field that is wrong
+ */
+export function parseCausalConfig(json: Readonly<Record<string, unknown>>, source: string): CausalConfig {
+  const name = json['model_type'];
+  const family = typeof name === 'string' ? findCausalFamily(name) : null;
+  if (family) return family.parseConfig(json, source);
+  const expected = `a language model (${Object.keys(causalFamilies).join(', ')})`;
+  throw new Failure('model-invalid', `${source}: model_type: expected ${expected}, found ${formatValue(name)}`, {
+    hint: 'Choose a model of a supported family, or another provider for this one.',
+  });
 }
 
 /**

@@ -54,6 +54,10 @@ export const ClassifierSource = z.object(
 );
 export type ClassifierSource = Readonly<z.infer<typeof ClassifierSource>>;
 
+/** A language model. */
+export const LanguageSource = ClassifierSource.pick({ folder: true, adapter: true, seed: true, maxLength: true });
+export type LanguageSource = Readonly<z.infer<typeof LanguageSource>>;
+
 /** Low-rank adapters of linear maps. */
 const LoraSettings = z.object({
   type: z.literal('lora'),

@@ -3,6 +3,8 @@ import { Failure } from '../errors.ts';
 import { isObject } from '../lib/json.ts';
 import { formatValue } from '../lib/text.ts';
 import { readTokenizerFiles } from './model-folder.ts';
+import { createLocator, type LocatedToken, type TokenizerParts, type TokenSpan } from './token-offsets.ts';
+import { createTokenTexts, type TokenTexts } from './token-text.ts';
 
 /** A text, or a pair of texts, as the model reads it. */
 export interface EncodedText {
@@ -13,16 +15,39 @@ export interface EncodedText {
   readonly truncated: boolean;
 }
 
-export interface Tokenizer {
+/** A text of which only parts are learned, such as the answers of a conversation. */
+export interface EncodedSpans {
+  readonly ids: readonly number[];
+  /** As many as `ids`. */
+  readonly learned: readonly boolean[];
+  readonly truncated: boolean;
+}
+
+/** What follows after `encode` is for language models: byte-level BPE, and BPE with metaspaces or byte fallback. For others it throws `model-invalid`. */
+export interface Tokenizer extends TokenTexts {
   /**
    * At most `maxLength` tokens, the special ones included and never cut away. The longer text of a pair loses its last token first; an
    * empty second text is none, as for a tokenizer of transformers.
    */
   encode(text: string, text2: string | undefined, maxLength: number): EncodedText;
+  /**
+   * A text that a chat template has written, cut at its end. Special tokens that stand in it are themselves. Those that the tokenizer puts
+   * in front of a text, such as <s>, come first where the text does not begin with them; none are put behind it.
+   *
+   * A token is learned when any part of it lies within one of the spans, which are in order. So does transformers with the spans of a template's
+   * generation blocks (TRL's `assistant_only_loss`); a token that the end of the prompt and the beginning of the answer became together
+   * is learned. TRL with a prompt and its completion learns what follows after the tokens that both beginnings share: the
+   * same, unless the answer changes tokens of the prompt that end before it.
+   */
+  encodeSpans(text: string, spans: readonly TokenSpan[], maxLength: number): EncodedSpans;
+  /** The tokens of a text and their places, without those that are put around it. */
+  locate(text: string): readonly LocatedToken[];
+  /** The number of a token that has this text, such as `<|im_end|>`; null where there is none. */
+  findToken(token: string): number | null;
 }
 
 /** What we use of the library. Its own declarations name files without endings, which Node's resolution does not find. */
-interface LibraryTokenizer {
+interface LibraryTokenizer extends TokenizerParts {
   encode(text: string, options: { add_special_tokens: boolean }): { readonly tokens: string[] };
   token_to_id(token: string): number | undefined;
   readonly post_processor: { post_process(first: string[], second: string[] | null, addSpecialTokens: boolean): Processed } | null;
@@ -57,6 +82,9 @@ export function readTokenizer(folder: string): Tokenizer {
     const { tokens, tokens_pair: rest, token_type_ids: typeIds = tokens.map(() => 0) } = processed;
     return { tokens: [...tokens, ...(rest ?? [])], typeIds: [...typeIds, ...(rest ?? []).map(() => 1)] };
   };
+  const locate = once(() => createLocator({ definition, parts: found, toId, path }));
+  const texts = once(() => createTokenTexts(definition, path));
+  const front = once(() => assemble([anyToken], null).tokens);
   const specialCounts = [assemble([], null).tokens.length, assemble([], []).tokens.length] as const;
 
   return {
@@ -72,7 +100,38 @@ export function readTokenizer(folder: string): Tokenizer {
         throw new Failure('model-invalid', `${path}: post_processor: expected a template that puts each text in once`);
       return { ids: tokens.map(toId), typeIds, truncated: firstCount < first.length || secondCount < (second?.length ?? 0) };
     },
+    encodeSpans(text, spans, maxLength) {
+      const tokens = guard(path, () => locate()(text));
+      const begin = front().slice(0, front().indexOf(anyToken)).map(toId);
+      const missing = begin.every((id, i) => tokens[i]?.id === id) ? [] : begin;
+      const ids = [...missing, ...tokens.map(({ id }) => id)];
+      const learned = [...missing.map(() => false), ...markLearned(tokens, spans)];
+      return { ids: ids.slice(0, maxLength), learned: learned.slice(0, maxLength), truncated: ids.length > maxLength };
+    },
+    locate: (text) => guard(path, () => locate()(text)),
+    findToken: (token) => found.token_to_id(token) ?? null,
+    decode: (ids, options) => texts().decode(ids, options),
+    createStream: (options) => texts().createStream(options),
+    getBytes: (id) => texts().getBytes(id),
   };
+}
+
+/** Stands for the tokens of a text: no vocabulary has it. */
+const anyToken = '\0text\0';
+
+/** Made when it is needed first: a tokenizer that only encodes may have no such part. */
+function once<T>(create: () => T): () => T {
+  let made: { readonly value: T } | null = null;
+  return () => (made ??= { value: create() }).value;
+}
+
+/** Both are in order. */
+function markLearned(tokens: readonly LocatedToken[], spans: readonly TokenSpan[]): boolean[] {
+  let next = 0;
+  return tokens.map(({ span: [start, end] }) => {
+    while (next < spans.length && spans[next]![1] <= start) next++;
+    return next < spans.length && spans[next]![0] < end;
+  });
 }
 
 function isCount(value: unknown): value is number {

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import type { Backend, TensorFlow } from '../../src/trainer/backends/index.ts';
 import { createAdamW } from '../../src/trainer/engine/adamw.ts';
-import { copyToStoredLayout } from '../../src/trainer/engine/network.ts';
+import type { TokenRow } from '../../src/trainer/engine/batches.ts';
+import { copyToStoredLayout, type Network } from '../../src/trainer/engine/network.ts';
 import { hasDecay, type AdamW } from '../../src/trainer/engine/optimizer.ts';
 import { accumulateGradients } from '../../src/trainer/engine/train.ts';
 import type { OpenNetwork } from '../../src/trainer/tasks/classification/classifier.ts';
@@ -48,10 +49,24 @@ export function toAdamW(tf: TensorFlow, { betas, eps, weight_decay }: Optimizer,
 export function checkStep(
   tf: TensorFlow,
   classifier: OpenNetwork,
-  { step, optimizer, memory = 'process' }: { step: z.infer<typeof Step>; optimizer: Optimizer; memory?: Memory },
+  file: { step: z.infer<typeof Step>; optimizer: Optimizer; memory?: Memory },
   name: string,
 ): Check[] {
-  const rows = toRows(step.batch);
+  return checkStepOfRows(tf, classifier, { ...file, rows: toRows(file.step.batch) }, name);
+}
+
+/** The same of any network that is trained. */
+export function checkStepOfRows<Row extends TokenRow>(
+  tf: TensorFlow,
+  classifier: Network<Row> & { readonly specs: readonly ParameterSpec[] },
+  {
+    step,
+    optimizer,
+    rows,
+    memory = 'process',
+  }: { step: Omit<z.infer<typeof Step>, 'batch'>; optimizer: Optimizer; rows: readonly Row[]; memory?: Memory },
+  name: string,
+): Check[] {
   const { parameters } = classifier;
   const toValues = (): Map<string, Float32Array> =>
     new Map(classifier.specs.map((spec) => [spec.name, copyToStoredLayout(tf, parameters.get(spec.name)!, spec.isLinear)]));

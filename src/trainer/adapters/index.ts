@@ -3,7 +3,7 @@ import { Failure } from '../../errors.ts';
 import type { TensorFlow } from '../backends/index.ts';
 import { createParameter } from '../engine/network.ts';
 import type { Parameters, ParameterSpec } from '../engine/parameters.ts';
-import { getFamily, type LowRank, type ModelConfig } from '../families/index.ts';
+import { getFamilyFiles, getHead, type LowRank, type NetworkConfig } from '../families/index.ts';
 import type { AdapterSettings, LoraSettings } from '../protocol.ts';
 import { drawLowRank, getLowRank, listLowRank, toModule } from './low-rank.ts';
 import { isSaved, openPeftParameters, readPeftFolder, type PeftFolder, type PeftParameters } from './peft-folder.ts';
@@ -26,7 +26,7 @@ export interface Trained {
 }
 
 interface Model {
-  readonly config: ModelConfig;
+  readonly config: NetworkConfig;
   /** Every parameter of the model itself. */
   readonly specs: readonly ParameterSpec[];
   readonly parameters: Parameters;
@@ -69,7 +69,7 @@ export function addAdapter(tf: TensorFlow, model: Model, source: AdapterSource):
   return { isTrainable: (name) => trained.has(name), lowRank: getLowRank(settings), adapter: { settings, specs } };
 }
 
-function listMatrices(config: ModelConfig, settings: LoraSettings, whole: readonly ParameterSpec[]): ParameterSpec[] {
+function listMatrices(config: NetworkConfig, settings: LoraSettings, whole: readonly ParameterSpec[]): ParameterSpec[] {
   return listLowRank(config, settings, [...new Set(whole.map(({ name }) => toModule(name)))]);
 }
 
@@ -112,20 +112,22 @@ export function getMagnitudeName(module: string): string {
  * @throws Failure `configuration-invalid` naming the target
  */
 export function checkTargets(sizes: Readonly<Record<string, unknown>>, settings: LoraSettings): void {
-  if (typeof sizes['family'] === 'string') listLowRank(sizes as unknown as ModelConfig, settings, []);
+  if (typeof sizes['family'] === 'string') listLowRank(sizes as unknown as NetworkConfig, settings, []);
 }
 
 /** How many numbers are trained of a model with these parameters, none of which was drawn anew. */
-export function countTrained(config: ModelConfig, settings: AdapterSettings, specs: readonly ParameterSpec[]): number {
+export function countTrained(config: NetworkConfig, settings: AdapterSettings, specs: readonly ParameterSpec[]): number {
   const modules = listHeadModules({ config, specs, drawn: [] });
   const whole = specs.filter(({ name }) => modules.includes(toModule(name)));
   const matrices = settings.type === 'lora' ? listMatrices(config, settings, whole) : [];
   return [...whole, ...matrices].reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
 }
 
-/** The modules that belong to a classifier only, and those that were drawn anew: they know nothing yet. */
+/** The modules that belong to a classifier only, which a language model has none of, and those that were drawn anew: they know nothing yet. */
 function listHeadModules({ config, specs, drawn }: Omit<Model, 'parameters'>): string[] {
-  const { head, prefix } = getFamily(config);
+  const head = getHead(config);
+  if (head === null) return [];
+  const { prefix } = getFamilyFiles(config);
   const own = specs.filter(({ name }) => !name.startsWith(`${prefix}.`) || drawn.includes(name));
   return [...new Set([head, ...own.map(({ name }) => toModule(name))])];
 }

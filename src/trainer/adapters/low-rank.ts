@@ -8,7 +8,7 @@ import { toStreamKey, toUniform } from '../../lib/random.ts';
 import type { TensorFlow } from '../backends/index.ts';
 import { createParameter } from '../engine/network.ts';
 import type { Parameters, ParameterSpec } from '../engine/parameters.ts';
-import { getFamily, getLowRankNames, type LowRank, type ModelConfig } from '../families/index.ts';
+import { getFamilyFiles, getLowRankNames, type LowRank, type NetworkConfig } from '../families/index.ts';
 import type { LoraSettings } from '../protocol.ts';
 
 /** A target that stands for every linear map. */
@@ -20,8 +20,8 @@ export function getLowRank({ rank, alpha, dropout, rankStabilized }: Omit<LoraSe
 }
 
 /** The last parts of the names of the linear maps that get matrices where nothing else is asked for. */
-export function getTargets(config: ModelConfig, { targets }: Pick<LoraSettings, 'targets'>): readonly string[] {
-  return targets ?? getFamily(config).loraTargets;
+export function getTargets(config: NetworkConfig, { targets }: Pick<LoraSettings, 'targets'>): readonly string[] {
+  return targets ?? getFamilyFiles(config).loraTargets;
 }
 
 /**
@@ -30,10 +30,10 @@ export function getTargets(config: ModelConfig, { targets }: Pick<LoraSettings, 
  *
  * @throws Failure `configuration-invalid` for a target that names no linear map
  */
-export function listLowRank(config: ModelConfig, settings: LoraSettings, trained: readonly string[]): ParameterSpec[] {
-  const maps = getFamily(config)
+export function listLowRank(config: NetworkConfig, settings: LoraSettings, trained: readonly string[]): ParameterSpec[] {
+  const maps = getFamilyFiles(config)
     .listParameters(config)
-    .filter(({ name, isLinear }) => isLinear && !trained.includes(toModule(name)));
+    .filter(({ name, isLinear, isMap }) => (isLinear || isMap === true) && !trained.includes(toModule(name)));
   const targets = getTargets(config, settings);
   const isNamed = (target: string, module: string): boolean => target === everyLinear || module === target || module.endsWith(`.${target}`);
   for (const target of targets) {
@@ -45,7 +45,8 @@ export function listLowRank(config: ModelConfig, settings: LoraSettings, trained
   }
   return maps
     .filter(({ name }) => targets.some((target) => isNamed(target, toModule(name))))
-    .flatMap(({ name, shape: [outputs, inputs] }) => {
+    .flatMap(({ name, shape, isMap }) => {
+      const [outputs, inputs] = isMap === true ? shape.toReversed() : shape;
       const { a, b } = getLowRankNames(toModule(name));
       return [
         { name: a, shape: [settings.rank, inputs!], isLinear: true },

@@ -9,7 +9,7 @@ import { formatValue } from '../../lib/text.ts';
 import type { TensorFlow } from '../backends/index.ts';
 import { copyToStoredLayout } from '../engine/network.ts';
 import { findParameters, type Parameters, type ParameterSpec } from '../engine/parameters.ts';
-import { getFamily, type ModelConfig } from '../families/index.ts';
+import { getFamilyFiles, getHead, type NetworkConfig } from '../families/index.ts';
 import type { LoraSettings } from '../protocol.ts';
 import { readSafetensorsIndex, readTensor, writeSafetensors } from '../safetensors.ts';
 import { getTargets, toModule } from './low-rank.ts';
@@ -36,7 +36,7 @@ const ConfigJson = z.object({
 });
 
 /** Kinds of adapters that compute something else where these are set. */
-const unused = `use_qalora use_bdlora fan_in_fan_out lora_bias layers_to_transform layers_pattern layer_replication exclude_modules rank_pattern
+const unused = `use_qalora use_bdlora lora_bias layers_to_transform layers_pattern layer_replication exclude_modules rank_pattern
   alpha_pattern target_parameters trainable_token_indices alora_invocation_tokens arrow_config megatron_config velora_config monteclora_config kasa_config`;
 
 /** An adapter's settings, and the modules that are saved with it: a module whose name ends so, with all that is in it. */
@@ -131,7 +131,7 @@ export function openPeftParameters(folder: string, specs: readonly ParameterSpec
 /** What is saved. */
 export interface AdapterToSave {
   readonly tf: TensorFlow;
-  readonly config: ModelConfig;
+  readonly config: NetworkConfig;
   readonly settings: LoraSettings;
   /** The matrices, and the parameters of modules that were trained as a whole. */
   readonly specs: readonly ParameterSpec[];
@@ -155,7 +155,7 @@ export function writePeftFolder(folder: string, adapter: AdapterToSave): void {
 
 /** In PEFT's names, without the fields of other kinds of adapters, which it fills in. */
 function buildConfigJson({ config, settings, specs, base }: AdapterToSave): Record<string, unknown> {
-  const { prefix: encoder, head } = getFamily(config);
+  const [{ prefix: encoder }, head] = [getFamilyFiles(config), getHead(config)];
   // PEFT takes a classifier of several layers as one module.
   const toSaved = (module: string): string => (module.startsWith(`${encoder}.`) ? module : module.split('.')[0]!);
   const saved = specs.map(({ name }) => toModule(name)).filter((module) => !/\.lora_[AB]$/.test(module));
@@ -164,16 +164,16 @@ function buildConfigJson({ config, settings, specs, base }: AdapterToSave): Reco
   return {
     base_model_name_or_path: base,
     bias: 'none',
-    fan_in_fan_out: false,
+    fan_in_fan_out: getFamilyFiles(config).listParameters(config).some(({ isMap }) => isMap === true), // of weights that are stored as [in, out]
     inference_mode: true,
     init_lora_weights: true,
     lora_alpha: settings.alpha,
     lora_dropout: settings.dropout,
-    modules_to_save: [...new Set([head, ...saved].map(toSaved))],
+    modules_to_save: head === null ? null : [...new Set([head, ...saved].map(toSaved))],
     peft_type: 'LORA',
     r: settings.rank,
     target_modules: isAll ? adapted : getTargets(config, settings),
-    task_type: 'SEQ_CLS',
+    task_type: head === null ? 'CAUSAL_LM' : 'SEQ_CLS',
     use_dora: false,
     use_rslora: settings.rankStabilized,
   };

@@ -7,8 +7,8 @@ import type { CompactRows } from '../kernels/calls.ts';
 /** A row as a model reads it; what it is trained to answer is the task's own. */
 export interface TokenRow {
   readonly ids: readonly number[];
-  /** 0 for the first text, 1 for the second one; as many as `ids`. */
-  readonly typeIds: readonly number[];
+  /** 0 for the first text, 1 for the second one; as many as `ids`. Absent: all are 0. */
+  readonly typeIds?: readonly number[];
 }
 
 const sortedBatches = 16; // sorted together: enough for little padding, few enough to stay random
@@ -115,7 +115,7 @@ export function buildCompactBatch(tf: TensorFlow, rows: readonly TokenRow[], siz
       'int32',
     ),
     typeIds: tf.tensor1d(
-      rows.flatMap((row) => row.typeIds),
+      rows.flatMap((row) => row.typeIds ?? row.ids.map(() => 0)),
       'int32',
     ),
     compact: {
@@ -142,7 +142,7 @@ export function buildBatch(tf: TensorFlow, rows: readonly TokenRow[], sizes: Bat
   const mask = new Float32Array(B * S).fill(-1e9);
   for (const [b, row] of rows.entries()) {
     ids.set(row.ids, b * S);
-    typeIds.set(row.typeIds, b * S);
+    if (row.typeIds) typeIds.set(row.typeIds, b * S);
     mask.fill(0, b * S, b * S + row.ids.length);
   }
   return {
@@ -156,7 +156,7 @@ export function buildBatch(tf: TensorFlow, rows: readonly TokenRow[], sizes: Bat
 }
 
 /** What rows that are computed together are padded to: a multiple of 4, since kernels work on four numbers at once. */
-export function countPositions(rows: readonly TokenRow[]): number {
+export function countPositions(rows: readonly Pick<TokenRow, 'ids'>[]): number {
   return 4 * Math.ceil(Math.max(1, ...rows.map((row) => row.ids.length)) / 4);
 }
 

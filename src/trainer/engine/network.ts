@@ -1,30 +1,31 @@
 /** A model in memory: what computes it, its numbers, and their gradients. */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { TensorFlow } from '../backends/index.ts';
-import type { LowRank, ModelConfig } from '../families/index.ts';
+import type { LowRank, NetworkConfig } from '../families/index.ts';
 import type { EpochEvaluated } from '../protocol.ts';
+import { readTensor, type SafetensorsIndex } from '../safetensors.ts';
 import type { TokenRow } from './batches.ts';
 import type { NextDropout, Ops } from './ops.ts';
-import type { Parameters, ParameterSpec } from './parameters.ts';
+import { findParameters, type ParameterRules, type Parameters, type ParameterSpec } from './parameters.ts';
 import type { Helpers } from './shares.ts';
 import { findGradients } from './tape.ts';
 
 /** What a model is trained for: its head, the loss, and how well rows are answered. */
-export interface Task<Row extends TokenRow> {
+export interface Task<Row extends TokenRow, Config extends NetworkConfig = NetworkConfig> {
   /** The sum of the losses of these rows, a scalar. `next` gives each place its dropout; null computes without. */
-  computeLoss(network: Network<Row>, rows: readonly Row[], next: NextDropout | null): Tensor;
-  /** What a sum of losses is divided by for their mean: the number of rows, or their weights together. */
+  computeLoss(network: Network<Row, Config>, rows: readonly Row[], next: NextDropout | null): Tensor;
+  /** What a sum of losses is divided by for their mean: the number of rows, their weights together, or the number of tokens that are learned. */
   getWeight(rows: readonly Row[]): number;
-  /** The mean loss of a row, and how well rows are answered. */
-  evaluate(network: Network<Row>, rows: readonly Row[]): Pick<EpochEvaluated, 'loss' | 'accuracy' | 'microF1' | 'meanAbsoluteError'>;
+  /** The mean loss of a row (of a token, where tokens are learned), and how well rows are answered. */
+  evaluate(network: Network<Row, Config>, rows: readonly Row[]): Omit<EpochEvaluated, 'type' | 'step' | 'epoch' | 'rows'>;
 }
 
 /** A model that computes, and that can be trained for its task. */
-export interface Network<Row extends TokenRow> {
+export interface Network<Row extends TokenRow, Config extends NetworkConfig = NetworkConfig> {
   readonly tf: TensorFlow;
   readonly ops: Ops;
-  readonly config: ModelConfig;
-  readonly task: Task<Row>;
+  readonly config: Config;
+  readonly task: Task<Row, Config>;
   /** Names of what the head gives, one for each. */
   readonly labels: readonly string[];
   readonly parameters: Parameters;
@@ -108,4 +109,18 @@ export function createParameter(tf: TensorFlow, { shape, isLinear }: ParameterSp
 /** Numbers of a parameter, or of its gradient, in the layout of the weight file, copied. */
 export function copyToStoredLayout(tf: TensorFlow, tensor: Tensor, isLinear: boolean): Float32Array {
   return computeAndFree(tf, () => (isLinear ? tf.transpose(tensor) : tensor).dataSync<'float32'>().slice());
+}
+
+/**
+ * The parameters that `rules` lists, from weight files, widened to float32. Names, shapes and types are checked before the first
+ * tensor is read.
+ */
+export function readParameters(tf: TensorFlow, weights: readonly SafetensorsIndex[], rules: ParameterRules): Parameters {
+  const found = findParameters(weights, rules);
+  return new Map(
+    rules.specs.flatMap((spec) => {
+      const place = found.get(spec.name);
+      return place === undefined ? [] : [[spec.name, createParameter(tf, spec, readTensor(place.index, place.stored))]];
+    }),
+  );
 }

@@ -3,6 +3,7 @@ import type { TensorFlow } from '../backends/index.ts';
 import type { KernelMemory } from '../kernels/index.ts';
 import { getPartKey, type Dropout } from './dropout.ts';
 import type { Ops } from './ops.ts';
+import { createLanguageOps, type Products } from './ops-of-language.ts';
 import * as kernels from '../kernels/calls.ts';
 import { toKernelDropout, type CompactRows } from '../kernels/calls.ts';
 import { createDefine, type Save } from './tape.ts';
@@ -141,5 +142,11 @@ export function createKernelOps(tf: TensorFlow, memory: KernelMemory, portable: 
     })(x);
   };
 
-  return { ...portable, takesCompact: true, linear, linearOfFrozen, addLowRank, layerNorm, attention, embed, firstToken, gelu, dropout };
+  const products: Products = {
+    plain: (x, w) => kernels.linear(memory, x, { w, b: null }),
+    withTransposed: (x, w) => kernels.linearInputGradient(memory, x, w),
+    ofTransposed: (x, y) => kernels.transposedProduct(memory, x, y),
+  };
+  const language = createLanguageOps(tf, products, attention);
+  return { ...portable, ...language, takesCompact: true, linear, linearOfFrozen, addLowRank, layerNorm, attention, embed, firstToken, gelu, dropout };
 }

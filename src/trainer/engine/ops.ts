@@ -15,12 +15,13 @@ import { createAttention, type Attention } from './attention.ts';
 import type { Batch } from './batches.ts';
 import { createDropoutMask, type Dropout } from './dropout.ts';
 import { createFamilyOps, type FamilyOps } from './ops-of-families.ts';
+import { createLanguageOps, type LanguageOps, type Products } from './ops-of-language.ts';
 import { createKernelOps } from './ops-on-kernels.ts';
 import { createDefine, type Save } from './tape.ts';
 
 export { createDropout, type Dropout, type NextDropout } from './dropout.ts';
 
-export interface Ops extends FamilyOps {
+export interface Ops extends FamilyOps, LanguageOps {
   /** Whether rows may be without padding: then M is the number of tokens, and Q is 1 or as many as a text's tokens. */
   readonly takesCompact: boolean;
   /** `y = x w + b`: x [M, K], w [K, N], b [N] -> [M, N] */
@@ -238,15 +239,22 @@ export function createPortableOps(tf: TensorFlow): Ops {
       return { value: tf.sum(tf.square(difference)), gradFunc: (dy, [difference]) => [tf.mul(tf.mul(difference!, 2), dy)] };
     })(values);
 
+  const attention = createAttention(tf);
+  const products: Products = {
+    plain: (x, w) => tf.matMul(x, w),
+    withTransposed: (x, w) => tf.matMul(x, tf.transpose(w)),
+    ofTransposed: (x, y) => tf.matMul(tf.transpose(x), y),
+  };
   return {
     ...createFamilyOps(tf),
+    ...createLanguageOps(tf, products, attention),
     takesCompact: false,
     linear,
     linearOfFrozen,
     addLowRank,
     embed,
     layerNorm,
-    attention: createAttention(tf),
+    attention,
     gelu,
     tanh,
     relu,

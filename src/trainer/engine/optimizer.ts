@@ -87,7 +87,7 @@ export function createLayerDecay(decay: number | undefined, layers: number): Rat
 
 /** Biases and the weights of norms are left without decay; the names are those that transformers' Trainer goes by. */
 export function hasDecay(name: string): boolean {
-  return !/bias|layernorm|rmsnorm|(^|\.)norm($|\.)|_norm($|\.)/i.test(name);
+  return !/bias|layernorm|rmsnorm|(^|\.)norm($|\.)|_norm($|\.)|\.ln_\w+\./i.test(name);
 }
 
 /** The factor that brings the norm of gradients to at most `maxNorm`, as PyTorch's clip_grad_norm_ has it; 1 where that is 0. */

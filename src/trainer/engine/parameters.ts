@@ -13,6 +13,8 @@ export interface ParameterSpec {
   readonly shape: readonly number[];
   /** Kept transposed in memory, [in, out]: the weight of a linear map. */
   readonly isLinear: boolean;
+  /** The weight of a linear map that its file has as [in, out] already; absent: `isLinear` says whether it is one. */
+  readonly isMap?: true;
 }
 
 /** Which tensors of the weight files are the parameters of a model. */

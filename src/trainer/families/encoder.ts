@@ -9,7 +9,7 @@ import { z } from 'zod';
 import type { Batch } from '../engine/batches.ts';
 import type { NextDropout } from '../engine/ops.ts';
 import type { ParameterSpec } from '../engine/parameters.ts';
-import { getLowRankNames, type FamilyNetwork } from './family.ts';
+import { getLowRankNames, type FamilyNetwork, type NetworkConfig } from './family.ts';
 
 /** The names of a layer's parts; each has a weight and a bias. */
 export interface LayerNames {
@@ -69,7 +69,7 @@ function computeLayer(
 }
 
 /** A linear map, with what an adapter adds to it. */
-export function computeLinear(network: FamilyNetwork, name: string, { x, next }: { x: Tensor2D; next: NextDropout | null }): Tensor2D {
+export function computeLinear(network: Omit<FamilyNetwork, 'config'>, name: string, { x, next }: { x: Tensor2D; next: NextDropout | null }): Tensor2D {
   const { ops, parameters, lowRank } = network;
   const linear = network.isTrainable(`${name}.weight`) || network.isTrainable(`${name}.bias`) ? ops.linear : ops.linearOfFrozen;
   const y = linear(x, getParameter(network, `${name}.weight`), getBias(network, name));
@@ -80,14 +80,14 @@ export function computeLinear(network: FamilyNetwork, name: string, { x, next }:
   return ops.addLowRank(y, dropped, { a: getParameter(network, names.a), b: getParameter(network, names.b), scale });
 }
 
-export function computeNorm(network: FamilyNetwork, name: string, { x, residual }: { x: Tensor2D; residual: Tensor2D | null }): Tensor2D {
+export function computeNorm(network: FamilyNetwork<NetworkConfig>, name: string, { x, residual }: { x: Tensor2D; residual: Tensor2D | null }): Tensor2D {
   const weight = getParameter<Tensor1D>(network, `${name}.weight`);
   const bias = getBias(network, name);
   return network.ops.layerNorm(x, residual, { weight, bias, epsilon: network.config.layerNormEpsilon });
 }
 
 /** That of a linear map or a norm: zeros where it has none. */
-function getBias(network: FamilyNetwork, name: string): Tensor1D {
+function getBias(network: Omit<FamilyNetwork, 'config'>, name: string): Tensor1D {
   const bias = network.parameters.get(`${name}.bias`);
   if (bias) return bias as Tensor1D;
   const { shape } = getParameter(network, `${name}.weight`);

@@ -6,8 +6,7 @@ import { readJsonObject } from '../../lib/json.ts';
 import { findWeightFiles, maxConfigBytes } from '../model-folder.ts';
 import { readSafetensorsIndex } from '../safetensors.ts';
 import { buildGguf, type GgufTensor, type Metadata } from './format.ts';
-import { listNetworkMetadata, listTensors } from './network.ts';
-import { parseShape } from './shape.ts';
+import { listNetworkMetadata, listTensors, parseLlamaConfig } from './network.ts';
 import { readGgufTokenizer } from './tokenizer.ts';
 
 export interface GgufSource {
@@ -34,17 +33,17 @@ export interface WrittenGguf extends WrittenFile {
  */
 export async function writeGguf({ folder, name }: GgufSource, path: string): Promise<WrittenGguf> {
   const configPath = join(folder, 'config.json');
-  const shape = parseShape(readJsonObject(configPath, 'model configuration', maxConfigBytes), configPath);
+  const config = parseLlamaConfig(readJsonObject(configPath, 'model configuration', maxConfigBytes), configPath);
   const weights = findWeightFiles(folder).map((file) => readSafetensorsIndex(join(folder, file)));
-  const tensors = listTensors(shape, weights, folder);
-  const tokenizer = readGgufTokenizer(folder, shape.vocabSize);
+  const tensors = listTensors(config, weights);
+  const tokenizer = readGgufTokenizer(folder, config.vocabSize);
   const metadata: Metadata = [
-    ['general.architecture', ['string', shape.family]],
+    ['general.architecture', ['string', config.family]],
     ['general.type', ['string', 'model']],
     ['general.name', ['string', name]],
     ['general.file_type', ['uint32', 1]], // mostly F16
     ['general.quantization_version', ['uint32', 2]],
-    ...listNetworkMetadata(shape),
+    ...listNetworkMetadata(config),
     ...tokenizer.metadata,
   ];
   const written = await writeAtomic(path, buildGguf(metadata, tensors, refuseNumber), 'GGUF file');

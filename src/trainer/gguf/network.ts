@@ -1,130 +1,109 @@
-/** A network of the Llama family as llama.cpp names its parts. */
+/** A network of the Llama family as llama.cpp names its sizes and its parameters. */
 import { Failure } from '../../errors.ts';
-import { isWidened, readTensor, type SafetensorsIndex, type TensorEntry } from '../safetensors.ts';
+import { formatValue } from '../../lib/text.ts';
+import { findParameters, type FoundParameter, type ParameterSpec } from '../engine/parameters.ts';
+import type { LlamaConfig } from '../families/llama-config.ts';
+import { llama, qwen2, qwen3 } from '../families/llama.ts';
+import { readTensor, type SafetensorsIndex } from '../safetensors.ts';
 import type { GgufTensor, Metadata, MetadataValue } from './format.ts';
-import type { Shape } from './shape.ts';
 
-/** The sizes, under the names of the architecture. */
-export function listNetworkMetadata(shape: Shape): Metadata {
-  const { family, scaling } = shape;
-  const rows: readonly (readonly [string, MetadataValue])[] = [
-    ['block_count', ['uint32', shape.layers]],
-    ['context_length', ['uint32', shape.maxPositions]],
-    ['embedding_length', ['uint32', shape.hiddenSize]],
-    ['feed_forward_length', ['uint32', shape.intermediateSize]],
-    ['attention.head_count', ['uint32', shape.heads]],
-    ['attention.head_count_kv', ['uint32', shape.keyHeads]],
-    ['attention.key_length', ['uint32', shape.headSize]],
-    ['attention.value_length', ['uint32', shape.headSize]],
-    ['attention.layer_norm_rms_epsilon', ['float32', shape.layerNormEpsilon]],
-    ['rope.dimension_count', ['uint32', shape.headSize]],
-    ['rope.freq_base', ['float32', shape.theta]],
-    ['vocab_size', ['uint32', shape.vocabSize]],
-  ];
-  const stretched: readonly (readonly [string, MetadataValue])[] =
-    scaling?.type === 'linear'
-      ? [
-          ['rope.scaling.type', ['string', 'linear']],
-          ['rope.scaling.factor', ['float32', scaling.factor]],
-        ]
-      : [];
-  return [...rows, ...stretched].map(([name, value]) => [`${family}.${name}`, value]);
+/** By `model_type`, which is also llama.cpp's name of the architecture. */
+const families: Readonly<Record<string, typeof llama>> = { llama, qwen2, qwen3 };
+
+/** @throws Failure `model-invalid` for another family, a classifier, or a field that is wrong */
+export function parseLlamaConfig(json: Readonly<Record<string, unknown>>, path: string): LlamaConfig {
+  const { model_type: name, architectures } = json;
+  const family = typeof name === 'string' && Object.hasOwn(families, name) ? families[name] : undefined;
+  if (!family) {
+    throw new Failure('model-invalid', `${path}: model_type: expected ${Object.keys(families).join(', ')}, found ${formatValue(name)}`, {
+      hint: 'a GGUF file is for models of the Llama family, which write text; transformers opens the folder as it is',
+    });
+  }
+  const className: unknown = Array.isArray(architectures) ? architectures[0] : undefined;
+  if (typeof className !== 'string' || className.endsWith('ForCausalLM')) return family.parseConfig(json, path);
+  throw new Failure('model-invalid', `${path}: architectures: expected a model that writes text, found ${formatValue(className)}`, {
+    hint: 'llama.cpp has no place for a head that classifies; transformers opens the folder as it is',
+  });
 }
 
-/** A parameter of the folder, and what becomes of it. */
-interface Part {
-  readonly source: string;
-  readonly name: string;
-  readonly shape: readonly number[];
-  /** Whether the rows of its heads change their places. */
-  readonly isTurned: boolean;
+/** The sizes, under the names of the architecture. */
+export function listNetworkMetadata(config: LlamaConfig): Metadata {
+  const { scaling } = config;
+  const rows: (readonly [string, MetadataValue])[] = [
+    ['block_count', ['uint32', config.layers]],
+    ['context_length', ['uint32', config.maxPositions]],
+    ['embedding_length', ['uint32', config.hiddenSize]],
+    ['feed_forward_length', ['uint32', config.intermediateSize]],
+    ['attention.head_count', ['uint32', config.heads]],
+    ['attention.head_count_kv', ['uint32', config.keyHeads]],
+    ['attention.key_length', ['uint32', config.headSize]],
+    ['attention.value_length', ['uint32', config.headSize]],
+    ['attention.layer_norm_rms_epsilon', ['float32', config.layerNormEpsilon]],
+    ['rope.dimension_count', ['uint32', config.headSize]],
+    ['rope.freq_base', ['float32', config.theta]],
+    ['vocab_size', ['uint32', config.vocabSize]],
+  ];
+  if (scaling?.type === 'linear') {
+    rows.push(['rope.scaling.type', ['string', 'linear']], ['rope.scaling.factor', ['float32', scaling.factor]]);
+  }
+  return rows.map(([name, value]) => [`${config.family}.${name}`, value]);
 }
 
 /**
- * What is to be written of the weights of a folder.
- * @throws Failure `model-invalid` naming a parameter that is missing, of another shape or type, or unknown
+ * What is to be written of the weights of a folder: matrices as F16, vectors as F32.
+ * @throws Failure `model-invalid` naming a tensor that is missing, of another shape or type, or that the family does not have
  */
-export function listTensors(shape: Shape, weights: readonly SafetensorsIndex[], folder: string): GgufTensor[] {
-  const parts = listParts(shape);
-  const known = new Set(parts.map(({ source }) => source));
-  const unknown = weights.flatMap(({ entries }) => [...entries.keys()]).find((name) => !known.has(name) && !isUnused(name, shape));
-  if (unknown !== undefined) throw new Failure('model-invalid', `${folder}: a ${shape.family} has no parameter ${unknown}`);
-  const tensors = parts.map((part): GgufTensor => {
-    const index = findParameter(part, weights, folder);
-    const type = part.shape.length === 1 ? 'F32' : 'F16';
-    return { name: part.name, source: part.source, shape: part.shape, type, read: () => readPieces(part, index, shape.headSize) };
+export function listTensors(config: LlamaConfig, weights: readonly SafetensorsIndex[]): GgufTensor[] {
+  const { listParameters, toCanonicalName, isIgnored } = families[config.family]!;
+  const specs = listParameters(config);
+  const places = findParameters(weights, { specs, toCanonicalName, isIgnored, optional: [] });
+  const tensors = specs.map(({ name: source, shape }): GgufTensor => {
+    // Llamas only: llama.cpp turns the numbers of a Qwen in the order that they have.
+    const turned = config.family === 'llama' && /\.[qk]_proj\./.test(source) ? config.headSize : null;
+    const read = (): Iterable<Float32Array> => readPieces(places.get(source)!, shape, turned);
+    return { name: toGgufName(source), source, shape, type: shape.length === 1 ? 'F32' : 'F16', read };
   });
-  const factors = listFactors(shape);
+  const factors = listFactors(config);
   if (factors === null) return tensors;
-  return [...tensors, { name: 'rope_freqs.weight', source: 'config.json', shape: [factors.length], type: 'F32', read: () => [factors] }];
+  return [...tensors, { name: 'rope_freqs.weight', source: 'rope_scaling', shape: [factors.length], type: 'F32', read: () => [factors] }];
 }
 
-/** V tokens of H numbers; A heads of D numbers, G of them with keys and values; F numbers of the feed-forward part. */
-function listParts(shape: Shape): Part[] {
-  const { vocabSize: V, hiddenSize: H, headSize: D, intermediateSize: F, biases, hasHeadNorms, isTied } = shape;
-  const [queries, keys] = [shape.heads * D, shape.keyHeads * D];
-  const isTurned = shape.family === 'llama'; // Qwen's are read with the halves of a head one after the other
-  const map = (
-    names: readonly [string, string],
-    [outputs, inputs]: readonly [number, number],
-    more: { bias?: boolean; turned?: boolean } = {},
-  ): Part[] => {
-    const [source, name] = names;
-    const turned = more.turned ?? false;
-    const weight = { source: `${source}.weight`, name: `${name}.weight`, shape: [outputs, inputs], isTurned: turned };
-    return more.bias === true ? [weight, { source: `${source}.bias`, name: `${name}.bias`, shape: [outputs], isTurned: turned }] : [weight];
-  };
-  const norm = (source: string, name: string, length = H): Part => {
-    return { source: `${source}.weight`, name: `${name}.weight`, shape: [length], isTurned: false };
-  };
-  const listLayer = (i: number): Part[] => {
-    const [own, ggml] = [`model.layers.${i}`, `blk.${i}`];
-    const of = (source: string, name: string): [string, string] => [`${own}.${source}`, `${ggml}.${name}`];
-    return [
-      norm(...of('input_layernorm', 'attn_norm')),
-      ...map(of('self_attn.q_proj', 'attn_q'), [queries, H], { bias: biases.queries, turned: isTurned }),
-      ...map(of('self_attn.k_proj', 'attn_k'), [keys, H], { bias: biases.queries, turned: isTurned }),
-      ...map(of('self_attn.v_proj', 'attn_v'), [keys, H], { bias: biases.queries }),
-      ...map(of('self_attn.o_proj', 'attn_output'), [H, queries], { bias: biases.mix }),
-      ...(hasHeadNorms ? [norm(...of('self_attn.q_norm', 'attn_q_norm'), D), norm(...of('self_attn.k_norm', 'attn_k_norm'), D)] : []),
-      norm(...of('post_attention_layernorm', 'ffn_norm')),
-      ...map(of('mlp.gate_proj', 'ffn_gate'), [F, H], { bias: biases.feedForward }),
-      ...map(of('mlp.up_proj', 'ffn_up'), [F, H], { bias: biases.feedForward }),
-      ...map(of('mlp.down_proj', 'ffn_down'), [H, F], { bias: biases.feedForward }),
-    ];
-  };
-  return [
-    ...map(['model.embed_tokens', 'token_embd'], [V, H]),
-    ...Array.from({ length: shape.layers }, (_, i) => listLayer(i)).flat(),
-    norm('model.norm', 'output_norm'),
-    ...(isTied ? [] : map(['lm_head', 'output'], [V, H])),
-  ];
-}
+/** The modules of a layer, and those beside the layers. */
+const names: Readonly<Record<string, string>> = {
+  'model.embed_tokens': 'token_embd',
+  'model.norm': 'output_norm',
+  lm_head: 'output',
+  input_layernorm: 'attn_norm',
+  'self_attn.q_proj': 'attn_q',
+  'self_attn.k_proj': 'attn_k',
+  'self_attn.v_proj': 'attn_v',
+  'self_attn.o_proj': 'attn_output',
+  'self_attn.q_norm': 'attn_q_norm',
+  'self_attn.k_norm': 'attn_k_norm',
+  post_attention_layernorm: 'ffn_norm',
+  'mlp.gate_proj': 'ffn_gate',
+  'mlp.up_proj': 'ffn_up',
+  'mlp.down_proj': 'ffn_down',
+};
 
-/** What folders hold that no computation uses: angles of older versions, and a copy of the table of tokens. */
-function isUnused(name: string, { isTied }: Shape): boolean {
-  return name.endsWith('.rotary_emb.inv_freq') || (isTied && name === 'lm_head.weight');
-}
-
-function findParameter({ source, shape }: Part, weights: readonly SafetensorsIndex[], folder: string): SafetensorsIndex {
-  const index = weights.find(({ entries }) => entries.has(source));
-  if (!index) throw new Failure('model-invalid', `${folder}: the parameter ${source} is missing`);
-  const entry = index.entries.get(source)!;
-  if (isWidened(entry.dtype) && entry.shape.join() === shape.join()) return index;
-  const format = ({ dtype, shape: sizes }: Pick<TensorEntry, 'dtype' | 'shape'>): string => `${dtype} [${sizes.join(', ')}]`;
-  throw new Failure('model-invalid', `${index.path}: ${source}: expected F32, F16 or BF16 [${shape.join(', ')}], found ${format(entry)}`);
+function toGgufName(source: ParameterSpec['name']): string {
+  const [, layer, module, part] = /^(?:model\.layers\.(\d+)\.)?(.+)\.(weight|bias)$/.exec(source)!;
+  const name = names[module!];
+  if (name === undefined) throw new Error(`no name for ${source}`);
+  return `${layer === undefined ? '' : `blk.${layer}.`}${name}.${part}`;
 }
 
 /** Numbers that are read at a time. */
 const pieceLength = 2 ** 22;
 
-function* readPieces({ source, shape, isTurned }: Part, index: SafetensorsIndex, headSize: number): Generator<Float32Array> {
+/** `turned` is the size of the heads whose rows change their places; null: they stay. */
+function* readPieces({ index, stored }: FoundParameter, shape: readonly number[], turned: number | null): Generator<Float32Array> {
   const [rows, width] = [shape[0]!, shape[1] ?? 1];
-  const unit = isTurned ? headSize : 1; // a head in one piece
+  const unit = turned ?? 1; // a head in one piece
   const step = Math.max(1, Math.floor(pieceLength / (unit * width))) * unit;
   for (let row = 0; row < rows; row += step) {
-    const numbers = readTensor(index, source, { from: row * width, count: Math.min(step, rows - row) * width });
-    yield isTurned ? turnHeads(numbers, headSize, width) : numbers;
+    const numbers = readTensor(index, stored, { from: row * width, count: Math.min(step, rows - row) * width });
+    yield turned === null ? numbers : turnHeads(numbers, turned, width);
   }
 }
 
@@ -140,7 +119,7 @@ function turnHeads(numbers: Float32Array, headSize: number, width: number): Floa
 }
 
 /** By how much Llama 3 divides the frequency of each pair of a head's numbers; null where that is not its way. */
-function listFactors({ scaling, theta, headSize: D }: Shape): Float32Array | null {
+function listFactors({ scaling, theta, headSize: D }: LlamaConfig): Float32Array | null {
   if (scaling?.type !== 'llama3') return null;
   const { factor, low, high, positions } = scaling;
   return Float32Array.from({ length: D / 2 }, (_, j) => {

@@ -37,6 +37,14 @@ export function linearInputGradient({ call, create, find }: KernelMemory, dy: Te
   return dx;
 }
 
+/** [M, K]ᵀ [M, N] -> [K, N] */
+export function transposedProduct({ call, create, find }: KernelMemory, x: Tensor, y: Tensor): Tensor2D {
+  const [M, K, N] = [x.shape[0], x.shape[1]!, y.shape[1]!];
+  const product = create<Tensor2D>([K, N]);
+  call.product(find(x, [M, K]), 1, K, find(y, [M, N]), N, 1, find(product, [K, N]), N, K, N, M, 0);
+  return product;
+}
+
 /** `dx = dy wᵀ`, `dw = xᵀ dy`, `db = Σ dy` */
 export function linearGradient({ call, create, find }: KernelMemory, dy: Tensor, { x, w }: { x: Tensor; w: Tensor }): Tensor[] {
   const [M, N, K] = toSizes(x, w);

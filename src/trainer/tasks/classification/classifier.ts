@@ -4,19 +4,18 @@ import { Failure } from '../../../errors.ts';
 import { addAdapter, type LowRankAdapter } from '../../adapters/index.ts';
 import type { TensorFlow } from '../../backends/index.ts';
 import { buildBatch, buildCompactBatch, sortIntoBatches } from '../../engine/batches.ts';
-import { computeAndFree, createParameter, type Network, type Task } from '../../engine/network.ts';
+import { computeAndFree, readParameters, type Network, type Task } from '../../engine/network.ts';
 import { createOps, type NextDropout } from '../../engine/ops.ts';
-import { findParameters, type ParameterRules, type Parameters, type ParameterSpec } from '../../engine/parameters.ts';
-import { computeLinear, getFamily } from '../../families/index.ts';
+import type { ParameterSpec } from '../../engine/parameters.ts';
+import { computeLinear, getFamily, type ModelConfig } from '../../families/index.ts';
 import { matchHead, readNetworkFolder } from '../../model-folder.ts';
 import type { AdapterSettings, ClassifierSource } from '../../protocol.ts';
-import { readTensor, type SafetensorsIndex } from '../../safetensors.ts';
 import { readTokenizer } from '../../tokenizer.ts';
 import { drawParameters, getRules, listHead, listParameters, orderHead } from './head.ts';
 import type { EncodedRow, Encoder } from './rows.ts';
 
 /** What computes: token numbers in, one of `labels` out; without labels, a number. */
-export type ClassifierNetwork = Network<EncodedRow>;
+export type ClassifierNetwork = Network<EncodedRow, ModelConfig>;
 
 /** A network with all that is needed to run, to train and to save it. */
 export interface Classifier extends OpenNetwork, Encoder {
@@ -91,24 +90,10 @@ function countOutputs(labels: readonly string[]): number {
 }
 
 /**
- * The parameters that `rules` lists, from weight files, widened to float32. Names, shapes and types are checked before the first
- * tensor is read.
- */
-function readParameters(tf: TensorFlow, weights: readonly SafetensorsIndex[], rules: ParameterRules): Parameters {
-  const found = findParameters(weights, rules);
-  return new Map(
-    rules.specs.flatMap((spec) => {
-      const place = found.get(spec.name);
-      return place === undefined ? [] : [[spec.name, createParameter(tf, spec, readTensor(place.index, place.stored))]];
-    }),
-  );
-}
-
-/**
  * Cross-entropy of the softmax; the likeliest label is the answer. Without labels the squared error of the one number, as transformers has
  * both (`problem_type` "single_label_classification" and "regression").
  */
-export const classification: Task<EncodedRow> = {
+export const classification: Task<EncodedRow, ModelConfig> = {
   computeLoss(network, rows, next) {
     const { tf, ops, labels } = network;
     const classes = countOutputs(labels);
@@ -137,7 +122,7 @@ export const classification: Task<EncodedRow> = {
  * Several labels a text, each by itself: the binary cross-entropy of each label's sigmoid, in the mean over the labels, as transformers has it
  * (`problem_type` "multi_label_classification").
  */
-export const multiLabel: Task<EncodedRow> = {
+export const multiLabel: Task<EncodedRow, ModelConfig> = {
   computeLoss(network, rows, next) {
     const { tf, ops, labels } = network;
     const expected = Float32Array.from(rows.flatMap(({ targets }) => targets!));
@@ -160,7 +145,7 @@ export const multiLabel: Task<EncodedRow> = {
 };
 
 /** What a thread of its own computes with. */
-export function getTask(isMultiLabel: boolean): Task<EncodedRow> {
+export function getTask(isMultiLabel: boolean): Task<EncodedRow, ModelConfig> {
   return isMultiLabel ? multiLabel : classification;
 }
 

@@ -11,6 +11,7 @@ import type { Tokenizer } from '../../tokenizer.ts';
 
 /** A row as the model reads it. */
 export interface EncodedRow extends TokenRow {
+  readonly typeIds: readonly number[];
   /** Index of its class; 0 where it is to be predicted. */
   readonly label: number;
   /** What the loss compares the outputs with, a number for each; absent: 1 for the label, 0 for the others. */

@@ -1,0 +1,92 @@
+/** Texts that grow token by token. What earlier tokens were turned into is kept, so that each new one costs the same (a key-value cache). */
+import type { Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
+import type { CausalBatch } from '../engine/causal-batch.ts';
+import { computeAndFree } from '../engine/network.ts';
+import { computeStates, getOutput, type LanguageNetwork } from './model.ts';
+
+/** B texts that grow together. */
+export interface Continuation {
+  /** The logits of the next token of each text, [V] each. They are good until the texts grow. */
+  readonly logits: readonly Float32Array[];
+  /** Adds a token to each text. */
+  append(ids: readonly number[]): void;
+  /** Frees what is kept. */
+  close(): void;
+}
+
+/** Numbers that a model's layer keeps of all texts, [B, T, N]. */
+interface Kept {
+  readonly keys: Tensor3D;
+  readonly values: Tensor3D;
+}
+
+/** Begins to continue texts of at least one token each. */
+export function startContinuation(network: Omit<LanguageNetwork<never>, 'task'>, texts: readonly (readonly number[])[]): Continuation {
+  const { tf, ops, config } = network;
+  const B = texts.length;
+  const longest = Math.max(...texts.map((ids) => ids.length));
+  const gaps = texts.map((ids) => longest - ids.length); // before each text, so that all end together
+  const kept: Kept[] = [];
+  let known = 0;
+  let logits: readonly Float32Array[] = [];
+
+  const extend = (layer: number, keys: Tensor2D, values: Tensor2D): [Tensor2D, Tensor2D] => {
+    const before = kept[layer];
+    const [grownKeys, grownValues] = [
+      [keys, before?.keys],
+      [values, before?.values],
+    ].map(([added, old]) => {
+      const rows: Tensor3D = tf.reshape(added!, [B, added!.size / B / added!.shape[1]!, added!.shape[1]!]);
+      return tf.keep(old ? tf.concat3d([old as Tensor3D, rows], 1) : rows.clone());
+    }) as [Tensor3D, Tensor3D];
+    kept[layer] = { keys: grownKeys, values: grownValues };
+    if (before) tf.dispose([before.keys, before.values]);
+    const toRows = (x: Tensor3D): Tensor2D => tf.reshape(x, [B * x.shape[1], x.shape[2]]);
+    return [toRows(grownKeys), toRows(grownValues)];
+  };
+
+  /** `added` has Q tokens of each text, with padding before those that are shorter. */
+  const read = (added: readonly (readonly number[])[]): void => {
+    const [Q, T] = [added[0]!.length, known + added[0]!.length];
+    logits = computeAndFree(tf, () => {
+      const batch: CausalBatch = {
+        sizes: { texts: B, positions: Q },
+        ids: tf.tensor1d(added.flat(), 'int32'),
+        places: Int32Array.from({ length: B * Q }, (_, i) => Math.max(0, known + (i % Q) - gaps[Math.floor(i / Q)]!)),
+        mask: tf.tensor(hide(gaps, { queries: Q, keys: T }), [B, 1, Q, T]),
+        extend,
+      };
+      const states = computeStates(network, batch, null);
+      const last = ops.pickRows(states, Int32Array.from({ length: B }, (_, b) => b * Q + Q - 1));
+      const all = ops.predict(last, getOutput(network).values).dataSync<'float32'>();
+      return Array.from({ length: B }, (_, b) => all.slice(b * config.vocabSize, (b + 1) * config.vocabSize));
+    });
+    known = T;
+  };
+
+  read(texts.map((ids, b) => [...new Array<number>(gaps[b]!).fill(config.padTokenId), ...ids]));
+  return {
+    get logits() {
+      return logits;
+    },
+    append: (ids) => read(ids.map((id) => [id])),
+    close() {
+      for (const { keys, values } of kept) tf.dispose([keys, values]);
+      kept.length = 0;
+    },
+  };
+}
+
+/** What the last `queries` of so many positions do not see: what comes after them, and the gap before a text, but for themselves. */
+function hide(gaps: readonly number[], { queries: Q, keys: T }: { readonly queries: number; readonly keys: number }): Float32Array {
+  const hidden = new Float32Array(gaps.length * Q * T);
+  for (const [b, gap] of gaps.entries()) {
+    for (let i = 0; i < Q; i++) {
+      const own = T - Q + i;
+      const row = hidden.subarray((b * Q + i) * T, (b * Q + i + 1) * T);
+      row.fill(-1e9, own + 1);
+      row.fill(-1e9, 0, Math.min(gap, own)); // a place in the gap sees itself, or its attention would be of nothing
+    }
+  }
+  return hidden;
+}

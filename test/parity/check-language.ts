@@ -1,0 +1,146 @@
+/** Language models: log-probabilities, a step of all parameters, a step and a short training of a low-rank adapter, the tokens that follow. */
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { TensorFlow } from '../../src/trainer/backends/index.ts';
+import { closeNetwork, computeAndFree } from '../../src/trainer/engine/network.ts';
+import { takeStep } from '../../src/trainer/engine/train.ts';
+import { computeLogProbabilities, openLanguageModel, type LanguageModel } from '../../src/trainer/language/model.ts';
+import { chat, type ChatRow } from '../../src/trainer/tasks/chat/chat.ts';
+import { readTensors } from '../trainer/read-tensors.ts';
+import { toCheck, toEqualCheck, toRelativeCheck, type Check } from './check.ts';
+import { checkStepOfRows, Optimizer, Step, toAdamW } from './check-step.ts';
+import { toLargestDifference } from './reference.ts';
+
+const matrix = z.array(z.array(z.number()));
+const Batch = z.object({ input_ids: z.array(z.array(z.int())), attention_mask: z.array(z.array(z.int())), labels: z.array(z.array(z.int())) });
+
+/** Rows without padding; what is to be predicted has its own token as its label. */
+export function toChatRows({ input_ids, attention_mask, labels }: z.infer<typeof Batch>): ChatRow[] {
+  return input_ids.map((all, row) => {
+    const length = attention_mask[row]!.reduce((sum, one) => sum + one, 0);
+    return { ids: all.slice(0, length), learned: labels[row]!.slice(0, length).map((label) => label >= 0) };
+  });
+}
+
+const LanguageStep = Step.omit({ batch: true });
+
+export const LanguageForward = z.object({
+  batch: Batch,
+  token_logprobs: matrix,
+  loss: z.number(),
+  noise: z.record(z.string(), z.number()),
+});
+
+/** The log-probability of every token but the first, given those before it. */
+export function checkLanguageForward(tf: TensorFlow, file: z.infer<typeof LanguageForward>, { model, name }: LanguagePlace): Check[] {
+  const network = open(tf, model, null);
+  const rows = toChatRows(file.batch);
+  const found = rows.map((row) => {
+    const places = row.ids.slice(1).map((_, i) => ({ row: 0, token: i + 1 }));
+    return [...computeAndFree(tf, () => computeLogProbabilities(network, [row], { places, next: null }).dataSync<'float32'>())];
+  });
+  const { loss } = chat.evaluate(network, rows);
+  closeNetwork(network);
+  return [
+    ...found.map((values, i) => {
+      const expected = file.token_logprobs[i]!.slice(0, values.length);
+      return toCheck(`${name}: token_logprobs ${i}, largest difference`, toLargestDifference(values, expected), 0, 5e-5);
+    }),
+    toCheck(`${name}: loss`, loss, file.loss, 5e-6),
+  ];
+}
+
+export interface LanguagePlace {
+  /** The folder of the base model. */
+  readonly model: string;
+  readonly name: string;
+}
+
+function open(tf: TensorFlow, folder: string, adapter: string | null): LanguageModel<ChatRow> {
+  const own = adapter === null ? {} : { adapter };
+  const model = openLanguageModel(tf, { folder, ...own, seed: 0, maxLength: 1_000_000 }, { task: chat });
+  return { ...model, config: { ...model.config, hiddenDropout: 0, attentionDropout: 0, ...{ embeddingDropout: 0 } } };
+}
+
+export const ArchitectureFile = z.object({ model: z.string(), batch: Batch, optimizer: Optimizer, noise_logits: z.number(), step: LanguageStep });
+
+/** All logits of a batch, and a step of all parameters. */
+export function checkArchitecture(
+  tf: TensorFlow,
+  file: z.infer<typeof ArchitectureFile>,
+  { model, name }: LanguagePlace,
+): Check[] {
+  const network = open(tf, model, null);
+  const checks = checkStepOfRows(tf, network, { step: file.step, optimizer: file.optimizer, rows: toChatRows(file.batch) }, name);
+  closeNetwork(network);
+  return checks;
+}
+
+export const SftFile = z.object({
+  batch: Batch,
+  optimizer: Optimizer,
+  init_adapter: z.string(),
+  trained_adapter: z.string(),
+  full_step: LanguageStep,
+  lora_step: LanguageStep,
+  lora_curve: z.object({
+    batches: z.array(Batch),
+    warmup_steps: z.int(),
+    learning_rate: z.array(z.number()),
+    loss: z.array(z.number()),
+    grad_norm: z.array(z.number()),
+    noise: z.object({ loss_max_abs: z.number() }),
+  }),
+});
+
+export function checkSft(
+  tf: TensorFlow,
+  file: z.infer<typeof SftFile>,
+  { folder, model, name }: LanguagePlace & { readonly folder: string },
+): Check[] {
+  const { optimizer, batch } = file;
+  const rows = toChatRows(batch);
+  const whole = open(tf, model, null);
+  const checks = checkStepOfRows(tf, whole, { step: file.full_step, optimizer, rows }, `${name}, all parameters`);
+  closeNetwork(whole);
+  const start = join(folder, file.init_adapter);
+  const step = { ...file.lora_step, params: toOwnNames(file.lora_step.params) };
+  const adapted = open(tf, model, start);
+  const own = { ...adapted, specs: adapted.adapter!.specs };
+  checks.push(...checkStepOfRows(tf, own, { step, optimizer, rows }, `${name}, adapter`));
+  closeNetwork(adapted);
+  return [...checks, ...checkCurve(tf, open(tf, model, start), file, { folder, name })];
+}
+
+function checkCurve(
+  tf: TensorFlow,
+  network: LanguageModel<ChatRow>,
+  { lora_curve: curve, optimizer, trained_adapter }: z.infer<typeof SftFile>,
+  { folder, name }: { folder: string; name: string },
+): Check[] {
+  const adamW = toAdamW(tf, optimizer);
+  const settings = { optimizer: adamW, maxGradNorm: optimizer.max_grad_norm, microBatchSize: 1_000_000, seed: 0 };
+  const checks = curve.batches.flatMap((batch, i) => {
+    const { loss, gradNorm } = takeStep(network, toChatRows(batch), { ...settings, step: i, learningRate: curve.learning_rate[i]! });
+    return [
+      toCheck(`${name}: curve.loss ${i}`, loss, curve.loss[i]!, Math.max(2e-5, 20 * curve.noise.loss_max_abs)),
+      toRelativeCheck(`${name}: curve.grad_norm ${i}`, gradNorm, curve.grad_norm[i]!, 1e-4),
+    ];
+  });
+  const stored = readTensors(join(folder, trained_adapter, 'adapter_model.safetensors'));
+  checks.push(toEqualCheck(`${name}: trained adapter, matrices`, network.adapter!.specs.length, stored.size));
+  for (const spec of network.adapter!.specs) {
+    const values = computeAndFree(tf, () => tf.transpose(network.parameters.get(spec.name)!).dataSync<'float32'>().slice());
+    const expected = stored.get(`base_model.model.${spec.name}`)?.data ?? [];
+    checks.push(toCheck(`${name}: trained ${spec.name}, largest difference`, toLargestDifference(values, expected), 0, 1e-5));
+  }
+  closeNetwork(network);
+  return checks;
+}
+
+/** PyTorch's names have the name of the adapter in them. */
+function toOwnNames<T>(params: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(
+    Object.entries(params).map(([name, value]) => [name.replace(/^base_model\.model\./, '').replace('.default', ''), value]),
+  );
+}
