@@ -129,7 +129,7 @@ function toSentencePiece(definition: Json, vocabulary: Vocabulary, vocabSize: nu
   const ranks = new Map<string, number>();
   for (const [rank, pair] of merges.entries()) if (!ranks.has(pair.join(''))) ranks.set(pair.join(''), rank);
   const scores = new Array<number>(vocabSize).fill(-merges.length);
-  for (const [token, id] of ids) scores[id] = -(ranks.get(token) ?? merges.length);
+  for (const [token, id] of ids) scores[id] = 0 - (ranks.get(token) ?? merges.length);
   const unlisted = countUnlisted(vocabulary, ranks);
   return {
     rows: [
