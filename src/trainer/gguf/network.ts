@@ -94,7 +94,7 @@ function toGgufName(source: ParameterSpec['name']): string {
 }
 
 /** Numbers that are read at a time. */
-const pieceLength = 2 ** 22;
+const pieceLength = 2 ** 20;
 
 /** `turned` is the size of the heads whose rows change their places; null: they stay. */
 function* readPieces({ index, stored }: FoundParameter, shape: readonly number[], turned: number | null): Generator<Float32Array> {
