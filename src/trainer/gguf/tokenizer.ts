@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Failure } from '../../errors.ts';
 import { readBoundedFile } from '../../lib/fs.ts';
 import { isObject, readJsonObject } from '../../lib/json.ts';
-import { formatValue } from '../../lib/text.ts';
+import { formatName, formatValue } from '../../lib/text.ts';
 import { maxConfigBytes, readTokenizerFiles } from '../model-folder.ts';
 import type { Metadata, MetadataValue } from './format.ts';
 import { findPreTokenizer, toSteps } from './pre-tokenizer.ts';
@@ -25,6 +25,8 @@ interface Vocabulary {
   readonly merges: readonly (readonly [string, string])[];
   /** Tokens that are found before anything is merged; whether they are special. */
   readonly added: ReadonlyMap<string, boolean>;
+  /** Those of them that take the spaces beside them, or that are no part of a word. */
+  readonly bound: readonly string[];
 }
 
 export interface GgufTokenizer {
@@ -58,7 +60,16 @@ export function readGgufTokenizer(folder: string, vocabSize: number): GgufTokeni
     ['add_eos_token', ['bool', ends.eos]],
   ];
   const metadata = all.map(([name, value]): Row => [`tokenizer.ggml.${name}`, value]);
-  return { metadata: template === null ? metadata : [...metadata, ['tokenizer.chat_template', ['string', template]]], warnings };
+  if (template !== null) metadata.push(['tokenizer.chat_template', ['string', template]]);
+  const { bound } = vocabulary;
+  const listed = bound.slice(0, 5).map(formatName).join(', ');
+  return {
+    metadata,
+    warnings:
+      bound.length === 0
+        ? warnings
+        : [...warnings, `llama.cpp finds these tokens also within words, and keeps the spaces beside them: ${listed}`],
+  };
 }
 
 /** @throws Failure `model-invalid` */
@@ -89,6 +100,9 @@ function parseVocabulary({ model, added_tokens: added }: Json, path: string, voc
     ids,
     merges: merges.map((merge: unknown) => parseMerge(merge, path)),
     added: new Map(listed.map(({ content, special }) => [content as string, special === true])),
+    bound: listed
+      .filter((one) => ['single_word', 'lstrip', 'rstrip'].some((flag) => one[flag] === true))
+      .map((one) => one['content'] as string),
   };
 }
 
@@ -100,7 +114,8 @@ function parseMerge(merge: unknown, path: string): readonly [string, string] {
 
 /** As tokenizer.json has it. @throws Failure `model-invalid` */
 function toByteLevel(definition: Json, { merges, path }: Vocabulary): { rows: Row[]; warnings: string[] } {
-  const odd = toSteps(definition['normalizer'], 'normalizers').find(({ type }) => type !== 'NFC'); // llama.cpp leaves a text as it is
+  const normalizers = toSteps(definition['normalizer'], 'normalizers');
+  const odd = normalizers.find(({ type }) => type !== 'NFC');
   if (odd) throw refuseStep('normalizer', odd, path);
   return {
     rows: [
@@ -108,7 +123,10 @@ function toByteLevel(definition: Json, { merges, path }: Vocabulary): { rows: Ro
       ['pre', ['string', findPreTokenizer(definition, path)]],
       ['merges', ['strings', merges.map((pair) => pair.join(' '))]],
     ],
-    warnings: [],
+    warnings:
+      normalizers.length > 0
+        ? ['llama.cpp reads a letter and its accent as they are written, the tokenizer of the folder as one (NFC)']
+        : [],
   };
 }
 
@@ -131,20 +149,22 @@ function toSentencePiece(definition: Json, vocabulary: Vocabulary, vocabSize: nu
   const scores = new Array<number>(vocabSize).fill(-merges.length);
   for (const [token, id] of ids) scores[id] = 0 - (ranks.get(token) ?? merges.length);
   const unlisted = countUnlisted(vocabulary, ranks);
-  return {
-    rows: [
-      ['model', ['string', 'llama']],
-      ['pre', ['string', 'default']],
-      ['add_space_prefix', ['bool', hasPrefix]],
-      ['scores', ['float32s', scores]],
-    ],
-    warnings:
-      unlisted === 0
-        ? []
-        : [
-            `llama.cpp also merges ${unlisted} pairs of tokens that the tokenizer of the folder does not: it may read rare words as other tokens`,
-          ],
-  };
+  const warnings: string[] = [];
+  if (unlisted > 0) {
+    warnings.push(
+      `llama.cpp also merges ${unlisted} pairs of tokens that the tokenizer of the folder does not: it may read rare words as other tokens`,
+    );
+  }
+  if (splitters.some((step) => step['prepend_scheme'] === 'first')) {
+    warnings.push('llama.cpp puts a space after each special token, the tokenizer of the folder only at the beginning of a text');
+  }
+  const rows: Row[] = [
+    ['model', ['string', 'llama']],
+    ['pre', ['string', 'default']],
+    ['add_space_prefix', ['bool', hasPrefix]],
+    ['scores', ['float32s', scores]],
+  ];
+  return { rows, warnings };
 }
 
 /** SentencePiece merges every pair that makes a token; a tokenizer of another origin may list only one pair for each. */

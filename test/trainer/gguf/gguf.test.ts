@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { isFailure } from '../../../src/errors.ts';
@@ -67,11 +67,25 @@ async function exportFolder(folder: string): Promise<{ file: GgufFile; warnings:
   return { file: readGguf(path), warnings };
 }
 
-async function exportModel(model: LanguageFolder): Promise<{ file: GgufFile; folder: string; get: (key: string) => unknown }> {
+interface Exported {
+  readonly file: GgufFile;
+  readonly folder: string;
+  readonly warnings: readonly string[];
+  readonly get: (key: string) => unknown;
+}
+
+async function exportModel(model: LanguageFolder): Promise<Exported> {
   const folder = createScratchFolder();
   writeLanguageFolder(folder, model);
-  const { file } = await exportFolder(folder);
-  return { file, folder, get: (key) => file.metadata.get(key) };
+  const { file, warnings } = await exportFolder(folder);
+  return { file, folder, warnings, get: (key) => file.metadata.get(key) };
+}
+
+function changeTokenizer(folder: string, change: (definition: Record<string, unknown>) => void): void {
+  const path = join(folder, 'tokenizer.json');
+  const json = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+  change(json);
+  writeFileSync(path, JSON.stringify(json));
 }
 
 test('a Llama with a SentencePiece tokenizer: every tensor, its sizes, its tokens', async () => {
@@ -163,19 +177,34 @@ test('Llama 3 stretches low frequencies by factors of its own, another model all
   expect([linear.get('llama.rope.scaling.type'), linear.get('llama.rope.scaling.factor')]).toEqual(['linear', 2.5]);
 });
 
-test.each<[LanguageFolder['tokenizer'], Record<string, unknown>]>([
-  ['gpt2', { model: 'gpt2', pre: 'gpt-2', add_bos_token: false, add_eos_token: false }],
-  ['qwen2', { model: 'gpt2', pre: 'qwen2', add_bos_token: false, add_eos_token: false }],
-  ['llama3', { model: 'gpt2', pre: 'llama-bpe', add_bos_token: true, add_eos_token: false }],
-  ['metaspace', { model: 'llama', pre: 'default', add_bos_token: true, add_eos_token: false }],
-])('the tokenizer %s: how llama.cpp reads a text', async (tokenizer, expected) => {
-  const tokens = {
-    llama3: { bos_token: '<|begin_of_text|>', eos_token: '<|eot_id|>' },
-    metaspace: { bos_token: '<s>', eos_token: '</s>' },
-  };
-  const tokenizerConfig = tokenizer === 'llama3' || tokenizer === 'metaspace' ? tokens[tokenizer] : {};
-  const { get } = await exportModel({ family: 'llama', tokenizer, tokenizerConfig });
+test.each<[LanguageFolder['tokenizer'], Record<string, unknown>, string | null]>([
+  [
+    'gpt2',
+    { model: 'gpt2', pre: 'gpt-2', add_bos_token: false, add_eos_token: false },
+    'within words, and keeps the spaces beside them: <mask>, xone',
+  ],
+  ['qwen2', { model: 'gpt2', pre: 'qwen2', add_bos_token: false, add_eos_token: false }, 'a letter and its accent'],
+  ['llama3', { model: 'gpt2', pre: 'llama-bpe', add_bos_token: true, add_eos_token: false }, null],
+])('the tokenizer %s: how llama.cpp reads a text', async (tokenizer, expected, warning) => {
+  const tokenizerConfig = tokenizer === 'llama3' ? { bos_token: '<|begin_of_text|>', eos_token: '<|eot_id|>' } : {};
+  const { get, warnings } = await exportModel({ family: 'llama', tokenizer, tokenizerConfig });
   expect(Object.fromEntries(Object.keys(expected).map((key) => [key, get(`tokenizer.ggml.${key}`)]))).toEqual(expected);
+  expect(warnings).toEqual(warning === null ? [] : [expect.stringContaining(warning)]);
+});
+
+test.each([
+  ['first', 'only at the beginning of a text'],
+  ['never', null],
+])('spaces as "▁", put before a text: %s', async (scheme, warning) => {
+  const folder = createScratchFolder();
+  cpSync(tinyLlama, folder, { recursive: true });
+  changeTokenizer(folder, (json) => {
+    json['normalizer'] = null;
+    json['pre_tokenizer'] = { type: 'Metaspace', replacement: '▁', prepend_scheme: scheme, split: false };
+  });
+  const { file, warnings } = await exportFolder(folder);
+  expect(file.metadata.get('tokenizer.ggml.add_space_prefix')).toBe(scheme !== 'never');
+  expect(warnings.slice(1)).toEqual(warning === null ? [] : [expect.stringContaining(warning)]);
 });
 
 test('special tokens, the end of a turn, rows without a token, and the template without blocks that only a training reads', async () => {
@@ -266,10 +295,7 @@ test.each<[string, (definition: Record<string, unknown>) => void, string]>([
 ])('a tokenizer with %s is refused', async (_, change, message) => {
   const folder = createScratchFolder();
   writeLanguageFolder(folder, { family: 'llama', tokenizer: 'llama3' });
-  const path = join(folder, 'tokenizer.json');
-  const json = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
-  change(json);
-  writeFileSync(path, JSON.stringify(json));
+  changeTokenizer(folder, change);
   await expectRefusal(folder, message);
 });
 
