@@ -39,15 +39,22 @@ const models: Readonly<Record<string, LanguageFolder>> = {
     config: { tie_word_embeddings: true, rope_scaling: { rope_type: 'linear', factor: 4 } },
   },
   qwen2: { family: 'qwen2', tokenizer: 'qwen2', config: { head_dim: 8 } },
+  'llama metaspace': {
+    family: 'llama',
+    tokenizer: 'metaspace',
+    tokenizerConfig: { bos_token: '<s>', eos_token: '</s>', unk_token: '<unk>' },
+  },
   qwen3: { family: 'qwen3', tokenizer: 'qwen2' },
 };
 
 const checks = openPythonChecks('gguf');
 const out = mkdtempSync(join(tmpdir(), 'gguf-'));
-/** Texts that llama.cpp reads as other tokens, as the warnings say: letters with separate accents in Qwen's, words that are tokens in GPT-2's. */
-function isRead(text: string, { tokenizer }: Partial<LanguageFolder> = {}): boolean {
-  return !(tokenizer === 'qwen2' ? text !== text.normalize('NFC') : tokenizer === 'gpt2' && /<mask>|xone/.test(text));
-}
+/** Texts that llama.cpp reads as other tokens, as the warnings of the export say. */
+const misread: Readonly<Partial<Record<LanguageFolder['tokenizer'], (text: string) => boolean>>> = {
+  qwen2: (text) => text !== text.normalize('NFC'),
+  gpt2: (text) => /<mask>|xone/.test(text),
+  metaspace: (text) => /^[ ▁]|<s>|<\/s>|<unk>|\[INST\]/.test(text),
+};
 
 const { texts } = JSON.parse(readFileSync(join(fixtures, 'parity/tokenizers.json'), 'utf8')) as { texts: string[] };
 for (const name of ['tiny-llama', ...Object.keys(models)]) {
@@ -60,7 +67,7 @@ for (const name of ['tiny-llama', ...Object.keys(models)]) {
   writeFileSync(
     join(place, 'texts.json'),
     JSON.stringify({
-      read: texts.filter((text) => isRead(text, models[name])),
+      read: texts.filter((text) => misread[models[name]?.tokenizer ?? 'llama3']?.(text) !== true),
       answered: ['The film was', 'user: Good case.\nassistant:'],
     }),
   );

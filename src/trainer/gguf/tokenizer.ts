@@ -155,8 +155,11 @@ function toSentencePiece(definition: Json, vocabulary: Vocabulary, vocabSize: nu
       `llama.cpp also merges ${unlisted} pairs of tokens that the tokenizer of the folder does not: it may read rare words as other tokens`,
     );
   }
-  if (splitters.some((step) => step['prepend_scheme'] === 'first')) {
-    warnings.push('llama.cpp puts a space after each special token, the tokenizer of the folder only at the beginning of a text');
+  if (hasPrefix && splitters.length > 0) {
+    const where = splitters.some((step) => step['prepend_scheme'] === 'first') ? 'at the beginning of a text, and only ' : '';
+    warnings.push(
+      `llama.cpp puts a space before a text and after each special token, the tokenizer of the folder only ${where}where there is none`,
+    );
   }
   const rows: Row[] = [
     ['model', ['string', 'llama']],

@@ -193,7 +193,8 @@ test.each<[LanguageFolder['tokenizer'], Record<string, unknown>, string | null]>
 });
 
 test.each([
-  ['first', 'only at the beginning of a text'],
+  ['first', 'only at the beginning of a text, and only where there is none'],
+  ['always', 'the tokenizer of the folder only where there is none'],
   ['never', null],
 ])('spaces as "▁", put before a text: %s', async (scheme, warning) => {
   const folder = createScratchFolder();
