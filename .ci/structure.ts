@@ -33,7 +33,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
   'src/import': ['src/run', 'src/store', ...model],
   'src/server': ['types:src/provider', 'src/dataset'],
   'src/evaluate': ['src/run', 'src/store', 'src/trainer/model-folder.ts', ...model],
-  'src/run': ['src/store', 'src/trainer/model-folder.ts', ...model],
+  'src/run': ['src/store', 'src/trainer/gguf', 'src/trainer/model-folder.ts', ...model],
   'src/store': [],
   'src/testing': ['src/provider', 'src/job'],
   'src/provider-kit': ['types:src/trainer/protocol.ts', ...model],
@@ -51,6 +51,7 @@ const areas: Readonly<Record<string, readonly string[]>> = {
     'src/trainer/tasks',
     'src/trainer/workers',
   ],
+  'src/trainer/gguf': ['src/trainer/engine', 'src/trainer/families', 'src/trainer/model-folder.ts', 'src/trainer/safetensors.ts'],
   'src/trainer/workers': [
     'src/trainer/backends',
     'src/trainer/engine',

@@ -168,6 +168,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       for await (const runs of watch(addresses, watchOptions)) last = runs;
       return last;
     },
+<<<<<<< HEAD
     async serve(source, { port, host, keyName, aliases = [], limits, onFailure = () => {} }) {
       const [{ openServedModel }, server] = await Promise.all([import('./evaluate/serving.ts'), import('./server/main.ts')]);
       const key = keyName === undefined ? null : readServerKey(context, keyName);
@@ -186,6 +187,9 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
         throw error;
       }
     },
+=======
+    exportFile: async (...args) => await (await import('./run/export.ts')).exportFile(workspace, ...args),
+>>>>>>> i/gguf
     merge: async (...args) => await (await import('./run/merge-model.ts')).mergeModel(await workspace.load(), ...args),
     run: (address) => ({
       view: async () => toView((await findSeen(address))[0]!),
