@@ -76,7 +76,7 @@ test('the model of a run answers under its name, as text for people says', async
   expect((await ended).status).toBe(0);
   const serving = serve([job, '--dir', dir]);
   const { value: line } = (await serving.lines.next()) as { value?: string };
-  const [, served, url] = /^(\S+) answers at (\S+)$/.exec(line ?? '') ?? expect.fail(JSON.stringify(await serving.ended));
+  const [, url, served] = /^(\S+) answers as (\S+)$/.exec(line ?? '') ?? expect.fail(JSON.stringify(await serving.ended));
   expect(served).toBe('bad/local');
   const client = new OpenAI({ baseURL: url!, apiKey: 'none', maxRetries: 0 });
   const { choices } = await client.chat.completions.create({
