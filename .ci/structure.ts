@@ -178,7 +178,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
     'providers/together',
     'providers/endpoint',
   ],
-  'node:child_process': ['src/lib/process.ts', 'types:providers/local'],
+  'node:child_process': ['src/lib/process.ts'],
   'node:http': ['src/provider-kit', 'src/sandbox', 'src/server'],
   'node:https': ['src/provider-kit'],
   'node:net': ['src/provider-kit', 'types:src/server'],
@@ -217,7 +217,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/evaluate': 3230,
   'src/import': 2090,
   'src/job': 1040,
-  'src/lib': 810,
+  'src/lib': 820,
   'src/prepare': 1900,
   'src/provider': 790,
   'src/provider-kit': 2400,
@@ -227,7 +227,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/store': 570,
   'src/testing': 1250,
   'src/trainer': 9700,
-  test: 44500,
+  test: 45300,
 };
 
 type Sources = Readonly<Record<string, string>>;

@@ -170,10 +170,11 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
     },
 <<<<<<< HEAD
     async serve(source, { port, host, keyName, aliases = [], limits, onFailure = () => {} }) {
-      const [{ openServedModel }, server] = await Promise.all([import('./evaluate/serving.ts'), import('./server/main.ts')]);
+      const { checkAddress, defaultHost, startServer } = await import('./server/main.ts');
       const key = keyName === undefined ? null : readServerKey(context, keyName);
-      const address = { port, host: host ?? server.defaultHost, key };
-      server.checkAddress(address);
+      const address = { port, host: host ?? defaultHost, key };
+      checkAddress(address);
+      const { openServedModel } = await import('./evaluate/serving.ts');
       const { name, model, question } = await openServedModel(
         await workspace.load(),
         source,
@@ -181,7 +182,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       );
       try {
         const served = { model, names: [name, ...aliases] as const, question };
-        return await server.startServer(served, { ...address, limits, now: context.now, onFailure });
+        return await startServer(served, { ...address, limits, now: context.now, onFailure });
       } catch (error) {
         await model.close();
         throw error;

@@ -1,10 +1,14 @@
 /** A process of the trainer that is kept for many requests. Each request has an identifier, and so has each line that answers it. */
-import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { isFailure, type Failure } from '../../src/errors.ts';
 import { isObject, parseJsonOr } from '../../src/lib/json.ts';
+<<<<<<< HEAD
 import { parsePredictFailure } from './process-failure.ts';
+=======
+import type { AnsweringProcess } from '../../src/lib/process.ts';
+import { parsePredictFailure } from './predict.ts';
+>>>>>>> i/serve
 
 /** A line of an answer. */
 export type AnswerLine = Readonly<Record<string, unknown>>;
@@ -20,7 +24,7 @@ export interface Exchange {
 }
 
 interface Protocol {
-  start(): ChildProcess;
+  start(): AnsweringProcess;
   /** The first line on standard input. */
   readonly first: object;
   /** Whether a line is the last one of its answer. */
