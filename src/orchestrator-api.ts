@@ -142,16 +142,13 @@ export interface Orchestrator extends AsyncDisposable {
    * machine, whose model has its adapter merged already.
    */
   merge(source: string, options: MergeOptions): Promise<MergedModel>;
-<<<<<<< HEAD
   /**
    * Answers requests of OpenAI's API with the model of a run on this machine, or of a folder, until it is closed.
    * @throws Failure `usage` for another host without a key, and where there is no such model here
    */
   serve(source: string, options: ServeOptions): Promise<RunningServer>;
-=======
   /** Writes the model of a run on this machine, or of a folder that transformers opens, as one file for llama.cpp and Ollama. */
   exportFile(source: string, options: ExportFileOptions): Promise<ExportedFile>;
->>>>>>> i/gguf
   run(address: string): RunHandle;
   /** Deletes ended runs with their models; a dry run only lists them. */
   clean(options: CleanOptions): Promise<CleanedRun[]>;

@@ -168,7 +168,6 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       for await (const runs of watch(addresses, watchOptions)) last = runs;
       return last;
     },
-<<<<<<< HEAD
     async serve(source, { port, host, keyName, aliases = [], limits, onFailure = () => {} }) {
       const { checkAddress, defaultHost, startServer } = await import('./server/main.ts');
       const key = keyName === undefined ? null : readServerKey(context, keyName);
@@ -188,9 +187,7 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
         throw error;
       }
     },
-=======
     exportFile: async (...args) => await (await import('./run/export.ts')).exportFile(workspace, ...args),
->>>>>>> i/gguf
     merge: async (...args) => await (await import('./run/merge-model.ts')).mergeModel(await workspace.load(), ...args),
     run: (address) => ({
       view: async () => toView((await findSeen(address))[0]!),

@@ -3,12 +3,8 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { isFailure, type Failure } from '../../src/errors.ts';
 import { isObject, parseJsonOr } from '../../src/lib/json.ts';
-<<<<<<< HEAD
-import { parsePredictFailure } from './process-failure.ts';
-=======
 import type { AnsweringProcess } from '../../src/lib/process.ts';
-import { parsePredictFailure } from './predict.ts';
->>>>>>> i/serve
+import { parsePredictFailure } from './process-failure.ts';
 
 /** A line of an answer. */
 export type AnswerLine = Readonly<Record<string, unknown>>;

@@ -170,7 +170,6 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/predict.ts')).predict,
   },
   {
-<<<<<<< HEAD
     usage: 'serve <source>',
     summary: 'answer requests of OpenAI’s API with a tuned model on this machine, a run or a folder, until Ctrl-C',
     options: [
@@ -184,12 +183,8 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/serve.ts')).serve,
   },
   {
-    usage: 'export <run>',
-    summary: 'put the model of a run on this machine, with its card, into a repository of the Hugging Face Hub',
-=======
     usage: 'export <source>',
     summary: 'put the model of a run into a repository of the Hugging Face Hub; or write it, or that of a folder, as one file',
->>>>>>> i/gguf
     options: [
       ['--push <hub:owner/name>', 'the repository; it is made where there is none. HF_TOKEN must be able to write to it'],
       ['--public', 'everybody may read a repository that is made (default: it is private)'],
