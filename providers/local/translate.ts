@@ -12,6 +12,7 @@ import { countParameters, countTrainedParameters, isLanguageModel, type ModelCon
 import { describeHead, type HubPlace } from './base-model.ts';
 import { controlOptions, mapControls } from './training-controls.ts';
 import { chooseMicroBatch } from './estimate.ts';
+import { explainLearningRate, getLearningRate } from './learning-rate.ts';
 
 /** What a target of this provider may set under `options`. */
 const LocalOptions = z.strictObject({
@@ -86,38 +87,6 @@ const defaults = {
 
 /** Of low-rank adapters; the same that jobs on the Hub have. */
 const loraDefaults = { alpha: 32, dropout: 0.05 } as const;
-
-/** A head alone takes large steps, and small matrices larger ones than the weights beside them; not fitted, tried on the sample model. */
-const headRate = 1e-2;
-const loraFactor = 3;
-
-/**
- * The default learning rate: a small model needs a higher one. `bench/learning-rates.ts` has fitted the
- * rule, docs/performance.md shows how well it does. One digit is as much as is known.
- */
-function getLearningRate({ parameters, adapter }: Limits): number {
-  if (adapter === 'head') return headRate;
-  const rate = getFullRate(parameters ?? Infinity);
-  return adapter === 'lora' ? Number((loraFactor * rate).toPrecision(1)) : rate;
-}
-
-function getFullRate(parameters: number): number {
-  if (parameters > mostTried) return transformersRate;
-  return Number(Math.min(mostRate, rateOfMillion * (1e6 / parameters) ** 0.4).toPrecision(1));
-}
-
-/** The parameters of the largest model that the rule was fitted on. Above that it is the default of transformers, which fits BERT-base. */
-const mostTried = 25e6;
-const transformersRate = 5e-5;
-const rateOfMillion = 1e-3;
-/** A smaller model than the smallest one that was tried gets the rate of that. */
-const mostRate = 1e-3;
-
-/** `for a model of 0.95 M parameters`: why the default is what it is. */
-function explainLearningRate({ parameters, adapter }: Limits): string | undefined {
-  if (adapter === 'head') return 'for a head that is trained alone';
-  return parameters === undefined ? undefined : `for a model of ${(parameters / 1e6).toPrecision(2)} M parameters`;
-}
 
 const trainingMap: TrainingMap<Parameters, Limits> = {
   getDefaults: (limits) => ({ ...defaults, learningRate: getLearningRate(limits), maxLength: limits.maxLength }),
@@ -287,7 +256,9 @@ function checkTarget(
   const [own, other] = isLanguage(model.config) ? [trainedOfLanguage, trained] : [trained, trainedOfLanguage];
   const isKnown = model.config !== undefined;
   if (![...own, ...(isKnown ? [] : other)].some((task) => task === spec.task)) {
-    const tasks = new Intl.ListFormat('en', { type: 'disjunction' }).format((isKnown ? own : [...own, ...other]).map((task) => `"${task}"`));
+    const tasks = new Intl.ListFormat('en', { type: 'disjunction' }).format(
+      (isKnown ? own : [...own, ...other]).map((task) => `"${task}"`),
+    );
     const family = isKnown ? ` for a model of the kind "${String(model.config['family'])}"` : '';
     throw new Failure('job-file-invalid', `${target}: the local trainer expects the task ${tasks}${family}, found "${spec.task}"`);
   }

@@ -20,8 +20,11 @@ import { z } from 'zod';
 import { Failure, toSystemCode } from '../errors.ts';
 import { parseFields, parseJsonOr, readJsonObject } from '../lib/json.ts';
 import { backendNames } from './backends/index.ts';
+import { AdapterSettings } from './adapter-settings.ts';
 import { Comparison, trainingControls } from './training-controls.ts';
 import { kernelVariants, type KernelVariant } from './kernels/index.ts';
+
+export { AdapterSettings, type LoraSettings } from './adapter-settings.ts';
 
 const wholeNumber = z.int('a whole number');
 const count = z.int('a whole number from 0').min(0, 'a whole number from 0');
@@ -57,24 +60,6 @@ export type ClassifierSource = Readonly<z.infer<typeof ClassifierSource>>;
 /** A language model. */
 export const LanguageSource = ClassifierSource.pick({ folder: true, adapter: true, seed: true, maxLength: true });
 export type LanguageSource = Readonly<z.infer<typeof LanguageSource>>;
-
-/** Low-rank adapters of linear maps. */
-const LoraSettings = z.object({
-  type: z.literal('lora'),
-  rank: positive,
-  /** The change is multiplied with alpha / rank. */
-  alpha: amount,
-  dropout: amount.lt(1, 'less than 1'),
-  /** Names of linear maps, or the last parts of them; null: those of the model's family. */
-  targets: z.array(z.string('a name'), 'a list of names').min(1, 'at least one name').readonly().nullable(),
-  /** Multiplied with alpha / √rank instead. */
-  rankStabilized: z.boolean('true or false'),
-});
-export type LoraSettings = Readonly<z.infer<typeof LoraSettings>>;
-
-/** What is trained beside the head, which always is. */
-export const AdapterSettings = z.discriminatedUnion('type', [z.object({ type: z.literal('head') }), LoraSettings], '"head" or "lora"');
-export type AdapterSettings = Readonly<z.infer<typeof AdapterSettings>>;
 
 export const TrainingSettings = z
   .object(

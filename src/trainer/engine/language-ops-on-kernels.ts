@@ -5,7 +5,8 @@ import { attention, attentionGradient, linear, linearInputGradient, toKernelDrop
 import * as kernels from '../kernels/language-calls.ts';
 import type { Attention } from './attention.ts';
 import { getPartKey } from './dropout.ts';
-import { createLanguageOps, type LanguageOps, type Parts } from './ops-of-language.ts';
+import type { Parts } from './language-parts.ts';
+import { createLanguageOps, type LanguageOps } from './ops-of-language.ts';
 import { createDefine } from './tape.ts';
 
 /** The operations of language models on the kernels: the same formulas as the portable ones, which stay for what the kernels do not have. */

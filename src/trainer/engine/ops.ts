@@ -15,7 +15,8 @@ import { createAttention, type Attention } from './attention.ts';
 import type { Batch } from './batches.ts';
 import { createDropoutMask, type Dropout } from './dropout.ts';
 import { createFamilyOps, type FamilyOps } from './ops-of-families.ts';
-import { createLanguageOps, createPortableParts, type LanguageOps } from './ops-of-language.ts';
+import { createPortableParts } from './language-parts.ts';
+import { createLanguageOps, type LanguageOps } from './ops-of-language.ts';
 import { createKernelOps } from './ops-on-kernels.ts';
 import { createDefine, type Save } from './tape.ts';
 
