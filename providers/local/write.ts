@@ -26,7 +26,7 @@ interface Written {
 export async function* write(model: FolderModel, rows: readonly PredictionRow[], context: PredictionContext): AsyncGenerator<Prediction> {
   const { path: folder, maxLength } = model;
   const { template } = readLocalTemplate(folder);
-  const { temperature, maxTokens, seed } = context.generation;
+  const { temperature, maxTokens, seed, schema } = context.generation;
   const toRequest = (row: PredictionRow): GenerateRow => ({
     id: row.id,
     text: 'text' in row ? row.text : template.render(row, { addGenerationPrompt: true }).text,
@@ -36,6 +36,7 @@ export async function* write(model: FolderModel, rows: readonly PredictionRow[],
     topK: null,
     stop: [],
     seed: seed ?? 0,
+    ...(schema !== undefined && { schema }),
     logprobs: 0,
   });
   const file: GenerateFile = { version: 1, backend: defaultBackend, model: { folder, maxLength } };

@@ -119,7 +119,8 @@ function takeStep(writer: Writer, answer: Answer, logits: Float32Array): number 
   guide?.advance(choice.id);
   const text = answer.stream.push(choice.id);
   if (tell(writer, answer, { text, logits, logProbability: choice.logProbability })) return end(answer, 'stop', choice.id, true);
-  return answer.tokens >= answer.room ? end(answer, 'length', choice.id) : choice.id;
+  if (answer.tokens < answer.room) return choice.id;
+  return end(answer, guide?.mayEnd() === true ? 'stop' : 'length', choice.id); // a guide leads to the end: nothing is cut
 }
 
 function hasAllowed(logits: Float32Array, isAllowed: (id: number) => boolean): boolean {
