@@ -43,19 +43,20 @@ export function readLocalTemplate(folder: string): LocalTemplate {
 
 const chatmlTokens = ['<|im_start|>', '<|im_end|>'];
 
-/** The text of a message; what a template without tools cannot write is refused, not left out. */
+/** The text of a message, behind it the calls of tools that it has, as JSON. An image is refused: leaving it out would be another conversation. */
 const content =
-  "{% macro write(m) %}{% if m.tool_calls or m.role == 'tool' %}{{ raise_exception('the model has no chat template of its own, which calls of tools need') }}{% endif %}" +
-  "{% if m.content is string %}{{ m.content }}{% elif m.content %}{% for part in m.content %}{% if part.type != 'text' %}" +
-  "{{ raise_exception('it can write texts only') }}{% endif %}{{ part.text }}{% endfor %}{% endif %}{% endmacro %}" +
-  "{% if tools %}{{ raise_exception('the model has no chat template of its own, which tools need') }}{% endif %}";
+  "{% macro write(m) %}{% if m.content is string %}{{ m.content }}{% elif m.content %}{% for part in m.content %}{% if part.type != 'text' %}" +
+  "{{ raise_exception('the model has no chat template of its own, which other things than texts need') }}{% endif %}{{ part.text }}{% endfor %}{% endif %}" +
+  "{% for call in m.tool_calls or [] %}{% if m.content or not loop.first %}{{ '\\n' }}{% endif %}{{ call.function | tojson }}{% endfor %}{% endmacro %}";
 
 const chatml =
-  `${content}{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + write(m) + '<|im_end|>\\n' }}{% endfor %}` +
+  `${content}{% if tools %}{{ '<|im_start|>tools\\n' + (tools | tojson) + '<|im_end|>\\n' }}{% endif %}` +
+  "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + write(m) + '<|im_end|>\\n' }}{% endfor %}" +
   "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
 const plain =
-  `${content}{% for m in messages %}{{ m.role + ': ' + write(m) }}{% if m.role == 'assistant' %}{{ eos_token or '' }}{% endif %}` +
+  `${content}{% if tools %}{{ 'tools: ' + (tools | tojson) + '\\n' }}{% endif %}` +
+  "{% for m in messages %}{{ m.role + ': ' + write(m) }}{% if m.role == 'assistant' %}{{ eos_token or '' }}{% endif %}" +
   "{% if not loop.last or add_generation_prompt %}{{ '\\n' }}{% endif %}{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}";
 
 /** What of a conversation is learned: answers, or all of its text. */

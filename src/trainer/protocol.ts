@@ -190,6 +190,8 @@ const DataRead = event('data-read').extend({
   library: z.string().optional(),
   /** What is unexpected about it. */
   warning: z.string().optional(),
+  /** Of a language model: how many tokens of the first rows are learned, and what is unexpected about them. */
+  learning: z.object({ rows: count, tokens: count, learned: count, warnings: z.array(z.string()) }).optional(),
 });
 export type DataRead = Readonly<z.infer<typeof DataRead>>;
 

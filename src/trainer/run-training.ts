@@ -23,6 +23,7 @@ import {
   type TrainFile,
 } from './protocol.ts';
 import { formatModelCard } from './model-card.ts';
+import type { Preflight } from './tasks/language/preflight.ts';
 import { withTrainee, type ClosableHelpers, type Trainee } from './trainee.ts';
 import { countSteps, createTrainingState, findNeededRows, train } from './engine/train.ts';
 
@@ -135,6 +136,7 @@ async function trainRows<Row extends TokenRow>(folder: string, training: OpenedT
     choose: (count) => findNeededRows(count, file.training),
     onRead: createReadingReport('train', events, now),
   });
+  const learning = trainee.check && toLearning(await trainee.check(resolve(folder, file.rows.train)));
   const validation = await readValidation(folder, training, now);
   const network = { ...trainee.network, helpers: (await opening) ?? undefined };
   const steps = countSteps(rows.length, file.training).total;
@@ -142,7 +144,17 @@ async function trainRows<Row extends TokenRow>(folder: string, training: OpenedT
   const known = describeLibrary(network.tf, file);
   const read = rows.filter((row) => row !== undefined).length;
   const some = read === rows.length ? {} : { read };
-  events.write({ type: 'data-read', rows: rows.length, ...some, validationRows: validation.length, truncated, steps, ...drawn, ...known });
+  events.write({
+    type: 'data-read',
+    rows: rows.length,
+    ...some,
+    validationRows: validation.length,
+    truncated,
+    steps,
+    ...drawn,
+    ...known,
+    ...learning,
+  });
 
   const state = createTrainingState(network.tf, file.training, getBackend(file.backend).memory);
   const checkpoints = openCheckpoints({ folder, file, kernels, library: known.library, network, state, events, began, now });
@@ -168,6 +180,11 @@ async function trainRows<Row extends TokenRow>(folder: string, training: OpenedT
   else events.write(buildDivergence(end.step + 1));
   checkpoints.remove(); // not before the events say that the training has ended: it would begin again
   return end.reason === 'diverged' ? 1 : 0;
+}
+
+function toLearning({ rows, tokens, learned, findings }: Preflight): Pick<DataRead, 'learning'> {
+  const warnings = findings.map(({ message, rows: count, shown }) => `${message} (${count} of ${rows} rows, such as ${shown})`);
+  return { learning: { rows, tokens, learned, warnings } };
 }
 
 async function readValidation<Row extends TokenRow>(

@@ -1,6 +1,7 @@
 /** What a training works on: a model for its task, its rows, and how its result is saved. */
 import type { TensorFlow } from './backends/index.ts';
 import type { TokenRow } from './engine/batches.ts';
+import { readEndTokens } from './end-tokens.ts';
 import type { Network } from './engine/network.ts';
 import type { Helpers } from './engine/shares.ts';
 import type { KernelVariant } from './kernels/index.ts';
@@ -11,7 +12,8 @@ import { openClassifier } from './tasks/classification/classifier.ts';
 import { applyLossSettings, readChosenRows, type EncodedRow } from './tasks/classification/rows.ts';
 import { chat } from './tasks/language/chat.ts';
 import { addStart, createPreference, type PreferenceRow } from './tasks/language/preference.ts';
-import { readChatRows, readPreferenceRows, type LearnedRow, type TextEncoder } from './tasks/language/rows.ts';
+import { checkTexts, type Preflight, type PreflightEncoder } from './tasks/language/preflight.ts';
+import { readChatRows, readPreferenceRows, readSample, type LearnedRow } from './tasks/language/rows.ts';
 import type { ChosenRowsOptions } from './tasks/row-lines.ts';
 import { readTokenizer } from './tokenizer.ts';
 import { openWorkers } from './workers/index.ts';
@@ -22,6 +24,8 @@ export interface Trainee<Row extends TokenRow> {
   readonly drawn: readonly string[];
   /** Undefined in the place of a row that is not needed. @throws Failure `data-invalid` naming the line */
   readRows(path: string, options: ChosenRowsOptions): Promise<{ readonly rows: readonly (Row | undefined)[]; readonly truncated: number }>;
+  /** Looks at the first rows as they are trained; null: there is nothing to say of them. */
+  readonly check: ((path: string) => Promise<Preflight>) | null;
   /** Training rows with what the settings change of their losses. */
   weigh(rows: readonly (Row | undefined)[]): readonly (Row | undefined)[];
   /** Starts threads beside this one; null: one thread trains this task. */
@@ -50,6 +54,7 @@ function openClassifierTrainee(tf: TensorFlow, { model, training, backend }: Tra
     network: classifier,
     drawn: classifier.drawn,
     readRows: async (path, options) => await readChosenRows(classifier, path, options),
+    check: null,
     weigh: (rows) => applyLossSettings(rows, classifier.labels.length, training),
     openHelpers: async (count, kernels) => await openWorkers(classifier, { count, backend, kernels }),
     save: (target, texts) => saveModel(classifier, target, texts),
@@ -63,6 +68,7 @@ function openChatTrainee(tf: TensorFlow, { model: source, training }: TrainFile)
     ...toLanguageTrainee(network),
     network,
     readRows: async (path, options) => await readChatRows(encoder, path, options),
+    check: async (path) => checkTexts(await readSample(path), encoder),
   };
 }
 
@@ -80,11 +86,13 @@ function openPreferenceTrainee(tf: TensorFlow, { model: source, training }: Trai
       const { rows, truncated } = await readPreferenceRows(encoder, path, options);
       return { rows: addStart(network, rows), truncated }; // nothing is trained yet
     },
+    check: async (path) => checkTexts(await readSample(path), encoder),
   };
 }
 
-function createEncoder({ config, maxLength }: LanguageModel<never>, folder: string): TextEncoder {
-  return { tokenizer: readTokenizer(folder), config, maxLength };
+function createEncoder({ config, maxLength }: LanguageModel<never>, folder: string): PreflightEncoder {
+  const tokenizer = readTokenizer(folder);
+  return { tokenizer, config, maxLength, ends: readEndTokens(folder, tokenizer) };
 }
 
 function toLanguageTrainee(model: LanguageModel<never>) {

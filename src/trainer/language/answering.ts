@@ -14,6 +14,8 @@ export interface Writer {
   readonly tokenizer: Tokenizer;
   /** The most tokens of a text and its answer together. */
   readonly maxLength: number;
+  /** The tokens after which an answer is complete. */
+  readonly ends: ReadonlySet<number>;
   /** @throws Failure for a schema that cannot be followed */
   startGuide(schema: unknown, maxTokens: number): TokenGuide;
 }
@@ -87,7 +89,17 @@ function begin(
 ): Answer {
   const room = Math.min(row.maxTokens, maxLength - promptTokens);
   const guide = row.schema === undefined ? null : startGuide(row.schema, room);
-  return { row, reader, promptTokens, room, guide, stream: tokenizer.createStream({ isContinuation: true }), held: '', tokens: 0, hasEnded: false };
+  return {
+    row,
+    reader,
+    promptTokens,
+    room,
+    guide,
+    stream: tokenizer.createStream({ isContinuation: true }),
+    held: '',
+    tokens: 0,
+    hasEnded: false,
+  };
 }
 
 /** Gives an answer its next token, which is returned; of one that has ended nothing is read. */
@@ -98,7 +110,7 @@ function takeStep(writer: Writer, answer: Answer, logits: Float32Array): number 
     return config.padTokenId;
   }
   const { row, guide } = answer;
-  const isEnd = (id: number): boolean => config.eosTokenIds.includes(id);
+  const isEnd = (id: number): boolean => writer.ends.has(id);
   const isAllowed = guide && ((id: number): boolean => (isEnd(id) ? guide.mayEnd() : guide.allows(id)));
   if (guide && !hasAllowed(logits, isAllowed!)) return end(answer, 'stop', config.padTokenId);
   const choice = chooseToken(logits, row, { place: answer.tokens, isAllowed });

@@ -2,7 +2,7 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readLocalTemplate, toChatTrainRow, toPreferenceTrainRow } from '../../../providers/local/chat-template.ts';
-import type { ChatMessage, ChatRow } from '../../../src/dataset/row.ts';
+import type { ChatMessage } from '../../../src/dataset/row.ts';
 import { createScratchFolder } from '../../scratch.ts';
 
 const fixtures = join(import.meta.dirname, '../../../fixtures');
@@ -96,14 +96,28 @@ test('the end of an answer is the eos_token of the files, or that of the configu
   expect(readLocalTemplate(endless).note).toContain('answers have no end, since the folder names no eos_token');
 });
 
-test.each<[string, ChatRow]>([
-  ['calls of tools need', { messages: [say('user', 'Hi'), say('assistant', null, { tool_calls: [{ id: 'a' }] })] }],
-  ['calls of tools need', { messages: [say('user', 'Hi'), say('tool', '3'), say('assistant', 'Hello')] }],
-  ['which tools need', { messages: talk, tools: [{ type: 'function' }] }],
-  ['texts only', { messages: [say('user', [{ type: 'image_url' }]), say('assistant', 'Hello')] }],
-])('what plain lines and ChatML cannot write is refused: %s', (reason, row) => {
+test('images are refused, not left out', () => {
+  const messages = [say('user', [{ type: 'image_url' }]), say('assistant', 'Hello')];
   for (const folder of [llama, join(fixtures, 'parity/tokenizers/qwen2')])
-    expect(() => toChatTrainRow(readLocalTemplate(folder).template, row)).toThrow(reason);
+    expect(() => toChatTrainRow(readLocalTemplate(folder).template, { messages })).toThrow('other things than texts need');
+});
+
+test('tools and their calls are written as JSON', () => {
+  const call = { id: 'a', type: 'function', function: { name: 'add', arguments: '{"a": 1}' } };
+  const messages = [
+    say('user', 'Hi'),
+    say('assistant', null, { tool_calls: [call, call] }),
+    say('tool', '3'),
+    say('assistant', 'Three', { tool_calls: [] }),
+  ];
+  const row = toChatTrainRow(readLocalTemplate(llama).template, { messages, tools: [{ type: 'function' }] });
+  const written = String.raw`{"name": "add", "arguments": "{\"a\": 1}"}`;
+  expect(row.text).toBe(`tools: [{"type": "function"}]\nuser: Hi\nassistant: ${written}\n${written}</s>\ntool: 3\nassistant: Three</s>`);
+  expect(cutLearned(row)).toEqual([` ${written}\n${written}</s>`, ' Three</s>']);
+  const chatml = readLocalTemplate(join(fixtures, 'parity/tokenizers/qwen2')).template;
+  expect(toChatTrainRow(chatml, { messages: talk.slice(0, 2), tools: [{ type: 'function' }] }).text).toMatch(
+    /^<\|im_start\|>tools\n\[\{"type": "function"\}\]<\|im_end\|>\n<\|im_start\|>user\n/,
+  );
 });
 
 test('parts of text are written one after the other', () => {

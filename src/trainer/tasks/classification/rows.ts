@@ -150,4 +150,4 @@ export function encodeText(
   return { row: { ids, typeIds, label: 0 }, truncated };
 }
 
-export { parseLine, type ReadRowsOptions };
+export { parseLine };

@@ -6,8 +6,6 @@ import { encodeLearned, type LearnedRow, type TextEncoder } from './rows.ts';
 
 export interface PreflightFinding {
   readonly code: 'nothing-learned' | 'end-not-learned' | 'text-not-restored';
-  /** An error: the training would not do what it is for. */
-  readonly severity: 'error' | 'warning';
   readonly message: string;
   /** How many of the rows. */
   readonly rows: number;
@@ -43,29 +41,25 @@ export function checkTexts(rows: readonly ChatTrainRow[], encoder: PreflightEnco
   const isNamed = (id: number): boolean => ends.has(id);
   const empty = found.filter(({ learned }) => learned === 0);
   const endless = found.filter(({ lasts }) => !lasts.every(isNamed));
-  const isAlways = endless.length > 0 && found.every(({ lasts }) => !lasts.some(isNamed));
   const changed = found.flatMap(({ row }) => findChange(row.text, tokenizer) ?? []);
   const findings = [
-    ...toFinding('nothing-learned', empty, { severity: 'error', message: 'no token of the row is learned' }),
-    ...toFinding('end-not-learned', endless, {
-      severity: isAlways ? 'error' : 'warning',
-      message: `the model does not learn where its answer ends: ${describeEnd(
+    ...toFinding('nothing-learned', empty, 'no token of the row is learned'),
+    ...toFinding(
+      'end-not-learned',
+      endless,
+      describeEnd(
         endless[0]?.lasts.find((id) => !isNamed(id)),
         encoder,
-      )}`,
-    }),
-    ...toFinding('text-not-restored', changed, { severity: 'warning', message: `the tokens are not the text: ${changed[0]?.message}` }),
+      ),
+    ),
+    ...toFinding('text-not-restored', changed, `the tokens are not the text: ${changed[0]?.message}`),
   ];
   const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
   return { rows: rows.length, tokens: sum(found.map(({ tokens }) => tokens)), learned: sum(found.map(({ learned }) => learned)), findings };
 }
 
-function toFinding(
-  code: PreflightFinding['code'],
-  rows: readonly { readonly row: ChatTrainRow }[],
-  { severity, message }: Pick<PreflightFinding, 'severity' | 'message'>,
-): PreflightFinding[] {
-  return rows.length === 0 ? [] : [{ code, severity, message, rows: rows.length, shown: showLearned(rows[0]!.row) }];
+function toFinding(code: PreflightFinding['code'], rows: readonly { readonly row: ChatTrainRow }[], message: string): PreflightFinding[] {
+  return rows.length === 0 ? [] : [{ code, message, rows: rows.length, shown: showLearned(rows[0]!.row) }];
 }
 
 /** The last token of each answer that is more than white space, which templates put behind the end; not of an answer that is cut off. */
@@ -87,8 +81,9 @@ function findLasts(
 
 function describeEnd(last: number | undefined, { tokenizer, ends }: PreflightEncoder): string {
   const show = (id: number): string => JSON.stringify(tokenizer.decode([id], { keepsSpecial: true }));
-  if (ends.size === 0) return 'no file of the model names a token that ends a text (eos_token)';
-  return `expected ${[...ends].map(show).join(' or ')} as the last token, found ${last === undefined ? 'none' : show(last)}`;
+  const said = 'the model does not learn where its answer ends';
+  if (ends.size === 0) return `${said}: no file of the model names a token that ends a text (eos_token)`;
+  return `${said}: expected ${[...ends].map(show).join(' or ')} as the last token, found ${last === undefined ? 'none' : show(last)}`;
 }
 
 /** Where a text is another one once it has become tokens; null where it is not. Composed characters are the same as their parts. */

@@ -56,6 +56,19 @@ export async function readPreferenceRows(
   }));
 }
 
+/** Of so many rows the first are looked at before a training. */
+const sampleRows = 200;
+
+/** The texts of a file's first rows, pairs as two. @throws Failure `data-invalid` where a line is broken, `file-missing` */
+export async function readSample(path: string): Promise<ChatTrainRow[]> {
+  const toTexts = (json: Readonly<Record<string, unknown>>, source: string): ChatTrainRow[] => {
+    const ends = ['chosen', 'rejected'].filter((name) => name in json);
+    return ends.length > 0 ? ends.map((name) => parseText(json[name], `${source}: "${name}": `)) : [parseText(json, `${source}: `)];
+  };
+  const choose = (count: number): ReadonlySet<number> => new Set(Array.from({ length: Math.min(count, sampleRows) }, (_, i) => i));
+  return (await readRowLines(path, toTexts, { choose })).flatMap((texts) => texts ?? []);
+}
+
 /** @param field names the text in messages */
 type EncodeText = (text: unknown, field: string) => LearnedRow;
 

@@ -36,12 +36,11 @@ test('answers that end are fine, in each template', () => {
   expect(learned).toBe(count('Hello</s>') + count('See you</s>'));
 });
 
-test('an answer whose end is not learned is named with its row: an error where no answer ends', () => {
+test('an answer whose end is not learned is named with its row', () => {
   const endless = mark('user: Hi\nassistant:« Hello»</s>');
   const fine = mark('user: Hi\nassistant:« Hello</s>»');
   const finding = {
     code: 'end-not-learned',
-    severity: 'error',
     message: expect.stringMatching(
       /^the model does not learn where its answer ends: expected "<\/s>" as the last token, found ".*"$/,
     ) as string,
@@ -49,7 +48,7 @@ test('an answer whose end is not learned is named with its row: an error where n
     shown: 'user: Hi\nassistant:« Hello»</s>',
   };
   expect(checkTexts([endless], llama).findings).toEqual([finding]);
-  expect(checkTexts([fine, endless], llama).findings).toEqual([{ ...finding, severity: 'warning' }]);
+  expect(checkTexts([fine, endless], llama).findings).toEqual([finding]);
   expect(checkTexts([fine], { ...llama, ends: new Set() }).findings[0]!.message).toContain('no file of the model names a token');
 });
 
@@ -61,7 +60,7 @@ test('an answer that is cut off need not end', () => {
 });
 
 test('a row of which nothing is learned', () => {
-  expect(checkTexts([mark('user: Hi')], llama).findings).toMatchObject([{ code: 'nothing-learned', severity: 'error', shown: 'user: Hi' }]);
+  expect(checkTexts([mark('user: Hi')], llama).findings).toMatchObject([{ code: 'nothing-learned', shown: 'user: Hi' }]);
 });
 
 test('a tokenizer that changes the text', () => {
@@ -74,7 +73,6 @@ test('a tokenizer that changes the text', () => {
   expect(checkTexts([row], lossy).findings).toMatchObject([
     {
       code: 'text-not-restored',
-      severity: 'warning',
       message: 'the tokens are not the text: expected "ser\\nhello Hi<|im_end|>\\n<|im_st", found "ser\\nhello hi"',
     },
   ]);
