@@ -19,7 +19,7 @@ import type { Costs } from './run/costs.ts';
 import type { CleanedRun, CleanOptions } from './run/clean.ts';
 import type { Decision } from './run/controls.ts';
 import type { DeployOptions } from './run/deployments.ts';
-import type { Exported, ExportOptions } from './run/export.ts';
+import type { Exported, ExportedFile, ExportFileOptions, ExportOptions } from './run/export.ts';
 import type { RunPlan } from './run/event.ts';
 import type { MergeOptions } from './run/merge-model.ts';
 import type { Brought } from './run/bring-data.ts';
@@ -30,7 +30,7 @@ import type { RunningServer } from './server/main.ts';
 
 /* What the library offers; orchestrator.ts does it. */
 
-export type { CompareOptions, EvaluateOptions, Exported, ExportOptions, OrchestratorOptions };
+export type { CompareOptions, EvaluateOptions, Exported, ExportedFile, ExportFileOptions, ExportOptions, OrchestratorOptions };
 
 export interface SubmitOptions extends PlanJobOptions {
   /** Is called with the plans of new runs before anything is stored or sent. */
@@ -147,6 +147,8 @@ export interface Orchestrator extends AsyncDisposable {
    * @throws Failure `usage` for another host without a key, and where there is no such model here
    */
   serve(source: string, options: ServeOptions): Promise<RunningServer>;
+  /** Writes the model of a run on this machine, or of a folder that transformers opens, as one file for llama.cpp and Ollama. */
+  exportFile(source: string, options: ExportFileOptions): Promise<ExportedFile>;
   run(address: string): RunHandle;
   /** Deletes ended runs with their models; a dry run only lists them. */
   clean(options: CleanOptions): Promise<CleanedRun[]>;

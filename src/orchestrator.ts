@@ -169,10 +169,11 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       return last;
     },
     async serve(source, { port, host, keyName, aliases = [], limits, onFailure = () => {} }) {
-      const [{ openServedModel }, server] = await Promise.all([import('./evaluate/serving.ts'), import('./server/main.ts')]);
+      const { checkAddress, defaultHost, startServer } = await import('./server/main.ts');
       const key = keyName === undefined ? null : readServerKey(context, keyName);
-      const address = { port, host: host ?? server.defaultHost, key };
-      server.checkAddress(address);
+      const address = { port, host: host ?? defaultHost, key };
+      checkAddress(address);
+      const { openServedModel } = await import('./evaluate/serving.ts');
       const { name, model, question } = await openServedModel(
         await workspace.load(),
         source,
@@ -180,12 +181,13 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       );
       try {
         const served = { model, names: [name, ...aliases] as const, question };
-        return await server.startServer(served, { ...address, limits, now: context.now, onFailure });
+        return await startServer(served, { ...address, limits, now: context.now, onFailure });
       } catch (error) {
         await model.close();
         throw error;
       }
     },
+    exportFile: async (...args) => await (await import('./run/export.ts')).exportFile(workspace, ...args),
     merge: async (...args) => await (await import('./run/merge-model.ts')).mergeModel(await workspace.load(), ...args),
     run: (address) => ({
       view: async () => toView((await findSeen(address))[0]!),

@@ -1,9 +1,9 @@
 /** A process of the trainer that is kept for many requests. Each request has an identifier, and so has each line that answers it. */
-import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { isFailure, type Failure } from '../../src/errors.ts';
 import { isObject, parseJsonOr } from '../../src/lib/json.ts';
+import type { AnsweringProcess } from '../../src/lib/process.ts';
 import { parsePredictFailure } from './process-failure.ts';
 
 /** A line of an answer. */
@@ -20,7 +20,7 @@ export interface Exchange {
 }
 
 interface Protocol {
-  start(): ChildProcess;
+  start(): AnsweringProcess;
   /** The first line on standard input. */
   readonly first: object;
   /** Whether a line is the last one of its answer. */

@@ -36,18 +36,18 @@ export const local = defineProvider({
     },
     estimate,
     sizes: listSizes,
-    baseModel({ model, training }: LocalRequest) {
+    baseModel({ model, training, task }: LocalRequest) {
       const { folder: path, revision, labels, isMultiLabel, maxLength, keepsHead } = model;
       const head = `a new head${isMultiLabel ? ' for several labels' : ''} of seed ${training.seed}`;
       return {
         kind: 'folder',
-        identity: keepsHead ? `${revision} with its own head` : `${revision} with ${head}`,
+        identity: task !== undefined ? revision : keepsHead ? `${revision} with its own head` : `${revision} with ${head}`,
         path,
         labels,
         ...(isMultiLabel ? { isMultiLabel } : {}),
         seed: training.seed,
         maxLength,
-        ...(keepsHead ? { hasOwnHead: true } : {}),
+        ...(keepsHead || task !== undefined ? { hasOwnHead: true } : {}),
       } as const;
     },
   },

@@ -1,9 +1,8 @@
 /** A model of a folder that stays open: a process of its own answers, a classifier's or one that writes. */
-import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { Failure, failureKinds, type FailureData } from '../../src/errors.ts';
 import { isObject, readJsonObject } from '../../src/lib/json.ts';
-import { spawnAnswering } from '../../src/lib/process.ts';
+import { spawnAnswering, type AnsweringProcess } from '../../src/lib/process.ts';
 import type { Context } from '../../src/provider/context.ts';
 import type { FolderModel, FolderName } from '../../src/provider/model.ts';
 import type { AnswerPart, AnswerRequest, AnswerText, OpenModel, SamplingSettings } from '../../src/provider/open-model.ts';
@@ -18,7 +17,7 @@ import { readLocalTemplate } from './chat-template.ts';
 import { readLimit } from './row-tokenizer.ts';
 
 /** Starts the process of a kind of models. */
-export type StartProcess = (command: 'predict' | 'generate') => ChildProcess;
+export type StartProcess = (command: 'predict' | 'generate') => AnsweringProcess;
 
 /**
  * Opens a model, and has it answer once: what is wrong with it is then known, and it is warm.

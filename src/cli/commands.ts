@@ -183,12 +183,18 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/serve.ts')).serve,
   },
   {
-    usage: 'export <run>',
-    summary: 'put the model of a run on this machine, with its card, into a repository of the Hugging Face Hub',
+    usage: 'export <source>',
+    summary: 'put the model of a run into a repository of the Hugging Face Hub; or write it, or that of a folder, as one file',
     options: [
       ['--push <hub:owner/name>', 'the repository; it is made where there is none. HF_TOKEN must be able to write to it'],
       ['--public', 'everybody may read a repository that is made (default: it is private)'],
       ['--replace', 'replace the files of a repository that has others; they stay in its history'],
+      [
+        '--format <gguf>',
+        'a file for llama.cpp and Ollama, in F16: language models of the Llama family',
+        parse.oneOf('--format', ['gguf']),
+      ],
+      ['-o, --out <file>', 'the file to write; a new one (default: called like the model, here)'],
     ],
     load: async () => (await import('./commands/export.ts')).exportModel,
   },

@@ -66,7 +66,9 @@ export const oneOf =
   (text: string) => {
     const word = words.find((one) => one === text);
     if (word !== undefined) return word;
-    throw new Failure('usage', `${flag} expects ${words.slice(0, -1).join(', ')} or ${words.at(-1)}, found "${text}"`);
+    const last = words.at(-1)!;
+    const expected = words.length === 1 ? last : `${words.slice(0, -1).join(', ')} or ${last}`;
+    throw new Failure('usage', `${flag} expects ${expected}, found "${text}"`);
   };
 
 /** Some of these words, with commas between them. */

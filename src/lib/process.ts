@@ -82,9 +82,16 @@ export function spawnPrediction(signal: AbortSignal, command: 'predict' | 'gener
   return spawn(process.execPath, [getTrainerEntry(), command], { stdio: ['pipe', 'pipe', 'pipe'], env: buildEnvironment(), signal });
 }
 
+/** What `spawnAnswering` starts. */
+export type AnsweringProcess = ChildProcess;
+
 /** A process that is kept for many requests: in a group of its own, so that Ctrl-C leaves it the time to finish. It ends with its input. */
-export function spawnAnswering(command: 'predict' | 'generate'): ChildProcess {
-  return spawn(process.execPath, [getTrainerEntry(), command], { stdio: ['pipe', 'pipe', 'pipe'], env: buildEnvironment(), detached: true });
+export function spawnAnswering(command: 'predict' | 'generate'): AnsweringProcess {
+  return spawn(process.execPath, [getTrainerEntry(), command], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: buildEnvironment(),
+    detached: true,
+  });
 }
 
 /**

@@ -1,5 +1,11 @@
+import { existsSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import { Failure } from '../errors.ts';
+import { quoteWord } from '../lib/text.ts';
 import type { Provider, Published } from '../provider/provider.ts';
+import { writeGguf, type WrittenGguf } from '../trainer/gguf/index.ts';
+import { getOnlyRun } from './find-runs.ts';
+import { findModelFolder } from './merge-model.ts';
 import { toRunId } from './record.ts';
 import type { StoredRun } from './run-store.ts';
 import type { Workspace } from './workspace.ts';
@@ -33,16 +39,43 @@ export async function exportModel(
   if (repository === undefined) throw new Failure('usage', `--push: expected a name such as hub:owner/name, found "${push}"`);
   const publish = [...providers].find(({ account }) => account?.publish !== undefined)?.account?.publish;
   if (publish === undefined) throw new Failure('usage', 'expected a provider with repositories, found none');
-  const [run, ...others] = runs as [StoredRun, ...StoredRun[]];
+  const run = getOnlyRun(runs);
   const id = toRunId(run.record);
-  if (others.length > 0) {
-    const names = runs.map(({ record }) => toRunId(record)).join(', ');
-    throw new Failure('usage', `expected one run, found ${names}`, { hint: 'name one of them' });
-  }
   const artifact = run.record.artifacts[0];
   if (artifact === undefined) {
     throw new Failure('run-not-found', `${id} has no tuned model yet`, { hint: `\`orchestrate wait ${id}\` waits for it` });
   }
   if (artifact.model.kind !== 'folder') throw new Failure('usage', `${id}: expected a model on this machine, found ${artifact.uri}`);
   return { run: id, ...(await publish(artifact.model.path, { repository, isPrivate: !isPublic, replaces: replace }, context)) };
+}
+
+export interface ExportFileOptions {
+  readonly format: 'gguf';
+  /** The file to write; it must not be there. Absent: in the current folder, called like the model. */
+  readonly out?: string | undefined;
+}
+
+/** A model in one file. */
+export interface ExportedFile extends WrittenGguf {
+  /** An absolute path. */
+  readonly path: string;
+}
+
+/**
+ * Writes the model of a run on this machine, or of a folder, as one file. What a training has learned in matrices of its own is merged into
+ * the model of a run already.
+ * @throws Failure `usage` for a file that is there, or the folder of an adapter; `run-not-found`; and of `writeGguf`
+ */
+export async function exportFile(workspace: Pick<Workspace, 'store'>, source: string, { out }: ExportFileOptions): Promise<ExportedFile> {
+  if (existsSync(join(source, 'adapter_config.json'))) {
+    throw new Failure('usage', `expected a whole model, found an adapter: ${source}`, {
+      hint: `\`orchestrate merge ${quoteWord(source)} --out FOLDER\` makes one model of it and its base model`,
+    });
+  }
+  const isFolder = existsSync(join(source, 'config.json')) || /^[./~]/.test(source); // a folder may be called like a job
+  const folder = isFolder ? resolve(source) : await findModelFolder(workspace, source);
+  const name = isFolder ? basename(folder) : source.replaceAll(/[^\w.-]+/g, '-');
+  const path = resolve(out ?? `${name}-f16.gguf`);
+  if (existsSync(path)) throw new Failure('usage', `expected a new file, found one: ${path}`, { hint: 'name another one with --out' });
+  return { path, ...(await writeGguf({ folder, name }, path)) };
 }

@@ -81,3 +81,10 @@ export async function findNewestRuns(store: Store, address: string): Promise<Sto
     return isFirst;
   });
 }
+
+/** The one run of a list. @throws Failure `usage` where there are several */
+export function getOnlyRun([run, ...others]: readonly StoredRun[]): StoredRun {
+  if (others.length === 0) return run!;
+  const names = [run!, ...others].map(({ record }) => toRunId(record)).join(', ');
+  throw new Failure('usage', `expected one run, found ${names}`, { hint: 'name one of them' });
+}

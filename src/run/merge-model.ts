@@ -6,7 +6,7 @@ import type { ModelName } from '../job/run-spec.ts';
 import { replaceFolder } from '../lib/fs.ts';
 import type { MergedModel } from '../provider/provider.ts';
 import { readModelFolder } from '../trainer/model-folder.ts';
-import { findNewestRuns } from './find-runs.ts';
+import { findNewestRuns, getOnlyRun } from './find-runs.ts';
 import type { Workspace } from './workspace.ts';
 
 export interface MergeOptions {
@@ -27,16 +27,16 @@ export async function mergeModel(workspace: Workspace, source: string, options: 
     const { inference } = workspace.provider('local', 'local');
     return await inference!.merge!({ adapter: resolve(source), folder, base, labels }, workspace.context);
   }
-  const model = existsSync(source) ? source : await findModel(workspace, source);
+  const model = existsSync(source) ? source : await findModelFolder(workspace, source);
   if (options.base !== null || options.labels !== null) {
     throw new Failure('usage', `--base and --labels belong to a folder with an adapter_config.json, and there is none in ${model}`);
   }
   return copyModel(model, folder);
 }
 
-/** The model of a run on this machine. Matrices that it trained are merged into its weights. */
-async function findModel({ store }: Workspace, address: string): Promise<string> {
-  const run = (await findNewestRuns(store, address))[0]!;
+/** The model of a run on this machine. Matrices that it trained are merged into its weights. @throws Failure `run-not-found` */
+export async function findModelFolder({ store }: Pick<Workspace, 'store'>, address: string): Promise<string> {
+  const run = getOnlyRun(await findNewestRuns(store, address));
   const model = run.record.artifacts.map((artifact) => artifact.model).find(({ kind }) => kind === 'folder');
   if (model?.kind === 'folder') return model.path;
   throw new Failure('run-not-found', `${address} has no model on this machine`, {

@@ -11,17 +11,19 @@ export interface WordingOptions {
   readonly withLogprobs: boolean;
 }
 
-function describe({ model, now }: WordingOptions, prefix: string): Readonly<Record<'id' | 'model', string>> & { readonly created: number } {
-  return { id: `${prefix}-${randomUUID().replaceAll('-', '')}`, created: Math.floor(now.getTime() / 1000), model };
+function describe({ model, now }: WordingOptions, prefix: string): (object: string) => object {
+  const id = `${prefix}-${randomUUID().replaceAll('-', '')}`;
+  const created = Math.floor(now.getTime() / 1000);
+  return (object) => ({ id, object, created, model });
 }
 
 export function wordChat(options: WordingOptions): Wording {
-  const own = describe(options, 'chatcmpl');
+  const toAbout = describe(options, 'chatcmpl');
   const list = (texts: readonly AnswerText[]): OpenAI.ChatCompletion.Choice.Logprobs | null =>
     options.withLogprobs ? { content: texts.filter(({ text }) => text !== '').map(buildTokenLogprob), refusal: null } : null;
   type Piece = OpenAI.ChatCompletionChunk.Choice;
   return {
-    about: { whole: { ...own, object: 'chat.completion' }, chunk: { ...own, object: 'chat.completion.chunk' } },
+    about: { whole: toAbout('chat.completion'), chunk: toAbout('chat.completion.chunk') },
     buildWhole: (texts, reason): OpenAI.ChatCompletion.Choice => ({
       index: 0,
       message: { role: 'assistant', content: join(texts), refusal: null },
@@ -35,7 +37,7 @@ export function wordChat(options: WordingOptions): Wording {
 }
 
 export function wordCompletion(options: WordingOptions): Wording {
-  const own = { ...describe(options, 'cmpl'), object: 'text_completion' };
+  const own = describe(options, 'cmpl')('text_completion');
   const list = (texts: readonly AnswerText[], offset: number): OpenAI.CompletionChoice.Logprobs | null =>
     options.withLogprobs ? buildLogprobs(texts, offset) : null;
   type Choice = OpenAI.CompletionChoice;

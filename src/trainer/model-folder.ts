@@ -210,8 +210,8 @@ function requireFile(folder: string, name: string, hint: string): string {
   return path;
 }
 
-/** model.safetensors, or the parts that model.safetensors.index.json lists. */
-function findWeightFiles(folder: string): string[] {
+/** model.safetensors, or the parts that model.safetensors.index.json lists. @throws Failure `model-invalid` where there are none */
+export function findWeightFiles(folder: string): string[] {
   if (existsSync(join(folder, 'model.safetensors'))) return ['model.safetensors'];
   const indexPath = join(folder, 'model.safetensors.index.json');
   if (!existsSync(indexPath)) {

@@ -3,7 +3,7 @@
  * the run folder:
  *
  *     train.json       written once before the process starts: TrainFile
- *     rows/*.jsonl     one TrainRow a line
+ *     rows/*.jsonl     one row a line: TrainRow, ChatTrainRow or PreferenceTrainRow (see train-rows.ts)
  *     events.jsonl     appended by the trainer, one TrainerEvent a line
  *     control.json     written (by rename) to ask a running trainer for something: ControlFile; read before each step
  *     checkpoints/     step-00000120/ and the one before it: all that is needed to go on (see checkpoints.ts)
@@ -136,26 +136,7 @@ export const TrainFile = z.object({
 });
 export type TrainFile = Readonly<z.infer<typeof TrainFile>>;
 
-/** One row of classification data, mapped and split; `text2` is the second text of a pair. */
-export interface TrainRow {
-  readonly text: string;
-  readonly text2?: string;
-  /** The label, the number of a model that gives one, or all labels where a text may have several. */
-  readonly label: string | number | readonly string[];
-}
-
-/** A text of which only parts are learned: a conversation as the chat template writes it, and its answers. */
-export interface ChatTrainRow {
-  readonly text: string;
-  /** In UTF-16 units, each from the first to before the last one, in order. */
-  readonly learned: readonly (readonly [start: number, end: number])[];
-}
-
-/** A conversation with its better and its worse end. */
-export interface PreferenceTrainRow {
-  readonly chosen: ChatTrainRow;
-  readonly rejected: ChatTrainRow;
-}
+export type { ChatTrainRow, PreferenceTrainRow, TrainRow } from './train-rows.ts';
 
 /** `cancel` ends a training for good; `pause` stops it where it can go on, and is removed when the training is started again. */
 export const ControlFile = z.object({ command: z.enum(['cancel', 'pause']) });

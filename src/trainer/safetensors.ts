@@ -68,20 +68,24 @@ export function readSafetensorsIndex(path: string): SafetensorsIndex {
 }
 
 /**
- * One tensor, widened to float32: F32 as it is, F16 and BF16 exactly.
+ * One tensor, widened to float32: F32 as it is, F16 and BF16 exactly. `part` names some of its numbers, row by row.
  *
  * @throws Failure `model-invalid` when there is no such tensor, its type is another one, or the file was cut meanwhile
  */
-export function readTensor(index: SafetensorsIndex, name: string): Float32Array {
+export function readTensor(index: SafetensorsIndex, name: string, part?: { readonly from: number; readonly count: number }): Float32Array {
   const entry = index.entries.get(name);
   if (!entry) throw invalid(index.path, `tensor "${formatName(name)}" is missing`);
-  const { dtype } = entry;
+  const { dtype, start } = entry;
   if (!isWidened(dtype)) throw invalid(index.path, `tensor "${formatName(name)}": expected F32, F16 or BF16, found ${dtype}`);
-  const bytes = withFile(index.path, (file) => readAt(file, index.path, entry.start, entry.end - entry.start));
-  if (dtype === 'F32') return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-  if (dtype === 'F16') return Float32Array.from(new Float16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2));
-  const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
-  return new Float32Array(Uint32Array.from(halves, (half) => half << 16).buffer); // BF16 is the upper half of a float32
+  const width = elementBytes[dtype];
+  const { from, count } = part ?? { from: 0, count: (entry.end - start) / width };
+  const bytes = withFile(index.path, (file) => readAt(file, index.path, start + from * width, count * width));
+  if (dtype === 'F32') return new Float32Array(bytes.buffer, bytes.byteOffset, count);
+  if (dtype === 'F16') return Float32Array.from(new Float16Array(bytes.buffer, bytes.byteOffset, count));
+  const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, count);
+  const bits = new Uint32Array(count);
+  for (let i = 0; i < count; i++) bits[i] = halves[i]! << 16; // BF16 is the upper half of a float32
+  return new Float32Array(bits.buffer);
 }
 
 /** Whether `readTensor` gives numbers of this type. */

@@ -137,7 +137,9 @@ test('export puts the model of this machine into a repository, once, and refuses
   const card = await fetch(`${again!.url}/resolve/main/README.md`, { headers: { authorization: `Bearer ${env['HF_TOKEN']}` } });
   expect(await card.text()).toMatch(/^---\npipeline_tag: text-classification\n/);
   const wrong: [string[], string][] = [
-    [['reviews/laptop'], '--push expects'],
+    [['reviews/laptop'], 'expected where the model goes'],
+    [['reviews/laptop', '--format', 'gguf'], 'model_type: expected llama, qwen2, qwen3, found "bert"'],
+    [['reviews', '--format', 'gguf'], 'expected one run, found reviews/'],
     [['reviews/laptop', '--push', 'mine'], 'expected a name such as hub:owner/name, found "mine"'],
     [['reviews', '--push', 'hub:demo/mine'], 'expected one run, found reviews/hub'],
     [['reviews/hub', '--push', 'hub:demo/mine'], 'expected a model on this machine, found hub:demo/'],

@@ -34,9 +34,15 @@ function serve(args: readonly string[], env: NodeJS.ProcessEnv = {}): Serving {
   return { lines, ended: started.ended, pid: started.child.pid!, kill: (signal) => void started.child.kill(signal) };
 }
 
-async function readUrl({ lines, ended }: Serving): Promise<{ url: string; models: string[] }> {
+/** @throws what the command said instead of a line */
+async function readLine({ lines, ended }: Serving): Promise<string> {
   const { value } = (await lines.next()) as { value?: string };
-  return JSON.parse(value ?? expect.fail(JSON.stringify(await ended))) as { url: string; models: string[] };
+  if (value === undefined) throw new Error(JSON.stringify(await ended));
+  return value;
+}
+
+async function readUrl(serving: Serving): Promise<{ url: string; models: string[] }> {
+  return JSON.parse(await readLine(serving)) as { url: string; models: string[] };
 }
 
 test.each(['SIGINT', 'SIGTERM'] as const)('a folder answers until %s, and then the command ends well', async (signal) => {
@@ -55,8 +61,7 @@ test.each(['SIGINT', 'SIGTERM'] as const)('a folder answers until %s, and then t
 
 test('a killed server leaves no process behind that answers', async () => {
   const serving = serve([model, '--quiet']);
-  const { value: url } = (await serving.lines.next()) as { value: string };
-  expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/v1$/);
+  expect(await readLine(serving)).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/v1$/);
   const children = listProcesses().filter(({ parent }) => parent === serving.pid);
   expect(children).toHaveLength(1);
   serving.kill('SIGKILL');
@@ -75,8 +80,7 @@ test('the model of a run answers under its name, as text for people says', async
   const { ended } = startCli(['submit', job, '--wait', '--dir', dir]);
   expect((await ended).status).toBe(0);
   const serving = serve([job, '--dir', dir]);
-  const { value: line } = (await serving.lines.next()) as { value?: string };
-  const [, served, url] = /^(\S+) answers at (\S+)$/.exec(line ?? '') ?? expect.fail(JSON.stringify(await serving.ended));
+  const [, url, served] = /^(\S+) answers as (\S+)$/.exec(await readLine(serving)) ?? [];
   expect(served).toBe('bad/local');
   const client = new OpenAI({ baseURL: url!, apiKey: 'none', maxRetries: 0 });
   const { choices } = await client.chat.completions.create({

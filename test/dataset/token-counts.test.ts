@@ -89,7 +89,13 @@ test('the report has tokens in all, learned and cut off, and names the rows with
   const tokenizer = await makeTokenizer(strict, 64);
   const longest = 1 + count(`user : ${'word '.repeat(80)}</s>assistant : fine</s>`);
   const report = await checkDataset({ train: [path], validation: null, test: {}, columns: {}, services: [], tokenizer });
-  expect(report.parts[0]!.tokens).toMatchObject({ longest, limit: 64, cutRows: 1, cutTokens: longest - 64, learned: 3 * count('fine</s>') });
+  expect(report.parts[0]!.tokens).toMatchObject({
+    longest,
+    limit: 64,
+    cutRows: 1,
+    cutTokens: longest - 64,
+    learned: 3 * count('fine</s>'),
+  });
   expect(report.findings.filter(({ severity }) => severity === 'error').map(({ code, lines }) => [code, lines])).toEqual([
     ['tokens-none', [3]],
     ['chat-template', [4]],

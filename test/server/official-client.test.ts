@@ -127,13 +127,13 @@ test('the model gets the conversation as its template writes it, and all setting
   expect(choices[0]!.message.content).toBe('system: be brief\nuser: say prompt\nassistant: prompt\nuser: prompt\nassistant:');
 
   const schema = { type: 'object', properties: { a: { type: 'string' } } };
+  const old = { seed: 7, max_tokens: 9 }; // names that OpenAI means to give up, and that programs send
   const asked: Chat = {
     ...say('settings'),
+    ...old,
     temperature: 0.3,
     top_p: 0.9,
-    seed: 7,
     stop: ['END', ''],
-    max_tokens: 9,
     logprobs: true,
     top_logprobs: 3,
     response_format: { type: 'json_schema', json_schema: { name: 'a', strict: true, schema } },

@@ -35,7 +35,7 @@ export async function serve(cli: Cli, [source]: readonly string[], flags: ServeF
   if (json) terminal.print(formatJson({ url, models: names }));
   else if (quiet) terminal.print(escapeLine(url));
   else {
-    terminal.print(escapeLine(`${names.join(', ')} answers at ${url}`));
+    terminal.print(escapeLine(`${url} answers as ${names.join(', ')}`));
     if (note !== null) terminal.say(note);
     terminal.say(`until Ctrl-C; ${keyName === undefined ? 'this machine alone may ask' : `whoever shows the key of ${keyName} may ask`}`);
   }

@@ -61,20 +61,44 @@ export interface LanguageOps {
   negativeSum(x: Tensor1D): Tensor;
 }
 
-/** Products in the layouts that gradients need, on the kernels that the backend is fast with. */
-export interface Products {
+/** What the backend that computes is fast with: products in the layouts that gradients need, and the softmax of many tokens. */
+export interface Parts {
   /** [M, K] [K, N] */
   plain(x: Tensor2D, w: Tensor2D): Tensor2D;
   /** [M, K] [N, K]ᵀ */
   withTransposed(x: Tensor2D, w: Tensor2D): Tensor2D;
   /** [M, K]ᵀ [M, N] */
   ofTransposed(x: Tensor2D, y: Tensor2D): Tensor2D;
+  /** `log softmax(logits)` at a token a row: [M, V], int32 [M] -> [M] */
+  pickLogSoftmax(logits: Tensor2D, tokens: Tensor1D): Tensor1D;
+  /** Its gradient, `dy (1 at the token - softmax(logits))`, [M, V]. The logits are not used again. */
+  toLogitGradient(logits: Tensor2D, picked: { readonly tokens: Tensor1D; readonly dy: Tensor1D }): Tensor2D;
+}
+
+/** The same from tfjs's own kernels. */
+export function createPortableParts(tf: TensorFlow): Parts {
+  return {
+    plain: (x, w) => tf.matMul(x, w),
+    withTransposed: (x, w) => tf.matMul(x, tf.transpose(w)),
+    ofTransposed: (x, y) => tf.matMul(tf.transpose(x), y),
+    pickLogSoftmax(logits, tokens) {
+      const [M, V] = logits.shape;
+      const places = tf.add(tf.mul(tf.range(0, M, 1, 'int32'), tf.scalar(V, 'int32')), tokens);
+      return tf.gather(tf.reshape(tf.logSoftmax(logits), [M * V]), tf.cast(places, 'int32'));
+    },
+    toLogitGradient(logits, { tokens, dy }) {
+      const [M, V] = logits.shape;
+      const slopes = tf.reshape(dy, [M, 1]);
+      const places = tf.stack([tf.range(0, M, 1, 'int32'), tokens], 1);
+      return tf.add(tf.scatterND(tf.cast(places, 'int32'), dy, [M, V]), tf.mul(tf.softmax(logits), tf.neg(slopes)));
+    },
+  };
 }
 
 /** So many numbers of logits are kept at once, 16 MB. */
 const mostLogits = 2 ** 22;
 
-export function createLanguageOps(tf: TensorFlow, products: Products, attention: Attention): LanguageOps {
+export function createLanguageOps(tf: TensorFlow, parts: Parts, attention: Attention): LanguageOps {
   const define = createDefine(tf);
 
   const lookUp: LanguageOps['lookUp'] = (table, ids) =>
@@ -192,32 +216,25 @@ export function createLanguageOps(tf: TensorFlow, products: Products, attention:
     const blocks = Array.from({ length: Math.ceil(N / rows) }, (_, i) => ({ first: i * rows, count: Math.min(rows, N - i * rows) }));
     const take = (x: Tensor, first: number, count: number): Tensor2D => tf.slice(x as Tensor2D, [first, 0], [count, H]);
     const takeTokens = (first: number, count: number): Tensor1D => tf.tensor1d(tokens.subarray(first, first + count), 'int32');
-    /** Of all tokens, [count, V]. */
-    const toLogSoftmax = (rows: Tensor2D, table: Tensor2D): Tensor2D => tf.logSoftmax(products.withTransposed(rows, table));
-
     const compute = (x: Tensor2D, table: Tensor2D): Tensor1D =>
       tf.concat1d(
         blocks.map(({ first, count }) =>
-          tf.tidy(() => {
-            const places = tf.tensor1d(Int32Array.from({ length: count }, (_, i) => i * V + tokens[first + i]!), 'int32');
-            return tf.gather(tf.reshape(toLogSoftmax(take(x, first, count), table), [count * V]), places);
-          }),
+          tf.tidy(() => parts.pickLogSoftmax(parts.withTransposed(take(x, first, count), table), takeTokens(first, count))),
         ),
       );
-    /** The gradient of x, and that of the table where it is trained: each token pulls, and all are pushed by their probabilities. */
+    /** The gradient of x, and that of the table where it is trained. */
     const toGradients = (dy: Tensor, x: Tensor2D, table: Tensor2D): Tensor2D[] => {
       const dx: Tensor2D[] = [];
       let dTable: Tensor2D | null = null;
       for (const { first, count } of blocks) {
         const before: Tensor2D | null = dTable;
         const [own, sum]: Tensor2D[] = tf.tidy((): Tensor2D[] => {
-          const [rows, ids] = [take(x, first, count), takeTokens(first, count)];
-          const slope = tf.reshape(tf.slice(dy as Tensor1D, [first], [count]), [count, 1]);
-          const push = tf.mul<Tensor2D>(tf.exp(toLogSoftmax(rows, table)), tf.neg(slope)); // [count, V]
-          const dRows = tf.add<Tensor2D>(products.plain(push, table), tf.mul(tf.gather(table, ids), slope));
+          const rows = take(x, first, count);
+          const picked = { tokens: takeTokens(first, count), dy: tf.slice(dy as Tensor1D, [first], [count]) };
+          const dLogits = parts.toLogitGradient(parts.withTransposed(rows, table), picked);
+          const dRows = parts.plain(dLogits, table);
           if (!isTrained) return [dRows];
-          const pull: Tensor2D = tf.scatterND(tf.reshape(ids, [-1, 1]), tf.mul(rows, slope), [V, H]);
-          const share = tf.add<Tensor2D>(products.ofTransposed(push, rows), pull);
+          const share = parts.ofTransposed(dLogits, rows);
           return [dRows, before === null ? share : tf.add<Tensor2D>(before, share)];
         });
         before?.dispose();
@@ -238,10 +255,13 @@ export function createLanguageOps(tf: TensorFlow, products: Products, attention:
   };
 
   const causalAttention: LanguageOps['causalAttention'] = (q, k, v, { batch, heads, keyHeads, dropout }) => {
-    const [{ texts, positions }, times] = [batch.sizes, heads / keyHeads];
-    const sizes = { batch: texts, queries: positions, keys: k.shape[0] / texts, heads };
+    const [{ texts, positions: Q }, times] = [batch.sizes, heads / keyHeads];
+    const T = k.shape[0] / texts;
+    const sizes = { batch: texts, queries: Q, keys: T, heads };
     const [keys, values] = [k, v].map((x) => repeatHeads(x, { count: keyHeads, times })) as [Tensor2D, Tensor2D];
-    return attention(q, keys, values, { mask: batch.mask, sizes, dropout });
+    const behind = Float32Array.from({ length: Q * T }, (_, i) => (i % T > T - Q + Math.floor(i / T) ? -1e9 : 0));
+    const mask = tf.tensor(behind, [1, 1, Q, T]);
+    return attention(q, keys, values, { mask: batch.mask ? tf.add(mask, batch.mask) : mask, sizes, dropout });
   };
 
   const pairLoss: LanguageOps['pairLoss'] = (x, { signs: values, start, beta, labelSmoothing }) =>
@@ -274,7 +294,7 @@ export function createLanguageOps(tf: TensorFlow, products: Products, attention:
     geluOfTanh,
     pickRows,
     logProbabilities,
-    predict: (x, table) => products.withTransposed(x, table),
+    predict: (x, table) => parts.withTransposed(x, table),
     causalAttention,
     pairLoss,
     negativeSum,

@@ -39,7 +39,7 @@ export interface TextRows<Row> {
 export async function readChatRows(
   encoder: TextEncoder,
   path: string,
-  options: ChosenRowsOptions,
+  options: ChosenRowsOptions = { choose: null },
 ): Promise<TextRows<LearnedRow | undefined>> {
   return await readTexts(encoder, { path, options }, (json, encode) => encode(json, ''));
 }
@@ -48,7 +48,7 @@ export async function readChatRows(
 export async function readPreferenceRows(
   encoder: TextEncoder,
   path: string,
-  options: ChosenRowsOptions,
+  options: ChosenRowsOptions = { choose: null },
 ): Promise<TextRows<PreferencePair | undefined>> {
   return await readTexts(encoder, { path, options }, ({ chosen, rejected }, encode) => ({
     chosen: encode(chosen, '"chosen": '),
