@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { isFailure } from '../errors.ts';
-import { isObject } from '../lib/json.ts';
+import { isObject, omitUndefined } from '../lib/json.ts';
 import { formatValue } from '../lib/text.ts';
 import { readJobText } from './job-text.ts';
 
@@ -29,8 +29,9 @@ export async function readAnswerSchema(
 }
 
 /** Whether values follow a schema. What the schema says of `format` is not checked, as the standard has it. */
-export function createAnswerCheck({ $schema: _, ...schema }: AnswerSchema): (value: unknown) => boolean {
-  const own = schema['type'] === 'json_object' ? { type: 'object' } : schema;
+export function createAnswerCheck(schema: AnswerSchema): (value: unknown) => boolean {
+  // The library knows no older drafts by their address; what is named here is the same in them.
+  const own = schema['type'] === 'json_object' ? { type: 'object' } : omitUndefined({ ...schema, $schema: undefined });
   const validate = new Ajv2020({ strict: false, validateFormats: false, logger: false }).compile(own);
   return (value) => validate(value);
 }
