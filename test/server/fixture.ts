@@ -22,7 +22,7 @@ export function writeModelFolder(more: object = {}): string {
   const folder = join(createScratchFolder(), 'writer');
   mkdirSync(folder);
   const put = (name: string, json: object): void => writeFileSync(join(folder, name), JSON.stringify(json));
-  put('config.json', { architectures: ['LlamaForCausalLM'], max_position_embeddings: 512 });
+  put('config.json', { architectures: ['LlamaForCausalLM'], model_type: 'llama', max_position_embeddings: 512 });
   put('tokenizer.json', { model: { type: 'BPE', vocab: { a: 0 } } });
   const template =
     "{% for m in messages %}{{ m.role + ': ' + m.content + '\n' }}{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}";

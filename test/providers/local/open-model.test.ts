@@ -89,12 +89,12 @@ test('a model that its process refuses is not opened', async () => {
   await expect(openWriter(folder)).rejects.toMatchObject({ code: 'usage' });
 });
 
-test('without a chat template a conversation is written as ChatML, and the model says so', async () => {
+test('without a chat template a conversation is written as lines, and the model says so', async () => {
   const { model } = await openWriter(writeModelFolder({ chat_template: undefined }));
   expect(model.note).toMatch(/no chat template/);
   const input = { messages: [{ role: 'user', content: 'prompt' }] };
   const [said] = await Array.fromAsync(model.answer({ ...settings, input }, context.signal));
-  expect(said).toMatchObject({ text: 'say nothing'.slice(4) });
+  expect(said).toMatchObject({ text: 'user: prompt\nassistant:' });
   expect((await openWriter()).model.note).toBeNull();
 });
 
