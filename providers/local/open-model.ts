@@ -141,7 +141,7 @@ async function* generate(
   signal: AbortSignal,
 ): AsyncGenerator<AnswerPart> {
   const more = { ...(schema === null ? {} : { schema }), ...(alternatives === null ? {} : { logprobs: alternatives }) };
-  for await (const line of exchange.ask({ ...request, ...more }, signal)) {
+  for await (const line of exchange.ask({ ...request, ...more, isWhole: true }, signal)) {
     if (isObject(line['failure'])) throw toFailure(line['failure'] as unknown as FailureData);
     if (isObject(line['done'])) {
       const { reason, promptTokens, tokens } = line['done'] as unknown as GenerateDone;

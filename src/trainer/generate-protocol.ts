@@ -26,6 +26,8 @@ export const GenerateRow = z.object({
   seed: z.int('a whole number'),
   /** How many alternatives are given with each token; absent: no probabilities at all. */
   logprobs: z.int('a whole number from 0').min(0, 'a whole number from 0').optional(),
+  /** Refuses a text that leaves no room for an answer; absent: its last part is read. */
+  isWhole: z.literal(true, 'true').optional(),
   /** A JSON Schema that the answer obeys. */
   schema: z.unknown().optional(),
 });

@@ -1,5 +1,5 @@
 /** Answers that are written together, token by token. */
-import { toFailureData, type FailureData } from '../../errors.ts';
+import { Failure, toFailureData, type FailureData } from '../../errors.ts';
 import type { Tokenizer } from '../tokenizer.ts';
 import type { GenerateDelta, GenerateDone, GenerateRow } from '../generate-protocol.ts';
 import type { TextStream } from '../token-text.ts';
@@ -76,9 +76,13 @@ export async function writeAnswers(
   }
 }
 
-/** The tokens of a text; of a long one the last, so that there is room for an answer. */
-function readPrompt({ tokenizer, maxLength }: Writer, { text, maxTokens }: GenerateRow): readonly number[] {
+/** The tokens of a text; of a long one the last, so that there is room for an answer. @throws Failure `data-invalid` where it is to be read as a whole */
+function readPrompt({ tokenizer, maxLength }: Writer, { text, maxTokens, isWhole }: GenerateRow): readonly number[] {
   const { ids } = tokenizer.encodeSpans(text, [], Number.MAX_SAFE_INTEGER);
+  if (isWhole === true) {
+    if (ids.length < maxLength) return ids;
+    throw new Failure('data-invalid', `the text has ${ids.length} tokens, and the model reads and writes ${maxLength} at most`);
+  }
   const most = Math.max(1, maxLength - Math.min(maxTokens, Math.ceil(maxLength / 2)));
   return ids.length <= most ? ids : ids.slice(-most);
 }

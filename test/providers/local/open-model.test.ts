@@ -98,6 +98,23 @@ test('without a chat template a conversation is written as lines, and the model 
   expect((await openWriter()).model.note).toBeNull();
 });
 
+test('a language model writes by itself; a text without room for an answer is refused, and a long one is read as a whole', async () => {
+  const folder = join(import.meta.dirname, '../../../fixtures/models/tiny-llama');
+  const model = await open({ kind: 'folder', path: folder }, context);
+  onTestFinished(async () => await model.close());
+  const parts = await ask(model, 'once upon a time', { maxTokens: 4, alternatives: 2 });
+  expect(parts.at(-1)).toMatchObject({ type: 'end', promptTokens: expect.any(Number) as number });
+  expect(parts[0]).toMatchObject({ type: 'text', logProbability: expect.any(Number) as number });
+  const most = model.maxLength;
+  const tooLong = ask(model, 'a '.repeat(most), { maxTokens: 4 });
+  await expect(tooLong).rejects.toMatchObject({ code: 'data-invalid', message: expect.stringContaining('tokens') as string });
+  const text = 'a '.repeat(Math.floor(most * 0.75)).trim();
+  const [short, long] = await Promise.all(['a a', text].map(async (one) => (await ask(model, one, { maxTokens: null })).at(-1)));
+  const read = (part: AnswerPart | undefined): number => (part?.type === 'end' ? part.promptTokens : 0);
+  expect(read(long)).toBeGreaterThan(most / 2);
+  expect(read(short)).toBeLessThan(10);
+});
+
 /** A classifier of the folder, as its own process answers. */
 async function openReal(folder: string): Promise<OpenModel> {
   const model = await open({ kind: 'folder', path: folder }, context);
