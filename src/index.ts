@@ -6,6 +6,7 @@ export {
   type Orchestrator,
   type OrchestratorOptions,
   type RunHandle,
+  type ServeOptions,
   type SubmitOptions,
   type WatchOptions,
 } from './orchestrator.ts';
@@ -16,6 +17,7 @@ export type { RunPlan } from './run/event.ts';
 export type { RunView } from './run/run-view.ts';
 export type { Capture, CaptureOptions, CaptureProgress } from './evaluate/capture.ts';
 export type { Comparison } from './evaluate/comparison.ts';
+export type { RunningServer } from './server/main.ts';
 export { Failure, isFailure, toFailureData, type FailureCode, type FailureData } from './errors.ts';
 export { type Attempt, type Context } from './provider/context.ts';
 export { type Artifact, type JobRef, type Observation, type Progress } from './provider/job.ts';

@@ -25,6 +25,8 @@ import type { MergeOptions } from './run/merge-model.ts';
 import type { Brought } from './run/bring-data.ts';
 import type { BudgetView, PlanJobOptions } from './run/plan.ts';
 import type { RunView } from './run/run-view.ts';
+import type { GateLimits } from './server/gate.ts';
+import type { RunningServer } from './server/main.ts';
 
 /* What the library offers; orchestrator.ts does it. */
 
@@ -79,6 +81,21 @@ export interface RunHandle {
   readRows(path: string): Promise<CaptureRow[]>;
 }
 
+/** Where a model answers, and whom. */
+export interface ServeOptions {
+  /** 0: any that is free. */
+  readonly port: number;
+  /** Absent: this machine alone may ask. */
+  readonly host?: string | undefined;
+  /** Further names of the model in requests, such as the one of the model that it replaces. */
+  readonly aliases?: readonly string[] | undefined;
+  /** The variable with the key that every request must show; only this machine itself may be given answers without one. */
+  readonly keyName?: string | undefined;
+  readonly limits?: Partial<GateLimits> | undefined;
+  /** Is told what goes wrong with requests that are not at fault themselves. */
+  readonly onFailure?: ((error: unknown) => void) | undefined;
+}
+
 /** The runs of an address, or just these runs. */
 export type Subject = string | readonly string[];
 
@@ -125,6 +142,11 @@ export interface Orchestrator extends AsyncDisposable {
    * machine, whose model has its adapter merged already.
    */
   merge(source: string, options: MergeOptions): Promise<MergedModel>;
+  /**
+   * Answers requests of OpenAI's API with the model of a run on this machine, or of a folder, until it is closed.
+   * @throws Failure `usage` for another host without a key, and where there is no such model here
+   */
+  serve(source: string, options: ServeOptions): Promise<RunningServer>;
   /** Writes the model of a run on this machine, or of a folder that transformers opens, as one file for llama.cpp and Ollama. */
   exportFile(source: string, options: ExportFileOptions): Promise<ExportedFile>;
   run(address: string): RunHandle;

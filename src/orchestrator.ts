@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { Context } from './provider/context.ts';
 import type { Check, Provider } from './provider/provider.ts';
 import { limitTime, openWorkspace, toUninterruptible, type OrchestratorOptions } from './open-workspace.ts';
 import { findNewestRuns, findRuns } from './run/find-runs.ts';
@@ -10,6 +11,7 @@ import { findRun, listLogs, listRuns, type StoredRun } from './run/run-store.ts'
 import { toRunView, type RunView } from './run/run-view.ts';
 import { checkWritable } from './store/open-store.ts';
 import { Failure } from './errors.ts';
+import type { Secret } from './lib/redact.ts';
 import { formatValue } from './lib/text.ts';
 import type { Subject, Orchestrator } from './orchestrator-api.ts';
 
@@ -17,6 +19,16 @@ export type * from './orchestrator-api.ts';
 
 /** A person, or a script, waits for a list. */
 const longestLookMs = 5000;
+
+/** @throws Failure `usage` for a text that names no variable, `credentials-invalid` where it is empty */
+function readServerKey(context: Context, name: string): Secret {
+  // What is no name may be the key itself, which is not repeated.
+  if (!/^[A-Za-z_]\w*$/.test(name))
+    throw new Failure('usage', '--key-name expects the name of a variable that holds the key, found another text');
+  const key = context.credential(name);
+  if (key === null) throw new Failure('credentials-invalid', `--key-name: expected a key in the variable ${name}, found none`);
+  return key;
+}
 
 /**
  * `await using orchestrator = await createOrchestrator()`. Modules are loaded when they are needed: reading the state loads no provider
@@ -155,6 +167,25 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       let last: readonly RunView[] = [];
       for await (const runs of watch(addresses, watchOptions)) last = runs;
       return last;
+    },
+    async serve(source, { port, host, keyName, aliases = [], limits, onFailure = () => {} }) {
+      const { checkAddress, defaultHost, startServer } = await import('./server/main.ts');
+      const key = keyName === undefined ? null : readServerKey(context, keyName);
+      const address = { port, host: host ?? defaultHost, key };
+      checkAddress(address);
+      const { openServedModel } = await import('./evaluate/serving.ts');
+      const { name, model, question } = await openServedModel(
+        await workspace.load(),
+        source,
+        async () => await findNewestRuns(store, source),
+      );
+      try {
+        const served = { model, names: [name, ...aliases] as const, question };
+        return await startServer(served, { ...address, limits, now: context.now, onFailure });
+      } catch (error) {
+        await model.close();
+        throw error;
+      }
     },
     exportFile: async (...args) => await (await import('./run/export.ts')).exportFile(workspace, ...args),
     merge: async (...args) => await (await import('./run/merge-model.ts')).mergeModel(await workspace.load(), ...args),

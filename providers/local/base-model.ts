@@ -14,12 +14,17 @@ import { countBytes } from '../../src/provider-kit/hub-cache.ts';
 import { formatDrawn } from '../../src/provider-kit/trainer-events.ts';
 import {
   countParameters,
+  isLanguageFolder,
+  isLanguageModel,
   isMultiLabelConfig,
   matchHead,
   parseLabelNames,
-  parseModelConfig,
+  parseNetworkConfig,
+  readLanguageFolder,
   readModelFolder,
+  readTokenizerFiles,
 } from '../../src/trainer/model-folder.ts';
+import { readLocalTemplate } from './chat-template.ts';
 import { inspectHubModel, readKnown, type HubModel } from './hub-model.ts';
 import { fetchModel, getModelFolder, isComplete, parseModelFolder } from './model-cache.ts';
 
@@ -35,7 +40,7 @@ export async function inspectModel(name: ModelName, context: Context): Promise<I
   if (name.kind === 'service') return { model: { base: name.name, revision: null, maxLength: null }, notes: [] };
   if (name.kind === 'folder') return inspectFolder(name.path);
   const { model, notes } = await inspectHubModel(name, context);
-  const config = parseModelConfig(model.config, `hub:${name.name}: config.json`);
+  const config = parseNetworkConfig(model.config, `hub:${name.name}: config.json`);
   const labels = parseLabelNames(model.config);
   const folder = getModelFolder(model, context);
   const known: BaseModel = {
@@ -49,11 +54,20 @@ export async function inspectModel(name: ModelName, context: Context): Promise<I
     config: { ...config },
     ...nameLabels(labels, isMultiLabelConfig(model.config)),
   };
-  if (await isComplete(folder, model)) return { model: known, notes: [...notes, ...noteDrawn(readModelFolder(folder).drawn)] };
+  if (await isComplete(folder, model)) {
+    const own = isLanguageModel(config) ? noteTemplate(folder) : noteDrawn(readModelFolder(folder).drawn);
+    return { model: known, notes: [...notes, ...own] };
+  }
   return { model: { ...known, downloadBytes: countBytes(model.files) }, notes };
 }
 
 function inspectFolder(path: string): InspectedModel {
+  if (isLanguageFolder(path)) {
+    const { config, parameters, revision } = readLanguageFolder(path);
+    readTokenizerFiles(path);
+    const model = { base: path, revision, maxLength: config.maxPositions, parameters, folder: path, config: { ...config } };
+    return { model, notes: noteTemplate(path) };
+  }
   const { revision, maxPositions: maxLength, parameters, config, drawn, labels, isMultiLabel } = readModelFolder(path);
   const own = nameLabels(labels, isMultiLabel);
   return { model: { base: path, revision, maxLength, parameters, folder: path, config: { ...config }, ...own }, notes: noteDrawn(drawn) };
@@ -61,6 +75,12 @@ function inspectFolder(path: string): InspectedModel {
 
 function nameLabels(labels: readonly string[] | null, isMultiLabel: boolean): Pick<BaseModel, 'labels' | 'isMultiLabel'> {
   return labels === null ? {} : { labels, ...(isMultiLabel ? { isMultiLabel } : {}) };
+}
+
+/** How conversations are written where the folder does not say it. */
+function noteTemplate(folder: string): Note[] {
+  const { note } = readLocalTemplate(folder);
+  return note === null ? [] : [{ type: 'warning', message: note }];
 }
 
 function noteDrawn(drawn: readonly string[]): Note[] {
@@ -97,13 +117,17 @@ export async function bringModel(
   if (hub !== undefined) {
     await writeAtomicJson(join(context.workDir, placeFile), hub, 'file of the run');
     await fetchPlace(hub, context);
-    readModelFolder(folder);
+    readAnyFolder(folder);
     return;
   }
-  if (readModelFolder(folder).revision === revision) return;
+  if (readAnyFolder(folder).revision === revision) return;
   throw new Failure('model-invalid', `${folder} has changed since the run was accepted`, {
     hint: 'submit the job again: the changed model makes a new run',
   });
+}
+
+function readAnyFolder(folder: string): { readonly revision: string } {
+  return isLanguageFolder(folder) ? readLanguageFolder(folder) : readModelFolder(folder);
 }
 
 /** The cache may have been emptied while the run was paused. */

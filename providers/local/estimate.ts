@@ -122,7 +122,8 @@ export interface Chosen extends Pick<Choice, 'backend'> {
 export async function chooseFor(request: LocalRequest, context: QuoteContext): Promise<Chosen> {
   const { backend: wanted, model, training, threads: asked = 1 } = request;
   const named = wanted === 'auto' ? defaultBackend : wanted;
-  if (model.config === undefined || named !== defaultBackend) return { backend: named, threads: asked, memoryBytes: null };
+  if (request.task !== undefined || model.config === undefined || named !== defaultBackend)
+    return { backend: named, threads: asked, memoryBytes: null };
   const { workload, threads, getNeeds } = await readWorkload(request, context);
   const { backend, speed } = wanted === 'auto' ? await chooseBackend(workload, context) : { backend: wanted, speed: null };
   if (backend !== defaultBackend) return { backend, threads: 1, memoryBytes: speed?.memoryBytes ?? null };
@@ -136,7 +137,7 @@ export async function chooseFor(request: LocalRequest, context: QuoteContext): P
 export async function estimate(request: LocalRequest, context: QuoteContext): Promise<Estimate | null> {
   const { model, training, backend: wanted } = request;
   if (wanted !== 'auto') checkPresence(wanted, context);
-  if (model.config === undefined || (wanted !== 'auto' && wanted !== defaultBackend)) return null;
+  if (request.task !== undefined || model.config === undefined || (wanted !== 'auto' && wanted !== defaultBackend)) return null;
   const { getNeeds, workload, threads } = await readWorkload(request, context);
   const { backend, speed, why } = wanted === 'auto' ? await chooseBackend(workload, context) : { backend: wanted, speed: null, why: null };
   const measuredHere = why === null ? '' : `${backend} is the fastest here: ${why}`;

@@ -8,7 +8,7 @@ import { openHub, parseEndpoint } from '../../src/provider-kit/hub.ts';
 import { getRepositoryFolder } from '../../src/provider-kit/hub-cache.ts';
 import { formatFilePath, listFiles, type HubFile } from '../../src/provider-kit/hub-files.ts';
 import { askRepository, commitName, readRecord, RecordedFile } from '../../src/provider-kit/hub-records.ts';
-import { maxConfigBytes, parseModelConfig, tokenizerFiles } from '../../src/trainer/model-folder.ts';
+import { languageFiles, maxConfigBytes, parseNetworkConfig, tokenizerFiles } from '../../src/trainer/model-folder.ts';
 
 /** A model at one commit. It is kept beside the model's files, so that a plan needs the Hub only once. */
 const HubModel = z.object({
@@ -78,7 +78,7 @@ async function askHub({ endpoint, name, revision }: Asked, context: Context): Pr
     throw new Failure('model-invalid', expected, { hint: 'choose a model of transformers' });
   }
   const config = await hub.read(z.record(z.string(), z.unknown()), formatFilePath(place, 'config.json'));
-  parseModelConfig(config, `hub:${name}: config.json`);
+  parseNetworkConfig(config, `hub:${name}: config.json`);
   const files = chooseFiles(listed, name);
   return { version: 1, endpoint, repository: name, commit: info.sha, license: getLicense(info), config, files };
 }
@@ -112,7 +112,7 @@ function chooseFiles(listed: readonly HubFile[], name: string): HubFile[] {
   }
   const parts = /^model-\d{5}-of-\d{5}\.safetensors$/;
   return own.filter(({ path }) => {
-    if (path === 'config.json' || tokenizerFiles.some((file) => file === path)) return true;
+    if (['config.json', ...tokenizerFiles, ...languageFiles].includes(path)) return true;
     return isWhole ? path === 'model.safetensors' : path === 'model.safetensors.index.json' || parts.test(path);
   });
 }

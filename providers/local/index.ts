@@ -6,6 +6,7 @@ import { estimate } from './estimate.ts';
 import { install, parts } from './install/index.ts';
 import { merge } from './merge.ts';
 import { observe, statusMap } from './observe.ts';
+import { open } from './open-model.ts';
 import { predict } from './predict.ts';
 import { loadRowTokenizer } from './row-tokenizer.ts';
 import { listSizes } from './sizes.ts';
@@ -35,22 +36,22 @@ export const local = defineProvider({
     },
     estimate,
     sizes: listSizes,
-    baseModel({ model, training }: LocalRequest) {
+    baseModel({ model, training, task }: LocalRequest) {
       const { folder: path, revision, labels, isMultiLabel, maxLength, keepsHead } = model;
       const head = `a new head${isMultiLabel ? ' for several labels' : ''} of seed ${training.seed}`;
       return {
         kind: 'folder',
-        identity: keepsHead ? `${revision} with its own head` : `${revision} with ${head}`,
+        identity: task !== undefined ? revision : keepsHead ? `${revision} with its own head` : `${revision} with ${head}`,
         path,
         labels,
         ...(isMultiLabel ? { isMultiLabel } : {}),
         seed: training.seed,
         maxLength,
-        ...(keepsHead ? { hasOwnHead: true } : {}),
+        ...(keepsHead || task !== undefined ? { hasOwnHead: true } : {}),
       } as const;
     },
   },
-  inference: { predict, merge },
+  inference: { predict, open: async (model, context) => await open(model, context), merge },
   loadTokenizer: loadRowTokenizer,
   check,
   parts,

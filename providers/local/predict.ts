@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { formatLabelList } from '../../src/dataset/label-list.ts';
-import { Failure, failureKinds, type FailureData } from '../../src/errors.ts';
+import { Failure } from '../../src/errors.ts';
 import type { PredictionContext } from '../../src/provider/context.ts';
 import type { FolderModel, ModelRef } from '../../src/provider/model.ts';
 import type { Prediction, PredictionRow, TextRow } from '../../src/provider/prediction.ts';
@@ -10,13 +10,21 @@ import { toModelName } from '../../src/provider/model-name.ts';
 import { spawnPrediction } from '../../src/lib/process.ts';
 import { defaultBackend } from '../../src/trainer/backends/index.ts';
 import type { PredictAnswer, PredictFile, PredictRow } from '../../src/trainer/predict-protocol.ts';
+import { isLanguageFolder } from '../../src/trainer/model-folder.ts';
 import { bringDeleted } from './base-model.ts';
+import { parsePredictFailure } from './process-failure.ts';
+import { write } from './write.ts';
 
 /** Answers rows with a model folder: a process of its own reads them as JSON lines and answers in JSON lines. */
 export async function* predict(model: ModelRef, rows: readonly PredictionRow[], context: PredictionContext): AsyncGenerator<Prediction> {
   if (model.kind !== 'folder') throw new Failure('model-invalid', `expected a model folder, found ${toModelName(model)}`);
   if (rows.length === 0) return;
   await bringDeleted(model.path, context);
+  if (isLanguageFolder(model.path)) yield* write(model, rows, context);
+  else yield* classify(model, rows, context);
+}
+
+async function* classify(model: FolderModel, rows: readonly PredictionRow[], context: PredictionContext): AsyncGenerator<Prediction> {
   const child = spawnPrediction(context.signal);
   await once(child, 'spawn'); // or it throws why there is none
   const { stdin, stdout, stderr } = child as Required<typeof child> & typeof child;
@@ -42,7 +50,7 @@ function isText(row: PredictionRow): row is TextRow {
 }
 
 /** Of several labels a text each is given whose probability is more than one half. */
-function toPrediction(answer: PredictAnswer, { labels, isMultiLabel }: Pick<FolderModel, 'labels' | 'isMultiLabel'>): Prediction {
+export function toPrediction(answer: PredictAnswer, { labels, isMultiLabel }: Pick<FolderModel, 'labels' | 'isMultiLabel'>): Prediction {
   const { value } = answer;
   if (value !== undefined) return { id: answer.id, answer: formatNumber(value), probabilities: null, truncated: answer.truncated };
   const best = answer.probabilities.indexOf(Math.max(...answer.probabilities));
@@ -57,17 +65,4 @@ function toPrediction(answer: PredictAnswer, { labels, isMultiLabel }: Pick<Fold
 /** As many digits as a number of single precision has. */
 function formatNumber(value: number): string {
   return String(Number(value.toPrecision(7)));
-}
-
-/** The process ends with its failure as one JSON line; anything else that it printed is shown as it is. */
-function parsePredictFailure(printed: string, status: number | null): Failure {
-  const last = printed.trim().split('\n').at(-1) ?? '';
-  try {
-    const { failure } = JSON.parse(last) as { failure: FailureData };
-    if (failure.code in failureKinds)
-      return new Failure(failure.code, failure.message, failure.hint === null ? {} : { hint: failure.hint });
-  } catch {
-    // no failure of ours
-  }
-  return new Failure('trainer-died', `the predicting process ended with status ${status ?? 'none'}: ${last}`);
 }

@@ -1,7 +1,7 @@
 import { mkdir, statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import type { ClassificationRow, MultiLabelRow, RegressionRow } from '../../src/dataset/row.ts';
+import type { ChatRow, ClassificationRow, MultiLabelRow, PreferenceRow, RegressionRow, Row } from '../../src/dataset/row.ts';
 import { Failure, isFailure, toFailureData, toFileFailure, toSystemCode } from '../../src/errors.ts';
 import type { RunKey } from '../../src/job/run-key.ts';
 import { writeAtomicJson } from '../../src/lib/fs.ts';
@@ -10,8 +10,9 @@ import type { JobRef } from '../../src/provider/job.ts';
 import { SubmitFailure } from '../../src/provider/submit-failure.ts';
 import { writeTrainingFile } from '../../src/provider-kit/training-file.ts';
 import { defaultBackend, getBackend, type BackendName } from '../../src/trainer/backends/index.ts';
-import type { FenceFile, TrainFile, TrainRow } from '../../src/trainer/protocol.ts';
+import type { ChatTrainRow, FenceFile, PreferenceTrainRow, TrainFile, TrainRow } from '../../src/trainer/protocol.ts';
 import { bringModel } from './base-model.ts';
+import { readLocalTemplate, toChatTrainRow, toPreferenceTrainRow, type Learning } from './chat-template.ts';
 import { chooseFor } from './estimate.ts';
 import { eventsBegin, getJobs, pollTrainer, readLogTail, readTrainerEvents, startTrainer, takeTrainerLock } from './run-folder.ts';
 import type { LocalRequest } from './translate.ts';
@@ -29,6 +30,21 @@ export interface LocalPrepared {
   readonly memoryBytes?: number;
 }
 
+/** What the trainer reads of a row. */
+function createRowWriter({ task, loss, model }: LocalRequest): (row: Row) => TrainRow | ChatTrainRow | PreferenceTrainRow {
+  if (task === undefined) return toTrainRow;
+  const { template } = readLocalTemplate(model.folder);
+  if (task === 'preference') return (row) => toPreferenceTrainRow(template, row as PreferenceRow);
+  const learning: Learning = loss === undefined ? {} : { loss };
+  return (row) => toChatTrainRow(template, row as ChatRow, learning);
+}
+
+function toTrainRow(row: Row): TrainRow {
+  const { text, text2, ...rest } = row as ClassificationRow | MultiLabelRow | RegressionRow; // `translate` refuses other tasks
+  const label = 'value' in rest ? rest.value : 'labels' in rest ? rest.labels : rest.label;
+  return text2 === undefined ? { text, label } : { text, text2, label };
+}
+
 /**
  * Brings the model here, and writes the mapped, split rows into the run folder. A folder must still be what it was in the plan.
  * @throws Failure `model-invalid`, `data-invalid`, `disk-full`
@@ -43,11 +59,7 @@ export async function prepare(request: LocalRequest, context: Attempt): Promise<
   });
   const write = async (part: 'train' | 'validation'): Promise<string> => {
     const name = `rows/${part}.jsonl`;
-    await writeTrainingFile(join(context.workDir, name), context.readRows(part), (row): TrainRow => {
-      const { text, text2, ...rest } = row as ClassificationRow | MultiLabelRow | RegressionRow; // `translate` refuses other tasks
-      const label = 'value' in rest ? rest.value : 'labels' in rest ? rest.labels : rest.label;
-      return text2 === undefined ? { text, label } : { text, text2, label };
-    });
+    await writeTrainingFile(join(context.workDir, name), context.readRows(part), createRowWriter(request));
     return name;
   };
   const { backend, threads, memoryBytes } = await chooseFor(request, context);
@@ -79,6 +91,7 @@ export function bind(request: LocalRequest, prepared: LocalPrepared, key: RunKey
     ...(backendThreads !== undefined && { backendThreads }),
     ...(threads !== undefined && { threads }),
     ...(memoryBytes !== undefined && { memoryBytes }),
+    ...(request.task !== undefined && { task: request.task }),
     model: { folder, labels, ...(isMultiLabel !== undefined && { isMultiLabel }), maxLength, seed: request.training.seed },
     rows,
     training: request.training,

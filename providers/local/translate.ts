@@ -8,10 +8,11 @@ import { parseOptions } from '../../src/provider-kit/settings.ts';
 import { backendNames, defaultBackend, getBackend, type BackendName } from '../../src/trainer/backends/index.ts';
 import { checkTargets } from '../../src/trainer/adapters/index.ts';
 import type { AdapterSettings, TrainingSettings } from '../../src/trainer/protocol.ts';
-import { countParameters, countTrainedParameters, type ModelConfig } from '../../src/trainer/model-folder.ts';
+import { countParameters, countTrainedParameters, isLanguageModel, type ModelConfig } from '../../src/trainer/model-folder.ts';
 import { describeHead, type HubPlace } from './base-model.ts';
 import { controlOptions, mapControls } from './training-controls.ts';
 import { chooseMicroBatch } from './estimate.ts';
+import { explainLearningRate, getLearningRate } from './learning-rate.ts';
 
 /** What a target of this provider may set under `options`. */
 const LocalOptions = z.strictObject({
@@ -47,6 +48,10 @@ export interface LocalRequest {
     /** Its sizes; absent in runs that are older than this field. */
     readonly config?: Readonly<Record<string, unknown>>;
   };
+  /** What a language model learns; absent: the model is a classifier, or gives a number. */
+  readonly task?: 'chat' | 'preference';
+  /** Which part of a conversation is learned; absent: its answers. */
+  readonly loss?: 'all';
   readonly training: TrainingSettings;
   readonly name: string;
 }
@@ -58,6 +63,7 @@ interface Limits {
   readonly maxLength: number;
   /** Numbers that the model is made of; absent where nobody has counted them. */
   readonly parameters?: number | undefined;
+  readonly task: RunSpec['task'];
   /** What the job trains. */
   readonly adapter: AdapterType;
   /** The model's sizes; absent where nobody has read them. */
@@ -82,42 +88,13 @@ const defaults = {
 /** Of low-rank adapters; the same that jobs on the Hub have. */
 const loraDefaults = { alpha: 32, dropout: 0.05 } as const;
 
-/** A head alone takes large steps, and small matrices larger ones than the weights beside them; not fitted, tried on the sample model. */
-const headRate = 1e-2;
-const loraFactor = 3;
-
-/**
- * The default learning rate: a small model needs a higher one. `bench/learning-rates.ts` has fitted the
- * rule, docs/performance.md shows how well it does. One digit is as much as is known.
- */
-function getLearningRate({ parameters, adapter }: Limits): number {
-  if (adapter === 'head') return headRate;
-  const rate = getFullRate(parameters ?? Infinity);
-  return adapter === 'lora' ? Number((loraFactor * rate).toPrecision(1)) : rate;
-}
-
-function getFullRate(parameters: number): number {
-  if (parameters > mostTried) return transformersRate;
-  return Number(Math.min(mostRate, rateOfMillion * (1e6 / parameters) ** 0.4).toPrecision(1));
-}
-
-/** The parameters of the largest model that the rule was fitted on. Above that it is the default of transformers, which fits BERT-base. */
-const mostTried = 25e6;
-const transformersRate = 5e-5;
-const rateOfMillion = 1e-3;
-/** A smaller model than the smallest one that was tried gets the rate of that. */
-const mostRate = 1e-3;
-
-/** `for a model of 0.95 M parameters`: why the default is what it is. */
-function explainLearningRate({ parameters, adapter }: Limits): string | undefined {
-  if (adapter === 'head') return 'for a head that is trained alone';
-  return parameters === undefined ? undefined : `for a model of ${(parameters / 1e6).toPrecision(2)} M parameters`;
-}
-
 const trainingMap: TrainingMap<Parameters, Limits> = {
   getDefaults: (limits) => ({ ...defaults, learningRate: getLearningRate(limits), maxLength: limits.maxLength }),
   map: {
-    method: (method) => (method === 'sft' ? sent() : unsupported('the local trainer can do "sft" so far')),
+    method: (method, { task }) => {
+      const own = task === 'preference' ? 'dpo' : 'sft';
+      return method === own ? sent() : unsupported(`the local trainer learns this task by "${own}"`);
+    },
     epochs: (epochs) => sent({ epochs, steps: null }),
     steps: (steps) => sent({ steps, epochs: null }),
     batchSize: (batchSize) => sent({ batchSize }),
@@ -129,9 +106,11 @@ const trainingMap: TrainingMap<Parameters, Limits> = {
     warmupRatio: (warmupRatio) => sent({ warmupRatio }),
     weightDecay: (weightDecay) => sent({ weightDecay }),
     maxGradNorm: (maxGradNorm) => sent({ maxGradNorm }),
-    beta: () => unsupported('"beta" belongs to the method "dpo"'),
+    beta: (beta, { task }) => (task === 'preference' ? sent({ beta }) : unsupported('"beta" belongs to the method "dpo"')),
     adapter: mapAdapter,
-    loss: () => unsupported('a classifier has one loss'),
+    // Which tokens are learned is decided where the rows are written.
+    loss: (_, { task }) =>
+      task === 'chat' ? sent() : unsupported(task === 'preference' ? 'pairs have one loss' : 'a classifier has one loss'),
     // Before "select", which decides of the kept weights where the job says it.
     earlyStopping: ({ patience, minDelta = 0, by = 'loss' }) => sent({ earlyStopping: { patience, minDelta, by }, select: 'best' }),
     select: (select) => sent({ select }),
@@ -142,7 +121,7 @@ const trainingMap: TrainingMap<Parameters, Limits> = {
     seed: (seed) => sent({ seed }),
   },
   defaulted: {
-    method: () => null,
+    method: (_, { task }) => (task === 'preference' ? 'dpo' : null),
     epochs: ({ epochs }) => epochs,
     steps: () => null,
     batchSize: ({ batchSize }) => batchSize,
@@ -151,7 +130,7 @@ const trainingMap: TrainingMap<Parameters, Limits> = {
     warmupRatio: ({ warmupRatio }) => warmupRatio,
     weightDecay: ({ weightDecay }) => weightDecay,
     maxGradNorm: ({ maxGradNorm }) => maxGradNorm,
-    beta: () => null,
+    beta: ({ beta }) => beta ?? null,
     adapter: () => null,
     loss: () => null,
     earlyStopping: () => null,
@@ -164,6 +143,7 @@ const trainingMap: TrainingMap<Parameters, Limits> = {
 /** The settings of the trainer for the job's words, where the model has the linear maps that they name. */
 function mapAdapter(adapter: NonNullable<RunSpec['training']['adapter']>, { config }: Pick<Limits, 'config'>): Mapped<Parameters> {
   if (adapter.type === 'full') return sent();
+  if (adapter.type === 'head' && isLanguage(config)) return unsupported('a language model has no head to train alone');
   if (adapter.type === 'head') return sent({ adapter: { type: 'head' } });
   const { rank, alpha = loraDefaults.alpha, dropout = loraDefaults.dropout, targets = null, rankStabilized = false } = adapter;
   const settings: AdapterSettings = { type: 'lora', rank, alpha, dropout, targets, rankStabilized };
@@ -183,6 +163,10 @@ function explainTrained({ config }: Limits, { adapter }: Parameters, classes: nu
   return `${formatCount(trained)} of ${formatCount(countParameters(sizes, classes) + trained - head)} parameters are trained`;
 }
 
+function isLanguage(config: Readonly<Record<string, unknown>> | undefined): boolean {
+  return typeof config?.['family'] === 'string' && isLanguageModel({ family: config['family'] });
+}
+
 const formatCount = (count: number): string => count.toLocaleString('en-US');
 
 export function translate({ spec, facts, model }: TranslationInput): Translation<LocalRequest> {
@@ -191,7 +175,8 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
   const { adapter } = spec.training;
   const { parameters, config } = model;
   const isFollowed = adapter !== undefined && mapAdapter(adapter, { config }).type === 'sent';
-  const limits: Limits = { maxLength: model.maxLength ?? 512, parameters, config, adapter: isFollowed ? adapter.type : 'full' };
+  const { task } = spec;
+  const limits: Limits = { maxLength: model.maxLength ?? 512, parameters, config, task, adapter: isFollowed ? adapter.type : 'full' };
   const mapped = mapTraining(spec.training, trainingMap, limits);
   const why = explainLearningRate(limits);
   const reasons: Readonly<Record<string, string | undefined>> = {
@@ -206,7 +191,9 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
   });
   const { maxLength, ...training } = mapped.parameters;
   const prompt: Note[] =
-    spec.prompt === null ? [] : [{ type: 'unsupported', field: 'prompt', value: spec.prompt, why: 'a classifier reads the text as it is' }];
+    spec.prompt === null || isLanguageTask(task)
+      ? []
+      : [{ type: 'unsupported', field: 'prompt', value: spec.prompt, why: 'a classifier reads the text as it is' }];
   checkThreads(options, `targets.${spec.target}.options`);
   const several = spec.task === 'multi-label' ? { isMultiLabel: true as const } : {};
   const controls = mapControls(options, { ...facts, task: spec.task }, `targets.${spec.target}.options`);
@@ -225,6 +212,8 @@ export function translate({ spec, facts, model }: TranslationInput): Translation
       microBatchSize: Math.min(options.microBatchSize ?? training.batchSize, training.batchSize),
       checkpointSteps: options.checkpointSteps ?? null,
     },
+    ...(isLanguageTask(task) && { task }),
+    ...(task === 'chat' && spec.training.loss === 'all' && { loss: 'all' as const }),
     name: `${spec.job}/${spec.target}`,
   };
   const { request, notes } = options.microBatchSize === undefined ? divideBatch(whole, facts) : { request: whole, notes: [] };
@@ -243,14 +232,20 @@ function checkThreads({ backend, threads = 1 }: z.infer<typeof LocalOptions>, pa
 function divideBatch(whole: LocalRequest, { train, validation }: TranslationInput['facts']): Translation<LocalRequest> {
   const longest = Math.max(train.longestCharacters, validation?.longestCharacters ?? 0);
   const { batchSize } = whole.training;
-  const microBatchSize = chooseMicroBatch(whole, longest);
+  const microBatchSize = whole.task === undefined ? chooseMicroBatch(whole, longest) : batchSize;
   if (microBatchSize === batchSize) return { request: whole, notes: [] };
   const why = `because ${batchSize} rows of the longest texts need more memory than there is: their gradients are added up, and each part has dropout of its own`;
   const note: Note = { type: 'defaulted', field: 'options.microBatchSize', value: microBatchSize, why };
   return { request: { ...whole, training: { ...whole.training, microBatchSize } }, notes: [note] };
 }
 
+/** What the trainer can do with a model of each kind. */
 const trained: readonly RunSpec['task'][] = ['classification', 'multi-label', 'regression'];
+const trainedOfLanguage = ['chat', 'preference'] as const;
+
+function isLanguageTask(task: RunSpec['task']): task is (typeof trainedOfLanguage)[number] {
+  return trainedOfLanguage.some((one) => one === task);
+}
 
 /** The model, where the trainer can do the task with it. @throws Failure `job-file-invalid` */
 function checkTarget(
@@ -258,9 +253,14 @@ function checkTarget(
   model: TranslationInput['model'],
 ): Pick<LocalRequest['model'], 'folder' | 'revision' | 'hub' | 'config'> {
   const target = `targets.${spec.target}`;
-  if (!trained.includes(spec.task)) {
-    const expected = 'the local trainer expects the task "classification", "multi-label" or "regression"';
-    throw new Failure('job-file-invalid', `${target}: ${expected}, found "${spec.task}"`);
+  const [own, other] = isLanguage(model.config) ? [trainedOfLanguage, trained] : [trained, trainedOfLanguage];
+  const isKnown = model.config !== undefined;
+  if (![...own, ...(isKnown ? [] : other)].some((task) => task === spec.task)) {
+    const tasks = new Intl.ListFormat('en', { type: 'disjunction' }).format(
+      (isKnown ? own : [...own, ...other]).map((task) => `"${task}"`),
+    );
+    const family = isKnown ? ` for a model of the kind "${String(model.config['family'])}"` : '';
+    throw new Failure('job-file-invalid', `${target}: the local trainer expects the task ${tasks}${family}, found "${spec.task}"`);
   }
   if (spec.model.kind === 'service') {
     throw new Failure(

@@ -2,6 +2,8 @@ import type OpenAI from 'openai';
 import PQueue from 'p-queue';
 import { z } from 'zod';
 import { Failure, isFailure, type FailureCode } from '../../src/errors.ts';
+import type { AnswerSchema } from '../../src/job/answer-schema.ts';
+import { isObject } from '../../src/lib/json.ts';
 import type { Context, PredictionContext } from '../../src/provider/context.ts';
 import type { EndpointModel, ModelRef } from '../../src/provider/model.ts';
 import { toModelName } from '../../src/provider/model-name.ts';
@@ -159,7 +161,7 @@ function buildBody(
   { api, model, generation, withLogprobs }: Target,
   { messages, tools }: PromptRow,
 ): OpenAI.Chat.ChatCompletionCreateParamsNonStreaming {
-  const { temperature, maxTokens, seed } = generation;
+  const { temperature, maxTokens, seed, schema } = generation;
   const chat = api.config.chat ?? openaiChat;
   const body = {
     model: model.name, // on Azure the name of a deployment
@@ -170,9 +172,32 @@ function buildBody(
     // Not `max_tokens` where nothing else is said: it is deprecated, and reasoning models refuse it; OpenAI and Azure take this for all models.
     [chat.maxTokens]: maxTokens,
     seed,
+    response_format: schema === undefined ? undefined : buildResponseFormat(schema),
     logprobs: withLogprobs ? (chat.logprobs ?? undefined) : undefined,
   };
   return body as unknown as OpenAI.Chat.ChatCompletionCreateParamsNonStreaming; // rows hold whatever messages the user has
+}
+
+/** The field that holds answers to a schema: the same at OpenAI, Azure and Together, and in vLLM, TGI and llama.cpp. */
+function buildResponseFormat(schema: AnswerSchema): Readonly<Record<string, unknown>> {
+  if (schema['type'] === 'json_object') return { type: 'json_object' };
+  return { type: 'json_schema', json_schema: { name: 'answer', schema, ...(isStrictSchema(schema) && { strict: true }) } };
+}
+
+/**
+ * Whether a service can hold a model to the schema token by token, as `strict` asks OpenAI for it: each object names all of its properties, and
+ * requires them. Other schemas are sent all the same; OpenAI's models then follow them as well as they can.
+ */
+function isStrictSchema(schema: unknown): boolean {
+  if (Array.isArray(schema)) return schema.every(isStrictSchema);
+  if (!isObject(schema)) return true;
+  const { type, properties, required, additionalProperties, $defs, definitions, enum: _, const: _value, ...others } = schema;
+  const inner = [properties, $defs, definitions].filter(isObject).flatMap((schemas) => Object.values(schemas));
+  if (properties !== undefined || [type].flat().includes('object')) {
+    const names = Object.keys(isObject(properties) ? properties : {});
+    if (additionalProperties !== false || !Array.isArray(required) || !names.every((name) => required.includes(name))) return false;
+  }
+  return [...inner, ...Object.values(others)].every(isStrictSchema);
 }
 
 const anything = z.unknown().optional();

@@ -106,12 +106,16 @@ export async function quotePredictions(
   context: PredictionContext,
 ): Promise<Quote | null> {
   const checked = checkAnswerable(api, { model, rows }, context);
-  const { maxTokens } = context.generation;
+  const { maxTokens, schema } = context.generation;
   const input = findPrice(api, { model: checked.model.base, kind: 'input' }, context);
   const output = findPrice(api, { model: checked.model.base, kind: 'output' }, context);
   if (input === null || output === null || maxTokens === undefined || checked.rows.some(hasImages)) return null;
   const count = await loadTokenizer();
-  const tokens = await sum(context, checked.rows, ({ messages, tools }) => countMessageTokens(messages, tools, count));
+  const schemaTokens = schema === undefined ? 0 : count(JSON.stringify(schema)); // nobody says how a service writes it
+  const tokens = await sum(context, checked.rows, ({ messages, tools }) => {
+    const { least, most } = countMessageTokens(messages, tools, count);
+    return { least, most: most + schemaTokens };
+  });
   return {
     currency: 'USD',
     low: toUsd(tokens.least, input) + toUsd(rows.length, output),

@@ -170,6 +170,19 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/predict.ts')).predict,
   },
   {
+    usage: 'serve <source>',
+    summary: 'answer requests of OpenAI’s API with a tuned model on this machine, a run or a folder, until Ctrl-C',
+    options: [
+      ['--port <port>', 'where it listens (default: 8080; 0: any that is free)', parse.port('--port')],
+      ['--host <address>', 'the address that it listens at (default: 127.0.0.1, this machine alone); another one needs --key-name'],
+      ['--alias <names...>', 'further names of the model in requests, such as that of the model that it replaces'],
+      ['--key-name <variable>', 'the variable with the key that every request must show'],
+      ['--concurrency <count>', 'how many requests are answered at once (default: 4)', parse.count('--concurrency')],
+      ['--queue <count>', 'how many more may wait; beyond it a request is refused with 429 (default: 64)', parse.whole('--queue')],
+    ],
+    load: async () => (await import('./commands/serve.ts')).serve,
+  },
+  {
     usage: 'export <source>',
     summary: 'put the model of a run into a repository of the Hugging Face Hub; or write it, or that of a folder, as one file',
     options: [
@@ -238,7 +251,7 @@ export const commands: readonly CommandEntry[] = [
     usage: 'sandbox',
     summary: 'start a stand-in of the hosted services on this machine; print the variables to set; costs nothing',
     options: [
-      ['--port <port>', 'where it listens (default: a free one)'],
+      ['--port <port>', 'where it listens (default: a free one)', parse.port('--port')],
       ['--base-model <folder>', 'the model that its jobs train classifiers from'],
     ],
     load: async () => (await import('./commands/sandbox.ts')).sandbox,

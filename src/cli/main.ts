@@ -131,7 +131,7 @@ const otherNames: Readonly<Record<string, string>> = {
   ...Object.fromEntries(['rm', 'remove', 'delete', 'prune'].map((name) => [name, 'clean'])),
   ...Object.fromEntries(['follow', 'tail'].map((name) => [name, 'watch'])),
   ...Object.fromEntries(['download', 'export', 'pull'].map((name) => [name, 'import'])),
-  ...Object.fromEntries(['serve', 'up'].map((name) => [name, 'deploy'])),
+  ...Object.fromEntries(['up'].map((name) => [name, 'deploy'])),
   report: 'metrics',
   loss: 'metrics',
   epochs: 'metrics',

@@ -53,6 +53,13 @@ export const whole = (flag: string) => (text: string) => {
   throw new Failure('usage', `${flag} expects a whole number from 0 on, found "${text}"`);
 };
 
+/** A port; 0 is any that is free. */
+export const port = (flag: string) => (text: string) => {
+  const value = /^\d{1,5}$/.test(text) ? Number(text) : Infinity;
+  if (value <= 65_535) return value;
+  throw new Failure('usage', `${flag} expects a port from 0 to 65535, found "${text}"`);
+};
+
 /** One of these words. */
 export const oneOf =
   <Word extends string>(flag: string, words: readonly Word[]) =>

@@ -71,6 +71,28 @@ function buildMessages(
   ];
 }
 
+/**
+ * The text, or the two texts, that `buildQuestion` has put into a user's message: programs that asked a chat model go on to send that.
+ * A message of another form is a text as it is.
+ */
+export function readQuestion(
+  content: string,
+  { prompt, isPair }: { readonly prompt: ChatPrompt | null | undefined; readonly isPair: boolean },
+): { readonly text: string; readonly text2?: string } {
+  const parts = (prompt?.template ?? (isPair ? '{text}\n\n{text2}' : '{text}')).split(/(\{text2?\})/);
+  const seen = new Set<string>();
+  const pattern = parts.map((part) => {
+    const name = /^\{(text2?)\}$/.exec(part)?.[1];
+    if (name === undefined) return part.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+    if (seen.has(name)) return `\\k<${name}>`;
+    seen.add(name);
+    return `(?<${name}>.*?)`;
+  });
+  const { text, text2 } = new RegExp(`^${pattern.join('')}$`, 's').exec(content)?.groups ?? {};
+  if (text === undefined) return { text: content };
+  return text2 === undefined ? { text } : { text, text2 };
+}
+
 /** The same with the answer that the model learns. */
 export function buildTrainingMessages(
   row: ClassificationRow | MultiLabelRow | RegressionRow,

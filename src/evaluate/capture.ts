@@ -144,7 +144,7 @@ function formatLine({ called, client }: CaptureSource, { input, row, expected }:
   const { provider, settings, model } = client;
   const { task, prompt, labels, generation } = settings;
   const version = task === 'multi-label' ? labelListVersion : chatVersion;
-  const { temperature, maxTokens, seed } = generation;
+  const { temperature, maxTokens, seed, schema } = generation;
   const { answer, probabilities, logProbability = null, truncated, latencyMs = null, tokens = null, at = null } = stored;
   return formatPredictionLine({
     input,
@@ -157,6 +157,7 @@ function formatLine({ called, client }: CaptureSource, { input, row, expected }:
       ...(temperature !== undefined && { temperature }),
       ...(maxTokens !== undefined && { max_tokens: maxTokens }),
       ...(seed !== undefined && { seed }),
+      ...(schema !== undefined && { schema: hashJson(schema) }),
     },
     at,
   });

@@ -40,10 +40,12 @@ export interface ComparisonInput {
   readonly set: string;
   readonly measure: Measure;
   readonly margin: number;
-  /** None for `exact_match`. */
+  /** None for conversations. */
   readonly labels: readonly string[];
   /** The rows' own labels, or texts. */
   readonly expected: readonly string[];
+  /** See `Answered`. */
+  readonly isValid?: ((value: unknown) => boolean) | undefined;
   readonly candidates: readonly CandidateAnswers[];
   /** The best of the candidates with these names is the reference; a name may belong to no candidate. */
   readonly referenceAmong: readonly string[];
@@ -67,7 +69,7 @@ export interface ComparedCandidate extends Required<Omit<CandidateAnswers, 'answ
   readonly beatsMajority: boolean | null;
 }
 
-export interface Comparison extends Omit<ComparisonInput, 'candidates' | 'expected' | 'referenceAmong'> {
+export interface Comparison extends Omit<ComparisonInput, 'candidates' | 'expected' | 'isValid' | 'referenceAmong'> {
   readonly schema: 'orchestrate.comparison/1';
   /** The candidate that tuned models are compared with; null where there is none, or it has not answered. */
   readonly reference: string | null;
@@ -80,10 +82,10 @@ export interface Comparison extends Omit<ComparisonInput, 'candidates' | 'expect
 
 /** Scores the candidates on the same rows, and compares the tuned ones with the reference. Pure: the same input gives the same figures. */
 export function buildComparison(input: ComparisonInput): Comparison {
-  const { job, set, measure, margin, labels, expected, referenceAmong } = input;
-  const { judge, score, findConstant, isError = false } = measures[measure];
+  const { job, set, measure, margin, labels, expected, isValid, referenceAmong } = input;
+  const { judge, score, findConstant, describeExpected, isError = false } = measures[measure];
   const candidates = input.candidates.map((candidate) => {
-    const worth = judge({ expected, answers: candidate.answers });
+    const worth = judge({ expected, answers: candidate.answers, isValid });
     return { candidate, worth, value: toScore(worth) };
   });
   const reference = candidates
@@ -106,7 +108,7 @@ export function buildComparison(input: ComparisonInput): Comparison {
       kind,
       run,
       rows: expected.length,
-      ...score({ labels, expected, answers }),
+      ...score({ labels, expected, answers, isValid }),
       ...difference,
       beatsMajority: kind === 'tuned' && majority !== null ? toMajorityVerdict() === 'better' : null,
       latency,
@@ -126,6 +128,7 @@ export function buildComparison(input: ComparisonInput): Comparison {
     candidates: compared,
     leftOut: [],
     notes: [
+      ...(describeExpected?.(expected) ?? []),
       ...compared.flatMap((candidate) => describeWorth(candidate, measure, majority === null ? 0 : toScore(majority))),
       ...(isError ? [] : describeRows(expected.length, measure)),
     ],

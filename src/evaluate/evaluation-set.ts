@@ -57,6 +57,9 @@ export async function findEvaluationSets(workspace: Workspace, scope: Scope): Pr
   const { measure, margin } = spec.evaluation;
   if (!isMeasure(measure)) return [];
   const settings = getPromptSettings(plan);
+  const { schema } = spec.evaluation.generation;
+  // Few jobs have one, and the library takes time to load.
+  const isValid = schema === undefined ? undefined : (await import('../job/answer-schema.ts')).createAnswerCheck(schema);
   const sets: EvaluationSet[] = [];
   for (const [set, part] of Object.entries(facts.test)) {
     const read = ((await Array.fromAsync(readPart(workspace.dir, plan, { test: set }))) as (ClassificationRow | ChatRow)[]).slice(0, limit);
@@ -73,6 +76,7 @@ export async function findEvaluationSets(workspace: Workspace, scope: Scope): Pr
       margin: scope.margin ?? margin,
       labels: facts.labels,
       expected: rows.map((row) => getExpectedAnswer(row)!),
+      isValid,
       majority: facts.majority,
       settings,
       candidates: [...models, ...references.candidates],

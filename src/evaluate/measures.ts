@@ -1,5 +1,6 @@
 import type { Measure } from '../job/measures.ts';
 import { findConstantList, judgeLabelSets, scoreLabelSets } from './label-sets.ts';
+import { describeExpectedJson, judgeFields, judgeValidity, scoreFields, scoreValidity } from './json-answers.ts';
 import { computeErrors, scoreNumbers } from './numbers.ts';
 import { divide, sum, type Parts } from './statistics.ts';
 
@@ -17,7 +18,7 @@ export interface ClassMeasures {
 
 /** The scores of one model's answers. */
 export interface Scores {
-  /** `accuracy` and `macro_f1`; `micro_f1`, `macro_f1` and `exact_match`; `exact_match`; or `mean_absolute_error`, `pearson` and `spearman`. */
+  /** `accuracy` and `macro_f1`; `micro_f1`, `macro_f1` and `exact_match`; `exact_match`; `field_f1`, `valid_json` and `exact_match`; `valid_json`; or `mean_absolute_error`, `pearson` and `spearman`. */
   readonly measures: { readonly [name in Measure | 'macro_f1' | 'pearson' | 'spearman']?: number };
   /** Empty without labels, as `confusion` is; that is also empty where a row has several labels. */
   readonly perClass: readonly ClassMeasures[];
@@ -32,6 +33,8 @@ export interface Answered {
   readonly labels: readonly string[];
   readonly expected: readonly string[];
   readonly answers: readonly (string | null)[];
+  /** Whether an answer that is JSON is what the job asks for; absent: it asks for nothing. */
+  readonly isValid?: ((value: unknown) => boolean) | undefined;
 }
 
 export const mostFrequent = 'most frequent label';
@@ -43,10 +46,14 @@ interface MeasureRules {
   readonly isError?: true;
   /** The name of what a rule without a model answers; absent: `mostFrequent`. */
   readonly rule?: string;
+  /** What is wrong with an answer that cannot be judged; absent: it is no label, or there is none. */
+  readonly unparseable?: string;
   /** The best answer that is the same for all rows, from the right answers; absent, or null: there is none to beat. */
   findConstant?(answered: Pick<Answered, 'labels' | 'expected'>): string | null;
   /** How good each answer is: 1 where it is right and 0 where it is wrong, or minus its error; or its parts, where the score is a ratio and no mean. */
-  judge(answered: Pick<Answered, 'expected' | 'answers'>): number[] | Parts[];
+  judge(answered: Pick<Answered, 'expected' | 'answers' | 'isValid'>): number[] | Parts[];
+  /** What a reader of the scores has to know about the right answers. */
+  describeExpected?(expected: readonly string[]): string[];
   score(answered: Answered): Scores;
 }
 
@@ -72,6 +79,14 @@ export const measures: Readonly<Record<Measure, MeasureRules>> = {
     judge: ({ expected, answers }) => computeErrors(expected, answers).map((error) => -error),
     score: scoreNumbers,
   },
+  field_f1: {
+    columns: { field_f1: 'field F1', valid_json: 'valid JSON', exact_match: 'exact match' },
+    unparseable: 'no JSON',
+    judge: judgeFields,
+    describeExpected: describeExpectedJson,
+    score: scoreFields,
+  },
+  valid_json: { columns: { valid_json: 'valid JSON' }, unparseable: 'no JSON', judge: judgeValidity, score: scoreValidity },
   exact_match: {
     columns: { exact_match: 'exact match' },
     judge: ({ expected, answers }) => answers.map((answer, row) => Number(isSameText(answer, expected[row]!))),

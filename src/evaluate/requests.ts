@@ -46,8 +46,8 @@ export function buildRequest({ model, settings }: Pick<ModelClient, 'model' | 's
     return { id: hashJson({ model: identity, labels, maxLength, text, text2 }), ...toTexts(row) };
   }
   const prompt = 'text' in row ? { messages: buildQuestion(row, settings) } : toConversation(row);
-  const { temperature = null, maxTokens = null, seed = null } = settings.generation;
-  const generation = { temperature, maxTokens, seed };
+  const { temperature = null, maxTokens = null, seed = null, schema } = settings.generation;
+  const generation = { temperature, maxTokens, seed, ...(schema !== undefined && { schema }) };
   const place = model.kind === 'endpoint' ? model.location : null;
   return { id: hashJson({ model: model.identity, place, chatVersion, generation, tools: null, ...prompt }), ...prompt };
 }

@@ -147,12 +147,24 @@ const TestSet = z.union(
 
 const Fraction = z.strictObject({ fraction: z.number().gt(0).max(0.5) });
 
+const AnswerSchema = z.union(
+  [RawFields, z.string().regex(/^\.{0,2}\/.+/, 'a path that begins with "./", "../" or "/"')],
+  'a JSON Schema, or the path of one such as "./answer.schema.json"',
+);
+
 const Evaluation = z
   .strictObject({
     measure: z.string().min(1).describe(`what models are compared by; default ${formatDefaultMeasures()}, "none" for preference`),
     margin: z.number().min(0).describe('how much worse still counts as "not worse", in units of the measure; default 0.02'),
     generation: z
-      .strictObject({ temperature: z.number().min(0), maxTokens: z.int().positive(), seed: z.int() })
+      .strictObject({
+        temperature: z.number().min(0),
+        maxTokens: z.int().positive(),
+        seed: z.int(),
+        schema: AnswerSchema.describe(
+          'chat: a JSON Schema, or the path of one, that answers follow: sent to services, and held token by token on this machine',
+        ),
+      })
       .partial()
       .describe(
         'settings of generated answers; without "maxTokens" an answer may be as long as the longest label needs, or 1,024 tokens in a chat',

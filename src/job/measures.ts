@@ -1,9 +1,11 @@
-/** The measures by which models can be compared, each with the task whose answers it judges. They are named here and nowhere else. */
+/** The measures by which models can be compared, each with the task whose answers it judges; the first one of a task is its default. They are named here and nowhere else. */
 export const measureTasks = {
   accuracy: 'classification',
   micro_f1: 'multi-label',
   mean_absolute_error: 'regression',
   exact_match: 'chat',
+  field_f1: 'chat',
+  valid_json: 'chat',
 } as const;
 
 export type Measure = keyof typeof measureTasks;
@@ -20,7 +22,6 @@ export function isMeasure(name: string): name is Measure {
 
 /** `"accuracy" for classification, …`: the defaults, for documents and messages. */
 export function formatDefaultMeasures(): string {
-  return Object.entries(measureTasks)
-    .map(([name, task]) => `"${name}" for ${task}`)
-    .join(', ');
+  const tasks = [...new Set(Object.values(measureTasks))];
+  return tasks.map((task) => `"${getMeasureNames(task)[0]}" for ${task}`).join(', ');
 }

@@ -30,10 +30,10 @@ export async function readJobFile(path: string, overrides: readonly string[] = [
   }
   const text = await readJobText(path, jobFileKind);
   const set = overrides.map((override) => ({ override, path: applyOverride(text.value, override) }));
-  const { spec, problems } = checkJob(text.value);
+  const folder = path === standardInput ? process.cwd() : dirname(resolve(path));
+  const { spec, problems } = await fillSchema(checkJob(text.value), folder);
   const all = [...text.duplicates.map((at) => ({ path: at, message: 'the field occurs twice' })), ...problems];
-  if (spec !== null && all.length === 0)
-    return { path, folder: path === standardInput ? process.cwd() : dirname(resolve(path)), overrides, spec };
+  if (spec !== null && all.length === 0) return { path, folder, overrides, spec };
   const lines = all.map(({ path: at, message }) => {
     const cause = set.findLast((one) => isWithin(at, one.path) || (at.length > 0 && isWithin(one.path, at)));
     const field = at.length === 0 ? '(the whole file)' : formatPath(at);
@@ -46,6 +46,21 @@ export async function readJobFile(path: string, overrides: readonly string[] = [
     hint: isSet ? 'change what --set says' : lines.length === 1 ? 'fix this line' : `fix these ${lines.length} places`,
   });
 }
+
+type CheckedJob = ReturnType<typeof checkJob>;
+
+/** The job with the schema of its answers in the place of its path. */
+async function fillSchema(job: CheckedJob, folder: string): Promise<CheckedJob> {
+  const { spec, problems } = job;
+  const { generation } = spec?.evaluation ?? {};
+  if (spec === null || generation?.schema === undefined) return job;
+  const { readAnswerSchema } = await import('./answer-schema.ts'); // few jobs have one, and the library takes time to load
+  const found = await readAnswerSchema(generation.schema, folder);
+  if ('problem' in found) return { spec, problems: [...problems, { path: [...schemaPath], message: found.problem }] };
+  return { spec: { ...spec, evaluation: { ...spec.evaluation, generation: { ...generation, schema: { ...found.schema } } } }, problems };
+}
+
+const schemaPath = ['evaluation', 'generation', 'schema'] as const;
 
 function formatPath(path: FieldPath): string {
   return path.map(String).join('.');
@@ -232,6 +247,9 @@ function checkRules(spec: JobSpec): JobProblem[] {
   for (const [name, target] of Object.entries(spec.targets)) {
     checkTraining(['targets', name, 'training'], target.training);
     if (target.model.startsWith('run:')) add(['targets', name, 'model'], 'models "run:…" are reserved for a later version');
+  }
+  if (spec.evaluation?.generation?.schema !== undefined && spec.task !== 'chat') {
+    add(schemaPath, `it is for the task "chat", found the task "${spec.task}"`);
   }
   for (const [name, reference] of Object.entries(spec.references ?? {})) {
     if (!('predictions' in reference) || !reference.predictions.startsWith('hub:')) continue;

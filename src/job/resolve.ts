@@ -96,6 +96,15 @@ function resolveTraining(optional: Training, required: NonNullable<Target['train
   return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== null));
 }
 
+/** @throws Failure `job-file-invalid` where the schema is still a path: `readJobFile` reads it */
+function resolveGeneration({ evaluation }: JobSpec): RunSpec['evaluation']['generation'] {
+  const { schema, ...generation } = evaluation?.generation ?? {};
+  if (typeof schema === 'string') {
+    throw new Failure('job-file-invalid', `evaluation.generation.schema: expected a JSON Schema, found the path "${schema}"`);
+  }
+  return schema === undefined ? generation : { ...generation, schema };
+}
+
 /**
  * One target of a job as a RunSpec. Paths are taken from `folder`, the job file's.
  * @throws Failure `usage` where the job has no such target.
@@ -124,7 +133,7 @@ export function resolveTarget(spec: JobSpec, name: string, folder: string): RunS
     evaluation: {
       measure: spec.evaluation?.measure ?? getMeasureNames(spec.task)[0]!,
       margin: spec.evaluation?.margin ?? defaultMargin,
-      generation: spec.evaluation?.generation ?? {},
+      generation: resolveGeneration(spec),
       concurrency: spec.evaluation?.concurrency ?? null,
     },
     references: resolveReferences(spec, folder),

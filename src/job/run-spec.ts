@@ -1,3 +1,4 @@
+import type { AnswerSchema } from './answer-schema.ts';
 import type { JobSpec, Training, TrainingField } from './job-spec.ts';
 
 /** A model as a target names it. */
@@ -47,7 +48,10 @@ export interface RunSpec {
   readonly evaluation: {
     readonly measure: string;
     readonly margin: number;
-    readonly generation: NonNullable<NonNullable<JobSpec['evaluation']>['generation']>;
+    readonly generation: Omit<NonNullable<NonNullable<JobSpec['evaluation']>['generation']>, 'schema'> & {
+      /** Absent where answers are free text, as in runs that are older than this field. */
+      readonly schema?: AnswerSchema;
+    };
     /** Rows that are answered at once; null leaves it to the program. */
     readonly concurrency: number | null;
   };

@@ -78,8 +78,20 @@ export function spawnCheck(backend: string, { signal, env, shape }: CheckOptions
 }
 
 /** A process that answers rows: JSON lines in, JSON lines out. It ends with its input, or when the signal aborts. */
-export function spawnPrediction(signal: AbortSignal): ChildProcess {
-  return spawn(process.execPath, [getTrainerEntry(), 'predict'], { stdio: ['pipe', 'pipe', 'pipe'], env: buildEnvironment(), signal });
+export function spawnPrediction(signal: AbortSignal, command: 'predict' | 'generate' = 'predict'): ChildProcess {
+  return spawn(process.execPath, [getTrainerEntry(), command], { stdio: ['pipe', 'pipe', 'pipe'], env: buildEnvironment(), signal });
+}
+
+/** What `spawnAnswering` starts. */
+export type AnsweringProcess = ChildProcess;
+
+/** A process that is kept for many requests: in a group of its own, so that Ctrl-C leaves it the time to finish. It ends with its input. */
+export function spawnAnswering(command: 'predict' | 'generate'): AnsweringProcess {
+  return spawn(process.execPath, [getTrainerEntry(), command], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: buildEnvironment(),
+    detached: true,
+  });
 }
 
 /**

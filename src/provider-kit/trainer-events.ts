@@ -135,6 +135,7 @@ export function formatEvent(event: TrainerEvent | EngineEvent): string[] {
     case 'data-read':
       return [
         `${event.rows} training rows${event.read === undefined ? '' : `, of which the steps read ${event.read}`}, ${event.validationRows} validation rows, ${event.truncated} cut; ${event.steps} steps`,
+        ...(event.learning === undefined ? [] : [formatLearning(event.learning)]),
         ...(event.library === undefined ? [] : [`computes with ${event.library}`]),
       ];
     case 'epoch-evaluated':
@@ -181,6 +182,10 @@ function formatEarlyEnd({ step, steps, best, patience, by }: Extract<TrainerEven
   return `stopped early after step ${step} of ${steps}: ${what} was best at step ${best}, and no better in ${validations} after that`;
 }
 
+function formatLearning({ rows, tokens, learned }: { readonly rows: number; readonly tokens: number; readonly learned: number }): string {
+  return `${learned} of ${tokens} tokens are learned in ${rows === 1 ? 'the first text' : `the first ${rows} texts`}`;
+}
+
 function formatThreads(threads = 1): string {
   return threads > 1 ? `, ${threads} threads` : '';
 }
@@ -189,7 +194,8 @@ function getNotes(event: TrainerEvent | EngineEvent, folder: string | undefined)
   const drawn = event.type === 'data-read' && event.drawn !== undefined ? [formatDrawn(event.drawn)] : [];
   const library = event.type === 'data-read' ? (event.warning ?? null) : null;
   const end = event.type === 'training-ended-early' ? [formatEarlyEnd(event)] : [];
-  return [formatWarning(event, folder), library, ...drawn, ...end]
+  const learning = event.type === 'data-read' ? (event.learning?.warnings ?? []) : [];
+  return [formatWarning(event, folder), library, ...learning, ...drawn, ...end]
     .filter((message) => message !== null)
     .map((message) => ({ type: 'warning', message }));
 }

@@ -1,6 +1,7 @@
 import type { DataFacts } from '../dataset/inspect.ts';
 import type { Row } from '../dataset/row.ts';
 import type { Secret } from '../lib/redact.ts';
+import type { AnswerSchema } from '../job/answer-schema.ts';
 import type { RunKey } from '../job/run-key.ts';
 
 /** What a provider may use. It reads no environment and no clock itself. */
@@ -40,6 +41,8 @@ export interface GenerationSettings {
   /** The longest answer, in tokens. */
   readonly maxTokens?: number | undefined;
   readonly seed?: number | undefined;
+  /** Answers are JSON that follows it; absent: they are free text. */
+  readonly schema?: AnswerSchema | undefined;
 }
 
 export interface DeploymentContext extends Context {

@@ -43,6 +43,9 @@ export interface FolderModel {
   readonly hasOwnHead?: true;
 }
 
+/** A folder of which nothing but its path is known. */
+export type FolderName = Pick<FolderModel, 'kind' | 'path'>;
+
 /** A model that a service answers with. */
 export interface EndpointModel {
   readonly kind: 'endpoint';

@@ -5,8 +5,9 @@ import type { ModelName, RunSpec } from '../job/run-spec.ts';
 import type { Attempt, Context, DeploymentContext, PredictionContext, QuoteContext } from './context.ts';
 import type { JobRef, Observation } from './job.ts';
 import type { RemoteResource, RunsToClean } from './remote-resource.ts';
-import type { BaseModel, EndpointModel, FolderModel, ModelRef, RepositoryModel } from './model.ts';
+import type { BaseModel, EndpointModel, FolderModel, FolderName, ModelRef, RepositoryModel } from './model.ts';
 import type { Note } from './note.ts';
+import type { OpenModel } from './open-model.ts';
 import type { Prediction, PredictionRow } from './prediction.ts';
 import type { FetchedJob, Deprecation, ServiceFile, ServiceJob, ServiceModel } from './service.ts';
 import type { Phase } from './status.ts';
@@ -146,6 +147,11 @@ export interface Inference {
   download?(model: RepositoryModel, folder: string, context: Context): Promise<FolderModel>;
   /** Answers rows with a model, in any order, one answer a row, each as soon as it is there. May cost where `quote` says so. */
   predict?(model: ModelRef, rows: readonly PredictionRow[], context: PredictionContext): AsyncIterable<Prediction>;
+  /**
+   * Keeps a model in memory for many requests; of a folder alone its files say everything. Resolves once the model can answer.
+   * @throws Failure as `predict`, and `model-invalid` for a folder that answers nothing
+   */
+  open?(model: FolderModel | FolderName, context: Context): Promise<OpenModel>;
   /** What an answer of so many tokens, as the service counted them, costs in dollars; null where the price is not known. */
   price?(model: ModelRef, tokens: NonNullable<Prediction['tokens']>, context: Context): number | null;
   /** Writes a model of its own from an adapter and its base model. */

@@ -36,15 +36,18 @@ export const CancelRow = z.object({ id: text, cancel: z.literal(true) });
 
 /** One line on standard output; the last one of an answer is `done` or `failure`. */
 export type GenerateAnswer =
-  | {
-      readonly id: string;
-      readonly delta: string;
-      /** The natural logarithm of the token's probability. */
-      readonly logprob?: number;
-      readonly top?: readonly { readonly token: string; readonly logprob: number }[];
-    }
+  | ({ readonly id: string } & GenerateDelta)
   | { readonly id: string; readonly done: GenerateDone }
   | { readonly id: string; readonly failure: FailureData };
+
+/** What a token adds to an answer. */
+export interface GenerateDelta {
+  readonly delta: string;
+  /** The natural logarithm of the token's probability. */
+  readonly logprob?: number;
+  /** The most probable tokens in its place. */
+  readonly top?: readonly { readonly token: string; readonly logprob: number }[];
+}
 
 export interface GenerateDone {
   /** `stop`: the model ended its answer, or one of the texts was reached; `length`: there was no more room. */

@@ -12,11 +12,12 @@ export interface MappedText {
 
 /** A text as it is. */
 export function createMapped(text: string): MappedText {
-  return {
-    text,
-    starts: Uint32Array.from({ length: text.length }, (_, i) => i),
-    ends: Uint32Array.from({ length: text.length }, (_, i) => i + 1),
-  };
+  const [starts, ends] = [new Uint32Array(text.length), new Uint32Array(text.length)];
+  for (let i = 0; i < text.length; i++) {
+    starts[i] = i;
+    ends[i] = i + 1;
+  }
+  return { text, starts, ends };
 }
 
 export function sliceMapped({ text, starts, ends }: MappedText, start: number, end: number): MappedText {

@@ -5,7 +5,8 @@ import { findParameters, type ParameterSpec } from './engine/parameters.ts';
 import { getFamily, getLowRankNames } from './families/index.ts';
 import { readModelFolder, type ModelFolder } from './model-folder.ts';
 import { readTensor } from './safetensors.ts';
-import { formatMergeCard, writeModelFolder } from './save-model.ts';
+import { formatMergeCard } from './model-card.ts';
+import { writeModelFolder } from './save-model.ts';
 import { getRules, listParameters } from './tasks/classification/head.ts';
 
 export interface Merge {

@@ -8,19 +8,41 @@ import { isObject, readJsonObject } from '../lib/json.ts';
 import { formatValue } from '../lib/text.ts';
 import { countTrained } from './adapters/index.ts';
 import { readVocabulary } from './vocabulary.ts';
-import { causalFamilies, families, findCausalFamily, findFamily, getCausalFamily, getFamily, type CausalConfig, type Family, type ModelConfig } from './families/index.ts';
-import { findParameters } from './engine/parameters.ts';
+import {
+  causalFamilies,
+  families,
+  findCausalFamily,
+  findFamily,
+  getCausalFamily,
+  getFamily,
+  getFamilyFiles,
+  type CausalConfig,
+  type ModelConfig,
+  type NetworkConfig,
+} from './families/index.ts';
+import { findParameters, type ParameterSpec } from './engine/parameters.ts';
 import type { AdapterSettings } from './protocol.ts';
+import { isMultiLabelConfig, parseLabels } from './model-labels.ts';
 import { readSafetensorsIndex, type SafetensorsIndex } from './safetensors.ts';
 import { getRules, listParameters } from './tasks/classification/head.ts';
 
+export { isMultiLabelConfig, matchHead, matchLabels, parseLabelNames } from './model-labels.ts';
 export type { CausalConfig, ModelConfig };
 
 /** The families that can be trained: `model_type` of config.json. */
 export const familyNames: readonly string[] = Object.keys(families);
 
 /** Files that are copied with a model and counted in its revision, where present. */
-export const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'vocab.txt'] as const;
+export const tokenizerFiles = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'vocab.txt',
+  'chat_template.jinja',
+] as const;
+
+/** Files that are copied with a language model, where present. */
+export const languageFiles = ['generation_config.json'] as const;
 
 /** Twice the largest tokenizers of today's models. */
 const maxTokenizerBytes = 64 * 2 ** 20;
@@ -29,7 +51,6 @@ const longestToken = 1000;
 
 export const maxConfigBytes = 2 ** 20;
 const maxShards = 1000;
-const maxLabels = 100_000;
 
 export interface ModelFolder {
   readonly folder: string;
@@ -94,10 +115,9 @@ export function readLanguageFolder(folder: string): LanguageFolder {
   const config = parseCausalConfig(readJsonObject(path, 'model configuration', maxConfigBytes), path);
   const family = getCausalFamily(config);
   const weights = findWeightFiles(folder).map((file) => readSafetensorsIndex(join(folder, file)));
-  const specs = family.listParameters(config);
-  findParameters(weights, { specs, toCanonicalName: family.toCanonicalName, isIgnored: family.isIgnored, optional: [] });
-  const parameters = specs.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
-  return { folder, config, weights, parameters, revision: readRevision(folder) };
+  const { toCanonicalName, isIgnored } = family;
+  findParameters(weights, { specs: family.listParameters(config), toCanonicalName, isIgnored, optional: [] });
+  return { folder, config, weights, parameters: countParameters(config, 0), revision: readRevision(folder) };
 }
 
 /**
@@ -127,14 +147,40 @@ export function parseModelConfig(json: Readonly<Record<string, unknown>>, source
   });
 }
 
-/** How many numbers a classifier of this shape trains. */
-export function countParameters(config: ModelConfig, classes: number): number {
-  return listParameters(config, classes).reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+/** The sizes of a network of any family; `source` names it in messages. @throws Failure `model-invalid` */
+export function parseNetworkConfig(json: Readonly<Record<string, unknown>>, source: string): ModelConfig | CausalConfig {
+  return isLanguageConfig(json) ? parseCausalConfig(json, source) : parseModelConfig(json, source);
+}
+
+/** Whether a config.json is of a language model that can be trained. */
+export function isLanguageConfig({ model_type: name }: Readonly<Record<string, unknown>>): boolean {
+  return typeof name === 'string' && findCausalFamily(name) !== null;
+}
+
+/** Whether the model of a folder, or sizes that were read, are those of a language model. */
+export function isLanguageModel({ family }: Pick<NetworkConfig, 'family'>): boolean {
+  return findCausalFamily(family) !== null;
+}
+
+/** Whether a folder holds a language model. @throws Failure `file-missing` or `model-invalid` where its config.json cannot be read */
+export function isLanguageFolder(folder: string): boolean {
+  checkFolder(folder);
+  const path = requireFile(folder, 'config.json', 'Give the folder that transformers’ save_pretrained wrote.');
+  return isLanguageConfig(readJsonObject(path, 'model configuration', maxConfigBytes));
+}
+
+/** How many numbers a classifier of this shape trains, or a language model, which has no classes. */
+export function countParameters(config: NetworkConfig, classes: number): number {
+  return listAll(config, classes).reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
 }
 
 /** How many of them an adapter trains, with its own. */
-export function countTrainedParameters(config: ModelConfig, classes: number, adapter: AdapterSettings): number {
-  return countTrained(config, adapter, listParameters(config, classes));
+export function countTrainedParameters(config: NetworkConfig, classes: number, adapter: AdapterSettings): number {
+  return countTrained(config, adapter, listAll(config, classes));
+}
+
+function listAll(config: NetworkConfig, classes: number): ParameterSpec[] {
+  return isLanguageModel(config) ? getFamilyFiles(config).listParameters(config) : listParameters(config as ModelConfig, classes);
 }
 
 /**
@@ -186,75 +232,6 @@ export function findWeightFiles(folder: string): string[] {
     }
     return basename(requireFile(folder, name, 'Download the model again: a part is missing.'));
   });
-}
-
-/**
- * Which class of a model each label is, where the model's own names are those of the labels: in any order, with other capitals where that is
- * clear, and `LABEL_0`, `LABEL_1`, as transformers calls classes without names, for the labels 0, 1. Without labels it is the one output of a regression. Null: they are others.
- */
-export function matchLabels(own: readonly string[], labels: readonly string[]): number[] | null {
-  if (labels.length === 0) return own.length === 1 ? [0] : null;
-  if (own.length !== labels.length) return null;
-  const kinds = [(name: string) => name, (name: string) => name.toLowerCase(), (name: string) => name.replace(/^LABEL_/, '')];
-  for (const toKey of kinds) {
-    const keys = own.map(toKey);
-    const places = labels.map((label) => keys.indexOf(toKey(label)));
-    if (new Set(places).size === own.length && !places.includes(-1)) return places;
-  }
-  return null;
-}
-
-/** What a head is for: one label a text, or several of them. */
-interface HeadOf {
-  readonly labels?: readonly string[] | null | undefined;
-  readonly isMultiLabel?: boolean | undefined;
-}
-
-/** As `matchLabels`, of a head that gives as many labels a text as is wanted: of other ones nothing can be kept. */
-export function matchHead(own: HeadOf, wanted: HeadOf & { readonly labels: readonly string[] }): number[] | null {
-  if (!own.labels || (own.isMultiLabel ?? false) !== (wanted.isMultiLabel ?? false)) return null;
-  return matchLabels(own.labels, wanted.labels);
-}
-
-/** Whether a config.json is of a classifier whose texts have several labels. */
-export function isMultiLabelConfig(json: Readonly<Record<string, unknown>>): boolean {
-  return json['problem_type'] === 'multi_label_classification';
-}
-
-/** What a config.json says of the labels of a sequence classifier; null where it is none. Its weights may say otherwise. */
-export function parseLabelNames({ architectures, id2label }: Readonly<Record<string, unknown>>): string[] | null {
-  const isClassifier = Array.isArray(architectures) && architectures.some((name) => String(name).endsWith('ForSequenceClassification'));
-  const names = isClassifier && isObject(id2label) ? id2label : {};
-  const labels = Object.keys(names).map((_, i) => names[String(i)]);
-  return labels.length > 0 && labels.length <= maxLabels && isLabels(labels) ? labels : null;
-}
-
-/** Names from id2label, where the weights have a sequence classification head of that many rows. */
-function parseLabels(
-  json: Readonly<Record<string, unknown>>,
-  weights: readonly SafetensorsIndex[],
-  { path, family }: { path: string; family: Family },
-): string[] | null {
-  const head = weights.map((index) => index.entries.get(`${family.head}.weight`)).find((entry) => entry !== undefined);
-  const { architectures, id2label } = json;
-  const isClassifier =
-    !Array.isArray(architectures) || architectures.some((name) => typeof name === 'string' && name.endsWith('ForSequenceClassification'));
-  if (!head || !isClassifier) return null;
-  const count = head.shape[0] ?? 0;
-  if (id2label === undefined) return Array.from({ length: Math.min(count, maxLabels) }, (_, i) => `LABEL_${i}`); // transformers' default
-  const names = isObject(id2label) ? id2label : {};
-  const labels = Array.from({ length: Math.min(count, maxLabels) }, (_, i) => names[String(i)]);
-  if (!isLabels(labels) || Object.keys(names).length !== count || new Set(labels).size !== count) {
-    throw new Failure(
-      'model-invalid',
-      `${path}: id2label: expected ${count} different names, "0" to "${count - 1}", one for each row of ${family.head}.weight`,
-    );
-  }
-  return labels;
-}
-
-function isLabels(labels: readonly unknown[]): labels is string[] {
-  return labels.every((label) => typeof label === 'string');
 }
 
 /** tokenizer.json and tokenizer_config.json (an empty object where there is none). */

@@ -20,4 +20,6 @@ export interface PredictAnswer {
   readonly value?: number;
   /** Whether the row was longer than the model can read. */
   readonly truncated: boolean;
+  /** How many the model has read. */
+  readonly tokens: number;
 }

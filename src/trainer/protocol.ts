@@ -3,7 +3,7 @@
  * the run folder:
  *
  *     train.json       written once before the process starts: TrainFile
- *     rows/*.jsonl     one TrainRow a line
+ *     rows/*.jsonl     one row a line: TrainRow, ChatTrainRow or PreferenceTrainRow (see train-rows.ts)
  *     events.jsonl     appended by the trainer, one TrainerEvent a line
  *     control.json     written (by rename) to ask a running trainer for something: ControlFile; read before each step
  *     checkpoints/     step-00000120/ and the one before it: all that is needed to go on (see checkpoints.ts)
@@ -20,8 +20,11 @@ import { z } from 'zod';
 import { Failure, toSystemCode } from '../errors.ts';
 import { parseFields, parseJsonOr, readJsonObject } from '../lib/json.ts';
 import { backendNames } from './backends/index.ts';
+import { AdapterSettings } from './adapter-settings.ts';
 import { Comparison, trainingControls } from './training-controls.ts';
 import { kernelVariants, type KernelVariant } from './kernels/index.ts';
+
+export { AdapterSettings, type LoraSettings } from './adapter-settings.ts';
 
 const wholeNumber = z.int('a whole number');
 const count = z.int('a whole number from 0').min(0, 'a whole number from 0');
@@ -58,24 +61,6 @@ export type ClassifierSource = Readonly<z.infer<typeof ClassifierSource>>;
 export const LanguageSource = ClassifierSource.pick({ folder: true, adapter: true, seed: true, maxLength: true });
 export type LanguageSource = Readonly<z.infer<typeof LanguageSource>>;
 
-/** Low-rank adapters of linear maps. */
-const LoraSettings = z.object({
-  type: z.literal('lora'),
-  rank: positive,
-  /** The change is multiplied with alpha / rank. */
-  alpha: amount,
-  dropout: amount.lt(1, 'less than 1'),
-  /** Names of linear maps, or the last parts of them; null: those of the model's family. */
-  targets: z.array(z.string('a name'), 'a list of names').min(1, 'at least one name').readonly().nullable(),
-  /** Multiplied with alpha / √rank instead. */
-  rankStabilized: z.boolean('true or false'),
-});
-export type LoraSettings = Readonly<z.infer<typeof LoraSettings>>;
-
-/** What is trained beside the head, which always is. */
-export const AdapterSettings = z.discriminatedUnion('type', [z.object({ type: z.literal('head') }), LoraSettings], '"head" or "lora"');
-export type AdapterSettings = Readonly<z.infer<typeof AdapterSettings>>;
-
 export const TrainingSettings = z
   .object(
     {
@@ -99,6 +84,8 @@ export const TrainingSettings = z
       seed: wholeNumber,
       /** Optimizer steps between checkpoints; null: at the ends of epochs and by time. Changes no result. */
       checkpointSteps: positive.nullable(),
+      /** How strongly a model that learns preferences is held to what it was; absent: 0.1, where it matters. */
+      beta: amount.optional(),
       /** Which parameters are trained; absent: all. */
       adapter: AdapterSettings.optional(),
       ...trainingControls,
@@ -124,6 +111,8 @@ export const TrainFile = z.object({
   backendThreads: positive.optional(),
   /** Bytes of memory that it was said to need; absent where that is not known. */
   memoryBytes: count.optional(),
+  /** What is learned; absent: to classify. A language model has no labels. */
+  task: z.enum(['chat', 'preference'], '"chat" or "preference"').optional(),
   model: ClassifierSource,
   rows: z.object({ train: path, validation: z.string('a path or null').nullable() }, 'an object').readonly(),
   training: TrainingSettings,
@@ -132,13 +121,7 @@ export const TrainFile = z.object({
 });
 export type TrainFile = Readonly<z.infer<typeof TrainFile>>;
 
-/** One row of classification data, mapped and split; `text2` is the second text of a pair. */
-export interface TrainRow {
-  readonly text: string;
-  readonly text2?: string;
-  /** The label, the number of a model that gives one, or all labels where a text may have several. */
-  readonly label: string | number | readonly string[];
-}
+export type { ChatTrainRow, PreferenceTrainRow, TrainRow } from './train-rows.ts';
 
 /** `cancel` ends a training for good; `pause` stops it where it can go on, and is removed when the training is started again. */
 export const ControlFile = z.object({ command: z.enum(['cancel', 'pause']) });
@@ -172,7 +155,7 @@ const StepFinished = z.object({
 });
 export type StepFinished = Readonly<z.infer<typeof StepFinished>>;
 
-/** The validation rows, scored after an epoch; the loss is the mean cross-entropy, nats. */
+/** The validation rows, scored after an epoch; the loss is the mean cross-entropy of a row, or of a token that is learned, nats. */
 export const EpochEvaluated = z.object({
   type: z.literal('epoch-evaluated'),
   step: count,
@@ -185,6 +168,8 @@ export const EpochEvaluated = z.object({
   microF1: z.number().optional(),
   /** Of a model that gives a number; the loss is the mean squared error then. */
   meanAbsoluteError: z.number().optional(),
+  /** Of a model that learns preferences: the share of pairs whose better answer has the greater reward. */
+  rewardAccuracy: z.number().optional(),
 });
 export type EpochEvaluated = Readonly<z.infer<typeof EpochEvaluated>>;
 
@@ -205,6 +190,8 @@ const DataRead = event('data-read').extend({
   library: z.string().optional(),
   /** What is unexpected about it. */
   warning: z.string().optional(),
+  /** Of a language model: how many tokens of the first rows are learned, and what is unexpected about them. */
+  learning: z.object({ rows: count, tokens: count, learned: count, warnings: z.array(z.string()) }).optional(),
 });
 export type DataRead = Readonly<z.infer<typeof DataRead>>;
 

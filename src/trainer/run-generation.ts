@@ -4,13 +4,14 @@ import { Failure } from '../errors.ts';
 import { parseFields } from '../lib/json.ts';
 import { readLines } from '../lib/lines.ts';
 import { startBackend } from './backends/index.ts';
+import { readEndTokens } from './end-tokens.ts';
 import { closeNetwork } from './engine/network.ts';
 import { CancelRow, GenerateFile, GenerateRow, type GenerateAnswer } from './generate-protocol.ts';
 import { createJsonGuides, type JsonGuides } from './language/json-guide.ts';
 import { openLanguageModel } from './language/model.ts';
 import { writeAnswers, type Reader, type Writer } from './language/answering.ts';
-import { chat } from './tasks/chat/chat.ts';
-import { parseLine } from './tasks/classification/rows.ts';
+import { chat } from './tasks/language/chat.ts';
+import { parseLine } from './tasks/row-lines.ts';
 import { readTokenizer } from './tokenizer.ts';
 
 /** Answers that are written together: more of them cost little more time, but memory. */
@@ -84,5 +85,5 @@ async function openWriter({ backend, model }: GenerateFile): Promise<Writer> {
     guides ??= createJsonGuides(Array.from({ length: network.config.vocabSize }, (_, id) => tokenizer.getBytes(id)));
     return guides.start(schema, maxTokens);
   };
-  return { network, tokenizer, maxLength: network.maxLength, startGuide };
+  return { network, tokenizer, maxLength: network.maxLength, ends: readEndTokens(model.folder, tokenizer), startGuide };
 }

@@ -100,7 +100,12 @@ async function answer(model: Model, waiting: readonly WaitingRow[]): Promise<str
     model.classifier.labels.length === 0
       ? { probabilities: [], value: of[0]! }
       : { probabilities: toLabelProbabilities(model.classifier, of) };
-  const answers = waiting.map(({ id, truncated }, i): PredictAnswer => ({ id, ...toOutput(logits[i]!), truncated }));
+  const answers = waiting.map(({ id, row: { ids }, truncated }, i): PredictAnswer => ({
+    id,
+    ...toOutput(logits[i]!),
+    truncated,
+    tokens: ids.length,
+  }));
   return answers.map((one) => `${JSON.stringify(one)}\n`).join('');
 }
 

@@ -7,8 +7,8 @@ import { takeRunLock } from '../lib/run-lock.ts';
 import { chooseKernels, getBackend, startBackend, type TensorFlow } from './backends/index.ts';
 import type { KernelVariant } from './kernels/index.ts';
 import { openCheckpoints } from './checkpoint/checkpoints.ts';
-import { openClassifier, type Classifier } from './tasks/classification/classifier.ts';
-import { applyLossSettings, readChosenRows, readRows, type EncodedRow, type ReadRowsOptions } from './tasks/classification/rows.ts';
+import type { TokenRow } from './engine/batches.ts';
+import type { ReadRowsOptions } from './tasks/row-lines.ts';
 import { explainMemory } from './memory.ts';
 import { openEvents, type EventFile } from './event-file.ts';
 import { joinQueue, waitForTurn, type Place, type Queue } from './queue.ts';
@@ -22,9 +22,10 @@ import {
   type TrainerNews,
   type TrainFile,
 } from './protocol.ts';
-import { formatModelCard, saveModel } from './save-model.ts';
+import { formatModelCard } from './model-card.ts';
+import type { Preflight } from './tasks/language/preflight.ts';
+import { withTrainee, type ClosableHelpers, type Trainee } from './trainee.ts';
 import { countSteps, createTrainingState, findNeededRows, train } from './engine/train.ts';
-import { openWorkers, type Workers } from './workers/index.ts';
 
 /** Status of a trainer that found the folder taken, the attempt fenced or the training ended. */
 const notOurs = 75;
@@ -105,49 +106,62 @@ async function trainFolder(
   { file, events, kernels }: { file: TrainFile; events: EventFile; kernels: KernelVariant | null },
 ): Promise<number> {
   const began = performance.now();
-  const classifier = openClassifier(await startBackend(file.backend, kernels, file.backendThreads), file.model, file.training.adapter);
-  const count = (file.threads ?? 1) - 1;
-  const opening = count > 0 ? openWorkers(classifier, { count, backend: file.backend, kernels }) : Promise.resolve(null);
-  opening.catch(() => {}); // it is waited for when the rows are read
-  try {
-    return await trainClassifier(folder, { file, events, kernels, classifier, opening, began });
-  } finally {
-    await (await opening.catch(() => null))?.close();
-  }
+  const tf = await startBackend(file.backend, kernels, file.backendThreads);
+  return await withTrainee(tf, file, async (trainee) => {
+    const count = (file.threads ?? 1) - 1;
+    const opening = count > 0 && trainee.openHelpers ? trainee.openHelpers(count, kernels) : Promise.resolve(null);
+    opening.catch(() => {}); // it is waited for when the rows are read
+    try {
+      return await trainRows(folder, { file, events, kernels, trainee, opening, began });
+    } finally {
+      await (await opening.catch(() => null))?.close();
+    }
+  });
 }
 
-interface OpenedTraining {
+interface OpenedTraining<Row extends TokenRow> {
   readonly file: TrainFile;
   readonly events: EventFile;
   readonly kernels: KernelVariant | null;
-  readonly classifier: Classifier;
+  readonly trainee: Trainee<Row>;
   /** Threads that help, or null. */
-  readonly opening: Promise<Workers | null>;
+  readonly opening: Promise<ClosableHelpers<Row> | null>;
   readonly began: number;
 }
 
-async function trainClassifier(folder: string, training: OpenedTraining): Promise<number> {
-  const { file, events, kernels, opening, began } = training;
+async function trainRows<Row extends TokenRow>(folder: string, training: OpenedTraining<Row>): Promise<number> {
+  const { file, events, kernels, trainee, opening, began } = training;
   const now = (): number => performance.now();
-  const { rows, truncated } = await readChosenRows(training.classifier, resolve(folder, file.rows.train), {
+  const { rows, truncated } = await trainee.readRows(resolve(folder, file.rows.train), {
     choose: (count) => findNeededRows(count, file.training),
     onRead: createReadingReport('train', events, now),
   });
+  const learning = trainee.check && toLearning(await trainee.check(resolve(folder, file.rows.train)));
   const validation = await readValidation(folder, training, now);
-  const classifier = { ...training.classifier, helpers: (await opening) ?? undefined };
+  const network = { ...trainee.network, helpers: (await opening) ?? undefined };
   const steps = countSteps(rows.length, file.training).total;
-  const drawn = classifier.drawn.length === 0 ? {} : { drawn: [...classifier.drawn] };
-  const known = describeLibrary(classifier.tf, file);
+  const drawn = trainee.drawn.length === 0 ? {} : { drawn: [...trainee.drawn] };
+  const known = describeLibrary(network.tf, file);
   const read = rows.filter((row) => row !== undefined).length;
   const some = read === rows.length ? {} : { read };
-  events.write({ type: 'data-read', rows: rows.length, ...some, validationRows: validation.length, truncated, steps, ...drawn, ...known });
+  events.write({
+    type: 'data-read',
+    rows: rows.length,
+    ...some,
+    validationRows: validation.length,
+    truncated,
+    steps,
+    ...drawn,
+    ...known,
+    ...learning,
+  });
 
-  const state = createTrainingState(classifier.tf, file.training, getBackend(file.backend).memory);
-  const checkpoints = openCheckpoints({ folder, file, kernels, library: known.library, network: classifier, state, events, began, now });
+  const state = createTrainingState(network.tf, file.training, getBackend(file.backend).memory);
+  const checkpoints = openCheckpoints({ folder, file, kernels, library: known.library, network, state, events, began, now });
   if (events.past.start !== null) checkpoints.resume();
   const end = train(
-    classifier,
-    { rows: applyLossSettings(rows, classifier.labels.length, file.training), validation, settings: file.training },
+    network,
+    { rows: trainee.weigh(rows), validation, settings: file.training },
     { state, write: events.write, readControlRequest: () => readRequest(folder), afterStep: checkpoints.afterStep, now },
   );
   if (end.reason === 'paused') {
@@ -158,11 +172,8 @@ async function trainClassifier(folder: string, training: OpenedTraining): Promis
   const isFinished = end.reason === 'finished';
   const name = isFinished ? 'model' : 'unfinished';
   const card = formatModelCard({ train: file, rows: rows.length, steps: end.step, epochs: state.evaluations, unfinished: !isFinished });
-  const sha256 = saveModel(classifier, join(folder, name), {
-    source: file.model.folder,
-    card,
-    base: file.card.base.includes('/') ? file.card.base : file.model.folder,
-  });
+  const base = file.card.base.includes('/') ? file.card.base : file.model.folder;
+  const sha256 = trainee.save(join(folder, name), { source: file.model.folder, card, base });
   events.write({ type: 'model-written', folder: name, step: end.best?.step ?? end.step, sha256 });
   if (isFinished) events.write({ type: 'training-finished', step: end.step, seconds: checkpoints.getSpent() / 1000 });
   else if (end.reason === 'cancelled') events.write({ type: 'training-cancelled', step: end.step });
@@ -171,14 +182,20 @@ async function trainClassifier(folder: string, training: OpenedTraining): Promis
   return end.reason === 'diverged' ? 1 : 0;
 }
 
-async function readValidation(
+function toLearning({ rows, tokens, learned, findings }: Preflight): Pick<DataRead, 'learning'> {
+  const warnings = findings.map(({ message, rows: count, shown }) => `${message} (${count} of ${rows} rows, such as ${shown})`);
+  return { learning: { rows, tokens, learned, warnings } };
+}
+
+async function readValidation<Row extends TokenRow>(
   folder: string,
-  { file, events, classifier }: Pick<OpenedTraining, 'file' | 'events' | 'classifier'>,
+  { file, events, trainee }: Pick<OpenedTraining<Row>, 'file' | 'events' | 'trainee'>,
   now: () => number,
-): Promise<readonly EncodedRow[]> {
+): Promise<readonly Row[]> {
   if (file.rows.validation === null) return [];
   const onRead = createReadingReport('validation', events, now);
-  return (await readRows(classifier, resolve(folder, file.rows.validation), { onRead })).rows;
+  const { rows } = await trainee.readRows(resolve(folder, file.rows.validation), { choose: null, onRead });
+  return rows.filter((row) => row !== undefined);
 }
 
 /** Between two events about the reading of rows, and before the first of them. */

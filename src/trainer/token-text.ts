@@ -23,6 +23,8 @@ export interface TokenTexts {
   createStream(options?: DecodeOptions): TextStream;
   /** The bytes (UTF-8) that a token adds to a text; null for a special token, and for a number without a token. */
   getBytes(id: number): Uint8Array | null;
+  /** Whether it was added to the vocabulary as it is, special or not. A text is taken apart at these tokens. */
+  isAdded(id: number): boolean;
 }
 
 /** What the decoder of a tokenizer.json does. */
@@ -78,6 +80,7 @@ export function createTokenTexts(definition: Readonly<Record<string, unknown>>, 
       return ids.map((id) => stream.push(id)).join('') + stream.end();
     },
     getBytes: (id) => (vocabulary.added.get(id)?.isSpecial === true ? null : toBytes(id)),
+    isAdded: (id) => vocabulary.added.has(id),
   };
 }
 

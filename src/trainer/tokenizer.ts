@@ -113,6 +113,7 @@ export function readTokenizer(folder: string): Tokenizer {
     decode: (ids, options) => texts().decode(ids, options),
     createStream: (options) => texts().createStream(options),
     getBytes: (id) => texts().getBytes(id),
+    isAdded: (id) => texts().isAdded(id),
   };
 }
 

@@ -5,7 +5,7 @@ test.each([
   ['train', 'submit'],
   ['jobs', 'status'],
   ['epochs', 'metrics'],
-  ['serve', 'deploy'],
+  ['up', 'deploy'],
 ])('"%s", as other programs call it, leads to %s', async (word, name) => {
   const advice = `this is called ${name} here: \`npx orchestrate ${name} --help\``;
   expect(await runCli(word, 'job.json')).toEqual({ status: 2, stdout: '', stderr: `error: unknown command '${word}'\n(${advice})\n` });

@@ -11,16 +11,16 @@ import type { Context } from '../../src/provider/context.ts';
 import { readTokenizer } from '../../src/trainer/tokenizer.ts';
 import { createScratchFolder } from '../scratch.ts';
 
-const bert = 'fixtures/models/tiny-bert';
+const llama = 'fixtures/models/tiny-llama';
 
 /** Neither a folder nor a service asks for anything. */
 const context = {} as Context;
 
-/** tiny-bert with a chat template of its own, and room for so many tokens. */
+/** tiny-llama with a chat template of its own, and room for so many tokens. */
 async function makeTokenizer(template: string | null, limit: number): Promise<RowTokenizer> {
   const folder = join(createScratchFolder(), 'model');
-  cpSync(bert, folder, { recursive: true });
-  const config = { tokenizer_class: 'BertTokenizer', eos_token: { content: '[SEP]' }, model_max_length: limit, do_lower_case: true };
+  cpSync(llama, folder, { recursive: true });
+  const config = { eos_token: { content: '</s>' }, model_max_length: limit };
   writeFileSync(
     join(folder, 'tokenizer_config.json'),
     JSON.stringify({ ...config, ...(template !== null && { chat_template: template }) }),
@@ -31,9 +31,9 @@ async function makeTokenizer(template: string | null, limit: number): Promise<Ro
 const template =
   '{% for m in messages %}{{ m.role }} : {{ m.content }}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}assistant : {% endif %}';
 
-/** Tokens of a text without those that every text gets. */
+/** Tokens of a text without that which every text begins with. */
 function count(text: string): number {
-  return readTokenizer(bert).encode(text, undefined, 1e6).ids.length - 2;
+  return readTokenizer(llama).locate(text).length;
 }
 
 const messages: readonly ChatMessage[] = [
@@ -45,8 +45,8 @@ const messages: readonly ChatMessage[] = [
 
 test('a folder counts a conversation by its template, and what is learned of it by the mask', async () => {
   const tokenizer = await makeTokenizer(template, 512);
-  const all = count('user : is the food good[SEP]assistant : yes it is[SEP]user : and the service[SEP]assistant : it took an hour[SEP]');
-  const answers = [count('yes it is[SEP]'), count('it took an hour[SEP]')];
+  const all = 1 + count('user : is the food good</s>assistant : yes it is</s>user : and the service</s>assistant : it took an hour</s>');
+  const answers = [count('yes it is</s>'), count('it took an hour</s>')];
   const learned = answers[0]! + answers[1]!;
   expect(tokenizer.count({ messages }, { answers: 'all', labels: [] })).toEqual({ all, learned, learnedWithin: learned });
   expect(tokenizer.count({ messages }, { answers: 'last', labels: [] })).toMatchObject({ all, learned: answers[1] });
@@ -72,7 +72,7 @@ test('OpenAI models count messages by their tokenizer', async () => {
   const long = messages.with(0, { role: 'user', content: 'word '.repeat(70_000) });
   expect(tokenizer.count({ messages: long }, { answers: 'all', labels: [] }).learnedWithin).toBe(0);
   expect(await openai.loadTokenizer!({ kind: 'service', name: 'gpt-3.5-turbo' }, context)).toBeNull();
-  expect(await openai.loadTokenizer!({ kind: 'folder', path: bert }, context)).toBeNull();
+  expect(await openai.loadTokenizer!({ kind: 'folder', path: llama }, context)).toBeNull();
 });
 
 test('the report has tokens in all, learned and cut off, and names the rows without a learned token', async () => {
@@ -87,9 +87,15 @@ test('the report has tokens in all, learned and cut off, and names the rows with
   writeFileSync(path, [...rows, refused].map((row) => `${JSON.stringify(row)}\n`).join(''));
   const strict = `${template}{% if messages[0].content == "refuse me" %}{{ raise_exception("not so") }}{% endif %}`;
   const tokenizer = await makeTokenizer(strict, 64);
-  const longest = count(`user : ${'word '.repeat(80)}[SEP]assistant : fine[SEP]`);
+  const longest = 1 + count(`user : ${'word '.repeat(80)}</s>assistant : fine</s>`);
   const report = await checkDataset({ train: [path], validation: null, test: {}, columns: {}, services: [], tokenizer });
-  expect(report.parts[0]!.tokens).toMatchObject({ longest, limit: 64, cutRows: 1, cutTokens: longest - 64, learned: 3 * 2 });
+  expect(report.parts[0]!.tokens).toMatchObject({
+    longest,
+    limit: 64,
+    cutRows: 1,
+    cutTokens: longest - 64,
+    learned: 3 * count('fine</s>'),
+  });
   expect(report.findings.filter(({ severity }) => severity === 'error').map(({ code, lines }) => [code, lines])).toEqual([
     ['tokens-none', [3]],
     ['chat-template', [4]],

@@ -51,6 +51,7 @@ test.each<[string, typeof one]>([
   ['the labels', { ...one, settings: { ...settings, labels: ['no', 'yes', 'perhaps'] } }],
   ['the temperature', { ...one, settings: { ...settings, generation: { maxTokens: 5, temperature: 0 } } }],
   ['the length', { ...one, settings: { ...settings, generation: { maxTokens: 6 } } }],
+  ['the schema', { ...one, settings: { ...settings, generation: { maxTokens: 5, schema: { type: 'object' } } } }],
   ['the seed', { ...one, settings: { ...settings, generation: { maxTokens: 5, seed: 0 } } }],
   ['the text', { ...one, row: { text: 'hello ' } }],
   ['the second text', { ...one, row: { text: 'hello', text2: '' } }],

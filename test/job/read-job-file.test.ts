@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { isFailure } from '../../src/errors.ts';
 import { readJobFile } from '../../src/job/read-job-file.ts';
+import { resolveTarget } from '../../src/job/resolve.ts';
 import { createScratchFolder } from '../scratch.ts';
 
 const minimal = `{
@@ -217,4 +218,42 @@ test('a huge file is refused before it is read as a job', async () => {
     code: 'job-file-invalid',
     message: expect.stringContaining('at most 1 MiB') as string,
   });
+});
+
+test('the schema of the answers is read where the job file names a path, from its folder', async () => {
+  const chat = minimal.replace('classification', 'chat');
+  const path = await writeJob(chat);
+  const schema = {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    type: 'object',
+    properties: { a: { type: 'string', format: 'date' } },
+  };
+  await writeFile(path.replace('job.json', 'answer.json'), JSON.stringify(schema));
+  for (const named of ['./answer.json', JSON.stringify(schema)]) {
+    const { spec } = await readJobFile(path, [`evaluation.generation.schema=${named}`]);
+    expect(spec.evaluation?.generation?.schema).toEqual(schema);
+    expect(resolveTarget(spec, 'here', '/').evaluation.generation).toEqual({ schema });
+  }
+  expect(resolveTarget((await readJobFile(path)).spec, 'here', '/').evaluation.generation).toEqual({});
+});
+
+test.each([
+  ['"./none.json"', 'JSON Schema not found: '],
+  ['"none.json"', 'expected a path that begins with "./", "../" or "/", found "none.json"'],
+  ['{"type": "text"}', 'expected a JSON Schema of draft 2020-12: schema is invalid: data/type must be equal to one of the allowed values'],
+  ['{"$ref": "#/$defs/a"}', "expected a JSON Schema of draft 2020-12: can't resolve reference #/$defs/a"],
+  ['5', 'found 5'],
+])('a schema of answers that cannot be used is told: %s', async (schema, message) => {
+  const text = minimal
+    .replace('classification', 'chat')
+    .replace('"targets"', `"evaluation": { "generation": { "schema": ${schema} } },\n  "targets"`);
+  const { code, lines } = await readFailure(text);
+  expect([code, lines.length]).toEqual(['job-file-invalid', 1]);
+  expect(lines[0]).toMatch(/^job.json:6:\d+ evaluation.generation.schema: /);
+  expect(lines[0]).toContain(message);
+});
+
+test('a schema is for answers of conversations', async () => {
+  const { lines } = await readFailure(minimal.replace('"targets"', '"evaluation": { "generation": { "schema": {} } },\n  "targets"'));
+  expect(lines).toEqual(['job.json:6:35 evaluation.generation.schema: it is for the task "chat", found the task "classification"']);
 });

@@ -5,7 +5,9 @@ import type { TensorFlow } from '../../src/trainer/backends/index.ts';
 import { closeNetwork, computeAndFree } from '../../src/trainer/engine/network.ts';
 import { takeStep } from '../../src/trainer/engine/train.ts';
 import { computeLogProbabilities, openLanguageModel, type LanguageModel } from '../../src/trainer/language/model.ts';
-import { chat, type ChatRow } from '../../src/trainer/tasks/chat/chat.ts';
+import { chat, sumLogProbabilities } from '../../src/trainer/tasks/language/chat.ts';
+import { addStart, createPreference, type PreferenceRow } from '../../src/trainer/tasks/language/preference.ts';
+import type { LearnedRow, PreferencePair } from '../../src/trainer/tasks/language/rows.ts';
 import { readTensors } from '../trainer/read-tensors.ts';
 import { toCheck, toEqualCheck, toRelativeCheck, type Check } from './check.ts';
 import { checkStepOfRows, Optimizer, Step, toAdamW } from './check-step.ts';
@@ -15,7 +17,7 @@ const matrix = z.array(z.array(z.number()));
 const Batch = z.object({ input_ids: z.array(z.array(z.int())), attention_mask: z.array(z.array(z.int())), labels: z.array(z.array(z.int())) });
 
 /** Rows without padding; what is to be predicted has its own token as its label. */
-export function toChatRows({ input_ids, attention_mask, labels }: z.infer<typeof Batch>): ChatRow[] {
+export function toChatRows({ input_ids, attention_mask, labels }: z.infer<typeof Batch>): LearnedRow[] {
   return input_ids.map((all, row) => {
     const length = attention_mask[row]!.reduce((sum, one) => sum + one, 0);
     return { ids: all.slice(0, length), learned: labels[row]!.slice(0, length).map((label) => label >= 0) };
@@ -56,7 +58,7 @@ export interface LanguagePlace {
   readonly name: string;
 }
 
-function open(tf: TensorFlow, folder: string, adapter: string | null): LanguageModel<ChatRow> {
+function open(tf: TensorFlow, folder: string, adapter: string | null): LanguageModel<LearnedRow> {
   const own = adapter === null ? {} : { adapter };
   const model = openLanguageModel(tf, { folder, ...own, seed: 0, maxLength: 1_000_000 }, { task: chat });
   return { ...model, config: { ...model.config, hiddenDropout: 0, attentionDropout: 0, ...{ embeddingDropout: 0 } } };
@@ -114,7 +116,7 @@ export function checkSft(
 
 function checkCurve(
   tf: TensorFlow,
-  network: LanguageModel<ChatRow>,
+  network: LanguageModel<LearnedRow>,
   { lora_curve: curve, optimizer, trained_adapter }: z.infer<typeof SftFile>,
   { folder, name }: { folder: string; name: string },
 ): Check[] {
@@ -143,4 +145,87 @@ function toOwnNames<T>(params: Readonly<Record<string, T>>): Record<string, T> {
   return Object.fromEntries(
     Object.entries(params).map(([name, value]) => [name.replace(/^base_model\.model\./, '').replace('.default', ''), value]),
   );
+}
+
+export const DpoFile = z.object({
+  beta: z.number(),
+  start_adapter: z.string(),
+  optimizer: Optimizer,
+  batch: z.object({ input_ids: z.array(z.array(z.int())), attention_mask: z.array(z.array(z.int())), completion_mask: z.array(z.array(z.int())) }),
+  policy_chosen_logps: z.array(z.number()),
+  policy_rejected_logps: z.array(z.number()),
+  reference_chosen_logps: z.array(z.number()),
+  reference_rejected_logps: z.array(z.number()),
+  reward_accuracy: z.number(),
+  loss: z.number(),
+  grad_norm: z.number(),
+  noise: LanguageStep.shape.noise,
+  params: LanguageStep.shape.params,
+  curve: z.object({
+    batches: z.array(z.object({ input_ids: z.array(z.array(z.int())), attention_mask: z.array(z.array(z.int())), completion_mask: z.array(z.array(z.int())) })),
+    learning_rate: z.array(z.number()),
+    loss: z.array(z.number()),
+    grad_norm: z.array(z.number()),
+    noise: z.object({ loss_max_abs: z.number() }),
+  }),
+});
+
+/** Of a batch with all better answers first, then all worse ones. */
+function toPairs({ completion_mask, ...batch }: z.infer<typeof DpoFile>['batch']): PreferencePair[] {
+  const rows = toChatRows({ ...batch, labels: completion_mask.map((row) => row.map((one) => (one === 1 ? 1 : -100))) });
+  const half = rows.length / 2;
+  return rows.slice(0, half).map((chosen, i) => ({ chosen, rejected: rows[half + i]! }));
+}
+
+/** Preferences, as PyTorch and TRL's DPOTrainer learn them. */
+export function checkDpo(
+  tf: TensorFlow,
+  file: z.infer<typeof DpoFile>,
+  { folder, model, name }: LanguagePlace & { readonly folder: string },
+): Check[] {
+  const task = createPreference({ beta: file.beta, labelSmoothing: 0 });
+  const openStart = (): LanguageModel<PreferenceRow> =>
+    openLanguageModel(tf, { folder: model, adapter: join(folder, file.start_adapter), seed: 0, maxLength: 1_000_000 }, { task });
+  const network = openStart();
+  const rows = addStart(network, toPairs(file.batch)).map((row) => row!);
+  const toCheckOf = (what: string, found: readonly number[], expected: readonly number[]): Check =>
+    toCheck(`${name}: ${what}, largest difference`, toLargestDifference(found, expected), 0, 1e-4);
+  const { loss, rewardAccuracy } = task.evaluate(network, rows);
+  const checks = [
+    ...(['chosen', 'rejected'] as const).flatMap((side) => [
+      toCheckOf(
+        `policy_${side}_logps`,
+        sumLogProbabilities(
+          network,
+          rows.map((row) => row[side]),
+        ),
+        file[`policy_${side}_logps`],
+      ),
+      toCheckOf(
+        `reference_${side}_logps`,
+        rows.map(({ start }) => start[side]),
+        file[`reference_${side}_logps`],
+      ),
+    ]),
+    toCheck(`${name}: loss`, loss, file.loss, 1e-5),
+    toEqualCheck(`${name}: reward_accuracy`, rewardAccuracy, file.reward_accuracy),
+  ];
+  const step = { ...file, params: toOwnNames(file.params) };
+  checks.push(
+    ...checkStepOfRows(tf, { ...network, specs: network.adapter!.specs }, { step, optimizer: file.optimizer, rows }, name),
+  );
+  closeNetwork(network);
+
+  const trained = openStart();
+  const settings = { optimizer: toAdamW(tf, file.optimizer), maxGradNorm: file.optimizer.max_grad_norm, microBatchSize: 1_000_000, seed: 0 };
+  const { curve } = file;
+  const base = openStart();
+  for (const [i, batch] of curve.batches.entries()) {
+    const own = addStart(base, toPairs(batch)).map((row) => row!);
+    const found = takeStep(trained, own, { ...settings, step: i, learningRate: curve.learning_rate[i]! });
+    checks.push(toCheck(`${name}: curve.loss ${i}`, found.loss, curve.loss[i]!, Math.max(2e-5, 20 * curve.noise.loss_max_abs)));
+    checks.push(toRelativeCheck(`${name}: curve.grad_norm ${i}`, found.gradNorm, curve.grad_norm[i]!, 1e-4));
+  }
+  for (const one of [trained, base]) closeNetwork(one);
+  return checks;
 }

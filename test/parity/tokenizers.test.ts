@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { parseChatTemplate } from '../../src/dataset/chat-template.ts';
+import type { ChatMessage } from '../../src/dataset/row.ts';
 import { readTokenizer } from '../../src/trainer/tokenizer.ts';
 
 const fixtures = join(import.meta.dirname, '../../fixtures');
@@ -70,6 +72,25 @@ describe.each(['gpt2', 'qwen2', 'llama3', 'metaspace'])('a tokenizer as %s has i
       expect(parts.join('') + stream.end()).toBe(decoded);
       expect(parts.join('')).toBe(decoded.slice(0, parts.join('').length));
     }
+  });
+});
+
+interface Masked {
+  readonly template: string;
+  readonly ids: readonly number[];
+  readonly mask: readonly number[];
+}
+
+describe.each(['gpt2', 'qwen2', 'llama3', 'metaspace'])('what a conversation teaches with %s', (name) => {
+  const tokenizer = readTokenizer(join(fixtures, 'parity/tokenizers', name));
+
+  test.each(golden[`${name} masks`] as readonly Masked[])('$template', ({ template, ids, mask }) => {
+    const messages = golden['conversation'] as readonly ChatMessage[];
+    const rendered = parseChatTemplate({ template, specialTokens: {}, path: name }, () => new Date()).render({ messages });
+    const { ids: found, learned } = tokenizer.encodeSpans(rendered.text, rendered.generated!, 1000);
+    const front = found.length - ids.length; // transformers puts nothing in front of a conversation
+    expect(found.slice(front)).toEqual(ids);
+    expect(learned.slice(front).map(Number)).toEqual(mask);
   });
 });
 

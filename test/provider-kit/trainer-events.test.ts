@@ -35,6 +35,17 @@ test('parameters that were drawn anew are noted beside cut rows', () => {
   ]);
 });
 
+test('the log of a language model says how much it learns, and its notes what is wrong with that', () => {
+  const learning = { rows: 2, tokens: 90, learned: 12, warnings: ['answers do not end'] };
+  const event: TrainerEvent = { type: 'data-read', at, rows: 8, validationRows: 2, truncated: 0, steps: 4, learning };
+  const { logs, notes } = foldEvents([event]);
+  expect(logs.map(({ text }) => text)).toEqual([
+    '8 training rows, 2 validation rows, 0 cut; 4 steps',
+    '12 of 90 tokens are learned in the first 2 texts',
+  ]);
+  expect(notes).toEqual([{ type: 'warning', message: 'answers do not end' }]);
+});
+
 test('an early end says in the log and in the notes why it is one', () => {
   const end = (patience: number, by: 'loss' | 'measure'): TrainerEvent => ({
     type: 'training-ended-early',

@@ -11,7 +11,7 @@ import { fixtures } from './init.ts';
 /** `orchestrate sandbox`: a stand-in of the hosted services until Ctrl-C; prints what to set so that programs speak with it. */
 export async function sandbox(cli: Cli, _args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
   const base = findBaseModel(flags['baseModel']);
-  await using running = await start(parsePort(flags['port']), base);
+  await using running = await start(typeof flags['port'] === 'number' ? flags['port'] : 0, base);
   // The models of its OpenAI, once more, as anybody serves one.
   const served = { ENDPOINT_BASE_URL: running.env.OPENAI_BASE_URL, ENDPOINT_API_KEY: running.env.OPENAI_API_KEY };
   const env = { ...running.env, ...running.togetherEnv, ...running.azureEnv, ...served };
@@ -60,11 +60,4 @@ function findBaseModel(flag: unknown): string | null {
     throw new Failure('file-missing', `expected a folder with a config.json for --base-model, found none at ${flag}`);
   }
   return existsSync(sampleModel) ? sampleModel : null;
-}
-
-function parsePort(flag: unknown): number {
-  const port = flag === undefined ? 0 : Number(flag);
-  if (!Number.isInteger(port) || port < 0 || port > 65535)
-    throw new Failure('usage', `expected a port from 0 to 65535 for --port, found ${String(flag)}`);
-  return port;
 }

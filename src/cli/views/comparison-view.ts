@@ -53,7 +53,7 @@ export function formatComparison(comparison: Comparison, width = Infinity): stri
       : [formatTable([header, ...lines], { right: columns.map((_, i) => i + 1).concat(columns.length + 1), width, importance }), '']),
     ...formatReferenceLine(comparison),
     ...verdicts,
-    ...candidates.flatMap((candidate) => formatUnparseable(candidate) ?? []),
+    ...candidates.flatMap((candidate) => formatUnparseable(candidate, measure) ?? []),
     ...formatNoteLines(notes),
   ].join('\n');
 }
@@ -67,7 +67,8 @@ export function formatScores(comparison: Comparison, width = Infinity): string {
       .map(([name, title]) => `${title} ${formatScore(candidate.measures[name])}`)
       .join(', ');
     const noLabel = candidate.kind === 'reference' ? 'rows got no label' : 'answers were no label';
-    const wrong = labels.length > 0 ? noLabel : 'rows got no answer';
+    const fault = measures[measure].unparseable;
+    const wrong = fault !== undefined ? `answers are ${fault}` : labels.length > 0 ? noLabel : 'rows got no answer';
     const unparseable = candidate.unparseable === 0 ? '' : `, ${candidate.unparseable} ${wrong}`;
     const title = `${escapeLine(formatName(candidate))}: ${scores}${unparseable}`;
     if (candidate.perClass.length === 0) return title;
@@ -110,9 +111,14 @@ function toCost(usd: number): string {
   return `$${usd.toFixed(Math.max(2, 1 - Math.floor(Math.log10(usd))))}`;
 }
 
-function formatUnparseable({ name, kind, unparseable, perClass }: ComparedCandidate): string | null {
+function formatUnparseable({ name, kind, unparseable, perClass }: ComparedCandidate, measure: Comparison['measure']): string | null {
   if (unparseable === 0) return null;
   const count = formatCount(unparseable);
+  const fault = measures[measure].unparseable;
+  if (fault !== undefined) {
+    const answers = unparseable === 1 ? '1 answer of' : `${count} answers of`;
+    return `note: ${answers} ${escapeLine(name)} ${unparseable === 1 ? `is ${fault} and counts` : `are ${fault} and count`} as wrong`;
+  }
   if (perClass.length === 0) return `note: ${count} rows got no answer from ${escapeLine(name)} and count as wrong`;
   return kind === 'reference' // which may have no answer at all
     ? `note: ${count} rows got no label from ${escapeLine(name)} and count as wrong`

@@ -3,6 +3,7 @@ import type { TensorFlow } from '../backends/index.ts';
 import type { Attention } from './attention.ts';
 import type { CausalBatch } from './causal-batch.ts';
 import type { Dropout } from './dropout.ts';
+import type { Parts } from './language-parts.ts';
 import { createDefine } from './tape.ts';
 
 /** Cosines and sines of rotary positions, of each row's own position: [M, D], the angles of the first half of a head's numbers twice. */
@@ -17,6 +18,13 @@ export interface CausalContext {
   /** Heads of keys and values; each is for so many heads of queries side by side. */
   readonly keyHeads: number;
   readonly dropout: Dropout | null;
+}
+
+interface PairSettings {
+  readonly signs: Float32Array;
+  readonly start: Float32Array;
+  readonly beta: number;
+  readonly labelSmoothing: number;
 }
 
 /** Operations of language models: from tfjs's own kernels on every backend. Letters as in ops.ts; N tokens that are predicted. */
@@ -45,24 +53,19 @@ export interface LanguageOps {
   predict(x: Tensor2D, table: Tensor2D): Tensor2D;
   /** Attention of each position to those before it and to itself: [B*Q, A*D], [B*T, G*D], [B*T, G*D] -> [B*Q, A*D], G heads of keys for A of queries */
   causalAttention(q: Tensor2D, k: Tensor2D, v: Tensor2D, context: CausalContext): Tensor2D;
+  /**
+   * The sum over pairs of `-(1 - s) log σ(m) - s log σ(-m)`, s the label smoothing, `m = beta (Σ signs x - start)`: [N] -> a scalar, with the signs
+   * [B, N] of each pair in rows, and B numbers in `start`.
+   */
+  pairLoss(x: Tensor1D, pairs: PairSettings): Tensor;
   /** Minus the sum: [N] -> a scalar */
   negativeSum(x: Tensor1D): Tensor;
-}
-
-/** Products in the layouts that gradients need, on the kernels that the backend is fast with. */
-export interface Products {
-  /** [M, K] [K, N] */
-  plain(x: Tensor2D, w: Tensor2D): Tensor2D;
-  /** [M, K] [N, K]ᵀ */
-  withTransposed(x: Tensor2D, w: Tensor2D): Tensor2D;
-  /** [M, K]ᵀ [M, N] */
-  ofTransposed(x: Tensor2D, y: Tensor2D): Tensor2D;
 }
 
 /** So many numbers of logits are kept at once, 16 MB. */
 const mostLogits = 2 ** 22;
 
-export function createLanguageOps(tf: TensorFlow, products: Products, attention: Attention): LanguageOps {
+export function createLanguageOps(tf: TensorFlow, parts: Parts, attention: Attention): LanguageOps {
   const define = createDefine(tf);
 
   const lookUp: LanguageOps['lookUp'] = (table, ids) =>
@@ -180,32 +183,25 @@ export function createLanguageOps(tf: TensorFlow, products: Products, attention:
     const blocks = Array.from({ length: Math.ceil(N / rows) }, (_, i) => ({ first: i * rows, count: Math.min(rows, N - i * rows) }));
     const take = (x: Tensor, first: number, count: number): Tensor2D => tf.slice(x as Tensor2D, [first, 0], [count, H]);
     const takeTokens = (first: number, count: number): Tensor1D => tf.tensor1d(tokens.subarray(first, first + count), 'int32');
-    /** Of all tokens, [count, V]. */
-    const toLogSoftmax = (rows: Tensor2D, table: Tensor2D): Tensor2D => tf.logSoftmax(products.withTransposed(rows, table));
-
     const compute = (x: Tensor2D, table: Tensor2D): Tensor1D =>
       tf.concat1d(
         blocks.map(({ first, count }) =>
-          tf.tidy(() => {
-            const places = tf.tensor1d(Int32Array.from({ length: count }, (_, i) => i * V + tokens[first + i]!), 'int32');
-            return tf.gather(tf.reshape(toLogSoftmax(take(x, first, count), table), [count * V]), places);
-          }),
+          tf.tidy(() => parts.pickLogSoftmax(parts.withTransposed(take(x, first, count), table), takeTokens(first, count))),
         ),
       );
-    /** The gradient of x, and that of the table where it is trained: each token pulls, and all are pushed by their probabilities. */
+    /** The gradient of x, and that of the table where it is trained. */
     const toGradients = (dy: Tensor, x: Tensor2D, table: Tensor2D): Tensor2D[] => {
       const dx: Tensor2D[] = [];
       let dTable: Tensor2D | null = null;
       for (const { first, count } of blocks) {
         const before: Tensor2D | null = dTable;
         const [own, sum]: Tensor2D[] = tf.tidy((): Tensor2D[] => {
-          const [rows, ids] = [take(x, first, count), takeTokens(first, count)];
-          const slope = tf.reshape(tf.slice(dy as Tensor1D, [first], [count]), [count, 1]);
-          const push = tf.mul<Tensor2D>(tf.exp(toLogSoftmax(rows, table)), tf.neg(slope)); // [count, V]
-          const dRows = tf.add<Tensor2D>(products.plain(push, table), tf.mul(tf.gather(table, ids), slope));
+          const rows = take(x, first, count);
+          const picked = { tokens: takeTokens(first, count), dy: tf.slice(dy as Tensor1D, [first], [count]) };
+          const dLogits = parts.toLogitGradient(parts.withTransposed(rows, table), picked);
+          const dRows = parts.plain(dLogits, table);
           if (!isTrained) return [dRows];
-          const pull: Tensor2D = tf.scatterND(tf.reshape(ids, [-1, 1]), tf.mul(rows, slope), [V, H]);
-          const share = tf.add<Tensor2D>(products.ofTransposed(push, rows), pull);
+          const share = parts.ofTransposed(dLogits, rows);
           return [dRows, before === null ? share : tf.add<Tensor2D>(before, share)];
         });
         before?.dispose();
@@ -226,11 +222,29 @@ export function createLanguageOps(tf: TensorFlow, products: Products, attention:
   };
 
   const causalAttention: LanguageOps['causalAttention'] = (q, k, v, { batch, heads, keyHeads, dropout }) => {
-    const [{ texts, positions }, times] = [batch.sizes, heads / keyHeads];
-    const sizes = { batch: texts, queries: positions, keys: k.shape[0] / texts, heads };
+    const [{ texts, positions: Q }, times] = [batch.sizes, heads / keyHeads];
+    const T = k.shape[0] / texts;
+    const sizes = { batch: texts, queries: Q, keys: T, heads };
     const [keys, values] = [k, v].map((x) => repeatHeads(x, { count: keyHeads, times })) as [Tensor2D, Tensor2D];
-    return attention(q, keys, values, { mask: batch.mask, sizes, dropout });
+    const behind = Float32Array.from({ length: Q * T }, (_, i) => (i % T > T - Q + Math.floor(i / T) ? -1e9 : 0));
+    const mask = tf.tensor(behind, [1, 1, Q, T]);
+    return attention(q, keys, values, { mask: batch.mask ? tf.add(mask, batch.mask) : mask, sizes, dropout });
   };
+
+  const pairLoss: LanguageOps['pairLoss'] = (x, { signs: values, start, beta, labelSmoothing }) =>
+    define((save, x: Tensor1D) => {
+      const [B, N] = [start.length, x.shape[0]];
+      const signs = tf.tensor2d(values, [B, N]);
+      const margins = tf.mul<Tensor2D>(tf.sub(tf.matMul(signs, tf.reshape(x, [N, 1])), tf.tensor2d(start, [B, 1])), beta); // [B, 1]
+      const softplus = (m: Tensor): Tensor => tf.add(tf.relu(m), tf.log1p(tf.exp(tf.neg(tf.abs(m)))));
+      const losses = tf.add(tf.mul(softplus(tf.neg(margins)), 1 - labelSmoothing), tf.mul(softplus(margins), labelSmoothing));
+      save([signs, tf.sub(tf.sigmoid(margins), 1 - labelSmoothing)]);
+      return {
+        value: tf.sum(losses),
+        gradFunc: (dy, [signs, slope]) =>
+          tf.reshape(tf.matMul(tf.reshape(tf.mul(slope!, tf.mul(dy, beta)), [1, B]) as Tensor2D, signs as Tensor2D), [N]),
+      };
+    })(x);
 
   const negativeSum = define((save, x: Tensor1D) => {
     save([x]);
@@ -247,8 +261,9 @@ export function createLanguageOps(tf: TensorFlow, products: Products, attention:
     geluOfTanh,
     pickRows,
     logProbabilities,
-    predict: (x, table) => products.withTransposed(x, table),
+    predict: (x, table) => parts.withTransposed(x, table),
     causalAttention,
+    pairLoss,
     negativeSum,
   };
 }

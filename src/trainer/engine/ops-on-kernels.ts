@@ -3,7 +3,7 @@ import type { TensorFlow } from '../backends/index.ts';
 import type { KernelMemory } from '../kernels/index.ts';
 import { getPartKey, type Dropout } from './dropout.ts';
 import type { Ops } from './ops.ts';
-import { createLanguageOps, type Products } from './ops-of-language.ts';
+import { createLanguageKernelOps } from './language-ops-on-kernels.ts';
 import * as kernels from '../kernels/calls.ts';
 import { toKernelDropout, type CompactRows } from '../kernels/calls.ts';
 import { createDefine, type Save } from './tape.ts';
@@ -142,11 +142,5 @@ export function createKernelOps(tf: TensorFlow, memory: KernelMemory, portable: 
     })(x);
   };
 
-  const products: Products = {
-    plain: (x, w) => kernels.linear(memory, x, { w, b: null }),
-    withTransposed: (x, w) => kernels.linearInputGradient(memory, x, w),
-    ofTransposed: (x, y) => kernels.transposedProduct(memory, x, y),
-  };
-  const language = createLanguageOps(tf, products, attention);
-  return { ...portable, ...language, takesCompact: true, linear, linearOfFrozen, addLowRank, layerNorm, attention, embed, firstToken, gelu, dropout };
+  return { ...portable, ...createLanguageKernelOps(tf, memory, attention), takesCompact: true, linear, linearOfFrozen, addLowRank, layerNorm, attention, embed, firstToken, gelu, dropout };
 }

@@ -15,7 +15,8 @@ import { createAttention, type Attention } from './attention.ts';
 import type { Batch } from './batches.ts';
 import { createDropoutMask, type Dropout } from './dropout.ts';
 import { createFamilyOps, type FamilyOps } from './ops-of-families.ts';
-import { createLanguageOps, type LanguageOps, type Products } from './ops-of-language.ts';
+import { createPortableParts } from './language-parts.ts';
+import { createLanguageOps, type LanguageOps } from './ops-of-language.ts';
 import { createKernelOps } from './ops-on-kernels.ts';
 import { createDefine, type Save } from './tape.ts';
 
@@ -240,14 +241,9 @@ export function createPortableOps(tf: TensorFlow): Ops {
     })(values);
 
   const attention = createAttention(tf);
-  const products: Products = {
-    plain: (x, w) => tf.matMul(x, w),
-    withTransposed: (x, w) => tf.matMul(x, tf.transpose(w)),
-    ofTransposed: (x, y) => tf.matMul(tf.transpose(x), y),
-  };
   return {
     ...createFamilyOps(tf),
-    ...createLanguageOps(tf, products, attention),
+    ...createLanguageOps(tf, createPortableParts(tf), attention),
     takesCompact: false,
     linear,
     linearOfFrozen,

@@ -107,6 +107,8 @@ interface AttentionContext {
   readonly mask: Tensor | null;
   /** Null where the texts are padded. Queries are as many as keys then, or 1 a text; `sizes` are those with padding. */
   readonly compact: CompactRows | null;
+  /** Heads of keys and values, and that no position sees what is behind it; absent: as many as of queries, and all is seen. */
+  readonly causal?: { readonly keyHeads: number } | undefined;
 }
 
 /**
@@ -114,19 +116,22 @@ interface AttentionContext {
  * @throws Error when H numbers cannot be shared among the heads, or the texts are not where they are said to be
  */
 function toAttentionArguments({ call, find }: KernelMemory, q: Tensor, k: Tensor, context: AttentionContext) {
-  const { sizes, dropout, compact } = context;
+  const { sizes, dropout, compact, causal } = context;
   const { batch: B, keys: S, queries: Q, heads: A } = sizes;
   const { key, threshold, scale } = dropout;
   const H = q.shape[1]!;
   if (H % A !== 0) throw new Error(`expected a number of heads that divides ${H}, found ${A}`);
-  const last = [B, Q, S, A, H / A, key, threshold, scale];
-  if (!compact) return { queries: [B * Q, H], keys: [B * S, H], P: [B, A, Q, S], work: [Q, S], starts: 0, last };
+  const G = causal?.keyHeads ?? A;
+  if (A % G !== 0) throw new Error(`expected heads of keys that divide ${A} heads, found ${G}`);
+  const [W, work] = [(H / A) * G, [Q * S + (G === A ? 0 : (S * H) / A)]];
+  const last = [B, Q, S, A, H / A, key, threshold, scale, G];
+  if (!compact) return { queries: [B * Q, H], keys: [B * S, W], P: [B, A, Q, S], work, starts: 0, last };
   const M = k.shape[0];
   const starts = find(compact.starts, [B + 1], 'int32');
   const pairs = Q === 1 ? M : compact.pairs;
   if ((Q !== 1 && Q !== S) || call.areStarts(starts, B, S, M, Q === 1 ? 1 : 0, pairs) !== 1)
     throw new Error(`expected ${B} texts of at most ${S} tokens, ${M} in all, with one query each or as many as tokens`);
-  return { queries: [Q === 1 ? B : M, H], keys: [M, H], P: [A, pairs], work: [Q, S], starts, last };
+  return { queries: [Q === 1 ? B : M, H], keys: [M, W], P: [A, pairs], work, starts, last };
 }
 
 /** q [B*Q, H], k and v [B*S, H] -> y [B*Q, H]; the probabilities before dropout [B, A, Q, S] are for the gradient. */
@@ -140,7 +145,7 @@ export function attention(
   const { batch: B, keys: S } = context.sizes;
   const inputs = [find(q, shapes.queries), find(k, shapes.keys), find(v, shapes.keys), context.mask ? find(context.mask, [B, 1, 1, S]) : 0];
   const [P, y, work] = [create(shapes.P), create<Tensor2D>(shapes.queries), create(shapes.work)];
-  call.attention(...inputs, starts, find(P, shapes.P), find(y, shapes.queries), find(work, shapes.work), ...last);
+  call.attention(...inputs, starts, find(P, shapes.P), find(y, shapes.queries), find(work, shapes.work), ...last, context.causal ? 1 : 0);
   work.dispose();
   return { y, P };
 }

@@ -29,14 +29,21 @@ type KernelName =
   | 'embedGradient'
   | 'firstRows'
   | 'firstRowsGradient'
+  | 'gate'
+  | 'gateGradient'
   | 'gelu'
   | 'initialize'
   | 'layerNorm'
   | 'layerNormGradient'
+  | 'logProbabilities'
+  | 'logProbabilitiesGradient'
   | 'multiply'
   | 'product'
+  | 'rmsNorm'
+  | 'rmsNormGradient'
   | 'sumRows'
-  | 'sumSquares';
+  | 'sumSquares'
+  | 'turn';
 
 export interface KernelMemory {
   readonly variant: KernelVariant;

@@ -1,7 +1,7 @@
 /** Answers that are written together, token by token. */
 import { toFailureData, type FailureData } from '../../errors.ts';
 import type { Tokenizer } from '../tokenizer.ts';
-import type { GenerateDone, GenerateRow } from '../generate-protocol.ts';
+import type { GenerateDelta, GenerateDone, GenerateRow } from '../generate-protocol.ts';
 import type { TextStream } from '../token-text.ts';
 import { startContinuation } from './continuation.ts';
 import type { LanguageNetwork } from './model.ts';
@@ -14,13 +14,15 @@ export interface Writer {
   readonly tokenizer: Tokenizer;
   /** The most tokens of a text and its answer together. */
   readonly maxLength: number;
+  /** The tokens after which an answer is complete. */
+  readonly ends: ReadonlySet<number>;
   /** @throws Failure for a schema that cannot be followed */
   startGuide(schema: unknown, maxTokens: number): TokenGuide;
 }
 
 /** What becomes of a request. */
 export interface Reader {
-  write(part: { readonly delta: string; readonly logprob?: number; readonly top?: readonly { token: string; logprob: number }[] }): void;
+  write(part: GenerateDelta): void;
   end(done: GenerateDone): void;
   fail(failure: FailureData): void;
   /** Asked before each token. */
@@ -87,7 +89,17 @@ function begin(
 ): Answer {
   const room = Math.min(row.maxTokens, maxLength - promptTokens);
   const guide = row.schema === undefined ? null : startGuide(row.schema, room);
-  return { row, reader, promptTokens, room, guide, stream: tokenizer.createStream({ isContinuation: true }), held: '', tokens: 0, hasEnded: false };
+  return {
+    row,
+    reader,
+    promptTokens,
+    room,
+    guide,
+    stream: tokenizer.createStream({ isContinuation: true }),
+    held: '',
+    tokens: 0,
+    hasEnded: false,
+  };
 }
 
 /** Gives an answer its next token, which is returned; of one that has ended nothing is read. */
@@ -98,7 +110,7 @@ function takeStep(writer: Writer, answer: Answer, logits: Float32Array): number 
     return config.padTokenId;
   }
   const { row, guide } = answer;
-  const isEnd = (id: number): boolean => config.eosTokenIds.includes(id);
+  const isEnd = (id: number): boolean => writer.ends.has(id);
   const isAllowed = guide && ((id: number): boolean => (isEnd(id) ? guide.mayEnd() : guide.allows(id)));
   if (guide && !hasAllowed(logits, isAllowed!)) return end(answer, 'stop', config.padTokenId);
   const choice = chooseToken(logits, row, { place: answer.tokens, isAllowed });
@@ -107,7 +119,8 @@ function takeStep(writer: Writer, answer: Answer, logits: Float32Array): number 
   guide?.advance(choice.id);
   const text = answer.stream.push(choice.id);
   if (tell(writer, answer, { text, logits, logProbability: choice.logProbability })) return end(answer, 'stop', choice.id, true);
-  return answer.tokens >= answer.room ? end(answer, 'length', choice.id) : choice.id;
+  if (answer.tokens < answer.room) return choice.id;
+  return end(answer, guide?.mayEnd() === true ? 'stop' : 'length', choice.id); // a guide leads to the end: nothing is cut
 }
 
 function hasAllowed(logits: Float32Array, isAllowed: (id: number) => boolean): boolean {

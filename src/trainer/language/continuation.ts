@@ -26,6 +26,7 @@ export function startContinuation(network: Omit<LanguageNetwork<never>, 'task'>,
   const B = texts.length;
   const longest = Math.max(...texts.map((ids) => ids.length));
   const gaps = texts.map((ids) => longest - ids.length); // before each text, so that all end together
+  const isEven = gaps.every((gap) => gap === 0);
   const kept: Kept[] = [];
   let known = 0;
   let logits: readonly Float32Array[] = [];
@@ -53,7 +54,9 @@ export function startContinuation(network: Omit<LanguageNetwork<never>, 'task'>,
         sizes: { texts: B, positions: Q },
         ids: tf.tensor1d(added.flat(), 'int32'),
         places: Int32Array.from({ length: B * Q }, (_, i) => Math.max(0, known + (i % Q) - gaps[Math.floor(i / Q)]!)),
-        mask: tf.tensor(hide(gaps, { queries: Q, keys: T }), [B, 1, Q, T]),
+        starts: gaps.map((_, b) => b * Q),
+        mask: isEven ? null : tf.tensor(hideGaps(gaps, T), [B, 1, 1, T]),
+        compact: null,
         extend,
       };
       const states = computeStates(network, batch, null);
@@ -77,16 +80,9 @@ export function startContinuation(network: Omit<LanguageNetwork<never>, 'task'>,
   };
 }
 
-/** What the last `queries` of so many positions do not see: what comes after them, and the gap before a text, but for themselves. */
-function hide(gaps: readonly number[], { queries: Q, keys: T }: { readonly queries: number; readonly keys: number }): Float32Array {
-  const hidden = new Float32Array(gaps.length * Q * T);
-  for (const [b, gap] of gaps.entries()) {
-    for (let i = 0; i < Q; i++) {
-      const own = T - Q + i;
-      const row = hidden.subarray((b * Q + i) * T, (b * Q + i + 1) * T);
-      row.fill(-1e9, own + 1);
-      row.fill(-1e9, 0, Math.min(gap, own)); // a place in the gap sees itself, or its attention would be of nothing
-    }
-  }
+/** Of T positions of each text those before it begins, [B, T]. A place in a gap sees gaps alone: nothing reads what comes of that. */
+function hideGaps(gaps: readonly number[], T: number): Float32Array {
+  const hidden = new Float32Array(gaps.length * T);
+  for (const [b, gap] of gaps.entries()) hidden.fill(-1e9, b * T, b * T + gap);
   return hidden;
 }

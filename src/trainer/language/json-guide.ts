@@ -20,7 +20,7 @@ export interface JsonGuides {
   /**
    * A guide for one answer: JSON that the schema allows (see `parseJsonSchema`), complete after at most `maxTokens` tokens. Where few are
    * left, only tokens are allowed after which the rest suffices to end the answer, so that none is ever cut in the middle.
-   * @throws Failure `configuration-invalid` for a schema that cannot be followed, or that needs more tokens
+   * @throws Failure `data-invalid` for a schema that cannot be followed, or that needs more tokens
    */
   start(schema: unknown, maxTokens: number): TokenGuide;
 }
@@ -77,7 +77,7 @@ function startGuide({ acceptor, choose }: SchemaGuide, { tokens }: Vocabulary, m
   const cost = acceptor.start[0]?.cost ?? Infinity;
   if (cost > maxTokens) {
     const needed = cost === Infinity ? 'its schema allows no answer that this model can write' : `an answer may need ${cost} at least`;
-    throw new Failure('configuration-invalid', `answers as JSON: ${needed}, and ${maxTokens} tokens are allowed`, {
+    throw new Failure('data-invalid', `answers as JSON: ${needed}, and ${maxTokens} tokens are allowed`, {
       hint: 'allow longer answers (evaluation.generation.maxTokens), or a simpler schema',
     });
   }

@@ -81,7 +81,7 @@ const maxDepth = 256;
  * The rule of a JSON Schema (draft 2020-12, the keywords above), or of `{"type": "json_object"}`: any object. What is written is always valid,
  * but not all that is valid is written: no property that the schema does not name, unless `additionalProperties` says which ones there may be, and
  * properties only in the order of the schema.
- * @throws Failure `configuration-invalid` with the place of a keyword that is not followed
+ * @throws Failure `data-invalid` with the place of a keyword that is not followed
  */
 export function parseJsonSchema(schema: unknown): JsonRule {
   if (isObject(schema) && schema['type'] === 'json_object') return anyObject;
@@ -112,7 +112,7 @@ anyRules.push({ type: 'array', first: [], rest: anyValue, fewest: 0, most: Infin
 const nothing: UnionRule = { type: 'union', rules: [] };
 
 function refuse({ path }: Place, message: string): never {
-  throw new Failure('configuration-invalid', `the schema of the answers, at ${path}: ${message}`);
+  throw new Failure('data-invalid', `the schema of the answers, at ${path}: ${message}`);
 }
 
 function enter(place: Place, ...names: (string | number)[]): Place {

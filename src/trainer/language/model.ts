@@ -61,10 +61,9 @@ export function computeLogProbabilities(
   { places, next }: { readonly places: readonly Place[]; readonly next: NextDropout | null },
 ): Tensor1D {
   const { tf, ops, config } = network;
-  const batch = buildCausalBatch(tf, rows, { padTokenId: config.padTokenId, positions: next?.part?.positions });
+  const batch = buildCausalBatch(tf, rows, { padTokenId: config.padTokenId, isCompact: ops.takesCompact });
   const states = computeStates(network, batch, next);
-  const S = batch.sizes.positions;
-  const before = ops.pickRows(states, Int32Array.from(places, ({ row, token }) => row * S + token - 1)); // [N, H]
+  const before = ops.pickRows(states, Int32Array.from(places, ({ row, token }) => batch.starts[row]! + token - 1)); // [N, H]
   return ops.logProbabilities(before, getOutput(network), Int32Array.from(places, ({ row, token }) => rows[row]!.ids[token]!));
 }
 

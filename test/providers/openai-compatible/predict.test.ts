@@ -73,6 +73,23 @@ test('a request and its answer', async () => {
   ]);
 });
 
+test.each([
+  [{ type: 'json_object' }, { type: 'json_object' }],
+  [{ type: 'object', properties: { a: {} }, required: ['a'], additionalProperties: false }, { strict: true }],
+  [{ type: 'array', items: { $ref: '#/$defs/a' }, $defs: { a: { type: ['string', 'number'] } } }, { strict: true }],
+  [{ type: 'object', properties: { a: {} }, additionalProperties: false }, {}],
+  [{ type: 'object', properties: { a: {} }, required: ['a'] }, {}],
+  [{ anyOf: [{ type: 'string' }, { type: ['object', 'null'] }] }, {}],
+  [{ type: 'array', items: { $ref: '#/$defs/a' }, $defs: { a: { type: 'object' } } }, {}],
+])('answers are asked for by their schema, strictly where a service can: %j', async (schema, wanted) => {
+  await using service = await startService(() => toCompletion('{}'));
+  await answer(service, [toRow('a')], { generation: { schema } });
+  const format = 'type' in wanted ? wanted : { type: 'json_schema', json_schema: { name: 'answer', schema, ...wanted } };
+  expect(service.requests[0]?.json).toMatchObject({ response_format: format });
+  const [sent] = service.requests.map(({ json }) => json as unknown as { response_format: { json_schema?: object } });
+  expect('strict' in (sent!.response_format.json_schema ?? {})).toBe('strict' in wanted);
+});
+
 test('settings that are left out are not sent', async () => {
   await using service = await startService(() => toCompletion('yes'));
   await answer(service, [toRow('a')]);

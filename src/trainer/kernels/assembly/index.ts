@@ -6,6 +6,7 @@
 export { areStarts, attention, attentionGradient } from './attention';
 export { dropout, gelu, multiply } from './elementwise';
 export { embed, embedGradient, firstRows, firstRowsGradient } from './embedding';
+export { gate, gateGradient, logProbabilities, logProbabilitiesGradient, rmsNorm, rmsNormGradient, turn } from './language';
 export { layerNorm, layerNormGradient } from './layer-norm';
 export { adamW, sumSquares } from './optimizer';
 export { countScratchBytes, initialize, product, sumRows } from './product';

@@ -1,13 +1,10 @@
 /** The rows of a classifier: a text or a pair of texts, and its label or labels. Texts become tokens. */
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { Failure, toFileFailure } from '../../../errors.ts';
-import { isObject } from '../../../lib/json.ts';
-import { readLines } from '../../../lib/lines.ts';
+import { Failure } from '../../../errors.ts';
 import { formatValue } from '../../../lib/text.ts';
 import type { TokenRow } from '../../engine/batches.ts';
 import type { TrainingSettings } from '../../protocol.ts';
 import type { Tokenizer } from '../../tokenizer.ts';
+import { checkIds, parseLine, readRowLines, type ChosenRowsOptions, type ReadRowsOptions } from '../row-lines.ts';
 
 /** A row as the model reads it. */
 export interface EncodedRow extends TokenRow {
@@ -62,11 +59,6 @@ interface LabelledEncoder extends Encoder {
   readonly isMultiLabel: boolean;
 }
 
-export interface ReadRowsOptions {
-  /** Is told how far the reading is, with each part of the file. */
-  readonly onRead?: (progress: { readonly rows: number; readonly share: number }) => void;
-}
-
 /**
  * Training rows of a JSON Lines file, `{text, text2?, label}` each, as tokens. Without `labels` a row's label is a number; where texts have
  * several, it is the list of them.
@@ -85,50 +77,23 @@ export async function readRows(encoder: LabelledEncoder, path: string, options: 
 export async function readChosenRows(
   encoder: LabelledEncoder,
   path: string,
-  { choose, onRead }: ReadRowsOptions & { readonly choose: ((count: number) => ReadonlySet<number> | null) | null },
+  options: ChosenRowsOptions,
 ): Promise<EncodedRows<EncodedRow | undefined>> {
   const { labels, isMultiLabel } = encoder;
   const parse = isMultiLabel ? parseTargets : parseTarget;
-  const rows: (EncodedRow | undefined)[] = [];
-  let [truncated, line, bytesRead] = [0, 0, 0];
-  try {
-    const needed = choose?.(await countRows(path)) ?? null;
-    const { size } = await stat(path);
-    for await (const lines of readLines(createReadStream(path) as AsyncIterable<Buffer>, path)) {
-      for (const bytes of lines) {
-        const source = `${path}:${++line}`;
-        bytesRead += bytes.length;
-        if (needed?.has(rows.length) === false) {
-          if (!isBlank(bytes)) rows.push(undefined);
-          continue;
-        }
-        const row = parseRow(bytes, source);
-        if (row === null) continue;
-        const target = parse(row.json['label'], labels, source);
-        const encoded = encodeText(encoder, row);
-        rows.push({ ...encoded.row, ...target });
-        if (encoded.truncated) truncated++;
-      }
-      onRead?.({ rows: rows.length, share: Math.min(1, bytesRead / Math.max(1, size)) });
-    }
-  } catch (error) {
-    throw toFileFailure(error, 'data file', path);
-  }
+  let truncated = 0;
+  const rows = await readRowLines(
+    path,
+    (json, source): EncodedRow => {
+      const row = parseTexts(json, source);
+      const target = parse(json['label'], labels, source);
+      const encoded = encodeText(encoder, row);
+      if (encoded.truncated) truncated++;
+      return { ...encoded.row, ...target };
+    },
+    options,
+  );
   return { rows, truncated };
-}
-
-/** Lines that are not blank, which costs far less than to read them. */
-async function countRows(path: string): Promise<number> {
-  let count = 0;
-  for await (const lines of readLines(createReadStream(path) as AsyncIterable<Buffer>, path)) {
-    for (const bytes of lines) if (!isBlank(bytes)) count++;
-  }
-  return count;
-}
-
-/** As `parseLine` has it. */
-function isBlank(bytes: Buffer): boolean {
-  return bytes[0] !== 0x7b && bytes.toString('utf8').trim() === '';
 }
 
 function parseTarget(found: unknown, labels: readonly string[], source: string): Pick<EncodedRow, 'label' | 'targets'> {
@@ -154,33 +119,18 @@ interface ParsedRow {
   readonly text2: string | undefined;
 }
 
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-/** A line's JSON with its text, or its pair of texts; null for an empty line. @throws Failure `data-invalid` that names `source` */
+/** A line's text, or its pair of texts; null for an empty line. @throws Failure `data-invalid` that names `source` */
 export function parseRow(line: Uint8Array, source: string): ParsedRow | null {
   const json = parseLine(line, source);
-  if (json === null) return null;
+  return json && parseTexts(json, source);
+}
+
+function parseTexts(json: Readonly<Record<string, unknown>>, source: string): ParsedRow {
   const { text, text2 } = json;
   if (typeof text !== 'string') throw new Failure('data-invalid', `${source}: "text": expected a string, found ${formatValue(text)}`);
   if (text2 !== undefined && typeof text2 !== 'string')
     throw new Failure('data-invalid', `${source}: "text2": expected a string, found ${formatValue(text2)}`);
   return { json, text, text2 };
-}
-
-/** The JSON object of a line; null for an empty line. @throws Failure `data-invalid` that names `source` */
-export function parseLine(line: Uint8Array, source: string): Readonly<Record<string, unknown>> | null {
-  let text = '';
-  let json: unknown;
-  try {
-    text = decoder.decode(line).trim();
-    json = text === '' ? null : JSON.parse(text);
-  } catch (error) {
-    const expected = error instanceof SyntaxError ? `JSON: ${text.slice(0, 100)}` : 'UTF-8';
-    throw new Failure('data-invalid', `${source}: not valid ${expected}`, { error });
-  }
-  if (text === '') return null;
-  if (!isObject(json)) throw new Failure('data-invalid', `${source}: expected a JSON object, found ${formatValue(json)}`);
-  return json;
 }
 
 /**
@@ -193,10 +143,11 @@ export function encodeText(
   { text, text2 }: { readonly text: string; readonly text2: string | undefined },
 ): { readonly row: EncodedRow; readonly truncated: boolean } {
   const { ids, typeIds, truncated } = tokenizer.encode(text, text2, maxLength);
-  const [id, typeId] = [Math.max(...ids), Math.max(...typeIds)];
-  if (id >= config.vocabSize)
-    throw new Failure('model-invalid', `the tokenizer gives token ${id}, the model has tokens 0 to ${config.vocabSize - 1} only`);
+  checkIds(ids, config.vocabSize);
+  const typeId = Math.max(...typeIds);
   if (config.typeVocabSize > 0 && typeId >= config.typeVocabSize)
     throw new Failure('model-invalid', `the model does not read pairs of texts: type_vocab_size is ${config.typeVocabSize}`);
   return { row: { ids, typeIds, label: 0 }, truncated };
 }
+
+export { parseLine };
