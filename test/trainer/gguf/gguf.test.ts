@@ -159,6 +159,7 @@ test('matrices that are read in several pieces are whole', async () => {
   const config = { hidden_size: 1100, head_dim: 256, num_key_value_heads: 1, num_hidden_layers: 1, intermediate_size: 8 };
   const { file, folder } = await exportModel({ family: 'llama', tokenizer: 'llama3', config: { ...config, tie_word_embeddings: true } });
   checkTensors(file, folder, 256);
+  expect(file.tensors.get('blk.0.attn_q.weight')?.shape).toEqual([1024, 1100]);
 });
 
 test('Llama 3 stretches low frequencies by factors of its own, another model all alike', async () => {
