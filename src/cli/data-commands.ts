@@ -14,6 +14,7 @@ const tasks = listNames<RowTask>({ classification: true, 'multi-label': true, re
 const conversions = listNames<Form | 'jsonl' | 'csv'>({
   chat: true,
   classification: true,
+  'multi-label': true,
   preference: true,
   'openai-preference': true,
   'prompt-completion': true,

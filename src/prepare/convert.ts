@@ -101,7 +101,7 @@ async function createFormSource(run: Run, to: Form): Promise<{ readonly kind: Ki
   if (kind === null) return await refuseUnknownRows(paths[0]!, await describeColumns(paths[0]!));
   const header = format === 'csv' ? getTableColumns(to, columns) : null;
   // All rows of a file have one form: texts where all of them can be, else lists of messages.
-  const asText = mayBeText(to) && (format === 'csv' || (await isAllPlain(run, kind, to)));
+  const asText = format === 'csv' || (mayBeText(to) && (await isAllPlain(run, kind, to)));
   const formatRow: FormatRow = header === null ? formatJsonRow : createTableFormat(header);
   const convert = ({ row, raw }: Example): string => {
     const place = `${row.source}:${row.line}`;
@@ -142,6 +142,8 @@ function getTableColumns(to: Form, columns: RowFiles['columns']): readonly strin
   switch (to) {
     case 'classification':
       return ['text', ...(columns['text2'] === undefined ? [] : ['text2']), 'label'];
+    case 'multi-label':
+      return ['text', ...(columns['text2'] === undefined ? [] : ['text2']), 'labels'];
     case 'prompt-completion':
       return ['prompt', 'completion'];
     case 'preference':
@@ -152,7 +154,7 @@ function getTableColumns(to: Form, columns: RowFiles['columns']): readonly strin
       return ['system', 'instruction', 'input', 'output'];
     default:
       throw new Failure('usage', `rows of the form ${to} hold lists, which a table cannot: name an output that ends in .jsonl`, {
-        hint: 'Tables can hold classification, prompt-completion, preference, text and alpaca.',
+        hint: 'Tables can hold classification, multi-label, prompt-completion, preference, text and alpaca.',
       });
   }
 }

@@ -3,7 +3,7 @@ import { isAlike } from '../dataset/columns.ts';
 import { createDataFailure } from '../dataset/findings.ts';
 import type { Columns, RowTask } from '../dataset/row.ts';
 import { describeColumns, formatFlag, sampleTable, type TableSample } from './guess-columns.ts';
-import { checkHeader, findKind, refuseUnknownRows } from './read-examples.ts';
+import { checkHeader, findKind, readExamples, refuseUnknownRows } from './read-examples.ts';
 
 /** What a job file is made of. */
 export interface JobDraft {
@@ -41,6 +41,10 @@ export async function draftJob({
   const draft = { sampledRows, columns, reasons: {}, otherLabels: [], labels: [] };
   if (kind === 'chat' || kind === 'preference') return { ...draft, task: kind };
   if (sampledRows === 0) throw createDataFailure('rows-missing', `${path}: expected rows, found none`);
+  if (kind === 'multi-label') {
+    const several = await draftLabels(path, { sample, columns, isNamed: task !== undefined });
+    return { ...draft, ...several };
+  }
   const find = (name: string): string => sample.names.find((other) => isAlike(other, name)) ?? name;
   const own = Object.fromEntries(Object.entries(columns).map(([ours, theirs]) => [ours, find(theirs)]));
   const usual = { text: find('text'), label: find('label') };
@@ -62,6 +66,37 @@ export async function draftJob({
     otherLabels: isUsual ? [] : guess!.otherLabels.filter((name) => name !== label && name !== found['text']),
     labels: isScore ? [] : sample.getValues(label),
   };
+}
+
+type LabelDraft = Pick<JobDraft, 'task' | 'columns' | 'reasons' | 'labels'>;
+
+/** Rows whose column `labels` holds a list, or several labels with a sign between them; where each has one, it is an ordinary label. */
+async function draftLabels(
+  path: string,
+  { sample, columns: named, isNamed }: { readonly sample: TableSample; readonly columns: Columns; readonly isNamed: boolean },
+): Promise<LabelDraft> {
+  const find = (name: string): string => sample.names.find((other) => isAlike(other, name)) ?? name;
+  const wanted = Object.entries({ text: 'text', labels: 'labels', ...named });
+  const columns: Columns = Object.fromEntries(wanted.map(([ours, theirs]) => [ours, find(theirs)]));
+  const reasons = Object.fromEntries(wanted.map(([ours]) => [ours, Object.hasOwn(named, ours) ? 'named by --columns' : 'its name']));
+  const values = sample.getValues(columns['labels']!); // lists are not among them
+  if (!isNamed && values.length > 0 && !values.some((value) => /[|;,]|^\s*\[/.test(value))) {
+    const { labels, ...texts } = columns;
+    const { labels: reason, ...reasonsOfTexts } = reasons;
+    return {
+      task: 'classification',
+      columns: { ...texts, label: labels! },
+      reasons: { ...reasonsOfTexts, label: `${reason!}; each row has one` },
+      labels: values,
+    };
+  }
+  const labels = new Set<string>();
+  let rows = 0;
+  for await (const examples of readExamples({ paths: [path], columns }, 'multi-label', { onBadRow: () => {}, onNote: () => {} })) {
+    for (const { row } of examples) if ('labels' in row) for (const label of row.labels) labels.add(label);
+    if ((rows += examples.length) >= sample.rows) break;
+  }
+  return { task: 'multi-label', columns, reasons, labels: [...labels].sort() };
 }
 
 function hasManyLabels({ rows, getValues }: TableSample, label: string): boolean {
@@ -105,7 +140,7 @@ export function formatNewJob({ task, sampledRows, columns, reasons, otherLabels,
     const others = ours === 'label' && otherLabels.length > 0 ? `; it could also be ${otherLabels.map(quote).join(', ')}` : '';
     return `      ${quote(ours)}: ${quote(theirs)}${i < entries.length - 1 ? ',' : ''} // ${reasons[ours] ?? ''}${others}`;
   });
-  const ofEachLabel = task === 'classification' ? ' of each label' : '';
+  const ofEachLabel = task === 'classification' ? ' of each label' : task === 'multi-label' ? ' of each combination of labels' : '';
   return `${[
     `// Made by \`orchestrate init\` from the first ${sampledRows} rows of ${quote(files.source)}. The comments say what was guessed: please check it.`,
     '{',
@@ -137,7 +172,7 @@ export function formatNewJob({ task, sampledRows, columns, reasons, otherLabels,
 }
 
 function formatTargets(task: RowTask, model: string | null): string[] {
-  const isLocal = task === 'classification' || task === 'regression';
+  const isLocal = task !== 'chat' && task !== 'preference';
   const choices = [
     ...(isLocal ? [{ name: 'local', model: localModel }] : []),
     ...(task === 'regression'

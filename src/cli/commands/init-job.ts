@@ -42,7 +42,7 @@ export async function initJob(cli: Cli, file: string, flags: JobFlags): Promise<
 }
 
 async function split(cli: Cli, file: string, { task, columns }: JobDraft, { test, validation, force }: JobFlags): Promise<Split> {
-  const stratify = task === 'classification' ? { stratify: 'label' } : {};
+  const stratify = task === 'classification' ? { stratify: 'label' } : task === 'multi-label' ? { stratify: 'labels' } : {};
   const parts = { ...(test !== undefined && { test }), ...(validation !== undefined && { validation }) };
   return await writeSplit(cli, [file], { ...parts, ...stratify, columns, task, force: force === true });
 }
