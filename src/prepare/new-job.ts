@@ -1,9 +1,9 @@
 /** `init FILE`: a job file for a table, with comments that say what was guessed. */
 import { isAlike } from '../dataset/columns.ts';
 import { createDataFailure } from '../dataset/findings.ts';
-import type { Columns, RowTask } from '../dataset/row.ts';
+import type { Columns, RowTask, TableQuote } from '../dataset/row.ts';
 import { describeColumns, formatFlag, sampleTable, type TableSample } from './guess-columns.ts';
-import { checkHeader, findKind, readExamples, refuseUnknownRows } from './read-examples.ts';
+import { checkHeader, findKind, readExamples, refuseUnknownRows, type RowFiles } from './read-examples.ts';
 
 /** What a job file is made of. */
 export interface JobDraft {
@@ -29,20 +29,22 @@ export async function draftJob({
   path,
   columns,
   task,
+  quote,
 }: {
   readonly path: string;
   readonly columns: Columns;
   readonly task?: RowTask;
+  readonly quote?: TableQuote | undefined;
 }): Promise<JobDraft> {
-  const kind = await findKind({ paths: [path], columns, ...(task !== undefined && { task }) });
-  if (kind === null || kind === 'text') await checkHeader(path);
-  const sample = await sampleTable(path);
+  const kind = await findKind({ paths: [path], columns, quote, ...(task !== undefined && { task }) });
+  if (kind === null || kind === 'text') await checkHeader(path, quote);
+  const sample = await sampleTable(path, quote);
   const { guess, rows: sampledRows } = sample;
   const draft = { sampledRows, columns, reasons: {}, otherLabels: [], labels: [] };
   if (kind === 'chat' || kind === 'preference') return { ...draft, task: kind };
   if (sampledRows === 0) throw createDataFailure('rows-missing', `${path}: expected rows, found none`);
   if (kind === 'multi-label') {
-    const several = await draftLabels(path, { sample, columns, isNamed: task !== undefined });
+    const several = await draftLabels({ paths: [path], columns, quote }, { sample, isNamed: task !== undefined });
     return { ...draft, ...several };
   }
   const find = (name: string): string => sample.names.find((other) => isAlike(other, name)) ?? name;
@@ -50,7 +52,7 @@ export async function draftJob({
   const usual = { text: find('text'), label: find('label') };
   // Columns of the usual names with nearly as many labels as rows are swapped, or others.
   const isUsual = kind !== null && kind !== 'text' && (guess === null || !hasManyLabels(sample, own['label'] ?? usual.label));
-  if (!isUsual && guess === null) return await refuseColumns(path, sample);
+  if (!isUsual && guess === null) return await refuseColumns({ paths: [path], columns, quote }, sample);
   const found: Columns = { ...(isUsual ? usual : guess!.columns), ...own };
   const getReason = (ours: string): string => {
     if (Object.hasOwn(own, ours)) return 'named by --columns';
@@ -72,8 +74,8 @@ type LabelDraft = Pick<JobDraft, 'task' | 'columns' | 'reasons' | 'labels'>;
 
 /** Rows whose column `labels` holds a list, or several labels with a sign between them; where each has one, it is an ordinary label. */
 async function draftLabels(
-  path: string,
-  { sample, columns: named, isNamed }: { readonly sample: TableSample; readonly columns: Columns; readonly isNamed: boolean },
+  { columns: named, ...files }: RowFiles,
+  { sample, isNamed }: { readonly sample: TableSample; readonly isNamed: boolean },
 ): Promise<LabelDraft> {
   const find = (name: string): string => sample.names.find((other) => isAlike(other, name)) ?? name;
   const wanted = Object.entries({ text: 'text', labels: 'labels', ...named });
@@ -92,7 +94,7 @@ async function draftLabels(
   }
   const labels = new Set<string>();
   let rows = 0;
-  for await (const examples of readExamples({ paths: [path], columns }, 'multi-label', { onBadRow: () => {}, onNote: () => {} })) {
+  for await (const examples of readExamples({ ...files, columns }, 'multi-label', { onBadRow: () => {}, onNote: () => {} })) {
     for (const { row } of examples) if ('labels' in row) for (const label of row.labels) labels.add(label);
     if ((rows += examples.length) >= sample.rows) break;
   }
@@ -104,12 +106,12 @@ function hasManyLabels({ rows, getValues }: TableSample, label: string): boolean
   return length > 10 && length * 2 > rows;
 }
 
-async function refuseColumns(path: string, { answers }: TableSample): Promise<never> {
-  const hint = await describeColumns(path);
-  if (answers === null) return await refuseUnknownRows(path, hint);
+async function refuseColumns(files: RowFiles, { answers }: TableSample): Promise<never> {
+  const hint = await describeColumns(files.paths[0]!, files.quote);
+  if (answers === null) return await refuseUnknownRows(files, hint);
   const flag = formatFlag({ text: answers.question, label: answers.answer });
   return await refuseUnknownRows(
-    path,
+    files,
     `Make chats of the questions and answers first: data convert FILE --to chat ${flag} --out train.jsonl`,
   );
 }
@@ -123,6 +125,8 @@ export interface JobFiles {
   /** Null: a share of the training rows. */
   readonly test: string | null;
   readonly validation: string | null;
+  /** How quotes of its tables are read; absent: as each file has them. */
+  readonly quote?: TableQuote | undefined;
   /** The model of the first target; null: one that fits the task. */
   readonly model: string | null;
 }
@@ -161,7 +165,8 @@ export function formatNewJob({ task, sampledRows, columns, reasons, otherLabels,
           `    // "validation": { "fraction": 0.1 }${entries.length > 0 ? ',' : ''}`,
         ]
       : [`    "validation": ${quote(files.validation)}${entries.length > 0 ? ',' : ''}`]),
-    ...(entries.length === 0 ? [] : ['    "columns": {', ...columnLines, '    }']),
+    ...(entries.length === 0 ? [] : ['    "columns": {', ...columnLines, `    }${files.quote === undefined ? '' : ','}`]),
+    ...(files.quote === undefined ? [] : [`    "quote": ${quote(files.quote)} // named by --quote`]),
     '  },',
     `  "training": { ${task === 'preference' ? '"method": "dpo", ' : ''}"epochs": ${task === 'chat' || task === 'preference' ? 2 : 3}, "seed": 42 },`,
     '  "targets": {',

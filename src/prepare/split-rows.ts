@@ -143,7 +143,7 @@ async function* readSamples(options: SplitOptions, kind: Kind | null, { onBadRow
   };
   if (kind === null) {
     for (const source of options.paths) {
-      for await (const batch of readRowBatches(source, { onBadRow, onNote, withText: true })) {
+      for await (const batch of readRowBatches(source, { onBadRow, onNote, quote: options.quote, withText: true })) {
         for (const raw of batch) {
           const sample = tryParse(() => toSample(raw, source, null), onBadRow, { source, line: raw.line });
           if (sample !== null) yield sample;

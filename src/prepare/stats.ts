@@ -64,7 +64,7 @@ export interface TokenStats {
  */
 export async function measureRows(files: RowFiles, tokenizer: RowTokenizer | null): Promise<RowStats> {
   const kind = await findKind(files);
-  if (kind === null) return await refuseUnknownRows(files.paths[0]!, await describeColumns(files.paths[0]!));
+  if (kind === null) return await refuseUnknownRows(files, await describeColumns(files.paths[0]!, files.quote));
   const badRows = createBadRows();
   const notes: ReadNote[] = [];
   const events: RowEvents = { onBadRow: badRows.add, onNote: (note) => notes.push(note) };

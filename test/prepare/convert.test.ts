@@ -130,6 +130,14 @@ test('a table with columns of other names becomes chats with a system message', 
   expect(notes.map(({ code }) => code)).toEqual(['table-delimiter']);
 });
 
+test.each(['chat', 'jsonl', 'csv'] as const)('quotes that are text stay, as %s', async (to) => {
+  const table = 'text,label\n"so" he said,a\nthe 5" screen,b\n';
+  await expect(convert(table, { to }, 't.csv')).rejects.toThrow('text after the closing quote');
+  const { text, rows } = await convert(table, { to, quote: 'none' }, 't.csv');
+  expect(rows).toBe(2);
+  expect(text).toContain(to === 'csv' ? '"""so"" he said",a' : '\\"so\\" he said');
+});
+
 test('what has no place in the form is said with its rows', async () => {
   const rows = [
     { text: 'a', label: 'x', id: 7, empty: null },

@@ -134,6 +134,14 @@ test.each([
   expect(formatNewJob(draft, files)).toContain(task === 'multi-label' ? 'of each combination of labels' : 'of each label is held out');
 });
 
+test('a table whose quotes are text: the job file says so', async () => {
+  const path = createDataFolder()('t.csv', `text,label\n"so" he said,a\n${rows(20, (i) => `${long(i)} 5",t${i % 2}`)}`);
+  await expect(draftJob({ path, columns: {} })).rejects.toThrow('text after the closing quote');
+  const draft = await draftJob({ path, columns: {}, quote: 'none' });
+  writeFileSync(join(dirname(path), 'job.jsonc'), formatNewJob(draft, { ...files, quote: 'none' }));
+  expect((await readJobFile(join(dirname(path), 'job.jsonc'))).spec.data.quote).toBe('none');
+});
+
 test('a guess looks at the first rows only', async () => {
   const path = createDataFolder()('t.csv', `body,team\n${rows(20_000, (i) => `${long(i)},t${i % 2}`)}`);
   expect((await sampleTable(path)).rows).toBeLessThan(10_000);
