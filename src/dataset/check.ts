@@ -7,7 +7,7 @@ import { formatWarning, type DataWarning, type ReadPart } from './problems.ts';
 import { readRowBatches } from './read-rows.ts';
 import type { Place } from './row-events.ts';
 import { type RowTask } from './row.ts';
-import { findForService, type Service } from './service-rules.ts';
+import { findForService, toServiceData, type Service } from './service-rules.ts';
 import { findShape } from './shapes.ts';
 import { countTokens, type RowTokenizer, type TokenFacts } from './token-counts.ts';
 import type { SourceFacts } from './tally.ts';
@@ -78,7 +78,7 @@ export async function checkDataset({ services: wanted, onRow, tokenizer = null, 
     // A part without a usable row has its reason above.
     ...failures.filter(({ finding }) => !(hasBadRows && ['rows-missing', 'labels-one'].includes(finding ?? ''))).map(toFinding),
     ...warnings.map(toWarningFinding),
-    ...wanted.flatMap((service) => findForService(service, task, parts)),
+    ...wanted.flatMap((service) => findForService(service, toServiceData(task, parts))),
     ...counted.flatMap(({ findings: ofTokens }) => ofTokens),
     ...[tokenizer?.getNote(task) ?? null].flatMap((note) => (note === null ? [] : [toNote('tokens-about', `${tokenizer!.name}: ${note}`)])),
   ];
