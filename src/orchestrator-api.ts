@@ -11,6 +11,7 @@ import type { Comparison } from './evaluate/comparison.ts';
 import type { CompareOptions, EvaluateOptions, TextAnswer } from './evaluate/evaluate.ts';
 import type { InputRow } from './evaluate/requests.ts';
 import type { Scoring } from './evaluate/scoring.ts';
+import type { PlanTokens } from './run/plan-tokens.ts';
 import type { PayOptions } from './evaluate/spend.ts';
 import type { ImportRecord } from './import/import-record.ts';
 import type { JobFile } from './job/read-job-file.ts';
@@ -112,6 +113,8 @@ export interface Orchestrator extends AsyncDisposable {
   budget(plans: readonly RunPlan[]): Promise<BudgetView>;
   /** Whether the models of these plans can be scored once they are trained, and why not; costs nothing. */
   describeScoring(plans: readonly RunPlan[]): Promise<Scoring[]>;
+  /** What is known of the tokens of each plan's training rows without a download, in about a second; null: nothing. */
+  describeTokens(plans: readonly RunPlan[]): Promise<(PlanTokens | null)[]>;
   /** Submits each target once; a job that was submitted before is found and not submitted again. */
   submit(job: JobFile, options?: SubmitOptions): Promise<RunView[]>;
   /** What runs have cost: training, answers and deployments; of an address, of runs with these tags, or of all. */

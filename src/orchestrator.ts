@@ -129,6 +129,13 @@ export async function createOrchestrator(options: OrchestratorOptions = {}): Pro
       const loaded = await workspace.load();
       return await Promise.all(plans.map(async (one) => await describeScoring(loaded, one)));
     },
+    async describeTokens(plans) {
+      const { countPlanTokens } = await import('./run/plan-tokens.ts');
+      const loaded = await workspace.load();
+      return await Promise.all(
+        plans.map(async (one) => await countPlanTokens(loaded, loaded.provider(one.spec.provider, one.spec.target), one)),
+      );
+    },
     submit,
     watch,
     async evaluate(subject, evaluateOptions) {

@@ -228,7 +228,8 @@ export const commands: readonly CommandEntry[] = [
   ...dataCommands,
   {
     usage: 'import <source> [job]',
-    summary: 'download a job of a service with its data; or turn a configuration of another program into a job file',
+    summary:
+      'download a job of a service with its data; or turn a configuration of AutoTrain, TRL, LLaMA-Factory or axolotl into a job file',
     options: [
       ['--list', 'list the jobs, models and files of the account at the service'],
       ['--out <folder>', 'where to write (default: a folder called like the job; job.jsonc beside the file)'],

@@ -1,6 +1,6 @@
 /** The actions of `data`. */
 import type { CommandEntry, Option } from './commands.ts';
-import type { RowTask } from '../dataset/row.ts';
+import type { RowTask, TableQuote } from '../dataset/row.ts';
 import type { Service } from '../dataset/service-rules.ts';
 import type { Form } from '../prepare/forms.ts';
 import * as parse from './options.ts';
@@ -14,6 +14,7 @@ const tasks = listNames<RowTask>({ classification: true, 'multi-label': true, re
 const conversions = listNames<Form | 'jsonl' | 'csv'>({
   chat: true,
   classification: true,
+  'multi-label': true,
   preference: true,
   'openai-preference': true,
   'prompt-completion': true,
@@ -27,6 +28,11 @@ const conversions = listNames<Form | 'jsonl' | 'csv'>({
 /** Services whose rules for rows `data check` knows. */
 const services = listNames<Service>({ openai: true, azure: true, together: true, huggingface: true, local: true });
 
+const quote: Option = [
+  '--quote <kind>',
+  'quotes of tables: none reads them as text, double around fields (default: as the file has them)',
+  parse.oneOf('--quote', listNames<TableQuote>({ none: true, double: true })),
+];
 const out = (description: string): Option => ['-o, --out <path>', description];
 const tokenizer: Option = [
   '--tokenizer <model>',
@@ -38,6 +44,7 @@ const force: Option = ['--force', 'replace what is there'];
 const ofRows: readonly Option[] = [
   ['--columns <pairs>', 'columns of the files by our names: text=body,label=team', parse.columns],
   ['--task <task>', 'classification, multi-label, regression, chat or preference (default: as the file is)', parse.oneOf('--task', tasks)],
+  quote,
   ['--skip-bad', 'leave out rows that cannot be used, and list them (default: refuse the whole)'],
 ];
 
@@ -49,6 +56,7 @@ export const initOptions: readonly Option[] = [
   ['--model <model>', 'the model of the first target: ./folder, hub:owner/name, or a model of OpenAI'],
   ['--columns <pairs>', 'columns of the file by our names, where the guess is wrong: text=body,label=team', parse.columns],
   ['--task <task>', 'classification, multi-label, regression, chat or preference (default: as the file is)', parse.oneOf('--task', tasks)],
+  quote,
   out('the job file (default: job.jsonc beside the file)'),
   force,
 ];
@@ -61,6 +69,7 @@ export const dataCommands: readonly CommandEntry[] = [
       ['--test <files...>', 'held-out rows that are checked against the training rows'],
       ['--validation <files...>', 'validation rows'],
       ['--columns <pairs>', 'columns of the files by our names: text=body,label=team', parse.columns],
+      quote,
       ['--for <services>', 'rules of these services too: openai,azure,together,huggingface,local', parse.listOf('--for', services)],
       tokenizer,
       allowSecrets,
@@ -106,7 +115,7 @@ export const dataCommands: readonly CommandEntry[] = [
   {
     usage: 'data stats <files...>',
     summary: 'measure rows: labels and their balance, lengths in characters, words and tokens, messages, duplicates; - is standard input',
-    options: [tokenizer, ...ofRows.slice(0, 2)],
+    options: [tokenizer, ...ofRows.slice(0, 3)],
     load: async () => (await import('./commands/stats.ts')).stats,
   },
   {

@@ -7,7 +7,7 @@ import { formatWarning, type DataWarning, type ReadPart } from './problems.ts';
 import { readRowBatches } from './read-rows.ts';
 import type { Place } from './row-events.ts';
 import { type RowTask } from './row.ts';
-import { findForService, type Service } from './service-rules.ts';
+import { findForService, toServiceData, type Service } from './service-rules.ts';
 import { findShape } from './shapes.ts';
 import { countTokens, type RowTokenizer, type TokenFacts } from './token-counts.ts';
 import type { SourceFacts } from './tally.ts';
@@ -62,7 +62,7 @@ export async function checkDataset({ services: wanted, onRow, tokenizer = null, 
   let warnings: readonly DataWarning[] = [];
   let task = sources.task ?? 'classification';
   try {
-    task = sources.task ?? (await findTask(sources.train[0]!, sources.columns));
+    task = sources.task ?? (await findTask(sources.train[0]!, sources));
     const hooks = { badRows, onFailure: (failure: Failure) => failures.push(failure), onPart: (part: ReadPart) => parts.push(part) };
     ({ warnings } = await inspectDataset({ ...sources, task }, hooks));
   } catch (error) {
@@ -78,7 +78,7 @@ export async function checkDataset({ services: wanted, onRow, tokenizer = null, 
     // A part without a usable row has its reason above.
     ...failures.filter(({ finding }) => !(hasBadRows && ['rows-missing', 'labels-one'].includes(finding ?? ''))).map(toFinding),
     ...warnings.map(toWarningFinding),
-    ...wanted.flatMap((service) => findForService(service, task, parts)),
+    ...wanted.flatMap((service) => findForService(service, toServiceData(task, parts))),
     ...counted.flatMap(({ findings: ofTokens }) => ofTokens),
     ...[tokenizer?.getNote(task) ?? null].flatMap((note) => (note === null ? [] : [toNote('tokens-about', `${tokenizer!.name}: ${note}`)])),
   ];
@@ -99,7 +99,7 @@ type Counted = Awaited<ReturnType<typeof countTokens>>;
 /** Tokens of each part; with a share of the training rows for a part, none is counted apart. */
 async function countParts(
   tokenizer: RowTokenizer,
-  { task, columns, services: wanted, ...files }: CheckOptions & { readonly task: RowTask },
+  { task, columns, quote, services: wanted, ...files }: CheckOptions & { readonly task: RowTask },
   parts: readonly ReadPart[],
 ): Promise<Counted[]> {
   // TRL learns the last answer alone.
@@ -114,7 +114,7 @@ async function countParts(
         : tally.name === 'validation'
           ? validation
           : (files.test[tally.name.slice('test/'.length)] ?? []);
-    counted.push(await countTokens(paths, { tokenizer, shape: { task, columns }, answers, labels }));
+    counted.push(await countTokens(paths, { tokenizer, shape: { task, columns, quote }, answers, labels }));
   }
   return counted;
 }
@@ -132,8 +132,8 @@ function watchBadRows(onRow: CheckOptions['onRow']): BadRows {
 }
 
 /** What the first row of a file is. */
-export async function findTask(path: string, columns: DatasetSources['columns']): Promise<RowTask> {
-  for await (const [first] of readRowBatches(path, { onBadRow: () => {}, columns: [] })) {
+export async function findTask(path: string, { columns, quote }: Pick<DatasetSources, 'columns' | 'quote'>): Promise<RowTask> {
+  for await (const [first] of readRowBatches(path, { onBadRow: () => {}, columns: [], quote })) {
     const { row } = first!;
     const has = (name: string): boolean => Object.hasOwn(row, columns[name] ?? name);
     if (has('chosen') || Object.hasOwn(row, 'preferred_output')) return 'preference';

@@ -11,7 +11,7 @@ import { tryParse } from './row-events.ts';
 import { readPart } from './read-part.ts';
 import type { ReadProgress } from './reading-progress.ts';
 import { findRowSecret } from './row-marks.ts';
-import type { Columns, LocatedRow, RowTask } from './row.ts';
+import type { Columns, LocatedRow, RowTask, TableQuote } from './row.ts';
 import { divideRows, isHeldOutRow, isValidationRow, type HeldOutSplit } from './split.ts';
 import { createFingerprintSet } from './fingerprints.ts';
 import { createPartTally, toPartFacts, type PartFacts, type PartFiles, type PartTally } from './tally.ts';
@@ -29,6 +29,8 @@ export interface DatasetSources {
   /** The share of the training rows of each label that is the only held-out set, `test`. */
   readonly testFraction?: number;
   readonly columns: Columns;
+  /** How the quotes of all tables are read. */
+  readonly quote?: TableQuote | undefined;
   /** Those of held-out sets that have columns of their own. */
   readonly testColumns?: Readonly<Record<string, Columns>>;
   /** Is told how far the reading is. */
@@ -77,6 +79,7 @@ export async function inspectDataset(sources: DatasetSources, hooks?: InspectHoo
     test,
     testFraction,
     columns,
+    quote,
     testColumns = {},
     allowSecrets = false,
     looksForNear = true,
@@ -84,7 +87,7 @@ export async function inspectDataset(sources: DatasetSources, hooks?: InspectHoo
   } = sources;
   const badRows = hooks?.badRows ?? createBadRows();
   const notes = createNotes();
-  const reader = { shape: { task, columns }, onBadRow: badRows.add, onRead };
+  const reader = { shape: { task, columns, quote }, onBadRow: badRows.add, onRead };
   const trainTexts = createFingerprintSet();
   const fraction = rule !== null && 'fraction' in rule ? rule.fraction : 0;
   const near = looksForNear ? createNearRows() : null;
@@ -109,7 +112,7 @@ export async function inspectDataset(sources: DatasetSources, hooks?: InspectHoo
     const tally = createPartTally(name, { near });
     const events = { onBadRow: badRows.add, onNote: notes.of(name), onRead };
     const add = tally.addHeldOut(trainTexts);
-    const read = await readPart(files, { ...events, shape: { task, columns: own } }, (row) => {
+    const read = await readPart(files, { ...events, shape: { task, columns: own, quote } }, (row) => {
       if (isAllowed(row, tally)) add(row);
     });
     return { tally, files: read };

@@ -7,7 +7,7 @@ import { readJsonRows } from './read-json-rows.ts';
 import { parquetMark, readParquetRows } from './read-parquet-rows.ts';
 import { readTableRows } from './read-table-rows.ts';
 import type { Place, RowEvents } from './row-events.ts';
-import type { RawRow } from './row.ts';
+import type { RawRow, TableQuote } from './row.ts';
 
 export interface ReadRowsOptions {
   /** Receives the decompressed bytes as they are read. */
@@ -18,6 +18,8 @@ export interface ReadRowsOptions {
   readonly onNote?: (note: ReadNote) => void;
   /** The columns that are needed; of a table no other column can stop it. Absent: all. */
   readonly columns?: readonly string[];
+  /** Of tables. */
+  readonly quote?: TableQuote | undefined;
   /** Whether rows of JSON keep their text. */
   readonly withText?: boolean;
 }
@@ -33,7 +35,7 @@ export async function* readRowBatches(path: string, options: ReadRowsOptions = {
     onNote: options.onNote ?? ((): void => {}),
     withText: options.withText,
   };
-  const { onBytes, columns } = options;
+  const { onBytes, columns, quote } = options;
   if ((await readBegin(path, parquetMark.length)).equals(parquetMark)) {
     if (format !== 'parquet') events.onNote(toFormatNote(path, 'Parquet', format));
     if (onBytes !== undefined) for await (const bytes of openDataset(path)) onBytes(bytes); // its rows are not read in the order of its bytes
@@ -67,7 +69,7 @@ export async function* readRowBatches(path: string, options: ReadRowsOptions = {
       () => {},
       () => {},
     );
-  yield* readTableRows({ chunks: whole, begin: begin.toString('utf8'), again, path, usual: delimiters[format], columns }, events);
+  yield* readTableRows({ chunks: whole, begin: begin.toString('utf8'), again, path, usual: delimiters[format], columns, quote }, events);
 }
 
 const delimiters: Readonly<Record<Exclude<RowFormat, 'json' | 'parquet'>, ',' | '\t'>> = { csv: ',', tsv: '\t' };

@@ -6,7 +6,7 @@ import { maxLineBytes, readLines } from '../lib/lines.ts';
 import { createDataFailure } from './findings.ts';
 import { createEncodingFailure } from './read-json-rows.ts';
 import { createNoteOnce, type RowEvents } from './row-events.ts';
-import type { RawRow } from './row.ts';
+import type { RawRow, TableQuote } from './row.ts';
 import { findDelimiter, hasLiteralQuotes, nameDelimiter, parseHeader, type TableHeader } from './table-layout.ts';
 
 interface Table {
@@ -20,6 +20,8 @@ interface Table {
   readonly usual: ',' | '\t';
   /** The columns that are needed; absent: all. */
   readonly columns: readonly string[] | undefined;
+  /** Absent: found by a pass over the table. */
+  readonly quote: TableQuote | undefined;
 }
 
 const batchRows = 500;
@@ -28,20 +30,22 @@ const batchRows = 500;
  * The rows of a table after RFC 4180, in batches: the first line names the columns; a field in double quotes may hold delimiters, line ends
  * and doubled quotes. All values are strings. Empty lines are skipped, and rows of delimiters only. Where the first line lacks
  * the usual delimiter, another one that it has is taken: spreadsheets write ";" in countries that write decimals with a comma. Their line
- * `sep=;` is understood. Tables with tabs or bars whose quotes are not after the RFC are read as if they had no quoting.
+ * `sep=;` is understood. Tables with tabs or bars whose quotes are not after the RFC are read as if they had no quoting, unless the caller knows
+ * how they are.
  * @param events receives each row with too few or too many fields; where it returns, reading goes on.
  * @throws Failure `data-invalid` for a header or quotes that cannot be read.
  */
 export async function* readTableRows(table: Table, events: RowEvents): AsyncGenerator<RawRow[], void> {
-  const { path, begin, usual, columns } = table;
+  const { path, begin, usual, columns, quote } = table;
   const onNote = createNoteOnce(events.onNote, path);
   const named = /^\ufeff?sep=(.)\r?\n/.exec(begin)?.[1];
   const delimiter = named ?? findDelimiter(begin.replace(/^\ufeff/, ''), usual, columns);
   if (delimiter !== usual && named === undefined) onNote('table-delimiter', 1, `the fields are separated by ${nameDelimiter(delimiter)}`);
-  const isLiteral = (delimiter === '\t' || delimiter === '|') && (await hasLiteralQuotes(table.again(), delimiter));
-  if (isLiteral) onNote('table-quotes', null, 'quotes were read as text: not all of them hold a field together');
+  const mayBeLiteral = quote === undefined && (delimiter === '\t' || delimiter === '|');
+  const isLiteral = quote === 'none' || (mayBeLiteral && (await hasLiteralQuotes(table.again(), delimiter)));
+  if (isLiteral && quote === undefined) onNote('table-quotes', null, 'quotes were read as text: not all of them hold a field together');
   const from = named === undefined ? 1 : 2;
-  const toRows = createRowMaker(table, onNote, events.withText === true);
+  const toRows = createRowMaker(table, onNote, { isWrittenAgain: events.withText === true, isLiteral });
   let batch: RawRow[] = [];
   for await (const { record, line } of readRecords(table, { delimiter, from, isLiteral })) {
     const row = toRows(record, line);
@@ -95,9 +99,7 @@ async function* readRecords({ chunks, path, begin }: Table, { delimiter, from, i
   try {
     for await (const item of parser) yield { record: item as string[], line: begins.shift()! };
   } catch (error) {
-    throw error instanceof CsvError
-      ? createTableFailure(error, path, { line: next, delimiter, hasBackslashes: begin.includes('\\"') })
-      : error;
+    throw error instanceof CsvError ? createTableFailure(error, path, { line: next, hasBackslashes: begin.includes('\\"') }) : error;
   }
 }
 
@@ -119,7 +121,7 @@ type NoteOnce = ReturnType<typeof createNoteOnce>;
 function createRowMaker(
   { path, columns }: Table,
   onNote: NoteOnce,
-  isWrittenAgain: boolean,
+  { isWrittenAgain, isLiteral }: { readonly isWrittenAgain: boolean; readonly isLiteral: boolean },
 ): (record: string[], line: number) => RawRow | Failure | null {
   let header: TableHeader | null = null;
   return (record, line) => {
@@ -144,7 +146,7 @@ function createRowMaker(
         hint: 'Where tables are joined, leave out the first line of all but the first.',
       });
     }
-    if (!fits(record, header)) return createUnevenFailure(header, record, place);
+    if (!fits(record, header)) return createUnevenFailure(header, record, { place, isLiteral });
     return { line, row: toRow(header, record) };
   };
 }
@@ -169,11 +171,17 @@ function countLineEnds(record: readonly string[]): number {
 
 const shownNames = 20;
 
-function createUnevenFailure({ names }: TableHeader, record: readonly string[], place: string): Failure {
+function createUnevenFailure(
+  { names }: TableHeader,
+  record: readonly string[],
+  { place, isLiteral }: { readonly place: string; readonly isLiteral: boolean },
+): Failure {
   const shown = names.slice(0, shownNames).map((name) => (name.length > 40 ? `${name.slice(0, 40)}…` : name));
   const list = `${shown.join(', ')}${names.length > shownNames ? ', …' : ''}`;
   return createDataFailure('table-fields', `${place}: expected ${names.length} fields (${list}), found ${record.length}`, {
-    hint: 'Put a field that contains the delimiter or a line end in double quotes.',
+    hint: isLiteral
+      ? 'Quotes are read as text here, so that no field can contain the delimiter or a line end. If they hold fields together: --quote double, or data.quote "double" in the job file.'
+      : 'Put a field that contains the delimiter or a line end in double quotes.',
   });
 }
 
@@ -181,7 +189,7 @@ function createUnevenFailure({ names }: TableHeader, record: readonly string[], 
 function createTableFailure(
   error: CsvError,
   path: string,
-  { line, delimiter, hasBackslashes }: { readonly line: number; readonly delimiter: string; readonly hasBackslashes: boolean },
+  { line, hasBackslashes }: { readonly line: number; readonly hasBackslashes: boolean },
 ): Failure {
   const found: Record<string, string> = {
     CSV_QUOTE_NOT_CLOSED: 'a double quote that is never closed',
@@ -189,10 +197,10 @@ function createTableFailure(
     INVALID_OPENING_QUOTE: 'a double quote inside a field without quotes',
     CSV_MAX_RECORD_SIZE: `a row of more than ${maxLineBytes} bytes`,
   };
-  const other = delimiter === '\t' ? ' Where quotes are text in the whole table, write the rows as JSON Lines instead.' : '';
-  const slash = hasBackslashes ? ' Here quotes have backslashes before them, as databases write them.' : '';
   return createDataFailure('table-invalid', `${path}:${line}: expected a row, found ${found[error.code] ?? error.message}`, {
-    hint: `Put the whole field in double quotes, and write a double quote inside it twice.${slash}${other}`,
+    hint: hasBackslashes
+      ? 'Here quotes have backslashes before them, as databases write them: put the whole field in double quotes, and write a double quote inside it twice.'
+      : 'If quotes are text in the whole table: --quote none, or data.quote "none" in the job file. Else put the whole field in double quotes, and write a double quote inside it twice.',
     error,
   });
 }

@@ -11,6 +11,9 @@ export interface RawRow {
 /** Which columns of the data files hold what: our names, and theirs. */
 export type Columns = Readonly<Record<string, string>>;
 
+/** How quotes of tables are read: as text, or around fields as RFC 4180 has them. Where nobody says it, the file tells. */
+export type TableQuote = 'none' | 'double';
+
 /** The tasks whose data can be read. */
 export type RowTask = 'classification' | 'multi-label' | 'regression' | 'chat' | 'preference';
 

@@ -1,10 +1,12 @@
 /** What services ask of rows and files beside what every task does: `data check --for`. */
 import { formatBytes } from '../lib/text.ts';
-import { findingKinds, type Finding, type FindingCode } from './findings.ts';
+import { createDataFailure, findingKinds, type Finding, type FindingCode } from './findings.ts';
+import type { DataFacts } from './inspect.ts';
 import type { ReadPart } from './problems.ts';
 import type { Mark } from './row-marks.ts';
 import type { RowTask } from './row.ts';
 import type { RowTrait } from './row-traits.ts';
+import type { SourceFacts } from './tally.ts';
 
 /** Services whose rules for rows are known. */
 export type Service = 'openai' | 'azure' | 'together' | 'huggingface' | 'local';
@@ -52,11 +54,39 @@ const rules: Readonly<Record<Service, ServiceRules>> = {
   local: { tasks: ['classification', 'multi-label', 'regression'] },
 };
 
-/** What a service asks and the parts do not have. */
-export function findForService(service: Service, task: RowTask, parts: readonly ReadPart[]): Finding[] {
-  const { tasks, fewestRows = 0, mostBytes = Infinity, traits = {} } = rules[service];
+/** What the rules look at. */
+export interface ServiceData {
+  readonly task: RowTask;
+  /** For training. */
+  readonly rows: number;
+  /** Of all that is sent. */
+  readonly sources: readonly SourceFacts[];
+  /** Of the training rows. */
+  readonly traits: readonly Pick<Mark<RowTrait>, 'code' | 'rows' | 'places'>[];
+}
+
+/** The same of parts that were just read. */
+export function toServiceData(task: RowTask, parts: readonly ReadPart[]): ServiceData {
   const trained = parts.find(({ tally }) => tally.name === 'train')?.tally;
-  const rows = trained?.rows ?? 0;
+  const sources = parts.filter(({ tally }) => !tally.name.startsWith('test/')).flatMap(({ files }) => files.sources);
+  return { task, rows: trained?.rows ?? 0, sources, traits: trained?.traits.list() ?? [] };
+}
+
+/** Rows and files of a plan. @throws Failure `data-invalid` for the first that the service would refuse */
+export function checkForService(provider: string, task: RowTask, { train, validation }: Pick<DataFacts, 'train' | 'validation'>): void {
+  if (!Object.hasOwn(rules, provider)) return;
+  const traits = Object.entries(train.traits ?? {}).map(([code, rows]) => ({ code: code as RowTrait, rows, places: [] }));
+  const sources = [...train.sources, ...(validation?.sources ?? [])];
+  const findings = findForService(provider as Service, { task, rows: train.rows, sources, traits });
+  const refused = findings.find(({ severity, code }) => severity === 'error' && code !== 'target-task'); // a provider knows its tasks itself
+  if (refused === undefined) return;
+  const of = refused.code.startsWith('target-rows') || refused.rows === null ? '' : ` (${refused.rows} training rows)`;
+  throw createDataFailure(refused.code, `${refused.message}${of}`);
+}
+
+/** What a service asks and the data does not have. */
+export function findForService(service: Service, { task, rows, sources, traits: found }: ServiceData): Finding[] {
+  const { tasks, fewestRows = 0, mostBytes = Infinity, traits = {} } = rules[service];
   const add = (code: FindingCode, message: string, of?: Pick<Mark<string>, 'rows' | 'places'>): Finding => ({
     severity: findingKinds[code].severity,
     code,
@@ -65,7 +95,6 @@ export function findForService(service: Service, task: RowTask, parts: readonly 
     rows: of?.rows ?? null,
     lines: of?.places.map(({ line }) => line) ?? [],
   });
-  const sources = parts.filter(({ tally }) => !tally.name.startsWith('test/')).flatMap(({ files }) => files.sources);
   return [
     ...(tasks.includes(task) || rows === 0 ? [] : [add('target-task', `does not train the task "${task}"`, { rows, places: [] })]),
     ...(rows > 0 && rows < fewestRows
@@ -76,7 +105,7 @@ export function findForService(service: Service, task: RowTask, parts: readonly 
       .map(({ path, bytes }) =>
         add('target-size', `takes files of at most ${formatBytes(mostBytes)}, and gets ${formatBytes(bytes)} in ${path}`),
       ),
-    ...(trained?.traits.list() ?? []).flatMap((mark) => {
+    ...found.flatMap((mark) => {
       const [code, message] = traits[mark.code] ?? [];
       return code === undefined ? [] : [add(code, message!, mark)];
     }),

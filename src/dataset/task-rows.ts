@@ -19,6 +19,7 @@ import type {
   RegressionRow,
   Row,
   RowTask,
+  TableQuote,
 } from './row.ts';
 import { findShape, shapeNames, toMessagesRow, type ChatShape } from './shapes.ts';
 
@@ -27,9 +28,11 @@ export interface RowShape {
   readonly task: RowTask;
   /** Columns by our names; a required one that is not named here is called as we do. */
   readonly columns: Columns;
+  /** Of tables. */
+  readonly quote?: TableQuote | undefined;
 }
 
-export interface TaskRowsOptions extends Omit<ReadRowsOptions, 'columns'> {
+export interface TaskRowsOptions extends Omit<ReadRowsOptions, 'columns' | 'quote'> {
   /** Receives each row that is used as the file has it, in the order of the rows. */
   readonly onRaw?: (raw: RawRow) => void;
 }
@@ -40,7 +43,7 @@ export interface TaskRowsOptions extends Omit<ReadRowsOptions, 'columns'> {
  */
 export async function* readTaskBatches(
   paths: readonly string[],
-  { task, columns: named }: RowShape,
+  { task, columns: named, quote }: RowShape,
   options: TaskRowsOptions = {},
 ): AsyncGenerator<LocatedRow[]> {
   const wanted: Columns = { ...requiredColumns[task], ...named };
@@ -49,7 +52,7 @@ export async function* readTaskBatches(
     const format = parseFormat(source);
     const isTable = format === 'csv' || format === 'tsv';
     let parse: ((raw: RawRow) => Row) | null = null;
-    for await (const batch of readRowBatches(source, { ...options, columns: Object.values(wanted) })) {
+    for await (const batch of readRowBatches(source, { ...options, columns: Object.values(wanted), quote })) {
       const rows: LocatedRow[] = [];
       for (const raw of batch) {
         if (parse === null) {

@@ -1,5 +1,5 @@
 import { checkColumns } from '../dataset/check-values.ts';
-import { type Columns, type RawRow } from '../dataset/row.ts';
+import type { Columns, RawRow, TableQuote } from '../dataset/row.ts';
 import { parseChatRow, parseClassificationRow, parseTexts } from '../dataset/task-rows.ts';
 import { parseMessages, parseTools } from '../dataset/messages.ts';
 import { readRows } from '../dataset/read-rows.ts';
@@ -53,6 +53,8 @@ export interface CaptureSource {
   readonly client: ModelClient;
   /** By our names: how the data calls its columns. */
   readonly columns: Columns;
+  /** Of tables. */
+  readonly quote?: TableQuote | undefined;
   readonly account: Pick<SpendLimit, 'job' | 'workspace' | 'budgetUsd'>;
 }
 
@@ -112,7 +114,7 @@ async function findNamed(workspace: Workspace, named: NamedModel): Promise<Captu
   }
   const spec = resolveTarget(job.spec, Object.keys(job.spec.targets)[0]!, job.folder); // only what all its targets share is used
   const settings = getPromptSettings({ spec, facts: await inspectJobData(spec, workspace) });
-  return { name, called, client: { ...found, settings }, columns: spec.data.columns, account: getAccount(spec) };
+  return { name, called, client: { ...found, settings }, columns: spec.data.columns, quote: spec.data.quote, account: getAccount(spec) };
 }
 
 async function findTuned(workspace: Workspace, address: string, job: JobFile | null): Promise<CaptureSource> {
@@ -133,6 +135,7 @@ async function findTuned(workspace: Workspace, address: string, job: JobFile | n
     called: client.model.kind === 'endpoint' ? client.model.name : id,
     client,
     columns: spec.data.columns,
+    quote: spec.data.quote,
     account: getAccount(spec),
   };
 }
@@ -163,6 +166,8 @@ export interface RowSettings {
   readonly task: PromptSettings['task'];
   /** By our names; a column that is not named has ours. */
   readonly columns: Columns;
+  /** Of tables. */
+  readonly quote?: TableQuote | undefined;
   /** Only the first rows. */
   readonly limit: number;
 }
@@ -172,11 +177,11 @@ export interface RowSettings {
  * the assistant's.
  * @throws Failure as `readRows` and the parse functions of rows; `data-invalid` for a file without a row
  */
-export async function readCaptureRows(path: string, { task, columns, limit }: RowSettings): Promise<CaptureRow[]> {
+export async function readCaptureRows(path: string, { task, columns, quote, limit }: RowSettings): Promise<CaptureRow[]> {
   const rows: CaptureRow[] = [];
   const names = { text: 'text', label: 'label', labels: 'labels', messages: 'messages', ...columns };
   const parseLabels = createLabelListParser(names.labels, () => {});
-  for await (const raw of readRows(path)) {
+  for await (const raw of readRows(path, { quote })) {
     if (rows.length >= limit) break;
     const has = (column: string): boolean => Object.hasOwn(raw.row, column);
     if (!has(names.text) && !has(names.messages)) {
@@ -190,7 +195,8 @@ export async function readCaptureRows(path: string, { task, columns, limit }: Ro
 
 /** All rows of a data file that a run's model is to answer, by the columns of its job. @throws Failure as `readCaptureRows` */
 export async function readRunRows(path: string, { record: { plan } }: StoredRun): Promise<CaptureRow[]> {
-  return await readCaptureRows(path, { task: plan.spec.task, columns: plan.spec.data.columns, limit: Infinity });
+  const { columns, quote } = plan.spec.data;
+  return await readCaptureRows(path, { task: plan.spec.task, columns, quote, limit: Infinity });
 }
 
 type Names = Columns & { readonly text: string; readonly label: string; readonly labels: string; readonly messages: string };

@@ -67,7 +67,7 @@ export async function capture(workspace: Workspace, name: string, options: Captu
   const { client, account } = source;
   const { task, labels } = client.settings;
   const path = resolveOutput(options.out ?? `${source.name}.jsonl`);
-  const rows = await readCaptureRows(data, { task, columns: { ...source.columns, ...columns }, limit });
+  const rows = await readCaptureRows(data, { task, columns: { ...source.columns, ...columns }, quote: source.quote, limit });
   const requests = rows.map(({ row }) => buildRequest(client, row));
   const known = await readAnswers(workspace.store, requests);
   const stored = rows.flatMap((row, i) => {

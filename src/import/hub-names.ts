@@ -1,3 +1,4 @@
+import { isObject } from '../lib/json.ts';
 import { readText, requireText, type Source } from './source.ts';
 
 /** Models and data as the programs of Hugging Face name them: an existing path, else a name of the Hub. */
@@ -101,9 +102,31 @@ function findFile(
   name: string,
 ): { readonly file: string; readonly isFile: boolean; readonly text: string } {
   const local = parseLocalPath(source, path, name);
-  if (/\.(jsonl|csv|tsv|parquet)(\.gz)?$/i.test(local)) return { file: local, isFile: true, text: pathNote };
+  if (/\.(jsonl?|ndjson|csv|tsv|parquet)(\.gz)?$/i.test(local)) return { file: local, isFile: true, text: pathNote };
   const ending = endings.find((end) => source.context.exists?.(`${local}/${split}${end}`) === true);
   const check = ending === undefined ? '; the source names the folder only: check the name of the file' : '';
   const hub = name.includes('/') ? '' : '; for a dataset of the Hub write hub:owner/name#config/split';
   return { file: `${local}/${split}${ending ?? usual}`, isFile: false, text: `the split's file in that folder; ${pathNote}${check}${hub}` };
+}
+
+/** What programs on transformers read in a folder. */
+export const usualFiles = { endings: ['.jsonl', '.csv'], usual: '.jsonl' };
+
+/** One dataset of several: a name of the Hub, a folder, or files that a builder such as `json` reads. */
+export function readMixed(source: Source, at: string, field: Split['field'] = 'data.train'): string[] {
+  if (!isObject(source.get(at))) source.refuse(at, 'an object with "path"');
+  const [path, splitPath, configPath, filesPath] = [`${at}.path`, `${at}.split`, `${at}.name`, `${at}.data_files`];
+  const name = requireText(source, path, 'the name of a dataset');
+  if (field === 'data.validation') source.note(path, field);
+  const listed = source.get(filesPath) ?? undefined;
+  if (listed === undefined) return [readSplit(source, { path, splitPath, configPath, field, ...usualFiles }).rows];
+  const hint = 'A job names whole splits: save the rows to a file and name that.';
+  if (!/^(json|csv|parquet)$/.test(name)) source.refuse(filesPath, 'no files of a dataset by name', hint);
+  source.note(path, field);
+  source.note(splitPath, field, 'all rows of the files');
+  const paths = Array.isArray(listed) ? listed.map((_, i) => `${filesPath}.${i}`) : [filesPath];
+  return paths.map((file) => {
+    source.note(file, field, pathNote);
+    return readFilePath(source, file);
+  });
 }

@@ -1,12 +1,14 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { Failure, toFileFailure, toSystemCode } from '../errors.ts';
 import { readJobText } from '../job/job-text.ts';
-import { isObject } from '../lib/json.ts';
+import { isObject, parseJsonOr } from '../lib/json.ts';
 import { autotrain } from './autotrain.ts';
+import { axolotl } from './axolotl.ts';
 import { parseConfig, type ConfigFormat, type ImportedJob } from './imported-job.ts';
 import { formatJobFile } from './job-file-text.ts';
+import { llamafactory } from './llamafactory.ts';
 import { openai } from './openai.ts';
 import type { ImportNote } from './source.ts';
 import { together } from './together.ts';
@@ -14,17 +16,20 @@ import { trl } from './trl.ts';
 import { isListed } from './unmatched.ts';
 
 /** The formats of configurations that can be imported. */
-export const formats = { autotrain, trl, openai, together } as const satisfies Readonly<Record<string, ConfigFormat>>;
+export const formats = { autotrain, trl, llamafactory, axolotl, openai, together } as const satisfies Readonly<
+  Record<string, ConfigFormat>
+>;
 
 type FormatName = keyof typeof formats;
 
-/** Other programs whose configurations are told by keys that only they have: of each list one. */
-const foreign: readonly { readonly name: string; readonly marks: readonly (readonly string[])[] }[] = [
+/** Programs whose configurations are told by several keys together: of each list one. Those without a format are not read. */
+const programs: readonly { readonly name: string; readonly format?: FormatName; readonly marks: readonly (readonly string[])[] }[] = [
   {
     name: 'LLaMA-Factory',
+    format: 'llamafactory',
     marks: [['stage', 'finetuning_type', 'cutoff_len', 'dataset_dir'], ['model_name_or_path'], ['finetuning_type', 'template', 'dataset']],
   },
-  { name: 'axolotl', marks: [['base_model'], ['datasets', 'sequence_len', 'micro_batch_size', 'adapter']] },
+  { name: 'axolotl', format: 'axolotl', marks: [['base_model'], ['datasets', 'sequence_len', 'micro_batch_size', 'adapter']] },
   { name: 'torchtune', marks: [['tokenizer', 'model'], ['checkpointer']] },
   { name: 'Unsloth', marks: [['max_seq_length'], ['load_in_4bit'], ['model_name'], ['use_gradient_checkpointing']] },
   { name: 'LitGPT', marks: [['checkpoint_dir'], ['lora_r', 'train', 'devices']] },
@@ -37,7 +42,8 @@ const foreign: readonly { readonly name: string; readonly marks: readonly (reado
  */
 export function detectFormat(content: unknown, file: string): FormatName {
   const keys = isObject(content) ? Object.keys(content) : [];
-  const other = foreign.find(({ marks }) => marks.every((any) => any.some((key) => keys.includes(key))));
+  const other = programs.find(({ marks }) => marks.every((any) => any.some((key) => keys.includes(key))));
+  if (other?.format !== undefined) return other.format;
   if (other !== undefined) {
     const list = Object.values(formats).map(({ title }) => `\n  ${title}`);
     throw new Failure(
@@ -60,6 +66,9 @@ export function detectFormat(content: unknown, file: string): FormatName {
   throw new Failure('data-invalid', `${file}: expected one of these, found ${reason}${list.join('')}`);
 }
 
+/** Of a file beside a configuration. */
+const mostBytes = 2 ** 24;
+
 interface ReadOptions {
   /** The command of a TRL file, where its flags do not say. */
   readonly method?: 'sft' | 'dpo' | undefined;
@@ -68,8 +77,8 @@ interface ReadOptions {
 }
 
 /**
- * Reads a configuration of another program or service (AutoTrain, TRL, OpenAI, Together; JSON or YAML) as a job. Its paths start at its
- * own folder.
+ * Reads a configuration of another program or service (AutoTrain, TRL, LLaMA-Factory, axolotl, OpenAI, Together; JSON or YAML) as a job. Its
+ * paths start at its own folder.
  * @throws Failure `file-missing`, `permission-denied`, `data-invalid` with file, line, column and path of what is wrong
  */
 export async function readConfig(path: string, { method, to }: ReadOptions = {}): Promise<ImportedJob> {
@@ -88,7 +97,12 @@ export async function readConfig(path: string, { method, to }: ReadOptions = {})
     return /^\.{0,2}\//.test(moved) ? moved : `./${moved}`;
   };
   const exists = (name: string): boolean => existsSync(resolve(folder, name));
-  return parseConfig(formats[detectFormat(value, path)], value, { file: path, locate: formatPlace, exists, relocate, method });
+  const readJson = (name: string): unknown => {
+    const from = resolve(folder, name);
+    return existsSync(from) && statSync(from).size < mostBytes ? parseJsonOr(readFileSync(from, 'utf8'), null) : null;
+  };
+  const format = formats[detectFormat(value, path)];
+  return parseConfig(format, value, { file: path, locate: formatPlace, exists, readJson, relocate, method });
 }
 
 /**

@@ -32,6 +32,8 @@ export interface SourceContext {
   locate?(path: readonly string[]): string;
   /** Whether there is a file or folder of this path; a name without one is taken for a name of the Hub. */
   exists?(path: string): boolean;
+  /** The content of a file of JSON; null where there is none. */
+  readJson?(path: string): unknown;
   /** A path from the configuration's folder as a path from the job file's. */
   relocate?(path: string): string;
   /** The command of a TRL file, where its keys do not decide. */

@@ -105,6 +105,39 @@ export function readSchedule(source: Source, path: string, readWarmup: () => Tra
   return readWarmup();
 }
 
+/** Epochs, or steps where `max_steps` is set: it wins. */
+export function readDuration(source: Source, epochs: NumberRow): { readonly epochs?: number; readonly steps?: number } {
+  const hasSteps = (readNumber(source, 'max_steps') ?? -1) > 0;
+  return hasSteps ? readNumbers(source, String, { steps: ['max_steps'] }) : readNumbers(source, String, { epochs });
+}
+
+/** A number of steps becomes a share where the number of all steps is known. */
+export function readWarmup(source: Source, steps: number | undefined, otherwise = { value: 0, text: defaultText }): Training {
+  const path = 'warmup_steps';
+  const warmup = readNumber(source, path) ?? 0;
+  const hasRatio = readNumber(source, 'warmup_ratio') !== undefined; // in older versions
+  if (warmup === 0 && hasRatio) return readNumbers(source, String, { warmupRatio: ['warmup_ratio'] });
+  source.assume(path, 'training.warmupRatio', otherwise);
+  if (source.get(path) === undefined) return {};
+  const share = warmup < 1 ? warmup : steps === undefined ? Infinity : warmup / steps;
+  if (share > 1) {
+    source.drop(path, `${changesTraining}: steps are no share while the number of all steps is not known: set training.warmupRatio`);
+    return {};
+  }
+  source.note(path, 'training.warmupRatio', warmup < 1 ? 'below 1 it is a share of all steps' : `${warmup} of max_steps ${steps}`);
+  return { warmupRatio: share };
+}
+
+/** Whether the best weights are kept. */
+export function readSelect(source: Source, hasValidation: boolean): Training {
+  const path = 'load_best_model_at_end';
+  const isBest = readFlag(source, path);
+  if (isBest === true && !hasValidation) source.drop(path, 'the source names no validation rows to choose by');
+  if (isBest === undefined || (isBest && !hasValidation)) return {};
+  source.note(path, 'training.select', isBest ? 'by the validation rows' : 'the weights of the end');
+  return { select: isBest ? 'best' : 'last' };
+}
+
 /** LoRA as PEFT's users switch it on: all parameters are trained where it is off, and noted where the source does not say. */
 export function readPeft(source: Source, find: FindPath, names: { readonly enabled: string; readonly targets: string }): Training {
   const enabled = find(names.enabled);
@@ -146,7 +179,7 @@ export function readLora(
   });
 }
 
-/** Names of linear maps, in a list or with commas between; "all-linear" names none. */
+/** Names of linear maps, in a list or with commas between; "all-linear" and "all" name none. */
 function readTargets(source: Source, path: string): string[] | undefined {
   const value = source.get(path) ?? undefined;
   if (value === undefined) return undefined;
@@ -154,7 +187,7 @@ function readTargets(source: Source, path: string): string[] | undefined {
   const names = isList ? value.map((_, i) => readText(source, `${path}.${i}`)) : readText(source, path)?.split(',');
   const targets = names?.map((name) => name?.trim() ?? '') ?? [];
   if (targets.includes('')) source.refuse(path, 'names of modules');
-  if (targets.length === 1 && targets[0] === 'all-linear') {
+  if (targets.length === 1 && ['all-linear', 'all'].includes(targets[0]!)) {
     source.drop(path, 'every linear map gets an adapter: set training.adapter.targets where a target chooses fewer');
     return undefined;
   }

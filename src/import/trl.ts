@@ -1,10 +1,18 @@
 import type { JobSpec, Training } from '../job/job-spec.ts';
-import { isObject } from '../lib/json.ts';
-import { pathNote, readFilePath, readModel, readSplit } from './hub-names.ts';
+import { readMixed, readModel, readSplit, usualFiles } from './hub-names.ts';
 import { readName, type ConfigFormat } from './imported-job.ts';
-import { readFlag, readNumber, readText, requireText, type Source } from './source.ts';
+import { readFlag, readNumber, readText, type Source } from './source.ts';
 import { changesTraining, isListed } from './unmatched.ts';
-import { defaultText, readBatchSize, readNumbers, readPeft, readSchedule } from './training-fields.ts';
+import {
+  defaultText,
+  readBatchSize,
+  readDuration,
+  readNumbers,
+  readPeft,
+  readSchedule,
+  readSelect,
+  readWarmup,
+} from './training-fields.ts';
 
 type Method = 'sft' | 'dpo';
 
@@ -43,8 +51,6 @@ function readTask(source: Source, method: Method): JobSpec['task'] {
   return task;
 }
 
-const files = { endings: ['.jsonl', '.csv'], usual: '.jsonl' };
-
 function readData(source: Source): JobSpec['data'] {
   const datasets = source.get('datasets') ?? [];
   if (!Array.isArray(datasets)) source.refuse('datasets', 'a list of datasets');
@@ -65,54 +71,11 @@ function readData(source: Source): JobSpec['data'] {
     return { train, validation: { fraction } };
   }
   const paths = { path: 'dataset_name', configPath: 'dataset_config' };
-  const train = readSplit(source, { ...paths, splitPath: 'dataset_train_split', field: 'data.train', ...files }).rows;
+  const train = readSplit(source, { ...paths, splitPath: 'dataset_train_split', field: 'data.train', ...usualFiles }).rows;
   const validationPath = 'dataset_test_split';
   if (!isEvaluating) return { train };
   noteStrategy();
-  return { train, validation: readSplit(source, { ...paths, splitPath: validationPath, field: 'data.validation', ...files }).rows };
-}
-
-/** One dataset of several: a name of the Hub, a folder, or files that a builder such as `json` reads. */
-function readMixed(source: Source, at: string): string[] {
-  if (!isObject(source.get(at))) source.refuse(at, 'an object with "path"');
-  const [path, splitPath, configPath, filesPath] = [`${at}.path`, `${at}.split`, `${at}.name`, `${at}.data_files`];
-  const name = requireText(source, path, 'the name of a dataset');
-  const listed = source.get(filesPath) ?? undefined;
-  if (listed === undefined) return [readSplit(source, { path, splitPath, configPath, field: 'data.train', ...files }).rows];
-  const hint = 'A job names whole splits: save the rows to a file and name that.';
-  if (!/^(json|csv|parquet)$/.test(name)) source.refuse(filesPath, 'no files of a dataset by name', hint);
-  source.note(path, 'data.train');
-  source.note(splitPath, 'data.train', 'all rows of the files');
-  const paths = Array.isArray(listed) ? listed.map((_, i) => `${filesPath}.${i}`) : [filesPath];
-  return paths.map((file) => {
-    source.note(file, 'data.train', pathNote);
-    return readFilePath(source, file);
-  });
-}
-
-/** Epochs, or steps where `max_steps` is set: it wins. */
-function readDuration(source: Source): { readonly epochs?: number; readonly steps?: number } {
-  const hasSteps = (readNumber(source, 'max_steps') ?? -1) > 0;
-  return hasSteps
-    ? readNumbers(source, String, { steps: ['max_steps'] })
-    : readNumbers(source, String, { epochs: ['num_train_epochs', 3] });
-}
-
-/** A number of steps becomes a share where the number of all steps is known. */
-function readWarmup(source: Source, steps: number | undefined): Training {
-  const path = 'warmup_steps';
-  const warmup = readNumber(source, path) ?? 0;
-  const hasRatio = readNumber(source, 'warmup_ratio') !== undefined; // in older versions
-  if (warmup === 0 && hasRatio) return readNumbers(source, String, { warmupRatio: ['warmup_ratio'] });
-  source.assume(path, 'training.warmupRatio', { value: 0, text: defaultText });
-  if (source.get(path) === undefined) return {};
-  const share = warmup < 1 ? warmup : steps === undefined ? Infinity : warmup / steps;
-  if (share > 1) {
-    source.drop(path, `${changesTraining}: steps are no share while the number of all steps is not known: set training.warmupRatio`);
-    return {};
-  }
-  source.note(path, 'training.warmupRatio', warmup < 1 ? 'below 1 it is a share of all steps' : `${warmup} of max_steps ${steps}`);
-  return { warmupRatio: share };
+  return { train, validation: readSplit(source, { ...paths, splitPath: validationPath, field: 'data.validation', ...usualFiles }).rows };
 }
 
 /** The tokens that count, where the source says it. */
@@ -136,17 +99,8 @@ function readMaxLength(source: Source): Training {
   return readNumbers(source, String, { maxLength: ['max_length', 1024] });
 }
 
-function readSelect(source: Source, hasValidation: boolean): Training {
-  const path = 'load_best_model_at_end';
-  const isBest = readFlag(source, path);
-  if (isBest === true && !hasValidation) source.drop(path, 'the source names no validation rows to choose by');
-  if (isBest === undefined || (isBest && !hasValidation)) return {};
-  source.note(path, 'training.select', isBest ? 'by the validation rows' : 'the weights of the end');
-  return { select: isBest ? 'best' : 'last' };
-}
-
 function readTraining(source: Source, method: Method, data: JobSpec['data']): Training {
-  const duration = readDuration(source);
+  const duration = readDuration(source, ['num_train_epochs', 3]);
   source.assume('lr_scheduler_type', 'training.schedule', { value: 'linear', text: defaultText });
   return {
     method,

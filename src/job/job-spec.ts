@@ -202,6 +202,10 @@ export const JobSpec = z.strictObject({
           'held-out rows, never sent for training: a source; a share of the training rows of each label; or a map of named sets, of which one with columns of its own is {"files", "columns"}',
         ),
       columns: Columns.optional().describe('which columns of the data hold what; named as here when absent'),
+      quote: z
+        .enum(['none', 'double'])
+        .optional()
+        .describe('quotes of tables: "none" reads them as text, "double" around fields; by what the file has when absent'),
       allowSecrets: z.boolean().optional().describe('true uses rows that seem to hold keys or secrets; they are refused otherwise'),
     })
     .describe('the rows'),

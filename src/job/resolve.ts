@@ -56,7 +56,7 @@ function hasColumns(set: TestSet): set is Extract<TestSet, { files: unknown }> {
 }
 
 function resolveData(spec: JobSpec, folder: string): DataSpec {
-  const { train, validation, test, columns, allowSecrets } = spec.data;
+  const { train, validation, test, columns, quote, allowSecrets } = spec.data;
   const tests = Object.entries(test === undefined ? {} : typeof test === 'string' ? { test } : isFraction(test) ? { test: [] } : test);
   const own = { ...defaultColumns[spec.task], ...(columns as Record<string, string> | undefined) };
   return {
@@ -65,6 +65,7 @@ function resolveData(spec: JobSpec, folder: string): DataSpec {
     test: Object.fromEntries(tests.map(([name, set]) => [name, resolveSources(hasColumns(set) ? set.files : set, folder)])),
     ...(isFraction(test) ? { testFraction: test.fraction } : {}),
     columns: own,
+    ...(quote !== undefined && { quote }),
     ...(allowSecrets === true && { allowSecrets }),
     testColumns: Object.fromEntries(
       tests.flatMap(([name, set]) => (hasColumns(set) ? [[name, { ...own, ...(set.columns as Record<string, string>) }]] : [])),

@@ -28,11 +28,17 @@ function toBase32(digest: Buffer): string {
  * default or program version.
  */
 export function buildFingerprint(spec: RunSpec, hashes: ContentHashes): Readonly<Record<string, unknown>> {
-  const { testFraction } = spec.data; // its rows are not trained on
+  const { testFraction, quote, columns } = spec.data;
   const validation = spec.data.validation !== null && 'fraction' in spec.data.validation ? spec.data.validation : hashes.validation;
   return {
     task: spec.task,
-    data: { train: hashes.train, validation, columns: spec.data.columns, ...(testFraction !== undefined && { testFraction }) },
+    data: {
+      train: hashes.train,
+      validation,
+      columns,
+      ...(quote !== undefined && { quote }),
+      ...(testFraction !== undefined && { testFraction }), // its rows are not trained on
+    },
     prompt: spec.prompt,
     training: spec.training,
     provider: spec.provider,

@@ -18,6 +18,8 @@ export interface DataSpec {
   readonly columns: Readonly<Record<string, string>>;
   /** By held-out set, those of the sets that have columns of their own; absent in runs that are older than this field. */
   readonly testColumns?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** How quotes of tables are read; absent: as each file has them. */
+  readonly quote?: 'none' | 'double';
   /** Whether rows that seem to hold keys or secrets are used; absent: they are not. */
   readonly allowSecrets?: boolean;
 }

@@ -96,12 +96,12 @@ function isForm(name: ConversionName): name is Form {
 }
 
 async function createFormSource(run: Run, to: Form): Promise<{ readonly kind: Kind; readonly lines: AsyncIterable<Line> }> {
-  const { paths, columns, format, system } = run;
+  const { columns, format, system } = run;
   const kind = await findKind(run);
-  if (kind === null) return await refuseUnknownRows(paths[0]!, await describeColumns(paths[0]!));
+  if (kind === null) return await refuseUnknownRows(run, await describeColumns(run.paths[0]!, run.quote));
   const header = format === 'csv' ? getTableColumns(to, columns) : null;
   // All rows of a file have one form: texts where all of them can be, else lists of messages.
-  const asText = mayBeText(to) && (format === 'csv' || (await isAllPlain(run, kind, to)));
+  const asText = format === 'csv' || (mayBeText(to) && (await isAllPlain(run, kind, to)));
   const formatRow: FormatRow = header === null ? formatJsonRow : createTableFormat(header);
   const convert = ({ row, raw }: Example): string => {
     const place = `${row.source}:${row.line}`;
@@ -142,6 +142,8 @@ function getTableColumns(to: Form, columns: RowFiles['columns']): readonly strin
   switch (to) {
     case 'classification':
       return ['text', ...(columns['text2'] === undefined ? [] : ['text2']), 'label'];
+    case 'multi-label':
+      return ['text', ...(columns['text2'] === undefined ? [] : ['text2']), 'labels'];
     case 'prompt-completion':
       return ['prompt', 'completion'];
     case 'preference':
@@ -152,7 +154,7 @@ function getTableColumns(to: Form, columns: RowFiles['columns']): readonly strin
       return ['system', 'instruction', 'input', 'output'];
     default:
       throw new Failure('usage', `rows of the form ${to} hold lists, which a table cannot: name an output that ends in .jsonl`, {
-        hint: 'Tables can hold classification, prompt-completion, preference, text and alpaca.',
+        hint: 'Tables can hold classification, multi-label, prompt-completion, preference, text and alpaca.',
       });
   }
 }
@@ -181,12 +183,12 @@ function listUnused(row: RawRow['row'], kind: Kind, columns: RowFiles['columns']
 
 /** Rows as they are, whatever they hold, in a file of another kind. */
 async function* generateSame(run: Run): AsyncGenerator<Line> {
-  const { paths, format, events } = run;
-  const columns = format === 'csv' ? await listColumns(paths) : null;
+  const { paths, format, events, quote } = run;
+  const columns = format === 'csv' ? await listColumns(run) : null;
   const formatTableRow = columns === null ? null : createTableFormat(columns);
   if (columns !== null && columns.length > 0) yield { line: formatHeader(columns), isRow: false };
   for (const source of paths) {
-    for await (const batch of readRowBatches(source, { ...events, withText: true })) {
+    for await (const batch of readRowBatches(source, { ...events, quote, withText: true })) {
       for (const raw of batch) {
         const formatLine = (): string => formatTableRow?.(raw.row, `${source}:${raw.line}`) ?? formatRawJson(raw);
         const line = tryParse(formatLine, events.onBadRow, { source, line: raw.line });
@@ -197,10 +199,10 @@ async function* generateSame(run: Run): AsyncGenerator<Line> {
 }
 
 /** All columns that some row has, in the order of their first rows. */
-async function listColumns(paths: readonly string[]): Promise<readonly string[]> {
+async function listColumns({ paths, quote }: RowFiles): Promise<readonly string[]> {
   const names = new Set<string>();
   for (const path of paths) {
-    for await (const batch of readRowBatches(path, { onBadRow: () => {} })) {
+    for await (const batch of readRowBatches(path, { onBadRow: () => {}, quote })) {
       for (const { row } of batch) for (const name of Object.keys(row)) names.add(name);
     }
   }

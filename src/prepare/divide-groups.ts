@@ -1,5 +1,6 @@
 /** Dividing rows into parts so that rows of one group are in one part. */
 import { createFingerprintSet } from '../dataset/fingerprints.ts';
+import { formatLabelList, readLabelList } from '../dataset/label-list.ts';
 
 /** How much of the rows a part gets: a share of them, or so many. */
 export type Amount = { readonly share: number } | { readonly rows: number };
@@ -15,8 +16,9 @@ export interface Groups {
   /**
    * Chooses the part of each group: 0 is what the amounts leave, and part i is that of amounts[i - 1]. Each stratum gives its share to each
    * part: a group to every part while it has enough groups, the rest last to part 0, of which it keeps at least one.
+   * @param join the stratum that takes the rows of one; absent: each stays alone
    */
-  divide(amounts: readonly Amount[]): Division;
+  divide(amounts: readonly Amount[], join?: (stratum: string) => string): Division;
 }
 
 export interface Division {
@@ -66,18 +68,25 @@ export function createGroups(): Groups {
     get strata() {
       return new Map([...names].map(([name, owner]) => [name, counts[owner]!]));
     },
-    divide(amounts) {
+    divide(amounts, join = (stratum) => stratum) {
+      const joined = new Map<string, number>();
+      const toStratum = Uint32Array.from(names.keys(), (name) => {
+        const stratum = join(name);
+        if (!joined.has(stratum)) joined.set(stratum, joined.size);
+        return joined.get(stratum)!;
+      });
+      const sizesOf = Array.from(joined, () => 0);
+      for (const [owner, stratum] of toStratum.entries()) sizesOf[stratum]! += counts[owner]!;
       const parts = new Uint8Array(count);
       const inTurn = Uint32Array.from({ length: count }, (_, i) => i).sort((a, b) => keys[a]! - keys[b]!);
-      const groupsOf = counts.map(() => 0);
-      for (let i = 0; i < count; i++) groupsOf[owners[i]!]!++;
-      const free = [...groupsOf];
+      const free = Array.from(joined, () => 0); // groups without a part
+      for (let i = 0; i < count; i++) free[toStratum[owners[i]!]!]!++;
       for (const [i, amount] of amounts.entries()) {
         const wanted = 'rows' in amount ? amount.rows : Math.round(rows * amount.share);
         const needed = amounts.length - i; // groups that the stratum still has to give, and the one that it keeps
-        const quotas = apportion(counts, wanted, (stratum) => free[stratum]! > needed);
+        const quotas = apportion(sizesOf, wanted, (stratum) => free[stratum]! > needed);
         for (const at of inTurn) {
-          const stratum = owners[at]!;
+          const stratum = toStratum[owners[at]!]!;
           if (parts[at] !== 0 || sizes[at]! > quotas[stratum]! || free[stratum]! <= needed) continue;
           parts[at] = i + 1;
           quotas[stratum]! -= sizes[at]!;
@@ -108,4 +117,25 @@ export function apportion(sizes: readonly number[], wanted: number, mayGive: (st
     quotas[i] = 1;
   }
   return quotas;
+}
+
+/**
+ * Where rows have several labels, a stratum is a combination of them, and most combinations are rare: those with too few rows for each part
+ * count as rows of their rarest label, so that each label has its share in each part.
+ * @param strata combinations as `formatLabelList` writes them, with their rows
+ */
+export function joinRareCombinations(strata: ReadonlyMap<string, number>, amounts: readonly Amount[]): (stratum: string) => string {
+  const labelsOf = new Map([...strata.keys()].map((stratum) => [stratum, readLabelList(stratum) ?? []]));
+  const rowsOf = new Map<string, number>();
+  let all = 0;
+  for (const [stratum, rows] of strata) {
+    all += rows;
+    for (const label of labelsOf.get(stratum)!) rowsOf.set(label, (rowsOf.get(label) ?? 0) + rows);
+  }
+  const leastShare = Math.min(...amounts.map((amount) => ('rows' in amount ? amount.rows / all : amount.share)));
+  return (stratum) => {
+    if (strata.get(stratum)! * leastShare >= 1) return stratum;
+    const [rarest] = [...labelsOf.get(stratum)!].sort((a, b) => rowsOf.get(a)! - rowsOf.get(b)! || (a < b ? -1 : 1));
+    return rarest === undefined ? stratum : formatLabelList([rarest]);
+  };
 }

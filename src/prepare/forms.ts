@@ -1,5 +1,6 @@
 /** The forms that rows can be converted to: each makes one row of theirs from one of ours, or says why it cannot. */
 import { createDataFailure } from '../dataset/findings.ts';
+import { formatLabelList, readLabelList } from '../dataset/label-list.ts';
 import type { ChatMessage, ToolFields } from '../dataset/row.ts';
 import { isObject } from '../lib/json.ts';
 import { formatValue } from '../lib/text.ts';
@@ -8,6 +9,7 @@ import type { Example } from './read-examples.ts';
 export const forms = [
   'chat',
   'classification',
+  'multi-label',
   'preference',
   'openai-preference',
   'prompt-completion',
@@ -26,7 +28,7 @@ export interface FormOptions {
   readonly place: string;
   /** Stands before conversations that have no system message; null: none. */
   readonly system: string | null;
-  /** Whether prompts and answers are texts; else they are lists of messages. */
+  /** Whether prompts and answers are texts, else lists of messages; and several labels one text, else a list. */
   readonly asText: boolean;
   /** Is told what of a row has no place in the form, and what else becomes other than it was. */
   readonly onLoss: (what: string) => void;
@@ -48,6 +50,7 @@ const writers: Readonly<Record<Form, (row: Row, options: FormOptions) => Fields>
     return { messages, ...getTools(row) };
   },
   classification: toClassification,
+  'multi-label': toMultiLabel,
   preference(row, options) {
     const { prompt, chosen, rejected } = getPair(row, options);
     if (!options.asText) return { prompt, chosen, rejected, ...getTools(row) };
@@ -66,7 +69,7 @@ const writers: Readonly<Record<Form, (row: Row, options: FormOptions) => Fields>
       throw refuse(options, 'a text', 'a conversation', 'The chat template of a model makes a text of a conversation: train it as a chat.');
     }
     if ('text2' in row) throw refuse(options, 'one text', 'a pair');
-    if ('label' in row) options.onLoss('the labels have no place in texts');
+    if ('label' in row || 'labels' in row) options.onLoss('the labels have no place in texts');
     if ('value' in row) options.onLoss('the numbers have no place in texts');
     return { text: row.text };
   },
@@ -105,7 +108,7 @@ function getMessages(row: Row, options: FormOptions): readonly ChatMessage[] {
     options.onLoss('the worse answers have no place in conversations');
     return [...row.prompt, ...row.chosen];
   }
-  const answer = 'label' in row ? row.label : 'value' in row ? String(row.value) : null;
+  const answer = getAnswer(row);
   if (answer === null) throw refuse(options, 'an answer to learn', 'a text alone', 'Name the column of the answers: --columns label=NAME.');
   const pair = 'text2' in row && row.text2 !== undefined ? [row.text2] : [];
   if (pair.length > 0) options.onLoss('the two texts of a pair became one, with an empty line between them');
@@ -113,6 +116,13 @@ function getMessages(row: Row, options: FormOptions): readonly ChatMessage[] {
     { role: 'user', content: [row.text, ...pair].join('\n\n') },
     { role: 'assistant', content: answer },
   ];
+}
+
+/** What a model learns to say of a text; null: the text stands alone. */
+function getAnswer(row: Row): string | null {
+  if ('label' in row) return row.label;
+  if ('labels' in row) return formatLabelList(row.labels);
+  return 'value' in row ? String(row.value) : null;
 }
 
 function withSystem(messages: readonly ChatMessage[], { system, onLoss }: FormOptions): readonly ChatMessage[] {
@@ -129,12 +139,42 @@ function getPair(row: Row, options: FormOptions): { readonly [End in 'prompt' | 
 }
 
 function toClassification(row: Row, options: FormOptions): Fields {
-  if ('label' in row) return { text: row.text, ...(row.text2 === undefined ? {} : { text2: row.text2 }), label: row.label };
-  if ('value' in row) return { text: row.text, ...(row.text2 === undefined ? {} : { text2: row.text2 }), label: row.value };
-  const { system, question, answer } = toExchange(getMessages(row, options), options);
-  refuseTools(row, options);
-  if (system !== null) options.onLoss('the system messages have no place beside texts and labels');
+  if ('label' in row) return { ...getTexts(row), label: row.label };
+  if ('value' in row) return { ...getTexts(row), label: row.value };
+  if ('labels' in row) {
+    const [label, ...others] = row.labels;
+    if (label !== undefined && others.length === 0) return { ...getTexts(row), label };
+    throw refuse(options, 'one label', label === undefined ? 'none' : `${row.labels.length}`, 'All labels of a row: --to multi-label');
+  }
+  const { question, answer } = toLabelled(row, options);
   return { text: question, label: answer };
+}
+
+/** Rows with one label have a list of it; an answer is a JSON list of labels, as a row becomes a chat. */
+function toMultiLabel(row: Row, options: FormOptions): Fields {
+  const format = (labels: readonly string[]): unknown => (options.asText ? formatLabelList(labels) : labels);
+  if ('labels' in row) return { ...getTexts(row), labels: format(row.labels) };
+  if ('label' in row) return { ...getTexts(row), labels: format([row.label]) };
+  if ('value' in row) throw refuse(options, 'labels', 'a number');
+  const { question, answer } = toLabelled(row, options);
+  const labels = readLabelList(answer);
+  if (labels?.every((label) => /\S/.test(label)) !== true) {
+    const hint = 'An answer that is one label: --to classification';
+    throw refuse(options, 'an answer that is a JSON list of labels', formatValue(answer), hint);
+  }
+  return { text: question, labels: format(readLabelList(formatLabelList(labels))!) };
+}
+
+function getTexts({ text, text2 }: { readonly text: string; readonly text2?: string }): Fields {
+  return { text, ...(text2 === undefined ? {} : { text2 }) };
+}
+
+/** A text and what is said of it. */
+function toLabelled(row: Row, options: FormOptions): Exchange {
+  const exchange = toExchange(getMessages(row, options), options);
+  refuseTools(row, options);
+  if (exchange.system !== null) options.onLoss('the system messages have no place beside texts and labels');
+  return exchange;
 }
 
 function toPromptCompletion(row: Row, options: FormOptions): Fields {

@@ -1,6 +1,6 @@
 /** Which columns of a file hold the texts and the labels, guessed from names and values. */
 import { readRowBatches } from '../dataset/read-rows.ts';
-import type { RowTask } from '../dataset/row.ts';
+import type { RowTask, TableQuote } from '../dataset/row.ts';
 
 /** So many rows are enough for a guess. */
 const sampledRows = 5000;
@@ -42,10 +42,10 @@ export interface TableSample {
 }
 
 /** Looks at the first rows of a file. @throws Failure as `readRowBatches` */
-export async function sampleTable(path: string): Promise<TableSample> {
+export async function sampleTable(path: string, quote?: TableQuote): Promise<TableSample> {
   const columns = new Map<string, ColumnSample>();
   let rows = 0;
-  for await (const batch of readRowBatches(path, { onBadRow: () => {} })) {
+  for await (const batch of readRowBatches(path, { onBadRow: () => {}, quote })) {
     for (const { row } of batch) {
       rows++;
       for (const [name, value] of Object.entries(row)) addValue(columns, name, value);
@@ -204,8 +204,8 @@ function compareLabels(a: ColumnSample, b: ColumnSample): number {
 }
 
 /** What to do where a file has no columns of the usual names. */
-export async function describeColumns(path: string): Promise<string> {
-  const { guess: found, answers } = await sampleTable(path);
+export async function describeColumns(path: string, quote?: TableQuote): Promise<string> {
+  const { guess: found, answers } = await sampleTable(path, quote);
   if (answers !== null) return `If they hold questions and answers: ${formatFlag({ text: answers.question, label: answers.answer })}`;
   if (found === null)
     return 'Name the columns: --columns text=NAME,label=NAME, or messages=NAME, or prompt=NAME,chosen=NAME,rejected=NAME.';

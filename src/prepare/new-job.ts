@@ -1,9 +1,9 @@
 /** `init FILE`: a job file for a table, with comments that say what was guessed. */
 import { isAlike } from '../dataset/columns.ts';
 import { createDataFailure } from '../dataset/findings.ts';
-import type { Columns, RowTask } from '../dataset/row.ts';
+import type { Columns, RowTask, TableQuote } from '../dataset/row.ts';
 import { describeColumns, formatFlag, sampleTable, type TableSample } from './guess-columns.ts';
-import { checkHeader, findKind, refuseUnknownRows } from './read-examples.ts';
+import { checkHeader, findKind, readExamples, refuseUnknownRows, type RowFiles } from './read-examples.ts';
 
 /** What a job file is made of. */
 export interface JobDraft {
@@ -29,24 +29,30 @@ export async function draftJob({
   path,
   columns,
   task,
+  quote,
 }: {
   readonly path: string;
   readonly columns: Columns;
   readonly task?: RowTask;
+  readonly quote?: TableQuote | undefined;
 }): Promise<JobDraft> {
-  const kind = await findKind({ paths: [path], columns, ...(task !== undefined && { task }) });
-  if (kind === null || kind === 'text') await checkHeader(path);
-  const sample = await sampleTable(path);
+  const kind = await findKind({ paths: [path], columns, quote, ...(task !== undefined && { task }) });
+  if (kind === null || kind === 'text') await checkHeader(path, quote);
+  const sample = await sampleTable(path, quote);
   const { guess, rows: sampledRows } = sample;
   const draft = { sampledRows, columns, reasons: {}, otherLabels: [], labels: [] };
   if (kind === 'chat' || kind === 'preference') return { ...draft, task: kind };
   if (sampledRows === 0) throw createDataFailure('rows-missing', `${path}: expected rows, found none`);
+  if (kind === 'multi-label') {
+    const several = await draftLabels({ paths: [path], columns, quote }, { sample, isNamed: task !== undefined });
+    return { ...draft, ...several };
+  }
   const find = (name: string): string => sample.names.find((other) => isAlike(other, name)) ?? name;
   const own = Object.fromEntries(Object.entries(columns).map(([ours, theirs]) => [ours, find(theirs)]));
   const usual = { text: find('text'), label: find('label') };
   // Columns of the usual names with nearly as many labels as rows are swapped, or others.
   const isUsual = kind !== null && kind !== 'text' && (guess === null || !hasManyLabels(sample, own['label'] ?? usual.label));
-  if (!isUsual && guess === null) return await refuseColumns(path, sample);
+  if (!isUsual && guess === null) return await refuseColumns({ paths: [path], columns, quote }, sample);
   const found: Columns = { ...(isUsual ? usual : guess!.columns), ...own };
   const getReason = (ours: string): string => {
     if (Object.hasOwn(own, ours)) return 'named by --columns';
@@ -64,17 +70,48 @@ export async function draftJob({
   };
 }
 
+type LabelDraft = Pick<JobDraft, 'task' | 'columns' | 'reasons' | 'labels'>;
+
+/** Rows whose column `labels` holds a list, or several labels with a sign between them; where each has one, it is an ordinary label. */
+async function draftLabels(
+  { columns: named, ...files }: RowFiles,
+  { sample, isNamed }: { readonly sample: TableSample; readonly isNamed: boolean },
+): Promise<LabelDraft> {
+  const find = (name: string): string => sample.names.find((other) => isAlike(other, name)) ?? name;
+  const wanted = Object.entries({ text: 'text', labels: 'labels', ...named });
+  const columns: Columns = Object.fromEntries(wanted.map(([ours, theirs]) => [ours, find(theirs)]));
+  const reasons = Object.fromEntries(wanted.map(([ours]) => [ours, Object.hasOwn(named, ours) ? 'named by --columns' : 'its name']));
+  const values = sample.getValues(columns['labels']!); // lists are not among them
+  if (!isNamed && values.length > 0 && !values.some((value) => /[|;,]|^\s*\[/.test(value))) {
+    const { labels, ...texts } = columns;
+    const { labels: reason, ...reasonsOfTexts } = reasons;
+    return {
+      task: 'classification',
+      columns: { ...texts, label: labels! },
+      reasons: { ...reasonsOfTexts, label: `${reason!}; each row has one` },
+      labels: values,
+    };
+  }
+  const labels = new Set<string>();
+  let rows = 0;
+  for await (const examples of readExamples({ ...files, columns }, 'multi-label', { onBadRow: () => {}, onNote: () => {} })) {
+    for (const { row } of examples) if ('labels' in row) for (const label of row.labels) labels.add(label);
+    if ((rows += examples.length) >= sample.rows) break;
+  }
+  return { task: 'multi-label', columns, reasons, labels: [...labels].sort() };
+}
+
 function hasManyLabels({ rows, getValues }: TableSample, label: string): boolean {
   const { length } = getValues(label);
   return length > 10 && length * 2 > rows;
 }
 
-async function refuseColumns(path: string, { answers }: TableSample): Promise<never> {
-  const hint = await describeColumns(path);
-  if (answers === null) return await refuseUnknownRows(path, hint);
+async function refuseColumns(files: RowFiles, { answers }: TableSample): Promise<never> {
+  const hint = await describeColumns(files.paths[0]!, files.quote);
+  if (answers === null) return await refuseUnknownRows(files, hint);
   const flag = formatFlag({ text: answers.question, label: answers.answer });
   return await refuseUnknownRows(
-    path,
+    files,
     `Make chats of the questions and answers first: data convert FILE --to chat ${flag} --out train.jsonl`,
   );
 }
@@ -88,6 +125,8 @@ export interface JobFiles {
   /** Null: a share of the training rows. */
   readonly test: string | null;
   readonly validation: string | null;
+  /** How quotes of its tables are read; absent: as each file has them. */
+  readonly quote?: TableQuote | undefined;
   /** The model of the first target; null: one that fits the task. */
   readonly model: string | null;
 }
@@ -105,7 +144,7 @@ export function formatNewJob({ task, sampledRows, columns, reasons, otherLabels,
     const others = ours === 'label' && otherLabels.length > 0 ? `; it could also be ${otherLabels.map(quote).join(', ')}` : '';
     return `      ${quote(ours)}: ${quote(theirs)}${i < entries.length - 1 ? ',' : ''} // ${reasons[ours] ?? ''}${others}`;
   });
-  const ofEachLabel = task === 'classification' ? ' of each label' : '';
+  const ofEachLabel = task === 'classification' ? ' of each label' : task === 'multi-label' ? ' of each combination of labels' : '';
   return `${[
     `// Made by \`orchestrate init\` from the first ${sampledRows} rows of ${quote(files.source)}. The comments say what was guessed: please check it.`,
     '{',
@@ -126,7 +165,8 @@ export function formatNewJob({ task, sampledRows, columns, reasons, otherLabels,
           `    // "validation": { "fraction": 0.1 }${entries.length > 0 ? ',' : ''}`,
         ]
       : [`    "validation": ${quote(files.validation)}${entries.length > 0 ? ',' : ''}`]),
-    ...(entries.length === 0 ? [] : ['    "columns": {', ...columnLines, '    }']),
+    ...(entries.length === 0 ? [] : ['    "columns": {', ...columnLines, `    }${files.quote === undefined ? '' : ','}`]),
+    ...(files.quote === undefined ? [] : [`    "quote": ${quote(files.quote)} // named by --quote`]),
     '  },',
     `  "training": { ${task === 'preference' ? '"method": "dpo", ' : ''}"epochs": ${task === 'chat' || task === 'preference' ? 2 : 3}, "seed": 42 },`,
     '  "targets": {',
@@ -137,7 +177,7 @@ export function formatNewJob({ task, sampledRows, columns, reasons, otherLabels,
 }
 
 function formatTargets(task: RowTask, model: string | null): string[] {
-  const isLocal = task === 'classification' || task === 'regression';
+  const isLocal = task !== 'chat' && task !== 'preference';
   const choices = [
     ...(isLocal ? [{ name: 'local', model: localModel }] : []),
     ...(task === 'regression'

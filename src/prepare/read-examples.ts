@@ -6,12 +6,14 @@ import { createDataFailure, type ReadNote } from '../dataset/findings.ts';
 import { parseFormat } from '../dataset/open-dataset.ts';
 import { readRowBatches } from '../dataset/read-rows.ts';
 import { tryParse, type RowEvents } from '../dataset/row-events.ts';
-import type { Columns, LocatedRow, RawRow, RowTask } from '../dataset/row.ts';
+import type { Columns, LocatedRow, RawRow, RowTask, TableQuote } from '../dataset/row.ts';
 import { readTaskBatches } from '../dataset/task-rows.ts';
 
 export interface RowFiles {
   readonly paths: readonly string[];
   readonly columns: Columns;
+  /** Of tables. */
+  readonly quote?: TableQuote | undefined;
   /** Absent: told by the first row. */
   readonly task?: RowTask;
 }
@@ -39,19 +41,19 @@ export interface ExampleEvents extends RowEvents {
  * What the rows of the files are; null where the first row is of no known form.
  * @throws Failure as `readRowBatches`
  */
-export async function findKind({ paths, columns, task }: RowFiles): Promise<Kind | null> {
+export async function findKind({ paths, columns, task, quote }: RowFiles): Promise<Kind | null> {
   if (task !== undefined) return task;
-  const found = await findTask(paths[0]!, columns);
+  const found = await findTask(paths[0]!, { columns, quote });
   if (found !== 'classification') return found;
-  const names = Object.keys((await readFirstRow(paths[0]!)) ?? {});
+  const names = Object.keys((await readFirstRow(paths[0]!, quote)) ?? {});
   const has = (ours: string): boolean => names.some((name) => isAlike(name, columns[ours] ?? ours));
   if (!has('text')) return null;
   return has('label') || columns['label'] !== undefined ? 'classification' : 'text';
 }
 
 /** Null: there is none. */
-export async function readFirstRow(path: string): Promise<RawRow['row'] | null> {
-  for await (const [first] of readRowBatches(path, { onBadRow: () => {}, columns: [] })) return first!.row;
+export async function readFirstRow(path: string, quote: TableQuote | undefined): Promise<RawRow['row'] | null> {
+  for await (const [first] of readRowBatches(path, { onBadRow: () => {}, columns: [], quote })) return first!.row;
   return null;
 }
 
@@ -59,22 +61,30 @@ export async function readFirstRow(path: string): Promise<RawRow['row'] | null> 
  * The rows in batches, in the order of the files.
  * @throws Failure as `readTaskBatches`
  */
-export async function* readExamples({ paths, columns }: RowFiles, kind: Kind, events: ExampleEvents): AsyncGenerator<Example[], void> {
-  if (kind === 'text') return yield* readTexts({ paths, columns }, events);
+export async function* readExamples(
+  { paths, columns, quote }: RowFiles,
+  kind: Kind,
+  events: ExampleEvents,
+): AsyncGenerator<Example[], void> {
+  if (kind === 'text') return yield* readTexts({ paths, columns, quote }, events);
   let raws: RawRow[] = [];
   const onRaw = (raw: RawRow): void => void raws.push(raw);
-  for await (const rows of readTaskBatches(paths, { task: kind, columns }, { ...events, withText: events.withText === true, onRaw })) {
+  for await (const rows of readTaskBatches(
+    paths,
+    { task: kind, columns, quote },
+    { ...events, withText: events.withText === true, onRaw },
+  )) {
     const these = raws;
     raws = [];
     yield rows.map((row, i) => ({ row, raw: these[i]! }));
   }
 }
 
-async function* readTexts({ paths, columns }: RowFiles, events: ExampleEvents): AsyncGenerator<Example[], void> {
+async function* readTexts({ paths, columns, quote }: RowFiles, events: ExampleEvents): AsyncGenerator<Example[], void> {
   const wanted = { text: columns['text'] ?? 'text' };
   for (const source of paths) {
     let column: string | null = null;
-    const options = { ...events, withText: events.withText === true };
+    const options = { ...events, quote, withText: events.withText === true };
     for await (const batch of readRowBatches(source, options)) {
       column ??= findColumns(wanted, { ...batch[0]!, path: source, isTable: isTable(source) }, events.onNote)['text']!;
       const name = column;
@@ -98,16 +108,17 @@ export function isTable(path: string): boolean {
 }
 
 /** @throws Failure `data-invalid` for a table whose first line looks like a row */
-export async function checkHeader(path: string): Promise<void> {
-  const row = await readFirstRow(path);
+export async function checkHeader(path: string, quote: TableQuote | undefined): Promise<void> {
+  const row = await readFirstRow(path, quote);
   if (row === null) return;
   findColumns({ text: 'text', label: 'label' }, { row, line: 1, path, isTable: isTable(path) }, () => {});
 }
 
-/** Says which columns a file has, where no form of rows fits them. @param hint what to do */
-export async function refuseUnknownRows(path: string, hint: string): Promise<never> {
-  await checkHeader(path);
-  const names = Object.keys((await readFirstRow(path)) ?? {});
+/** Says which columns the first file has, where no form of rows fits them. @param hint what to do */
+export async function refuseUnknownRows({ paths: [first], quote }: RowFiles, hint: string): Promise<never> {
+  const path = first!;
+  await checkHeader(path, quote);
+  const names = Object.keys((await readFirstRow(path, quote)) ?? {});
   if (names.length === 0) throw createDataFailure('rows-missing', `${path}: expected rows, found none`);
   const shown = `${names
     .slice(0, 12)

@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import { getExpectedAnswer, getPrompt } from '../dataset/chat.ts';
 import { isAlike } from '../dataset/columns.ts';
+import { formatLabelList } from '../dataset/label-list.ts';
 import { createDataFailure, type ReadNote } from '../dataset/findings.ts';
 import { createBadRows, type BadRowKind } from '../dataset/bad-rows.ts';
 import { readRowBatches } from '../dataset/read-rows.ts';
@@ -10,7 +11,7 @@ import { tryParse, type RowEvents } from '../dataset/row-events.ts';
 import type { RawRow, Row } from '../dataset/row.ts';
 import { Failure } from '../errors.ts';
 import { formatValue } from '../lib/text.ts';
-import { createGroups, type Amount, type Division } from './divide-groups.ts';
+import { createGroups, joinRareCombinations, type Amount, type Division } from './divide-groups.ts';
 import { findKind, isTable, readExamples, type Example, type Kind, type RowFiles } from './read-examples.ts';
 import { createTableFormat, formatHeader, formatRawJson, writeTogether, type Format, type WriteLines } from './write-rows.ts';
 
@@ -19,7 +20,10 @@ export type PartName = 'train' | 'test' | 'validation';
 export interface SplitOptions extends RowFiles {
   readonly test: Amount | null;
   readonly validation: Amount | null;
-  /** The column whose values every part has in the same shares; of chats without it, the answer; null: none. */
+  /**
+   * The column whose values every part has in the same shares: of chats without it, the answer; of rows with several labels, each of them.
+   * Null: none.
+   */
   readonly stratify: string | null;
   /** Another one gives another split. */
   readonly seed: number;
@@ -51,8 +55,8 @@ interface Sample {
   readonly source: string;
   readonly group: number;
   readonly stratum: string;
-  /** What the part counts it under: its stratum, else its label; null: neither. */
-  readonly label: string | null;
+  /** What the part counts it under: its labels, else its stratum, if it has one. */
+  readonly labels: readonly string[];
 }
 
 /**
@@ -78,16 +82,18 @@ export async function splitRows(options: SplitOptions): Promise<Split> {
   for await (const { group, stratum } of readSamples(options, kind, events)) groups.add(group, stratum);
   if (!options.skipBad) badRows.check();
   if (groups.rows === 0) throw createDataFailure('rows-missing', `expected rows, found none in ${paths.join(', ')}`);
-  checkStrata(options, groups.strata, groups.rows);
-  const division = groups.divide(wanted.map(([, amount]) => amount!));
+  const amounts = wanted.map(([, amount]) => amount!);
+  const join = isOfLabels(options, kind) ? joinRareCombinations(groups.strata, amounts) : undefined;
+  if (join === undefined) checkStrata(options, groups.strata, groups.rows);
+  const division = groups.divide(amounts, join);
   const tallies = names.map(() => ({ rows: 0, labels: new Map<string, number>() }));
   await writeTogether(
     names.map((name) => out[name]),
     async (writers) => {
-      await writeParts({ options, kind, division, writers }, (part, label) => {
+      await writeParts({ options, kind, division, writers }, (part, labels) => {
         const tally = tallies[part]!;
         tally.rows++;
-        if (label !== null) tally.labels.set(label, (tally.labels.get(label) ?? 0) + 1);
+        for (const label of labels) tally.labels.set(label, (tally.labels.get(label) ?? 0) + 1);
       });
       checkParts(names, tallies, groups.count);
     },
@@ -132,12 +138,12 @@ async function* readSamples(options: SplitOptions, kind: Kind | null, { onBadRow
     const input = foldInput(row === null ? raw.row : getInput(row));
     const group = toGroup(hash('sha256', `${seed}\n${input}`, 'buffer'));
     const stratum = getStratum?.(raw, row, source) ?? '';
-    const label = getStratum !== null ? stratum : row !== null && 'label' in row ? row.label : null;
-    return { raw, source, group, stratum, label };
+    const labels = getStratum === null || isOfLabels(options, kind) ? getLabels(row) : [stratum];
+    return { raw, source, group, stratum, labels };
   };
   if (kind === null) {
     for (const source of options.paths) {
-      for await (const batch of readRowBatches(source, { onBadRow, onNote, withText: true })) {
+      for await (const batch of readRowBatches(source, { onBadRow, onNote, quote: options.quote, withText: true })) {
         for (const raw of batch) {
           const sample = tryParse(() => toSample(raw, source, null), onBadRow, { source, line: raw.line });
           if (sample !== null) yield sample;
@@ -153,6 +159,11 @@ async function* readSamples(options: SplitOptions, kind: Kind | null, { onBadRow
       if (sample !== null) yield sample;
     }
   }
+}
+
+function getLabels(row: Example['row'] | null): readonly string[] {
+  if (row === null) return [];
+  return 'labels' in row ? row.labels : 'label' in row ? [row.label] : [];
 }
 
 function getInput(row: Example['row']): unknown {
@@ -180,11 +191,18 @@ function collectTexts(value: unknown, texts: string[]): void {
   else if (value !== null && value !== undefined) texts.push(JSON.stringify(value));
 }
 
+/** Whether the parts have each of several labels of a row in its share. */
+function isOfLabels({ stratify, columns }: SplitOptions, kind: Kind | null): boolean {
+  return kind === 'multi-label' && stratify !== null && ['label', 'labels', columns['labels']].includes(stratify);
+}
+
 type StratumOf = (raw: RawRow, row: Example['row'] | null, source: string) => string;
 
 /** The value that decides the stratum of a row: that of the column, or of a chat without it the answer; null: there are no strata. */
-function createStratum({ stratify, columns }: SplitOptions, kind: Kind | null): StratumOf | null {
+function createStratum(options: SplitOptions, kind: Kind | null): StratumOf | null {
+  const { stratify, columns } = options;
   if (stratify === null) return null;
+  if (isOfLabels(options, kind)) return (_, row) => formatLabelList(getLabels(row));
   const wanted = columns[stratify] ?? stratify;
   return (raw, row, source) => {
     const name = Object.hasOwn(raw.row, wanted) ? wanted : Object.keys(raw.row).find((key) => isAlike(key, wanted));
@@ -220,7 +238,7 @@ interface Writing {
 
 async function writeParts(
   { options, kind, division, writers }: Writing,
-  onRow: (part: number, label: string | null) => void,
+  onRow: (part: number, labels: readonly string[]) => void,
 ): Promise<void> {
   const asTable = getFormat(options.paths[0]!) === 'csv';
   let formatLine: ((sample: Sample) => string) | null = null;
@@ -234,7 +252,7 @@ async function writeParts(
     }
     const part = division.getPart(sample.group);
     if (part === null) throw createDataFailure('unexpected', `${sample.source}:${sample.raw.line}: the file was changed while it was read`);
-    onRow(part, sample.label);
+    onRow(part, sample.labels);
     await writers[part]!(formatLine(sample));
   }
 }

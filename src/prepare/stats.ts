@@ -27,6 +27,8 @@ export interface RowStats {
   readonly rows: number;
   /** How many rows each label has; empty where rows have none. */
   readonly labels: Readonly<Record<string, number>>;
+  /** How many labels rows have; null: a row has one, or none of them can. */
+  readonly labelsOfRow: Distribution | null;
   /** Of the texts of a row; labels and roles are not counted. */
   readonly characters: Distribution;
   /** Separated by white space. */
@@ -62,13 +64,14 @@ export interface TokenStats {
  */
 export async function measureRows(files: RowFiles, tokenizer: RowTokenizer | null): Promise<RowStats> {
   const kind = await findKind(files);
-  if (kind === null) return await refuseUnknownRows(files.paths[0]!, await describeColumns(files.paths[0]!));
+  if (kind === null) return await refuseUnknownRows(files, await describeColumns(files.paths[0]!, files.quote));
   const badRows = createBadRows();
   const notes: ReadNote[] = [];
   const events: RowEvents = { onBadRow: badRows.add, onNote: (note) => notes.push(note) };
   const labels = new Map<string, number>();
   const roles = new Map<string, number>();
   const [characters, words, messages] = [createCounts(), createCounts(), createCounts()];
+  const labelsOfRow = createCounts();
   const [seenRows, seenInputs] = [createFingerprintSet(), createFingerprintSet()];
   const repeated = { rows: 0, inputs: 0 };
   for await (const examples of readExamples(files, kind, events)) {
@@ -76,7 +79,9 @@ export async function measureRows(files: RowFiles, tokenizer: RowTokenizer | nul
       const texts = collectTexts(row);
       characters.add('messages' in row || 'chosen' in row ? countCharacters(row) : texts.reduce((sum, text) => sum + text.length, 0));
       words.add(texts.reduce((sum, text) => sum + countWords(text), 0));
-      if ('label' in row) labels.set(row.label, (labels.get(row.label) ?? 0) + 1);
+      const its = 'labels' in row ? row.labels : 'label' in row ? [row.label] : [];
+      for (const label of its) labels.set(label, (labels.get(label) ?? 0) + 1);
+      labelsOfRow.add(its.length);
       const all = getMessages(row);
       if (all !== null) messages.add(all.length);
       for (const { role } of all ?? []) roles.set(role, (roles.get(role) ?? 0) + 1);
@@ -96,6 +101,7 @@ export async function measureRows(files: RowFiles, tokenizer: RowTokenizer | nul
     kind,
     rows,
     labels: Object.fromEntries([...labels].sort(([a, first], [b, second]) => second - first || (a < b ? -1 : 1))),
+    labelsOfRow: kind === 'multi-label' ? labelsOfRow.build() : null,
     characters: characters.build(),
     words: words.build(),
     tokens,

@@ -73,7 +73,7 @@ export function createTableFormat(columns: readonly string[]): FormatRow {
 
 function refuse(message: string): Failure {
   return createDataFailure('shape-target', message, {
-    hint: 'Write JSON Lines (--out FILE.jsonl), or a form of texts alone, such as --to classification or --to prompt-completion.',
+    hint: 'Write JSON Lines (--out FILE.jsonl), or a form of texts alone, such as --to classification, multi-label or prompt-completion.',
   });
 }
 

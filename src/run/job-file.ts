@@ -168,7 +168,7 @@ async function hasSameTests({ facts, spec }: RunPlan, now: RunSpec, content: Con
   if (now.data.testFraction !== undefined) return true; // a share of the training rows changes with them only
   const names = Object.keys(now.data.test);
   if (hashJson(names.toSorted()) !== hashJson(Object.keys(facts.test).sort())) return false;
-  const toColumns = ({ data }: RunSpec, name: string): unknown => data.testColumns?.[name] ?? data.columns;
+  const toColumns = ({ data }: RunSpec, name: string): unknown => [data.testColumns?.[name] ?? data.columns, data.quote ?? null];
   for (const name of names) {
     const paths = now.data.test[name]!;
     if (hashJson(toColumns(now, name)) !== hashJson(toColumns(spec, name))) return false;

@@ -3,6 +3,7 @@ import type { DataFacts } from '../dataset/inspect.ts';
 import { formatWarning } from '../dataset/problems.ts';
 import { parseRowTask, taskColumns } from '../dataset/row.ts';
 import { checkTemplate } from '../dataset/chat.ts';
+import { checkForService } from '../dataset/service-rules.ts';
 import { Failure, isFailure, type FailureCode } from '../errors.ts';
 import type { Note } from '../provider/note.ts';
 import type { Context, QuoteContext } from '../provider/context.ts';
@@ -93,6 +94,7 @@ export async function planRun(spec: RunSpec, provider: Provider, options: PlanOp
   const key = buildRunKey(spec, generation, fingerprint);
   const { request, notes } = provider.training.translate({ spec, facts, model, key });
   checkRequirements(spec, notes);
+  checkForService(spec.provider, parseRowTask(spec.task), facts);
   const quote = checkQuote(await provider.training.quote?.(request, context));
   const estimate = (await provider.training.estimate?.(request, context)) ?? null;
   const deprecation = provider.getDeprecation?.(model.base) ?? null;

@@ -77,7 +77,7 @@ export async function* readPart(
   { facts, spec }: { readonly facts: DataFacts; readonly spec: RunSpec },
   part: 'train' | 'validation' | { readonly test: string },
 ): AsyncGenerator<Row> {
-  const { columns, testColumns = {}, validation } = spec.data;
+  const { columns, testColumns = {}, quote, validation } = spec.data;
   const { heldOut = {} } = facts;
   const fraction = validation !== null && 'fraction' in validation ? validation.fraction : 0;
   const isTest = typeof part === 'object';
@@ -85,7 +85,7 @@ export async function* readPart(
   const source = !isOwn ? facts.train : isTest ? facts.test[part.test] : facts.validation;
   const paths = await Promise.all((source?.sources ?? []).map((file) => findSource(dir, file)));
   const own = isTest ? (testColumns[part.test] ?? columns) : columns;
-  for await (const row of readTaskRows(paths, { task: parseRowTask(spec.task), columns: own })) {
+  for await (const row of readTaskRows(paths, { task: parseRowTask(spec.task), columns: own, quote })) {
     if (isOwn || getPart(row, heldOut, fraction) === (isTest ? 'test' : part)) yield row;
   }
 }

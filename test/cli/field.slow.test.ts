@@ -286,12 +286,14 @@ test('a pipe, and a link that leads to itself, are refused at once', async () =>
   expect(await run(['data', 'check', 'loop.jsonl'])).toMatchObject({ status: 66, stderr: expect.stringContaining('leads to itself') });
 });
 
-test('a configuration of another program is named as such', async () => {
+test('a configuration of another program is read, or named as such', async () => {
   const { cwd, run } = write({});
   writeFileSync(join(cwd, 'lf.yaml'), 'model_name_or_path: a/b\nstage: sft\nfinetuning_type: lora\ndataset: identity\ntemplate: llama3\n');
   writeFileSync(join(cwd, 'ax.yaml'), 'base_model: a/b\ndatasets:\n  - path: x\nsequence_len: 512\nmicro_batch_size: 1\n');
-  expect((await run(['import', 'lf.yaml'])).stderr).toContain('found a configuration of LLaMA-Factory, which is not read');
-  expect((await run(['import', 'ax.yaml'])).stderr).toContain('found a configuration of axolotl, which is not read');
+  writeFileSync(join(cwd, 'tune.yaml'), 'model: a\ntokenizer: b\ncheckpointer: c\n');
+  expect((await run(['import', 'lf.yaml', '--out', 'lf.jsonc'])).stdout).toContain('next: put data/identity.json there');
+  expect((await run(['import', 'ax.yaml', '--out', 'ax.jsonc'])).stdout).toContain('next: ');
+  expect((await run(['import', 'tune.yaml'])).stderr).toContain('found a configuration of torchtune, which is not read');
 });
 
 test('data check: the report, JSON, a line for each finding, and 65 where something is wrong', async () => {

@@ -22,7 +22,7 @@ async function read(path: string, { task, columns }: MadeFile): Promise<Verdict>
     const place = error.message.startsWith(path) ? error.message.slice(path.length) : '';
     return { fault: Number(/^:(\d+)/.exec(place)?.[1] ?? 0) };
   }
-  return { rows, refused };
+  return { rows, refused: refused.sort((a, b) => a - b) }; // fields are counted before rows are read
 }
 
 /** How many kinds of damage the files had, and the smallest file on which the readers disagree. */

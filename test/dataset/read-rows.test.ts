@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { mkdirSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Failure } from '../../src/errors.ts';
+import { isFailure, type Failure } from '../../src/errors.ts';
 import { readJsonRows } from '../../src/dataset/read-json-rows.ts';
 import { readRows } from '../../src/dataset/read-rows.ts';
 import type { RawRow } from '../../src/dataset/row.ts';
@@ -217,6 +217,29 @@ test.each([
   const found = await Array.fromAsync(readRows(createDataFolder()('a.tsv', content), { onNote: ({ code }) => notes.push(code) }));
   expect(found.map(({ row }) => row['sentence'])).toEqual(texts);
   expect(notes).toEqual(['table-quotes']);
+});
+
+test('quotes of a table are what the caller says, without a look at them; else the message says how', async () => {
+  const path = createDataFolder()('a.csv', 'text,label\nthe 5" screen,a\n"so" he said,b\n"c",d\n');
+  const read = async (quote?: 'none' | 'double', from = path): Promise<unknown[]> => {
+    const notes: unknown[] = [];
+    const rows = await Array.fromAsync(readRows(from, { quote, onNote: (note) => notes.push(note) }));
+    return [...rows.map(({ row }) => row['text']), ...notes];
+  };
+  expect(await read('none')).toEqual(['the 5" screen', '"so" he said', '"c"']);
+  for (const quote of ['double', undefined] as const) {
+    const failure = await read(quote).catch((error: unknown) => error);
+    expect(isFailure(failure, 'data-invalid') && failure.hint).toContain(
+      'If quotes are text in the whole table: --quote none, or data.quote "none"',
+    );
+  }
+  // Fields over two lines are rare here, so that the file seems to have no quoting.
+  const tabs = `label\ttext\n1\t"a\nb"\n${'0\tx\n'.repeat(30)}`;
+  const other = createDataFolder()('a.tsv', tabs);
+  expect((await read('double', other))[0]).toBe('a\nb');
+  const few = createDataFolder()('b.csv', 'text,label\n"a, b",c\n');
+  const failure = await read('none', few).catch((error: unknown) => error);
+  expect(isFailure(failure, 'data-invalid') && failure.hint).toContain('If they hold fields together: --quote double');
 });
 
 test('tables of tabs: quotes that hold a field together over lines are no text', async () => {

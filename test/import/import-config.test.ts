@@ -33,9 +33,9 @@ test.each([
   [null, 'keys of none of them'],
   [{ base_model: 'a/b', model_name_or_path: 'a/b' }, 'keys of several: autotrain, trl'],
   [{ training_file: 'f', method: {}, training_method: {} }, 'keys of several: openai, together'],
-])('%j is refused with the four that there are', (content, found) => {
+])('%j is refused with those that there are', (content, found) => {
   expect(() => detectFormat(content, 'f.yml')).toThrow(
-    `f.yml: expected one of these, found ${found}\n  an AutoTrain configuration (task, base_model, data, params)\n  a configuration for trl sft or trl dpo (model_name_or_path, dataset_name)\n  a create call of OpenAI or Azure (model, training_file, method)\n  a create call of Together (model, training_file, n_epochs, training_type)`,
+    `f.yml: expected one of these, found ${found}\n  an AutoTrain configuration (task, base_model, data, params)\n  a configuration for trl sft or trl dpo (model_name_or_path, dataset_name)\n  a configuration of LLaMA-Factory (model_name_or_path, stage, finetuning_type, dataset)\n  a configuration of axolotl (base_model, datasets, sequence_len, micro_batch_size)\n  a create call of OpenAI or Azure (model, training_file, method)\n  a create call of Together (model, training_file, n_epochs, training_type)`,
   );
 });
 

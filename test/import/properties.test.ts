@@ -74,6 +74,21 @@ const togetherKeys: Keys = Object.fromEntries(
   Object.entries(keys.together).map(([key, sample]) => [key, [/n_epochs|batch_size|learning_rate/.test(key) ? 'number' : 'x', sample]]),
 );
 
+/** Of programs on transformers. */
+const shared: Keys = {
+  ...Object.fromEntries(
+    ['rl', 'lr_scheduler', 'lr_scheduler_type', 'output_dir', 'dataset_dir', 'template'].map((key) => [key, ['str', null]]),
+  ),
+  ...toNumbers(
+    'cutoff_len sequence_len lora_rank lora_r lora_alpha num_epochs num_train_epochs max_steps warmup_steps learning_rate micro_batch_size'.split(
+      ' ',
+    ),
+  ),
+  ...Object.fromEntries(
+    ['train_on_prompt', 'train_on_inputs', 'sample_packing', 'load_best_model_at_end'].map((key) => [key, ['bool', false]]),
+  ),
+};
+
 const contents: Readonly<Record<FormatName, fc.Arbitrary<object>>> = {
   autotrain: toFields(['log', 'backend'], {
     task: often(fc.constantFrom('text-classification', 'llm-sft', 'llm-dpo', 'llm')),
@@ -92,6 +107,24 @@ const contents: Readonly<Record<FormatName, fc.Arbitrary<object>>> = {
     model_name_or_path: often(fc.constantFrom('a/b', './m')),
     dataset_name: often(fc.constantFrom('a/b', './d')),
     datasets: often(fc.oneof(fc.constant(null), fc.array(toFields(['data_files'], { path: often(fc.constant('a/b')) }), { maxLength: 2 }))),
+  }),
+  llamafactory: toFields(shared, {
+    model_name_or_path: often(fc.constantFrom('a/b', './m')),
+    dataset: often(fc.constantFrom('identity', 'a,b', ['a', 'b/c'])),
+    stage: often(fc.constantFrom('sft', 'dpo', 'pt')),
+    finetuning_type: often(fc.constantFrom('lora', 'full', 'freeze')),
+    val_size: often(fc.constantFrom(0, 0.1, 100)),
+  }),
+  axolotl: toFields(shared, {
+    base_model: often(fc.constantFrom('a/b', './m')),
+    datasets: often(
+      fc.array(toFields(['name', 'field_messages', 'roles'], { path: often(fc.constantFrom('a/b', 'x.json')), type: often(text) }), {
+        minLength: 1,
+        maxLength: 2,
+      }),
+    ),
+    adapter: often(fc.constantFrom('lora', 'qlora', null)),
+    val_set_size: often(fc.constantFrom(0, 0.1, 100)),
   }),
   openai: toFields(keys.openai.top, {
     model: often(fc.constant('gpt-4.1')),

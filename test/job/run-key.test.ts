@@ -47,6 +47,7 @@ test.each<[string, object]>([
   ['one more training field', { ...base, training: { ...base.training, weightDecay: 0 } }],
   ['the validation rule', { ...base, data: { ...base.data, validation: { fraction: 0.2 } } }],
   ['a column', { ...base, data: { ...base.data, columns: { text: 'body' } } }],
+  ['how quotes are read', { ...base, data: { ...base.data, quote: 'none' } }],
   ['a held-out share of the rows', { ...base, data: { ...base.data, test: { fraction: 0.2 } } }],
   ['the prompt', { ...base, prompt: { template: '{text}' } }],
   ['the provider', { ...base, targets: { laptop: { provider: 'other', model: './models/tiny-bert' } } }],

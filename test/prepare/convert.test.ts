@@ -48,6 +48,11 @@ const chats = [
   { messages: [system('Be kind.'), user('Hello'), assistant('Hi'), user('And?'), assistant('So.')] },
   { messages: [user('Hello'), assistant('Hi\nthere')] },
 ];
+const several = [
+  { text: 'a', labels: ['no', 'yes, "so"', 'a|b'] },
+  { text: 'b\nb', labels: [] },
+  { text: 'c', labels: ['[x]'] },
+].map(({ text, labels }) => ({ text, labels: labels.sort() }));
 const tool = { type: 'function', function: { name: 'f', parameters: { type: 'object' } } };
 const withTools = [
   {
@@ -74,6 +79,10 @@ test.each<[name: string, rows: readonly object[], there: Options, back: Options]
   ['classification as a table of prompts', classified, { to: 'prompt-completion', format: 'csv' }, { to: 'classification' }],
   ['classification as alpaca', classified, { to: 'alpaca' }, { to: 'classification' }],
   ['classification as a table of alpaca', classified, { to: 'alpaca', format: 'csv' }, { to: 'classification' }],
+  ['rows with several labels as a table', several, { to: 'multi-label', format: 'csv' }, { to: 'multi-label' }],
+  ['rows with several labels as a chat', several, { to: 'chat' }, { to: 'multi-label' }],
+  ['rows with several labels as a table of prompts', several, { to: 'prompt-completion', format: 'csv' }, { to: 'multi-label' }],
+  ['classification as several labels', classified, { to: 'multi-label' }, { to: 'classification' }],
   ['any rows of texts as a table', classified, { to: 'csv', format: 'csv' }, { to: 'jsonl' }],
   ['chats as ShareGPT', chats, { to: 'sharegpt' }, { to: 'chat' }],
   ['chats as alpaca', chats, { to: 'alpaca' }, { to: 'chat' }],
@@ -121,6 +130,14 @@ test('a table with columns of other names becomes chats with a system message', 
   expect(notes.map(({ code }) => code)).toEqual(['table-delimiter']);
 });
 
+test.each(['chat', 'jsonl', 'csv'] as const)('quotes that are text stay, as %s', async (to) => {
+  const table = 'text,label\n"so" he said,a\nthe 5" screen,b\n';
+  await expect(convert(table, { to }, 't.csv')).rejects.toThrow('text after the closing quote');
+  const { text, rows } = await convert(table, { to, quote: 'none' }, 't.csv');
+  expect(rows).toBe(2);
+  expect(text).toContain(to === 'csv' ? '"""so"" he said",a' : '\\"so\\" he said');
+});
+
 test('what has no place in the form is said with its rows', async () => {
   const rows = [
     { text: 'a', label: 'x', id: 7, empty: null },
@@ -143,6 +160,28 @@ test('what has no place in the form is said with its rows', async () => {
   expect((await convert(chats, { to: 'prompt-completion' })).losses).toMatchObject([
     { what: expect.stringContaining('earlier answers') as string, rows: 1 },
   ]);
+});
+
+test('several labels of a row are one answer, or one label where there is one; else the row is refused', async () => {
+  const rows = [
+    { text: 'a', text2: 'b', labels: ['y', 'x'] },
+    { text: 'c', text2: null, labels: ['x'] },
+  ];
+  const columns = { text2: 'text2' };
+  expect((await convert(rows, { to: 'multi-label', format: 'csv', columns })).text).toBe(
+    'text,text2,labels\na,b,"[""x"",""y""]"\nc,,"[""x""]"\n',
+  );
+  const one = convert(rows.slice(1), { to: 'classification', columns });
+  expect(parse((await one).text)).toEqual([{ text: 'c', label: 'x' }]);
+  await expect(convert(rows, { to: 'classification', columns })).rejects.toThrow('expected one label, found 2');
+  await expect(convert([{ text: 'a', labels: [] }], { to: 'classification' })).rejects.toThrow('expected one label, found none');
+  const said = await convert(rows, { to: 'text', columns, skipBad: true });
+  expect(said).toMatchObject({ rows: 1, losses: [{ what: 'the labels have no place in texts' }], skipped: [{ rows: 1 }] });
+  const answered = (content: string): Promise<unknown> => convert([{ messages: [user('a'), assistant(content)] }], { to: 'multi-label' });
+  for (const content of ['x', '["x", 1]', '["x", " "]', '{"x": 1}']) {
+    await expect(answered(content)).rejects.toThrow('expected an answer that is a JSON list of labels');
+  }
+  await expect(convert([{ text: 'a', label: 0.5 }], { to: 'multi-label', task: 'regression' })).rejects.toThrow('found a number');
 });
 
 test('all rows of a file have one form: one row with more than texts makes all of them lists of messages', async () => {

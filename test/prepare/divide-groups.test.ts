@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { apportion, createGroups, type Amount } from '../../src/prepare/divide-groups.ts';
+import { apportion, createGroups, joinRareCombinations, type Amount } from '../../src/prepare/divide-groups.ts';
 
 /** Rows as [group, stratum]; gives how many rows of each stratum each part has. */
 function divide(rows: readonly (readonly [group: number, stratum: string])[], amounts: readonly Amount[]): Record<string, number>[] {
@@ -66,4 +66,30 @@ test('what is apportioned sums up to what was wanted', () => {
   expect(apportion([98, 1, 1], 10, () => true)).toEqual([8, 1, 1]);
   expect(apportion([98, 1, 1], 10, (stratum) => stratum === 0)).toEqual([10, 0, 0]);
   expect(apportion([1, 1, 1], 1, () => true).reduce((sum, quota) => sum + quota)).toBe(1);
+});
+
+test('rare combinations count as rows of their rarest label, so that each label has its share', () => {
+  // Each row has a combination of its own: one of twenty labels with others of twenty-five.
+  const rows = Array.from({ length: 400 }, (_, i) =>
+    JSON.stringify([`a${i % 20}`, `c${Math.floor(i / 20)}`, ...(i % 2 === 0 ? ['b'] : [])].sort()),
+  );
+  const groups = createGroups();
+  for (const [i, row] of rows.entries()) groups.add(fingerprint(i), row);
+  const count = (join?: (stratum: string) => string): number[] => {
+    const division = groups.divide([{ share: 0.2 }], join);
+    const tested = rows.filter((_, i) => division.getPart(fingerprint(i)) === 1);
+    expect(tested).toHaveLength(join === undefined ? 0 : 80);
+    return Array.from({ length: 20 }, (_, i) => tested.filter((row) => row.includes(`"a${i}"`)).length);
+  };
+  expect(count(joinRareCombinations(groups.strata, [{ share: 0.2 }]))).toEqual(Array.from({ length: 20 }, () => 4));
+  expect(count()).toEqual(Array.from({ length: 20 }, () => 0)); // each alone keeps its only row
+  const join = joinRareCombinations(
+    new Map([
+      ['["x","y"]', 5],
+      ['["x"]', 4],
+      ['[]', 1],
+    ]),
+    [{ rows: 2 }],
+  );
+  expect(['["x","y"]', '["x"]', '[]'].map(join)).toEqual(['["x","y"]', '["x"]', '[]']);
 });

@@ -119,6 +119,29 @@ test.each([
   expect(toJobName(file)).toBe(name);
 });
 
+test.each([
+  ['lists', 't.jsonl', '{"text":"a","labels":["x","y"]}\n{"text":"b","labels":[]}\n', 'multi-label', ['x', 'y']],
+  ['a sign between labels', 't.csv', 'Text,labels\na,x|y\nb,\n', 'multi-label', ['x', 'y']],
+  ['one label in each row', 't.csv', 'text,labels\na,x\nb,y\n', 'classification', ['x', 'y']],
+  ['numbers', 't.jsonl', '{"text":"a","labels":3}\n{"text":"b","labels":1}\n', 'classification', ['1', '3']],
+])('a column of labels that holds %s', async (_, file, content, task, labels) => {
+  const path = createDataFolder()(file, content);
+  const draft = await draftJob({ path, columns: {} });
+  expect(draft).toMatchObject({ task, labels });
+  const ours = task === 'classification' ? 'label' : 'labels';
+  expect(draft.columns).toEqual({ text: file === 't.csv' && content.startsWith('T') ? 'Text' : 'text', [ours]: 'labels' });
+  expect(Object.keys(draft.reasons)).toEqual(['text', ours]);
+  expect(formatNewJob(draft, files)).toContain(task === 'multi-label' ? 'of each combination of labels' : 'of each label is held out');
+});
+
+test('a table whose quotes are text: the job file says so', async () => {
+  const path = createDataFolder()('t.csv', `text,label\n"so" he said,a\n${rows(20, (i) => `${long(i)} 5",t${i % 2}`)}`);
+  await expect(draftJob({ path, columns: {} })).rejects.toThrow('text after the closing quote');
+  const draft = await draftJob({ path, columns: {}, quote: 'none' });
+  writeFileSync(join(dirname(path), 'job.jsonc'), formatNewJob(draft, { ...files, quote: 'none' }));
+  expect((await readJobFile(join(dirname(path), 'job.jsonc'))).spec.data.quote).toBe('none');
+});
+
 test('a guess looks at the first rows only', async () => {
   const path = createDataFolder()('t.csv', `body,team\n${rows(20_000, (i) => `${long(i)},t${i % 2}`)}`);
   expect((await sampleTable(path)).rows).toBeLessThan(10_000);

@@ -157,6 +157,31 @@ test.each<[name: string, content: string, options: Options, message: string]>([
   expect(readdirSync(dirname(path))).toEqual(['rows.jsonl']);
 });
 
+test.each(['labels', 'label'])(
+  '--stratify %s: each of several labels has its share in each part, also where combinations are rare',
+  async (stratify) => {
+    const topics = readFileSync(new URL('../../fixtures/topics/train.jsonl', import.meta.url), 'utf8');
+    const options: Options = { stratify, validation: { share: 0.1 } };
+    const { parts, lines } = await split(topics, options);
+    expect(parts.map(({ rows }) => rows)).toEqual([420, 120, 60]);
+    const [train, tested, validation] = parts.map(({ labels }) => labels);
+    for (const [label, rows] of Object.entries(train!)) {
+      expect(tested![label]! / rows).toBeGreaterThan((0.9 * 120) / 420);
+      expect(tested![label]! / rows).toBeLessThan((1.15 * 120) / 420);
+      expect(validation![label]! / rows).toBeGreaterThan((0.8 * 60) / 420);
+    }
+    const counted = lines('test').flatMap((line) => (JSON.parse(line) as { labels: string[] }).labels);
+    expect(tested).toEqual(Object.fromEntries(Object.keys(tested!).map((label) => [label, counted.filter((one) => one === label).length])));
+    // In a table, the order of the labels and the spaces between them make no other combination.
+    const table = `text,labels\n${Array.from({ length: 40 }, (_, i) => `t${i},${i < 20 ? 'b' : ['a|b', ' b | a '][i % 2]!}\n`).join('')}`;
+    const ofTable = await split(table, { stratify, test: { share: 0.5 } }, 'rows.csv');
+    expect(ofTable.parts.map(({ labels }) => labels)).toEqual([
+      { a: 10, b: 20 },
+      { a: 10, b: 20 },
+    ]);
+  },
+);
+
 test('rows that cannot be used are left out where that is asked for, and listed', async () => {
   const { parts, skipped } = await split(`${sample}{"text":"","label":"b"}\n`, { skipBad: true });
   expect(parts.map(({ rows }) => rows)).toEqual([1899, 475]);

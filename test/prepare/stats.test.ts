@@ -3,6 +3,7 @@ import { measureRows, type RowStats } from '../../src/prepare/stats.ts';
 import { local } from '../../providers/local/index.ts';
 import { openai } from '../../providers/openai/index.ts';
 import type { ModelName } from '../../src/job/run-spec.ts';
+import { formatStats } from '../../src/cli/views/stats-view.ts';
 import { createDataFolder } from '../dataset/data-folder.ts';
 import type { Context } from '../../src/provider/context.ts';
 
@@ -40,6 +41,19 @@ test('chats: messages by role, and the tokens of their answers', async () => {
   expect(stats.messages).toMatchObject({ least: 2, most: 3, total: 5, roles: { system: 1, user: 2, assistant: 2 } });
   expect(stats.tokens).toMatchObject({ tokenizer: 'gpt-4.1-mini', learned: 4, note: expect.stringContaining('estimated') as string });
   expect(stats.tokens!.rows.total).toBeGreaterThan(9); // the texts alone
+});
+
+test('several labels: each is counted, how many rows have, and the rows without one', async () => {
+  const rows = [
+    { text: 'a', labels: ['x', 'y'] },
+    { text: 'b', labels: [] },
+    { text: 'c', labels: ['y'] },
+  ];
+  const stats = await measure(rows, gpt);
+  expect(stats).toMatchObject({ kind: 'multi-label', labels: { y: 2, x: 1 }, labelsOfRow: { total: 3, most: 2, histogram: [1, 1, 1] } });
+  expect(stats.tokens!.learned).toBeGreaterThan(6);
+  expect(formatStats(stats)).toContain('rows without a label: 1\n');
+  expect((await measure([{ text: 'a', label: 'x' }])).labelsOfRow).toBeNull();
 });
 
 test('rows that cannot be used are counted apart', async () => {

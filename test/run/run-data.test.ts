@@ -7,6 +7,7 @@ import type { Bringer } from '../../src/run/bring-data.ts';
 import { inspectJobData } from '../../src/run/plan.ts';
 import { readPart } from '../../src/run/run-data.ts';
 import { JobSpec } from '../../src/job/job-spec.ts';
+import { createDataFolder } from '../dataset/data-folder.ts';
 import { resolveTarget } from '../../src/job/resolve.ts';
 import type { RunSpec } from '../../src/job/run-spec.ts';
 
@@ -151,4 +152,17 @@ test('a template of two texts goes with data of two texts', async () => {
   const data = { train: './sentiment/train.jsonl', columns: { text2: 'source' } };
   const spec = toSpec('classification', { data, prompt: { template: '{text}\n{text2}' } });
   expect((await inspectJobData(spec, here)).columns).toEqual({ text: 'text', text2: 'source', label: 'label' });
+});
+
+test('quotes of tables are read as the job says, wherever its rows are read', async () => {
+  const path = createDataFolder()('a.csv', 'text,label\n"so" he said,a\nthe 5" screen,b\n"q",a\nr,b\n');
+  const data = { train: path, test: { of: path }, quote: 'none' };
+  const spec = toSpec('classification', { data });
+  const facts = await inspectJobData(spec, here);
+  for (const part of ['train', { test: 'of' }] as const) {
+    const rows = await Array.fromAsync(readPart('/none', { facts, spec }, part));
+    expect(rows.map((row) => 'text' in row && row.text)).toEqual(['"so" he said', 'the 5" screen', '"q"', 'r']);
+  }
+  const without = toSpec('classification', { data: { train: path } });
+  await expect(inspectJobData(without, here)).rejects.toMatchObject({ finding: 'table-invalid' });
 });

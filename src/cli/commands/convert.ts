@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { RowTask } from '../../dataset/row.ts';
+import type { RowTask, TableQuote } from '../../dataset/row.ts';
 import { Failure } from '../../errors.ts';
 import type { ConversionName } from '../../prepare/convert.ts';
 import type { Format } from '../../prepare/write-rows.ts';
@@ -15,6 +15,7 @@ import { formatConversion, toSkippedData } from '../views/rows-view.ts';
 export interface RowFlags {
   readonly columns?: Readonly<Record<string, string>>;
   readonly task?: RowTask;
+  readonly quote?: TableQuote;
   readonly skipBad?: boolean;
   readonly out?: string;
   readonly force?: boolean;
@@ -39,8 +40,8 @@ export async function convert(cli: Cli, files: readonly string[], flags: Convert
   try {
     const path = folder === null ? out : join(folder, 'rows');
     await using sources = await openDataSources(cli, files);
-    const { columns = {}, task, skipBad = false } = flags;
-    const options = { paths: sources.find(files), columns, to, format, system, skipBad, ...(task !== undefined && { task }) };
+    const { columns = {}, task, quote, skipBad = false } = flags;
+    const options = { paths: sources.find(files), columns, quote, to, format, system, skipBad, ...(task !== undefined && { task }) };
     const conversion = await convertRows(options, async (lines) => {
       await writeTogether([path], async ([write]) => {
         for await (const line of lines) {

@@ -4,7 +4,7 @@ import type { RowTokenizer } from '../../dataset/token-counts.ts';
 import type { Service } from '../../dataset/service-rules.ts';
 import { failureKinds, Failure } from '../../errors.ts';
 import { createReadingReport } from '../../dataset/reading-progress.ts';
-import type { RowTask } from '../../dataset/row.ts';
+import type { RowTask, TableQuote } from '../../dataset/row.ts';
 import type { TrainingTask } from '../../evaluate/training-rows.ts';
 import { writeAtomic } from '../../lib/fs.ts';
 import type { Cli } from '../cli.ts';
@@ -20,6 +20,7 @@ interface DataFlags {
   readonly test?: readonly string[];
   readonly validation?: readonly string[];
   readonly columns?: Readonly<Record<string, string>>;
+  readonly quote?: TableQuote;
   readonly for?: readonly Service[];
   readonly findings?: string;
   readonly allowSecrets?: boolean;
@@ -39,6 +40,7 @@ export async function check(cli: Cli, train: readonly string[], flags: DataFlags
     test: flags.test === undefined ? {} : { test: sources.find(flags.test) },
     ...(!cli.quiet && { onRead: createReadingReport(createProgress(cli.terminal)) }),
     columns: flags.columns ?? {},
+    quote: flags.quote,
     services: flags.for ?? [],
     allowSecrets: flags.allowSecrets ?? false,
     ...(flags.task !== undefined && { task: flags.task }),

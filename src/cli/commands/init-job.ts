@@ -9,18 +9,18 @@ import { escapeLine, escapeText, formatJson } from '../escape.ts';
 import { formatSplit } from '../views/rows-view.ts';
 import { writeSplit, type SplitFlags } from './split.ts';
 
-export interface JobFlags extends Pick<SplitFlags, 'test' | 'validation' | 'columns' | 'task' | 'out' | 'force'> {
+export interface JobFlags extends Pick<SplitFlags, 'test' | 'validation' | 'columns' | 'task' | 'quote' | 'out' | 'force'> {
   readonly model?: string;
 }
 
 /** `orchestrate init FILE`: writes a job file for its rows, and with `--test` a file of held-out rows. */
 export async function initJob(cli: Cli, file: string, flags: JobFlags): Promise<number> {
-  const { columns = {}, task, model = null, test, validation, force = false } = flags;
+  const { columns = {}, task, quote, model = null, test, validation, force = false } = flags;
   const { draftJob, formatNewJob, toJobName } = await import('../../prepare/new-job.ts');
   const { checkOut } = await import('../../prepare/write-rows.ts');
   const job = flags.out ?? join(dirname(file), 'job.jsonc');
   checkOut([job], force);
-  const draft = await draftJob({ path: file, columns, ...(task !== undefined && { task }) });
+  const draft = await draftJob({ path: file, columns, quote, ...(task !== undefined && { task }) });
   const isSplit = test !== undefined || validation !== undefined;
   const parts = isSplit ? await split(cli, file, draft, flags) : null;
   const toPath = (name: 'train' | 'test' | 'validation'): string | null => {
@@ -33,6 +33,7 @@ export async function initJob(cli: Cli, file: string, flags: JobFlags): Promise<
     train: toPath('train') ?? toJobPath(dirname(job), file),
     test: toPath('test'),
     validation: toPath('validation'),
+    quote: isSplit ? undefined : quote, // parts are tables with quotes
     model: model !== null && (/^\.{1,2}\//.test(model) || existsSync(model)) ? toJobPath(dirname(job), model) : model,
   };
   await writeAtomicText(job, formatNewJob(draft, files), 'job file');
@@ -41,10 +42,17 @@ export async function initJob(cli: Cli, file: string, flags: JobFlags): Promise<
   return 0;
 }
 
-async function split(cli: Cli, file: string, { task, columns }: JobDraft, { test, validation, force }: JobFlags): Promise<Split> {
-  const stratify = task === 'classification' ? { stratify: 'label' } : {};
+async function split(cli: Cli, file: string, { task, columns }: JobDraft, { test, validation, quote, force }: JobFlags): Promise<Split> {
+  const stratify = task === 'classification' ? { stratify: 'label' } : task === 'multi-label' ? { stratify: 'labels' } : {};
   const parts = { ...(test !== undefined && { test }), ...(validation !== undefined && { validation }) };
-  return await writeSplit(cli, [file], { ...parts, ...stratify, columns, task, force: force === true });
+  return await writeSplit(cli, [file], {
+    ...parts,
+    ...stratify,
+    columns,
+    task,
+    ...(quote !== undefined && { quote }),
+    force: force === true,
+  });
 }
 
 /** A path as a job file names it: from its own folder. */

@@ -20,9 +20,11 @@ export async function plan(cli: Cli, args: readonly string[], flags: JobFlags): 
   const plans = await orchestrator.plan(await orchestrator.load(args[0]!, listOverrides(flags)), { targets: flags.target });
   const providers = new Map((await orchestrator.providers()).map((provider) => [provider.id, provider]));
   const scoring = await orchestrator.describeScoring(plans);
+  const tokens = await orchestrator.describeTokens(plans);
   const views = plans.map((one, i) => ({
     plan: one,
     scoring: scoring[i]!,
+    tokens: tokens[i]!,
     requests: providers.get(one.spec.provider)?.training.preview?.(one.request, one) ?? null,
   }));
   const budget = await orchestrator.budget(plans);

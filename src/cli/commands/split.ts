@@ -41,6 +41,7 @@ export async function writeSplit(cli: Cli, files: readonly string[], flags: Spli
     seed = 0,
     columns = {},
     task,
+    quote,
     skipBad = false,
     out = null,
     force = false,
@@ -68,6 +69,7 @@ export async function writeSplit(cli: Cli, files: readonly string[], flags: Spli
   const options: SplitOptions = {
     paths,
     columns,
+    quote,
     test,
     validation,
     stratify,

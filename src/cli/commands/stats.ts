@@ -12,11 +12,11 @@ interface StatsFlags extends RowFlags {
 }
 
 /** `orchestrate data stats FILES`: prints what the rows are, in numbers; 65 where some cannot be used. */
-export async function stats(cli: Cli, files: readonly string[], { tokenizer, columns = {}, task }: StatsFlags): Promise<number> {
+export async function stats(cli: Cli, files: readonly string[], { tokenizer, columns = {}, task, quote }: StatsFlags): Promise<number> {
   const { measureRows } = await import('../../prepare/stats.ts');
   const tokens = tokenizer === undefined ? null : await loadTokenizer(cli, tokenizer);
   await using sources = await openDataSources(cli, files);
-  const measured = await measureRows({ paths: sources.find(files), columns, ...(task !== undefined && { task }) }, tokens);
+  const measured = await measureRows({ paths: sources.find(files), columns, quote, ...(task !== undefined && { task }) }, tokens);
   const { skipped } = measured;
   if (cli.json) cli.terminal.print(formatJson({ schema: 'orchestrate.stats/1', ...measured, skipped: skipped.map(toSkippedData) }));
   else if (cli.quiet) cli.terminal.print(String(measured.rows));

@@ -4,6 +4,7 @@ import type { Scoring } from '../../evaluate/scoring.ts';
 import { formatDeprecationNotes } from '../../run/deprecation.ts';
 import type { RunPlan } from '../../run/event.ts';
 import { formatPriceSetting, formatUsd } from '../../run/budget.ts';
+import type { PlanTokens } from '../../run/plan-tokens.ts';
 import type { BudgetView } from '../../run/plan.ts';
 import { formatBytes } from '../../lib/text.ts';
 import { completeCommands } from '../cli.ts';
@@ -17,11 +18,13 @@ const signs = { sent: ' ', defaulted: ' ', converted: '~', unsupported: '!', war
 export interface PlanView {
   readonly plan: RunPlan;
   readonly scoring: Scoring;
+  /** Absent, null: unknown. */
+  readonly tokens?: PlanTokens | null;
   readonly requests: readonly RequestPreview[] | null;
 }
 
 /** What a target will be asked, field by field. */
-export function formatPlan({ plan, scoring, requests }: PlanView, now: Date): string {
+export function formatPlan({ plan, scoring, tokens = null, requests }: PlanView, now: Date): string {
   const { spec, facts, model, key, notes, quote, estimate, deprecation = null } = plan;
   const labels = listLabels(facts.train.labels);
   return [
@@ -31,7 +34,7 @@ export function formatPlan({ plan, scoring, requests }: PlanView, now: Date): st
     `  data      ${formatCount(facts.train.rows)} training, ${formatCount(facts.validation?.rows ?? 0)} validation, ${formatCount(scoring.rows)} held-out rows`,
     ...listOrigins(facts).map((origin) => `  from      ${escapeLine(origin)}`),
     ...(labels.length === 0 ? [] : [`  labels    ${escapeLine(labels.join(', '))}`]),
-    ...(quote?.trainingTokens === undefined ? [] : [`  tokens    ${formatCount(quote.trainingTokens)} in one pass over the training rows`]),
+    ...formatTokens(quote?.trainingTokens, tokens, facts.train.rows),
     `  cost      ${escapeLine(formatCost(plan))}`,
     ...formatScoring(scoring),
     ...(estimate == null ? [] : [`  training  ${escapeLine(formatEstimate(estimate))}`]),
@@ -39,6 +42,18 @@ export function formatPlan({ plan, scoring, requests }: PlanView, now: Date): st
     ...[...notes, ...formatDeprecationNotes(deprecation, now)].map((note) => `  ${signs[note.type]} ${escapeLine(formatNote(note))}`),
     ...(requests ?? []).map(formatRequest),
   ].join('\n');
+}
+
+/** In one pass over the training rows, and how many of these are cut. */
+function formatTokens(priced: number | undefined, tokens: PlanTokens | null, rows: number): string[] {
+  const all = priced ?? tokens?.all;
+  if (all === undefined) return [];
+  const isPart = tokens !== null && tokens.countedRows < rows;
+  const pass = `${priced === undefined && isPart ? 'about ' : ''}${formatCount(all)} in one pass over the training rows`;
+  if (tokens === null || tokens.limit === null) return [`  tokens    ${pass}`];
+  const of = isPart ? ` of the first ${formatCount(tokens.countedRows)}` : '';
+  if (tokens.cutRows === 0) return [`  tokens    ${pass}, none${of} cut after ${formatCount(tokens.limit)}`];
+  return [`  tokens    ${pass}, ${formatCount(tokens.cutRows)}${of === '' ? ' rows' : of} cut after ${formatCount(tokens.limit)}`];
 }
 
 const shownOrigins = 4;
@@ -115,7 +130,7 @@ export function formatBudget(budget: BudgetView): string | null {
 }
 
 /** The same for scripts. */
-export function toPlanJson({ plan, scoring, requests }: PlanView): unknown {
+export function toPlanJson({ plan, scoring, tokens = null, requests }: PlanView): unknown {
   const { spec, key, request, notes, quote, estimate, deprecation, model, facts, generation } = plan;
   const { job, target, provider } = spec;
   return {
@@ -133,6 +148,7 @@ export function toPlanJson({ plan, scoring, requests }: PlanView): unknown {
     estimate: estimate ?? null,
     endsOn: deprecation ?? null,
     data: facts,
+    tokens,
     scoring,
   };
 }

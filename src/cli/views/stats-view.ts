@@ -7,12 +7,13 @@ const shownLabels = 12;
 const barWidth = 30;
 
 export function formatStats(stats: RowStats): string {
-  const { kind, rows, labels, characters, words, tokens, messages, duplicates, notes, skipped } = stats;
+  const { kind, rows, labels, labelsOfRow, characters, words, tokens, messages, duplicates, notes, skipped } = stats;
   const measures: (readonly [name: string, of: Distribution])[] = [
     ['characters', characters],
     ['words', words],
     ...(tokens === null ? [] : [['tokens', tokens.rows] as const]),
     ...(messages === null ? [] : [['messages', messages] as const]),
+    ...(labelsOfRow === null ? [] : [['labels', labelsOfRow] as const]),
   ];
   const numbers = measures.map(([name, { total, least, median, p90, p99, most }]) => [
     name,
@@ -23,6 +24,7 @@ export function formatStats(stats: RowStats): string {
     `${formatCount(rows)} ${rows === 1 ? 'row' : 'rows'} of ${kind}`,
     formatTable([['a row', 'total', 'least', 'median', '90 %', '99 %', 'most'], ...numbers], { right: [1, 2, 3, 4, 5, 6] }),
     ...formatLabels(labels, rows),
+    ...((labelsOfRow?.histogram[0] ?? 0) === 0 ? [] : [`rows without a label: ${formatCount(labelsOfRow!.histogram[0]!)}`]),
     [
       tokens === null
         ? 'characters'

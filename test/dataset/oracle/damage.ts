@@ -12,6 +12,10 @@ export type RowDamage =
   | 'label blank'
   | 'label infinite'
   | 'label a word'
+  | 'labels a number'
+  | 'labels blank inside'
+  | 'labels no list'
+  | 'labels with another sign'
   | 'role unknown'
   | 'last of user'
   | 'answer empty'
@@ -121,6 +125,14 @@ function change(row: Fields, damage: RowDamage, pick: number): Fields {
       return { ...row, label: 'INFINITE' }; // no number for a regression; see damageText for 1e999
     case 'label a word':
       return { ...row, label: ['0x10', 'one', '1_000', 'Infinity', '1,5', '5.'][pick % 6] };
+    case 'labels a number':
+      return { ...row, labels: [1, true, { a: 1 }, null][pick % 4] };
+    case 'labels blank inside':
+      return { ...row, labels: ['a', [' ', '', null, ['b']][pick % 4]] };
+    case 'labels no list':
+      return { ...row, labels: ['[a, b]', "['a' 'b']", "['a]", '[1, 2'][pick % 4] };
+    case 'labels with another sign':
+      return { ...row, labels: ['a|b', 'a;b', 'a,b', 'a,b|c;d'][pick % 4] };
     case 'role unknown':
       return changeOne(row, pick, { role: 'robot', from: 'robot' });
     case 'last of user':

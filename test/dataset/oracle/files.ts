@@ -119,6 +119,32 @@ const pairs: readonly fc.Arbitrary<Fields>[] = [
 const labels = fc.constantFrom<unknown>('positive', 'negative', ' Positive', true, 1, -0, 2.5, 'ja, nein');
 const numbers = fc.constantFrom<unknown>(1, 0.5, -3e2, '1.5', ' 7 ', '.5', '1e3');
 
+const oneLabel = fc.constantFrom('a', 'b c', 'Straße', "it's", 'say "so"', 'back\\slash', '😀');
+const manyLabels = fc.array(oneLabel, { maxLength: 4 });
+const toPython = (list: readonly string[]): string =>
+  `[${list.map((label) => (label.includes("'") ? `"${label.replaceAll(/["\\]/g, '\\$&')}"` : `'${label.replaceAll('\\', '\\\\')}'`)).join(', ')}]`;
+/** Several labels in one text; those of a file have one sign between them, mostly. */
+const labelTexts = (sign: string): fc.Arbitrary<string> =>
+  fc.oneof(
+    { weight: 4, arbitrary: manyLabels.map((list) => list.join(sign)) },
+    { weight: 1, arbitrary: manyLabels.map((list) => JSON.stringify(list)) },
+    { weight: 1, arbitrary: manyLabels.map(toPython) },
+    { weight: 1, arbitrary: fc.constantFrom('a,b;c', ' a ', '|b|', ',', '[1, true]', '["a", "a"]', 'a ,, b') },
+  );
+
+/** Rows with any number of labels: lists, or texts. */
+function createLabelRows(layout: Layout, one: fc.Arbitrary<string>, second: fc.Arbitrary<Fields>): fc.Arbitrary<Fields[]> {
+  const lists = fc.array(fc.oneof(oneLabel, fc.constantFrom<unknown>(1, true, 2.5)), { maxLength: 3 });
+  return fc.tuple(fc.constantFrom('|', ';', ',', ', '), fc.boolean()).chain(([sign, asText]) => {
+    const isTable = delimiters[layout] !== undefined;
+    // A table without quoting can hold no delimiter.
+    const ofTexts = labelTexts(sign).map((all) => (layout === 'tsv' || layout === 'bars' ? all.replaceAll(/["|\t]/g, '_') : all));
+    const values: fc.Arbitrary<unknown> = isTable || asText ? ofTexts : lists;
+    const row = fc.tuple(one, second, values).map(([a, b, all]): Fields => ({ text: a, ...b, labels: all, other: 'x' }));
+    return fc.array(row, { minLength: 1, maxLength: 8 });
+  });
+}
+
 /** Rows of one form, by the task. */
 function createRows(task: RowTask, layout: Layout, hasPairs: boolean): fc.Arbitrary<Fields[]> {
   const isTable = ['csv', 'tsv', 'semicolons', 'bars'].includes(layout);
@@ -132,6 +158,7 @@ function createRows(task: RowTask, layout: Layout, hasPairs: boolean): fc.Arbitr
     const row = fc.tuple(one, second, toColumn(label), one).map(([a, b, c, d]): Fields => ({ text: a, ...b, label: c, other: d }));
     return fc.array(row, { minLength: 1, maxLength: 8 });
   }
+  if (task === 'multi-label') return createLabelRows(layout, one, second);
   const forms = task === 'chat' ? chats : pairs;
   return fc.oneof(...forms.map((form) => fc.array(form, { minLength: 1, maxLength: 5 })));
 }
@@ -178,7 +205,7 @@ const names: Readonly<Partial<Record<Layout, readonly string[]>>> = {
 
 /** Files of this task and layout; every second one has a fault. */
 function createFile(task: RowTask, layout: Layout): fc.Arbitrary<MadeFile> {
-  const isFlat = task === 'classification' || task === 'regression';
+  const isFlat = task !== 'chat' && task !== 'preference';
   return fc
     .record({
       hasPairs: fc.boolean(),
@@ -270,12 +297,22 @@ const pair = [
 ] as const;
 const rowDamages: Readonly<Record<RowTask, readonly RowDamage[]>> = {
   classification: flat,
-  'multi-label': [], // no files of it are made
+  'multi-label': [
+    'column missing',
+    'column null',
+    'text blank',
+    'text a number',
+    'half a pair',
+    'labels a number',
+    'labels blank inside',
+    'labels no list',
+    'labels with another sign',
+  ],
   regression: [...flat, 'label a word'],
   chat,
   preference: pair,
 };
-const tableRowDamages: readonly RowDamage[] = ['text blank', 'label blank', 'label a word'];
+const tableRowDamages: readonly RowDamage[] = ['text blank', 'label blank', 'label a word', 'labels no list', 'labels with another sign'];
 const lineDamages = [
   'cut',
   'more text',
@@ -326,8 +363,8 @@ const tableDamages = [
 
 const layouts: readonly Layout[] = ['lines', 'lines', 'list', 'spread list', 'spread'];
 const tables: readonly Layout[] = ['csv', 'tsv', 'semicolons', 'bars'];
-const kinds = (['classification', 'regression', 'chat', 'preference'] as const).flatMap((task) => {
-  const isFlat = task === 'classification' || task === 'regression';
+const kinds = (['classification', 'multi-label', 'regression', 'chat', 'preference'] as const).flatMap((task) => {
+  const isFlat = task !== 'chat' && task !== 'preference';
   return [...layouts, ...(isFlat ? tables : [])].map((layout) => createFile(task, layout));
 });
 

@@ -9,8 +9,8 @@ export class RowFault extends Error {}
 
 export interface RowReading {
   readonly columns: Columns;
-  /** The form of the first conversation of the file. */
-  readonly memory: { form: string | null };
+  /** The form of the first conversation of the file, and what stands first between labels. */
+  readonly memory: { form: string | null; sign: string | null };
 }
 
 export function checkText(value: unknown): string {

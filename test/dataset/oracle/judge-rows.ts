@@ -35,7 +35,7 @@ function judgeRows({ entries, isTable }: FileContent, task: RowTask, named: Colu
   const refused: number[] = [];
   const first = entries.find((entry) => 'row' in entry);
   const found = first === undefined ? named : findColumns(named, first.row, isTable);
-  const memory = { form: null };
+  const memory = { form: null, sign: null };
   for (const entry of entries) {
     try {
       if ('problem' in entry) throw new RowFault(entry.problem);
@@ -67,7 +67,8 @@ function findColumns(named: Columns, row: object, isTable: boolean): Columns {
 function toRow(row: Readonly<Record<string, unknown>>, task: RowTask, reading: RowReading): object {
   if (task === 'chat') return toChat(row, reading);
   if (task === 'preference') return toPreference(row, reading.columns);
-  const { text, text2, label } = reading.columns;
+  const { text, text2 } = reading.columns;
+  const label = reading.columns[task === 'multi-label' ? 'labels' : 'label'];
   for (const column of [text!, label!, ...(text2 === undefined ? [] : [text2])]) {
     if (!Object.keys(row).includes(column)) throw new RowFault(`no column ${column}`);
   }
@@ -76,10 +77,59 @@ function toRow(row: Readonly<Record<string, unknown>>, task: RowTask, reading: R
     text: checkText(row[text!]),
     ...(second === null || second === '' ? {} : { text2: checkText(second) }),
   };
+  if (task === 'multi-label') return { ...texts, labels: toLabels(row[label!], reading.memory) };
   const name = checkLabel(row[label!]);
   if (task === 'classification') return { ...texts, label: name };
   if (!/^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*$/i.test(name) || !isFinite(Number(name))) throw new RowFault('no number');
   return { ...texts, value: Number(name) };
+}
+
+/** A list, a text that holds one as JSON or Python write it, or labels with one sign between them in the whole file. */
+function toLabels(value: unknown, memory: RowReading['memory']): string[] {
+  const found = Array.isArray(value) ? (value as unknown[]) : splitLabels(value, memory);
+  const labels = found.map(checkLabel);
+  return labels.filter((label, i) => labels.indexOf(label) === i).sort();
+}
+
+const signs = ['|', ';', ','];
+
+function splitLabels(value: unknown, memory: RowReading['memory']): unknown[] {
+  if (typeof value !== 'string') throw new RowFault('no labels');
+  const text = value.trim();
+  if (text === '') return [];
+  if (text.startsWith('[') && text.endsWith(']')) return toList(text);
+  const sign = signs.find((one) => text.includes(one));
+  memory.sign ??= sign ?? null;
+  if (sign === undefined) return [text];
+  if (signs.indexOf(sign) < signs.indexOf(memory.sign!)) throw new RowFault('another sign between labels');
+  const parts = text.split(memory.sign!).map((part) => part.trim());
+  return parts.filter((part) => part !== '');
+}
+
+/** Python's strings stand in one or two marks; a backslash stands before marks and backslashes. */
+function toList(text: string): unknown[] {
+  try {
+    return JSON.parse(text) as unknown[];
+  } catch {
+    const items: string[] = [];
+    let rest = text.slice(1, -1).trim();
+    while (rest !== '') {
+      const mark = rest[0]!;
+      if (mark !== "'" && mark !== '"') throw new RowFault('no list');
+      let item = '';
+      let at = 1;
+      for (; rest[at] !== mark; at++) {
+        if (at >= rest.length) throw new RowFault('no list');
+        if (rest[at] === '\\' && `'"\\`.includes(rest[at + 1]!)) at++;
+        item += rest[at]!;
+      }
+      items.push(item);
+      rest = rest.slice(at + 1).trim();
+      if (rest !== '' && rest[0] !== ',') throw new RowFault('no list');
+      rest = rest.slice(1).trim();
+    }
+    return items;
+  }
 }
 
 function checkLabel(value: unknown): string {
