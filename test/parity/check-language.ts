@@ -61,7 +61,8 @@ export interface LanguagePlace {
 function open(tf: TensorFlow, folder: string, adapter: string | null): LanguageModel<LearnedRow> {
   const own = adapter === null ? {} : { adapter };
   const model = openLanguageModel(tf, { folder, ...own, seed: 0, maxLength: 1_000_000 }, { task: chat });
-  return { ...model, config: { ...model.config, hiddenDropout: 0, attentionDropout: 0, ...{ embeddingDropout: 0 } } };
+  const config = { ...model.config, hiddenDropout: 0, attentionDropout: 0, embeddingDropout: 0 }; // the last one is GPT-2's own
+  return { ...model, config };
 }
 
 export const ArchitectureFile = z.object({ model: z.string(), batch: Batch, optimizer: Optimizer, noise_logits: z.number(), step: LanguageStep });

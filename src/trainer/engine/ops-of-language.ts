@@ -72,7 +72,7 @@ export function createLanguageOps(tf: TensorFlow, parts: Parts, attention: Atten
     define((save, table: Tensor2D) => {
       save([ids]);
       return {
-        value: tf.gather(table, ids) as Tensor2D,
+        value: tf.gather(table, ids),
         gradFunc: (dy, [ids]) => tf.scatterND(tf.reshape(ids!, [-1, 1]), dy, table.shape),
       };
     })(table);
@@ -87,13 +87,14 @@ export function createLanguageOps(tf: TensorFlow, parts: Parts, attention: Atten
       const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(rows), -1, true), epsilon)); // [M * H / D, 1]
       const normal = tf.mul(rows, inverse);
       save([normal, inverse, weight]);
+      const y: Tensor2D = tf.reshape(tf.mul(normal, weight), x.shape);
       return {
-        value: tf.reshape(tf.mul(normal, weight), x.shape) as Tensor2D,
+        value: y,
         gradFunc: (dy, [normal, inverse, weight]) => {
           const d = toRows(dy);
           const dNormal = tf.mul(d, weight!);
           const along = tf.mul(normal!, tf.mean(tf.mul(dNormal, normal!), -1, true));
-          const dWeight = tf.matMul(tf.ones([1, d.shape[0]]), tf.mul(d, normal!) as Tensor2D);
+          const dWeight = tf.matMul(tf.ones([1, d.shape[0]]), tf.mul(d, normal!));
           return [tf.reshape(tf.mul(inverse!, tf.sub(dNormal, along)), dy.shape), tf.reshape(dWeight, [D])];
         },
       };
@@ -159,10 +160,10 @@ export function createLanguageOps(tf: TensorFlow, parts: Parts, attention: Atten
     if (times === 1) return x;
     const [M, H] = x.shape;
     const D = H / A;
-    return define((_save, x: Tensor2D) => ({
-      value: tf.reshape(tf.tile(tf.reshape(x, [M * A, 1, D]), [1, times, 1]), [M, A * times * D]) as Tensor2D,
-      gradFunc: (dy) => tf.reshape(tf.sum(tf.reshape(dy, [M * A, times, D]), 1), [M, H]),
-    }))(x);
+    return define((_save, x: Tensor2D) => {
+      const y: Tensor2D = tf.reshape(tf.tile(tf.reshape(x, [M * A, 1, D]), [1, times, 1]), [M, A * times * D]);
+      return { value: y, gradFunc: (dy) => tf.reshape(tf.sum(tf.reshape(dy, [M * A, times, D]), 1), [M, H]) };
+    })(x);
   };
 
   const pickRows: LanguageOps['pickRows'] = (x, places) => {
@@ -171,7 +172,7 @@ export function createLanguageOps(tf: TensorFlow, parts: Parts, attention: Atten
       const at = tf.tensor1d(places, 'int32');
       save([at]);
       return {
-        value: tf.gather(x, at) as Tensor2D,
+        value: tf.gather(x, at),
         gradFunc: (dy, [at]) => tf.scatterND(tf.reshape(at!, [-1, 1]), dy, shape),
       };
     })(x);
@@ -242,7 +243,7 @@ export function createLanguageOps(tf: TensorFlow, parts: Parts, attention: Atten
       return {
         value: tf.sum(losses),
         gradFunc: (dy, [signs, slope]) =>
-          tf.reshape(tf.matMul(tf.reshape(tf.mul(slope!, tf.mul(dy, beta)), [1, B]) as Tensor2D, signs as Tensor2D), [N]),
+          tf.reshape(tf.matMul(tf.reshape(tf.mul(slope!, tf.mul(dy, beta)), [1, B]), signs as Tensor2D), [N]),
       };
     })(x);
 

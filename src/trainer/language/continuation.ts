@@ -37,7 +37,7 @@ export function startContinuation(network: Omit<LanguageNetwork<never>, 'task'>,
       [keys, before?.keys],
       [values, before?.values],
     ].map(([added, old]) => {
-      const rows: Tensor3D = tf.reshape(added!, [B, added!.size / B / added!.shape[1]!, added!.shape[1]!]);
+      const rows: Tensor3D = tf.reshape(added!, [B, added!.size / B / added!.shape[1], added!.shape[1]]);
       return tf.keep(old ? tf.concat3d([old as Tensor3D, rows], 1) : rows.clone());
     }) as [Tensor3D, Tensor3D];
     kept[layer] = { keys: grownKeys, values: grownValues };
