@@ -8,7 +8,14 @@ import { chooseKernels, getBackend, startBackend, type TensorFlow } from './back
 import type { KernelVariant } from './kernels/index.ts';
 import { openCheckpoints } from './checkpoint/checkpoints.ts';
 import { openClassifier, type Classifier } from './tasks/classification/classifier.ts';
-import { applyLossSettings, readChosenRows, readRows, type EncodedRow, type ReadRowsOptions } from './tasks/classification/rows.ts';
+import {
+  applyLabelWeights,
+  applyLossSettings,
+  readChosenRows,
+  readRows,
+  type EncodedRow,
+  type ReadRowsOptions,
+} from './tasks/classification/rows.ts';
 import { explainMemory } from './memory.ts';
 import { openEvents, type EventFile } from './event-file.ts';
 import { joinQueue, waitForTurn, type Place, type Queue } from './queue.ts';
@@ -145,9 +152,12 @@ async function trainClassifier(folder: string, training: OpenedTraining): Promis
   const state = createTrainingState(classifier.tf, file.training, getBackend(file.backend).memory);
   const checkpoints = openCheckpoints({ folder, file, kernels, library: known.library, network: classifier, state, events, began, now });
   if (events.past.start !== null) checkpoints.resume();
+  const weighted = classifier.isMultiLabel
+    ? applyLabelWeights(rows, file.training)
+    : applyLossSettings(rows, classifier.labels.length, file.training);
   const end = train(
     classifier,
-    { rows: applyLossSettings(rows, classifier.labels.length, file.training), validation, settings: file.training },
+    { rows: weighted, validation, settings: file.training },
     { state, write: events.write, readControlRequest: () => readRequest(folder), afterStep: checkpoints.afterStep, now },
   );
   if (end.reason === 'paused') {
