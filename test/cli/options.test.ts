@@ -22,6 +22,8 @@ test.each<[string, Parser, string, unknown]>([
   ['a share', share, '1', 1],
   ['a word', parse.oneOf('--task', ['classification', 'chat']), 'chat', 'chat'],
   ['columns', parse.columns, 'text=body,label=team', { text: 'body', label: 'team' }],
+  ['columns of labels', parse.columns, 'text=body,labels=late,labels=bill', { text: 'body', 'labels.late': 'late', 'labels.bill': 'bill' }],
+  ['a column of lists of labels', parse.columns, 'labels=topics', { labels: 'topics' }],
   ['a tag', parse.tags, 'team=search=1', { team: 'search=1' }],
 ])('%s: %# %s', (_name, parser, text, value) => {
   expect(parser(text, undefined)).toEqual(value);
@@ -39,7 +41,7 @@ const wrong: readonly (readonly [string, Parser, readonly string[]])[] = [
   ['--margin', share, ['1.1', '-0.1', '', '2 points']],
   ['--temperature', parse.number('--temperature', Infinity, '0 or 0.7'), ['-1', 'hot']],
   ['--task', parse.oneOf('--task', ['classification', 'chat']), ['text', '']],
-  ['--columns', parse.columns, ['text', 'body=text', 'text=']],
+  ['--columns', parse.columns, ['text', 'body=text', 'text=', 'text=a,text=b']],
   ['--tag', parse.tags, ['team', '=search']],
 ];
 
