@@ -5,7 +5,7 @@ type Parser = (text: string, previous: unknown) => unknown;
 
 const seconds = parse.durationMs('--timeout');
 const dollars = parse.usd('--max-usd');
-const share = parse.number('--margin', 1, '0.02');
+const share = parse.number('--margin', Infinity, '0.02');
 
 test.each<[string, Parser, string, unknown]>([
   ['dollars', dollars, '5', 5],
@@ -19,7 +19,7 @@ test.each<[string, Parser, string, unknown]>([
   ['a count', parse.count('--limit'), '12', 12],
   ['hours', parse.hours('--hours'), '0.5', 0.5],
   ['a share', share, '0.02', 0.02],
-  ['a share', share, '1', 1],
+  ['an amount', share, '1.5', 1.5],
   ['a word', parse.oneOf('--task', ['classification', 'chat']), 'chat', 'chat'],
   ['columns', parse.columns, 'text=body,label=team', { text: 'body', label: 'team' }],
   ['columns of labels', parse.columns, 'text=body,labels=late,labels=bill', { text: 'body', 'labels.late': 'late', 'labels.bill': 'bill' }],
@@ -38,7 +38,7 @@ const wrong: readonly (readonly [string, Parser, readonly string[]])[] = [
   ['--timeout', seconds, ['', '-1', '5w', 'soon']],
   ['--limit', parse.count('--limit'), ['0', '-1', '1.5', 'all']],
   ['--hours', parse.hours('--hours'), ['0', '', '-1', '1h']],
-  ['--margin', share, ['1.1', '-0.1', '', '2 points']],
+  ['--margin', share, ['-0.1', '', '2 points']],
   ['--temperature', parse.number('--temperature', Infinity, '0 or 0.7'), ['-1', 'hot']],
   ['--task', parse.oneOf('--task', ['classification', 'chat']), ['text', '']],
   ['--columns', parse.columns, ['text', 'body=text', 'text=', 'text=a,text=b']],
