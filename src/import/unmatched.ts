@@ -18,7 +18,7 @@ const changing: KeyTable = {
   'the training continues another one; a job starts with its model': 'resume_from_checkpoint from_checkpoint',
   "weights of the Hub; elsewhere name them as the target's model": 'from_hf_model hf_model_revision',
   'another reference model; a job uses the model itself': 'model_ref',
-  'another kind of adapter': 'use_rslora use_dora lora_target_parameters lora_modules_to_save lora_task_type',
+  'another kind of adapter': 'use_dora lora_target_parameters lora_modules_to_save lora_task_type',
   'prompts and answers are cut apart; a job has maxLength for the whole row': 'max_prompt_length max_completion_length',
   'an end token after each text': 'add_eos_token',
   'the order or the shape of the rows':
@@ -48,7 +48,7 @@ const other: KeyTable = {
   'a column that this task does not read': 'prompt_text_column rejected_text_column target_column',
   'a part of a dataset that a job cannot name': 'datasets data_dir columns',
   'not used with the task and the other settings':
-    'max_seq_length block_size model_max_length trainer peft use_peft lora_r lora_alpha lora_dropout target_modules lora_target_modules lora_trainable_modules dpo_beta beta train_on_inputs max_steps num_train_epochs warmup_steps warmup_ratio dataset_name dataset_config dataset_train_split dataset_test_split hyperparameters',
+    'max_seq_length block_size model_max_length trainer peft use_peft use_rslora lora_r lora_alpha lora_dropout target_modules lora_target_modules lora_trainable_modules dpo_beta beta train_on_inputs max_steps num_train_epochs warmup_steps warmup_ratio dataset_name dataset_config dataset_train_split dataset_test_split hyperparameters',
 };
 
 /** Values with which the training is the same in a job. */
