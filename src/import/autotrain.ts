@@ -171,7 +171,7 @@ function readTraining(source: Source, find: FindPath, kind: Kind): Training {
 function readTarget(source: Source, find: FindPath, kind: Kind): ImportedJob['target'] {
   const model = readModel(source, find('model'));
   if (kind === 'regression') {
-    if (/^spaces-/.test(readText(source, 'backend') ?? '')) source.drop('backend', 'only the provider "local" trains numbers');
+    if (readText(source, 'backend')?.startsWith('spaces-') === true) source.drop('backend', 'only the provider "local" trains numbers');
     return { name: 'local', provider: 'local', model, options: undefined };
   }
   const flavor = /^spaces-(.*)$/.exec(readText(source, 'backend') ?? '')?.[1];
