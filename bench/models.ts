@@ -111,6 +111,7 @@ export async function measureModels(scratch: string): Promise<string> {
       }))
       .sort((a, b) => a.parameters - b.parameters),
     program: known.program,
+    training: known.training, // bench/trainings.ts
     adapters: known.adapters, // bench/adapters.ts measures them
     checked: known.checked,
   };

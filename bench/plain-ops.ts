@@ -50,7 +50,10 @@ export function createPlainOps(tf: TensorFlow): Ops {
       return tf.slice(tf.reshape<Rank.R2>(x, [texts, (M / texts) * H]), [0, 0], [texts, H]);
     },
     crossEntropy: (logits, labels) => ({ sum: tf.neg(tf.sum(tf.mul(labels, tf.logSoftmax(logits)))), count: logits.shape[0] }),
-    binaryCrossEntropy: (logits, targets) => tf.div(tf.sum(tf.sub(tf.softplus(logits), tf.mul(logits, targets))), logits.shape[1]),
+    binaryCrossEntropy: (logits, targets, weights) => {
+      const losses = tf.sub(tf.softplus(logits), tf.mul(logits, targets));
+      return tf.div(tf.sum(weights ? tf.mul(losses, weights) : losses), logits.shape[1]);
+    },
     squaredError: (values, targets) => tf.sum(tf.square(tf.sub(values, targets))),
   };
 }

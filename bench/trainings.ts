@@ -130,5 +130,5 @@ export async function measureTrainings(scratch: string): Promise<string> {
     rows.push([training.name, (found.bytes / 1e6).toFixed(0), ratio('bytes'), found.seconds.toFixed(1), ratio('seconds')]);
     process.stderr.write(`${rows.at(-1)!.join(' | ')}\n`);
   }
-  return `Eight steps each; the planned time is that of the steps, without the program's start.\n\n${toTable(rows)}`;
+  return `Eight steps each; on two threads the planned time is that of the clock, and the found one that of both processors.\n\n${toTable(rows)}`;
 }

@@ -146,9 +146,9 @@ export async function estimate(request: LocalRequest, context: QuoteContext): Pr
     return { seconds, memoryBytes: speed.memoryBytes, source: measuredHere };
   }
   checkFit(training.microBatchSize, getNeeds, getMachineMemory());
-  const { seconds, memoryBytes } = getNeeds(training.microBatchSize);
+  const { seconds, startSeconds, memoryBytes } = getNeeds(training.microBatchSize);
   const source = `estimated from steps on ${measured.machine}${threads > 1 ? `, ${threads} threads` : ''}`;
-  return { seconds, memoryBytes, source: why === null ? source : `${source}; ${measuredHere}` };
+  return { seconds: startSeconds + seconds, memoryBytes, source: why === null ? source : `${source}; ${measuredHere}` };
 }
 
 /** @throws Failure `job-file-invalid` */

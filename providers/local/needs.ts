@@ -33,6 +33,8 @@ export interface Measured {
   readonly process: readonly [always: number, each: number];
   /** Bytes of a trainer beside its steps: rows, tokenizer, files. From whole trainings of the sample job. */
   readonly program: number;
+  /** What whole trainings take beside the steps of `work`: see `bench/trainings.ts`. */
+  readonly training: TrainingConstants;
   readonly models: readonly MeasuredModel[];
   /** Of adapters: see `bench/adapters.ts`. */
   readonly adapters: Readonly<Record<'lora' | 'head', AdapterConstants>>;
@@ -49,6 +51,15 @@ export interface AdapterConstants {
   /** Bytes of WebAssembly, and of the whole process, for each count of `countMemory`. */
   readonly wasm: readonly number[];
   readonly memory: readonly number[];
+}
+
+interface TrainingConstants {
+  /** Seconds to start, read, and save: always, and for each million of parameters. */
+  readonly start: readonly [always: number, each: number];
+  /** A step on average, by the fastest of a few, which is what was measured for `work`. */
+  readonly step: number;
+  /** Milliseconds for each million of parameters of a further part of a batch, whose gradients are added up. */
+  readonly part: number;
 }
 
 /** A row of `models local`; what was measured, and nothing that was computed. */
@@ -102,7 +113,10 @@ export interface TextLength {
 }
 
 export interface TrainingNeeds {
+  /** Of all steps and validations. */
   readonly seconds: number;
+  /** To start, read and save. */
+  readonly startSeconds: number;
   readonly steps: number;
   /** Of a step, on average. */
   readonly batch: BatchShape;
@@ -133,9 +147,12 @@ export function computeNeeds(
   const { tables, maps } = countParts(sizes);
   const toTokens = (tokens: number): number => pad(Math.min(model.maxLength, Math.max(1, tokens)));
   const mean = { rows: Math.min(batchSize, rows), tokens: toTokens(length.mean) };
-  const fullMs = computeStepMs(sizes, mean, threads);
+  const { start, step, part } = measured.training;
+  const fullMs = step * computeStepMs(sizes, mean, threads);
   const kind = training.adapter?.type ?? 'full';
-  const stepMs = kind === 'full' ? fullMs : fullMs * measured.forward * measured.adapters[kind].step;
+  const millions = (tables + maps) / 1e6;
+  const addingMs = (Math.ceil(mean.rows / microBatchSize) - 1) * part * millions;
+  const stepMs = kind === 'full' ? fullMs + addingMs : fullMs * measured.forward * measured.adapters[kind].step;
   const perEpoch = Math.ceil(rows / batchSize);
   const total = steps ?? Math.ceil((epochs ?? 0) * perEpoch);
   const validations = Math.ceil(total / perEpoch) * (validationRows / mean.rows);
@@ -146,7 +163,8 @@ export function computeNeeds(
   const others = (threads - 1) * (wasmBytes + threadBytes + 4 * (tables + maps)); // which have weights and gradients in shared memory
   const seconds = (total * stepMs + validations * fullMs * measured.forward) / 1000;
   const copied = 4 * copies * (tables + maps);
-  return { seconds, steps: total, batch: mean, wasmBytes, memoryBytes: memoryBytes + measured.program + copied + others };
+  const startSeconds = start[0] + start[1] * millions;
+  return { seconds, startSeconds, steps: total, batch: mean, wasmBytes, memoryBytes: memoryBytes + measured.program + copied + others };
 }
 
 /** Most memory of a step over this batch, where all of it is computed at once. */

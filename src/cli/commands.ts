@@ -1,3 +1,4 @@
+import { measureTasks, type Measure } from '../job/measures.ts';
 import type { CommandFunction } from './cli.ts';
 import { allowSecrets, dataCommands, initOptions } from './data-commands.ts';
 import * as parse from './options.ts';
@@ -29,12 +30,13 @@ const maxUsd: Option = ['--max-usd <dollars>', 'spend at most this much on answe
 const verdict: readonly Option[] = [
   ['--reference <name>', 'compare tuned models with this: a reference of the job, base, majority, a name of the table, a file of answers'],
   [
-    '--margin <share>',
-    'how much worse still counts as not worse, from 0 to 1 (default: evaluation.margin of the job)',
-    parse.number('--margin', 1, '0.02'),
+    '--margin <amount>',
+    'how much worse still counts as not worse, in units of the measure (default: evaluation.margin of the job)',
+    parse.number('--margin', Infinity, '0.02'),
   ],
   ['--require <verdict>', 'better, not-worse or equivalent: exit with 104 unless every tuned model reaches it', parse.requirement],
 ];
+const measureNames = Object.keys(measureTasks) as Measure[];
 const last: Option = ['--limit <count>', 'only the last', parse.count('--limit')];
 const firstRows: Option = ['--limit <count>', 'only the first rows', parse.count('--limit')];
 
@@ -157,7 +159,15 @@ export const commands: readonly CommandEntry[] = [
   {
     usage: 'compare [job]',
     summary: 'compare finished runs, or a file of answers, with a reference: difference and verdict',
-    options: [['--candidate <file>', 'judge the answers of this file instead of a job, with --reference FILE'], ...verdict],
+    options: [
+      ['--candidate <file>', 'judge the answers of this file instead of a job, with --reference FILE'],
+      [
+        '--measure <name>',
+        `${measureNames.join(', ')}, with --candidate (default: what fits the answers)`,
+        parse.oneOf('--measure', measureNames),
+      ],
+      ...verdict,
+    ],
     load: async () => (await import('./commands/evaluate.ts')).compare,
   },
   {

@@ -123,7 +123,7 @@ export const dataCommands: readonly CommandEntry[] = [
     summary: 'turn the answers of a predictions file into training rows',
     options: [
       ['--out <file>', 'where to write training rows'],
-      ['--task <task>', 'classification or chat (default: as the file is)', parse.oneOf('--task', tasks)],
+      ['--task <task>', 'classification, multi-label, regression or chat (default: as the file is)', parse.oneOf('--task', tasks)],
     ],
     load: async () => (await import('./commands/data.ts')).fromPredictions,
   },

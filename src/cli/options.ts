@@ -2,6 +2,7 @@
 import { taskColumns } from '../dataset/row.ts';
 import { requirements, type Requirement } from '../evaluate/comparison.ts';
 import { Failure } from '../errors.ts';
+import { mergeColumns, nameLabelColumns } from '../lib/label-columns.ts';
 
 const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
@@ -90,7 +91,13 @@ const columnNames = [...new Set(Object.values(taskColumns).flat())];
 export const columns = (text: string) => {
   const pairs = text.split(',').map((pair) => /^(\w+)=(.+)$/.exec(pair) ?? []);
   const wrong = pairs.findIndex(([, name]) => name === undefined || !columnNames.includes(name));
-  if (wrong === -1) return Object.fromEntries(pairs.map(([, name, column]) => [name!, column!]));
+  const twice = pairs.find(([, name], i) => name !== 'labels' && pairs.findIndex(([, other]) => other === name) < i)?.[1];
+  if (wrong === -1 && twice !== undefined) throw new Failure('usage', `--columns expects each name once, found ${twice} twice`);
+  if (wrong === -1) {
+    const labels = pairs.flatMap(([, name, column]) => (name === 'labels' ? [column!] : []));
+    const named = Object.fromEntries(pairs.map(([, name, column]) => [name!, column!]));
+    return labels.length > 1 ? mergeColumns(named, nameLabelColumns(labels)) : named;
+  }
   const expected = `--columns expects pairs such as text=body,label=team, with the names ${columnNames.join(', ')}`;
   throw new Failure('usage', `${expected}; found ${JSON.stringify(text.split(',')[wrong])}`);
 };

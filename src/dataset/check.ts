@@ -1,5 +1,6 @@
 /** The report of `data check`: what data files hold, and everything that is wrong with them. */
 import { isFailure, type Failure } from '../errors.ts';
+import { findLabelColumns } from '../lib/label-columns.ts';
 import { findingKinds, type Finding, type FindingCode, type Severity } from './findings.ts';
 import { inspectDataset, type DatasetSources } from './inspect.ts';
 import { createBadRows, type BadRows } from './bad-rows.ts';
@@ -137,7 +138,7 @@ export async function findTask(path: string, { columns, quote }: Pick<DatasetSou
     const { row } = first!;
     const has = (name: string): boolean => Object.hasOwn(row, columns[name] ?? name);
     if (has('chosen') || Object.hasOwn(row, 'preferred_output')) return 'preference';
-    if (has('labels') && !has('label')) return 'multi-label';
+    if (findLabelColumns(columns) !== null || (has('labels') && !has('label'))) return 'multi-label';
     if (has('text') || has('label')) return 'classification';
     return findShape(row, columns['messages'] ?? 'messages') === null ? 'classification' : 'chat';
   }

@@ -1,8 +1,10 @@
 /** Several labels of a row: how files write them, how they are written again, and what a model's answer says. */
 import { parseJsonOr } from '../lib/json.ts';
 import { formatValue } from '../lib/text.ts';
-import { parseLabelValue } from './check-values.ts';
+import { findLabelColumns } from '../lib/label-columns.ts';
+import { checkColumns, parseLabelValue } from './check-values.ts';
 import { createDataFailure } from './findings.ts';
+import type { Columns, RawRow } from './row.ts';
 import type { NoteOnce } from './row-events.ts';
 
 /** The one way in which labels are written as an answer: each once, sorted by code unit, as a JSON list. */
@@ -27,10 +29,41 @@ type Separator = (typeof separators)[number];
 const hint = 'Write a list such as ["a", "b"] in JSON, and "a|b" in a table; a row without a label has [] or an empty field.';
 
 /**
+ * Reads the labels of the rows of one file: those whose own column says so, or those of the column `labels`.
+ * @throws Failure `data-invalid` for a column that is not there, and as `createLabelListParser`
+ */
+export function createLabelsParser(columns: Columns, noteOnce: NoteOnce): (raw: RawRow, place: string) => string[] {
+  const own = findLabelColumns(columns);
+  if (own === null) {
+    const column = columns['labels'] ?? 'labels';
+    const parse = createLabelListParser(column, noteOnce);
+    return ({ row, line }, place) => {
+      checkColumns(row, [column], place);
+      return parse(row[column], place, line);
+    };
+  }
+  return ({ row }, place) => {
+    const names = own.map(({ column }) => column);
+    checkColumns(row, names, place);
+    return toLabelSet(own.filter(({ column }) => parseHasLabel(row[column], column, place)).map(({ label }) => label));
+  };
+}
+
+/** Whether a row has the label of a column. */
+function parseHasLabel(value: unknown, column: string, place: string): boolean {
+  const text = typeof value === 'string' ? value.trim().toLowerCase() : String(value);
+  if (/^(1(\.0+)?|true)$/.test(text)) return true;
+  if (/^(0(\.0+)?|false)$/.test(text)) return false;
+  throw createDataFailure('value-kind', `${place}: expected 0 or 1 in column ${formatValue(column)}, found ${formatValue(value)}`, {
+    hint: 'The column of a label has 1 for each row with the label, and 0 for all others.',
+  });
+}
+
+/**
  * Reads the labels of the rows of one file: a list, or a text that holds a list of JSON or Python, or labels with a separator between them.
  * @throws Failure `data-invalid` for anything else, a blank label, and a second separator
  */
-export function createLabelListParser(column: string, noteOnce: NoteOnce): (value: unknown, place: string, line: number) => string[] {
+function createLabelListParser(column: string, noteOnce: NoteOnce): (value: unknown, place: string, line: number) => string[] {
   let separator: { readonly sign: Separator; readonly line: number } | null = null;
   const split = (text: string, place: string, line: number): string[] => {
     const found = separators.find((sign) => text.includes(sign));

@@ -1,3 +1,4 @@
+import { mergeColumns } from '../lib/label-columns.ts';
 import { formatValue } from '../lib/text.ts';
 import { checkColumns, parseLabelValue, parseText } from './check-values.ts';
 import { findColumns } from './columns.ts';
@@ -6,7 +7,7 @@ import { parseMessages, parseTools } from './messages.ts';
 import { parseFormat } from './open-dataset.ts';
 import { parsePreferenceRow } from './preference-row.ts';
 import { readRowBatches, type ReadRowsOptions } from './read-rows.ts';
-import { createLabelListParser } from './label-list.ts';
+import { createLabelsParser } from './label-list.ts';
 import { createNoteOnce, tryParse, type NoteOnce } from './row-events.ts';
 import type {
   ChatMessage,
@@ -46,7 +47,7 @@ export async function* readTaskBatches(
   { task, columns: named, quote }: RowShape,
   options: TaskRowsOptions = {},
 ): AsyncGenerator<LocatedRow[]> {
-  const wanted: Columns = { ...requiredColumns[task], ...named };
+  const wanted: Columns = mergeColumns(requiredColumns[task], named);
   const { onBadRow = throwFailure, onNote = ignore, onRaw } = options;
   for (const source of paths) {
     const format = parseFormat(source);
@@ -162,12 +163,12 @@ export function parseTexts(row: RawRow['row'], columns: TextColumns, place: stri
 
 /** Rows with any number of labels. */
 function createMultiLabelParser(columns: Columns, path: string, noteOnce: NoteOnce): (raw: RawRow) => MultiLabelRow {
-  const { text, text2, labels: column } = columns as unknown as TextColumns & { readonly labels: string };
-  const parseLabels = createLabelListParser(column, noteOnce);
-  return ({ line, row }) => {
-    const place = `${path}:${line}`;
-    checkColumns(row, [text, text2, column], place);
-    return { ...parseTexts(row, { text, text2 }, place), labels: parseLabels(row[column], place, line) };
+  const { text, text2 } = columns as unknown as TextColumns;
+  const parseLabels = createLabelsParser(columns, noteOnce);
+  return (raw) => {
+    const place = `${path}:${raw.line}`;
+    checkColumns(raw.row, [text, text2], place);
+    return { ...parseTexts(raw.row, { text, text2 }, place), labels: parseLabels(raw, place) };
   };
 }
 

@@ -4,11 +4,12 @@ import { parseChatRow, parseClassificationRow, parseTexts } from '../dataset/tas
 import { parseMessages, parseTools } from '../dataset/messages.ts';
 import { readRows } from '../dataset/read-rows.ts';
 import { getExpectedAnswer } from '../dataset/chat.ts';
-import { createLabelListParser, formatLabelList } from '../dataset/label-list.ts';
+import { createLabelsParser, formatLabelList } from '../dataset/label-list.ts';
 import { Failure, isFailure } from '../errors.ts';
 import { readJobFile, type JobFile } from '../job/read-job-file.ts';
 import { resolveTarget } from '../job/resolve.ts';
 import type { RunSpec } from '../job/run-spec.ts';
+import { findLabelColumns } from '../lib/label-columns.ts';
 import type { GenerationSettings } from '../provider/context.ts';
 import { toModelName } from '../provider/model-name.ts';
 import { findNewestRuns } from '../run/find-runs.ts';
@@ -179,8 +180,8 @@ export interface RowSettings {
  */
 export async function readCaptureRows(path: string, { task, columns, quote, limit }: RowSettings): Promise<CaptureRow[]> {
   const rows: CaptureRow[] = [];
-  const names = { text: 'text', label: 'label', labels: 'labels', messages: 'messages', ...columns };
-  const parseLabels = createLabelListParser(names.labels, () => {});
+  const names = { text: 'text', label: 'label', messages: 'messages', ...columns };
+  const parseLabels = createLabelsParser(names, () => {});
   for await (const raw of readRows(path, { quote })) {
     if (rows.length >= limit) break;
     const has = (column: string): boolean => Object.hasOwn(raw.row, column);
@@ -199,13 +200,13 @@ export async function readRunRows(path: string, { record: { plan } }: StoredRun)
   return await readCaptureRows(path, { task: plan.spec.task, columns, quote, limit: Infinity });
 }
 
-type Names = Columns & { readonly text: string; readonly label: string; readonly labels: string; readonly messages: string };
+type Names = Columns & { readonly text: string; readonly label: string; readonly messages: string };
 
 interface TextFile {
   readonly names: Names;
   readonly task: PromptSettings['task'];
   readonly path: string;
-  readonly parseLabels: ReturnType<typeof createLabelListParser>;
+  readonly parseLabels: ReturnType<typeof createLabelsParser>;
 }
 
 function parseConversation(raw: RawRow, { messages: column }: Names, path: string): CaptureRow {
@@ -225,8 +226,9 @@ function parseText(raw: RawRow, { names, task, path, parseLabels }: TextFile): C
     const place = `${path}:${raw.line}`;
     checkColumns(raw.row, [names.text, names['text2']], place);
     const row = parseTexts(raw.row, { text: names.text, text2: names['text2'] }, place);
-    const given = raw.row[names.labels] ?? null;
-    return { row, input: toInput(row), expected: given === null ? null : formatLabelList(parseLabels(given, place, raw.line)) };
+    const own = findLabelColumns(names)?.map(({ column }) => column) ?? [names['labels'] ?? 'labels'];
+    const isLabelled = own.some((column) => (raw.row[column] ?? null) !== null);
+    return { row, input: toInput(row), expected: isLabelled ? formatLabelList(parseLabels(raw, place)) : null };
   }
   const hasLabel = Object.hasOwn(raw.row, names.label) && raw.row[names.label] !== null;
   const { label, ...texts } = parseClassificationRow(raw, hasLabel ? names : { ...names, label: names.text }, path);

@@ -126,9 +126,6 @@ function buildScope(
   { address, runs, notes }: PresentRuns,
   { reference: wanted, margin, limit }: CompareOptions & Pick<EvaluateOptions, 'limit'>,
 ): Scope {
-  if (margin !== undefined && !(margin >= 0 && margin <= 1)) {
-    throw new Failure('usage', `expected a margin from 0 to 1, found ${margin}`);
-  }
   const isPath = wanted !== undefined && (wanted.includes('/') || wanted.endsWith('.jsonl'));
   const references = { ...runs[0]!.record.plan.spec.references, ...(isPath && { [wanted]: { predictions: resolve(wanted) } }) };
   return { address, runs, notes, references, wanted, margin, limit, isLenient: true };

@@ -8,6 +8,7 @@ import { readPart } from '../run/run-data.ts';
 import type { StoredRun } from '../run/run-store.ts';
 import type { Workspace } from '../run/workspace.ts';
 import { buildRunCandidates, findReferences, type Candidate, type ReferenceOptions } from './candidates.ts';
+import { checkMargin } from './measures.ts';
 import type { ComparisonInput } from './comparison.ts';
 import { filterTuned, findPredictProblem, getPromptSettings, type PromptSettings } from './models.ts';
 
@@ -56,6 +57,7 @@ export async function findEvaluationSets(workspace: Workspace, scope: Scope): Pr
   const { facts, spec } = plan;
   const { measure, margin } = spec.evaluation;
   if (!isMeasure(measure)) return [];
+  if (scope.margin !== undefined) checkMargin(scope.margin, measure);
   const settings = getPromptSettings(plan);
   const { schema } = spec.evaluation.generation;
   // Few jobs have one, and the library takes time to load.

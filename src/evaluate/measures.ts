@@ -1,3 +1,4 @@
+import { Failure } from '../errors.ts';
 import type { Measure } from '../job/measures.ts';
 import { findConstantList, judgeLabelSets, scoreLabelSets } from './label-sets.ts';
 import { describeExpectedJson, judgeFields, judgeValidity, scoreFields, scoreValidity } from './json-answers.ts';
@@ -97,6 +98,17 @@ export const measures: Readonly<Record<Measure, MeasureRules>> = {
     },
   },
 };
+
+/**
+ * A margin is in units of the measure.
+ * @throws Failure `usage` for one below 0, and for one above 1 of a measure that is a share
+ */
+export function checkMargin(margin: number, measure: Measure): void {
+  const { isError = false } = measures[measure];
+  if (margin >= 0 && (isError ? Number.isFinite(margin) : margin <= 1)) return;
+  const range = isError ? 'from 0' : `from 0 to 1 for the measure ${measure}`;
+  throw new Failure('usage', `expected a margin ${range}, found ${margin}`);
+}
 
 /** The most frequent of the right labels; null without labels. */
 function findMost(labels: readonly string[], expected: readonly string[]): string | null {

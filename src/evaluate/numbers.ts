@@ -1,7 +1,8 @@
 /** How well numbers were answered. */
 import type { Answered, Scores } from './measures.ts';
 
-function parseNumber(text: string | null): number | null {
+/** The number that an answer says; null for anything else. */
+export function parseNumber(text: string | null): number | null {
   const number = text === null || text.trim() === '' ? NaN : Number(text);
   return Number.isFinite(number) ? number : null;
 }

@@ -29,17 +29,19 @@ export interface PredictionLine {
 
 const Fraction = z.number('a probability from 0 to 1').min(0, 'a probability from 0 to 1').max(1, 'a probability from 0 to 1');
 const Count = z.int('a whole number of tokens').nonnegative('a whole number of tokens');
+/** A number in the place of a text. */
+const AsText = z.number().transform(String);
 
 /** The fields of a line beside its input; a line may have other ones. A message says what is expected. */
 const Fields = z
   .looseObject({
-    answer: z.string('a text, or null').nullable(),
+    answer: z.union([z.string(), AsText], 'a text, or null').nullable(),
     probabilities: z.record(z.string(), Fraction, 'an object of probabilities by label').nullable().default(null),
     log_probability: z.number('a natural logarithm, of at most 0').max(0, 'a natural logarithm, of at most 0').nullable().default(null),
     truncated: z.boolean('true or false').nullable().default(false),
     latency_ms: z.number('milliseconds').nonnegative('milliseconds').nullable().default(null),
     tokens: z.object({ input: Count, output: Count }, 'an object {"input", "output"}').nullable().default(null),
-    expected: z.string('a text').nullable().default(null),
+    expected: z.union([z.string(), AsText], 'a text').nullable().default(null),
     model: z.string('the name of a model').nullable().default(null),
     asked: z.record(z.string(), z.unknown(), 'an object').nullable().default(null),
     at: z.string('a time').nullable().default(null),

@@ -28,15 +28,21 @@ function openParameters(source: Source): FindPath {
 }
 
 /** The tasks of AutoTrain that a job has. */
-type Kind = 'classification' | 'sft' | 'dpo' | 'generic';
+type Kind = 'classification' | 'regression' | 'sft' | 'dpo' | 'generic';
+
+/** Whether a text has one label or number: AutoTrain trains the same models for both, with the same settings. */
+function isOfTexts(kind: Kind): kind is 'classification' | 'regression' {
+  return kind === 'classification' || kind === 'regression';
+}
 
 const kinds: Readonly<Record<string, Kind>> = { sft: 'sft', dpo: 'dpo', default: 'generic', generic: 'generic' };
 
 function readKind(source: Source, find: FindPath): Kind {
-  const expected = 'one of text-classification, llm-sft, llm-dpo, llm-generic';
-  const hint = 'A job trains classifiers, chats, preferences and texts; for another task write the job by hand.';
+  const expected = 'one of text-classification, text-regression, llm-sft, llm-dpo, llm-generic';
+  const hint = 'A job trains classifiers, regressions, chats, preferences and texts; for another task write the job by hand.';
   const word = readText(source, 'task')?.replaceAll(/[_:]/g, '-') ?? source.refuse('task', expected, hint);
   if (/^text-((binary|multi-class)-)?classification$/.test(word)) return 'classification';
+  if (/^text-(single-column-)?regression$/.test(word)) return 'regression';
   if (!/^llm(-\w+)?$/.test(word)) source.refuse('task', expected, hint);
   const trainer = readText(source, find('trainer'));
   const name = trainer ?? (word === 'llm' ? 'default' : word.slice('llm-'.length));
@@ -46,7 +52,7 @@ function readKind(source: Source, find: FindPath): Kind {
 
 function readTask(source: Source, find: FindPath, kind: Kind): JobSpec['task'] {
   const isChat = (readText(source, find('chat_template'))?.toLowerCase() ?? 'none') !== 'none';
-  const task = kind === 'classification' ? kind : kind === 'dpo' ? 'preference' : kind === 'sft' && isChat ? 'chat' : 'text';
+  const task = isOfTexts(kind) ? kind : kind === 'dpo' ? 'preference' : kind === 'sft' && isChat ? 'chat' : 'text';
   source.note('task', kind === 'dpo' ? 'training.method' : 'task', `trains the task "${task}"`);
   source.note('params.trainer', 'task', 'replaces the trainer in the name of the task');
   return task;
@@ -77,7 +83,7 @@ function readColumns(source: Source, find: FindPath, task: JobSpec['task']): Col
 }
 
 function readData(source: Source, find: FindPath, { kind, task }: { kind: Kind; task: JobSpec['task'] }): JobSpec['data'] {
-  const isText = kind === 'classification';
+  const isText = isOfTexts(kind);
   const read = (field: 'data.train' | 'data.validation', splitPath: string): ReturnType<typeof readSplit> => {
     const remark = isText ? '' : '; AutoTrain itself does not use it for language models';
     const files = { endings: ['.csv', '.jsonl'], usual: isText ? '.csv' : '.jsonl' };
@@ -141,7 +147,7 @@ function readEarlyEnd(source: Source, find: FindPath): Training {
 }
 
 function readTraining(source: Source, find: FindPath, kind: Kind): Training {
-  const isText = kind === 'classification';
+  const isText = isOfTexts(kind);
   const loss = { value: 'all', text: 'all tokens count, of rows that are packed into blocks' };
   if (kind === 'sft') source.assume('(loss)', 'training.loss', loss);
   source.assume(find('scheduler'), 'training.schedule', { value: 'linear', text: defaultText });
@@ -162,8 +168,12 @@ function readTraining(source: Source, find: FindPath, kind: Kind): Training {
   };
 }
 
-function readTarget(source: Source, find: FindPath): ImportedJob['target'] {
+function readTarget(source: Source, find: FindPath, kind: Kind): ImportedJob['target'] {
   const model = readModel(source, find('model'));
+  if (kind === 'regression') {
+    if (readText(source, 'backend')?.startsWith('spaces-') === true) source.drop('backend', 'only the provider "local" trains numbers');
+    return { name: 'local', provider: 'local', model, options: undefined };
+  }
   const flavor = /^spaces-(.*)$/.exec(readText(source, 'backend') ?? '')?.[1];
   if (flavor !== undefined) source.note('backend', 'targets.options.flavor', 'the machine');
   const provider = flavor === undefined && !model.startsWith('hub:') ? 'local' : 'huggingface';
@@ -184,7 +194,7 @@ export const autotrain: ConfigFormat = {
       task,
       data: readData(source, find, { kind, task }),
       training: readTraining(source, find, kind),
-      target: readTarget(source, find),
+      target: readTarget(source, find, kind),
     };
   },
 };

@@ -99,7 +99,7 @@ function formatTopLine({ kind, path, field, value, text }: ImportNote): string {
 function formatChoices({ task, target }: ImportedJob): string[] {
   const choices = [
     ...(task === 'classification' ? [{ provider: 'local', model: './models/your-model' }] : []),
-    { provider: 'huggingface', model: 'hub:owner/your-model' },
+    ...(task === 'regression' ? [] : [{ provider: 'huggingface', model: 'hub:owner/your-model' }]),
   ].filter(({ provider }) => provider !== target.provider);
   const lines = choices.map(({ provider, model }) => {
     const name = provider === target.name ? `${provider}-2` : provider;

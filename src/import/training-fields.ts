@@ -139,16 +139,29 @@ export function readSelect(source: Source, hasValidation: boolean): Training {
 }
 
 /** LoRA as PEFT's users switch it on: all parameters are trained where it is off, and noted where the source does not say. */
-export function readPeft(source: Source, find: FindPath, names: { readonly enabled: string; readonly targets: string }): Training {
+export function readPeft(
+  source: Source,
+  find: FindPath,
+  names: { readonly enabled: string; readonly targets: string; readonly rankStabilized?: string },
+): Training {
   const enabled = find(names.enabled);
   const isEnabled = readFlag(source, enabled);
   if (isEnabled === true) {
     source.note(enabled, 'training.adapter', 'added low-rank matrices');
-    return { adapter: readLora(source, find, { targets: names.targets, rank: 16, alpha: 32, dropout: 0.05 }) };
+    const adapter = readLora(source, find, { targets: names.targets, rank: 16, alpha: 32, dropout: 0.05 });
+    return { adapter: { ...adapter, ...readRankStabilized(source, names.rankStabilized) } };
   }
   source.note(enabled, 'training.adapter', 'all parameters are trained');
   source.assume(enabled, 'training.adapter', { value: false, text: 'all parameters are trained, as with {"type": "full"}' });
   return isEnabled === undefined ? {} : { adapter: { type: 'full' } };
+}
+
+/** rsLoRA, where the source has a field for it; false is what a job without the field means. */
+function readRankStabilized(source: Source, path: string | undefined): { readonly rankStabilized?: boolean } {
+  const isStabilized = path === undefined ? undefined : readFlag(source, path);
+  if (isStabilized === undefined) return {};
+  source.note(path!, 'training.adapter.rankStabilized', null);
+  return { rankStabilized: isStabilized };
 }
 
 interface LoraDefaults {

@@ -118,7 +118,7 @@ function readTraining(source: Source, method: Method, data: JobSpec['data']): Tr
       defaults: [8, 1],
     }),
     ...readSchedule(source, 'lr_scheduler_type', () => readWarmup(source, duration.steps)),
-    ...readPeft(source, String, { enabled: 'use_peft', targets: 'lora_target_modules' }),
+    ...readPeft(source, String, { enabled: 'use_peft', targets: 'lora_target_modules', rankStabilized: 'use_rslora' }),
     ...(method === 'sft' ? readLoss(source) : {}),
     ...readSelect(source, data.validation !== undefined),
     ...readMaxLength(source),

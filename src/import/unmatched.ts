@@ -22,7 +22,7 @@ const changing: KeyTable = {
   "weights of the Hub; elsewhere name them as the target's model": 'from_hf_model hf_model_revision',
   'another reference model; a job uses the model itself': 'model_ref ref_model ref_model_*',
   'another kind of adapter':
-    'use_rslora use_dora pissa_* oft_* peft_* lora_on_cpu lora_fan_in_fan_out lora_layers_* lora_bias additional_target module_dropout freeze_* unfrozen_parameters use_llama_pro relora* lora_target_parameters lora_modules_to_save lora_task_type',
+    'use_dora pissa_* oft_* peft_* lora_on_cpu lora_fan_in_fan_out lora_layers_* lora_bias additional_target module_dropout freeze_* unfrozen_parameters use_llama_pro relora* lora_target_parameters lora_modules_to_save lora_task_type',
   'prompts and answers are cut apart; a job has maxLength for the whole row':
     'max_prompt_length max_completion_length excess_length_strategy',
   'an end token after each text': 'add_eos_token',
@@ -62,7 +62,7 @@ const other: KeyTable = {
   'which reader of files; it is told by their names': 'ds_type',
   'for answers, not for the training': 'do_sample temperature top_p top_k num_beams max_new_tokens infer_backend',
   'not used with the task and the other settings':
-    'cutoff_len lora_rank lora_target lora_target_linear pref_beta rl_beta train_on_prompt field type split batch_size max_seq_length block_size model_max_length trainer peft use_peft lora_r lora_alpha lora_dropout target_modules lora_target_modules lora_trainable_modules dpo_beta beta train_on_inputs max_steps num_train_epochs warmup_steps warmup_ratio dataset_name dataset_config dataset_train_split dataset_test_split hyperparameters',
+    'cutoff_len lora_rank lora_target lora_target_linear pref_beta rl_beta train_on_prompt field type split batch_size max_seq_length block_size model_max_length trainer peft use_peft use_rslora lora_r lora_alpha lora_dropout target_modules lora_target_modules lora_trainable_modules dpo_beta beta train_on_inputs max_steps num_train_epochs warmup_steps warmup_ratio dataset_name dataset_config dataset_train_split dataset_test_split hyperparameters',
 };
 
 /** Values with which the training is the same in a job. */

@@ -132,7 +132,11 @@ const Columns = z
     text: Column.describe('classification, multi-label, regression, text: the text'),
     text2: Column.describe('classification, multi-label, regression: the second text of a pair'),
     label: Column.describe('classification: the label; regression: the number'),
-    labels: Column.describe('multi-label: the list of labels, or a text with "|", ";" or "," between them'),
+    labels: z
+      .union([Column, z.array(Column).min(1)], 'a column, or a list of columns')
+      .describe(
+        'multi-label: the list of labels, or a text with "|", ";" or "," between them; or a list of columns with 0 or 1, one a label',
+      ),
     messages: Column.describe('chat: the list of messages'),
     prompt: Column.describe('preference: the prompt'),
     chosen: Column.describe('preference: the better answer'),

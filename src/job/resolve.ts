@@ -1,5 +1,6 @@
 import { resolve as toAbsolute } from 'node:path';
 import { Failure } from '../errors.ts';
+import { mergeColumns, nameLabelColumns } from '../lib/label-columns.ts';
 import type { JobSpec, Training, TrainingField } from './job-spec.ts';
 import { getMeasureNames } from './measures.ts';
 import type { DataSpec, ModelName, ReferenceSpec, RunSpec } from './run-spec.ts';
@@ -55,10 +56,16 @@ function hasColumns(set: TestSet): set is Extract<TestSet, { files: unknown }> {
   return typeof set === 'object' && 'files' in set;
 }
 
+/** Columns by our names: those of labels get one each. */
+function nameColumns({ labels, ...columns }: NonNullable<JobSpec['data']['columns']> = {}): Record<string, string> {
+  const named = typeof labels === 'string' ? { labels } : nameLabelColumns(labels ?? []);
+  return { ...(columns as Record<string, string>), ...named };
+}
+
 function resolveData(spec: JobSpec, folder: string): DataSpec {
   const { train, validation, test, columns, quote, allowSecrets } = spec.data;
   const tests = Object.entries(test === undefined ? {} : typeof test === 'string' ? { test } : isFraction(test) ? { test: [] } : test);
-  const own = { ...defaultColumns[spec.task], ...(columns as Record<string, string> | undefined) };
+  const own = mergeColumns(defaultColumns[spec.task], nameColumns(columns));
   return {
     train: resolveSources(train, folder),
     validation: validation === undefined ? null : isFraction(validation) ? validation : resolveSources(validation, folder),
@@ -68,7 +75,7 @@ function resolveData(spec: JobSpec, folder: string): DataSpec {
     ...(quote !== undefined && { quote }),
     ...(allowSecrets === true && { allowSecrets }),
     testColumns: Object.fromEntries(
-      tests.flatMap(([name, set]) => (hasColumns(set) ? [[name, { ...own, ...(set.columns as Record<string, string>) }]] : [])),
+      tests.flatMap(([name, set]) => (hasColumns(set) ? [[name, mergeColumns(own, nameColumns(set.columns))]] : [])),
     ),
   };
 }

@@ -16,6 +16,7 @@ import { resolveTarget } from '../job/resolve.ts';
 import { buildFingerprint, buildRunKey } from '../job/run-key.ts';
 import type { RunSpec } from '../job/run-spec.ts';
 import { hashJson } from '../lib/json.ts';
+import { isLabelColumn } from '../lib/label-columns.ts';
 import type { Store } from '../store/open-store.ts';
 import { readSpending, type Spending } from './budget.ts';
 import type { RunPlan } from './event.ts';
@@ -151,10 +152,10 @@ export function checkRunSpec(spec: RunSpec): void {
   }
   const { columns, testColumns = {} } = spec.data;
   for (const own of [columns, ...Object.values(testColumns)]) {
-    const column = Object.keys(own).find((name) => !taskColumns[task].includes(name));
+    const column = Object.keys(own).find((name) => !taskColumns[task].includes(isLabelColumn(name) ? 'labels' : name));
     if (column === undefined) continue;
     const expected = `data.columns: expected only ${taskColumns[task].join(', ')} for the task "${task}"`;
-    throw new Failure('job-file-invalid', `${expected}, found "${column}"`);
+    throw new Failure('job-file-invalid', `${expected}, found "${isLabelColumn(column) ? 'labels' : column}"`);
   }
   checkPrompt(spec);
 }

@@ -9,7 +9,7 @@ import { openLanguageModel, type LanguageModel } from './language/model.ts';
 import type { TrainFile } from './protocol.ts';
 import { saveLanguageModel, saveModel, type SavedWith } from './save-model.ts';
 import { openClassifier } from './tasks/classification/classifier.ts';
-import { applyLossSettings, readChosenRows, type EncodedRow } from './tasks/classification/rows.ts';
+import { applyLabelWeights, applyLossSettings, readChosenRows, type EncodedRow } from './tasks/classification/rows.ts';
 import { chat } from './tasks/language/chat.ts';
 import { addStart, createPreference, type PreferenceRow } from './tasks/language/preference.ts';
 import { checkTexts, type Preflight, type PreflightEncoder } from './tasks/language/preflight.ts';
@@ -55,7 +55,8 @@ function openClassifierTrainee(tf: TensorFlow, { model, training, backend }: Tra
     drawn: classifier.drawn,
     readRows: async (path, options) => await readChosenRows(classifier, path, options),
     check: null,
-    weigh: (rows) => applyLossSettings(rows, classifier.labels.length, training),
+    weigh: (rows) =>
+      classifier.isMultiLabel ? applyLabelWeights(rows, training) : applyLossSettings(rows, classifier.labels.length, training),
     openHelpers: async (count, kernels) => await openWorkers(classifier, { count, backend, kernels }),
     save: (target, texts) => saveModel(classifier, target, texts),
   };

@@ -106,8 +106,9 @@ test('for scripts: JSON on standard output, the status, and a line about who fel
 test.each([
   [['--reference', 'nobody'], 2, '--reference: there is no model "nobody" in this comparison'],
   [['--reference', 'none.jsonl'], 66, 'none.jsonl'],
-  [['--margin', '2'], 2, '--margin expects a number from 0 to 1, such as 0.02, found "2"'],
-  [['--margin', ''], 2, '--margin expects a number from 0 to 1'],
+  [['--margin', '2'], 2, 'expected a margin from 0 to 1 for the measure accuracy, found 2'],
+  [['--margin', ''], 2, '--margin expects a number, such as 0.02'],
+  [['--measure', 'accuracy'], 2, '--measure goes with --candidate: a job is compared by its evaluation.measure'],
   [['--require', 'worse'], 2, '--require expects better, not-worse or equivalent, found "worse"'],
 ])('%j is refused', async (flags, expected, message) => {
   writeReferences({});

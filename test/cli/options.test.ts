@@ -5,7 +5,7 @@ type Parser = (text: string, previous: unknown) => unknown;
 
 const seconds = parse.durationMs('--timeout');
 const dollars = parse.usd('--max-usd');
-const share = parse.number('--margin', 1, '0.02');
+const share = parse.number('--margin', Infinity, '0.02');
 
 test.each<[string, Parser, string, unknown]>([
   ['dollars', dollars, '5', 5],
@@ -19,9 +19,11 @@ test.each<[string, Parser, string, unknown]>([
   ['a count', parse.count('--limit'), '12', 12],
   ['hours', parse.hours('--hours'), '0.5', 0.5],
   ['a share', share, '0.02', 0.02],
-  ['a share', share, '1', 1],
+  ['an amount', share, '1.5', 1.5],
   ['a word', parse.oneOf('--task', ['classification', 'chat']), 'chat', 'chat'],
   ['columns', parse.columns, 'text=body,label=team', { text: 'body', label: 'team' }],
+  ['columns of labels', parse.columns, 'text=body,labels=late,labels=bill', { text: 'body', 'labels.late': 'late', 'labels.bill': 'bill' }],
+  ['a column of lists of labels', parse.columns, 'labels=topics', { labels: 'topics' }],
   ['a tag', parse.tags, 'team=search=1', { team: 'search=1' }],
 ])('%s: %# %s', (_name, parser, text, value) => {
   expect(parser(text, undefined)).toEqual(value);
@@ -36,10 +38,10 @@ const wrong: readonly (readonly [string, Parser, readonly string[]])[] = [
   ['--timeout', seconds, ['', '-1', '5w', 'soon']],
   ['--limit', parse.count('--limit'), ['0', '-1', '1.5', 'all']],
   ['--hours', parse.hours('--hours'), ['0', '', '-1', '1h']],
-  ['--margin', share, ['1.1', '-0.1', '', '2 points']],
+  ['--margin', share, ['-0.1', '', '2 points']],
   ['--temperature', parse.number('--temperature', Infinity, '0 or 0.7'), ['-1', 'hot']],
   ['--task', parse.oneOf('--task', ['classification', 'chat']), ['text', '']],
-  ['--columns', parse.columns, ['text', 'body=text', 'text=']],
+  ['--columns', parse.columns, ['text', 'body=text', 'text=', 'text=a,text=b']],
   ['--tag', parse.tags, ['team', '=search']],
 ];
 

@@ -7,7 +7,8 @@ import type { ReadNote } from '../../src/dataset/findings.ts';
 import { inspectDataset, type DataFacts } from '../../src/dataset/inspect.ts';
 import { findFrequentLabels, formatLabelList, readLabelList } from '../../src/dataset/label-list.ts';
 import { getPart, hashRow } from '../../src/dataset/split.ts';
-import { readTaskRows } from '../../src/dataset/task-rows.ts';
+import { readTaskRows, type RowShape } from '../../src/dataset/task-rows.ts';
+import { nameLabelColumns } from '../../src/lib/label-columns.ts';
 import { createScratchFolder } from '../scratch.ts';
 
 function write(name: string, lines: readonly (string | object)[]): string {
@@ -23,10 +24,10 @@ interface Found {
   readonly notes: readonly string[];
 }
 
-async function read(path: string): Promise<Found> {
+async function read(path: string, of: RowShape = shape): Promise<Found> {
   const notes: string[] = [];
   const onNote = ({ code, line, message }: ReadNote): void => void notes.push(`${code} ${line}: ${message}`);
-  const rows = await Array.fromAsync(readTaskRows([path], shape, { onNote }));
+  const rows = await Array.fromAsync(readTaskRows([path], of, { onNote }));
   return { labels: rows.map((row) => ('labels' in row ? row.labels : [])), notes };
 }
 
@@ -86,6 +87,61 @@ test('a file has one separator', async () => {
     finding: 'labels-mixed',
     message: `${path}:3: expected labels with "," between them, as on line 2, found "|" in "Drama|Crime"`,
   });
+});
+
+const columns = nameLabelColumns(['late', 'billing']);
+
+test.each([
+  ['a.csv', ['text,billing,Late ,other', 'x,1,0,7', 'y,0,0,', 'z,True,1.0,']],
+  ['a.tsv', ['text\tlate\tbilling', 'x\t0\t1', 'y\tFALSE\t0', 'z\t 1\ttrue']],
+  ['a.jsonl', [{ text: 'x', late: 0, billing: 1 }, { text: 'y', late: false, billing: '0' }, { text: 'z', late: '1', billing: true }]], // prettier-ignore
+])('labels with a column each, %s', async (name, lines) => {
+  const { labels } = await read(write(name, lines), { ...shape, columns });
+  expect(labels).toEqual([['billing'], [], ['billing', 'late']]);
+});
+
+test.each<[string, string, string]>([
+  ['x,2,0', 'value-kind', ':2: expected 0 or 1 in column "late", found "2"'],
+  ['x,0,', 'value-kind', ':2: expected 0 or 1 in column "billing", found ""'],
+  ['x,0,10', 'value-kind', ':2: expected 0 or 1 in column "billing", found "10"'],
+])('%s has no columns of labels', async (line, finding, message) => {
+  const path = write('a.csv', ['text,late,billing', line]);
+  await expect(read(path, { ...shape, columns })).rejects.toMatchObject({ finding, message: `${path}${message}` });
+});
+
+test('a column of a label that is not there is named, in JSON with its line', async () => {
+  const path = write('a.csv', ['text,late', 'x,0']);
+  await expect(read(path, { ...shape, columns })).rejects.toMatchObject({
+    finding: 'column-missing',
+    message: expect.stringContaining('expected a column "billing"') as string,
+  });
+  const second = write('a.jsonl', [{ text: 'x', late: 0, billing: 1 }, { text: 'x', late: 0 }]); // prettier-ignore
+  await expect(read(second, { ...shape, columns })).rejects.toMatchObject({
+    message: expect.stringContaining(`${second}:2: expected a column "billing"`) as string,
+  });
+});
+
+test('columns of labels count as the list does: the same facts, and the task is known by them', async () => {
+  const own = rows.map(({ text, labels }) => ({
+    text,
+    ...Object.fromEntries(pool.map((label) => [label, Number(labels.includes(label))])),
+  }));
+  const [listed, each] = [
+    await inspect(write('train.jsonl', rows)),
+    await inspect(write('train.jsonl', own), { columns: nameLabelColumns(pool) }),
+  ];
+  expect(each.train).toEqual({ ...listed.train, sources: each.train.sources, sha256: each.train.sha256 });
+  expect(each).toMatchObject({ labels: pool, majority: listed.majority });
+  const report = await checkDataset({
+    train: [write('train.jsonl', own)],
+    validation: null,
+    test: {},
+    columns: nameLabelColumns(pool),
+    services: [],
+    tokenizer: null,
+    allowSecrets: false,
+  });
+  expect(report).toMatchObject({ task: 'multi-label' });
 });
 
 const pool = ['a', 'b', 'c', 'd'];

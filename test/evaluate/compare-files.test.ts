@@ -33,6 +33,47 @@ test('texts are classified: scores, difference and verdict', async () => {
   expect(candidate).toMatchObject({ name: 'new.jsonl', measures: { accuracy: 1 }, difference: 0.5, verdict: 'better' });
 });
 
+const numbers = rows.map(({ text }, i) => ({ text, right: (i * 7) % 11 }));
+const far = numbers.map(({ text, right }, i) => ({ text, answer: right + 2 + (i % 3), expected: right }));
+
+test('numbers are compared by their errors, with a margin in their unit', async () => {
+  const next = numbers.map(({ text, right }, i) => ({ text, answer: String(right + (i % 2) / 2) }));
+  const comparison = await compareFiles({ ...writeFiles(next, far), margin: 3 });
+  expect(comparison).toMatchObject({ measure: 'mean_absolute_error', margin: 3, labels: [] });
+  expect(comparison.candidates).toMatchObject([
+    { name: 'old.jsonl', measures: { mean_absolute_error: 3 }, unparseable: 0 },
+    { name: 'new.jsonl', measures: { mean_absolute_error: 0.25 }, difference: 2.75, verdict: 'better' },
+  ]);
+  expect(comparison.notes).toContain('the answers are compared as numbers; --measure accuracy takes them for labels');
+  const back = await compareFiles({ ...writeFiles(far, next.map((line, i) => ({ ...line, expected: numbers[i]!.right }))), margin: 3 }); // prettier-ignore
+  expect(back.candidates[1]).toMatchObject({ difference: -2.75, verdict: 'equivalent' });
+});
+
+test('whole numbers are labels, unless the measure says otherwise', async () => {
+  const whole = numbers.map(({ text, right }) => ({ text, answer: right }));
+  const labelled = await compareFiles(writeFiles(whole, far));
+  expect(labelled).toMatchObject({ measure: 'accuracy', candidates: [{ measures: { accuracy: 0 } }, { measures: { accuracy: 1 } }] });
+  expect(labelled.notes).toContain('the answers are compared as labels; --measure mean_absolute_error takes them for numbers');
+  const measured = await compareFiles({ ...writeFiles(whole, far), measure: 'mean_absolute_error' });
+  expect(measured.candidates[1]).toMatchObject({ measures: { mean_absolute_error: 0 }, difference: 3 });
+  expect(measured.notes).toEqual([]);
+  const graded = whole.map((line) => ({ ...line, answer: `${line.answer}.5`, probabilities: { '1': 0.5 } }));
+  expect(await compareFiles(writeFiles(graded, far))).toMatchObject({ measure: 'accuracy' });
+});
+
+test.each<[object, string, string]>([
+  [{ margin: 1.5 }, 'usage', 'expected a margin from 0 to 1 for the measure accuracy, found 1.5'],
+  [{ margin: -1, measure: 'exact_match' }, 'usage', 'expected a margin from 0 to 1 for the measure exact_match, found -1'],
+  [
+    { measure: 'mean_absolute_error' },
+    'data-invalid',
+    'expected numbers as right answers for the measure mean_absolute_error, found "yes"',
+  ],
+  [{ measure: 'micro_f1' }, 'data-invalid', 'expected JSON lists of labels as right answers for the measure micro_f1, found "yes"'],
+])('%j is refused', async (options, code, message) => {
+  await expect(compareFiles({ ...writeFiles(better, old), ...options })).rejects.toMatchObject({ code, message });
+});
+
 test('conversations must be answered exactly', async () => {
   const toLine = (i: number, answer: string) => ({ messages: [{ role: 'user', content: `say ${i}` }], answer, expected: `{"n":${i}}` });
   const next = rows.map((_, i) => toLine(i, `{"n":${i}}`));

@@ -138,7 +138,7 @@ test('an input may have the same answer twice, but not two different ones', asyn
 const place = ':1: expected';
 test.each([
   ['{"text": "a"}', `${place} a text, or null in "answer", found nothing`],
-  ['{"text": "a", "answer": 3}', `${place} a text, or null in "answer", found 3`],
+  ['{"text": "a", "answer": true}', `${place} a text, or null in "answer", found true`],
   ['{"answer": "x"}', `${place} the input as "text" or as "messages", found neither`],
   ['{"text": "a", "messages": [], "answer": "x"}', `${place} the input as "text" or as "messages", found both`],
   ['{"text": 1, "answer": "x"}', `${place} a string in column "text", found 1`],

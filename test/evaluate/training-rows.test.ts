@@ -45,6 +45,48 @@ test('answers to texts become labels; lines that cannot be learned are left out 
   });
 });
 
+test('lists of labels become labels of their rows, none too', async () => {
+  const lines = [
+    { text: 'a', answer: ' ["late", "bill"]' },
+    { text: 'b', answer: '[]' },
+    { text: 'c', text2: 'd', answer: '["late", "late"]' },
+    { text: 'e', answer: null },
+  ];
+  const expected = {
+    counts: { task: 'multi-label', rows: 3, labels: { late: 2, bill: 1 }, leftOut: { unanswered: 1, truncated: 0, repeated: 0 } },
+    rows: [
+      { text: 'a', labels: ['late', 'bill'] },
+      { text: 'b', labels: [] },
+      { text: 'c', text2: 'd', labels: ['late', 'late'] },
+    ],
+  };
+  expect(await make(lines)).toEqual(expected);
+  expect(await make(lines, 'multi-label')).toEqual(expected);
+  expect((await make(lines, 'classification')).rows[1]).toEqual({ text: 'b', label: '[]' });
+});
+
+test('answers become numbers with --task regression', async () => {
+  const { counts, rows } = await make([{ text: 'a', answer: ' 3.50' }, { text: 'b', answer: '-2e1' }], 'regression'); // prettier-ignore
+  expect(counts).toMatchObject({ task: 'regression', rows: 2, labels: {} });
+  expect(rows).toEqual([{ text: 'a', label: 3.5 }, { text: 'b', label: -20 }]); // prettier-ignore
+});
+
+test.each([
+  ['regression', 'many', 'expected a number as the answer for the task "regression", found "many"'],
+  ['multi-label', 'late', 'expected a JSON list of labels as the answer for the task "multi-label", found "late"'],
+  ['multi-label', '[1]', 'expected a JSON list of labels'],
+] as const)('--task %s: %s is refused', async (task, answer, message) => {
+  const { path, out } = write([
+    { text: 'a', answer: task === 'regression' ? '1' : '[]' },
+    { text: 'b', answer },
+  ]);
+  await expect(writeTrainingRows(path, { out, task })).rejects.toMatchObject({
+    code: 'data-invalid',
+    message: expect.stringContaining(`${path}:2: ${message}`) as string,
+  });
+  expect(existsSync(out)).toBe(false);
+});
+
 test('answers to texts become conversations with --task chat, word for word', async () => {
   const { counts, rows } = await make(texts, 'chat');
   expect(counts).toMatchObject({ task: 'chat', rows: 2, labels: {} });

@@ -113,9 +113,27 @@ test.each([
   ['llm:generic', 'chatml', 'text', 'sft'],
   ['llm', null, 'text', 'sft'],
   ['text_classification', null, 'classification', undefined],
+  ['text-regression', null, 'regression', undefined],
+  ['text_single_column_regression', null, 'regression', undefined],
 ])('the task %s with the template %s: %s', (task, chat_template, ours, method) => {
   expect(parse({ top: { task }, data: { chat_template } })).toMatchObject({ task: ours });
   expect(parse({ top: { task }, data: { chat_template } }).training.method).toBe(method);
+});
+
+test('a regression is trained on this machine, with the settings of a classifier', () => {
+  const top = { task: 'text_regression', backend: 'spaces-a10g-large' };
+  const job = parse({ top, data: { valid_split: 'valid' }, params: { max_seq_length: 64, early_stopping_patience: 2 } });
+  expect(job).toMatchObject({
+    task: 'regression',
+    data: { columns: { text: 'text', label: 'label' } },
+    training: { maxLength: 64, earlyStopping: { patience: 2, minDelta: 0.01 } },
+    target: { name: 'local', provider: 'local', model: 'hub:owner/name' },
+  });
+  expect(job.notes.find(({ path }) => path === 'backend')).toMatchObject({
+    kind: 'unmatched',
+    text: 'only the provider "local" trains numbers',
+  });
+  expect(toAbsent(job)).toMatchObject({ 'training.epochs': 3, 'training.select': 'best', 'training.learningRate': 5e-5 });
 });
 
 test('params win over the outer settings', () => {
@@ -161,8 +179,14 @@ test('secrets are in no note', () => {
 });
 
 test.each([
-  [{ top: { task: undefined } }, 'c.yml: task: expected one of text-classification, llm-sft, llm-dpo, llm-generic, found nothing'],
-  [{ top: { task: 'llm-orpo' } }, 'c.yml: task: expected one of text-classification, llm-sft, llm-dpo, llm-generic, found "llm-orpo"'],
+  [
+    { top: { task: undefined } },
+    'c.yml: task: expected one of text-classification, text-regression, llm-sft, llm-dpo, llm-generic, found nothing',
+  ],
+  [
+    { top: { task: 'llm-orpo' } },
+    'c.yml: task: expected one of text-classification, text-regression, llm-sft, llm-dpo, llm-generic, found "llm-orpo"',
+  ],
   [{ top: { task: 'llm-toString' } }, 'found "llm-toString"'],
   [{ top: { task: 'seq2seq' } }, 'found "seq2seq"'],
   [{ ...sft, params: { trainer: 'reward' } }, 'c.yml: params.trainer: expected one of'],

@@ -84,11 +84,16 @@ const autotrainLlm: Table = {
   'training.maxLength*': 'model_max_length',
 };
 
-test.each<['text-classification' | 'llm-sft' | 'llm-dpo', Table]>([
-  [
-    'text-classification',
-    { ...autotrain, 'training.maxLength': 'max_seq_length', 'data.columns.text': 'text_column', 'data.columns.label': 'target_column' },
-  ],
+const autotrainTexts: Table = {
+  ...autotrain,
+  'training.maxLength': 'max_seq_length',
+  'data.columns.text': 'text_column',
+  'data.columns.label': 'target_column',
+};
+
+test.each<['text-classification' | 'text-regression' | 'llm-sft' | 'llm-dpo', Table]>([
+  ['text-classification', autotrainTexts],
+  ['text-regression', autotrainTexts],
   ['llm-sft', { ...autotrainLlm, 'data.columns.messages': 'text_column' }],
   [
     'llm-dpo',
@@ -104,9 +109,9 @@ test.each<['text-classification' | 'llm-sft' | 'llm-dpo', Table]>([
   const column_mapping = { text_column: 't', prompt_text_column: 'p', rejected_text_column: 'r', target_column: 'l' };
   const data = { path: 'owner/rows', train_split: 'train', chat_template: 'chatml', column_mapping };
   const base = { task, base_model: 'owner/name', project_name: 'p', data };
-  const more = task === 'text-classification' ? {} : { peft: true };
+  const more = task.startsWith('text-') ? {} : { peft: true };
   const values = { trainer: task.slice('llm-'.length), lora_dropout: 0.1 };
-  const found = collectAll(keys.autotrain[task], values, (key, value) =>
+  const found = collectAll(keys.autotrain[task === 'text-regression' ? 'text-classification' : task], values, (key, value) =>
     parse('autotrain', { ...base, params: { ...more, [key]: value } }),
   );
   expect(sortKeys(found)).toEqual(sortKeys(expected));
@@ -152,6 +157,7 @@ const trl: Table = {
   'training.adapter.alpha': 'lora_alpha',
   'training.adapter.dropout': 'lora_dropout',
   'training.adapter.targets*': 'lora_target_modules',
+  'training.adapter.rankStabilized': 'use_rslora',
   'training.select*': 'load_best_model_at_end',
   'training.maxLength': 'max_length',
 };

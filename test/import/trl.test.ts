@@ -11,6 +11,23 @@ function toAbsent(job: ImportedJob): Record<string, unknown> {
   return Object.fromEntries(job.notes.flatMap(({ kind, field, path, value }) => (kind === 'absent' ? [[field ?? path, value]] : [])));
 }
 
+test.each([
+  [{ use_peft: true, use_rslora: true }, { rankStabilized: true }],
+  [
+    { use_peft: true, use_rslora: 'no', lora_r: 8 },
+    { rank: 8, rankStabilized: false },
+  ],
+  [{ use_peft: true }, {}],
+])('an adapter of %j', (flags, adapter) => {
+  expect(parse(flags).training.adapter).toEqual({ type: 'lora', rank: 16, ...adapter });
+});
+
+test('without an adapter its scale is not used', () => {
+  const job = parse({ use_rslora: true });
+  expect(job.training.adapter).toBeUndefined();
+  expect(job.notes.find(({ path }) => path === 'use_rslora')).toMatchObject({ kind: 'unmatched' });
+});
+
 describe('the command', () => {
   test.each([
     [{ beta: 0.1 }, undefined, 'dpo'],

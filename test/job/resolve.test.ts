@@ -24,6 +24,14 @@ test('paths are taken from the job file, and the provider is the target’s name
   expect(spec.data.columns).toEqual({ text: 'text', label: 'label' });
 });
 
+test('columns of labels take the place of the list, and a test set may have the list', () => {
+  const test = { own: { files: './own.csv', columns: { labels: 'topics' } } };
+  const data = { train: './a.csv', test, columns: { text: 'body', labels: ['late', 'bill'] } };
+  const spec = resolveTarget(job({ task: 'multi-label', data }), 'local', '/');
+  expect(spec.data.columns).toEqual({ text: 'body', 'labels.late': 'late', 'labels.bill': 'bill' });
+  expect(spec.data.testColumns).toEqual({ own: { text: 'body', labels: 'topics' } });
+});
+
 test('a target’s fields are required, the job’s are optional, and null removes one', () => {
   const targets = { local: { model: './model', training: { epochs: 1, learningRate: null } } };
   const spec = resolveTarget(job({ targets }), 'local', '/');

@@ -142,6 +142,11 @@ test.each([
     { data: { train: './chat/train.jsonl', columns: { text: 'messages' } } },
     'data.columns: expected only messages for the task "chat", found "text"',
   ],
+  [
+    'classification',
+    { data: { train: './sentiment/train.jsonl', columns: { labels: ['good', 'bad'] } } },
+    'data.columns: expected only text, text2, label for the task "classification", found "labels"',
+  ],
   ['chat', { prompt: { system: 'Be kind.' } }, 'prompt: expected none for the task "chat", whose rows are messages already'],
   ['classification', { prompt: { template: 'Read: {txt}' } }, 'prompt.template: expected {text}, found {txt}'],
 ])('a job of the task %s with %j is refused', async (task, change, message) => {

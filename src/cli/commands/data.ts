@@ -71,8 +71,7 @@ export async function fromPredictions(cli: Cli, [file]: readonly string[], { out
   if (out === undefined || !/\.jsonl$/i.test(out)) {
     throw new Failure('usage', `expected --out and a file that ends in .jsonl, found ${out ?? 'none'}`);
   }
-  if (task === 'preference' || task === 'regression' || task === 'multi-label')
-    throw new Failure('usage', `--task expects classification or chat, found "${task}"`);
+  if (task === 'preference') throw new Failure('usage', 'an answer is no preference: --task expects another task, found "preference"');
   const { writeTrainingRows } = await import('../../evaluate/training-rows.ts');
   const rows = await writeTrainingRows(file!, { out, ...(task !== undefined && { task: task satisfies TrainingTask }) });
   if (cli.json) cli.terminal.print(formatJson({ path: out, ...rows }));

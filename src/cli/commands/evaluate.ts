@@ -1,6 +1,7 @@
 import { listFailedRequirements, listHollowResults, type Comparison } from '../../evaluate/comparison.ts';
 import { measures, mostFrequent } from '../../evaluate/measures.ts';
 import { Failure } from '../../errors.ts';
+import type { Measure } from '../../job/measures.ts';
 import type { Cli } from '../cli.ts';
 import { escapeLine, formatJson } from '../escape.ts';
 import type { VerdictFlags } from '../options.ts';
@@ -8,6 +9,7 @@ import { formatComparison, formatScores, nothingToCompare } from '../views/compa
 
 interface CompareFlags extends VerdictFlags {
   readonly candidate?: string;
+  readonly measure?: Measure;
 }
 
 interface EvaluateFlags extends VerdictFlags {
@@ -18,6 +20,9 @@ interface EvaluateFlags extends VerdictFlags {
 /** `orchestrate compare JOB`: for each held-out set the scores, the difference and the verdict. */
 export async function compare(cli: Cli, args: readonly string[], flags: CompareFlags): Promise<number> {
   if (flags.candidate !== undefined) return await compareWithFile(cli, args, { ...flags, candidate: flags.candidate });
+  if (flags.measure !== undefined) {
+    throw new Failure('usage', '--measure goes with --candidate: a job is compared by its evaluation.measure');
+  }
   if (args.length === 0) throw new Failure('usage', 'expected a job, or --candidate FILE with --reference FILE; found neither');
   await using orchestrator = await cli.open();
   return printComparisons(cli, await orchestrator.compare(args[0]!, flags), { flags, format: formatComparison });
@@ -25,11 +30,11 @@ export async function compare(cli: Cli, args: readonly string[], flags: CompareF
 
 /** Models that were trained anywhere, by their answers. */
 async function compareWithFile(cli: Cli, args: readonly string[], flags: CompareFlags & { readonly candidate: string }): Promise<number> {
-  const { candidate, reference, margin } = flags;
+  const { candidate, reference, margin, measure } = flags;
   if (args.length > 0) throw new Failure('usage', `expected a job or --candidate, found both: ${args[0]} and ${candidate}`);
   if (reference === undefined) throw new Failure('usage', 'expected --reference FILE beside --candidate, found none');
   const { compareFiles } = await import('../../evaluate/compare-files.ts');
-  return printComparisons(cli, [await compareFiles({ candidate, reference, margin })], { flags, format: formatComparison });
+  return printComparisons(cli, [await compareFiles({ candidate, reference, margin, measure })], { flags, format: formatComparison });
 }
 
 /** `orchestrate evaluate JOB`: has every finished run answer the held-out rows, and prints the scores in full. */

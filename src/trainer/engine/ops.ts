@@ -54,9 +54,9 @@ export interface Ops extends FamilyOps, LanguageOps {
   crossEntropy(logits: Tensor2D, targets: Tensor2D): { readonly sum: Tensor; readonly count: number };
   /**
    * Sum over the rows of the mean of `log(1 + exp(x)) - t x` over the labels, for logits x and targets t of 0 and 1: [B, C], [B, C] -> a scalar.
-   * The mean over the rows is that of PyTorch's BCEWithLogitsLoss.
+   * The mean over the rows is that of PyTorch's BCEWithLogitsLoss; `weights` [B, C] multiply each number's loss, where they are not null.
    */
-  binaryCrossEntropy(logits: Tensor2D, targets: Tensor2D): Tensor;
+  binaryCrossEntropy(logits: Tensor2D, targets: Tensor2D, weights: Tensor2D | null): Tensor;
   /** Sum of the squared differences: [B, 1], [B, 1] -> a scalar */
   squaredError(values: Tensor2D, targets: Tensor2D): Tensor;
 }
@@ -224,13 +224,14 @@ export function createPortableOps(tf: TensorFlow): Ops {
     return { sum: sum(logits), count: logits.shape[0] };
   };
 
-  const binaryCrossEntropy: Ops['binaryCrossEntropy'] = (logits, targets) =>
+  const binaryCrossEntropy: Ops['binaryCrossEntropy'] = (logits, targets, weights) =>
     define((save, logits: Tensor2D) => {
       const classes = logits.shape[1];
+      const weigh = (x: Tensor): Tensor => (weights ? tf.mul(x, weights) : x);
       const beyond = tf.log1p(tf.exp(tf.neg(tf.abs(logits)))); // log(1 + exp(x)) is max(x, 0) and this: nothing overflows
       const losses = tf.sub(tf.add(tf.relu(logits), beyond), tf.mul(logits, targets));
-      save([tf.div(tf.sub(tf.sigmoid(logits), targets), classes)]);
-      return { value: tf.div(tf.sum(losses), classes), gradFunc: (dy, [slope]) => tf.mul(slope!, dy) };
+      save([tf.div(weigh(tf.sub(tf.sigmoid(logits), targets)), classes)]);
+      return { value: tf.div(tf.sum(weigh(losses)), classes), gradFunc: (dy, [slope]) => tf.mul(slope!, dy) };
     })(logits);
 
   const squaredError: Ops['squaredError'] = (values, targets) =>

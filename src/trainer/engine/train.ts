@@ -3,6 +3,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import { Failure } from '../../errors.ts';
 import type { Backend, TensorFlow } from '../backends/index.ts';
 import type { ControlRequest, EpochEvaluated, StepFinished, TrainerNews, TrainingSettings } from '../protocol.ts';
+import { getKernels } from '../kernels/index.ts';
 import { createAdamW } from './adamw.ts';
 import { findEarlyEnd, isBetter } from './early-stopping.ts';
 import { findRowsOfBatches, planEpoch, toParts, type TokenRow } from './batches.ts';
@@ -226,10 +227,14 @@ function sumOnBackend(tf: TensorFlow): GradientSum {
 
 function sumInProcess(tf: TensorFlow): GradientSum {
   const total = new Map<string, { readonly shape: number[]; readonly sum: Float32Array }>();
+  const kernels = getKernels(tf);
+  /** Without a copy, where the kernels can reach them. */
+  const view = (gradient: Tensor): Float32Array =>
+    kernels ? kernels.view(kernels.find(gradient, gradient.shape), gradient.size) : gradient.dataSync<'float32'>();
   return {
     add(gradients) {
       for (const [name, gradient] of gradients) {
-        const [before, added] = [total.get(name)?.sum, gradient.dataSync<'float32'>()];
+        const [before, added] = [total.get(name)?.sum, view(gradient)];
         if (before === undefined) total.set(name, { shape: gradient.shape, sum: added.slice() });
         else for (let i = 0; i < before.length; i++) before[i] = before[i]! + added[i]!; // ten times as fast as `map`
       }

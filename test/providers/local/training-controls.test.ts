@@ -12,9 +12,10 @@ const model = { base: '/models/bert', revision: 'r'.repeat(64), maxLength: 64 };
 function translate(
   options: RunSpec['options'],
   task: RunSpec['task'] = 'classification',
+  rows = train,
 ): { training: Record<string, unknown>; notes: readonly Note[] } {
   const spec: RunSpec = { ...plan.spec, provider: 'local', model: { kind: 'folder', path: '/models/bert' }, options, task };
-  const { request, notes } = local.training.translate({ spec, facts: { ...plan.facts, train }, model, key: plan.key });
+  const { request, notes } = local.training.translate({ spec, facts: { ...plan.facts, train: rows }, model, key: plan.key });
   const { training } = request as { training: Record<string, unknown> };
   return { training, notes: notes.filter((note) => 'field' in note && note.field.startsWith('options.')) };
 }
@@ -53,9 +54,23 @@ test.each<[RunSpec['options'], string]>([
   expect(findFailure(options)).toContain(message);
 });
 
-test.each([{ labelSmoothing: 0.1 }, { classWeights: 'balanced' }])('%j belongs to one label a text', (options) => {
-  const [field] = Object.keys(options);
-  const message = `targets.a.options.${field}: expected the task "classification", which has one label a text, found "multi-label"`;
-  expect(findFailure(options, 'multi-label')).toBe(message);
-  expect(translate({ layerDecay: 0.9 }, 'multi-label').training).toMatchObject({ layerDecay: 0.9 });
+test('weights of several labels a row are of the rows that have a label, beside those that have it not', () => {
+  expect(translate({ classWeights: { yes: 3 } }, 'multi-label').training).toMatchObject({ classWeights: [1, 3] });
+  const { training, notes } = translate({ classWeights: 'balanced' }, 'multi-label');
+  expect(training['classWeights']).toEqual([2 / 8, 8 / 2]);
+  expect(notes).toMatchObject([{ field: 'options.classWeights', value: { no: 0.25, yes: 4 }, why: expect.stringContaining('without') }]);
+});
+
+test('a label that all rows have keeps its weight when labels are balanced', () => {
+  const { training } = translate({ classWeights: 'balanced' }, 'multi-label', { ...train, labels: { no: 10, yes: 2 } });
+  expect(training['classWeights']).toEqual([1, 4]);
+});
+
+test.each<[RunSpec['options'], RunSpec['task'], string]>([
+  [{ labelSmoothing: 0.1 }, 'multi-label', 'labelSmoothing: expected the task "classification", which has one label a text'],
+  [{ labelSmoothing: 0.1 }, 'regression', 'labelSmoothing: expected the task "classification", which has one label a text'],
+  [{ classWeights: 'balanced' }, 'regression', 'classWeights: expected the task "classification" or "multi-label", which have labels'],
+])('%j belongs to other tasks than %s', (options, task, message) => {
+  expect(findFailure(options, task)).toBe(`targets.a.options.${message}, found "${task}"`);
+  expect(translate({ layerDecay: 0.9 }, task).training).toMatchObject({ layerDecay: 0.9 });
 });

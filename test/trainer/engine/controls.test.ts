@@ -1,11 +1,17 @@
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { startBackend } from '../../../src/trainer/backends/index.ts';
 import { createAdamW } from '../../../src/trainer/engine/adamw.ts';
 import { createOps } from '../../../src/trainer/engine/ops.ts';
 import { adamWDefaults, createLayerDecay } from '../../../src/trainer/engine/optimizer.ts';
-import { applyLossSettings, type EncodedRow, type LossSettings } from '../../../src/trainer/tasks/classification/rows.ts';
-import { classification } from '../../../src/trainer/tasks/classification/classifier.ts';
+import {
+  applyLabelWeights,
+  applyLossSettings,
+  type EncodedRow,
+  type LossSettings,
+} from '../../../src/trainer/tasks/classification/rows.ts';
+import { classification, multiLabel } from '../../../src/trainer/tasks/classification/classifier.ts';
 import { accumulateGradients } from '../../../src/trainer/engine/train.ts';
 import { closeNetwork } from '../../../src/trainer/engine/network.ts';
 import { openTinyClassifier, readSentiment } from '../tiny-classifier.ts';
@@ -31,6 +37,7 @@ interface Figures {
     readonly classes: number;
     readonly loss: number;
     readonly gradient: readonly number[];
+    readonly weighted: { readonly weights: readonly number[]; readonly loss: number; readonly gradient: readonly number[] };
   };
   readonly regression: {
     readonly values: readonly number[];
@@ -78,14 +85,19 @@ describe.each(['cpu', 'wasm', 'wasm-portable'] as const)('beside PyTorch, on the
     }
   });
 
-  test('the loss of several labels a row, with its gradient, also for logits of which no power of e is finite', async () => {
+  test('the loss of several labels a row, weighted or not, with its gradient, also for logits of which no power of e is finite', async () => {
     const tf = await startBackend(backend);
-    const { logits, targets, classes, loss, gradient } = figures.multiLabel;
-    const rows = logits.length / classes;
-    const [x, y] = [logits, targets].map((numbers) => tf.tensor2d([...numbers], [rows, classes])) as [Logits, Logits];
-    const { value, grads } = tf.valueAndGrads((x) => createOps(tf).binaryCrossEntropy(x as Logits, y))([x]);
-    expect(Math.abs(value.dataSync()[0]! / rows - loss)).toBeLessThan(1e-6 * loss);
-    expect(toLargestDistance(grads[0]!.dataSync().map((number) => number / rows), gradient)).toBeLessThan(1e-7); // prettier-ignore
+    const { logits, targets, classes, weighted } = figures.multiLabel;
+    const count = logits.length / classes;
+    const rows = Array.from({ length: count }, (_, i) => ({ ...toRow(0), targets: targets.slice(i * classes, (i + 1) * classes) }));
+    const toTensor = (numbers: readonly number[]): Logits => tf.tensor2d([...numbers], [count, classes]);
+    const of = applyLabelWeights(rows, { classWeights: weighted.weights }).flatMap(({ weights }: EncodedRow) => weights!);
+    for (const [weights, { loss, gradient }] of [[null, figures.multiLabel] as const, [toTensor(of), weighted] as const]) {
+      const compute = (x: Tensor): Tensor => createOps(tf).binaryCrossEntropy(x as Logits, toTensor(targets), weights);
+      const { value, grads } = tf.valueAndGrads(compute)([toTensor(logits)]);
+      expect(Math.abs(value.dataSync()[0]! / multiLabel.getWeight(rows) - loss)).toBeLessThan(1e-6 * loss);
+      expect(toLargestDistance(grads[0]!.dataSync().map((number) => number / count), gradient)).toBeLessThan(1e-7); // prettier-ignore
+    }
   });
 
   test('the squared error of one number, with its gradient', async () => {

@@ -143,10 +143,10 @@ test('a second thread computes the same loss', async () => {
   for (const [i, value] of alone!.entries()) expect(Math.abs(both![i]! - value)).toBeLessThan(1e-6);
 });
 
-function createRun(threads: number): string {
+function createRun(threads: number, more: Partial<TrainFile['training']> = {}): string {
   const [folder, model] = [createScratchFolder(), createSmall()];
   const source = { folder: model, labels: topics, isMultiLabel: true as const, seed: 1, maxLength: 8 };
-  const training: Partial<TrainFile['training']> = { steps: 20, earlyStopping: { patience: 4, minDelta: 0, by: 'measure' } };
+  const training: Partial<TrainFile['training']> = { steps: 20, earlyStopping: { patience: 4, minDelta: 0, by: 'measure' }, ...more };
   writeRunFolder(folder, model, { training, file: { model: source, threads }, rows: readFileSync(writeRows(22), 'utf8') });
   cpSync(writeRows(9, 5), join(folder, 'rows/validation.jsonl'));
   return folder;
@@ -159,6 +159,26 @@ test('a training on two threads that was killed ends with the same bytes', async
   const resumed = (await runUntil(killed, 0))!;
   expect(resumed.weights).toEqual(expected.weights);
   expect(toFigures(readEvents(killed))).toEqual(toFigures(readEvents(whole)));
+});
+
+test('a training weighs the labels that rows have, on two threads as on one', async () => {
+  const weigh = async (threads: number, classWeights: readonly number[]): Promise<{ losses: number[]; folder: string }> => {
+    const folder = createRun(threads, { classWeights });
+    expect(await runTraining(folder, () => {})).toBe(0);
+    return { losses: readEvents(folder).flatMap((event) => (event.type === 'step-finished' ? [event.loss] : [])), folder };
+  };
+  const [plain, weighted, shared] = [await weigh(1, [1, 1, 1]), await weigh(1, [1, 9, 1]), await weigh(2, [1, 9, 1])];
+  expect(weighted.losses[0]!).toBeGreaterThan(1.5 * plain.losses[0]!);
+  for (const [step, loss] of weighted.losses.entries()) expect(shared.losses[step]).toBeCloseTo(loss, 5);
+  const [before, after] = await Promise.all(
+    [plain, weighted].map(async ({ folder }) => {
+      const network = await open(join(folder, 'model'));
+      const { rows } = await readRows(network, writeRows(16));
+      return computeAllLogits(network, rows).reduce((sum, [, sad]) => sum + sad!, 0) / rows.length;
+    }),
+  );
+  expect(after!).toBeGreaterThan(before! + 0.2);
+  expect(readFileSync(join(weighted.folder, 'model/README.md'), 'utf8')).toContain('| class weights | fast 1, sad 9, good 1 |');
 });
 
 test('validations are measured by micro-F1, by which a training can end, and the card says what the model gives', async () => {

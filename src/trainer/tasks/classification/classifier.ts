@@ -125,8 +125,9 @@ export const classification: Task<EncodedRow, ModelConfig> = {
 export const multiLabel: Task<EncodedRow, ModelConfig> = {
   computeLoss(network, rows, next) {
     const { tf, ops, labels } = network;
-    const expected = Float32Array.from(rows.flatMap(({ targets }) => targets!));
-    return ops.binaryCrossEntropy(computeLogits(network, rows, next), tf.tensor2d(expected, [rows.length, labels.length]));
+    const toTensor = (numbers: readonly number[]): Tensor2D => tf.tensor2d(Float32Array.from(numbers), [rows.length, labels.length]);
+    const weights = rows.some((row) => row.weights) ? toTensor(rows.flatMap((row) => row.weights!)) : null;
+    return ops.binaryCrossEntropy(computeLogits(network, rows, next), toTensor(rows.flatMap(({ targets }) => targets!)), weights);
   },
   getWeight: (rows) => rows.length,
   evaluate(network, rows) {

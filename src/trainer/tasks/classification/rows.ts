@@ -15,10 +15,24 @@ export interface EncodedRow extends TokenRow {
   readonly targets?: readonly number[];
   /** What the row counts in a mean of losses; absent: 1. */
   readonly weight?: number;
+  /** Where a text may have several labels: what the loss of each label is multiplied with; absent: 1. */
+  readonly weights?: readonly number[];
 }
 
 /** What of a training's settings changes the loss of a row. */
 export type LossSettings = Pick<TrainingSettings, 'labelSmoothing' | 'classWeights'>;
+
+/**
+ * Training rows of texts that may have several labels, whose losses are those of PyTorch's BCEWithLogitsLoss with its `pos_weight`: the loss of a
+ * label that a row has is multiplied with the label's weight. The mean is over rows and labels, whatever they weigh.
+ */
+export function applyLabelWeights<Row extends EncodedRow | undefined>(
+  rows: readonly Row[],
+  { classWeights }: LossSettings,
+): readonly Row[] {
+  if (!classWeights) return rows;
+  return rows.map((row) => row && { ...row, weights: row.targets!.map((target, label) => (target === 1 ? classWeights[label]! : 1)) });
+}
 
 /**
  * Training rows whose losses are those of PyTorch's CrossEntropyLoss with its `label_smoothing` e and `weight` w: a label's target is 1 - e, then
