@@ -44,9 +44,7 @@ export function formatModelCard({ train, rows, steps, epochs, unfinished }: Card
     describeAnswers(train),
     '',
     ...formatTable(['setting', 'value'], settings),
-    ...(epochs.length > 0
-      ? ['', ...formatTable(['epoch', 'step', 'validation loss', ...listMeasures(train)], epochs.map(toCells))]
-      : []),
+    ...(epochs.length > 0 ? ['', ...formatTable(['epoch', 'step', 'validation loss', ...listMeasures(train)], epochs.map(toCells))] : []),
     '',
   ].join('\n');
 }

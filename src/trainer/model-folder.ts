@@ -26,7 +26,7 @@ import { isMultiLabelConfig, parseLabels } from './model-labels.ts';
 import { readSafetensorsIndex, type SafetensorsIndex } from './safetensors.ts';
 import { getRules, listParameters } from './tasks/classification/head.ts';
 
-export { isMultiLabelConfig, matchHead, matchLabels, parseLabelNames } from './model-labels.ts';
+export { isMultiLabelConfig, matchHead, parseLabelNames } from './model-labels.ts';
 export type { CausalConfig, ModelConfig };
 
 /** The families that can be trained: `model_type` of config.json. */

@@ -41,7 +41,7 @@ export async function runGeneration(input: Readable, output: Writable): Promise<
     while (waiting.rows.length > 0) {
       const rows = waiting.rows.splice(0, mostTogether);
       const requests = rows.map((row) => ({ row, reader: createReader(row.id, waiting, (answer) => void write(answer)) }));
-      await writeAnswers(writer!, requests, async () =>  (await setImmediate()));
+      await writeAnswers(writer!, requests, async () => await setImmediate());
       for (const { id } of rows) waiting.cancelled.delete(id);
     }
     answering = null;

@@ -14,7 +14,11 @@ import { checkStepOfRows, Optimizer, Step, toAdamW } from './check-step.ts';
 import { toLargestDifference } from './reference.ts';
 
 const matrix = z.array(z.array(z.number()));
-const Batch = z.object({ input_ids: z.array(z.array(z.int())), attention_mask: z.array(z.array(z.int())), labels: z.array(z.array(z.int())) });
+const Batch = z.object({
+  input_ids: z.array(z.array(z.int())),
+  attention_mask: z.array(z.array(z.int())),
+  labels: z.array(z.array(z.int())),
+});
 
 /** Rows without padding; what is to be predicted has its own token as its label. */
 export function toChatRows({ input_ids, attention_mask, labels }: z.infer<typeof Batch>): LearnedRow[] {
@@ -65,14 +69,16 @@ function open(tf: TensorFlow, folder: string, adapter: string | null): LanguageM
   return { ...model, config };
 }
 
-export const ArchitectureFile = z.object({ model: z.string(), batch: Batch, optimizer: Optimizer, noise_logits: z.number(), step: LanguageStep });
+export const ArchitectureFile = z.object({
+  model: z.string(),
+  batch: Batch,
+  optimizer: Optimizer,
+  noise_logits: z.number(),
+  step: LanguageStep,
+});
 
 /** All logits of a batch, and a step of all parameters. */
-export function checkArchitecture(
-  tf: TensorFlow,
-  file: z.infer<typeof ArchitectureFile>,
-  { model, name }: LanguagePlace,
-): Check[] {
+export function checkArchitecture(tf: TensorFlow, file: z.infer<typeof ArchitectureFile>, { model, name }: LanguagePlace): Check[] {
   const network = open(tf, model, null);
   const checks = checkStepOfRows(tf, network, { step: file.step, optimizer: file.optimizer, rows: toChatRows(file.batch) }, name);
   closeNetwork(network);
@@ -152,7 +158,11 @@ export const DpoFile = z.object({
   beta: z.number(),
   start_adapter: z.string(),
   optimizer: Optimizer,
-  batch: z.object({ input_ids: z.array(z.array(z.int())), attention_mask: z.array(z.array(z.int())), completion_mask: z.array(z.array(z.int())) }),
+  batch: z.object({
+    input_ids: z.array(z.array(z.int())),
+    attention_mask: z.array(z.array(z.int())),
+    completion_mask: z.array(z.array(z.int())),
+  }),
   policy_chosen_logps: z.array(z.number()),
   policy_rejected_logps: z.array(z.number()),
   reference_chosen_logps: z.array(z.number()),
@@ -163,7 +173,13 @@ export const DpoFile = z.object({
   noise: LanguageStep.shape.noise,
   params: LanguageStep.shape.params,
   curve: z.object({
-    batches: z.array(z.object({ input_ids: z.array(z.array(z.int())), attention_mask: z.array(z.array(z.int())), completion_mask: z.array(z.array(z.int())) })),
+    batches: z.array(
+      z.object({
+        input_ids: z.array(z.array(z.int())),
+        attention_mask: z.array(z.array(z.int())),
+        completion_mask: z.array(z.array(z.int())),
+      }),
+    ),
     learning_rate: z.array(z.number()),
     loss: z.array(z.number()),
     grad_norm: z.array(z.number()),
@@ -212,13 +228,16 @@ export function checkDpo(
     toEqualCheck(`${name}: reward_accuracy`, rewardAccuracy, file.reward_accuracy),
   ];
   const step = { ...file, params: toOwnNames(file.params) };
-  checks.push(
-    ...checkStepOfRows(tf, { ...network, specs: network.adapter!.specs }, { step, optimizer: file.optimizer, rows }, name),
-  );
+  checks.push(...checkStepOfRows(tf, { ...network, specs: network.adapter!.specs }, { step, optimizer: file.optimizer, rows }, name));
   closeNetwork(network);
 
   const trained = openStart();
-  const settings = { optimizer: toAdamW(tf, file.optimizer), maxGradNorm: file.optimizer.max_grad_norm, microBatchSize: 1_000_000, seed: 0 };
+  const settings = {
+    optimizer: toAdamW(tf, file.optimizer),
+    maxGradNorm: file.optimizer.max_grad_norm,
+    microBatchSize: 1_000_000,
+    seed: 0,
+  };
   const { curve } = file;
   const base = openStart();
   for (const [i, batch] of curve.batches.entries()) {

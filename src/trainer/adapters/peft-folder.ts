@@ -164,7 +164,9 @@ function buildConfigJson({ config, settings, specs, base }: AdapterToSave): Reco
   return {
     base_model_name_or_path: base,
     bias: 'none',
-    fan_in_fan_out: getFamilyFiles(config).listParameters(config).some(({ isMap }) => isMap === true), // of weights that are stored as [in, out]
+    fan_in_fan_out: getFamilyFiles(config)
+      .listParameters(config)
+      .some(({ isMap }) => isMap === true), // of weights that are stored as [in, out]
     inference_mode: true,
     init_lora_weights: true,
     lora_alpha: settings.alpha,

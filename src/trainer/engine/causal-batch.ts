@@ -57,12 +57,18 @@ function buildCompact(tf: TensorFlow, rows: readonly Row[]): CausalBatch {
   const places = lengths.flatMap((length) => Array.from({ length }, (_, i) => i));
   return {
     sizes: { texts: rows.length, positions: S },
-    ids: tf.tensor1d(rows.flatMap(({ ids }) => [...ids]), 'int32'),
+    ids: tf.tensor1d(
+      rows.flatMap(({ ids }) => [...ids]),
+      'int32',
+    ),
     places: Int32Array.from(places),
     starts: ends.slice(0, -1),
     mask: null,
     compact: {
-      places: tf.tensor1d(lengths.flatMap((length, text) => Array.from({ length }, (_, i) => text * S + i)), 'int32'),
+      places: tf.tensor1d(
+        lengths.flatMap((length, text) => Array.from({ length }, (_, i) => text * S + i)),
+        'int32',
+      ),
       starts: tf.tensor1d(ends, 'int32'),
       pairs: lengths.reduce((sum, length) => sum + length * length, 0),
       padded: rows.length * S,

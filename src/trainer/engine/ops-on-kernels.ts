@@ -142,5 +142,18 @@ export function createKernelOps(tf: TensorFlow, memory: KernelMemory, portable: 
     })(x);
   };
 
-  return { ...portable, ...createLanguageKernelOps(tf, memory, attention), takesCompact: true, linear, linearOfFrozen, addLowRank, layerNorm, attention, embed, firstToken, gelu, dropout };
+  return {
+    ...portable,
+    ...createLanguageKernelOps(tf, memory, attention),
+    takesCompact: true,
+    linear,
+    linearOfFrozen,
+    addLowRank,
+    layerNorm,
+    attention,
+    embed,
+    firstToken,
+    gelu,
+    dropout,
+  };
 }

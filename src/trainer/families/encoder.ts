@@ -69,7 +69,11 @@ function computeLayer(
 }
 
 /** A linear map, with what an adapter adds to it. */
-export function computeLinear(network: Omit<FamilyNetwork, 'config'>, name: string, { x, next }: { x: Tensor2D; next: NextDropout | null }): Tensor2D {
+export function computeLinear(
+  network: Omit<FamilyNetwork, 'config'>,
+  name: string,
+  { x, next }: { x: Tensor2D; next: NextDropout | null },
+): Tensor2D {
   const { ops, parameters, lowRank } = network;
   const linear = network.isTrainable(`${name}.weight`) || network.isTrainable(`${name}.bias`) ? ops.linear : ops.linearOfFrozen;
   const y = linear(x, getParameter(network, `${name}.weight`), getBias(network, name));
@@ -80,7 +84,11 @@ export function computeLinear(network: Omit<FamilyNetwork, 'config'>, name: stri
   return ops.addLowRank(y, dropped, { a: getParameter(network, names.a), b: getParameter(network, names.b), scale });
 }
 
-export function computeNorm(network: FamilyNetwork<NetworkConfig>, name: string, { x, residual }: { x: Tensor2D; residual: Tensor2D | null }): Tensor2D {
+export function computeNorm(
+  network: FamilyNetwork<NetworkConfig>,
+  name: string,
+  { x, residual }: { x: Tensor2D; residual: Tensor2D | null },
+): Tensor2D {
   const weight = getParameter<Tensor1D>(network, `${name}.weight`);
   const bias = getBias(network, name);
   return network.ops.layerNorm(x, residual, { weight, bias, epsilon: network.config.layerNormEpsilon });

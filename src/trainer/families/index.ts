@@ -11,7 +11,7 @@ import { camembert, roberta, xlmRoberta } from './roberta.ts';
 
 export type { CausalConfig, CausalFamily } from './causal.ts';
 export { computeLinear } from './encoder.ts';
-export { getLowRankNames, type Family, type FamilyNetwork, type LowRank, type ModelConfig, type NetworkConfig } from './family.ts';
+export { getLowRankNames, type Family, type LowRank, type ModelConfig, type NetworkConfig } from './family.ts';
 
 /** Families of encoders, by `model_type` of config.json. */
 export const families: Readonly<Record<string, Family>> = {

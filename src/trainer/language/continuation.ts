@@ -60,7 +60,10 @@ export function startContinuation(network: Omit<LanguageNetwork<never>, 'task'>,
         extend,
       };
       const states = computeStates(network, batch, null);
-      const last = ops.pickRows(states, Int32Array.from({ length: B }, (_, b) => b * Q + Q - 1));
+      const last = ops.pickRows(
+        states,
+        Int32Array.from({ length: B }, (_, b) => b * Q + Q - 1),
+      );
       const all = ops.predict(last, getOutput(network).values).dataSync<'float32'>();
       return Array.from({ length: B }, (_, b) => all.slice(b * config.vocabSize, (b + 1) * config.vocabSize));
     });

@@ -63,8 +63,15 @@ export function computeLogProbabilities(
   const { tf, ops, config } = network;
   const batch = buildCausalBatch(tf, rows, { padTokenId: config.padTokenId, isCompact: ops.takesCompact });
   const states = computeStates(network, batch, next);
-  const before = ops.pickRows(states, Int32Array.from(places, ({ row, token }) => batch.starts[row]! + token - 1)); // [N, H]
-  return ops.logProbabilities(before, getOutput(network), Int32Array.from(places, ({ row, token }) => rows[row]!.ids[token]!));
+  const before = ops.pickRows(
+    states,
+    Int32Array.from(places, ({ row, token }) => batch.starts[row]! + token - 1),
+  ); // [N, H]
+  return ops.logProbabilities(
+    before,
+    getOutput(network),
+    Int32Array.from(places, ({ row, token }) => rows[row]!.ids[token]!),
+  );
 }
 
 /** What is known after each position, [M, H]. */

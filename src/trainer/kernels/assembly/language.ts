@@ -22,16 +22,7 @@ export function rmsNorm(x: usize, weight: usize, y: usize, inverse: usize, M: i3
 }
 
 /** With `g = dy weight` and `normal = x inverse`: `dx = inverse (g - normal mean(g normal))`, and `dWeight = Σ dy normal` over the rows. */
-export function rmsNormGradient(
-  dy: usize,
-  x: usize,
-  inverse: usize,
-  weight: usize,
-  dx: usize,
-  dWeight: usize,
-  M: i32,
-  D: i32,
-): void {
+export function rmsNormGradient(dy: usize, x: usize, inverse: usize, weight: usize, dx: usize, dWeight: usize, M: i32, D: i32): void {
   memory.fill(dWeight, 0, at(D));
   for (let i = 0; i < M; i++, dy += at(D), x += at(D), dx += at(D)) {
     const factor = f32x4.splat(load<f32>(inverse + at(i)));

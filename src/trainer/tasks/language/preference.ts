@@ -23,10 +23,18 @@ export interface PreferenceSettings {
 }
 
 /** Rows with the log-probabilities that a model gives them as it is, without an adapter. */
-export function addStart(network: Omit<LanguageNetwork<never>, 'task'>, pairs: readonly (PreferencePair | undefined)[]): (PreferenceRow | undefined)[] {
+export function addStart(
+  network: Omit<LanguageNetwork<never>, 'task'>,
+  pairs: readonly (PreferencePair | undefined)[],
+): (PreferenceRow | undefined)[] {
   const known = pairs.filter((pair) => pair !== undefined);
   const base = { ...network, lowRank: undefined };
-  const [chosen, rejected] = (['chosen', 'rejected'] as const).map((side) => sumLogProbabilities(base, known.map((pair) => pair[side])));
+  const [chosen, rejected] = (['chosen', 'rejected'] as const).map((side) =>
+    sumLogProbabilities(
+      base,
+      known.map((pair) => pair[side]),
+    ),
+  );
   let i = -1;
   return pairs.map((pair) => {
     if (pair === undefined) return undefined;
@@ -48,7 +56,12 @@ export function createPreference({ beta, labelSmoothing }: PreferenceSettings): 
     },
     getWeight: (rows) => rows.length,
     evaluate(network, rows) {
-      const [chosen, rejected] = (['chosen', 'rejected'] as const).map((side) => sumLogProbabilities(network, rows.map((row) => row[side])));
+      const [chosen, rejected] = (['chosen', 'rejected'] as const).map((side) =>
+        sumLogProbabilities(
+          network,
+          rows.map((row) => row[side]),
+        ),
+      );
       let [loss, right] = [0, 0];
       for (const [i, { start }] of rows.entries()) {
         const margin = beta * (chosen![i]! - start.chosen - (rejected![i]! - start.rejected)); // between the two rewards
