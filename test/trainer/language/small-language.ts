@@ -37,6 +37,7 @@ function writeGpt2Folder(folder: string): void {
 }
 
 interface Forward {
+  readonly examples: readonly { readonly prompt: string; readonly completion: string }[];
   readonly batch: Readonly<Record<'input_ids' | 'attention_mask', readonly (readonly number[])[]>>;
   readonly greedy: { readonly prompt_ids: readonly number[]; readonly new_ids: readonly number[] };
 }
