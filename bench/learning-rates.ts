@@ -13,7 +13,8 @@ import { closeNetwork } from '../src/trainer/engine/network.ts';
 import { createTrainingState, train } from '../src/trainer/engine/train.ts';
 import { readModelFolder } from '../src/trainer/model-folder.ts';
 import { openClassifier } from '../src/trainer/tasks/classification/classifier.ts';
-import { readRows, type EncodedRow } from '../src/trainer/tasks/classification/rows.ts';
+import type { EncodedRow } from '../src/trainer/tasks/classification/rows.ts';
+import { readRows } from '../test/trainer/read-rows.ts';
 import { toTable } from './markdown.ts';
 
 const rates = [3e-5, 1e-4, 3e-4, 1e-3, 3e-3];

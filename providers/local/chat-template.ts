@@ -17,6 +17,8 @@ export interface LocalTemplate {
   readonly template: ChatTemplate;
   /** What a person must know about it; null: it is the folder's own. */
   readonly note: string | null;
+  /** What stands between the prompt and an answer, and is learned with it: a model writes it first, nobody is to see it. */
+  readonly answerLead: string;
 }
 
 /**
@@ -29,15 +31,29 @@ export function readLocalTemplate(folder: string): LocalTemplate {
   const specialTokens = readSpecialTokens(folder, files);
   const parse = (template: string, path: string): ChatTemplate => parseChatTemplate({ template, specialTokens, path }, () => new Date());
   const own = readOwn(folder, files.config);
-  if (own !== null) return { template: parse(own, folder), note: null };
-  if (chatmlTokens.every((token) => hasToken(files, token)))
-    return { template: parse(chatml, 'ChatML'), note: 'the folder has no chat template: conversations are written as ChatML' };
+  if (own !== null) return { template: parse(own, folder), note: null, answerLead: '' };
+  if (chatmlTokens.every((token) => hasToken(files, token))) {
+    const note = 'the folder has no chat template: conversations are written as ChatML';
+    return { template: parse(chatml, 'ChatML'), note, answerLead: '' };
+  }
   const end = specialTokens['eos_token'];
   const ending =
     end === undefined ? 'and answers have no end, since the folder names no eos_token' : `and ${JSON.stringify(end)} ends an answer`;
   return {
     template: parse(plain, 'plain lines'),
     note: `the folder has no chat template: conversations are written as lines such as "user: …", ${ending}`,
+    answerLead: ' ',
+  };
+}
+
+/** Takes what leads an answer from its beginning, which may come in parts. */
+export function createLeadCutter(lead: string): (part: string) => string {
+  let left = lead;
+  return (part) => {
+    let same = 0;
+    while (same < left.length && part[same] === left[same]) same += 1;
+    left = same === part.length ? left.slice(same) : '';
+    return part.slice(same);
   };
 }
 

@@ -13,7 +13,7 @@ import type { PredictAnswer, PredictFile } from '../../src/trainer/predict-proto
 import { bringDeleted } from './base-model.ts';
 import { createExchange, type AnswerLine, type Exchange } from './exchange.ts';
 import { toPrediction } from './predict.ts';
-import { readLocalTemplate } from './chat-template.ts';
+import { createLeadCutter, readLocalTemplate } from './chat-template.ts';
 import { readLimit } from './row-tokenizer.ts';
 
 /** Starts the process of a kind of models. */
@@ -118,7 +118,7 @@ function toLogarithm(probability: number): number {
 function openWriter(model: FolderModel | FolderName, start: StartProcess): OpenModel {
   const { path: folder } = model;
   const { config } = readTokenizerFiles(folder);
-  const { template, note } = readLocalTemplate(folder);
+  const { template, note, answerLead } = readLocalTemplate(folder);
   const maxLength = 'maxLength' in model ? model.maxLength : (readLimit(folder, config) ?? 2048);
   const first: GenerateFile = { version: 1, backend: defaultBackend, model: { folder, maxLength } };
   const isLast = (line: AnswerLine): boolean => 'done' in line || 'failure' in line;
@@ -129,7 +129,10 @@ function openWriter(model: FolderModel | FolderName, start: StartProcess): OpenM
     note,
     async *answer({ input, ...settings }, signal) {
       const text = 'text' in input ? input.text : template.render(input, { addGenerationPrompt: true }).text;
-      yield* generate(exchange, { text, ...settings, maxTokens: settings.maxTokens ?? maxLength }, signal);
+      const cut = createLeadCutter('text' in input ? '' : answerLead);
+      for await (const part of generate(exchange, { text, ...settings, maxTokens: settings.maxTokens ?? maxLength }, signal)) {
+        yield part.type === 'text' ? { ...part, text: cut(part.text) } : part;
+      }
     },
     close: async () => await exchange.close(),
   };

@@ -9,13 +9,14 @@ import type { FolderModel } from '../../src/provider/model.ts';
 import type { Prediction, PredictionRow } from '../../src/provider/prediction.ts';
 import { defaultBackend } from '../../src/trainer/backends/index.ts';
 import type { GenerateAnswer, GenerateFile, GenerateRow } from '../../src/trainer/generate-protocol.ts';
-import { readLocalTemplate } from './chat-template.ts';
+import { createLeadCutter, readLocalTemplate } from './chat-template.ts';
 import { parsePredictFailure } from './process-failure.ts';
 
 /** What was written of an answer so far. */
 interface Written {
   text: string;
   logProbability: number;
+  readonly cut: (part: string) => string;
 }
 
 /**
@@ -25,7 +26,7 @@ interface Written {
  */
 export async function* write(model: FolderModel, rows: readonly PredictionRow[], context: PredictionContext): AsyncGenerator<Prediction> {
   const { path: folder, maxLength } = model;
-  const { template } = readLocalTemplate(folder);
+  const { template, answerLead } = readLocalTemplate(folder);
   const { temperature, maxTokens, seed, schema } = context.generation;
   const toRequest = (row: PredictionRow): GenerateRow => ({
     id: row.id,
@@ -48,7 +49,9 @@ export async function* write(model: FolderModel, rows: readonly PredictionRow[],
   const errors = text(stderr!);
   stdin!.on('error', () => {}); // a process that dies early closes the pipe; its exit says why
   stdin!.end(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
-  const unfinished = new Map(rows.map(({ id }): [string, Written] => [id, { text: '', logProbability: 0 }]));
+  const unfinished = new Map(
+    rows.map((row): [string, Written] => [row.id, { text: '', logProbability: 0, cut: createLeadCutter('text' in row ? '' : answerLead) }]),
+  );
   for await (const line of createInterface({ input: stdout! })) {
     const prediction = take(unfinished, JSON.parse(line) as GenerateAnswer);
     if (prediction !== null) yield prediction;
@@ -71,7 +74,7 @@ function take(unfinished: Map<string, Written>, line: GenerateAnswer): Predictio
     const { text: answer, logProbability } = written;
     return { id, answer, probabilities: null, logProbability, truncated: reason === 'length', tokens: { input, output } };
   }
-  written.text += line.delta;
+  written.text += written.cut(line.delta);
   written.logProbability += line.logprob ?? 0;
   return null;
 }

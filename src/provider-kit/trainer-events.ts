@@ -77,6 +77,14 @@ function getProgress(event: TrainerEvent | EngineEvent): Progress | null {
   return { step, steps, epoch, etaSeconds, rowsPerSecond: event.type === 'step-finished' ? event.rowsPerSecond : null, loss };
 }
 
+/** What validations measure beside the loss. */
+const measures = [
+  { source: 'accuracy', name: 'accuracy', title: 'accuracy' },
+  { source: 'microF1', name: 'micro_f1', title: 'micro-F1' },
+  { source: 'meanAbsoluteError', name: 'mean_absolute_error', title: 'mean absolute error' },
+  { source: 'rewardAccuracy', name: 'reward_accuracy', title: 'reward accuracy' },
+] as const;
+
 function getMetrics(event: TrainerEvent | EngineEvent): Metric[] {
   if (event.type === 'values-measured') return Object.entries(event.values).map(([field, value]) => toMetric(field, value, event));
   if (event.type === 'step-finished') {
@@ -91,11 +99,10 @@ function getMetrics(event: TrainerEvent | EngineEvent): Metric[] {
     const shared = { split: 'validation', step: event.step, epoch: event.epoch, coverage: 'full', at: event.at } as const;
     return [
       { ...shared, name: 'loss', value: event.loss, source: 'loss' },
-      ...(event.accuracy === undefined ? [] : [{ ...shared, name: 'accuracy', value: event.accuracy, source: 'accuracy' }]),
-      ...(event.microF1 === undefined ? [] : [{ ...shared, name: 'micro_f1', value: event.microF1, source: 'microF1' }]),
-      ...(event.meanAbsoluteError === undefined
-        ? []
-        : [{ ...shared, name: 'mean_absolute_error', value: event.meanAbsoluteError, source: 'meanAbsoluteError' }]),
+      ...measures.flatMap(({ source, name }) => {
+        const value = event[source];
+        return value === undefined ? [] : [{ ...shared, name, value, source }];
+      }),
     ];
   }
   return [];
@@ -139,7 +146,7 @@ export function formatEvent(event: TrainerEvent | EngineEvent): string[] {
         ...(event.library === undefined ? [] : [`computes with ${event.library}`]),
       ];
     case 'epoch-evaluated':
-      return [`epoch ${event.epoch}: validation loss ${event.loss.toFixed(4)}, ${formatMeasure(event)} (${event.rows} rows)`];
+      return [`epoch ${event.epoch}: validation loss ${event.loss.toFixed(4)}${formatMeasures(event)} (${event.rows} rows)`];
     case 'model-written':
       return [`weights of step ${event.step} written to ${event.folder}/`];
     case 'model-uploaded':
@@ -170,9 +177,8 @@ export function formatEvent(event: TrainerEvent | EngineEvent): string[] {
   }
 }
 
-function formatMeasure({ accuracy, microF1, meanAbsoluteError = NaN }: Extract<TrainerEvent, { type: 'epoch-evaluated' }>): string {
-  if (microF1 !== undefined) return `micro-F1 ${microF1.toFixed(4)}`;
-  return accuracy === undefined ? `mean absolute error ${meanAbsoluteError.toFixed(4)}` : `accuracy ${accuracy.toFixed(4)}`;
+function formatMeasures(event: Extract<TrainerEvent, { type: 'epoch-evaluated' }>): string {
+  return measures.map(({ source, title }) => (event[source] === undefined ? '' : `, ${title} ${event[source].toFixed(4)}`)).join('');
 }
 
 /** `stopped early after step 40 of 120: the validation loss was best at step 20, and no better in the 2 validations after that` */

@@ -31,6 +31,8 @@ export type { CausalConfig, ModelConfig };
 
 /** The families that can be trained: `model_type` of config.json. */
 export const familyNames: readonly string[] = Object.keys(families);
+/** Those of language models. */
+const causalNames: readonly string[] = Object.keys(causalFamilies);
 
 /** Files that are copied with a model and counted in its revision, where present. */
 export const tokenizerFiles = [
@@ -128,7 +130,7 @@ export function parseCausalConfig(json: Readonly<Record<string, unknown>>, sourc
   const name = json['model_type'];
   const family = typeof name === 'string' ? findCausalFamily(name) : null;
   if (family) return family.parseConfig(json, source);
-  const expected = `a language model (${Object.keys(causalFamilies).join(', ')})`;
+  const expected = `a language model (${causalNames.join(', ')})`;
   throw new Failure('model-invalid', `${source}: model_type: expected ${expected}, found ${formatValue(name)}`, {
     hint: 'Choose a model of a supported family, or another provider for this one.',
   });
@@ -138,18 +140,18 @@ export function parseCausalConfig(json: Readonly<Record<string, unknown>>, sourc
  * The sizes that a config.json gives; `source` names it in messages.
  * @throws Failure `model-invalid` for a family that is not supported, or a field that is wrong
  */
-export function parseModelConfig(json: Readonly<Record<string, unknown>>, source: string): ModelConfig {
+export function parseModelConfig(json: Readonly<Record<string, unknown>>, source: string, expected = familyNames): ModelConfig {
   const name = json['model_type'];
   const family = typeof name === 'string' ? findFamily(name) : null;
   if (family) return family.parseConfig(json, source);
-  throw new Failure('model-invalid', `${source}: model_type: expected one of ${familyNames.join(', ')}, found ${formatValue(name)}`, {
+  throw new Failure('model-invalid', `${source}: model_type: expected one of ${expected.join(', ')}, found ${formatValue(name)}`, {
     hint: 'Choose a model of a supported family, or another provider for this one.',
   });
 }
 
 /** The sizes of a network of any family; `source` names it in messages. @throws Failure `model-invalid` */
 export function parseNetworkConfig(json: Readonly<Record<string, unknown>>, source: string): ModelConfig | CausalConfig {
-  return isLanguageConfig(json) ? parseCausalConfig(json, source) : parseModelConfig(json, source);
+  return isLanguageConfig(json) ? parseCausalConfig(json, source) : parseModelConfig(json, source, [...familyNames, ...causalNames]);
 }
 
 /** Whether a config.json is of a language model that can be trained. */
@@ -162,11 +164,10 @@ export function isLanguageModel({ family }: Pick<NetworkConfig, 'family'>): bool
   return findCausalFamily(family) !== null;
 }
 
-/** Whether a folder holds a language model. @throws Failure `file-missing` or `model-invalid` where its config.json cannot be read */
+/** Whether a folder holds a language model; false for one without a config.json. @throws Failure `model-invalid` where that cannot be read */
 export function isLanguageFolder(folder: string): boolean {
-  checkFolder(folder);
-  const path = requireFile(folder, 'config.json', 'Give the folder that transformers’ save_pretrained wrote.');
-  return isLanguageConfig(readJsonObject(path, 'model configuration', maxConfigBytes));
+  const path = join(folder, 'config.json');
+  return existsSync(path) && isLanguageConfig(readJsonObject(path, 'model configuration', maxConfigBytes));
 }
 
 /** How many numbers a classifier of this shape trains, or a language model, which has no classes. */

@@ -27,6 +27,13 @@ test.each(['wasm, relaxed-simd', 'wasm, simd', 'wasm-portable'])('every figure o
   expect(count('curve.loss', 'bert-lora')).toBe(20);
   expect(count('trained.entries', 'bert-lora')).toBe(10);
   expect(count('trained.merged_logits', 'bert-lora')).toBe(1);
+  expect(count('token_logprobs', 'llama-forward')).toBe(3);
+  expect(count('greedy.new_ids', 'llama-forward') + count('logits', 'llama-forward')).toBe(2);
+  expect(count('curve.loss', 'llama-sft-step')).toBe(20);
+  expect(count('trained ', 'llama-sft-step')).toBe(71);
+  expect(count('curve.loss', 'llama-dpo-step')).toBe(20);
+  expect(count('policy_', 'llama-dpo-step') + count('reference_', 'llama-dpo-step')).toBe(4);
+  for (const family of ['gpt2', 'qwen2', 'qwen3']) expect(count('logits', `arch-${family}`)).toBe(1);
   expect(count('curve.trainer.grad_norm', 'bert-step')).toBe(20);
   expect(count('curve.final_params', 'bert-step')).toBe(41 * 2);
   expect(names.filter((name) => name.includes(`on ${backend}: accumulation.classifier`))).toHaveLength(2);

@@ -12,6 +12,17 @@ import type { Check } from './check.ts';
 import { checkCurve, Curve } from './check-curve.ts';
 import { checkForward, ForwardFile } from './check-forward.ts';
 import { checkAccumulation, checkSchedules, SchedulesFile } from './check-schedules.ts';
+import {
+  ArchitectureFile,
+  checkArchitecture,
+  checkDpo,
+  checkLanguageForward,
+  checkSft,
+  DpoFile,
+  LanguageForward,
+  SftFile,
+  type LanguagePlace,
+} from './check-language.ts';
 import { checkLora, LoraFile } from './check-lora.ts';
 import { checkStep, Optimizer, Step } from './check-step.ts';
 import { checkTokenizer, TokenizerFile } from './check-tokenizer.ts';
@@ -71,7 +82,8 @@ async function checkFile(folder: string, name: string, backends: readonly Backen
   if (!isObject(json)) return { skipped: [`${name}: not an object`] };
   const place: Place = { folder, name, json, backends };
   if (isObject(json['lora']) && isObject(json['step']) && isObject(json['curve'])) return checkLoraFile(place);
-  if ('lora' in json || 'dpo' in json || 'beta' in json) return { skipped: [`${name}: a method that is not offered yet`] };
+  const language = await checkLanguageFile(place);
+  if (language !== null) return language;
   if (typeof json['hidden_states'] === 'string' && 'texts' in json) return checkForwardFile(place);
   if (isObject(json['step']) && isObject(json['curve'])) return checkStepFile(place);
   if (Array.isArray(json['schedules'])) return checkSchedulesFile(place);
@@ -80,6 +92,24 @@ async function checkFile(folder: string, name: string, backends: readonly Backen
   if (Array.isArray(json['cases']) && ('comparisons' in json || 'proportions' in json)) return checkMetrics(json, name);
   return { skipped: [`${name}: not a file that is checked`] };
 }
+
+/** Null for a file that is of no language model. */
+async function checkLanguageFile(place: Place): Promise<Findings | null> {
+  const { folder, name, json } = place;
+  const kinds = [
+    { field: 'token_logprobs', parse: (tf: TensorFlow, at: LanguageAt) => checkLanguageForward(tf, LanguageForward.parse(json), at) },
+    { field: 'lora_curve', parse: (tf: TensorFlow, at: LanguageAt) => checkSft(tf, SftFile.parse(json), at) },
+    { field: 'reference_chosen_logps', parse: (tf: TensorFlow, at: LanguageAt) => checkDpo(tf, DpoFile.parse(json), at) },
+    { field: 'noise_logits', parse: (tf: TensorFlow, at: LanguageAt) => checkArchitecture(tf, ArchitectureFile.parse(json), at) },
+  ];
+  const kind = kinds.find(({ field }) => field in json);
+  if (kind === undefined) return null;
+  const model = findModel(folder, String(json['model']));
+  if (model === null) return { skipped: [`${name}: no model folder ${String(json['model'])}`] };
+  return await onEachBackend(place, (tf, own) => kind.parse(tf, { folder, model, name: own }));
+}
+
+type LanguageAt = LanguagePlace & { readonly folder: string };
 
 async function checkForwardFile(place: Place): Promise<Findings> {
   const model = findKnownModel(place);
@@ -204,7 +234,7 @@ function toErrorCheck(name: string, error: unknown): Check {
 /** Tensor files, and folders of adapters, that a JSON file names at its top level. */
 function toNamedFiles(path: string): string[] {
   return Object.values(readJson(path)).filter(
-    (value) => typeof value === 'string' && /\.safetensors$|-lora-/.test(value) && existsSync(join(path, '..', value)),
+    (value) => typeof value === 'string' && /\.safetensors$|-lora-|-dpo-start/.test(value) && existsSync(join(path, '..', value)),
   ) as string[];
 }
 

@@ -142,3 +142,17 @@ test('a validation loss that is not a number is no metric', () => {
   expect(metrics.map(({ name }) => name)).toEqual(['accuracy']);
   expect(logs.map(({ text }) => text)).toEqual(['epoch 1.5: validation loss NaN, accuracy 0.5000 (2 rows)']);
 });
+
+test('a validation says what it measured: of pairs the reward accuracy, of chats the loss alone', () => {
+  const shared = { type: 'epoch-evaluated', at, step: 3, epoch: 1, rows: 2, loss: 0.5 } as const;
+  const { metrics, logs } = foldEvents([{ ...shared, rewardAccuracy: 0.75 }, shared]);
+  expect(metrics.map(({ name, value }) => [name, value])).toEqual([
+    ['loss', 0.5],
+    ['reward_accuracy', 0.75],
+    ['loss', 0.5],
+  ]);
+  expect(logs.map(({ text }) => text)).toEqual([
+    'epoch 1: validation loss 0.5000, reward accuracy 0.7500 (2 rows)',
+    'epoch 1: validation loss 0.5000 (2 rows)',
+  ]);
+});

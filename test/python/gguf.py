@@ -1,6 +1,6 @@
 """What the readers of GGUF make of exported models: PyPI's gguf, and llama.cpp itself (PyPI's xllamacpp), beside transformers on the folder.
 
-    python gguf.py OUT        for each OUT/NAME with model/, model.gguf and texts.json, as JSON
+python gguf.py OUT        for each OUT/NAME with model/, model.gguf and texts.json, as JSON
 """
 
 import json
@@ -48,7 +48,11 @@ def find_different(place, config):
             numbers = interleave(numbers, config.num_attention_heads if part[1] == "q" else config.num_key_value_heads)
         numbers = numbers.astype(numpy.float16 if numbers.ndim > 1 else numpy.float32)
         tensor = found.pop(names.get_name(name, try_suffixes=(".weight", ".bias")), None)
-        if tensor is None or list(reversed(tensor.shape)) != list(numbers.shape) or tensor.data.tobytes() != numbers.tobytes():
+        if (
+            tensor is None
+            or list(reversed(tensor.shape)) != list(numbers.shape)
+            or tensor.data.tobytes() != numbers.tobytes()
+        ):
             different.append(name)
     return different + [name for name in found if name != "rope_freqs.weight"], len(weights)
 
@@ -77,7 +81,10 @@ def check(place):
     tokenizer = tokenizers.Tokenizer.from_file(str(place / "model" / "tokenizer.json"))
     server = Server(place / "model.gguf")
     texts = json.loads((place / "texts.json").read_text())
-    read = [server.ask("/tokenize", {"content": text, "add_special": True, "parse_special": True})["tokens"] for text in texts["read"]]
+    read = [
+        server.ask("/tokenize", {"content": text, "add_special": True, "parse_special": True})["tokens"]
+        for text in texts["read"]
+    ]
     wanted = [tokenizer.encode(text).ids for text in texts["read"]]
     distance, seen, greedy = 0.0, 0, []
     for text in texts["answered"]:
@@ -85,11 +92,20 @@ def check(place):
         for _ in range(8):
             with torch.no_grad():
                 scores = model(torch.tensor([ids])).logits[0, -1].log_softmax(-1)
-            body = {"prompt": ids, "n_predict": 1, "temperature": -1, "n_probs": 5, "return_tokens": True, "cache_prompt": False}
+            body = {
+                "prompt": ids,
+                "n_predict": 1,
+                "temperature": -1,
+                "n_probs": 5,
+                "return_tokens": True,
+                "cache_prompt": False,
+            }
             answer = server.ask("/completion", body)
             for one in answer.get("completion_probabilities", []):  # not where a token is half a character
                 seen += 1
-                distance = max(distance, *(abs(top["logprob"] - scores[top["id"]].item()) for top in one["top_logprobs"]))
+                distance = max(
+                    distance, *(abs(top["logprob"] - scores[top["id"]].item()) for top in one["top_logprobs"])
+                )
             best = scores.argmax().item()
             greedy.append([best, answer["tokens"][0]])
             ids.append(best)

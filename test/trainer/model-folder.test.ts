@@ -3,7 +3,8 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } fr
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { families } from '../../src/trainer/families/index.ts';
-import { matchLabels, parseLabelNames, readModelFolder, readRevision } from '../../src/trainer/model-folder.ts';
+import { parseLabelNames, readModelFolder, readRevision } from '../../src/trainer/model-folder.ts';
+import { matchLabels } from '../../src/trainer/model-labels.ts';
 import { writeSafetensors } from '../../src/trainer/safetensors.ts';
 import { createScratchFolder } from '../scratch.ts';
 import { readTensors } from './read-tensors.ts';

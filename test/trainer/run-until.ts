@@ -3,7 +3,7 @@ import { chooseKernels, startBackend, type Backend } from '../../src/trainer/bac
 import { closeNetwork } from '../../src/trainer/engine/network.ts';
 import { createTrainingState, train, type TrainingState } from '../../src/trainer/engine/train.ts';
 import { openClassifier } from '../../src/trainer/tasks/classification/classifier.ts';
-import { readRows } from '../../src/trainer/tasks/classification/rows.ts';
+import { readRows } from './read-rows.ts';
 import { openCheckpoints } from '../../src/trainer/checkpoint/checkpoints.ts';
 import { openEvents } from '../../src/trainer/event-file.ts';
 import { readTrainFile, type TrainerEvent } from '../../src/trainer/protocol.ts';

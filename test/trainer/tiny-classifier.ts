@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { type BackendName, startBackend } from '../../src/trainer/backends/index.ts';
 import { type Classifier, openClassifier } from '../../src/trainer/tasks/classification/classifier.ts';
-import { type EncodedRows, readRows } from '../../src/trainer/tasks/classification/rows.ts';
+import { type EncodedRows } from '../../src/trainer/tasks/classification/rows.ts';
+import { readRows } from './read-rows.ts';
 import type { TrainingSettings } from '../../src/trainer/protocol.ts';
 
 const fixtures = join(import.meta.dirname, '../../fixtures');

@@ -1,7 +1,7 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readLocalTemplate, toChatTrainRow, toPreferenceTrainRow } from '../../../providers/local/chat-template.ts';
+import { createLeadCutter, readLocalTemplate, toChatTrainRow, toPreferenceTrainRow } from '../../../providers/local/chat-template.ts';
 import type { ChatMessage } from '../../../src/dataset/row.ts';
 import { createScratchFolder } from '../../scratch.ts';
 
@@ -43,6 +43,23 @@ test('a folder without a template writes lines, as the reference figures have th
     });
     expect(template.render({ messages: messages.slice(0, 2) }, { addGenerationPrompt: true }).text).toBe(prompt);
   }
+});
+
+test.each([
+  [' ', [' Hello', ' you'], 'Hello you'],
+  [' ', ['', ' ', ' a'], ' a'],
+  [' ', ['{"a":', ' 1}'], '{"a": 1}'],
+  ['> ', ['>', ' a', '> b'], 'a> b'],
+  ['', [' a'], ' a'],
+])('what leads an answer (%j) is cut from its beginning alone: %j', (lead, parts, answer) => {
+  expect(parts.map(createLeadCutter(lead)).join('')).toBe(answer);
+});
+
+test('a model that answers with plain lines begins with the space behind "assistant:"', () => {
+  const { template, answerLead } = readLocalTemplate(llama);
+  const row = toChatTrainRow(template, { messages: talk });
+  expect(cutLearned(row).every((answer) => answer.startsWith(answerLead))).toBe(true);
+  expect(answerLead).toBe(' ');
 });
 
 test('each answer of plain lines ends, and is learned to its end', () => {

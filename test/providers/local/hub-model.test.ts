@@ -71,7 +71,7 @@ test.each([
   ['pickled weights only', without('model.safetensors'), 'weights in model.safetensors (pickle files, .bin, are not read)'],
   ['no fast tokenizer', without('tokenizer.json'), 'a tokenizer.json'],
   ['no configuration', without('config.json'), 'a config.json'],
-  ['another family', new Map([...without(), ['config.json', Buffer.from('{"model_type": "llama"}')]]), 'model_type: expected one of bert'],
+  ['another family', new Map([...without(), ['config.json', Buffer.from('{"model_type": "t5"}')]]), 'model_type: expected one of bert'],
 ])('a repository with %s is refused before anything is downloaded', async (_what, files, message) => {
   const { toContext, asked } = await createHubTrial({ 'acme/tiny': files });
   await expect(inspectHubModel(name, toContext())).rejects.toMatchObject({

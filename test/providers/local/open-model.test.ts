@@ -95,6 +95,9 @@ test('without a chat template a conversation is written as lines, and the model 
   const input = { messages: [{ role: 'user', content: 'prompt' }] };
   const [said] = await Array.fromAsync(model.answer({ ...settings, input }, context.signal));
   expect(said).toMatchObject({ text: 'user: prompt\nassistant:' });
+  const asked = { ...settings, input: { messages: [{ role: 'user', content: 'say  there' }] } };
+  expect(joinTexts(await Array.fromAsync(model.answer(asked, context.signal)))).toBe('there');
+  expect(joinTexts(await ask(model, 'say  there'))).toBe(' there');
   expect((await openWriter()).model.note).toBeNull();
 });
 

@@ -109,7 +109,7 @@ test('options choose the backend and the rows per forward pass', () => {
 });
 
 test.each<[Partial<RunSpec>, string]>([
-  [{ task: 'chat' }, 'expects the task "classification", "multi-label" or "regression", found "chat"'],
+  [{ task: 'text' }, 'expects the task "classification", "multi-label", "regression", "chat", or "preference", found "text"'],
   [{ model: { kind: 'service', name: 'gpt-4o-mini' } }, 'expects a folder such as'],
   [{ task: 'regression', options: { labelSmoothing: 0.1 } }, 'targets.a.options.labelSmoothing: expected the task "classification"'],
   [{ native: { fp16: true } }, 'targets.a.native.fp16: the local trainer has no fields of its own'],

@@ -14,7 +14,7 @@ import {
   toLabelProbabilities,
   type Classifier,
 } from '../../../src/trainer/tasks/classification/classifier.ts';
-import { readRows } from '../../../src/trainer/tasks/classification/rows.ts';
+import { readRows } from '../read-rows.ts';
 import { openWorkers } from '../../../src/trainer/workers/index.ts';
 import { createScratchFolder } from '../../scratch.ts';
 import { runUntil } from '../run-until.ts';

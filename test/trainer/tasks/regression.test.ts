@@ -6,7 +6,7 @@ import { closeNetwork } from '../../../src/trainer/engine/network.ts';
 import { createTrainingState, train } from '../../../src/trainer/engine/train.ts';
 import { saveModel } from '../../../src/trainer/save-model.ts';
 import { computeAllLogits, openClassifier, type Classifier } from '../../../src/trainer/tasks/classification/classifier.ts';
-import { readRows } from '../../../src/trainer/tasks/classification/rows.ts';
+import { readRows } from '../read-rows.ts';
 import { createScratchFolder } from '../../scratch.ts';
 import { labels, settings, tinyBert } from '../tiny-classifier.ts';
 

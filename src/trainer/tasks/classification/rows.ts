@@ -4,7 +4,7 @@ import { formatValue } from '../../../lib/text.ts';
 import type { TokenRow } from '../../engine/batches.ts';
 import type { TrainingSettings } from '../../protocol.ts';
 import type { Tokenizer } from '../../tokenizer.ts';
-import { checkIds, parseLine, readRowLines, type ChosenRowsOptions, type ReadRowsOptions } from '../row-lines.ts';
+import { checkIds, parseLine, readRowLines, type ChosenRowsOptions } from '../row-lines.ts';
 
 /** A row as the model reads it. */
 export interface EncodedRow extends TokenRow {
@@ -74,19 +74,11 @@ interface LabelledEncoder extends Encoder {
 }
 
 /**
- * Training rows of a JSON Lines file, `{text, text2?, label}` each, as tokens. Without `labels` a row's label is a number; where texts have
- * several, it is the list of them.
+ * Training rows of a JSON Lines file, `{text, text2?, label}` each, as tokens, with undefined in the place of each row that is not needed,
+ * which is not looked at. Without `labels` a row's label is a number; where texts have several, it is the list of them.
  *
- * @throws Failure `data-invalid` naming the line when a row is broken or its label is not one of `labels`; `file-missing`
- */
-export async function readRows(encoder: LabelledEncoder, path: string, options: ReadRowsOptions = {}): Promise<EncodedRows> {
-  const { rows, truncated } = await readChosenRows(encoder, path, { ...options, choose: null });
-  return { rows: rows.filter((row) => row !== undefined), truncated };
-}
-
-/**
- * The same with undefined in the place of each row that is not needed, which is not looked at.
  * @param options `choose` gives the rows that are needed of so many, counted from 0; null: all
+ * @throws Failure `data-invalid` naming the line when a row is broken or its label is not one of `labels`; `file-missing`
  */
 export async function readChosenRows(
   encoder: LabelledEncoder,

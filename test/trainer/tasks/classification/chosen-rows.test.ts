@@ -2,7 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { findNeededRows } from '../../../../src/trainer/engine/train.ts';
-import { readChosenRows, readRows } from '../../../../src/trainer/tasks/classification/rows.ts';
+import { readChosenRows } from '../../../../src/trainer/tasks/classification/rows.ts';
+import { readRows } from '../../read-rows.ts';
 import { createScratchFolder } from '../../../scratch.ts';
 import { openTinyClassifier } from '../../tiny-classifier.ts';
 
