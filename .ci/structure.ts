@@ -241,7 +241,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/store': 570,
   'src/testing': 1250,
   'src/trainer': 13700,
-  test: 48500,
+  test: 49500,
 };
 
 type Sources = Readonly<Record<string, string>>;
