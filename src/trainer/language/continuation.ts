@@ -53,7 +53,7 @@ export function startContinuation(network: Omit<LanguageNetwork<never>, 'task'>,
       const batch: CausalBatch = {
         sizes: { texts: B, positions: Q },
         ids: tf.tensor1d(added.flat(), 'int32'),
-        places: Int32Array.from({ length: B * Q }, (_, i) => Math.max(0, known + (i % Q) - gaps[Math.floor(i / Q)]!)),
+        places: Int32Array.from({ length: B * Q }, (_, i) => toPlace(known + (i % Q) - gaps[Math.floor(i / Q)]!, config.maxPositions)),
         starts: gaps.map((_, b) => b * Q),
         mask: isEven ? null : tf.tensor(hideGaps(gaps, T), [B, 1, 1, T]),
         compact: null,
@@ -81,6 +81,11 @@ export function startContinuation(network: Omit<LanguageNetwork<never>, 'task'>,
       kept.length = 0;
     },
   };
+}
+
+/** In a gap, and of a text that has ended while another one grows beyond the last position, nothing reads what comes of it: any place will do. */
+function toPlace(place: number, maxPositions: number): number {
+  return Math.min(Math.max(0, place), maxPositions - 1);
 }
 
 /** Of T positions of each text those before it begins, [B, T]. A place in a gap sees gaps alone: nothing reads what comes of that. */

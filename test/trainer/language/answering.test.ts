@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { FailureData } from '../../../src/errors.ts';
-import { startBackend } from '../../../src/trainer/backends/index.ts';
+import { startBackend, type BackendName } from '../../../src/trainer/backends/index.ts';
 import { closeNetwork } from '../../../src/trainer/engine/network.ts';
 import { readEndTokens } from '../../../src/trainer/end-tokens.ts';
 import type { GenerateDelta, GenerateDone, GenerateRow } from '../../../src/trainer/generate-protocol.ts';
@@ -8,22 +8,22 @@ import { writeAnswers, type Writer } from '../../../src/trainer/language/answeri
 import { openLanguageModel } from '../../../src/trainer/language/model.ts';
 import { chat } from '../../../src/trainer/tasks/language/chat.ts';
 import { readTokenizer } from '../../../src/trainer/tokenizer.ts';
-import { readForward, tinyLlama } from './small-language.ts';
+import { createScratchFolder } from '../../scratch.ts';
+import { createLanguageFolder, readForward, tinyLlama } from './small-language.ts';
 
 let writer: Writer;
 
-beforeAll(async () => {
-  const network = openLanguageModel(await startBackend('wasm'), { folder: tinyLlama, seed: 0, maxLength: 96 }, { task: chat });
-  const tokenizer = readTokenizer(tinyLlama);
-  writer = {
-    network,
-    tokenizer,
-    maxLength: network.maxLength,
-    ends: readEndTokens(tinyLlama, tokenizer),
-    startGuide: () => {
-      throw new Error('no guide here');
-    },
+async function openWriter(folder: string, backend: BackendName): Promise<Writer> {
+  const network = openLanguageModel(await startBackend(backend), { folder, seed: 0, maxLength: 96 }, { task: chat });
+  const tokenizer = readTokenizer(folder);
+  const startGuide: Writer['startGuide'] = () => {
+    throw new Error('no guide here');
   };
+  return { network, tokenizer, maxLength: network.maxLength, ends: readEndTokens(folder, tokenizer), startGuide };
+}
+
+beforeAll(async () => {
+  writer = await openWriter(tinyLlama, 'wasm');
 });
 
 afterAll(() => closeNetwork(writer.network));
@@ -69,9 +69,10 @@ async function answer(rows: readonly GenerateRow[], { cancelled, ...given }: Giv
       },
     };
   });
-  const before = writer.network.tf.memory().numTensors;
-  await writeAnswers({ ...writer, ...given.writer }, requests, async () => await Promise.resolve());
-  expect(writer.network.tf.memory().numTensors).toBe(before);
+  const used = { ...writer, ...given.writer };
+  const before = used.network.tf.memory().numTensors;
+  await writeAnswers(used, requests, async () => await Promise.resolve());
+  expect(used.network.tf.memory().numTensors).toBe(before);
   return answers;
 }
 
@@ -189,3 +190,20 @@ test('of a long text the last part is read, so that there is room for an answer'
   expect(most.done!.promptTokens).toBe(48);
   expect(most.done!.tokens).toBeLessThanOrEqual(48);
 });
+
+test.each<BackendName>(['wasm', 'wasm-portable'])(
+  'an answer goes on beside one that has all positions of the model, of a model with a table of positions: %s',
+  async (backend) => {
+    const gpt2 = await openWriter(createLanguageFolder('gpt2', createScratchFolder()), backend);
+    expect(gpt2.maxLength).toBe(64);
+    const rows: GenerateRow[] = [
+      { ...row, id: 'long', text: 'many words of a text '.repeat(20), maxTokens: 8 },
+      { ...row, id: 'short', maxTokens: 40 },
+    ];
+    const [long, short] = await answer(rows, { writer: gpt2 });
+    expect(long!.done).toMatchObject({ promptTokens: 56, tokens: 8 });
+    expect(short!.done).toMatchObject({ tokens: 40 });
+    expect(short).toEqual(await answerOne(rows[1]!, { writer: gpt2 }));
+    closeNetwork(gpt2.network);
+  },
+);
