@@ -86,7 +86,10 @@ function computeLogits(network: LanguageModel<LearnedRow>, rows: readonly Learne
     const batch = buildCausalBatch(tf, rows, { padTokenId: config.padTokenId, isCompact: ops.takesCompact });
     const states = computeStates(network, batch, null);
     const places = rows.flatMap(({ ids }, i) => ids.map((_, s) => batch.starts[i]! + s));
-    return ops.predict(ops.pickRows(states, Int32Array.from(places)), getOutput(network).values).dataSync<'float32'>().slice();
+    return ops
+      .predict(ops.pickRows(states, Int32Array.from(places)), getOutput(network).values)
+      .dataSync<'float32'>()
+      .slice();
   });
 }
 
@@ -134,11 +137,16 @@ export function checkArchitecture(
 ): Check[] {
   const network = open(tf, model, null);
   const rows = toChatRows(file.batch);
-  const { shape, data } = readTensors(join(folder, file.logits.split(",")[0]!)).get('logits')!;
+  const { shape, data } = readTensors(join(folder, file.logits.split(',')[0]!)).get('logits')!;
   const [, S, V] = shape as [number, number, number];
   const stored = rows.flatMap(({ ids }, i) => [...data!.subarray(i * S * V, (i * S + ids.length) * V)]);
   const checks = [
-    toCheck(`${name}: logits, largest difference`, toLargestDifference(computeLogits(network, rows), stored), 0, Math.max(5e-5, 20 * file.noise_logits)),
+    toCheck(
+      `${name}: logits, largest difference`,
+      toLargestDifference(computeLogits(network, rows), stored),
+      0,
+      Math.max(5e-5, 20 * file.noise_logits),
+    ),
     checkGreedy(network, file.greedy, name),
     ...checkStepOfRows(tf, network, { step: file.step, optimizer: file.optimizer, rows }, name),
   ];

@@ -135,7 +135,11 @@ test.each([
     { evaluation: { measure: 'exact_match' } },
     'evaluation.measure: expected accuracy for the task "classification", found "exact_match"',
   ],
-  ['chat', { evaluation: { measure: 'accuracy' } }, 'evaluation.measure: expected exact_match or field_f1 or valid_json for the task "chat", found "accuracy"'],
+  [
+    'chat',
+    { evaluation: { measure: 'accuracy' } },
+    'evaluation.measure: expected exact_match or field_f1 or valid_json for the task "chat", found "accuracy"',
+  ],
   ['preference', { evaluation: { measure: 'accuracy' } }, 'evaluation.measure: expected none for the task "preference", found "accuracy"'],
   [
     'chat',
