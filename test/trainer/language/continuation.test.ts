@@ -6,12 +6,13 @@ import { startContinuation } from '../../../src/trainer/language/continuation.ts
 import { computeStates, getOutput, openLanguageModel, type LanguageModel } from '../../../src/trainer/language/model.ts';
 import { chat } from '../../../src/trainer/tasks/language/chat.ts';
 import type { LearnedRow } from '../../../src/trainer/tasks/language/rows.ts';
+import { createScratchFolder } from '../../scratch.ts';
 import { createLanguageFolder, readForward, type LanguageFamily } from './small-language.ts';
 
 type Model = LanguageModel<LearnedRow>;
 
 async function open(family: LanguageFamily, backend: BackendName): Promise<Model> {
-  const source = { folder: createLanguageFolder(family), seed: 0, maxLength: 96 };
+  const source = { folder: createLanguageFolder(family, createScratchFolder()), seed: 0, maxLength: 96 };
   return openLanguageModel(await startBackend(backend), source, { task: chat });
 }
 

@@ -4,17 +4,16 @@ import { join } from 'node:path';
 import { toNormals, toStreamKey } from '../../../src/lib/random.ts';
 import { gpt2 } from '../../../src/trainer/families/gpt2.ts';
 import { writeSafetensors } from '../../../src/trainer/safetensors.ts';
-import { createScratchFolder } from '../../scratch.ts';
 import { fixtures, tinyLlama, writeLanguageFolder } from '../gguf/language-folder.ts';
 
 export { fixtures, tinyLlama };
 
 export type LanguageFamily = 'llama' | 'qwen2' | 'qwen3' | 'gpt2';
 
-/** A folder with a model of this family: one that was trained, or random numbers. */
-export function createLanguageFolder(family: LanguageFamily): string {
+/** A folder with a model of this family: one that was trained, or random numbers in a folder of `parent`. */
+export function createLanguageFolder(family: LanguageFamily, parent: string): string {
   if (family === 'llama') return tinyLlama;
-  const folder = join(createScratchFolder(), family);
+  const folder = join(parent, family);
   if (family === 'gpt2') writeGpt2Folder(folder);
   else writeLanguageFolder(folder, { family, tokenizer: 'qwen2' });
   return folder;
