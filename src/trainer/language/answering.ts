@@ -76,9 +76,10 @@ export async function writeAnswers(
   }
 }
 
-/** The tokens of a text; of a long one the last, so that there is room for an answer. @throws Failure `data-invalid` where it is to be read as a whole */
+/** The tokens of a text; of a long one the last, so that there is room for an answer. @throws Failure `data-invalid` where it is to be read as a whole, and for one without a token */
 function readPrompt({ tokenizer, maxLength }: Writer, { text, maxTokens, isWhole }: GenerateRow): readonly number[] {
   const { ids } = tokenizer.encodeSpans(text, [], Number.MAX_SAFE_INTEGER);
+  if (ids.length === 0) throw new Failure('data-invalid', 'expected a text of at least one token, found none');
   if (isWhole === true) {
     if (ids.length < maxLength) return ids;
     throw new Failure('data-invalid', `the text has ${ids.length} tokens, and the model reads and writes ${maxLength} at most`);

@@ -183,6 +183,14 @@ test('where all requests fail nothing is computed', async () => {
   expect(await answer([])).toEqual([]);
 });
 
+test('a text without a token is refused, as there is nothing to go on from', async () => {
+  const encodeSpans: Writer['tokenizer']['encodeSpans'] = () => ({ ids: [], learned: [], truncated: false }); // as of a tokenizer without <s>
+  const [{ failure } = { failure: undefined }] = await answer([{ ...row, text: '' }], {
+    writer: { tokenizer: { ...writer.tokenizer, encodeSpans } },
+  });
+  expect(failure).toMatchObject({ code: 'data-invalid', message: 'expected a text of at least one token, found none' });
+});
+
 test('of a long text the last part is read, so that there is room for an answer', async () => {
   const long = await answerOne({ text: 'word '.repeat(200), maxTokens: 20 });
   expect(long.done).toMatchObject({ promptTokens: 76 });
