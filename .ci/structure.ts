@@ -222,7 +222,7 @@ const budgets: Readonly<Record<string, number>> = {
   'providers/azure': 300,
   'providers/endpoint': 125,
   'providers/huggingface': 3680,
-  'providers/local': 3050,
+  'providers/local': 3070,
   'providers/openai': 50,
   'providers/openai-compatible': 2680,
   'providers/together': 740,

@@ -13,8 +13,13 @@ import type { ChatTrainRow, PreferenceTrainRow } from '../../src/trainer/protoco
 
 const maxBytes = 64e6;
 
+export interface LocalChatTemplate extends ChatTemplate {
+  /** Whether it is the folder's own, which writes all special tokens: nothing is put in front of its texts. */
+  readonly hasBegin: boolean;
+}
+
 export interface LocalTemplate {
-  readonly template: ChatTemplate;
+  readonly template: LocalChatTemplate;
   /** What a person must know about it; null: it is the folder's own. */
   readonly note: string | null;
   /** What stands between the prompt and an answer, and is learned with it: a model writes it first, nobody is to see it. */
@@ -29,7 +34,10 @@ export interface LocalTemplate {
 export function readLocalTemplate(folder: string): LocalTemplate {
   const files = readTokenizerFiles(folder);
   const specialTokens = readSpecialTokens(folder, files);
-  const parse = (template: string, path: string): ChatTemplate => parseChatTemplate({ template, specialTokens, path }, () => new Date());
+  const parse = (template: string, path: string): LocalChatTemplate => ({
+    ...parseChatTemplate({ template, specialTokens, path }, () => new Date()),
+    hasBegin: path === folder,
+  });
   const own = readOwn(folder, files.config);
   if (own !== null) return { template: parse(own, folder), note: null, answerLead: '' };
   if (chatmlTokens.every((token) => hasToken(files, token))) {
@@ -83,16 +91,16 @@ export interface Learning {
 
 /** @throws Failure `data-invalid` for a conversation that the template refuses */
 export function toChatTrainRow(
-  template: ChatTemplate,
+  template: LocalChatTemplate,
   { messages, tools }: ChatRow,
   { answers = 'all', loss = 'answers' }: Learning = {},
 ): ChatTrainRow {
   const { text, learned } = maskChat(template, { messages, tools }, answers);
-  return { text, learned: loss === 'all' ? [[0, text.length]] : learned };
+  return { text, learned: loss === 'all' ? [[0, text.length]] : learned, ...(template.hasBegin && { hasBegin: true }) };
 }
 
 /** Both ends with the conversation before them, of which nothing is learned. @throws Failure `data-invalid` as `toChatTrainRow` */
-export function toPreferenceTrainRow(template: ChatTemplate, { prompt, chosen, rejected, tools }: PreferenceRow): PreferenceTrainRow {
+export function toPreferenceTrainRow(template: LocalChatTemplate, { prompt, chosen, rejected, tools }: PreferenceRow): PreferenceTrainRow {
   const before = prompt.map((message): ChatMessage => ({ ...message, weight: 0 }));
   const toRow = (end: readonly ChatMessage[]): ChatTrainRow =>
     toChatTrainRow(template, { messages: [...before, ...end], ...(tools && { tools }) });

@@ -129,8 +129,9 @@ function openWriter(model: FolderModel | FolderName, start: StartProcess): OpenM
     note,
     async *answer({ input, ...settings }, signal) {
       const text = 'text' in input ? input.text : template.render(input, { addGenerationPrompt: true }).text;
+      const begin = !('text' in input) && template.hasBegin ? { hasBegin: true as const } : {};
       const cut = createLeadCutter('text' in input ? '' : answerLead);
-      for await (const part of generate(exchange, { text, ...settings, maxTokens: settings.maxTokens ?? maxLength }, signal)) {
+      for await (const part of generate(exchange, { text, ...begin, ...settings, maxTokens: settings.maxTokens ?? maxLength }, signal)) {
         yield part.type === 'text' ? { ...part, text: cut(part.text) } : part;
       }
     },
@@ -140,7 +141,7 @@ function openWriter(model: FolderModel | FolderName, start: StartProcess): OpenM
 
 async function* generate(
   exchange: Exchange,
-  { schema, alternatives, ...request }: Omit<AnswerRequest, 'input'> & { readonly text: string },
+  { schema, alternatives, ...request }: Omit<AnswerRequest, 'input'> & { readonly text: string; readonly hasBegin?: true },
   signal: AbortSignal,
 ): AsyncGenerator<AnswerPart> {
   const more = { ...(schema === null ? {} : { schema }), ...(alternatives === null ? {} : { logprobs: alternatives }) };

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ChatTemplate } from '../../src/dataset/chat-template.ts';
 import type { Row } from '../../src/dataset/row.ts';
 import type { RowContext, RowTokenizer, RowTokens } from '../../src/dataset/token-counts.ts';
 import type { ModelName } from '../../src/job/run-spec.ts';
@@ -9,7 +8,7 @@ import { readTokenizerFiles } from '../../src/trainer/model-folder.ts';
 import type { Context } from '../../src/provider/context.ts';
 import type { ChatTrainRow } from '../../src/trainer/protocol.ts';
 import { readTokenizer, type Tokenizer } from '../../src/trainer/tokenizer.ts';
-import { readLocalTemplate, toChatTrainRow, toPreferenceTrainRow } from './chat-template.ts';
+import { readLocalTemplate, toChatTrainRow, toPreferenceTrainRow, type LocalChatTemplate } from './chat-template.ts';
 import { fetchTokenizer } from './hub-tokenizer.ts';
 
 const maxBytes = 64e6;
@@ -39,15 +38,15 @@ export async function loadRowTokenizer(model: ModelName, context: Context): Prom
 }
 
 interface ChatCounting {
-  readonly template: ChatTemplate;
+  readonly template: LocalChatTemplate;
   readonly tokenizer: Tokenizer;
   readonly limit: number | null;
   readonly context: RowContext;
 }
 
 function countChat(row: Exclude<Row, { text: unknown }>, { template, tokenizer, limit, context }: ChatCounting): RowTokens {
-  const count = ({ text, learned: spans }: ChatTrainRow): { readonly all: number; readonly learned: number; readonly within: number } => {
-    const { learned } = tokenizer.encodeSpans(text, spans, longest);
+  const count = (text: ChatTrainRow): { readonly all: number; readonly learned: number; readonly within: number } => {
+    const { learned } = tokenizer.encodeSpans(text, longest);
     const countLearned = (tokens: readonly boolean[]): number => tokens.filter((isLearned) => isLearned).length;
     return { all: learned.length, learned: countLearned(learned), within: countLearned(learned.slice(0, limit ?? undefined)) };
   };

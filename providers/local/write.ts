@@ -31,6 +31,7 @@ export async function* write(model: FolderModel, rows: readonly PredictionRow[],
   const toRequest = (row: PredictionRow): GenerateRow => ({
     id: row.id,
     text: 'text' in row ? row.text : template.render(row, { addGenerationPrompt: true }).text,
+    ...(!('text' in row) && template.hasBegin && { hasBegin: true }),
     maxTokens: maxTokens ?? maxLength,
     temperature: temperature ?? 0,
     topP: 1,

@@ -16,6 +16,8 @@ export const GenerateRow = z.object({
   id: text,
   /** The text that is continued, as a chat template has written it. */
   text,
+  /** The text has all its special tokens: none are put in front of it. */
+  hasBegin: z.literal(true, 'true').optional(),
   /** The longest answer; it is shorter where the model reads no more. */
   maxTokens: count,
   temperature: z.number('a number from 0').min(0, 'a number from 0'),

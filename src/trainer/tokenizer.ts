@@ -15,6 +15,13 @@ export interface EncodedText {
   readonly truncated: boolean;
 }
 
+/** A text and what of it is learned. */
+export interface SpannedText {
+  readonly text: string;
+  readonly learned: readonly TokenSpan[];
+  readonly hasBegin?: boolean | undefined;
+}
+
 /** A text of which only parts are learned, such as the answers of a conversation. */
 export interface EncodedSpans {
   readonly ids: readonly number[];
@@ -32,14 +39,15 @@ export interface Tokenizer extends TokenTexts {
   encode(text: string, text2: string | undefined, maxLength: number): EncodedText;
   /**
    * A text that a chat template has written, cut at its end. Special tokens that stand in it are themselves. Those that the tokenizer puts
-   * in front of a text, such as <s>, come first where the text does not begin with them; none are put behind it.
+   * in front of a text, such as <s>, come first where the text does not begin with them, unless `hasBegin` says that it has all it needs, as
+   * transformers takes what a template of the model itself has written; none are put behind it.
    *
    * A token is learned when any part of it lies within one of the spans, which are in order. So does transformers with the spans of a template's
    * generation blocks (TRL's `assistant_only_loss`); a token that the end of the prompt and the beginning of the answer became together
    * is learned. TRL with a prompt and its completion learns what follows after the tokens that both beginnings share: the
    * same, unless the answer changes tokens of the prompt that end before it.
    */
-  encodeSpans(text: string, spans: readonly TokenSpan[], maxLength: number): EncodedSpans;
+  encodeSpans(row: SpannedText, maxLength: number): EncodedSpans;
   /** The tokens of a text and their places, without those that are put around it. */
   locate(text: string): readonly LocatedToken[];
   /** The number of a token that has this text, such as `<|im_end|>`; null where there is none. */
@@ -100,10 +108,10 @@ export function readTokenizer(folder: string): Tokenizer {
         throw new Failure('model-invalid', `${path}: post_processor: expected a template that puts each text in once`);
       return { ids: tokens.map(toId), typeIds, truncated: firstCount < first.length || secondCount < (second?.length ?? 0) };
     },
-    encodeSpans(text, spans, maxLength) {
+    encodeSpans({ text, learned: spans, hasBegin = false }, maxLength) {
       const tokens = guard(path, () => locate()(text));
       const begin = front().slice(0, front().indexOf(anyToken)).map(toId);
-      const missing = begin.every((id, i) => tokens[i]?.id === id) ? [] : begin;
+      const missing = hasBegin || begin.every((id, i) => tokens[i]?.id === id) ? [] : begin;
       const ids = [...missing, ...tokens.map(({ id }) => id)];
       const learned = [...missing.map(() => false), ...markLearned(tokens, spans)];
       return { ids: ids.slice(0, maxLength), learned: learned.slice(0, maxLength), truncated: ids.length > maxLength };

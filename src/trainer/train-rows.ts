@@ -13,6 +13,8 @@ export interface ChatTrainRow {
   readonly text: string;
   /** In UTF-16 units, each from the first to before the last one, in order. */
   readonly learned: readonly (readonly [start: number, end: number])[];
+  /** The text has all its special tokens; absent: those that the tokenizer puts in front of a text come first where it does not begin with them. */
+  readonly hasBegin?: true;
 }
 
 /** A conversation with its better and its worse end. */

@@ -45,7 +45,7 @@ const messages: readonly ChatMessage[] = [
 
 test('a folder counts a conversation by its template, and what is learned of it by the mask', async () => {
   const tokenizer = await makeTokenizer(template, 512);
-  const all = 1 + count('user : is the food good</s>assistant : yes it is</s>user : and the service</s>assistant : it took an hour</s>');
+  const all = count('user : is the food good</s>assistant : yes it is</s>user : and the service</s>assistant : it took an hour</s>');
   const answers = [count('yes it is</s>'), count('it took an hour</s>')];
   const learned = answers[0]! + answers[1]!;
   expect(tokenizer.count({ messages }, { answers: 'all', labels: [] })).toEqual({ all, learned, learnedWithin: learned });
@@ -87,7 +87,7 @@ test('the report has tokens in all, learned and cut off, and names the rows with
   writeFileSync(path, [...rows, refused].map((row) => `${JSON.stringify(row)}\n`).join(''));
   const strict = `${template}{% if messages[0].content == "refuse me" %}{{ raise_exception("not so") }}{% endif %}`;
   const tokenizer = await makeTokenizer(strict, 64);
-  const longest = 1 + count(`user : ${'word '.repeat(80)}</s>assistant : fine</s>`);
+  const longest = count(`user : ${'word '.repeat(80)}</s>assistant : fine</s>`);
   const report = await checkDataset({ train: [path], validation: null, test: {}, columns: {}, services: [], tokenizer });
   expect(report.parts[0]!.tokens).toMatchObject({
     longest,

@@ -48,7 +48,8 @@ describe.each(['gpt2', 'qwen2', 'llama3', 'metaspace'])('a tokenizer as %s has i
 
   test.each(golden.texts.map((text, i) => [text, cases[i]!] as const))('%j', (text, { ids, bare, offsets, decoded }) => {
     const front = ids.slice(0, ids.length - bare.length);
-    expect(tokenizer.encodeSpans(text, [], 1000).ids).toEqual(bare[0] === front[0] ? bare : ids);
+    expect(tokenizer.encodeSpans({ text, learned: [] }, 1000).ids).toEqual(bare[0] === front[0] ? bare : ids);
+    expect(tokenizer.encodeSpans({ text, learned: [], hasBegin: true }, 1000).ids).toEqual(bare);
     const tokens = tokenizer.locate(text);
     expect(tokens.map(({ id }) => id)).toEqual(bare);
     const units = listUnits(text);
@@ -87,7 +88,7 @@ describe.each(['gpt2', 'qwen2', 'llama3', 'metaspace'])('what a conversation tea
   test.each(golden[`${name} masks`] as readonly Masked[])('$template', ({ template, ids, mask }) => {
     const messages = golden['conversation'] as readonly ChatMessage[];
     const rendered = parseChatTemplate({ template, specialTokens: {}, path: name }, () => new Date()).render({ messages });
-    const { ids: found, learned } = tokenizer.encodeSpans(rendered.text, rendered.generated!, 1000);
+    const { ids: found, learned } = tokenizer.encodeSpans({ text: rendered.text, learned: rendered.generated! }, 1000);
     const front = found.length - ids.length; // transformers puts nothing in front of a conversation
     expect(found.slice(front)).toEqual(ids);
     expect(learned.slice(front).map(Number)).toEqual(mask);

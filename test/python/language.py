@@ -38,7 +38,10 @@ def answer(task):
     base = task.get("base")
     model = load(task["folder"]) if base is None else PeftModel.from_pretrained(load(base), task["folder"]).eval()
     with torch.no_grad():
-        return {"scores": [score(model, text) for text in task["texts"]], "tokens": follow(model, task["prompt"], task["tokens"])}
+        return {
+            "scores": [score(model, text) for text in task["texts"]],
+            "tokens": follow(model, task["prompt"], task["tokens"]),
+        }
 
 
 def main(path):

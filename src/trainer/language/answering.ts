@@ -77,8 +77,8 @@ export async function writeAnswers(
 }
 
 /** The tokens of a text; of a long one the last, so that there is room for an answer. @throws Failure `data-invalid` where it is to be read as a whole, and for one without a token */
-function readPrompt({ tokenizer, maxLength }: Writer, { text, maxTokens, isWhole }: GenerateRow): readonly number[] {
-  const { ids } = tokenizer.encodeSpans(text, [], Number.MAX_SAFE_INTEGER);
+function readPrompt({ tokenizer, maxLength }: Writer, { text, maxTokens, isWhole, hasBegin }: GenerateRow): readonly number[] {
+  const { ids } = tokenizer.encodeSpans({ text, learned: [], hasBegin }, Number.MAX_SAFE_INTEGER);
   if (ids.length === 0) throw new Failure('data-invalid', 'expected a text of at least one token, found none');
   if (isWhole === true) {
     if (ids.length < maxLength) return ids;

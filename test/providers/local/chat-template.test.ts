@@ -101,6 +101,7 @@ test('the folder’s own template comes first, from its own file or the tokenize
     const { template, note } = readLocalTemplate(folder);
     expect(note).toBeNull();
     expect(template.render({ messages: talk.slice(0, 1) }).text).toBe('<s>[user] Hi</s>');
+    expect(toChatTrainRow(template, { messages: talk.slice(0, 2) }).hasBegin).toBe(true); // it says itself where a text begins
   }
 });
 

@@ -111,15 +111,15 @@ async function readTexts<Row>(
  */
 export function encodeLearned(
   { tokenizer, config, maxLength }: TextEncoder,
-  { text, learned: spans }: ChatTrainRow,
+  text: ChatTrainRow,
 ): { readonly row: LearnedRow; readonly truncated: boolean } {
-  const { ids, learned, truncated } = tokenizer.encodeSpans(text, spans, maxLength);
+  const { ids, learned, truncated } = tokenizer.encodeSpans(text, maxLength);
   checkIds(ids, config.vocabSize);
   return { row: { ids, learned: learned.map((isLearned, place) => isLearned && place > 0) }, truncated };
 }
 
 function parseText(found: unknown, source: string): ChatTrainRow {
-  const { text, learned } = isObject(found) ? found : {};
+  const { text, learned, hasBegin } = isObject(found) ? found : {};
   if (typeof text !== 'string') throw new Failure('data-invalid', `${source}"text": expected a string, found ${formatValue(text)}`);
   const spans = Array.isArray(learned) ? (learned as unknown[]) : [undefined];
   let last = 0;
@@ -131,7 +131,7 @@ function parseText(found: unknown, source: string): ChatTrainRow {
     }
     last = end;
   }
-  return { text, learned: spans as ChatTrainRow['learned'] };
+  return { text, learned: spans as ChatTrainRow['learned'], ...(hasBegin === true && { hasBegin }) };
 }
 
 function isPlace(value: unknown, least: number, most: number): value is number {
