@@ -90,6 +90,8 @@ const areas: Readonly<Record<string, readonly string[]>> = {
     'src/trainer/families',
     'src/trainer/model-folder.ts',
     'types:src/trainer/protocol.ts',
+    'src/trainer/memory.ts',
+    'src/trainer/tasks/row-lines.ts',
     'types:src/trainer/token-text.ts',
     'types:src/trainer/tokenizer.ts',
   ],
@@ -222,7 +224,7 @@ const budgets: Readonly<Record<string, number>> = {
   'providers/azure': 300,
   'providers/endpoint': 125,
   'providers/huggingface': 3680,
-  'providers/local': 3070,
+  'providers/local': 3110,
   'providers/openai': 50,
   'providers/openai-compatible': 2680,
   'providers/together': 740,
@@ -240,7 +242,7 @@ const budgets: Readonly<Record<string, number>> = {
   'src/server': 800,
   'src/store': 570,
   'src/testing': 1250,
-  'src/trainer': 13750,
+  'src/trainer': 13850,
   test: 49600,
 };
 

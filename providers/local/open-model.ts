@@ -7,14 +7,19 @@ import type { Context } from '../../src/provider/context.ts';
 import type { FolderModel, FolderName } from '../../src/provider/model.ts';
 import type { AnswerPart, AnswerRequest, AnswerText, OpenModel, SamplingSettings } from '../../src/provider/open-model.ts';
 import { defaultBackend } from '../../src/trainer/backends/index.ts';
-import { isLanguageFolder, maxConfigBytes, readModelFolder, readTokenizerFiles } from '../../src/trainer/model-folder.ts';
+import {
+  isLanguageFolder,
+  maxConfigBytes,
+  readModelFolder,
+  readTokenizerFiles,
+} from '../../src/trainer/model-folder.ts';
 import type { GenerateDelta, GenerateDone, GenerateFile } from '../../src/trainer/generate-protocol.ts';
 import type { PredictAnswer, PredictFile } from '../../src/trainer/predict-protocol.ts';
 import { bringDeleted } from './base-model.ts';
 import { createExchange, type AnswerLine, type Exchange } from './exchange.ts';
 import { toPrediction } from './predict.ts';
 import { createLeadCutter, readLocalTemplate } from './chat-template.ts';
-import { readLimit } from './row-tokenizer.ts';
+import { readLimit, readPositions } from './row-tokenizer.ts';
 
 /** Starts the process of a kind of models. */
 export type StartProcess = (command: 'predict' | 'generate') => AnsweringProcess;
@@ -119,7 +124,8 @@ function openWriter(model: FolderModel | FolderName, start: StartProcess): OpenM
   const { path: folder } = model;
   const { config } = readTokenizerFiles(folder);
   const { template, note, answerLead } = readLocalTemplate(folder);
-  const maxLength = 'maxLength' in model ? model.maxLength : (readLimit(folder, config) ?? 2048);
+  const most = Math.min(readLimit(folder, config) ?? Infinity, readPositions(folder) ?? 2048);
+  const maxLength = 'maxLength' in model ? model.maxLength : most;
   const first: GenerateFile = { version: 1, backend: defaultBackend, model: { folder, maxLength } };
   const isLast = (line: AnswerLine): boolean => 'done' in line || 'failure' in line;
   const exchange = createExchange({ start: () => start('generate'), first, isLast, canCancel: true });

@@ -65,7 +65,11 @@ function countChat(row: Exclude<Row, { text: unknown }>, { template, tokenizer, 
 
 /** `model_max_length`, which is a huge number where nobody knows it; else as many as the model has positions. */
 export function readLimit(folder: string, { model_max_length: given }: Readonly<Record<string, unknown>>): number | null {
-  if (typeof given === 'number' && given > 0 && given < 1e8) return given;
+  return typeof given === 'number' && given > 0 && given < 1e8 ? given : readPositions(folder);
+}
+
+/** As many positions as the model has; null where its configuration does not say it. */
+export function readPositions(folder: string): number | null {
   const path = join(folder, 'config.json');
   if (!existsSync(path)) return null;
   const { max_position_embeddings: positions } = readJsonObject(path, 'model configuration', maxBytes);

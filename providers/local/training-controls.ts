@@ -56,6 +56,9 @@ export function mapControls(
     const expected = 'expected the task "classification", which has one label a text';
     throw new Failure('job-file-invalid', `${location}.labelSmoothing: ${expected}, found "${task}"`);
   }
+  if (layerDecay !== undefined && (task === 'chat' || task === 'preference')) {
+    throw new Failure('job-file-invalid', `${location}.layerDecay: expected a task of a classifier, found "${task}"`);
+  }
   if (classWeights !== undefined && task !== 'classification' && task !== 'multi-label') {
     const expected = 'expected the task "classification" or "multi-label", which have labels';
     throw new Failure('job-file-invalid', `${location}.classWeights: ${expected}, found "${task}"`);

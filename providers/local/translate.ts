@@ -12,6 +12,7 @@ import { countParameters, countTrainedParameters, isLanguageModel, type ModelCon
 import { describeHead, type HubPlace } from './base-model.ts';
 import { controlOptions, mapControls } from './training-controls.ts';
 import { chooseMicroBatch } from './estimate.ts';
+import { chooseLanguageMicroBatch } from './language-needs.ts';
 import { explainLearningRate, getLearningRate } from './learning-rate.ts';
 
 /** What a target of this provider may set under `options`. */
@@ -232,7 +233,7 @@ function checkThreads({ backend, threads = 1 }: z.infer<typeof LocalOptions>, pa
 function divideBatch(whole: LocalRequest, { train, validation }: TranslationInput['facts']): Translation<LocalRequest> {
   const longest = Math.max(train.longestCharacters, validation?.longestCharacters ?? 0);
   const { batchSize } = whole.training;
-  const microBatchSize = whole.task === undefined ? chooseMicroBatch(whole, longest) : batchSize;
+  const microBatchSize = whole.task === undefined ? chooseMicroBatch(whole, longest) : chooseLanguageMicroBatch(whole, longest);
   if (microBatchSize === batchSize) return { request: whole, notes: [] };
   const why = `because ${batchSize} rows of the longest texts need more memory than there is: their gradients are added up, and each part has dropout of its own`;
   const note: Note = { type: 'defaulted', field: 'options.microBatchSize', value: microBatchSize, why };

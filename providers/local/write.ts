@@ -53,9 +53,13 @@ export async function* write(model: FolderModel, rows: readonly PredictionRow[],
   const unfinished = new Map(
     rows.map((row): [string, Written] => [row.id, { text: '', logProbability: 0, cut: createLeadCutter('text' in row ? '' : answerLead) }]),
   );
-  for await (const line of createInterface({ input: stdout! })) {
-    const prediction = take(unfinished, JSON.parse(line) as GenerateAnswer);
-    if (prediction !== null) yield prediction;
+  try {
+    for await (const line of createInterface({ input: stdout! })) {
+      const prediction = take(unfinished, JSON.parse(line) as GenerateAnswer);
+      if (prediction !== null) yield prediction;
+    }
+  } finally {
+    if (unfinished.size > 0) child.kill(); // nobody reads the others
   }
   const [status] = await ended;
   if (status !== 0 || unfinished.size > 0) throw parsePredictFailure(await errors, status);

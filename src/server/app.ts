@@ -2,7 +2,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { HttpBindings } from '@hono/node-server';
 import { Hono, type Context, type MiddlewareHandler } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
 import { readQuestion, type ChatPrompt } from '../dataset/chat.ts';
 import type { ChatMessage } from '../dataset/row.ts';
@@ -45,20 +44,18 @@ export function createApp(served: Served, options: AppOptions): Hono<Env> {
   const { limits, key, isLoopback, onFailure } = options;
   const begunAt = options.now();
   const answer = createAnswering(served, { ...options, enter: createGate(limits) });
-  const tooLarge = `The body of a request has ${formatBytes(limits.bodyBytes)} at most.`;
   return new Hono<Env>()
     .use(isLoopback ? checkHost : pass)
     .use(key === null ? pass : createKeyCheck(key))
-    .use(bodyLimit({ maxSize: limits.bodyBytes, onError: () => buildError(413, tooLarge, { code: 'request_too_large' }) }))
     .get('/v1/models', (context) => context.json({ object: 'list', data: served.names.map((name) => buildModel(name, begunAt)) }))
     .get('/v1/models/:name{.+}', (context) => context.json(buildModel(findName(served, context.req.param('name')), begunAt)))
     .post('/v1/chat/completions', async (context) => {
-      const body = await readBody(context, served);
+      const body = await readBody(context, served, limits);
       const request = parseChatRequest(body, served.model);
       return await answer(context, { ...request, input: toInput(request.messages, served), name: body.model, word: wordChat });
     })
     .post('/v1/completions', async (context) => {
-      const body = await readBody(context, served);
+      const body = await readBody(context, served, limits);
       const request = parseCompletionRequest(body, served.model);
       return await answer(context, { ...request, input: { text: request.text }, name: body.model, word: wordCompletion });
     })
@@ -107,14 +104,15 @@ function findName({ names }: Served, name: string): string {
 }
 
 /** A form of a web page can send no JSON: it could have the model work for anybody. */
-async function readBody(context: Context<Env>, served: Served): Promise<{ readonly model: string }> {
+async function readBody(context: Context<Env>, served: Served, limits: AppOptions['limits']): Promise<{ readonly model: string }> {
   const type = context.req.header('content-type') ?? '';
   if (!/^application\/json\s*(;|$)/i.test(type)) {
     refuse(415, `Expected the content type application/json, found ${JSON.stringify(type)}.`, { code: 'unsupported_content_type' });
   }
+  const text = await readText(context, limits.bodyBytes);
   let body: unknown;
   try {
-    body = JSON.parse(await context.req.text());
+    body = JSON.parse(text);
   } catch {
     refuse(400, 'We could not parse the JSON body of your request.');
   }
@@ -122,6 +120,22 @@ async function readBody(context: Context<Env>, served: Served): Promise<{ readon
   if (typeof name !== 'string') refuse(400, 'you must provide a model parameter', { param: 'model' });
   findName(served, name);
   return body as { readonly model: string };
+}
+
+/** A body of so many bytes at most, whether its length is said before it or it comes in chunks. */
+async function readText({ req, env }: Context<Env>, most: number): Promise<string> {
+  const check = (size: number): void => {
+    if (size > most) refuse(413, `The body of a request has ${formatBytes(most)} at most.`, { code: 'request_too_large' });
+  };
+  check(Number(req.header('content-length') ?? 0));
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of env.incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    check(size);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** A classifier reads what the user has said last. */

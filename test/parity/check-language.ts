@@ -83,7 +83,7 @@ export function checkLanguageForward(
 function computeLogits(network: LanguageModel<LearnedRow>, rows: readonly LearnedRow[]): Float32Array {
   const { tf, ops, config } = network;
   return computeAndFree(tf, () => {
-    const batch = buildCausalBatch(tf, rows, { padTokenId: config.padTokenId, isCompact: ops.takesCompact });
+    const batch = buildCausalBatch(tf, rows, { ...config, isCompact: ops.takesCompact });
     const states = computeStates(network, batch, null);
     const places = rows.flatMap(({ ids }, i) => ids.map((_, s) => batch.starts[i]! + s));
     return ops

@@ -125,6 +125,18 @@ test('a body that is too large is refused, and so is a route that nobody knows',
   expect((await send(server.url, '/chat/completions', {})).status).toBe(404);
 });
 
+test('a body that comes in chunks is read, and refused where it becomes too large', async () => {
+  const { server, faults } = await start(createModel(echo));
+  const post = async (content: string): Promise<Response> => {
+    const body = new Blob([JSON.stringify(say(content))]).stream(); // its length is not known before
+    const headers = { 'content-type': 'application/json' };
+    return await fetch(`${server.url}/chat/completions`, { method: 'POST', headers, body, duplex: 'half' });
+  };
+  expect((await post('Hi')).status).toBe(200);
+  expect((await post('a'.repeat(5 * 2 ** 20))).status).toBe(413);
+  expect(faults).toEqual([]);
+});
+
 test('as many requests as there are turns are answered at once, some wait, and the others are refused with 429', async () => {
   const { model, asked, release } = createHeld();
   const { client, faults } = await start(model, { limits: { concurrency: 2, waiting: 1 } });

@@ -21,6 +21,11 @@ export interface CausalBatch {
   readonly extend: ((layer: number, keys: Tensor2D, values: Tensor2D) => readonly [Tensor2D, Tensor2D]) | null;
 }
 
+interface PaddedSizes {
+  readonly padTokenId: number;
+  readonly maxPositions: number;
+}
+
 type Row = { readonly ids: readonly number[] };
 
 /**
@@ -30,19 +35,19 @@ type Row = { readonly ids: readonly number[] };
 export function buildCausalBatch(
   tf: TensorFlow,
   rows: readonly Row[],
-  { padTokenId, isCompact }: { readonly padTokenId: number; readonly isCompact: boolean },
+  { padTokenId, maxPositions, isCompact }: PaddedSizes & { readonly isCompact: boolean },
 ): CausalBatch {
-  return isCompact && rows.some(({ ids }) => ids.length > 1) ? buildCompact(tf, rows) : buildPadded(tf, rows, padTokenId);
+  return isCompact && rows.some(({ ids }) => ids.length > 1) ? buildCompact(tf, rows) : buildPadded(tf, rows, { padTokenId, maxPositions });
 }
 
-function buildPadded(tf: TensorFlow, rows: readonly Row[], padTokenId: number): CausalBatch {
+function buildPadded(tf: TensorFlow, rows: readonly Row[], { padTokenId, maxPositions }: PaddedSizes): CausalBatch {
   const [B, S] = [rows.length, countPositions(rows)];
   const ids = new Int32Array(B * S).fill(padTokenId);
   for (const [b, row] of rows.entries()) ids.set(row.ids, b * S);
   return {
     sizes: { texts: B, positions: S },
     ids: tf.tensor1d(ids, 'int32'),
-    places: Int32Array.from({ length: B * S }, (_, i) => i % S),
+    places: Int32Array.from({ length: B * S }, (_, i) => Math.min(i % S, maxPositions - 1)), // padding beyond the last position shares it
     starts: rows.map((_, b) => b * S),
     mask: null,
     compact: null,

@@ -30,6 +30,8 @@ interface PairSettings {
 /** Operations of language models: from tfjs's own kernels on every backend. Letters as in ops.ts; N tokens that are predicted. */
 export interface LanguageOps {
   toIds(values: Int32Array): Tensor1D;
+  /** What `compute` returns; all other tensors that it made are freed at once. Not for what will have a gradient. */
+  free(compute: () => Tensor2D): Tensor2D;
   /** Rows of a table, [V, H] and int32 [M] -> [M, H] */
   lookUp(table: Tensor2D, ids: Tensor1D): Tensor2D;
   /** `x / √(mean(x²) + epsilon) * weight` over each D numbers of a row (Zhang and Sennrich 2019), D those of the weight: [M, H] -> [M, H] */
@@ -253,6 +255,7 @@ export function createLanguageOps(tf: TensorFlow, parts: Parts, attention: Atten
   });
 
   return {
+    free: (compute) => tf.tidy(compute),
     toIds,
     lookUp,
     rmsNorm,

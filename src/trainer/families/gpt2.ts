@@ -31,7 +31,10 @@ function computeStates(network: FamilyNetwork<Gpt2Config>, batch: CausalBatch, n
   const [words, positions] = ['wte', 'wpe'].map((name) => getParameter<Tensor2D>(network, `transformer.${name}.weight`));
   const known = ops.add(ops.lookUp(words!, batch.ids), ops.lookUp(positions!, ops.toIds(batch.places)));
   let x = ops.dropout(known, next?.(config.embeddingDropout) ?? null); // [M, H]
-  for (let i = 0; i < config.layers; i++) x = computeLayer({ network, batch, next }, i, x);
+  for (let i = 0; i < config.layers; i++) {
+    const compute = (): Tensor2D => computeLayer({ network, batch, next }, i, x);
+    x = next ? compute() : ops.free(compute);
+  }
   return computeNorm(network, 'transformer.ln_f', { x, residual: null });
 }
 

@@ -27,7 +27,10 @@ function computeStates(network: FamilyNetwork<LlamaConfig>, batch: CausalBatch, 
   const { ops, config } = network;
   const turns = ops.createTurns(batch.places, getFrequencies(config));
   let x = ops.lookUp(getParameter(network, 'model.embed_tokens.weight'), batch.ids); // [M, H]
-  for (let i = 0; i < config.layers; i++) x = computeLayer({ network, batch, next, turns }, i, x);
+  for (let i = 0; i < config.layers; i++) {
+    const compute = (): Tensor2D => computeLayer({ network, batch, next, turns }, i, x);
+    x = next ? compute() : ops.free(compute);
+  }
   return computeRmsNorm(network, 'model.norm', x);
 }
 

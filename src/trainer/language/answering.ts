@@ -3,6 +3,8 @@ import { Failure, toFailureData, type FailureData } from '../../errors.ts';
 import type { Tokenizer } from '../tokenizer.ts';
 import type { GenerateDelta, GenerateDone, GenerateRow } from '../generate-protocol.ts';
 import type { TextStream } from '../token-text.ts';
+import { explainMemory } from '../memory.ts';
+import { checkIds } from '../tasks/row-lines.ts';
 import { startContinuation } from './continuation.ts';
 import type { LanguageNetwork } from './model.ts';
 import type { TokenGuide } from './json-guide.ts';
@@ -58,12 +60,20 @@ export async function writeAnswers(
       return [];
     }
   });
-  if (begun.length === 0) return;
-  const continuation = startContinuation(
-    writer.network,
-    begun.map(({ ids }) => ids),
-  );
   const answers = begun.map(({ answer }) => answer);
+  try {
+    if (begun.length > 0) await continueAnswers(writer, { answers, texts: begun.map(({ ids }) => ids), rest });
+  } catch (error) {
+    const failure = toFailureData(explainMemory(error)); // the next answers may be shorter
+    for (const { reader } of answers.filter(({ hasEnded }) => !hasEnded)) reader.fail(failure);
+  }
+}
+
+async function continueAnswers(
+  writer: Writer,
+  { answers, texts, rest }: { answers: readonly Answer[]; texts: readonly (readonly number[])[]; rest: () => Promise<void> },
+): Promise<void> {
+  const continuation = startContinuation(writer.network, texts);
   try {
     for (;;) {
       const chosen = answers.map((answer, i) => takeStep(writer, answer, continuation.logits[i]!));
@@ -77,8 +87,9 @@ export async function writeAnswers(
 }
 
 /** The tokens of a text; of a long one the last, so that there is room for an answer. @throws Failure `data-invalid` where it is to be read as a whole, and for one without a token */
-function readPrompt({ tokenizer, maxLength }: Writer, { text, maxTokens, isWhole, hasBegin }: GenerateRow): readonly number[] {
+function readPrompt({ network, tokenizer, maxLength }: Writer, { text, maxTokens, isWhole, hasBegin }: GenerateRow): readonly number[] {
   const { ids } = tokenizer.encodeSpans({ text, learned: [], hasBegin }, Number.MAX_SAFE_INTEGER);
+  checkIds(ids, network.config.vocabSize);
   if (ids.length === 0) throw new Failure('data-invalid', 'expected a text of at least one token, found none');
   if (isWhole === true) {
     if (ids.length < maxLength) return ids;

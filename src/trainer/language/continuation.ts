@@ -70,16 +70,22 @@ export function startContinuation(network: Omit<LanguageNetwork<never>, 'task'>,
     known = T;
   };
 
-  read(texts.map((ids, b) => [...new Array<number>(gaps[b]!).fill(config.padTokenId), ...ids]));
+  const close = (): void => {
+    for (const { keys, values } of kept) tf.dispose([keys, values]);
+    kept.length = 0;
+  };
+  try {
+    read(texts.map((ids, b) => [...new Array<number>(gaps[b]!).fill(config.padTokenId), ...ids]));
+  } catch (error) {
+    close();
+    throw error;
+  }
   return {
     get logits() {
       return logits;
     },
     append: (ids) => read(ids.map((id) => [id])),
-    close() {
-      for (const { keys, values } of kept) tf.dispose([keys, values]);
-      kept.length = 0;
-    },
+    close,
   };
 }
 

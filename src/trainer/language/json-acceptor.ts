@@ -51,8 +51,9 @@ export interface JsonAcceptor {
   getKey(thread: Thread): string;
 }
 
-/** More ways to read one text than this are not followed: each of them can be completed. */
+/** More ways to read one text than this are not followed, but for those of single texts, which become fewer with each byte: each can be completed. */
 const mostThreads = 64;
+const mostTexts = 4096;
 
 /** Whether the answer may end here. */
 export function mayEnd(threads: readonly Thread[]): boolean {
@@ -209,7 +210,10 @@ export function createJsonAcceptor(root: JsonRule, costs: JsonCosts, canSplit: b
     step(threads, byte) {
       const next = threads.length === 1 ? stepThread(threads[0]!, byte) : threads.flatMap((thread) => stepThread(thread, byte));
       if (next.length < 2) return next;
-      return [...new Map(next.map((thread) => [getKey(thread), thread])).values()].slice(0, mostThreads);
+      const different = [...new Map(next.map((thread) => [getKey(thread), thread])).values()];
+      if (different.length <= mostThreads) return different;
+      const [texts, others] = [true, false].map((isText) => different.filter((thread) => (thread?.frame.type === 'literal') === isText));
+      return [...others!.slice(0, mostThreads), ...texts!.slice(0, mostTexts)];
     },
     getKey,
   };

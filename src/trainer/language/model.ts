@@ -61,7 +61,7 @@ export function computeLogProbabilities(
   { places, next }: { readonly places: readonly Place[]; readonly next: NextDropout | null },
 ): Tensor1D {
   const { tf, ops, config } = network;
-  const batch = buildCausalBatch(tf, rows, { padTokenId: config.padTokenId, isCompact: ops.takesCompact });
+  const batch = buildCausalBatch(tf, rows, { ...config, isCompact: ops.takesCompact });
   const states = computeStates(network, batch, next);
   const before = ops.pickRows(
     states,

@@ -178,6 +178,23 @@ test('a request that fails and one that is cancelled do not disturb the others',
   expect(good).toEqual(alone);
 });
 
+test('a token that the model does not have is refused alone; an engine that fails ends the answers, and says why', async () => {
+  const { tokenizer } = writer;
+  const encodeSpans: Writer['tokenizer']['encodeSpans'] = (given, most) =>
+    given.text === 'foreign' ? { ids: [1, 768], learned: [false, false], truncated: false } : tokenizer.encodeSpans(given, most);
+  const [foreign, good] = await answer([{ ...row, text: 'foreign' }, row], { writer: { tokenizer: { ...tokenizer, encodeSpans } } });
+  expect(foreign!.failure).toMatchObject({ code: 'model-invalid', message: expect.stringContaining('token 768') as string });
+  expect(good!.done).toBeDefined();
+  const predict: Writer['network']['ops']['predict'] = () => {
+    throw new Error('Out of memory: a part of it');
+  };
+  const broken = { ...writer.network, ops: { ...writer.network.ops, predict } };
+  expect(await answer([row, row], { writer: { network: broken } })).toMatchObject([
+    { failure: { code: 'out-of-memory' } },
+    { failure: { code: 'out-of-memory' } },
+  ]);
+});
+
 test('where all requests fail nothing is computed', async () => {
   expect(await answer([{ ...row, text: 'word '.repeat(200), isWhole: true }])).toMatchObject([{ failure: { code: 'data-invalid' } }]);
   expect(await answer([])).toEqual([]);

@@ -19,7 +19,7 @@ async function open(family: LanguageFamily, backend: BackendName): Promise<Model
 /** The logits of the next token of a text that is read at once, without anything that is kept. */
 function computeWhole({ tf, ops, config, ...network }: Model, ids: readonly number[]): Float32Array {
   return computeAndFree(tf, () => {
-    const batch = buildCausalBatch(tf, [{ ids }], { padTokenId: config.padTokenId, isCompact: ops.takesCompact });
+    const batch = buildCausalBatch(tf, [{ ids }], { ...config, isCompact: ops.takesCompact });
     const states = computeStates({ tf, ops, config, ...network }, batch, null);
     const last = ops.pickRows(states, Int32Array.of(batch.starts[0]! + ids.length - 1));
     return ops

@@ -235,3 +235,20 @@ describe('schemas that cannot be followed', () => {
     expect(() => createJsonGuides(byteTokens.filter(([byte]) => byte !== 0x7b))).toThrow('no token for "{" alone');
   });
 });
+
+it('lets each of many values, and each of many optional properties, be written', () => {
+  const names = Array.from({ length: 100 }, (_, i) => `word-${i}`);
+  const properties = Object.fromEntries(names.map((name) => [name, { type: 'integer' }]));
+  const writes = (schema: object, text: string): boolean => {
+    const guide = byteGuides.start(schema, 200);
+    return [...Buffer.from(text)].every((byte) => {
+      const id = byteTokens.findIndex((bytes) => bytes?.length === 1 && bytes[0] === byte);
+      const isAllowed = guide.allows(id);
+      if (isAllowed) guide.advance(id);
+      return isAllowed;
+    });
+  };
+  expect(names.filter((name) => !writes({ enum: names }, JSON.stringify(name)))).toEqual([]);
+  expect(names.filter((name) => !writes({ type: 'object', properties, additionalProperties: false }, `{"${name}":1}`))).toEqual([]);
+  expect(writes({ enum: names }, '"word-100"')).toBe(false);
+});

@@ -22,13 +22,17 @@ export const chat: Task<LearnedRow, CausalConfig> = {
   },
 };
 
+/** So many rows are computed together, and so many tokens with the padding of the longest: enough to be fast, few enough for the memory. */
 const rowsPerBatch = 16;
+const tokensPerBatch = 4096;
 
 /** The log-probability of all that is learned of each row, in the order of the rows. */
 export function sumLogProbabilities(network: Omit<LanguageNetwork<never>, 'task'>, rows: readonly LearnedRow[]): number[] {
   const sums = new Array<number>(rows.length).fill(0);
   const lengths = rows.map(({ ids }) => ids.length);
-  for (const batch of sortIntoBatches(lengths, rowsPerBatch)) {
+  const longest = Math.max(1, ...lengths);
+  const most = Math.max(1, Math.min(rowsPerBatch, Math.floor(tokensPerBatch / longest)));
+  for (const batch of sortIntoBatches(lengths, most)) {
     const own = batch.map((i) => rows[i]!);
     const places = listLearned(own);
     const found = computeAndFree(network.tf, () => computeLogProbabilities(network, own, { places, next: null }).dataSync<'float32'>());
