@@ -95,7 +95,9 @@ async function* decodeUtf16(chunks: AsyncIterable<Buffer>, encoding: Encoding, p
     try {
       return Buffer.from(decoder.decode(bytes, { stream: bytes !== undefined }));
     } catch (error) {
-      throw createDataFailure('encoding', `${path}:${line}: expected UTF-16, as the file begins, found other bytes here or later`, {
+      const [before] = new TextDecoder(encoding).decode(bytes).split('\ufffd', 1); // where the first of what is no character stands
+      const place = line + before!.split('\n').length - 1;
+      throw createDataFailure('encoding', `${path}:${place}: expected UTF-16, as the file begins, found other bytes here or later`, {
         hint: 'Save the file as UTF-8.',
         error,
       });

@@ -28,8 +28,8 @@ export function readFile(name: string, content: Uint8Array, wanted: readonly str
   const bytes = Buffer.from(content[0] === 0x1f && content[1] === 0x8b ? gunzipSync(content) : content);
   const isTable = /\.[ct]sv/.test(name);
   if (bytes.length === 0) return { isTable, entries: [] };
-  if (bytes[0] === 0xff && bytes[1] === 0xfe) return readText(bytes.subarray(2).toString('utf16le'), name, wanted);
-  if (bytes[0] === 0xfe && bytes[1] === 0xff) return readText(Buffer.from(bytes.subarray(2)).swap16().toString('utf16le'), name, wanted);
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return readWideText(bytes.subarray(2), name, wanted);
+  if (bytes[0] === 0xfe && bytes[1] === 0xff) return readWideText(Buffer.from(bytes.subarray(2)).swap16(), name, wanted);
   if (isUtf8(bytes)) return readText(bytes.toString('utf8'), name, wanted);
   // Of rows that stand on lines only those with other bytes are lost.
   const lines = splitBytes(bytes);
@@ -39,6 +39,14 @@ export function readFile(name: string, content: Uint8Array, wanted: readonly str
   const { entries } = readText(text, name, wanted);
   const isLost = ({ line }: Entry): boolean => !isUtf8(lines[line - 1]!);
   return { isTable, entries: entries.map((entry) => (isLost(entry) ? { line: entry.line, problem: 'no UTF-8' } : entry)) };
+}
+
+/** UTF-16, whose file is lost with one half of a pair that has no other half. */
+function readWideText(bytes: Buffer, name: string, wanted: readonly string[]): FileContent {
+  const text = bytes.toString('utf16le');
+  const alone = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/.exec(text);
+  if (alone) throw new WholeFileFault(text.slice(0, alone.index).split('\n').length, 'half a character');
+  return readText(text, name, wanted);
 }
 
 function splitBytes(bytes: Buffer): Buffer[] {
