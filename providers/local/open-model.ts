@@ -7,12 +7,7 @@ import type { Context } from '../../src/provider/context.ts';
 import type { FolderModel, FolderName } from '../../src/provider/model.ts';
 import type { AnswerPart, AnswerRequest, AnswerText, OpenModel, SamplingSettings } from '../../src/provider/open-model.ts';
 import { defaultBackend } from '../../src/trainer/backends/index.ts';
-import {
-  isLanguageFolder,
-  maxConfigBytes,
-  readModelFolder,
-  readTokenizerFiles,
-} from '../../src/trainer/model-folder.ts';
+import { isLanguageFolder, maxConfigBytes, readModelFolder, readTokenizerFiles } from '../../src/trainer/model-folder.ts';
 import type { GenerateDelta, GenerateDone, GenerateFile } from '../../src/trainer/generate-protocol.ts';
 import type { PredictAnswer, PredictFile } from '../../src/trainer/predict-protocol.ts';
 import { bringDeleted } from './base-model.ts';
